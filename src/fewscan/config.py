@@ -1,0 +1,94 @@
+"""Settings: typed, frozen, checked; an unknown key is an error with its dotted path and the nearest valid one.
+
+The settings of a part stand beside that part, as a subclass of `Settings`; here is what they have in common.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import pydantic
+import yaml
+
+from fewscan.errors import FewscanError
+
+
+class Settings(pydantic.BaseModel):
+    """A group of settings that never changes once made and that refuses keys it does not know."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Check `values` and return the settings.
+
+        `where` is put before dotted paths in errors: the name of the file or of the group that holds `values`.
+        Raises FewscanError naming the first wrong key or value.
+        """
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise FewscanError(_describe(cls, error, where)) from None
+
+    def as_yaml(self) -> str:
+        """Return the settings, complete, as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+    """Turn `["epochs=3", "method.temperature=0.5"]` into `{"epochs": 3, "method": {"temperature": 0.5}}`.
+
+    Values are read as YAML scalars, so `true`, `0.5` and `null` mean what they say. Raises FewscanError for anything
+    that is not `key=value`.
+    """
+    nested: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            raise FewscanError(f"'{pair}' is not a setting: write key=value, for example epochs=20")
+        group = nested
+        for part in parts[:-1]:
+            group = group.setdefault(part, {})
+            if not isinstance(group, dict):
+                raise FewscanError(f"'{key}': '{part}' is given a value of its own elsewhere")
+        try:
+            group[parts[-1]] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            group[parts[-1]] = value
+    return nested
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `changes` laid over it, group by group; neither argument is changed."""
+    merged = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
+
+
+def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    keys = [str(key) for key in first["loc"]]
+    dotted = ".".join([*([where] if where else []), *keys])
+    if first["type"] == "extra_forbidden":
+        owner: type[pydantic.BaseModel] = cls
+        for key in keys[:-1]:
+            annotation = owner.model_fields[key].annotation
+            if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
+                break
+            owner = annotation
+        return f"unknown setting '{dotted}': {nearest(keys[-1], owner.model_fields)}"
+    if first["type"] == "missing":
+        return f"setting '{dotted}' is missing"
+    return f"setting '{dotted}': {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})"

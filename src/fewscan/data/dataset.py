@@ -1,0 +1,240 @@
+"""The dataset folder: `dataset.json`, `manifest.parquet` and `pixels.npy`; later stages speak in its row numbers."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from fewscan.atomic import replaced_file, write_text
+from fewscan.config import Settings
+from fewscan.errors import FewscanError
+
+Resize = Literal["stretch", "pad"]
+Protocol = Literal["leakfree", "study"]
+Split = Literal["labeled", "validation", "unlabeled", "test"]
+SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
+
+DATASET_FILE = "dataset.json"
+MANIFEST_FILE = "manifest.parquet"
+PIXELS_FILE = "pixels.npy"
+FORMAT = 1
+
+# One row an image. `path` is relative to the folder of its source. A row that was set aside keeps its number and has zero pixels.
+MANIFEST_DTYPES: dict[str, str] = {
+    "path": "str",
+    "source": "str",
+    "label": "str",  # class name, or null
+    "patient": "str",  # or null
+    "group": "Int64",  # images that must stay together; null until audited
+    "copy_set": "Int64",  # images that are copies of one another; null until audited
+    "conflict": "bool",  # copies of this image carry another label
+    "split": "str",  # one of SPLITS, or null
+    "sha256": "str",  # of the file's bytes; null where the file is missing
+    "pixels_sha256": "str",  # of the decoded pixels before resizing; null where they could not be read
+    "width_px": "Int64",
+    "height_px": "Int64",
+    "set_aside": "str",  # the reason why this row cannot be used, or null
+}
+
+
+class SourceDescription(Settings):
+    """Where images came from."""
+
+    name: str
+    folder: str
+    images: int
+    set_aside: int
+
+
+class AuditDescription(Settings):
+    """What the audit wrote into the manifest."""
+
+    similarity: float
+    pairs: int
+    groups: int
+    copy_sets: int
+    conflicting_images: int
+
+
+class SplitDescription(Settings):
+    """How the split was drawn; `fingerprint` changes with any row's part."""
+
+    protocol: Protocol
+    seed: int
+    labeled: int
+    validation: int
+    unlabeled: int
+    test: int
+    left_out: int
+    conflicting_left_out: int
+    fingerprint: str
+
+
+class DatasetDescription(Settings):
+    """The content of `dataset.json`."""
+
+    format: Literal[1] = 1
+    classes: tuple[str, ...]
+    image_size_px: int
+    channels: Literal[1, 3]
+    resize: Resize
+    sources: tuple[SourceDescription, ...]
+    fingerprint: str
+    audit: AuditDescription | None = None
+    split: SplitDescription | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened dataset folder. Row i of `manifest` is row i of `pixels`."""
+
+    folder: Path
+    description: DatasetDescription
+    manifest: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open and validate a dataset folder.
+
+        Raises FewscanError where it is missing, cut short, or its parts do not fit each other.
+        """
+        folder = Path(folder)
+        if not (folder / DATASET_FILE).is_file():
+            raise FewscanError(
+                f"{folder} is not a dataset (no {DATASET_FILE}): make one with 'fewscan import SOURCE --out {folder}'"
+            )
+        try:
+            content = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+        except ValueError:
+            raise FewscanError(f"{folder / DATASET_FILE} is damaged: import the scans again") from None
+        if not isinstance(content, dict):
+            raise FewscanError(f"{folder / DATASET_FILE} is damaged: import the scans again")
+        description = DatasetDescription.parse(content, where=DATASET_FILE)
+        dataset = cls(folder, description, _read_manifest(folder))
+        dataset._validate()
+        return dataset
+
+    @cached_property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, C, H, W) uint8, memory-mapped and read-only."""
+        return _open_pixels(self.folder)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their indices."""
+        return self.description.classes
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) class index of every row, -1 where it has none.
+
+        Holds every label that is known, also those that the split hides: training asks for the labels of the rows that its
+        budget grants and for no others.
+        """
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index.get(label, -1) for label in self.manifest["label"]], dtype=np.int64)
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """(N,) group of every row; a row that the audit has not grouped is a group by itself (negative numbers)."""
+        alone = -1 - np.arange(len(self.manifest))
+        return np.where(self.manifest["group"].isna(), alone, self.manifest["group"].fillna(0)).astype(np.int64)
+
+    @cached_property
+    def usable(self) -> npt.NDArray[np.int64]:
+        """Numbers of the rows that were not set aside, ascending."""
+        return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
+
+    def rows(self, *splits: Split) -> npt.NDArray[np.int64]:
+        """Return the numbers of the rows in the given parts, ascending."""
+        return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())
+
+    def require_split(self) -> SplitDescription:
+        """Return how the dataset was split; raises FewscanError where it was not, or not wholly."""
+        if self.description.split is None:
+            raise FewscanError(f"{self.folder} has no split yet: run 'fewscan split {self.folder}' first")
+        if self.description.split.fingerprint != split_fingerprint(self.manifest):
+            raise FewscanError(f"{self.folder}: the split was changed or cut short: run 'fewscan split {self.folder}' again")
+        return self.description.split
+
+    def updated(self, manifest: pd.DataFrame, **changes: Any) -> "Dataset":
+        """Write a new manifest and description and return the dataset that they make; `self` is left as it was.
+
+        `changes` are fields of DatasetDescription. The description is written last: it names the split's fingerprint, so a
+        kill between the two files is noticed when the split is asked for.
+        """
+        dataset = replace(self, manifest=manifest, description=self.description.model_copy(update=changes))
+        write_manifest(self.folder, manifest)
+        write_text(self.folder / DATASET_FILE, dataset.description.model_dump_json(indent=2) + "\n")
+        return dataset
+
+    def _validate(self) -> None:
+        rows = len(self.manifest)
+        size = self.description.image_size_px
+        expected = (rows, self.description.channels, size, size)
+        if self.pixels.shape != expected or self.pixels.dtype != np.uint8:
+            raise FewscanError(
+                f"{self.folder} is cut short: {PIXELS_FILE} holds {self.pixels.dtype} {self.pixels.shape}, "
+                f"the manifest asks for uint8 {expected}; import the scans again"
+            )
+        unknown = set(self.manifest["label"].dropna()) - set(self.classes)
+        if unknown:
+            raise FewscanError(
+                f"{self.folder}: {MANIFEST_FILE} names classes that {DATASET_FILE} does not: {', '.join(sorted(unknown))}"
+            )
+
+
+def empty_manifest() -> pd.DataFrame:
+    """Return a manifest without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in MANIFEST_DTYPES.items()})
+
+
+def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
+    """Write `manifest.parquet`, atomically, with the columns and types of MANIFEST_DTYPES."""
+    with replaced_file(folder / MANIFEST_FILE) as temporary:
+        manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).to_parquet(temporary, index=False)
+
+
+def dataset_fingerprint(manifest: pd.DataFrame, classes: tuple[str, ...], pixels: npt.NDArray[np.uint8]) -> str:
+    """Return a SHA-256 over what the images, their labels and their stored pixels are; the same import gives the same one."""
+    digest = hashlib.sha256(json.dumps([FORMAT, *classes]).encode())
+    columns = ["source", "path", "label", "patient", "sha256", "set_aside"]
+    digest.update(manifest[columns].to_csv(index=False).encode())
+    for row in pixels:
+        digest.update(row)
+    return digest.hexdigest()
+
+
+def split_fingerprint(manifest: pd.DataFrame) -> str:
+    """Return a SHA-256 over which row is in which part."""
+    return hashlib.sha256(",".join(manifest["split"].fillna("-")).encode()).hexdigest()
+
+
+def _read_manifest(folder: Path) -> pd.DataFrame:
+    try:
+        manifest = pd.read_parquet(folder / MANIFEST_FILE)
+    except FileNotFoundError:
+        raise FewscanError(f"{folder} is cut short: {MANIFEST_FILE} is missing; import the scans again") from None
+    except (pa.ArrowInvalid, OSError):
+        raise FewscanError(f"{folder / MANIFEST_FILE} is damaged: import the scans again") from None
+    missing = [name for name in MANIFEST_DTYPES if name not in manifest.columns]
+    if missing:
+        raise FewscanError(f"{folder / MANIFEST_FILE} lacks the columns {', '.join(missing)}: import the scans again")
+    return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES)
+
+
+def _open_pixels(folder: Path) -> npt.NDArray[np.uint8]:
+    try:
+        pixels: npt.NDArray[np.uint8] = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise FewscanError(f"{folder} is cut short: {PIXELS_FILE} is missing; import the scans again") from None
+    except (ValueError, OSError, EOFError):
+        raise FewscanError(f"{folder / PIXELS_FILE} is damaged or cut short: import the scans again") from None
+    return pixels

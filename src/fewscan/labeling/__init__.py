@@ -1,0 +1,1 @@
+"""From a run to labels for new scans."""

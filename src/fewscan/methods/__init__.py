@@ -1,0 +1,1 @@
+"""Ways of learning: views, losses, and one file a method."""

@@ -1,0 +1,1 @@
+"""Encoders and heads: images to features, projections and logits."""

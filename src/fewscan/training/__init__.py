@@ -1,0 +1,1 @@
+"""The one training loop, its batches, its checkpoints and the run folder."""
