@@ -26,7 +26,7 @@ MANIFEST_FILE = "manifest.parquet"
 PIXELS_FILE = "pixels.npy"
 FORMAT = 1
 
-# One row an image. `path` is relative to the folder of its source. A row that was set aside keeps its number and has zero pixels.
+# One row an image; `path` is relative to its source's folder. A row that was set aside keeps its number and has zero pixels.
 MANIFEST_DTYPES: dict[str, str] = {
     "path": "str",
     "source": "str",
