@@ -1,0 +1,154 @@
+"""Splits: which images are labelled, which validate, which are unlabelled and which test.
+
+`study` draws images at random, as the study did, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
+of an image, images of a patient) on one side.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.data.dataset import SPLITS, Dataset, Protocol, Split, SplitDescription, split_fingerprint
+from fewscan.errors import FewscanError
+
+Rows = npt.NDArray[np.int64]
+
+
+def split(
+    dataset: Dataset, *, protocol: Protocol = "leakfree", labeled: int, test: int, validation: float = 0.2, seed: int = 0
+) -> Dataset:
+    """Draw a split, write it into the manifest and return the dataset that has it.
+
+    labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. test: images in the test part.
+    All parts hold the classes in the proportion of the labelled images. What neither part takes is `unlabeled`, whether its
+    label is known or not. Under `leakfree` a group is never in two parts, the test part holds one image of each set of copies,
+    and images whose copies carry another label are left out, as are all further members of a group that was cut.
+    Raises FewscanError where the dataset cannot give what is asked.
+    """
+    validation_images = round(labeled * validation)
+    _require_possible(dataset, protocol, labeled, validation, validation_images, test)
+    grouped = protocol == "leakfree"
+    draw = _Draw(dataset, grouped, np.random.default_rng(seed))
+    undrawn = draw.take("test", test, draw.groups)
+    rest = draw.take("labeled", labeled, undrawn)
+    budget = [group[draw.parts[group] == "labeled"] for group in undrawn]
+    draw.take("validation", validation_images, [group for group in budget if len(group)])
+    for group in rest:
+        draw.parts[group] = "unlabeled"
+
+    manifest = dataset.manifest.assign(split=pd.array(draw.parts, dtype="str"))
+    counts = {part: int((draw.parts == part).sum()) for part in SPLITS}
+    conflicting = dataset.manifest["conflict"].to_numpy() if grouped else np.zeros(len(manifest), dtype=bool)
+    description = SplitDescription(
+        protocol=protocol,
+        seed=seed,
+        **counts,
+        left_out=len(dataset.usable) - sum(counts.values()),
+        conflicting_left_out=int(conflicting[dataset.usable].sum()),
+        fingerprint=split_fingerprint(manifest),
+    )
+    return dataset.updated(manifest, split=description)
+
+
+class _Draw:
+    """Rows dealt out in one random order, so that a smaller budget of labels is a subset of a larger one."""
+
+    def __init__(self, dataset: Dataset, grouped: bool, random: np.random.Generator) -> None:
+        rows = dataset.usable
+        if grouped:
+            rows = rows[~dataset.manifest["conflict"].to_numpy()[rows]]
+        self.grouped = grouped
+        self.labels = dataset.labels
+        self.copy_sets = dataset.manifest["copy_set"].to_numpy(dtype=np.int64, na_value=-1)
+        self.parts: npt.NDArray[np.object_] = np.full(len(dataset.manifest), None, dtype=object)
+        keys = dataset.groups[rows] if grouped else rows
+        order = np.argsort(keys, kind="stable")
+        boundaries = np.flatnonzero(np.diff(keys[order])) + 1
+        groups = np.split(rows[order], boundaries)
+        # Members are shuffled too: which image of a set of copies tests must not follow from its file name.
+        self.groups = [random.permutation(groups[number]) for number in random.permutation(len(groups))]
+        known = self.labels[rows]
+        self.class_counts = np.bincount(known[known >= 0], minlength=len(dataset.classes))
+
+    def take(self, part: Split, count: int, groups: list[Rows]) -> list[Rows]:
+        """Give `part` `count` labelled images out of `groups`, classes in proportion, and return the groups not touched."""
+        wanted = _proportional(count, self.class_counts)
+        # Whole groups first; where only groups are left that hold more than is wanted, they are cut and the rest left out.
+        for cut in (False, True):
+            untouched = []
+            for group in groups:
+                members = self._members(group, part)
+                kept = _fitting(members, self.labels[members], wanted)
+                if len(kept) and (cut or len(kept) == len(members)):
+                    self.parts[group] = None
+                    self.parts[kept] = part
+                    wanted -= np.bincount(self.labels[kept], minlength=len(wanted))
+                else:
+                    untouched.append(group)
+            groups = untouched
+        if wanted.any():
+            raise FewscanError(
+                f"only {count - int(wanted.sum())} of the {count} images of the {part} part could be drawn without splitting a "
+                f"group of copies or a patient: ask for fewer"
+            )
+        return groups
+
+    def _members(self, group: Rows, part: Split) -> Rows:
+        members = group[self.labels[group] >= 0]
+        if part == "test" and self.grouped:
+            # A set of copies counts once.
+            _, first = np.unique(self.copy_sets[members], return_index=True)
+            members = members[np.sort(first)]
+        return members
+
+
+def _fitting(rows: Rows, labels: Rows, wanted: Rows) -> Rows:
+    """Return the rows that are wanted: of every class no more than its number in `wanted`."""
+    kept = [rows[labels == label][: wanted[label]] for label in np.unique(labels)]
+    return np.concatenate(kept) if kept else rows[:0]
+
+
+def _proportional(count: int, class_counts: Rows) -> Rows:
+    """Share `count` among classes in proportion to their sizes, by largest remainders, at least one each where it can be."""
+    exact = count * class_counts / class_counts.sum()
+    shares: Rows = np.floor(exact).astype(np.int64)
+    largest_remainders = np.argsort(shares - exact, kind="stable")
+    shares[largest_remainders[: count - int(shares.sum())]] += 1
+    while count >= len(shares) and (shares == 0).any():
+        shares[np.argmin(shares)] += 1
+        shares[np.argmax(shares)] -= 1
+    return shares
+
+
+def _require_possible(
+    dataset: Dataset, protocol: Protocol, labeled: int, validation: float, validation_images: int, test: int
+) -> None:
+    manifest = dataset.manifest.iloc[dataset.usable]
+    if protocol == "leakfree" and dataset.description.audit is None:
+        raise FewscanError(f"a leak-free split needs to know the copies: run 'fewscan audit {dataset.folder}' first")
+    if not 0 <= validation < 1:
+        raise FewscanError(f"--validation is a share of the labels in [0, 1), not {validation:g}")
+    if labeled < 1 or test < 1:
+        raise FewscanError("--labeled and --test each need at least 1 image")
+    counts = manifest["label"].value_counts()
+    if counts.empty:
+        raise FewscanError(
+            f"{dataset.folder} has no labels at all: import it again with class folders or with --labels labels.csv"
+        )
+    if len(counts) == 1:
+        raise FewscanError(f"{dataset.folder} has one class only ('{counts.index[0]}'): there is nothing to tell apart")
+    usable = manifest[~manifest["conflict"]] if protocol == "leakfree" else manifest
+    available = usable["label"].value_counts().reindex(dataset.classes, fill_value=0)
+    parts = 2 + (validation_images > 0)
+    for name, images in available.items():
+        if images < parts:
+            raise FewscanError(
+                f"class '{name}' has {images} usable image{'s' if images != 1 else ''}, and {parts} parts need one each: add "
+                f"images, or leave the class out"
+            )
+    asked = labeled + test
+    if asked > available.sum():
+        raise FewscanError(
+            f"{labeled} labelled and {test} test images were asked for, but there are {available.sum()} images "
+            f"with a usable label"
+        )

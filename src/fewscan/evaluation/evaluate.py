@@ -1,0 +1,132 @@
+"""The score on the sealed test part."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fewscan.atomic import replaced_file, write_text
+from fewscan.config import Settings
+from fewscan.data.dataset import Dataset, Protocol
+from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval, Rows, bootstrap
+from fewscan.evaluation.metrics import confusion, scores
+from fewscan.evaluation.predictor import Predictor
+from fewscan.training.probes import nearest_neighbors
+from fewscan.training.run import Run
+
+EVALUATION_FILE = "evaluation.json"
+PREDICTIONS_FILE = "test_predictions.csv"
+
+
+class ClassScore(Settings):
+    """How one class fared."""
+
+    name: str
+    images: int
+    sensitivity: Interval
+    specificity: Interval
+
+
+class Evaluation(Settings):
+    """The content of `evaluation.json`."""
+
+    protocol: Protocol
+    leaking_pairs: int
+    test_images: int
+    test_groups: int
+    test_openings: int
+    accuracy: Interval
+    balanced_accuracy: Interval
+    auroc: Interval
+    calibration_error: Interval
+    nearest_neighbor_accuracy: Interval
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
+    c_acc: float | None  # of the last epoch of training, as the study has them
+    r_acc: float | None
+    p_acc: float | None
+    val_p_acc: float | None  # accuracy on the test part, not augmented
+    dataset_fingerprint: str
+
+    @classmethod
+    def load(cls, run: Run) -> Self | None:
+        """Return the run's evaluation, or None where it has not been evaluated."""
+        path = run.folder / EVALUATION_FILE
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise FewscanError(f"{path} is damaged: run 'fewscan evaluate {run.folder}' again") from None
+
+
+def evaluate(run: Run, dataset: Dataset) -> Evaluation:
+    """Open the test part of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
+
+    The opening is noted in the run before anything is computed. Intervals are over groups, so that images which belong together
+    do not count as independent.
+    """
+    predictor = Predictor.of(run)
+    rows = dataset.rows("test")
+    openings = run.note_test_opening("evaluate")
+    predicted = predictor.predict(dataset.pixels, rows)
+    labels = dataset.labels[rows]
+    labeled = dataset.rows("labeled")
+    bank = predictor.predict(dataset.pixels, labeled).features
+    nearest, _ = nearest_neighbors(torch.from_numpy(predicted.features), torch.from_numpy(bank))
+    neighbor_hits = dataset.labels[labeled][nearest.numpy()] == labels
+
+    def score(positions: Rows) -> Mapping[str, float]:
+        return scores(predicted.probabilities[positions], labels[positions]) | {
+            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean())
+        }
+
+    intervals = bootstrap(score, dataset.groups[rows])
+    last_epoch = run.metrics()[-1]
+    counts = confusion(predicted.probabilities, labels)
+    evaluation = Evaluation(
+        protocol=run.record.protocol,
+        leaking_pairs=run.record.leaking_pairs,
+        test_images=len(rows),
+        test_groups=len(np.unique(dataset.groups[rows])),
+        test_openings=openings,
+        accuracy=intervals["accuracy"],
+        balanced_accuracy=intervals["balanced_accuracy"],
+        auroc=intervals["auroc"],
+        calibration_error=intervals["calibration_error"],
+        nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
+        classes=tuple(
+            ClassScore(
+                name=name,
+                images=int(counts[number].sum()),
+                sensitivity=intervals[f"sensitivity/{number}"],
+                specificity=intervals[f"specificity/{number}"],
+            )
+            for number, name in enumerate(dataset.classes)
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        c_acc=last_epoch.get("c_acc"),
+        r_acc=last_epoch.get("r_acc"),
+        p_acc=last_epoch.get("p_acc"),
+        val_p_acc=intervals["accuracy"].value,
+        dataset_fingerprint=dataset.description.fingerprint,
+    )
+    _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities)
+    write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json(indent=2) + "\n")
+    return evaluation
+
+
+def _write_predictions(
+    path: Path, dataset: Dataset, rows: Rows, probabilities: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+) -> None:
+    table = pd.DataFrame({"row": rows, "group": dataset.groups[rows]})
+    table["label"] = [dataset.classes[label] for label in dataset.labels[rows]]
+    table["predicted"] = [dataset.classes[label] for label in probabilities.argmax(axis=1)]
+    for number, name in enumerate(dataset.classes):
+        table[f"probability_{name}"] = probabilities[:, number]
+    with replaced_file(path) as temporary:
+        table.to_csv(temporary, index=False)

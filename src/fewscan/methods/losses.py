@@ -1,0 +1,59 @@
+"""Losses and the study's training accuracies: pure functions of tensors, computed in float32."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def nt_xent(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
+    """Return the normalised-temperature cross-entropy of SimCLR, a scalar >= 0.
+
+    z0, z1: (B, P), the projections of two views of the same B images. For every one of the 2B views i with its partner j:
+    -log exp(sim(i, j) / t) / sum over k != i of exp(sim(i, k) / t), sim being the cosine; the mean over all i.
+    Source: Chen et al. 2020, "A simple framework for contrastive learning of visual representations", equation 1.
+    """
+    count = len(z0)
+    z = F.normalize(torch.cat([z0, z1]).float(), dim=1)
+    similarity = z @ z.T / temperature
+    similarity.fill_diagonal_(-torch.inf)  # a view is not its own negative
+    partner = torch.arange(2 * count, device=z.device).roll(count)
+    return F.cross_entropy(similarity, partner)
+
+
+def labeled_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy of the images that have a label, a scalar >= 0; zero where none has.
+
+    logits: (B, K). labels: (B,) int64, -1 for an image without a label.
+    """
+    labeled = labels >= 0
+    total = F.cross_entropy(logits.float(), labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
+    return total / labeled.sum().clamp(min=1)
+
+
+def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:
+    """Return `c_acc`: the share of views whose most similar counterpart is the other view of their own image, in [0, 1].
+
+    h0, h1: (B, D) features of two views. Cosine similarity; the mean over both directions.
+    """
+    similarity = F.normalize(h0.float(), dim=1) @ F.normalize(h1.float(), dim=1).T
+    return _diagonal_is_largest(similarity)
+
+
+def correlation_accuracy(h0: Tensor, h1: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `r_acc`, in [0, 1], and the number of features left out of it because they are constant in a view.
+
+    h0, h1: (B, D) features of two views. Columns are standardised over the batch; C = h0^T h1 / B; the share of features
+    that correlate most with themselves in the other view, the mean over both directions. NaN where every feature is constant.
+    """
+    deviation0, mean0 = torch.std_mean(h0.float(), dim=0, correction=0)
+    deviation1, mean1 = torch.std_mean(h1.float(), dim=0, correction=0)
+    varies = (deviation0 > 1e-6) & (deviation1 > 1e-6)
+    standardized0 = (h0.float() - mean0)[:, varies] / deviation0[varies]
+    standardized1 = (h1.float() - mean1)[:, varies] / deviation1[varies]
+    return _diagonal_is_largest(standardized0.T @ standardized1 / len(h0)), (~varies).sum()
+
+
+def _diagonal_is_largest(square: Tensor) -> Tensor:
+    own = torch.arange(len(square), device=square.device)
+    hits = torch.cat([square.argmax(dim=1) == own, square.argmax(dim=0) == own])
+    return hits.float().mean()

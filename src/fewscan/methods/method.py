@@ -1,0 +1,48 @@
+"""What a method is: settings, and one function from the outputs of views and the labels to losses."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from fewscan.config import Settings
+from fewscan.models.network import Outputs
+
+# Heads of a method whose classifier is only a linear probe on detached features, trained alongside.
+LINEAR_PROBE: Mapping[str, Any] = {
+    "classifier_input": "features",
+    "classifier_hidden_units": (),
+    "classifier_detached": True,
+}
+
+
+class MethodSettings(Settings):
+    """Settings of a method; a subclass fixes `name` and adds its own."""
+
+    name: str
+
+
+class Method(nn.Module):
+    """A way of learning. A subclass states the facts below and writes `losses`; the loop does everything else.
+
+    It is a module so that state of its own (a support queue, say) lives in buffers and is part of every checkpoint.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for people
+    settings_type: ClassVar[type[MethodSettings]]
+    heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
+    two_views: ClassVar[bool]  # whether `losses` gets a second view
+    uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """Return named scalar losses; their sum is minimised.
+
+        view0, view1: outputs for two views of the same B images; the same object twice unless `two_views`.
+        labels: (B,) int64, -1 for an image without a label.
+        """
+        raise NotImplementedError

@@ -1,0 +1,32 @@
+"""The baseline that every other method must beat: cross-entropy on the labelled images alone."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from fewscan.methods.losses import labeled_cross_entropy
+from fewscan.methods.method import Method, MethodSettings
+from fewscan.models.network import Outputs
+
+
+class SupervisedSettings(MethodSettings):
+    """Settings of `supervised`."""
+
+    name: Literal["supervised"] = "supervised"
+    label_smoothing: float = 0.0
+
+
+class Supervised(Method):
+    """Encoder and classifier learn from the labelled images; the unlabelled ones are not looked at."""
+
+    name = "supervised"
+    summary = "cross-entropy on the labelled images alone: the baseline"
+    settings_type = SupervisedSettings
+    two_views = False
+    uses_unlabeled = False
+
+    settings: SupervisedSettings
+
+    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """Return the cross-entropy of the labelled images."""
+        return {"cross_entropy": labeled_cross_entropy(view0.logits, labels, self.settings.label_smoothing)}

@@ -1,0 +1,103 @@
+"""Encoders: images (B, C, S, S) in [0, 1] -> features h (B, D)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewscan.config import Settings
+
+
+class EncoderSettings(Settings):
+    """Which encoder, and how wide."""
+
+    name: Literal["study_cnn", "resnet_small"] = "resnet_small"
+    width: int | None = None  # first stage's channels of resnet_small; null for its own default
+    dense_units: int = 256  # of each of study_cnn's three dense layers; the study does not state it
+
+
+class StudyCNN(nn.Module):
+    """The study's encoder: three stages of two 3x3 convolutions and one max-pool, then three dense layers, ReLU throughout.
+
+    Filters 16, 32, 64. Convolutions keep the size (the study does not say; with 96 px the flattened map has 64 x 12 x 12
+    entries). Source: doi 10.17798/bitlisfen.1558069, section 2.2.4.
+    """
+
+    def __init__(self, channels: int, image_size_px: int, dense_units: int) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for inputs, filters in ((channels, 16), (16, 32), (32, 64)):
+            stages += [nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(inplace=True)]
+            stages += [nn.Conv2d(filters, filters, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+        self.stages = nn.Sequential(*stages)
+        dense: list[nn.Module] = [nn.Flatten()]
+        for inputs in (64 * (image_size_px // 8) ** 2, dense_units, dense_units):
+            dense += [nn.Linear(inputs, dense_units), nn.ReLU(inplace=True)]
+        self.dense = nn.Sequential(*dense)
+        self.feature_dim = dense_units
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, dense_units)."""
+        features: Tensor = self.dense(self.stages(images))
+        return features
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, "Deep residual learning", figure 2), batch-normalised."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        y = self.norm2(self.conv2(y))
+        return F.relu(y + self.shortcut(x), inplace=True)
+
+
+class ResNetSmall(nn.Module):
+    """A small residual network for grey scans: every image standardised, a strided stem, four stages of one block each.
+
+    Standardising each image by its own mean and deviation makes the features indifferent to a scanner's brightness and
+    contrast, and needs no statistics of the data set.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+        stages = []
+        inputs = width
+        for number in range(4):
+            outputs = width * 2**number
+            stages.append(ResidualBlock(inputs, outputs, stride=1 if number == 0 else 2))
+            inputs = outputs
+        self.stages = nn.Sequential(*stages)
+        self.feature_dim = inputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, 8 * width)."""
+        maps: Tensor = self.stages(self.stem(standardized(images)))
+        return maps.mean(dim=(2, 3))
+
+
+def standardized(images: Tensor) -> Tensor:
+    """Return images (B, C, H, W) with mean 0 and deviation 1 each; a blank image becomes zero, not noise."""
+    deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
+    return (images - mean) / (deviation + 1e-3)
+
+
+def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) -> StudyCNN | ResNetSmall:
+    """Return a new encoder for images (B, channels, image_size_px, image_size_px); its `feature_dim` is D."""
+    if settings.name == "study_cnn":
+        return StudyCNN(channels, image_size_px, settings.dense_units)
+    return ResNetSmall(channels, settings.width or 32)

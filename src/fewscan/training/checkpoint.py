@@ -1,0 +1,66 @@
+"""The complete state of a run between two epochs, in one safetensors file that is replaced atomically and never unpickled."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fewscan.atomic import replaced_file
+from fewscan.errors import FewscanError
+
+CHECKPOINT_FILE = "state.safetensors"
+
+
+def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+    """Write modules, optimiser and the number of finished epochs; a kill leaves the old state or the new one, whole.
+
+    Random state is not part of it: everything random in an epoch is drawn from the run's seed and the epoch's number.
+    """
+    tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+    state = optimizer.state_dict()
+    for index, entries in state["state"].items():
+        tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
+    metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"])}
+    folder.mkdir(exist_ok=True)
+    with replaced_file(folder / CHECKPOINT_FILE) as temporary:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+
+
+def load_checkpoint(folder: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
+    """Put the saved state into modules and optimiser and return the number of finished epochs.
+
+    Raises FewscanError where the file is missing, cut short, or from another network.
+    """
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        raise FewscanError(f"{path} is missing, so there is nothing to resume: start a new run")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError):
+        raise FewscanError(f"{path} is damaged or cut short: start a new run") from None
+    grouped: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        owner, _, key = name.partition("/")
+        grouped.setdefault(owner, {})[key] = value
+    try:
+        for owner, module in modules.items():
+            module.load_state_dict(grouped.get(owner, {}))
+        optimizer.load_state_dict(_optimizer_state(grouped.get("optimizer", {}), json.loads(metadata["param_groups"])))
+    except (RuntimeError, ValueError, KeyError):
+        raise FewscanError(f"{path} does not fit this run's settings: start a new run") from None
+    return int(metadata["epoch"])
+
+
+def _optimizer_state(tensors: Mapping[str, Tensor], param_groups: list[dict[str, Any]]) -> dict[str, Any]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, key = name.partition("/")
+        state.setdefault(int(index), {})[key] = value
+    return {"state": state, "param_groups": param_groups}

@@ -1,0 +1,154 @@
+"""The one training loop."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning_fabric
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.methods.registry import method_type
+from fewscan.methods.views import ViewSettings, apply_views, sample_views
+from fewscan.models.network import Network, Outputs
+from fewscan.progress import progress_bar, say
+from fewscan.training.averaging import AveragedNetwork
+from fewscan.training.batches import epoch_batches, steps_per_epoch
+from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
+from fewscan.training.images import ImageRows
+from fewscan.training.optimizer import build_optimizer, learning_rate
+from fewscan.training.probes import BudgetRows, probe
+from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
+from fewscan.training.tally import Tally, spoken, view_accuracies
+
+# Losses are looked at this often: on a GPU each look waits for the device.
+LOOK_EVERY_STEPS = 20
+
+
+def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
+    """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
+
+    After every epoch its numbers are logged and the complete state is saved. With `resume` the run goes on from there: on a
+    CPU with the same number of threads it computes, bit for bit, what it would have computed without the break.
+    Raises FewscanError where a loss is not finite; the state after the last whole epoch is kept.
+    """
+    settings = run.settings
+    torch.manual_seed(settings.seed)
+    fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    method = method_type(settings.method.name)(settings.method).to(fabric.device)
+    network = run.new_network()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
+    optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
+    trained, stepper = fabric.setup(network, optimizer)
+    averaged = AveragedNetwork(network, settings.averaging)
+    state = {"network": network, "averaged": averaged, "method": method}
+
+    images = ImageRows(dataset.pixels, fabric.device)
+    rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled)
+    steps = steps_per_epoch(len(rows.labeled), len(rows.unlabeled), settings.batch_size)
+    checkpoint = run.folder / CHECKPOINT_FOLDER
+    if resume:
+        finished_epochs = load_checkpoint(checkpoint, modules=state, optimizer=optimizer)
+    else:
+        finished_epochs = 0
+        save_checkpoint(checkpoint, epoch=0, modules=state, optimizer=optimizer)
+    run.forget_epochs_after(finished_epochs)
+
+    with _tensorboard(run, finished_epochs) as board, progress_bar() as bar:
+        total = settings.epochs * steps
+        task = bar.add_task(f"train {settings.method.name}", total=total, completed=finished_epochs * steps, numbers="")
+        for epoch in range(finished_epochs + 1, settings.epochs + 1):
+            began = time.perf_counter()
+            torch.manual_seed(_seed(settings.seed, epoch))
+            trained.train()
+            tally = Tally()
+            batches = epoch_batches(rows.labeled, rows.unlabeled, settings.batch_size, settings.seed, epoch)
+            for step, batch in enumerate(batches, start=1):
+                done = (epoch - 1) * steps + step - 1
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
+
+                # Step 1: one or two random views of every image.
+                generator = torch.Generator().manual_seed(_seed(settings.seed, epoch, step))
+                views = random_views(settings.views, images[batch], 2 if method.two_views else 1, generator)
+                # Step 2: one forward pass for all of them.
+                view0, view1 = _separate(trained(views), len(batch))
+                # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
+                labels = rows.labels[batch].to(fabric.device)
+                losses = method.losses(view0, view1, labels)
+                stepper.zero_grad()
+                fabric.backward(torch.stack(list(losses.values())).sum())
+                stepper.step()
+                averaged.update(network, done)
+
+                tally.add(losses, view0, view1, labels)
+                if step % LOOK_EVERY_STEPS == 0 or step == steps:
+                    _require_finite(tally, run, epoch)
+                bar.advance(task)
+
+            numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
+            numbers |= tally.means()
+            if not method.two_views:
+                numbers |= _two_view_accuracies(run, averaged.network, images, rows, epoch)
+            numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
+            numbers["seconds"] = round(time.perf_counter() - began, 3)
+            save_checkpoint(checkpoint, epoch=epoch, modules=state, optimizer=optimizer)
+            run.log(numbers)
+            for name, value in numbers.items():
+                if value is not None:
+                    board.add_scalar(name, value, epoch)
+            bar.update(task, numbers=spoken(numbers))
+            if epoch % max(1, settings.epochs // 20) == 0 or epoch == settings.epochs:
+                say(f"epoch {epoch}/{settings.epochs}  {spoken(numbers)}")
+    run.save_network(averaged.network)
+
+
+def random_views(settings: ViewSettings, images: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Return `count` views of each image (B, C, S, S) uint8, one batch after the other: (count * B, C, S, S) float32."""
+    repeated = images.repeat(count, 1, 1, 1)
+    parameters = sample_views(settings, len(repeated), images.shape[-1], generator)
+    return apply_views(repeated, parameters.to(images.device)).contiguous(memory_format=torch.channels_last)
+
+
+def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
+    view0 = Outputs(*(tensor[:count] for tensor in outputs))
+    return view0, Outputs(*(tensor[count:] for tensor in outputs)) if len(outputs.h) > count else view0
+
+
+@torch.no_grad()
+def _two_view_accuracies(
+    run: Run, network: Network, images: ImageRows, rows: BudgetRows, epoch: int
+) -> dict[str, float | None]:
+    """Return c_acc and r_acc of a method that trains on one view: of one batch of labelled images, seen twice."""
+    batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[: run.settings.batch_size]
+    generator = torch.Generator().manual_seed(_seed(run.settings.seed, epoch, 0))
+    h0, h1 = network(random_views(run.settings.views, images[batch], 2, generator)).h.chunk(2)
+    return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}
+
+
+def _require_finite(tally: Tally, run: Run, epoch: int) -> None:
+    bad = tally.first_bad_step()
+    if bad is not None:
+        step, loss = bad
+        raise FewscanError(
+            f"the loss became {loss} in epoch {epoch}, step {step}; the state after epoch {epoch - 1} is kept in "
+            f"{run.folder / CHECKPOINT_FOLDER}: start a new run with an optimizer.learning_rate below "
+            f"{run.settings.optimizer.learning_rate:g}"
+        )
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _tensorboard(run: Run, finished_epochs: int) -> Iterator[SummaryWriter]:
+    writer = SummaryWriter(str(run.folder / TENSORBOARD_FOLDER), purge_step=finished_epochs + 1)
+    try:
+        yield writer
+    finally:
+        writer.close()

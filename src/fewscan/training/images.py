@@ -1,0 +1,36 @@
+"""The pixels that training reads: on the device where they fit, else row by row from the memory-mapped file."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fewscan.training.batches import Rows
+
+PREDICT_BATCH = 256
+
+# Share of a GPU's free memory that pixels may take; the rest is for the network.
+DEVICE_SHARE = 0.4
+
+
+class ImageRows:
+    """Images by row number, as uint8 tensors on a device. pixels: (N, C, S, S) uint8, in memory or memory-mapped."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], device: torch.device) -> None:
+        self.device = device
+        self.source: npt.NDArray[np.uint8] | Tensor = pixels
+        if device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self.source = torch.from_numpy(np.array(pixels)).to(device)
+
+    def __getitem__(self, rows: Rows) -> Tensor:
+        """Return (len(rows), C, S, S) uint8 on the device."""
+        if isinstance(self.source, Tensor):
+            return self.source[torch.from_numpy(rows).to(self.device)]
+        return torch.from_numpy(self.source[rows]).to(self.device)
+
+    def batches(self, rows: Rows) -> Iterator[Tensor]:
+        """Yield the images of `rows` in batches that suit a forward pass."""
+        for start in range(0, len(rows), PREDICT_BATCH):
+            yield self[rows[start : start + PREDICT_BATCH]]

@@ -1,0 +1,174 @@
+"""The run folder: settings, what the run was made from, its log, its checkpoint and the trained network."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import fewscan
+from fewscan.atomic import new_folder, replaced_file, write_text
+from fewscan.config import Settings
+from fewscan.data.dataset import Dataset, Protocol, Resize
+from fewscan.errors import FewscanError
+from fewscan.models.network import Network
+from fewscan.training.settings import RunSettings
+
+CONFIG_FILE = "config.yaml"
+RECORD_FILE = "run.json"
+METRICS_FILE = "metrics.jsonl"
+MODEL_FILE = "model.safetensors"
+CHECKPOINT_FOLDER = "checkpoint"
+TENSORBOARD_FOLDER = "tensorboard"
+OPENINGS_FILE = "test_openings.jsonl"
+
+
+class RunRecord(Settings):
+    """What a run was made from: the data that it saw and the software that it ran on."""
+
+    dataset: str
+    dataset_fingerprint: str
+    split_fingerprint: str
+    protocol: Protocol
+    leaking_pairs: int  # pairs of copies or patients across the split's parts when training began
+    classes: tuple[str, ...]
+    image_size_px: int
+    channels: Literal[1, 3]
+    resize: Resize
+    started: str
+    versions: dict[str, str]
+    machine: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder."""
+
+    folder: Path
+    settings: RunSettings
+    record: RunRecord
+
+    @classmethod
+    def create(cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int) -> Self:
+        """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
+        split = dataset.require_split()
+        record = RunRecord(
+            dataset=str(dataset.folder.resolve()),
+            dataset_fingerprint=dataset.description.fingerprint,
+            split_fingerprint=split.fingerprint,
+            protocol=split.protocol,
+            leaking_pairs=leaking_pairs,
+            classes=dataset.classes,
+            image_size_px=dataset.description.image_size_px,
+            channels=dataset.description.channels,
+            resize=dataset.description.resize,
+            started=_now(),
+            versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
+            | {name: version(name) for name in ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")},
+            machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+        )
+        with new_folder(folder) as temporary:
+            write_text(temporary / CONFIG_FILE, settings.as_yaml())
+            write_text(temporary / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
+        return cls(folder, settings, record)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a run folder, finished or not; raises FewscanError where it is none or is damaged."""
+        folder = Path(folder)
+        for name in (CONFIG_FILE, RECORD_FILE):
+            if not (folder / name).is_file():
+                raise FewscanError(f"{folder} is not a run (no {name}): make one with 'fewscan train DATASET --out {folder}'")
+        try:
+            settings = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError):
+            raise FewscanError(f"{folder}: {CONFIG_FILE} or {RECORD_FILE} is damaged: train again") from None
+        if not isinstance(settings, dict) or not isinstance(record, dict):
+            raise FewscanError(f"{folder}: {CONFIG_FILE} or {RECORD_FILE} is damaged: train again")
+        return cls(folder, RunSettings.parse(settings), RunRecord.parse(record, where=RECORD_FILE))
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return (self.folder / MODEL_FILE).is_file()
+
+    def open_dataset(self, moved_to: str | Path | None = None) -> Dataset:
+        """Open the dataset that the run was trained on, `moved_to` being where it lies now.
+
+        Raises FewscanError where it is another one, or where its split has been drawn anew since: rows that were trained on
+        might then be test rows.
+        """
+        dataset = Dataset.open(moved_to or self.record.dataset)
+        if dataset.description.fingerprint != self.record.dataset_fingerprint:
+            raise FewscanError(f"{dataset.folder} is not the dataset that {self.folder} was trained on (fingerprints differ)")
+        if dataset.require_split().fingerprint != self.record.split_fingerprint:
+            raise FewscanError(
+                f"{dataset.folder} was split anew since {self.folder} was trained: train again, or draw the old split again"
+            )
+        return dataset
+
+    def log(self, numbers: Mapping[str, Any]) -> None:
+        """Append one epoch's numbers to `metrics.jsonl`."""
+        with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(numbers, allow_nan=False) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the logged numbers, one dictionary an epoch."""
+        path = self.folder / METRICS_FILE
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def forget_epochs_after(self, epoch: int) -> None:
+        """Drop the log's lines of epochs after `epoch`: a resumed run writes them again."""
+        kept = [numbers for numbers in self.metrics() if numbers["epoch"] <= epoch]
+        write_text(self.folder / METRICS_FILE, "".join(json.dumps(numbers) + "\n" for numbers in kept))
+
+    def new_network(self) -> Network:
+        """Return an untrained network of the run's shape."""
+        return Network(
+            self.settings.encoder,
+            self.settings.heads,
+            channels=self.record.channels,
+            image_size_px=self.record.image_size_px,
+            classes=len(self.record.classes),
+        )
+
+    def save_network(self, network: Network) -> None:
+        """Write the trained weights; their being there is what says that the run is finished."""
+        tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+        with replaced_file(self.folder / MODEL_FILE) as temporary:
+            save_file(tensors, temporary, {"format": "pt"})
+
+    def load_network(self) -> Network:
+        """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
+        if not self.finished:
+            raise FewscanError(
+                f"{self.folder} is not finished: go on with 'fewscan train {self.record.dataset} --out {self.folder} --resume'"
+            )
+        network = self.new_network()
+        try:
+            network.load_state_dict(load_file(self.folder / MODEL_FILE))
+        except (SafetensorError, OSError, RuntimeError):
+            raise FewscanError(f"{self.folder / MODEL_FILE} is damaged or cut short: train again") from None
+        return network.eval()
+
+    def note_test_opening(self, purpose: str) -> int:
+        """Write down that the test part is opened, and return how often it has been."""
+        path = self.folder / OPENINGS_FILE
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": _now(), "purpose": purpose}) + "\n")
+        return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

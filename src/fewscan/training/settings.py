@@ -1,0 +1,114 @@
+"""The settings of a run, complete and checked, and the two recipes that they start from."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import pydantic
+
+from fewscan.config import Settings, merge, nearest
+from fewscan.errors import FewscanError
+from fewscan.methods.method import MethodSettings
+from fewscan.methods.registry import method_type
+from fewscan.methods.views import ViewSettings
+from fewscan.models.encoders import EncoderSettings
+from fewscan.models.heads import HeadSettings
+
+
+class OptimizerSettings(Settings):
+    """Which optimiser, and its learning rate over time."""
+
+    name: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = pydantic.Field(default=2e-3, gt=0)
+    weight_decay: float = pydantic.Field(default=0.02, ge=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_epochs: float = pydantic.Field(default=5, ge=0)
+
+
+class RunSettings(Settings):
+    """Everything that decides what a run computes; written to `config.yaml`."""
+
+    method: pydantic.SerializeAsAny[MethodSettings]
+    encoder: EncoderSettings = EncoderSettings()
+    heads: HeadSettings = HeadSettings()
+    views: ViewSettings = ViewSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    epochs: int = pydantic.Field(ge=1)
+    batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
+    averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
+    probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
+    seed: int = pydantic.Field(default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    allow_leakage: bool = False
+
+    @pydantic.field_validator("method", mode="before")
+    @classmethod
+    def _method(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return method_type(str(value.get("name"))).settings_type.parse(value, where="method")
+        return value
+
+    @classmethod
+    def resolve(cls, method: str, recipe: str, changes: Mapping[str, Any], *, labeled: int, unlabeled: int) -> Self:
+        """Return the settings that `recipe` gives `method` on a dataset of that size, with the user's `changes` laid over them.
+
+        `changes` may name a group by its `name` alone: `{"encoder": "study_cnn"}`. Raises FewscanError naming an unknown
+        recipe, method or setting, with the nearest valid one.
+        """
+        values = merge({"method": {"name": method}, "heads": {}}, _recipe(recipe, method))
+        values = merge(values, {"heads": method_type(method).heads})
+        groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
+        spelled_out = {
+            key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()
+        }
+        values = merge(values, spelled_out)
+        if "epochs" not in values:
+            values["epochs"] = _epochs(method, int(values["batch_size"]), labeled, unlabeled)
+        return cls.parse(values)
+
+
+RECIPES: dict[str, str] = {
+    "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights",
+    "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
+}
+
+# Steps that the recipe 'fewscan' trains at least, however few the labels.
+MINIMUM_STEPS = 2000
+
+
+def _recipe(name: str, method: str) -> dict[str, Any]:
+    two_views = method_type(method).two_views
+    if name == "fewscan":
+        return {"batch_size": 256 if two_views else 64}
+    if name == "study":
+        return {
+            "encoder": {"name": "study_cnn"},
+            "heads": {
+                "projection_units": (256, 128, 64),
+                "projection_last_relu": True,
+                "classifier_input": "projection",
+                "classifier_hidden_units": (256, 128),
+            },
+            "views": {"name": "study"},
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": 1e-3,
+                "weight_decay": 0.0,
+                "schedule": "constant",
+                "warmup_epochs": 0,
+            },
+            "averaging": 0.0,
+            "epochs": 100,
+            "batch_size": 512 if two_views else 64,
+        }
+    raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
+
+
+def _epochs(method: str, batch_size: int, labeled: int, unlabeled: int) -> int:
+    images = labeled + unlabeled if method_type(method).uses_unlabeled else labeled
+    steps_per_epoch = max(1, images // max(1, batch_size))
+    return max(40, -(-MINIMUM_STEPS // steps_per_epoch))
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Settings)

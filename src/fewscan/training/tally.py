@@ -1,0 +1,63 @@
+"""The numbers of an epoch: losses, c_acc, r_acc and p_acc, summed on the device so that no step waits for them."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fewscan.methods.losses import contrastive_accuracy, correlation_accuracy
+from fewscan.models.network import Outputs
+
+
+class Tally:
+    """Means over the images of an epoch."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.sums: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def add(self, losses: dict[str, Tensor], view0: Outputs, view1: Outputs, labels: Tensor) -> None:
+        """Take in a step: its losses and the outputs that they came from."""
+        total = torch.stack([value.detach() for value in losses.values()]).sum()
+        self.losses.append(total)
+        images = torch.tensor(float(len(labels)), device=total.device)
+        for name, value in {"loss": total, **losses}.items():
+            self._add(name, value.detach(), images)
+        hits = (view0.logits.argmax(dim=1) == labels).sum()
+        labeled = (labels >= 0).sum()
+        self._add("p_acc", hits / labeled.clamp(min=1), labeled)
+        if view1 is not view0:
+            for name, value in view_accuracies(view0.h, view1.h).items():
+                self._add(name, value, images)
+
+    def first_bad_step(self) -> tuple[int, float] | None:
+        """Return the number (from 1) and the loss of the first step whose loss is not finite, or None."""
+        bad = (~torch.isfinite(torch.stack(self.losses))).nonzero()
+        return (int(bad[0]) + 1, float(self.losses[int(bad[0])])) if len(bad) else None
+
+    def means(self) -> dict[str, float | None]:
+        """Return the mean of every number; None where it was never defined."""
+        means = {name: float(total / self.weights[name]) for name, total in self.sums.items()}
+        return {name: value if math.isfinite(value) else None for name, value in means.items()}
+
+    def _add(self, name: str, value: Tensor, weight: Tensor) -> None:
+        zero = torch.zeros((), device=value.device)
+        self.sums[name] = self.sums.get(name, zero) + value * weight
+        self.weights[name] = self.weights.get(name, zero) + weight
+
+
+def view_accuracies(h0: Tensor, h1: Tensor) -> dict[str, Tensor]:
+    """Return c_acc, r_acc and how many constant features r_acc leaves out, of the features (B, D) of two views."""
+    r_acc, left_out = correlation_accuracy(h0, h1)
+    return {"c_acc": contrastive_accuracy(h0, h1), "r_acc": r_acc, "r_acc_left_out": left_out.float()}
+
+
+def spoken(numbers: dict[str, Any]) -> str:
+    """Return an epoch's numbers as people read them beside a progress bar: the loss, and accuracies in percent."""
+    words = {"c_acc": "c_acc", "r_acc": "r_acc", "p_acc": "p_acc", "val_p_acc": "val_p_acc", "probe_accuracy": "nearest"}
+    parts = [f"loss {numbers['loss']:.3f}"]
+    parts += [f"{word} {100 * numbers[name]:.1f}" for name, word in words.items() if numbers.get(name) is not None]
+    return "  ".join(parts)
