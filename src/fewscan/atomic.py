@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, so that a kill or a full disk leaves nothing half-made."""
 
+import errno
 import json
 import os
 import shutil
@@ -52,6 +53,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write `path` (full disk, no rights) into a FewscanError of one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise FewscanError(f"no space left to write {path}: free some, or choose another place") from None
+        raise FewscanError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
 def refuse_existing(path: Path) -> None:

@@ -35,7 +35,7 @@ class Evaluation(Settings):
     """The content of `evaluation.json`."""
 
     protocol: Protocol
-    leaking_pairs: int
+    leaking_pairs: int | None
     test_images: int
     test_groups: int
     test_openings: int

@@ -36,7 +36,7 @@ def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:
     h0, h1: (B, D) features of two views. Cosine similarity; the mean over both directions.
     """
     similarity = F.normalize(h0.float(), dim=1) @ F.normalize(h1.float(), dim=1).T
-    return _diagonal_is_largest(similarity)
+    return _diagonal_hits(similarity).mean()
 
 
 def correlation_accuracy(h0: Tensor, h1: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,12 +48,16 @@ def correlation_accuracy(h0: Tensor, h1: Tensor) -> tuple[Tensor, Tensor]:
     deviation0, mean0 = torch.std_mean(h0.float(), dim=0, correction=0)
     deviation1, mean1 = torch.std_mean(h1.float(), dim=0, correction=0)
     varies = (deviation0 > 1e-6) & (deviation1 > 1e-6)
-    standardized0 = (h0.float() - mean0)[:, varies] / deviation0[varies]
-    standardized1 = (h1.float() - mean1)[:, varies] / deviation1[varies]
-    return _diagonal_is_largest(standardized0.T @ standardized1 / len(h0)), (~varies).sum()
+    standardized0 = (h0.float() - mean0) / deviation0.clamp(min=1e-6)
+    standardized1 = (h1.float() - mean1) / deviation1.clamp(min=1e-6)
+    correlation = standardized0.T @ standardized1 / len(h0)
+    # Masked, not indexed: the number of varying features would have to be waited for on a GPU.
+    correlation = correlation.masked_fill(~(varies[:, None] & varies[None, :]), -torch.inf)
+    hits = _diagonal_hits(correlation).view(2, -1) * varies
+    return hits.sum() / (2 * varies.sum()), (~varies).sum()
 
 
-def _diagonal_is_largest(square: Tensor) -> Tensor:
+def _diagonal_hits(square: Tensor) -> Tensor:
+    """Return (2N,) float: 1 where the largest entry of a row, then of a column, is the diagonal one."""
     own = torch.arange(len(square), device=square.device)
-    hits = torch.cat([square.argmax(dim=1) == own, square.argmax(dim=0) == own])
-    return hits.float().mean()
+    return torch.cat([square.argmax(dim=1) == own, square.argmax(dim=0) == own]).float()

@@ -38,7 +38,7 @@ class RunRecord(Settings):
     dataset_fingerprint: str
     split_fingerprint: str
     protocol: Protocol
-    leaking_pairs: int  # pairs of copies or patients across the split's parts when training began
+    leaking_pairs: int | None  # pairs across the split's parts when training began; None where nobody had looked
     classes: tuple[str, ...]
     image_size_px: int
     channels: Literal[1, 3]
@@ -57,7 +57,7 @@ class Run:
     record: RunRecord
 
     @classmethod
-    def create(cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int) -> Self:
+    def create(cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int | None) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
         split = dataset.require_split()
         record = RunRecord(

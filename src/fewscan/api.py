@@ -1,0 +1,165 @@
+"""One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.data.audit import AuditResult
+    from fewscan.data.dataset import Dataset, Protocol, Resize
+    from fewscan.evaluation.evaluate import Evaluation
+    from fewscan.labeling.label import LabelSummary
+    from fewscan.training.run import Run
+
+
+def import_scans(
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    labels: Sequence[str | Path] = (),
+    unlabeled: Sequence[str | Path] = (),
+    rename: Mapping[str, str] | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+    patient_column: str = "patient",
+    size_px: int = 96,
+    resize: Resize = "stretch",
+    channels: Literal[1, 3] = 1,
+) -> Dataset:
+    """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`."""
+    from fewscan.data import importing
+
+    listed = [sources] if isinstance(sources, str | Path) else sources
+    return importing.import_scans(
+        [str(source) for source in listed],
+        out,
+        labels=labels,
+        unlabeled=[str(source) for source in unlabeled],
+        rename=rename,
+        path_column=path_column,
+        label_column=label_column,
+        patient_column=patient_column,
+        size_px=size_px,
+        resize=resize,
+        channels=channels,
+    )
+
+
+def audit(dataset: str | Path | Dataset, *, similarity: float | None = None) -> AuditResult:
+    """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder."""
+    from fewscan.data import audit as auditing
+    from fewscan.report.audit_page import write_audit_page
+
+    opened = _dataset(dataset)
+    result = auditing.audit(opened) if similarity is None else auditing.audit(opened, similarity=similarity)
+    write_audit_page(_dataset(opened.folder), result, opened.folder / "audit.html")
+    return result
+
+
+def split(
+    dataset: str | Path | Dataset,
+    *,
+    labeled: int,
+    test: int,
+    protocol: Protocol = "leakfree",
+    validation: float = 0.2,
+    seed: int = 0,
+) -> Dataset:
+    """Draw which images are labelled, validate, stay unlabelled and test; see `fewscan.data.splits.split`."""
+    from fewscan.data import splits
+
+    return splits.split(_dataset(dataset), protocol=protocol, labeled=labeled, test=test, validation=validation, seed=seed)
+
+
+def train(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    method: str = "joint",
+    recipe: str = "fewscan",
+    resume: bool = False,
+    **settings: Any,
+) -> Run:
+    """Train `method` on a split dataset and return the finished run in the folder `out`.
+
+    `settings` are laid over those of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    With `resume` an interrupted run goes on with the settings that it began with.
+    Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
+    is unknown, and where a loss stops being finite.
+    """
+    from fewscan.training.fit import fit
+    from fewscan.training.leakage import check_leakage
+    from fewscan.training.run import Run
+    from fewscan.training.settings import RunSettings
+
+    if resume:
+        if settings:
+            raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
+        run = Run.open(out)
+        if not run.finished:
+            fit(run, run.open_dataset(_dataset(dataset).folder), resume=True)
+        return run
+    opened = _dataset(dataset)
+    opened.require_split()
+    sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
+    resolved = RunSettings.resolve(method, recipe, settings, **sizes)
+    run = Run.create(Path(out), resolved, opened, check_leakage(opened, resolved))
+    fit(run, opened, resume=False)
+    return run
+
+
+def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:
+    """Open the sealed test part and score the run on it; `data` is where the run's dataset lies now, if it was moved."""
+    from fewscan.evaluation import evaluate as evaluation
+
+    opened = _run(run)
+    return evaluation.evaluate(opened, opened.open_dataset(data))
+
+
+def label(
+    run: str | Path | Run,
+    folder: str | Path | None = None,
+    *,
+    out: str | Path,
+    target_error: float = 0.05,
+    data: str | Path | None = None,
+) -> LabelSummary:
+    """Label the scans in `folder`, or without one the dataset's own unlabelled scans, into the CSV file `out`."""
+    from fewscan.labeling.label import label_folder, label_unlabeled
+
+    opened = _run(run)
+    dataset = opened.open_dataset(data)
+    if folder is None:
+        return label_unlabeled(opened, dataset, Path(out), target_error=target_error)
+    return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error)
+
+
+def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:
+    """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder)."""
+    from fewscan.report.page import write_report
+
+    opened = _run(run)
+    return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))
+
+
+def methods() -> dict[str, str]:
+    """Return the methods by name, each with one line on what it does."""
+    from fewscan.methods.registry import METHODS
+
+    return {name: method.summary for name, method in METHODS.items()}
+
+
+def _dataset(dataset: str | Path | Dataset) -> Dataset:
+    from fewscan.data.dataset import Dataset
+
+    return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+
+
+def _run(run: str | Path | Run) -> Run:
+    from fewscan.training.run import Run
+
+    return run if isinstance(run, Run) else Run.open(run)

@@ -1,0 +1,294 @@
+"""The command line: the verbs of `fewscan.api`, thin."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from fewscan import api
+from fewscan.config import parse_overrides
+from fewscan.errors import FewscanError
+from fewscan.progress import say
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="""From a folder of medical scans, few of them labelled, to an audited, honest classifier that labels the rest.
+
+The verbs in their order: import, audit, split, train, evaluate, label, report. Each ends by naming the command that comes next.
+Start with 'fewscan demo'. Research use only: not a medical device.""",
+)
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
+]
+DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
+MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
+
+
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="SOURCE...", help="Folders of scans, each FOLDER or NAME=FOLDER.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The dataset folder to make.")] = Path("dataset"),
+    labels: Annotated[
+        list[Path] | None, typer.Option(help="A CSV with the columns path, label and, if known, patient. May be repeated.")
+    ] = None,
+    unlabeled: Annotated[
+        list[str] | None, typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.")
+    ] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW. May be repeated.")] = None,
+    path_column: Annotated[str, typer.Option(help="The CSV's column of paths.")] = "path",
+    label_column: Annotated[str, typer.Option(help="The CSV's column of labels.")] = "label",
+    patient_column: Annotated[str, typer.Option(help="The CSV's column of patients.")] = "patient",
+    size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")] = 96,
+    resize: Annotated[
+        Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")
+    ] = "stretch",
+    color: Annotated[bool, typer.Option("--color", help="Keep colour (three channels) instead of grey.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read folders of scans into a dataset folder.
+
+    The label of a scan is the name of the folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
+    Files that cannot be read are set aside with the reason, and counted.
+
+    Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
+    """
+    from fewscan.data.importing import summary
+
+    dataset = api.import_scans(
+        sources or [],
+        out,
+        labels=labels or [],
+        unlabeled=unlabeled or [],
+        rename=dict(_old_and_new(pair) for pair in rename or []),
+        path_column=path_column,
+        label_column=label_column,
+        patient_column=patient_column,
+        size_px=size,
+        resize=resize,
+        channels=3 if color else 1,
+    )
+    result = summary(dataset)
+    lines = [f"{result.images} images in {result.folder}"]
+    lines += [f"  {name}: {count}" for name, count in result.classes.items()]
+    if result.unlabeled:
+        lines.append(f"  without a label: {result.unlabeled}")
+    if result.set_aside:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
+        lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
+        lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan audit {out}")
+
+
+@app.command()
+def audit(
+    dataset: DatasetFolder,
+    similarity: Annotated[
+        float | None, typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: see docs]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find copies, conflicting labels and leaks in a dataset.
+
+    Copies are found through changes of contrast, size, crop, mirror and JPEG quality. They and the images of one patient become
+    groups that no leak-free split ever cuts. Writes audit.json and audit.html, a page with the pairs as pictures.
+    """
+    result = api.audit(dataset, similarity=similarity)
+    _finish(
+        as_json,
+        result.counts(),
+        [*result.lines(), f"page: {dataset / 'audit.html'}"],
+        f"fewscan split {dataset} --labeled 1235 --test 308",
+    )
+
+
+@app.command()
+def split(
+    dataset: DatasetFolder,
+    labeled: Annotated[int, typer.Option(help="The budget of labels: how many images training may see with their label.")],
+    test: Annotated[int, typer.Option(help="How many labelled images are sealed for the final score.")],
+    protocol: Annotated[
+        Literal["leakfree", "study"],
+        typer.Option(help="leakfree: copies and patients never cross. study: at random, as the published study did."),
+    ] = "leakfree",
+    validation: Annotated[
+        float, typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draw which scans are labelled, which validate, which are unlabelled and which test."""
+    done = api.split(dataset, labeled=labeled, test=test, protocol=protocol, validation=validation, seed=seed)
+    result = done.require_split()
+    lines = [
+        f"{protocol} split, seed {seed}: {result.labeled} labeled, {result.validation} validation, "
+        f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out"
+    ]
+    if result.conflicting_left_out:
+        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
+    _finish(
+        as_json, result.model_dump(mode="json"), lines, f"fewscan train {dataset} --method supervised --out runs/supervised"
+    )
+
+
+@app.command()
+def train(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The run folder to make, or with --resume the one to go on with.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="The way of learning; 'fewscan methods' lists them.")] = "joint",
+    recipe: Annotated[
+        str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")
+    ] = "fewscan",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run, as if nothing had happened.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on a split dataset.
+
+    Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
+    optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
+
+    Example: fewscan train mri --method joint --out runs/joint epochs=40
+    """
+    run = api.train(dataset, out=out, method=method, recipe=recipe, resume=resume, **parse_overrides(settings or []))
+    last = run.metrics()[-1]
+    lines = [f"trained {run.settings.method.name} for {run.settings.epochs} epochs: {run.folder}"]
+    _finish(
+        as_json,
+        {"run": str(run.folder), "settings": run.settings.model_dump(mode="json"), "last_epoch": last},
+        lines,
+        f"fewscan evaluate {out}",
+    )
+
+
+@app.command()
+def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) -> None:
+    """Open the sealed test part and score a run on it, with 95 % intervals.
+
+    Every opening is noted in the run. Use it once per run, when all choices are made.
+    """
+    result = api.evaluate(run, data=data)
+    lines = [
+        f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
+        f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}",
+        f"  accuracy                    {result.accuracy.percent}",
+        f"  balanced accuracy           {result.balanced_accuracy.percent}",
+        f"  macro AUROC                 {result.auroc.percent}",
+        f"  calibration error (ECE)     {result.calibration_error.percent}",
+        f"  nearest labelled neighbour  {result.nearest_neighbor_accuracy.percent}",
+    ]
+    study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
+    lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
+    if result.leaking_pairs:
+        lines.append(f"  this split leaks: {result.leaking_pairs} pairs of copies cross its parts, so the score flatters")
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def label(
+    run: RunFolder,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabelled ones.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path("labels.csv"),
+    target_error: Annotated[
+        float, typer.Option(help="Accept labels only where the validation images support at most this error among them.")
+    ] = 0.05,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label new scans, and say of each whether to accept its label or to have it reviewed."""
+    result = api.label(run, folder, out=out, target_error=target_error, data=data)
+    lines = [
+        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unreadable} unreadable",
+        f"  {result.reason}",
+    ]
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def report(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page to write. [default: RUN/report.html]")] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML page about a run: scans, audit, curves, scores, mistakes, settings."""
+    page = api.report(run, out=out, data=data)
+    _finish(as_json, {"page": str(page)}, [f"page: {page}"], f"fewscan label {run} FOLDER --out labels.csv")
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the ways of learning."""
+    found = api.methods()
+    _finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], "fewscan train --help")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder to make, with practice scans, dataset and run in it.")] = Path(
+        "runs/demo"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Go the whole way on built-in practice scans: import, audit, split, train, evaluate, label, report. Takes minutes."""
+    from fewscan.demo import demo as whole_way
+
+    result = whole_way(out)
+    _finish(as_json, result.model_dump(mode="json"), result.lines(), "fewscan import YOUR_SCANS --out mydata")
+
+
+def _old_and_new(pair: str) -> tuple[str, str]:
+    old, equals, new = pair.partition("=")
+    if not equals:
+        raise FewscanError(f"--rename takes OLD=NEW, not '{pair}'")
+    return old, new
+
+
+def _finish(as_json: bool, result: dict[str, Any], lines: list[str], next_command: str) -> None:
+    """Print the result for people or for programs, and for people the command that comes next."""
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for line in lines:
+        typer.echo(line)
+    typer.echo(f"next: {next_command}")
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one line on standard error, and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except FewscanError as error:
+        code = _refuse(str(error))
+    except typer.TyperException as error:
+        code = _refuse(error.format_message())
+    except OSError as error:
+        code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except KeyboardInterrupt:
+        say("interrupted")
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output (head, say) has gone; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    say(f"error: {message}")
+    return 2

@@ -1,0 +1,184 @@
+"""Sources of scans -> a dataset folder: read on all cores, bad files set aside with the reason, whole or not at all."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pydantic
+
+from fewscan.atomic import new_folder, refuse_existing, write_text, writing
+from fewscan.config import Settings
+from fewscan.data.dataset import (
+    DATASET_FILE,
+    MANIFEST_DTYPES,
+    PIXELS_FILE,
+    Dataset,
+    DatasetDescription,
+    Resize,
+    SourceDescription,
+    dataset_fingerprint,
+    write_manifest,
+)
+from fewscan.data.readers import UnreadableImage, read_images
+from fewscan.data.sources import LabelColumns, ScanFile, Source, list_scans, parse_sources
+from fewscan.errors import FewscanError
+from fewscan.progress import track
+
+SET_ASIDE_EXAMPLES = 5
+
+
+class ImportSettings(Settings):
+    """How images are stored: resized to size_px x size_px, as grey (1 channel) or colour (3)."""
+
+    size_px: int = pydantic.Field(96, ge=8, le=2048)
+    resize: Resize = "stretch"
+    channels: Literal[1, 3] = 1
+
+
+class SetAsideFile(Settings):
+    """A file that could not be used, and why."""
+
+    source: str
+    path: str
+    reason: str
+
+
+class ImportSummary(Settings):
+    """What an import took in and what it did not.
+
+    `images` counts the usable ones; `classes` and `unlabeled` add up to it. `reasons` counts what was set aside by the kind of
+    reason; `examples` are the first few of these files.
+    """
+
+    folder: str
+    images: int
+    classes: dict[str, int]
+    unlabeled: int
+    set_aside: int
+    reasons: dict[str, int]
+    examples: tuple[SetAsideFile, ...]
+    fingerprint: str
+
+
+def import_scans(
+    sources: Sequence[str],
+    out: str | Path,
+    *,
+    labels: Sequence[str | Path] = (),
+    unlabeled: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    path_column: str = LabelColumns.path,
+    label_column: str = LabelColumns.label,
+    patient_column: str = LabelColumns.patient,
+    size_px: int = 96,
+    resize: Resize = "stretch",
+    channels: Literal[1, 3] = 1,
+    workers: int | None = None,
+) -> Dataset:
+    """Read all scans of the sources into a new dataset folder `out` and open it.
+
+    `sources` and `unlabeled` are `FOLDER` or `NAME=FOLDER`; `sources.list_scans` says where labels come from and what `rename`
+    does. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the number of
+    `workers` (threads; default: one per core).
+
+    Raises FewscanError where `out` exists or cannot be written, for sources or labels that are wrong, and where a source has
+    no usable file.
+    """
+    settings = ImportSettings.parse({"size_px": size_px, "resize": resize, "channels": channels})
+    out = Path(out)
+    with writing(out):
+        refuse_existing(out)
+    found = parse_sources(sources, unlabeled)
+    scans = list_scans(found, labels, LabelColumns(path_column, label_column, patient_column), rename)
+    with writing(out), new_folder(out) as folder:
+        manifest = _import_pixels(scans, folder / PIXELS_FILE, settings, workers)
+        _require_usable(manifest, found)
+        _describe(folder, manifest, found, settings)
+    return Dataset.open(out)
+
+
+def summary(dataset: Dataset) -> ImportSummary:
+    """Count what the import of `dataset` took in, by class, and what it set aside, by reason."""
+    manifest = dataset.manifest
+    usable = manifest[manifest["set_aside"].isna()]
+    aside = manifest[manifest["set_aside"].notna()]
+    counts = usable["label"].value_counts()
+    reasons = aside["set_aside"].str.split(":").str[0].value_counts()
+    examples = aside.head(SET_ASIDE_EXAMPLES)
+    return ImportSummary(
+        folder=str(dataset.folder),
+        images=len(usable),
+        classes={name: int(counts.get(name, 0)) for name in dataset.classes},
+        unlabeled=int(usable["label"].isna().sum()),
+        set_aside=len(aside),
+        reasons={str(reason): int(count) for reason, count in reasons.items()},
+        examples=tuple(
+            SetAsideFile(source=row.source, path=row.path, reason=row.set_aside) for row in examples.itertuples(index=False)
+        ),
+        fingerprint=dataset.description.fingerprint,
+    )
+
+
+def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: ImportSettings, workers: int | None) -> pd.DataFrame:
+    """Write the pixels of all scans, row by row, and return the manifest; a row that is set aside has zero pixels."""
+    shape = (len(scans), settings.channels, settings.size_px, settings.size_px)
+    blank = np.zeros(shape[1:], dtype=np.uint8)
+    to_read = [scan.path for scan in scans if scan.set_aside is None]
+    reading = read_images(to_read, **settings.model_dump(), workers=workers)
+    rows = []
+    # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
+    with closing(reading) as images, pixels_file.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for scan in track(scans, "import", total=len(scans)):
+            image = next(images) if scan.set_aside is None else UnreadableImage(scan.set_aside)
+            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label, "patient": scan.patient}
+            row["sha256"] = image.sha256
+            if isinstance(image, UnreadableImage):
+                row["set_aside"] = image.reason
+                file.write(blank.data)
+            else:
+                row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
+                file.write(image.pixels.data)
+            rows.append(row)
+    manifest = pd.DataFrame(rows, columns=list(MANIFEST_DTYPES))
+    manifest["conflict"] = False
+    return manifest.astype(MANIFEST_DTYPES)
+
+
+def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
+    for source in sources:
+        rows = manifest[manifest["source"] == source.name]
+        if rows["set_aside"].notna().all():
+            first = "; ".join(f"{row.path}: {row.set_aside}" for row in rows.head(3).itertuples(index=False))
+            raise FewscanError(
+                f"source '{source.name}': none of its {len(rows)} files is a usable image ({first}); name a folder of scans"
+            )
+
+
+def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], settings: ImportSettings) -> None:
+    usable = manifest["set_aside"].isna()
+    classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
+    # A label that only unusable files have is no class: notes in a folder of their own, for example.
+    manifest["label"] = manifest["label"].where(manifest["label"].isin(classes))
+    write_manifest(folder, manifest)
+    pixels = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
+    description = DatasetDescription(
+        classes=classes,
+        image_size_px=settings.size_px,
+        channels=settings.channels,
+        resize=settings.resize,
+        sources=tuple(
+            SourceDescription(
+                name=source.name,
+                folder=str(source.folder),
+                images=int((usable & (manifest["source"] == source.name)).sum()),
+                set_aside=int((~usable & (manifest["source"] == source.name)).sum()),
+            )
+            for source in sources
+        ),
+        fingerprint=dataset_fingerprint(manifest, classes, pixels),
+    )
+    write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,359 @@
+"""The layouts people have their scans in -> one list of files with what is known of each."""
+
+import csv
+import difflib
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fewscan.config import nearest
+from fewscan.errors import FewscanError
+
+MAX_CLASSES = 100
+
+# Folders named like these hold a part of the images, not a class of them.
+PART_FOLDERS = frozenset(
+    ["train", "training", "test", "testing", "val", "valid", "validation", "unlabeled", "unlabelled", "images", "data"]
+)
+# What operating systems leave behind; names that start with a dot are passed over as well.
+SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
+
+# The study's sources by name, and their spellings of its four classes.
+STUDY_SOURCES = frozenset(["sartaj", "nickparvar", "dubail"])
+STUDY_LABELS = {
+    "glioma_tumor": "glioma",
+    "meningioma_tumor": "meningioma",
+    "pituitary_tumor": "pituitary",
+    "notumor": "no_tumor",
+    "normal": "no_tumor",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named folder of scans; where `labeled` is false, no file in it gets a label."""
+
+    name: str
+    folder: Path
+    labeled: bool = True
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """A file to import. `relative` is its path below the source's folder, with forward slashes.
+
+    `set_aside` is the reason why it need not be read at all, or None.
+    """
+
+    source: str
+    relative: str
+    path: Path
+    label: str | None = None
+    patient: str | None = None
+    set_aside: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelColumns:
+    """What the columns of a CSV with labels are called; the patient's may be absent unless it was given another name."""
+
+    path: str = "path"
+    label: str = "label"
+    patient: str = "patient"
+
+
+@dataclass(frozen=True)
+class _LabelRow:
+    """One row of a CSV with labels; `where` says which one, for people."""
+
+    table: Path
+    where: str
+    path: str
+    label: str | None
+    patient: str | None
+
+
+def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
+    """Turn `FOLDER` and `NAME=FOLDER` into sources, the unlabelled ones last.
+
+    Raises FewscanError where there are none, one is no readable folder, two have one name, or one lies inside another.
+    """
+    if not sources and not unlabeled:
+        raise FewscanError("no source given: name a folder of scans, as FOLDER or NAME=FOLDER")
+    found: list[Source] = []
+    for text, labeled in [*((text, True) for text in sources), *((text, False) for text in unlabeled)]:
+        source = _parse_source(text, labeled)
+        for other in found:
+            if source.name == other.name:
+                raise FewscanError(
+                    f"two sources are called '{source.name}' ({other.folder} and {source.folder}): "
+                    f"tell them apart with NAME={source.folder}"
+                )
+            if _inside(source.folder, other.folder) or _inside(other.folder, source.folder):
+                raise FewscanError(
+                    f"the sources {other.folder} and {source.folder} overlap, so that images would count twice: give only one"
+                )
+        found.append(source)
+    return tuple(found)
+
+
+def list_scans(
+    sources: Sequence[Source],
+    labels: Sequence[str | Path] = (),
+    columns: LabelColumns | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> list[ScanFile]:
+    """List every file of the sources, in their order and then by path, with its label and patient where known.
+
+    The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS. A CSV
+    in `labels` that names at least one file of a source gives all labels of that source; it names files from its own folder,
+    from a source's, or in full. `rename` maps labels to other names; in the study's sources STUDY_LABELS are renamed unless
+    it says otherwise. Hidden and system files are passed over; every other file is listed, image or not. A row of a CSV whose
+    file is not there is listed as set aside.
+
+    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for labels that differ only in
+    spelling, for more than MAX_CLASSES classes, and where a source holds no file.
+    """
+    tables = [Path(table) for table in labels]
+    scans = _label_from_folders(sources, passed_over=tables)
+    if tables:
+        scans = _label_from_tables(scans, sources, tables, columns or LabelColumns())
+    scans = _rename(scans, rename or {})
+    _check_classes(scans)
+    return scans
+
+
+def _parse_source(text: str, labeled: bool) -> Source:
+    name, equals, written = text.partition("=")
+    if not equals or "/" in name or os.path.isdir(text):  # noqa: PTH112 - is_dir() fails in a folder without rights
+        name, written = "", text
+    # Not resolve(): what the dataset says of its sources should be what the user wrote.
+    folder = Path(os.path.abspath(Path(written).expanduser()))  # noqa: PTH100
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except OSError as error:
+        raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
+    if not is_folder:
+        raise FewscanError(f"source '{text}': {folder} is a file; name the folder that it is in")
+    name = name.strip() or folder.name
+    if not name:
+        raise FewscanError(f"source '{text}' has no name of its own: write NAME={folder}")
+    return Source(name, folder, labeled)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # resolve() fails on a loop of links
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return _real(path).is_relative_to(_real(folder))
+
+
+def _label_from_folders(sources: Sequence[Source], passed_over: Iterable[Path]) -> list[ScanFile]:
+    tables = {_real_parent(table) for table in passed_over}
+    scans = []
+    for source in sources:
+        relatives = sorted(
+            relative for relative in _walk(source.folder) if not tables or _real_parent(source.folder / relative) not in tables
+        )
+        if not relatives:
+            raise FewscanError(f"source '{source.name}': {source.folder} holds no files")
+        scans += [_scan_file(source, relative) for relative in relatives]
+    return scans
+
+
+def _scan_file(source: Source, relative: str) -> ScanFile:
+    path = source.folder / relative
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        written = os.fsencode(relative).decode("utf-8", "backslashreplace")
+        return ScanFile(source.name, written, path, set_aside="name is not UTF-8: rename the file or its folder")
+    parent = Path(relative).parent.name
+    is_class = source.labeled and parent != "" and parent.lower() not in PART_FOLDERS
+    return ScanFile(source.name, relative, path, label=parent if is_class else None)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Yield the paths, relative to `root`, of all files below it, each folder once, also where links make a loop."""
+    seen = set()
+    folders = deque([root])
+    linked: deque[Path] = deque()
+    while folders or linked:
+        # Links last: a folder that can be reached both ways goes by its own name.
+        folder = folders.popleft() if folders else linked.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise FewscanError(f"cannot read the folder {folder}: {error.strerror}; mend that, or leave it out") from None
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.name.startswith(".") or entry.name.lower() in SYSTEM_FILES:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
+                linked.append(path)
+            else:
+                yield path.relative_to(root).as_posix()
+
+
+def _label_from_tables(
+    scans: Sequence[ScanFile], sources: Sequence[Source], tables: Sequence[Path], columns: LabelColumns
+) -> list[ScanFile]:
+    by_path = {_real_parent(scan.path): scan for scan in scans}
+    rows: dict[ScanFile, _LabelRow] = {}
+    missing: list[_LabelRow] = []
+    for table in tables:
+        found = 0
+        for row in _read_table(table, columns):
+            scan = _find(row, sources, by_path)
+            if scan is None:
+                missing.append(row)
+                continue
+            found += 1
+            _check_agreement(rows.setdefault(scan, row), row)
+        if not found:
+            looked = ", ".join(dict.fromkeys(str(folder) for folder in [table.parent, *(source.folder for source in sources)]))
+            raise FewscanError(f"{table} names no file of the sources: '{missing[-1].path}', for one, is not in {looked}")
+
+    spoken_of = list(dict.fromkeys(scan.source for scan in rows))
+    unlabeled = {source.name for source in sources if not source.labeled}
+    labeled = []
+    for scan in scans:
+        if scan in rows:
+            label = None if scan.source in unlabeled else rows[scan].label
+            labeled.append(replace(scan, label=label, patient=rows[scan].patient))
+        else:
+            labeled.append(replace(scan, label=None) if scan.source in spoken_of else scan)
+    absent: dict[tuple[str, str], ScanFile] = {}
+    for row in missing:
+        scan = _missing_scan(row, sources, spoken_of[0])
+        absent.setdefault((scan.source, scan.relative), scan)
+    labeled += absent.values()
+    order = {source.name: number for number, source in enumerate(sources)}
+    return sorted(labeled, key=lambda scan: (order[scan.source], scan.relative))
+
+
+def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            present = [name for name in reader.fieldnames or () if name]
+            optional = columns.patient == LabelColumns.patient and columns.patient not in present
+            for wanted in [columns.path, columns.label, *([] if optional else [columns.patient])]:
+                if wanted not in present:
+                    raise FewscanError(f"{table} has no column '{wanted}': {_columns_hint(wanted, present)}")
+            rows = [_label_row(table, reader.line_num, cells, columns) for cells in reader]
+    except OSError as error:
+        raise FewscanError(f"cannot read the labels {table}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise FewscanError(f"{table} is not UTF-8 text: save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
+    if not rows:
+        raise FewscanError(f"{table} holds no rows: it needs one for each labelled image")
+    return rows
+
+
+def _columns_hint(wanted: str, present: Sequence[str]) -> str:
+    if not present:
+        return "it is empty"
+    close = difflib.get_close_matches(wanted, present, n=1)
+    return f"it has {', '.join(present)}" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _label_row(table: Path, line: int, cells: Mapping[str | None, str | None], columns: LabelColumns) -> _LabelRow:
+    def cell(column: str) -> str | None:
+        return (cells.get(column) or "").strip() or None
+
+    where = f"{table.name}, line {line}"
+    if None in cells:
+        raise FewscanError(f"{where} has more cells than the first line: put names that hold a comma in quotes")
+    path = cell(columns.path)
+    if path is None or "\0" in path:
+        raise FewscanError(f"{where}: the column '{columns.path}' names no file; name the image, or take the row out")
+    return _LabelRow(table, where, path, cell(columns.label), cell(columns.patient))
+
+
+def _find(row: _LabelRow, sources: Sequence[Source], by_path: Mapping[Path, ScanFile]) -> ScanFile | None:
+    beside_table = by_path.get(_real_parent(row.table.parent / row.path))
+    if beside_table is not None:
+        return beside_table
+    in_sources = [by_path.get(_real_parent(source.folder / row.path)) for source in sources]
+    found = list(dict.fromkeys(scan for scan in in_sources if scan is not None))
+    if len(found) > 1:
+        raise FewscanError(
+            f"{row.where}: '{row.path}' is in several sources ({', '.join(scan.source for scan in found)}): "
+            f"write its path from the folder of {row.table.name}"
+        )
+    return found[0] if found else None
+
+
+def _real_parent(path: Path) -> Path:
+    """Return one spelling for all paths that lead to a file, whichever links its folders are reached by."""
+    return _real(path.parent) / path.name
+
+
+def _check_agreement(first: _LabelRow, row: _LabelRow) -> None:
+    for what, one, other in [("label", first.label, row.label), ("patient", first.patient, row.patient)]:
+        if one != other:
+            raise FewscanError(
+                f"'{row.path}' has two values as its {what}: '{one or ''}' ({first.where}) and '{other or ''}' ({row.where}); "
+                "keep one of them"
+            )
+
+
+def _missing_scan(row: _LabelRow, sources: Sequence[Source], otherwise: str) -> ScanFile:
+    path = row.table.parent / row.path
+    reason = f"no such file: named in {row.where}"
+    for source in sources:
+        if _inside(path, source.folder):
+            relative = _real(path).relative_to(_real(source.folder)).as_posix()
+            return ScanFile(source.name, relative, path, set_aside=reason)
+    return ScanFile(otherwise, row.path, path, set_aside=reason)
+
+
+def _rename(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
+    known = {name for scan in scans if scan.label is not None for name in (scan.label, _study_label(scan.source, scan.label))}
+    for old, new in rename.items():
+        if old not in known:
+            raise FewscanError(f"no image is labelled '{old}', so it cannot be renamed: {nearest(old, known)}")
+        if not new.strip():
+            raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
+
+    def new_name(source: str, label: str) -> str:
+        if label in rename:
+            return rename[label]
+        label = _study_label(source, label)
+        return rename.get(label, label)
+
+    return [scan if scan.label is None else replace(scan, label=new_name(scan.source, scan.label)) for scan in scans]
+
+
+def _study_label(source: str, label: str) -> str:
+    return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
+
+
+def _check_classes(scans: Sequence[ScanFile]) -> None:
+    spellings: dict[str, str] = {}
+    for label in sorted({scan.label for scan in scans if scan.label is not None}):
+        other = spellings.setdefault(re.sub(r"[-_ ]", "", label.casefold()), label)
+        if other != label:
+            raise FewscanError(
+                f"the labels '{other}' and '{label}' differ only in spelling: "
+                f"if they are one class, add --rename '{other}={label}'"
+            )
+    if len(spellings) > MAX_CLASSES:
+        raise FewscanError(
+            f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "
+            "give the labels with --labels CSV, or the folder with --unlabeled"
+        )

@@ -1,0 +1,28 @@
+"""The gate before training: a split that leaks stops here unless the user wants it so."""
+
+from fewscan.data.audit import leaking_pairs
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.training.settings import RunSettings
+
+# How many leaking pairs an error names.
+PAIRS_NAMED = 3
+
+
+def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
+    """Return how many pairs of copies or of one patient's images cross the parts of the split; None where nobody has looked.
+
+    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study` or
+    the run allows it.
+    """
+    if dataset.description.audit is None:
+        return None
+    pairs = leaking_pairs(dataset)
+    if pairs and dataset.require_split().protocol != "study" and not settings.allow_leakage:
+        names = dataset.manifest["source"] + "/" + dataset.manifest["path"]
+        named = "; ".join(f"{names.iloc[first]} and {names.iloc[second]}" for first, second in pairs[:PAIRS_NAMED])
+        raise FewscanError(
+            f"the split leaks: {len(pairs)} pairs of copies or of one patient's images lie in different parts, such as {named}. "
+            f"Run 'fewscan split {dataset.folder}' again, or give allow_leakage=true"
+        )
+    return len(pairs)

@@ -1,0 +1,84 @@
+"""Small datasets that tests make themselves."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewscan.atomic import write_text
+from fewscan.data.dataset import (
+    DATASET_FILE,
+    MANIFEST_DTYPES,
+    PIXELS_FILE,
+    AuditDescription,
+    Dataset,
+    DatasetDescription,
+    SourceDescription,
+    dataset_fingerprint,
+    write_manifest,
+)
+from fewscan.data.splits import split
+
+CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
+    """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise."""
+
+    def make(
+        images: int = 80, size_px: int = 16, groups: list[int] | None = None, name: str = "dataset", seed: int = 0
+    ) -> Dataset:
+        random = np.random.default_rng(seed)
+        labels = np.arange(images) % len(CLASSES)
+        pixels = random.integers(0, 90, size=(images, 1, size_px, size_px), dtype=np.uint8)
+        half = size_px // 2
+        for row, label in enumerate(labels):
+            top, left = half * (label // 2), half * (label % 2)
+            pixels[row, 0, top + 2 : top + half - 2, left + 2 : left + half - 2] += 140
+        manifest = pd.DataFrame(index=range(images), columns=list(MANIFEST_DTYPES))
+        manifest["path"] = [f"{CLASSES[label]}/{row:04}.png" for row, label in enumerate(labels)]
+        manifest["source"] = "squares"
+        manifest["label"] = [CLASSES[label] for label in labels]
+        manifest["group"] = manifest["copy_set"] = np.arange(images) if groups is None else groups
+        manifest["conflict"] = False
+        manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
+        manifest["width_px"] = manifest["height_px"] = size_px
+        manifest = manifest.astype(MANIFEST_DTYPES)
+        folder = tmp_path / name
+        folder.mkdir()
+        np.save(folder / PIXELS_FILE, pixels)
+        write_manifest(folder, manifest)
+        description = DatasetDescription(
+            classes=CLASSES,
+            image_size_px=size_px,
+            channels=1,
+            resize="stretch",
+            sources=(SourceDescription(name="squares", folder=str(tmp_path), images=images, set_aside=0),),
+            fingerprint=dataset_fingerprint(manifest, CLASSES, pixels),
+            audit=AuditDescription(
+                similarity=0.9, pairs=0, groups=manifest["group"].nunique(), copy_sets=images, conflicting_images=0
+            ),
+        )
+        write_text(folder / DATASET_FILE, description.model_dump_json(indent=2))
+        return Dataset.open(folder)
+
+    return make
+
+
+@pytest.fixture
+def split_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
+    """80 easy images: 16 labelled, 4 of them for validation, and 24 test images."""
+    return split(make_dataset(), labeled=16, test=24, validation=0.25)
+
+
+@pytest.fixture(scope="session")
+def real_scans() -> Path:
+    """The folder of real scans, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "sartaj").is_dir():
+        pytest.skip(f"no real scans at {folder}: set FEWSCAN_DATA to the folder that holds sartaj/ and nickparvar/")
+    return folder

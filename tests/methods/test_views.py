@@ -1,0 +1,128 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewscan.errors import FewscanError
+from fewscan.methods.views import ViewParameters, ViewSettings, apply_views, plain, sample_views
+
+
+def scans(count: int = 6, size: int = 24, channels: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.randint(0, 256, (count, channels, size, size), dtype=torch.uint8, generator=generator)
+
+
+def parameters(name: str, count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> ViewParameters:
+    settings = ViewSettings.parse({"name": name, **changes})
+    return sample_views(settings, count, size, torch.Generator().manual_seed(seed))
+
+
+def row(batch: ViewParameters, number: int) -> ViewParameters:
+    present = {name: value for name, value in vars(batch).items() if value is not None}
+    return ViewParameters(**{name: value[number : number + 1] for name, value in present.items()})
+
+
+@pytest.mark.parametrize("name", ["study", "scan"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_gives_what_its_images_give_one_by_one(name: str, channels: int) -> None:
+    images, drawn = scans(channels=channels), parameters(name)
+    together = apply_views(images, drawn)
+    alone = torch.cat([apply_views(images[i : i + 1], row(drawn, i)) for i in range(len(images))])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["study", "scan"])
+def test_views_keep_shape_and_range_and_leave_the_images_alone(name: str) -> None:
+    images = scans()
+    before = images.clone()
+    views = apply_views(images, parameters(name))
+    assert views.shape == images.shape
+    assert views.dtype == torch.float32
+    assert float(views.min()) >= 0
+    assert float(views.max()) <= 1
+    assert torch.equal(images, before)
+
+
+def test_a_seed_gives_the_same_views_and_another_seed_others() -> None:
+    images = scans()
+    first, again, other = (apply_views(images, parameters("scan", seed=seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_study_views_are_the_image_or_its_mirror_image() -> None:
+    images = scans(count=64)
+    views = apply_views(images, parameters("study", count=64))
+    straight = (views == plain(images)).all(dim=(1, 2, 3))
+    mirrored = (views == plain(images).flip(-1)).all(dim=(1, 2, 3))
+    assert (straight ^ mirrored).all()
+    assert 16 < int(mirrored.sum()) < 48
+
+
+NOTHING = {
+    "flip_probability": 0,
+    "minimum_crop": 1,
+    "maximum_aspect": 1,
+    "maximum_rotation_degrees": 0,
+    "maximum_shift": 0,
+    "contrast": 0,
+    "brightness": 0,
+    "log_gamma": 0,
+    "blur_probability": 0,
+    "noise_probability": 0,
+}
+
+
+def test_with_every_range_at_zero_scan_views_change_nothing() -> None:
+    images = scans()
+    torch.testing.assert_close(apply_views(images, parameters("scan", **NOTHING)), plain(images), rtol=0, atol=1e-5)
+
+
+def test_a_flip_through_resampling_is_a_flip() -> None:
+    images = scans()
+    views = apply_views(images, parameters("scan", **(NOTHING | {"flip_probability": 1})))
+    torch.testing.assert_close(views, plain(images).flip(-1), rtol=0, atol=1e-5)
+
+
+def test_geometry_is_what_pytorchs_own_affine_grid_gives() -> None:
+    drawn = parameters("scan", **(NOTHING | {"minimum_crop": 0.6, "maximum_rotation_degrees": 20, "maximum_aspect": 1.3}))
+    assert drawn.affine is not None
+    images = scans()
+    grid = F.affine_grid(drawn.affine, list(images.shape), align_corners=False)
+    expected = F.grid_sample(plain(images), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    torch.testing.assert_close(apply_views(images, drawn), expected, rtol=0, atol=1e-4)
+
+
+def test_gamma_and_contrast_follow_their_formulas() -> None:
+    images = scans()
+    drawn = parameters("scan", **(NOTHING | {"log_gamma": 0.5, "contrast": 0.3, "brightness": 0.1}))
+    assert drawn.gamma is not None
+    assert drawn.contrast is not None
+    assert drawn.brightness is not None
+    gamma, contrast, brightness = (x.view(-1, 1, 1, 1) for x in (drawn.gamma, drawn.contrast, drawn.brightness))
+    raised = plain(images) ** gamma
+    mean = raised.mean(dim=(1, 2, 3), keepdim=True)
+    expected = ((raised - mean) * contrast + mean + brightness).clamp(0, 1)
+    torch.testing.assert_close(apply_views(images, drawn), expected, rtol=0, atol=1e-4)
+
+
+def test_blur_keeps_the_brightness_of_a_flat_image_and_softens_an_edge() -> None:
+    drawn = parameters("scan", count=2, **(NOTHING | {"blur_probability": 1}))
+    images = torch.full((2, 1, 24, 24), 128, dtype=torch.uint8)
+    torch.testing.assert_close(apply_views(images, drawn), plain(images), rtol=0, atol=1e-5)
+    images[:, :, :, 12:] = 255
+    step = (apply_views(images, drawn).diff(dim=-1)).abs().amax(dim=(1, 2, 3))
+    assert (step < 127 / 255).all()
+
+
+def test_noise_has_the_deviation_that_was_drawn() -> None:
+    images = torch.full((4, 1, 64, 64), 128, dtype=torch.uint8)
+    drawn = parameters("scan", count=4, size=64, **(NOTHING | {"noise_probability": 1, "maximum_noise": 0.1}))
+    assert drawn.noise is not None
+    views = apply_views(images, drawn)
+    torch.testing.assert_close(views.std(dim=(1, 2, 3)), drawn.noise.std(dim=(1, 2, 3)), rtol=0.05, atol=1e-3)
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(FewscanError, match=r"setting 'name'"):
+        ViewSettings.parse({"name": "photo"})

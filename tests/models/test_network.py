@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import nn
+
+from fewscan.models.encoders import EncoderSettings, build_encoder, standardized
+from fewscan.models.heads import HeadSettings
+from fewscan.models.network import Network
+
+STUDY_HEADS = HeadSettings(
+    projection_units=(256, 128, 64),
+    projection_last_relu=True,
+    classifier_input="projection",
+    classifier_hidden_units=(256, 128),
+)
+
+
+def network(encoder: str = "resnet_small", heads: HeadSettings | None = None) -> Network:
+    return Network(EncoderSettings(name=encoder), heads or HeadSettings(), channels=1, image_size_px=32, classes=4)
+
+
+def test_the_studys_encoder_is_what_the_study_says() -> None:
+    encoder = build_encoder(EncoderSettings(name="study_cnn"), channels=1, image_size_px=96)
+    convolutions = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [16, 16, 32, 32, 64, 64]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert sum(isinstance(layer, nn.MaxPool2d) for layer in encoder.modules()) == 3
+    dense = [layer for layer in encoder.modules() if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in dense] == [(64 * 12 * 12, 256), (256, 256), (256, 256)]
+    assert sum(isinstance(layer, nn.ReLU) for layer in encoder.modules()) == 9
+
+
+def test_the_studys_heads_stand_in_a_row() -> None:
+    built = network("study_cnn", STUDY_HEADS)
+    projection = [layer for layer in built.projection_head if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in projection] == [256, 128, 64]
+    assert isinstance(built.projection_head[-1], nn.ReLU)
+    classifier = [layer for layer in built.classifier if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in classifier] == [256, 128, 4]
+    assert classifier[0].in_features == 64
+    assert not isinstance(built.classifier[-1], nn.ReLU)
+
+
+@pytest.mark.parametrize("encoder", ["study_cnn", "resnet_small"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes(encoder: str, channels: int) -> None:
+    settings = EncoderSettings(name=encoder)  # type: ignore[arg-type]
+    built = Network(settings, HeadSettings(), channels=channels, image_size_px=32, classes=5)
+    outputs = built(torch.rand(3, channels, 32, 32))
+    assert outputs.h.shape == (3, built.encoder.feature_dim)
+    assert outputs.z.shape == (3, 64)
+    assert outputs.logits.shape == (3, 5)
+
+
+@pytest.mark.parametrize(("detached", "reaches"), [(True, False), (False, True)])
+def test_a_detached_classifier_never_teaches_the_encoder(detached: bool, reaches: bool) -> None:
+    built = network(heads=HeadSettings(classifier_detached=detached))
+    built(torch.rand(4, 1, 32, 32)).logits.sum().backward()
+    taught = [parameter.grad is not None for parameter in built.encoder.parameters()]
+    assert all(taught) if reaches else not any(taught)
+    assert all(parameter.grad is not None for parameter in built.classifier.parameters())
+
+
+def test_features_do_not_depend_on_an_images_brightness_and_contrast() -> None:
+    built = network().eval()
+    images = torch.rand(4, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(built(images).h, built(0.5 * images + 0.2).h, rtol=0.02, atol=0.02)
+
+
+def test_a_blank_image_stays_zero_when_standardized() -> None:
+    assert (standardized(torch.full((2, 1, 8, 8), 0.3)).abs() < 1e-3).all()

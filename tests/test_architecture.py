@@ -1,0 +1,77 @@
+"""The house: a floor imports only from floors below it."""
+
+import ast
+from pathlib import Path
+
+import fewscan
+
+ROOT = Path(fewscan.__file__).parent
+FLOORS = [
+    {"errors"},
+    {"config", "atomic", "progress"},
+    {"data"},
+    {"models"},
+    {"methods"},
+    {"training"},
+    {"evaluation"},
+    {"labeling"},
+    {"report"},
+    {"api"},
+    {"demo"},
+    {"cli"},
+]
+
+
+def floor_of(module: str) -> int:
+    parts = module.split(".")
+    if len(parts) == 1:
+        return -1  # `import fewscan` for its version
+    return next(number for number, names in enumerate(FLOORS) if parts[1] in names)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every fewscan module that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "fewscan":
+            found |= {f"fewscan.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {name for name in found if name.split(".")[0] == "fewscan"}
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    names = {
+        path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert names - {"__init__"} == set().union(*FLOORS)
+
+
+def test_floors_import_only_from_floors_below_or_their_own() -> None:
+    files = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
+    assert len(files) > 30
+    wrong = []
+    for path in files:
+        module = "fewscan." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        wrong += [f"{module} imports {name}" for name in imported_modules(path) if floor_of(name) > floor_of(module)]
+    assert wrong == []
+
+
+def test_no_two_modules_import_each_other() -> None:
+    files = {
+        "fewscan." + ".".join(path.relative_to(ROOT).with_suffix("").parts): imported_modules(path)
+        for path in ROOT.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    order: list[str] = []
+    remaining = dict(files)
+    while remaining:
+        ready = [name for name, needs in remaining.items() if not (needs & remaining.keys() - {name})]
+        # Verbs import inside functions; even so nothing may go round in a circle.
+        assert ready, f"these import each other in a circle: {sorted(remaining)}"
+        order += ready
+        for name in ready:
+            del remaining[name]
+    assert len(order) == len(files)

@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewscan.config import Settings, merge, nearest, parse_overrides
+from fewscan.errors import FewscanError
+
+
+class Inner(Settings):
+    learning_rate: float = 0.1
+
+
+class Outer(Settings):
+    inner: Inner = Inner()
+    epochs: int = 3
+
+
+def test_overrides_are_read_as_yaml_and_nested_by_dots() -> None:
+    assert parse_overrides(["epochs=5", "inner.learning_rate=0.5", "flag=true", "name=joint"]) == {
+        "epochs": 5,
+        "inner": {"learning_rate": 0.5},
+        "flag": True,
+        "name": "joint",
+    }
+
+
+@pytest.mark.parametrize("pair", ["epochs", "=3", "inner.=3", ""])
+def test_what_is_no_setting_is_refused(pair: str) -> None:
+    with pytest.raises(FewscanError, match="key=value"):
+        parse_overrides([pair])
+
+
+def test_a_group_cannot_have_a_value_and_members() -> None:
+    with pytest.raises(FewscanError, match="inner"):
+        parse_overrides(["inner=3", "inner.learning_rate=1"])
+
+
+def test_an_unknown_key_names_its_dotted_path_and_the_nearest_valid_one() -> None:
+    with pytest.raises(FewscanError, match=r"unknown setting 'inner\.learning_rat': did you mean 'learning_rate'\?"):
+        Outer.parse({"inner": {"learning_rat": 1}})
+    with pytest.raises(FewscanError, match="unknown setting 'zzz': there are: epochs, inner"):
+        Outer.parse({"zzz": 1})
+
+
+def test_a_wrong_value_names_its_dotted_path_and_what_was_given() -> None:
+    with pytest.raises(FewscanError, match=r"setting 'inner\.learning_rate'.*got 'fast'"):
+        Outer.parse({"inner": {"learning_rate": "fast"}})
+
+
+def test_settings_never_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Outer().epochs = 4  # type: ignore[misc]
+
+
+def test_yaml_round_trip() -> None:
+    import yaml
+
+    settings = Outer(epochs=7, inner=Inner(learning_rate=0.25))
+    assert Outer.parse(yaml.safe_load(settings.as_yaml())) == settings
+
+
+nested = st.recursive(
+    st.integers(), lambda children: st.dictionaries(st.sampled_from("abc"), children, max_size=3), max_leaves=6
+)
+trees = st.dictionaries(st.sampled_from("abc"), nested, max_size=3)
+
+
+@given(trees, trees)
+def test_merge_lays_changes_over_and_leaves_both_alone(base: dict[str, object], changes: dict[str, object]) -> None:
+    before = (repr(base), repr(changes))
+    merged = merge(base, changes)
+    assert (repr(base), repr(changes)) == before
+    assert set(merged) == set(base) | set(changes)
+    assert merge(merged, changes) == merged
+    assert merge(base, {}) == base
+
+
+def test_nearest_lists_all_where_none_is_close() -> None:
+    assert nearest("simclt", ["simclr", "joint"]) == "did you mean 'simclr'?"
+    assert nearest("xyz", ["simclr", "joint"]) == "there are: joint, simclr"
