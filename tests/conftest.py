@@ -1,6 +1,7 @@
 """Small datasets that tests make themselves."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +30,7 @@ CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
     """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise."""
 
-    def make(
-        images: int = 80, size_px: int = 16, groups: list[int] | None = None, name: str = "dataset", seed: int = 0
-    ) -> Dataset:
+    def make(images: int = 80, size_px: int = 16, groups: list[int] | None = None, seed: int = 0) -> Dataset:
         random = np.random.default_rng(seed)
         labels = np.arange(images) % len(CLASSES)
         pixels = random.integers(0, 90, size=(images, 1, size_px, size_px), dtype=np.uint8)
@@ -48,8 +47,7 @@ def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
         manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
         manifest["width_px"] = manifest["height_px"] = size_px
         manifest = manifest.astype(MANIFEST_DTYPES)
-        folder = tmp_path / name
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix="dataset", dir=tmp_path))
         np.save(folder / PIXELS_FILE, pixels)
         write_manifest(folder, manifest)
         description = DatasetDescription(

@@ -19,6 +19,7 @@ FLOORS = [
     {"api"},
     {"demo"},
     {"cli"},
+    {"__main__"},
 ]
 
 

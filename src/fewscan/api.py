@@ -79,14 +79,15 @@ def train(
     dataset: str | Path | Dataset,
     *,
     out: str | Path,
-    method: str = "joint",
+    method: str | Mapping[str, Any] = "joint",
     recipe: str = "fewscan",
     resume: bool = False,
     **settings: Any,
 ) -> Run:
     """Train `method` on a split dataset and return the finished run in the folder `out`.
 
-    `settings` are laid over those of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    `method` is a name, or a mapping with the `name` and settings of the method. `settings` are laid over those of the recipe:
+    `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     With `resume` an interrupted run goes on with the settings that it began with.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.

@@ -163,7 +163,14 @@ def train(
 
     Example: fewscan train mri --method joint --out runs/joint epochs=40
     """
-    run = api.train(dataset, out=out, method=method, recipe=recipe, resume=resume, **parse_overrides(settings or []))
+    changes = parse_overrides(settings or [])
+    for option in ("dataset", "out", "recipe", "resume"):
+        if option in changes:
+            raise FewscanError(f"'{option}' is not a setting: give it as an option, see 'fewscan train --help'")
+    method_changes = changes.pop("method", {})
+    if not isinstance(method_changes, dict):
+        raise FewscanError(f"choose the method with --method {method_changes}")
+    run = api.train(dataset, out=out, method={"name": method, **method_changes}, recipe=recipe, resume=resume, **changes)
     last = run.metrics()[-1]
     lines = [f"trained {run.settings.method.name} for {run.settings.epochs} epochs: {run.folder}"]
     _finish(

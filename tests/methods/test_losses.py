@@ -63,8 +63,10 @@ def test_nt_xent_has_finite_gradients_at_the_edges(kind: str) -> None:
     loss = nt_xent(z0, z1, 0.1)
     loss.backward()
     assert torch.isfinite(loss)
-    assert z0.grad is not None and torch.isfinite(z0.grad).all()
-    assert z1.grad is not None and torch.isfinite(z1.grad).all()
+    assert z0.grad is not None
+    assert torch.isfinite(z0.grad).all()
+    assert z1.grad is not None
+    assert torch.isfinite(z1.grad).all()
 
 
 def test_nt_xent_is_computed_in_float32_whatever_it_is_given() -> None:
@@ -81,7 +83,8 @@ def test_cross_entropy_sees_labelled_images_only() -> None:
     expected = (math.log(1 + math.exp(-2)) + math.log(2)) / 2
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     loss.backward()
-    assert logits.grad is not None and (logits.grad[1] == 0).all()
+    assert logits.grad is not None
+    assert (logits.grad[1] == 0).all()
 
 
 def test_cross_entropy_without_labels_is_zero() -> None:
@@ -89,7 +92,8 @@ def test_cross_entropy_without_labels_is_zero() -> None:
     loss = labeled_cross_entropy(logits, torch.full((3,), -1))
     loss.backward()
     assert loss.item() == 0
-    assert logits.grad is not None and (logits.grad == 0).all()
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
 
 
 def naive_diagonal_hits(square: np.ndarray) -> float:

@@ -12,7 +12,7 @@ def test_an_epoch_passes_once_over_all_images_and_every_step_has_a_label(drawn: 
     labeled_count, unlabeled_count, batch_size, seed, epoch = drawn
     labeled, unlabeled = np.arange(labeled_count), 1000 + np.arange(unlabeled_count)
     batches = list(epoch_batches(labeled, unlabeled, batch_size, seed, epoch))
-    assert len(batches) == steps_per_epoch(labeled_count, unlabeled_count, batch_size)
+    assert len(batches) == steps_per_epoch(labeled_count + unlabeled_count, batch_size)
     seen = np.concatenate(batches)
     assert sorted(seen[seen >= 1000]) == list(unlabeled)
     assert all((batch < 1000).any() for batch in batches)

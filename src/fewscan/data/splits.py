@@ -20,7 +20,8 @@ def split(
     """Draw a split, write it into the manifest and return the dataset that has it.
 
     labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. test: images in the test part.
-    All parts hold the classes in the proportion of the labelled images. What neither part takes is `unlabeled`, whether its
+    (Where groups are large it may be somewhat fewer, so that none of the budget is lost.) All parts hold the classes in the
+    proportion of the labelled images. What neither part takes is `unlabeled`, whether its
     label is known or not. Under `leakfree` a group is never in two parts, the test part holds one image of each set of copies,
     and images whose copies carry another label are left out, as are all further members of a group that was cut.
     Raises FewscanError where the dataset cannot give what is asked.
@@ -32,7 +33,7 @@ def split(
     undrawn = draw.take("test", test, draw.groups)
     rest = draw.take("labeled", labeled, undrawn)
     budget = [group[draw.parts[group] == "labeled"] for group in undrawn]
-    draw.take("validation", validation_images, [group for group in budget if len(group)])
+    draw.take("validation", validation_images, [group for group in budget if len(group)], cut_groups=False)
     for group in rest:
         draw.parts[group] = "unlabeled"
 
@@ -70,11 +71,14 @@ class _Draw:
         known = self.labels[rows]
         self.class_counts = np.bincount(known[known >= 0], minlength=len(dataset.classes))
 
-    def take(self, part: Split, count: int, groups: list[Rows]) -> list[Rows]:
-        """Give `part` `count` labelled images out of `groups`, classes in proportion, and return the groups not touched."""
+    def take(self, part: Split, count: int, groups: list[Rows], *, cut_groups: bool = True) -> list[Rows]:
+        """Give `part` `count` labelled images out of `groups`, classes in proportion, and return the groups not touched.
+
+        Without `cut_groups` only whole groups are taken, and the part may stay somewhat smaller.
+        """
         wanted = _proportional(count, self.class_counts)
         # Whole groups first; where only groups are left that hold more than is wanted, they are cut and the rest left out.
-        for cut in (False, True):
+        for cut in (False, True) if cut_groups else (False,):
             untouched = []
             for group in groups:
                 members = self._members(group, part)
@@ -86,7 +90,7 @@ class _Draw:
                 else:
                     untouched.append(group)
             groups = untouched
-        if wanted.any():
+        if wanted.any() and (cut_groups or wanted.sum() == count):
             raise FewscanError(
                 f"only {count - int(wanted.sum())} of the {count} images of the {part} part could be drawn without splitting a "
                 f"group of copies or a patient: ask for fewer"
@@ -138,7 +142,7 @@ def _require_possible(
     if len(counts) == 1:
         raise FewscanError(f"{dataset.folder} has one class only ('{counts.index[0]}'): there is nothing to tell apart")
     usable = manifest[~manifest["conflict"]] if protocol == "leakfree" else manifest
-    available = usable["label"].value_counts().reindex(dataset.classes, fill_value=0)
+    available = usable["label"].value_counts().reindex(counts.index, fill_value=0)
     parts = 2 + (validation_images > 0)
     for name, images in available.items():
         if images < parts:

@@ -8,9 +8,9 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.int64]
 
 
-def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int) -> int:
+def steps_per_epoch(images: int, batch_size: int) -> int:
     """Return how many steps pass once over all images, with batches of about `batch_size`."""
-    return max(1, round((labeled + unlabeled) / batch_size))
+    return max(1, round(images / batch_size))
 
 
 def epoch_batches(labeled: Rows, unlabeled: Rows, batch_size: int, seed: int, epoch: int) -> Iterator[Rows]:
@@ -21,7 +21,7 @@ def epoch_batches(labeled: Rows, unlabeled: Rows, batch_size: int, seed: int, ep
     again until every step has one.
     """
     random = np.random.default_rng((seed, epoch))
-    steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size)
+    steps = steps_per_epoch(len(labeled) + len(unlabeled), batch_size)
     passes = -(-steps // len(labeled))
     shuffled = np.concatenate([random.permutation(labeled) for _ in range(passes)])
     rest = random.permutation(unlabeled)

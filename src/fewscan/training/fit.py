@@ -49,7 +49,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
     images = ImageRows(dataset.pixels, fabric.device)
     rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled)
-    steps = steps_per_epoch(len(rows.labeled), len(rows.unlabeled), settings.batch_size)
+    steps = steps_per_epoch(len(rows.labeled) + len(rows.unlabeled), settings.batch_size)
     checkpoint = run.folder / CHECKPOINT_FOLDER
     if resume:
         finished_epochs = load_checkpoint(checkpoint, modules=state, optimizer=optimizer)

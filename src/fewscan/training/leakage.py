@@ -22,7 +22,7 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
         names = dataset.manifest["source"] + "/" + dataset.manifest["path"]
         named = "; ".join(f"{names.iloc[first]} and {names.iloc[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
-            f"the split leaks: {len(pairs)} pairs of copies or of one patient's images lie in different parts, such as {named}. "
+            f"the split leaks: {len(pairs)} pairs of copies or of one patient's images lie in different parts: {named}. "
             f"Run 'fewscan split {dataset.folder}' again, or give allow_leakage=true"
         )
     return len(pairs)

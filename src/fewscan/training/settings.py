@@ -7,11 +7,12 @@ import pydantic
 
 from fewscan.config import Settings, merge, nearest
 from fewscan.errors import FewscanError
-from fewscan.methods.method import MethodSettings
+from fewscan.methods.method import Method, MethodSettings
 from fewscan.methods.registry import method_type
 from fewscan.methods.views import ViewSettings
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
+from fewscan.training.batches import steps_per_epoch
 
 
 class OptimizerSettings(Settings):
@@ -49,22 +50,28 @@ class RunSettings(Settings):
         return value
 
     @classmethod
-    def resolve(cls, method: str, recipe: str, changes: Mapping[str, Any], *, labeled: int, unlabeled: int) -> Self:
+    def resolve(
+        cls, method: str | Mapping[str, Any], recipe: str, changes: Mapping[str, Any], *, labeled: int, unlabeled: int
+    ) -> Self:
         """Return the settings that `recipe` gives `method` on a dataset of that size, with the user's `changes` laid over them.
 
-        `changes` may name a group by its `name` alone: `{"encoder": "study_cnn"}`. Raises FewscanError naming an unknown
-        recipe, method or setting, with the nearest valid one.
+        `method` is a name, or a mapping that holds the `name` and settings of the method. `changes` may name a group by its
+        name alone: `{"encoder": "study_cnn"}`. Raises FewscanError naming an unknown recipe, method or setting, with the
+        nearest valid one.
         """
-        values = merge({"method": {"name": method}, "heads": {}}, _recipe(recipe, method))
-        values = merge(values, {"heads": method_type(method).heads})
+        asked = {"name": method} if isinstance(method, str) else dict(method)
+        kind = method_type(str(asked.get("name")))
+        base = merge({"heads": {}, "epochs": 1}, _recipe(recipe, kind))
+        base = merge(base, {"method": asked, "heads": kind.heads})
         groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
         spelled_out = {
             key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()
         }
-        values = merge(values, spelled_out)
-        if "epochs" not in values:
-            values["epochs"] = _epochs(method, int(values["batch_size"]), labeled, unlabeled)
-        return cls.parse(values)
+        settings = cls.parse(merge(base, spelled_out))
+        if recipe == "study" or "epochs" in changes:
+            return settings
+        images = labeled + unlabeled if kind.uses_unlabeled else labeled
+        return settings.model_copy(update={"epochs": _epochs(steps_per_epoch(images, settings.batch_size))})
 
 
 RECIPES: dict[str, str] = {
@@ -72,14 +79,14 @@ RECIPES: dict[str, str] = {
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
-# Steps that the recipe 'fewscan' trains at least, however few the labels.
+# What the recipe 'fewscan' trains at least, however few the labels or many the images.
 MINIMUM_STEPS = 2000
+MINIMUM_EPOCHS = 40
 
 
-def _recipe(name: str, method: str) -> dict[str, Any]:
-    two_views = method_type(method).two_views
+def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
     if name == "fewscan":
-        return {"batch_size": 256 if two_views else 64}
+        return {"batch_size": 256 if method.two_views else 64}
     if name == "study":
         return {
             "encoder": {"name": "study_cnn"},
@@ -99,15 +106,13 @@ def _recipe(name: str, method: str) -> dict[str, Any]:
             },
             "averaging": 0.0,
             "epochs": 100,
-            "batch_size": 512 if two_views else 64,
+            "batch_size": 512 if method.two_views else 64,
         }
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
 
 
-def _epochs(method: str, batch_size: int, labeled: int, unlabeled: int) -> int:
-    images = labeled + unlabeled if method_type(method).uses_unlabeled else labeled
-    steps_per_epoch = max(1, images // max(1, batch_size))
-    return max(40, -(-MINIMUM_STEPS // steps_per_epoch))
+def _epochs(steps: int) -> int:
+    return max(MINIMUM_EPOCHS, -(-MINIMUM_STEPS // steps))
 
 
 def _is_group(annotation: Any) -> bool:

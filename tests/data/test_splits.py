@@ -1,0 +1,163 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+
+MakeDataset = Callable[..., Dataset]
+
+
+def parts_of_groups(dataset: Dataset) -> pd.Series:
+    """For every group, how many different parts its images lie in."""
+    return pd.Series(dataset.manifest["split"].to_numpy()).groupby(dataset.groups).nunique()
+
+
+def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(200), labeled=60, test=40, validation=0.2)
+    sizes = done.manifest["split"].value_counts()
+    assert sizes.to_dict() == {"labeled": 48, "validation": 12, "test": 40, "unlabeled": 100}
+    for part in ("labeled", "validation", "test"):
+        counts = done.manifest.loc[done.rows(part), "label"].value_counts()
+        assert counts.max() - counts.min() <= 1
+
+
+def test_the_description_says_what_was_drawn(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(200), labeled=60, test=40, seed=3)
+    description = Dataset.open(done.folder).require_split()
+    assert description == done.description.split
+    assert (description.labeled, description.validation, description.test) == (48, 12, 40)
+    assert description.seed == 3
+    assert description.protocol == "leakfree"
+
+
+def test_a_seed_draws_the_same_split_and_another_seed_another(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    first = split(dataset, labeled=60, test=40).manifest["split"]
+    assert split(dataset, labeled=60, test=40).manifest["split"].equals(first)
+    assert not split(dataset, labeled=60, test=40, seed=1).manifest["split"].equals(first)
+
+
+@given(largest=st.integers(1, 6), seed=st.integers(0, 5), validation=st.sampled_from([0.0, 0.2]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, validation: float) -> None:
+    # Groups of up to `largest` images of one class, as copies are: image i has class i % 4.
+    sizes = np.random.default_rng(seed).integers(1, largest + 1, size=60)
+    numbers = np.repeat(np.arange(60), sizes)[:60]
+    dataset = make_dataset(160, groups=[int(4 * numbers[row // 4] + row % 4) for row in range(160)])
+    done = split(dataset, labeled=20, test=12, validation=validation, seed=seed)
+    assert parts_of_groups(done).max() == 1
+    tested = done.rows("test")
+    assert len(tested) == 12
+    assert len(np.unique(done.manifest["copy_set"].to_numpy()[tested])) == 12  # a set of copies counts once
+    assert len(done.rows("labeled", "validation")) == 20
+
+
+def test_what_the_groups_cannot_give_is_refused(make_dataset: MakeDataset) -> None:
+    with pytest.raises(FewscanError, match="only 4 of the 12 images of the test part"):
+        split(make_dataset(160, groups=[row % 4 for row in range(160)]), labeled=20, test=12)
+
+
+def test_a_patients_images_may_all_test_but_a_copy_counts_once(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    patient = np.arange(80) // 8  # 10 patients with images of every class
+    copies = np.arange(80)
+    copies[4::8] = copies[0::8]  # of each patient, one image is there twice
+    manifest = dataset.manifest.assign(group=patient, copy_set=copies)
+    done = split(dataset.updated(manifest), labeled=16, test=14, validation=0)
+    assert parts_of_groups(done).max() == 1
+    tested = done.rows("test")
+    assert len(np.unique(patient[tested])) < 14
+    assert len(np.unique(copies[tested])) == 14
+
+
+def test_conflicting_images_are_left_out_of_a_leak_free_split_only(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    conflict = np.zeros(80, dtype=bool)
+    conflict[:10] = True
+    dataset = dataset.updated(dataset.manifest.assign(conflict=conflict))
+    leakfree = split(dataset, labeled=20, test=20)
+    assert leakfree.manifest["split"][conflict].isna().all()
+    assert leakfree.require_split().conflicting_left_out == 10
+    study = split(dataset, labeled=20, test=20, protocol="study")
+    assert study.manifest["split"].notna().all()
+    assert study.require_split().left_out == 0
+
+
+def test_a_smaller_budget_is_part_of_a_larger_one_and_the_test_part_stays(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    small = split(dataset, labeled=12, test=40)
+    large = split(dataset, labeled=80, test=40)
+    assert np.array_equal(small.rows("test"), large.rows("test"))
+    assert set(small.rows("labeled", "validation")) < set(large.rows("labeled", "validation"))
+
+
+def test_rows_that_were_set_aside_or_have_no_label(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    label, aside = dataset.manifest["label"].copy(), dataset.manifest["set_aside"].copy()
+    label[:20] = None
+    aside[20:24] = "empty file"
+    done = split(dataset.updated(dataset.manifest.assign(label=label, set_aside=aside)), labeled=20, test=20)
+    assert (done.manifest["split"][:20] == "unlabeled").all()
+    assert done.manifest["split"][20:24].isna().all()
+
+
+def test_an_unlabelled_copy_of_a_test_image_is_left_out(make_dataset: MakeDataset) -> None:
+    groups = [row if row < 40 else row - 40 for row in range(80)]
+    dataset = make_dataset(80, groups=groups)
+    label = dataset.manifest["label"].copy()
+    label[40:] = None
+    done = split(dataset.updated(dataset.manifest.assign(label=label)), labeled=12, test=12)
+    assert done.manifest["split"].iloc[done.rows("test") + 40].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"labeled": 100, "test": 10}, "100 labelled and 10 test images were asked for, but there are 80"),
+        ({"labeled": 0, "test": 10}, "at least 1"),
+        ({"labeled": 10, "test": 10, "validation": 1.0}, r"--validation is a share"),
+    ],
+)
+def test_what_cannot_be_given_is_refused_with_numbers(asked: dict[str, float], message: str, make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    with pytest.raises(FewscanError, match=message):
+        split(dataset, **asked)  # type: ignore[arg-type]
+    assert Dataset.open(dataset.folder).description.split is None
+
+
+def relabel(dataset: Dataset, labels: list[str | None]) -> Dataset:
+    return dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+
+
+def test_labels_that_tell_nothing_apart_are_refused(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(20)
+    with pytest.raises(FewscanError, match="no labels at all"):
+        split(relabel(dataset, [None] * 20), labeled=4, test=4)
+    with pytest.raises(FewscanError, match="one class only"):
+        split(relabel(dataset, ["glioma"] * 20), labeled=4, test=4)
+    rare: list[str | None] = ["glioma"] * 19 + ["pituitary"]
+    with pytest.raises(FewscanError, match="class 'pituitary' has 1 usable image"):
+        split(relabel(dataset, rare), labeled=4, test=4)
+
+
+def test_a_leak_free_split_needs_an_audit(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    unaudited = dataset.updated(dataset.manifest, audit=None)
+    with pytest.raises(FewscanError, match="fewscan audit"):
+        split(unaudited, labeled=10, test=10)
+    assert split(unaudited, labeled=10, test=10, protocol="study").require_split().test == 10
+
+
+def test_a_split_cut_short_is_noticed(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(), labeled=10, test=10)
+    moved = done.manifest["split"].copy()
+    moved[done.rows("test")[0]] = "labeled"
+    cut_short = Dataset(done.folder, done.description, done.manifest.assign(split=moved))
+    with pytest.raises(FewscanError, match="fewscan split"):
+        cut_short.require_split()

@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.training.fit import fit
+from fewscan.training.run import MODEL_FILE, OPENINGS_FILE, Run
+from fewscan.training.settings import RunSettings
+
+
+@pytest.fixture
+def run(split_dataset: Dataset, tmp_path: Path) -> Run:
+    quick: dict[str, Any] = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    settings = RunSettings.resolve("joint", "fewscan", quick, labeled=12, unlabeled=40)
+    made = Run.create(tmp_path / "run", settings, split_dataset, 0)
+    fit(made, split_dataset, resume=False)
+    return made
+
+
+def test_the_score_is_that_of_the_test_part_and_every_opening_is_noted(run: Run, split_dataset: Dataset) -> None:
+    first = evaluate(run, split_dataset)
+    table = pd.read_csv(run.folder / PREDICTIONS_FILE)
+    assert table["row"].tolist() == split_dataset.rows("test").tolist()
+    assert first.accuracy.value == pytest.approx((table["label"] == table["predicted"]).mean())
+    assert first.val_p_acc == first.accuracy.value
+    assert sum(sum(row) for row in first.confusion) == first.test_images == 24
+    assert [score.images for score in first.classes] == [6, 6, 6, 6]
+    last = run.metrics()[-1]
+    assert (first.c_acc, first.r_acc, first.p_acc) == (last["c_acc"], last["r_acc"], last["p_acc"])
+    assert first.test_openings == 1
+    second = evaluate(run, split_dataset)
+    assert second == first.model_copy(update={"test_openings": 2})
+    openings = [json.loads(line) for line in (run.folder / OPENINGS_FILE).read_text().splitlines()]
+    assert [opening["purpose"] for opening in openings] == ["evaluate", "evaluate"]
+    assert Evaluation.load(run) == second
+
+
+def test_an_unfinished_or_damaged_run_is_refused_and_the_test_part_stays_sealed(run: Run, split_dataset: Dataset) -> None:
+    model = run.folder / MODEL_FILE
+    content = model.read_bytes()
+    model.write_bytes(content[: len(content) // 2])
+    with pytest.raises(FewscanError, match="damaged"):
+        evaluate(run, split_dataset)
+    model.unlink()
+    with pytest.raises(FewscanError, match="--resume"):
+        evaluate(run, split_dataset)
+    assert not (run.folder / OPENINGS_FILE).exists()
+
+
+def test_a_damaged_evaluation_names_the_command(run: Run, split_dataset: Dataset) -> None:
+    assert Evaluation.load(run) is None
+    (run.folder / EVALUATION_FILE).write_text('{"accuracy": 1')
+    with pytest.raises(FewscanError, match="fewscan evaluate"):
+        Evaluation.load(run)
+
+
+def test_a_dataset_split_anew_is_not_the_one_that_was_trained_on(run: Run, split_dataset: Dataset) -> None:
+    assert run.open_dataset().folder == split_dataset.folder.resolve()
+    split(split_dataset, labeled=16, test=24, seed=1)
+    with pytest.raises(FewscanError, match="split anew"):
+        run.open_dataset()
+    split(split_dataset, labeled=16, test=24, validation=0.25)
+    assert run.open_dataset().require_split().test == 24
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "run.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_run_folder_cut_short_is_named(file: str, damage: str, run: Run) -> None:
+    path = run.folder / file
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_text(path.read_text()[:40])
+    with pytest.raises(FewscanError):
+        Run.open(run.folder)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_auroc,
+    multiclass_calibration_error,
+    multiclass_confusion_matrix,
+    multiclass_specificity,
+)
+
+from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, scores
+
+
+def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), random.integers(classes, size=images)])
+    logits = random.normal(size=(len(labels), classes)) + 1.5 * np.eye(classes)[labels]
+    # Rounded, so that there are ties.
+    return torch.tensor(logits).mul(2).round().div(2).softmax(dim=1).float().numpy(), labels
+
+
+@given(st.integers(5, 60), st.integers(2, 5), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_scores_are_torchmetrics_scores(images: int, classes: int, seed: int) -> None:
+    probabilities, labels = drawn(images, classes, seed)
+    chances, targets = torch.from_numpy(probabilities), torch.from_numpy(labels)
+    ours = scores(probabilities, labels)
+    predicted = chances.argmax(dim=1)
+    theirs = {
+        "accuracy": multiclass_accuracy(predicted, targets, classes, average="micro"),
+        "balanced_accuracy": multiclass_accuracy(predicted, targets, classes, average="macro"),
+        "auroc": multiclass_auroc(chances, targets, classes, average="macro"),
+        "calibration_error": multiclass_calibration_error(chances, targets, classes, n_bins=CALIBRATION_BINS),
+    }
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(float(value), abs=1e-5), name
+    specificity = multiclass_specificity(predicted, targets, classes, average="none")
+    sensitivity = multiclass_accuracy(predicted, targets, classes, average="none")
+    assert [ours[f"specificity/{k}"] for k in range(classes)] == pytest.approx(specificity.tolist(), abs=1e-6)
+    assert [ours[f"sensitivity/{k}"] for k in range(classes)] == pytest.approx(sensitivity.tolist(), abs=1e-6)
+    assert (confusion(probabilities, labels) == multiclass_confusion_matrix(predicted, targets, classes).numpy()).all()
+
+
+def test_known_answers() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], dtype=np.float32)
+    labels = np.array([0, 0, 1, 1])
+    result = scores(probabilities, labels)
+    assert result["accuracy"] == 0.75
+    assert result["sensitivity/1"] == 0.5
+    assert result["specificity/1"] == 1.0
+    assert result["auroc"] == 1.0
+    assert confusion(probabilities, labels).tolist() == [[2, 0], [1, 1]]
+
+
+def test_a_class_without_images_has_no_score_and_spoils_no_mean() -> None:
+    probabilities, labels = drawn(40, 3, 0)
+    kept = labels != 2
+    result = scores(probabilities[kept], labels[kept])
+    assert np.isnan(result["sensitivity/2"])
+    assert np.isnan(auroc(probabilities[kept], labels[kept])[2])
+    assert np.isfinite(result["balanced_accuracy"])
+    assert np.isfinite(result["auroc"])
+
+
+def test_one_class_alone_has_no_auroc() -> None:
+    result = scores(np.array([[0.9, 0.1], [0.4, 0.6]], dtype=np.float32), np.array([0, 0]))
+    assert np.isnan(result["auroc"])
+    assert result["accuracy"] == 0.5

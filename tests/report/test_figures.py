@@ -1,0 +1,121 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from fewscan.report.figures import (
+    ACCURACIES,
+    COLORS,
+    LARGEST_SCAN_PX,
+    MARKERS,
+    STYLES,
+    loss_names,
+    scan_picture,
+    training_curves,
+)
+
+GROUNDS = {"light": "#ffffff", "dark": "#15181c"}
+
+
+def decoded(uri: str) -> Image.Image:
+    kind, _, content = uri.partition(",")
+    assert kind == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
+
+
+def epoch(number: int, **changes: float | None) -> dict[str, float | None]:
+    numbers: dict[str, float | None] = {
+        "epoch": number,
+        "step": 10 * number,
+        "learning_rate": 0.001,
+        "loss": 3.0 / number,
+        "nt_xent": 2.0 / number,
+        "cross_entropy": 1.0 / number,
+        "p_acc": 0.5,
+        "c_acc": 0.9,
+        "r_acc": 0.1,
+        "r_acc_left_out": 0.0,
+        "val_p_acc": 0.4,
+        "probe_accuracy": 0.6,
+        "seconds": 1.5,
+    }
+    return numbers | changes
+
+
+def luminance(color: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    channels = np.array([int(color[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([1, 3]), st.integers(1, 24), st.integers(1, 24), st.data())
+def test_a_scan_is_shown_pixel_for_pixel(channels: int, height: int, width: int, data: st.DataObject) -> None:
+    pixels = data.draw(arrays.arrays(np.uint8, (channels, height, width)))
+    shown = np.asarray(decoded(scan_picture(pixels)))
+    expected = pixels[0] if channels == 1 else pixels.transpose(1, 2, 0)
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_a_large_scan_is_shrunk_in_proportion() -> None:
+    picture = decoded(scan_picture(np.full((1, 600, 1200), 77, dtype=np.uint8)))
+    assert picture.size == (LARGEST_SCAN_PX, LARGEST_SCAN_PX // 2)
+    assert picture.getextrema() == (77, 77)
+
+
+@pytest.fixture(scope="module")
+def three_epochs() -> str:
+    return training_curves([epoch(1), epoch(2), epoch(3)], "light")
+
+
+@pytest.mark.parametrize("name", ["loss", "nt_xent", "cross_entropy", *ACCURACIES])
+def test_every_number_is_drawn(name: str, three_epochs: str) -> None:
+    assert training_curves([epoch(1), epoch(2, **{name: 0.75}), epoch(3)], "light") != three_epochs
+
+
+def test_the_same_log_gives_the_same_picture(three_epochs: str) -> None:
+    assert training_curves([epoch(1), epoch(2), epoch(3)], "light") == three_epochs
+
+
+def test_the_ground_is_the_pages_own() -> None:
+    for theme in COLORS:
+        picture = decoded(training_curves([epoch(1), epoch(2)], theme))
+        assert picture.mode == "RGBA"
+        assert picture.getpixel((0, 0))[3] == 0
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [epoch(1)],
+        [epoch(1, val_p_acc=None, probe_accuracy=None), epoch(2, val_p_acc=None)],
+        [{"epoch": 1, "loss": 0.5, "cross_entropy": 0.5}],
+        [epoch(number) for number in range(1, 301)],
+    ],
+    ids=["one epoch", "numbers not defined", "accuracies missing", "many epochs"],
+)
+def test_curves_of_unusual_logs(metrics) -> None:
+    assert decoded(training_curves(metrics, "light")).size == (1650, 600)
+
+
+def test_the_sum_of_losses_is_named_only_where_there_are_several() -> None:
+    assert loss_names([epoch(1), epoch(2)]) == ["loss", "nt_xent", "cross_entropy"]
+    assert loss_names([{"epoch": 1, "loss": 0.5, "cross_entropy": 0.5, "p_acc": 0.1}]) == ["cross_entropy"]
+    assert loss_names([{"epoch": 1, "loss": 0.5}]) == ["loss"]
+
+
+def test_curves_differ_in_grey_and_stand_out_from_the_page() -> None:
+    assert len(set(STYLES)) >= len(ACCURACIES)
+    assert len(set(MARKERS)) >= len(ACCURACIES)
+    for theme, colors in COLORS.items():
+        assert len(set(colors)) >= len(ACCURACIES)
+        for color in colors:
+            lighter, darker = sorted((luminance(color), luminance(GROUNDS[theme])), reverse=True)
+            # WCAG 2.2, 1.4.11: what is needed to understand a picture has a contrast of 3 to 1.
+            assert (lighter + 0.05) / (darker + 0.05) >= 3

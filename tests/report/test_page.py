@@ -1,0 +1,419 @@
+import base64
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from fewscan.atomic import write_text
+from fewscan.data.dataset import AuditDescription, Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
+from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.metrics import confusion
+from fewscan.report.page import MISTAKES_SHOWN, write_report
+from fewscan.training.fit import fit
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+EPOCH = {
+    "step": 1,
+    "learning_rate": 0.001,
+    "loss": 2.0,
+    "nt_xent": 1.5,
+    "cross_entropy": 0.5,
+    "p_acc": 0.5,
+    "c_acc": 0.9,
+    "r_acc": None,
+    "r_acc_left_out": 0.0,
+    "val_p_acc": 0.4,
+    "probe_accuracy": 0.6,
+    "seconds": 1.5,
+}
+
+
+class Page(HTMLParser):
+    """What a reader sees of a page, and what it would load."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.html = path.read_text(encoding="utf-8")
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures: dict[str, str] = {}  # by alternative text
+        self.cells: list[list[str]] = []  # of every table row
+        self._words: list[str] = []
+        self._skipped = False
+        self._cell = False
+        self.feed(self.html)
+        self.text = " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        self.addresses += [values[name] for name in ("src", "srcset", "href", "action", "data") if name in values]
+        if tag == "img":
+            self.pictures[values["alt"]] = values["src"]
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("td", "th"):
+            self.cells[-1].append("")
+        self._skipped = tag == "style"
+        self._cell = self._cell or tag in ("td", "th")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipped:
+            self._words.append(data)
+        if self._cell:
+            self.cells[-1][-1] = " ".join(f"{self.cells[-1][-1]} {data}".split())
+
+    def row(self, first: str) -> list[str]:
+        return next(cells for cells in self.cells if cells and cells[0] == first)
+
+
+def decoded(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"), validate=True)))
+
+
+def new_run(dataset: Dataset, folder: Path, leaking_pairs: int | None = 0, method: str = "joint") -> Run:
+    quick = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    return Run.create(folder, RunSettings.resolve(method, "fewscan", quick, labeled=16, unlabeled=40), dataset, leaking_pairs)
+
+
+def finished_run(dataset: Dataset, folder: Path, **changes: Any) -> Run:
+    """A run whose weights are the untrained ones and whose log is made up: the page does not look at weights."""
+    run = new_run(dataset, folder, **changes)
+    for epoch in (1, 2):
+        run.log({"epoch": epoch, **EPOCH})
+    run.save_network(run.new_network())
+    return run
+
+
+def opinions(dataset: Dataset, seed: int = 0) -> np.ndarray:
+    """Random probabilities for the test part: about a quarter of the images is called right."""
+    return np.random.default_rng(seed).dirichlet(np.ones(len(dataset.classes)), len(dataset.rows("test"))).astype(np.float32)
+
+
+def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: int = 1) -> Evaluation:
+    """Write the two files of an evaluation in which `probabilities` are what the network said of the test part."""
+    rows = dataset.rows("test")
+    labels = dataset.labels[rows]
+    names = np.array(dataset.classes)
+    table = pd.DataFrame({"row": rows, "group": dataset.groups[rows], "label": names[labels]})
+    table["predicted"] = names[probabilities.argmax(axis=1)]
+    for number, name in enumerate(dataset.classes):
+        table[f"probability_{name}"] = probabilities[:, number]
+    table.to_csv(run.folder / PREDICTIONS_FILE, index=False)
+    counts = confusion(probabilities, labels)
+    undefined = Interval(value=None, low=None, high=None)
+    evaluation = Evaluation(
+        protocol=run.record.protocol,
+        leaking_pairs=run.record.leaking_pairs,
+        test_images=len(rows),
+        test_groups=len(rows) - 1,
+        test_openings=openings,
+        accuracy=Interval(value=0.8412, low=0.7988, high=0.8801),
+        balanced_accuracy=Interval(value=0.8311, low=0.7911, high=0.8711),
+        auroc=Interval(value=0.9612, low=0.9412, high=0.9812),
+        calibration_error=Interval(value=0.0512, low=0.0312, high=0.0712),
+        nearest_neighbor_accuracy=Interval(value=0.8012, low=0.7512, high=0.8512),
+        classes=tuple(
+            ClassScore(
+                name=name,
+                images=int(counts[number].sum()),
+                sensitivity=Interval(value=0.5 + number / 10, low=0.25, high=0.95),
+                specificity=undefined,
+            )
+            for number, name in enumerate(dataset.classes)
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        c_acc=0.9,
+        r_acc=None,
+        p_acc=0.5,
+        val_p_acc=0.8412,
+        dataset_fingerprint=dataset.description.fingerprint,
+    )
+    write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json())
+    return evaluation
+
+
+def renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
+    """`dataset` with other class names, in memory."""
+    classes = tuple(names.get(name, name) for name in dataset.classes)
+    manifest = dataset.manifest.assign(label=dataset.manifest["label"].replace(names))
+    return replace(dataset, description=dataset.description.model_copy(update={"classes": classes}), manifest=manifest)
+
+
+def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run", method="supervised")
+    fit(run, split_dataset, resume=False)
+    scored = evaluate(run, split_dataset)
+    path = write_report(run, split_dataset)
+    page = Page(path)
+
+    assert path == run.folder / "report.html"
+    assert scored.accuracy.percent in page.text
+    assert page.tags.count("img") > len(split_dataset.classes)
+    assert page.addresses
+    for address in page.addresses:
+        decoded(address).verify()
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not re.search(r"https?:|url\(|@import", page.html)
+
+
+def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    score_run(run, split_dataset, opinions(split_dataset), openings=3)
+    page = Page(write_report(run, split_dataset))
+    assert (
+        "Accuracy 84.1 % [79.9, 88.0] on 24 test images in 23 groups, protocol leakfree; the test part has been opened 3 times."
+    ) in page.text
+    assert page.row("balanced accuracy")[1] == "83.1 % [79.1, 87.1]"
+    assert page.row("AUROC, macro")[1] == "0.961 [0.941, 0.981]"
+    assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
+    assert page.row("nearest labelled neighbour")[1] == "80.1 % [75.1, 85.1]"
+    assert [page.row(name)[1] for name in ("c_acc", "r_acc", "p_acc", "val_p_acc")] == [
+        "90.0 %",
+        "not defined",
+        "50.0 %",
+        "84.1 %",
+    ]
+    assert page.row("meningioma")[1:] == ["6", "60.0 % [25.0, 95.0]", "not defined"]
+
+
+def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    scored = score_run(run, split_dataset, opinions(split_dataset))
+    page = Page(write_report(run, split_dataset))
+    start = page.cells.index(["", *(f"called {name}" for name in split_dataset.classes)])
+    for name, counts, cells in zip(split_dataset.classes, scored.confusion, page.cells[start + 1 :], strict=False):
+        assert cells == [name, *(f"{count} {100 * count / sum(counts):.0f} %" for count in counts)]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    probabilities = opinions(split_dataset, seed)
+    score_run(run, split_dataset, probabilities)
+    rows, labels = split_dataset.rows("test"), split_dataset.labels[split_dataset.rows("test")]
+    called = probabilities.argmax(axis=1)
+    expected = sorted(np.flatnonzero(called != labels), key=lambda number: -probabilities[number].max())[:MISTAKES_SHOWN]
+    page = Page(write_report(run, split_dataset))
+
+    said = re.findall(r"called (\w+) with probability ([\d.]+), labelled (\w+) ; row (\d+)", page.text)
+    names = split_dataset.classes
+    assert len(said) == MISTAKES_SHOWN
+    assert said == [
+        (names[called[number]], f"{probabilities[number].max():.3f}", names[labels[number]], str(rows[number]))
+        for number in expected
+    ]
+    for number in expected:
+        shown = decoded(page.pictures[f"test scan in row {rows[number]}"])
+        np.testing.assert_array_equal(np.asarray(shown), split_dataset.pixels[rows[number], 0])
+
+
+def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    right = np.eye(4, dtype=np.float32)[split_dataset.labels[split_dataset.rows("test")]]
+    score_run(run, split_dataset, right)
+    assert "None: every test image was called as it is labelled." in Page(write_report(run, split_dataset)).text
+
+    score_run(run, split_dataset, np.roll(right, 1, axis=1))
+    conflicting = replace(split_dataset, manifest=split_dataset.manifest.assign(conflict=True))
+    assert Page(write_report(run, conflicting)).text.count("copies of it carry another label") == MISTAKES_SHOWN
+
+
+def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    score_run(run, split_dataset, opinions(split_dataset))
+    page = write_report(run, split_dataset).read_bytes()
+    hidden = split_dataset.rows("unlabeled")
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[hidden, "label"] = np.random.default_rng(1).permutation(manifest.loc[hidden, "label"])
+    assert (manifest["label"] != split_dataset.manifest["label"]).any()
+    assert write_report(run, replace(split_dataset, manifest=manifest)).read_bytes() == page
+
+
+def test_samples_come_from_their_own_parts(split_dataset: Dataset, tmp_path: Path) -> None:
+    page = Page(write_report(new_run(split_dataset, tmp_path / "run"), split_dataset))
+    shown = {int(alt.removeprefix("scan in row ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan in row ")}
+    labeled, unlabeled = set(split_dataset.rows("labeled")), set(split_dataset.rows("unlabeled"))
+    assert set(shown) <= labeled | unlabeled
+    assert len(set(shown) & unlabeled) == 16
+    assert {split_dataset.labels[row] for row in set(shown) & labeled} == {0, 1, 2, 3}
+    for row, uri in shown.items():
+        np.testing.assert_array_equal(np.asarray(decoded(uri)), split_dataset.pixels[row, 0])
+
+
+def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    private = tmp_path / "Private_Clinic"
+    private.mkdir()
+    dataset = Dataset.open(split(make_dataset(), labeled=16, test=24).folder.rename(private / "scans"))
+    manifest = dataset.manifest.assign(
+        path=[f"Private_{row}.png" for row in range(80)], patient="Private_Patient", source="Private_Source"
+    )
+    source = dataset.description.sources[0].model_copy(update={"name": "Private_Source", "folder": "/home/Private_User"})
+    dataset = replace(dataset, manifest=manifest, description=dataset.description.model_copy(update={"sources": (source,)}))
+    for name in ("unfinished", "finished", "evaluated"):
+        run = new_run(dataset, private / name) if name == "unfinished" else finished_run(dataset, private / name)
+        if name == "evaluated":
+            score_run(run, dataset, opinions(dataset))
+        page = Page(write_report(run, dataset))
+        assert f"Report of run {name}" in page.text
+        assert "trained on dataset scans" in page.text
+        assert "private" not in page.html.lower()
+        assert str(tmp_path) not in page.html
+
+
+@pytest.mark.parametrize(
+    ("protocol", "leaking_pairs", "said"),
+    [
+        ("leakfree", 0, None),
+        ("leakfree", 1, "This split leaks. 1 pair of images that belong together"),
+        ("leakfree", 1234, "This split leaks. 1,234 pairs of images that belong together"),
+        ("study", 17, "This split leaks. 17 pairs of images that belong together"),
+        ("study", 0, "This split may leak. It was drawn image by image"),
+        ("study", None, "Nobody had looked for such pairs when training began."),
+    ],
+)
+def test_a_leak_is_said_before_the_score(
+    protocol: Any, leaking_pairs: int | None, said: str | None, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24, protocol=protocol)
+    run = new_run(dataset, tmp_path / "run", leaking_pairs=leaking_pairs)
+    score_run(run, dataset, opinions(dataset))
+    text = Page(write_report(run, dataset)).text
+    before_the_score = text.partition("Score on the test part")[0]
+    if said is None:
+        assert "leak." not in before_the_score
+        assert "leaks." not in before_the_score
+    else:
+        assert said in before_the_score
+        assert "higher than they would be on new patients" in before_the_score
+
+
+def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    never_audited = replace(split_dataset, description=split_dataset.description.model_copy(update={"audit": None}))
+    text = Page(write_report(run, never_audited)).text
+    assert "Training is not finished: 0 of 2 epochs are done. Go on with fewscan train DATASET --out RUN --resume" in text
+    assert "No epoch has been finished yet." in text
+    assert "The dataset was never audited" in text
+    assert "fewscan audit DATASET finds out" in text
+
+    finished = finished_run(split_dataset, tmp_path / "finished")
+    text = Page(write_report(finished, split_dataset)).text
+    assert "Not evaluated yet. fewscan evaluate RUN opens the test part once" in text
+    assert not (finished.folder / "test_openings.jsonl").exists()
+
+
+def test_the_audit_and_the_split_are_counted(split_dataset: Dataset, tmp_path: Path) -> None:
+    audit = AuditDescription(similarity=0.93, pairs=5021, groups=2411, copy_sets=388, conflicting_images=46)
+    audited = replace(split_dataset, description=split_dataset.description.model_copy(update={"audit": audit}))
+    page = Page(write_report(new_run(audited, tmp_path / "run", leaking_pairs=7), audited))
+    counts = [page.row(name)[1] for name in ("pairs", "groups", "sets of copies", "conflicting images", "leaking pairs")]
+    assert counts == ["5,021", "2,411", "388", "46", "7"]
+    assert page.row("labelled")[1:6] == ["12", "3", "3", "3", "3"]
+    assert page.row("validation")[1:6] == ["4", "1", "1", "1", "1"]
+    assert page.row("unlabelled")[1] == "40"
+    assert page.row("test")[1] == "24"
+
+
+def test_settings_versions_and_fingerprints_are_complete(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    page = Page(write_report(run, split_dataset))
+    shown = re.search(r"<pre>(.*?)</pre>", page.html, re.DOTALL)
+    assert shown is not None
+    assert RunSettings.parse(yaml.safe_load(shown[1])) == run.settings
+    for name, number in run.record.versions.items():
+        assert f"{name} {number}" in page.text
+    for value in (run.record.dataset_fingerprint, run.record.split_fingerprint, run.record.machine, run.record.started):
+        assert value in page.text
+    assert "Research use only. Not a medical device." in page.text
+
+
+def test_names_of_classes_are_text_whatever_they_are(split_dataset: Dataset, tmp_path: Path) -> None:
+    odd = renamed(split_dataset, {"glioma": '<b onload="x">&', "no_tumor": "NA", "pituitary": "None"})
+    run = finished_run(odd, tmp_path / "run")
+    score_run(run, odd, opinions(odd))
+    page = Page(write_report(run, odd))
+    assert "b" not in page.tags
+    assert f"called {odd.classes[0]}" in page.text
+    assert "called NA" in page.text
+    assert page.row("None")[1] == "6"
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "row cut", "rows missing", "column missing", "other rows"])
+def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    score_run(run, split_dataset, opinions(split_dataset))
+    path = run.folder / PREDICTIONS_FILE
+    content = path.read_text()
+    damaged = {
+        "empty": "",
+        "row cut": content[:-15],
+        "rows missing": "\n".join(content.splitlines()[:10]),
+        "other rows": re.sub(r"^(\d+),", r"1\1,", content, flags=re.MULTILINE),
+        "column missing": content.replace("probability_glioma", "glioma"),
+    }
+    path.unlink()
+    if damage != "missing":
+        path.write_text(damaged[damage])
+    with pytest.raises(FewscanError, match=r"run 'fewscan evaluate .*' again") as caught:
+        write_report(run, split_dataset)
+    assert "\n" not in str(caught.value)
+    assert not (run.folder / "report.html").exists()
+
+
+def test_the_runs_own_page_is_renewed_and_nothing_else_overwritten(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    write_report(run, split_dataset)
+    score_run(run, split_dataset, opinions(split_dataset))
+    assert "84.1 %" in Page(write_report(run, split_dataset)).text
+
+    elsewhere = tmp_path / "pages" / "one.html"
+    assert write_report(run, split_dataset, elsewhere) == elsewhere
+    before = elsewhere.read_bytes()
+    with pytest.raises(FewscanError, match="exists already"):
+        write_report(run, split_dataset, elsewhere)
+    assert elsewhere.read_bytes() == before
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium on PATH")
+def test_a_browser_shows_every_picture_and_loads_nothing(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = finished_run(split_dataset, tmp_path / "run")
+    score_run(run, split_dataset, opinions(split_dataset))
+    path = write_report(run, split_dataset)
+    # The page itself forbids scripts: the copy that is asked has one more, which writes down what the browser saw.
+    probe = (
+        "<script>addEventListener('load', () => { const loaded = performance.getEntriesByType('resource')"
+        ".filter(entry => !entry.name.startsWith('data:')).length;"
+        "const pictures = [...document.images]; const broken = pictures.filter(one => !one.naturalWidth).length;"
+        "document.title = `${pictures.length} pictures, ${broken} broken, ${loaded} loaded`; })</script></body>"
+    )
+    asked = tmp_path / "asked.html"
+    html = re.sub(r"<meta http-equiv[^>]*>", "", path.read_text(encoding="utf-8"))
+    asked.write_text(html.replace("</body>", probe), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    shown = subprocess.run(
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", asked.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert f"<title>{Page(path).tags.count('img')} pictures, 0 broken, 0 loaded</title>" in shown

@@ -1,0 +1,169 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.training.fit import fit
+from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
+from fewscan.training.settings import RunSettings
+
+
+def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
+    quick: dict[str, Any] = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 3, "device": "cpu"}
+    settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=16, unlabeled=40)
+    return Run.create(folder, settings, dataset, 0)
+
+
+def trained(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
+    run = new_run(dataset, folder, method, **changes)
+    fit(run, dataset, resume=False)
+    return run
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.folder / MODEL_FILE)
+
+
+def without_times(run: Run) -> list[dict[str, Any]]:
+    return [{key: value for key, value in numbers.items() if key != "seconds"} for numbers in run.metrics()]
+
+
+def assert_same_run(one: Run, other: Run) -> None:
+    assert weights(one).keys() == weights(other).keys()
+    assert all(torch.equal(value, weights(other)[name]) for name, value in weights(one).items())
+    assert without_times(one) == without_times(other)
+
+
+@pytest.mark.parametrize("method", ["supervised", "simclr", "joint"])
+def test_a_method_trains_and_logs_what_the_study_logs(method: str, split_dataset: Dataset, tmp_path: Path) -> None:
+    run = trained(split_dataset, tmp_path / "run", method)
+    assert run.finished
+    log = run.metrics()
+    assert [numbers["epoch"] for numbers in log] == [1, 2, 3]
+    for numbers in log:
+        for name in ("loss", "c_acc", "p_acc", "val_p_acc", "probe_accuracy", "learning_rate", "seconds"):
+            assert isinstance(numbers[name], float), name
+        assert numbers["r_acc_left_out"] >= 0
+    assert ("nt_xent" in log[0]) == (method != "supervised")
+    assert any((run.folder / TENSORBOARD_FOLDER).iterdir())
+
+
+def test_easy_images_are_learned(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(160), labeled=60, test=60, validation=0.2)
+    run = trained(
+        dataset, tmp_path / "run", "supervised", epochs=20, batch_size=12, views={"minimum_crop": 0.9, "flip_probability": 0}
+    )
+    last = run.metrics()[-1]
+    assert last["val_p_acc"] > 0.9
+    assert last["loss"] < run.metrics()[0]["loss"] / 2
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(split_dataset: Dataset, tmp_path: Path) -> None:
+    first, again = (trained(split_dataset, tmp_path / name) for name in ("first", "again"))
+    assert_same_run(first, again)
+    other = trained(split_dataset, tmp_path / "other", seed=1)
+    assert not torch.equal(weights(first)["classifier.0.weight"], weights(other)["classifier.0.weight"])
+
+
+class Killed(Exception):
+    """The process is gone, as far as the run can tell."""
+
+
+@pytest.mark.parametrize("method", ["supervised", "simclr", "joint"])
+def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
+    method: str, split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(split_dataset, tmp_path / "whole", method)
+    broken = new_run(split_dataset, tmp_path / "broken", method)
+    log = Run.log
+
+    def log_once_then_die(run: Run, numbers: dict[str, Any]) -> None:
+        log(run, numbers)
+        raise Killed
+
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(Run, "log", log_once_then_die)
+            fit(broken, split_dataset, resume=bool(broken.metrics()))
+    fit(broken, split_dataset, resume=True)
+    assert_same_run(whole, broken)
+
+
+def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24)
+    command = [sys.executable, "-m", "fewscan", "train", str(dataset.folder), "--method", "joint"]
+    settings = ["encoder.width=4", "batch_size=8", "epochs=12", "device=cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+
+    def start(out: Path, *more: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--out", str(out), *more], env=environment, stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole", *settings).wait() == 0
+    broken = tmp_path / "broken"
+    process = start(broken, *settings)
+    while not (broken / "metrics.jsonl").is_file() or len((broken / "metrics.jsonl").read_text().splitlines()) < 3:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (broken / MODEL_FILE).exists()
+    assert start(broken, "--resume").wait() == 0
+    assert_same_run(Run.open(tmp_path / "whole"), Run.open(broken))
+
+
+def test_labels_outside_the_budget_are_never_seen(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
+    before = trained(dataset, tmp_path / "before")
+    hidden = np.concatenate([dataset.rows("unlabeled"), dataset.rows("test")])
+    labels = dataset.manifest["label"].to_numpy(dtype=object)
+    labels[hidden] = np.random.default_rng(1).permutation(labels[hidden])
+    shuffled = dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+    assert (shuffled.labels[hidden] != dataset.labels[hidden]).any()
+    assert_same_run(before, trained(shuffled, tmp_path / "after"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run", optimizer={"learning_rate": 1e30, "warmup_epochs": 0}, averaging=0.0)
+    with pytest.raises(FewscanError, match=r"the loss became (nan|inf) in epoch \d+, step \d+.*learning_rate"):
+        fit(run, split_dataset, resume=False)
+    assert not run.finished
+    state = load_file(run.folder / CHECKPOINT_FOLDER / "state.safetensors")
+    assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other network"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, split_dataset: Dataset, tmp_path: Path) -> None:
+    run = trained(split_dataset, tmp_path / "run")
+    path = run.folder / CHECKPOINT_FOLDER / "state.safetensors"
+    if damage == "missing":
+        path.unlink()
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    if damage == "other network":
+        run = new_run(split_dataset, tmp_path / "other", encoder={"width": 6})
+        (run.folder / CHECKPOINT_FOLDER).mkdir()
+        path.rename(run.folder / CHECKPOINT_FOLDER / "state.safetensors")
+    with pytest.raises(FewscanError, match="start a new run"):
+        fit(run, split_dataset, resume=True)
+
+
+def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = trained(split_dataset, tmp_path / "run")
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 4, "lo')
+    assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
+    assert json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[0])["epoch"] == 1

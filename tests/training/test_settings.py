@@ -1,0 +1,78 @@
+import pytest
+
+from fewscan.errors import FewscanError
+from fewscan.training.settings import RunSettings
+
+
+def resolve(
+    method: str | dict[str, object] = "joint",
+    recipe: str = "fewscan",
+    labeled: int = 988,
+    unlabeled: int = 3000,
+    **changes: object,
+) -> RunSettings:
+    return RunSettings.resolve(method, recipe, changes, labeled=labeled, unlabeled=unlabeled)
+
+
+def test_the_studys_recipe_is_what_the_study_says() -> None:
+    settings = resolve(recipe="study")
+    assert settings.encoder.name == "study_cnn"
+    assert settings.views.name == "study"
+    assert (settings.optimizer.name, settings.optimizer.schedule) == ("adam", "constant")
+    assert settings.epochs == 100
+    assert settings.method.model_dump()["temperature"] == 0.1
+    assert settings.heads.projection_units == (256, 128, 64)
+    assert settings.heads.classifier_hidden_units == (256, 128)
+    assert settings.heads.classifier_input == "projection"
+    assert not settings.heads.classifier_detached
+
+
+@pytest.mark.parametrize("recipe", ["fewscan", "study"])
+def test_simclrs_classifier_is_a_linear_probe_on_detached_features(recipe: str) -> None:
+    heads = resolve("simclr", recipe).heads
+    assert heads.classifier_detached
+    assert heads.classifier_hidden_units == ()
+    assert heads.classifier_input == "features"
+
+
+def test_a_group_may_be_named_by_its_name_alone() -> None:
+    settings = resolve({"name": "joint", "temperature": 0.3}, encoder="study_cnn", optimizer={"learning_rate": 0.5})
+    assert settings.encoder.name == "study_cnn"
+    assert settings.optimizer.learning_rate == 0.5
+    assert settings.optimizer.name == "adamw"
+    assert settings.method.model_dump() == resolve().method.model_dump() | {"temperature": 0.3}
+
+
+def test_settings_survive_their_own_yaml() -> None:
+    import yaml
+
+    settings = resolve("simclr", epochs=3)
+    assert RunSettings.parse(yaml.safe_load(settings.as_yaml())) == settings
+
+
+def test_few_labels_still_get_enough_steps() -> None:
+    assert resolve("supervised", labeled=32).epochs > resolve("supervised", labeled=988).epochs
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch": 3}, r"unknown setting 'epoch': did you mean 'epochs'"),
+        ({"method": {"name": "joint", "temprature": 1}}, r"unknown setting 'method\.temprature': did you mean 'temperature'"),
+        ({"optimizer": {"learningrate": 1}}, r"unknown setting 'optimizer\.learningrate': did you mean 'learning_rate'"),
+        ({"encoder": "resnet_smal"}, r"setting 'encoder\.name'.*resnet_small"),
+        ({"epochs": 0}, r"setting 'epochs'"),
+        ({"epochs": "many"}, r"setting 'epochs'.*got 'many'"),
+        ({"batch_size": "large"}, r"setting 'batch_size'"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(FewscanError, match=message):
+        resolve(**changes)
+
+
+def test_unknown_methods_and_recipes_are_named_with_the_nearest() -> None:
+    with pytest.raises(FewscanError, match="unknown method 'simclt': did you mean 'simclr'"):
+        resolve("simclt")
+    with pytest.raises(FewscanError, match="unknown recipe 'studi': did you mean 'study'"):
+        resolve(recipe="studi")
