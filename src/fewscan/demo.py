@@ -9,10 +9,23 @@ from fewscan.data.phantoms import write_practice_scans
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.progress import say
 
-IMAGES = 1600
-LABELED = 400
-TEST = 300
 SIZE_PX = 64
+
+
+class DemoSize(Settings):
+    """How much a demo draws and how long it trains."""
+
+    images: int
+    labeled: int
+    test: int
+    supervised_epochs: int
+    joint_epochs: int
+
+
+# Enough to show what each method can do, in under four minutes on two cores in all.
+FULL = DemoSize(images=1600, labeled=400, test=300, supervised_epochs=60, joint_epochs=25)
+# Enough to see that every step works.
+QUICK = DemoSize(images=300, labeled=120, test=60, supervised_epochs=2, joint_epochs=2)
 
 
 class DemoResult(Settings):
@@ -20,6 +33,7 @@ class DemoResult(Settings):
 
     folder: str
     report: str
+    labeled: int
     supervised: Evaluation
     joint: Evaluation
 
@@ -27,38 +41,34 @@ class DemoResult(Settings):
         """Return the result as people read it."""
         return [
             f"score on {self.joint.test_images} sealed practice scans, with 95 % intervals:",
-            f"  joint       {self.joint.accuracy.percent}   ({LABELED} labels and the unlabelled rest)",
-            f"  supervised  {self.supervised.accuracy.percent}   (the same {LABELED} labels alone)",
+            f"  joint       {self.joint.accuracy.percent}   ({self.labeled} labels and the unlabelled rest)",
+            f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
             f"report: {self.report}",
         ]
 
 
-def demo(out: Path) -> DemoResult:
+def demo(out: Path, size: DemoSize = FULL) -> DemoResult:
     """Draw practice scans and go every step of the main job on them; everything lands in the new folder `out`.
 
     Raises FewscanError where `out` exists.
     """
     refuse_existing(out)
     scans, dataset, labels = out / "scans", out / "dataset", out / "labels.csv"
-    say(f"1/7  draw {IMAGES} practice scans -> {scans}")
-    write_practice_scans(scans, images=IMAGES)
+    say(f"1/7  draw {size.images} practice scans -> {scans}")
+    write_practice_scans(scans, images=size.images)
     say(f"2/7  import -> {dataset}")
     api.import_scans(scans, dataset, size_px=SIZE_PX)
     say("3/7  audit: copies, conflicting labels")
     for line in api.audit(dataset).lines():
         say(f"     {line}")
-    say(f"4/7  split: {LABELED} labels, {TEST} test images, groups of copies kept together")
-    api.split(dataset, labeled=LABELED, test=TEST)
+    say(f"4/7  split: {size.labeled} labels, {size.test} test images, groups of copies kept together")
+    api.split(dataset, labeled=size.labeled, test=size.test)
     evaluations = {}
-    for number, method in ((5, "supervised"), (6, "joint")):
+    for number, method, epochs in ((5, "supervised", size.supervised_epochs), (6, "joint", size.joint_epochs)):
         say(f"{number}/7  train and evaluate '{method}'")
-        run = api.train(dataset, out=out / method, method=method, epochs=EPOCHS[method])
+        run = api.train(dataset, out=out / method, method=method, epochs=epochs)
         evaluations[method] = api.evaluate(run)
     say(f"7/7  label the unlabelled scans -> {labels}, and write the report")
     api.label(out / "joint", out=labels, target_error=0.1)
     page = api.report(out / "joint", out=out / "report.html")
-    return DemoResult(folder=str(out), report=str(page), **evaluations)
-
-
-# Enough to show what each method can do, in under four minutes on two cores in all.
-EPOCHS = {"supervised": 40, "joint": 20}
+    return DemoResult(folder=str(out), report=str(page), labeled=size.labeled, **evaluations)

@@ -1,0 +1,192 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+from scipy.ndimage import gaussian_filter
+
+from fewscan.data.copies import CopyPairs, components, find_copies
+from fewscan.errors import FewscanError
+
+Picture = npt.NDArray[np.uint8]
+SIZE_PX = 96
+
+
+def head(seed: int, size_px: int = 160) -> Picture:
+    """A skull with folds in it: all heads have nearly the same outline, so that only what is inside tells them apart."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : size_px * 1j, -1 : 1 : size_px * 1j]
+    radius = np.hypot(x / random.uniform(0.68, 0.72), y / random.uniform(0.82, 0.86))
+    folds = sum(gaussian_filter(random.normal(size=(size_px, size_px)), sigma) * sigma for sigma in (2.5, 5, 12))
+    brain = 90 + 30 * folds / folds.std()
+    image = np.where(radius < 0.88, brain, np.where(radius < 1, 210, 8)) + random.normal(0, 3, (size_px, size_px))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def stored(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR))
+
+
+def contrast(picture: Picture) -> Picture:
+    return np.clip((picture.astype(float) - 80) * 1.5 + 60, 0, 255).astype(np.uint8)
+
+
+def brightness(picture: Picture) -> Picture:
+    return np.clip(picture.astype(float) + 35, 0, 255).astype(np.uint8)
+
+
+def gamma(picture: Picture) -> Picture:
+    return (255 * (picture / 255) ** 0.6).astype(np.uint8)
+
+
+def sharpen(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.UnsharpMask(2, 150, 0)))
+
+
+def halve(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).resize((picture.shape[1] // 2, picture.shape[0] // 2)))
+
+
+def double(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).resize((picture.shape[1] * 2, picture.shape[0] * 2)))
+
+
+def crop(picture: Picture) -> Picture:
+    high, wide = picture.shape
+    return picture[int(0.11 * high) : int(0.97 * high), int(0.02 * wide) : int(0.9 * wide)]
+
+
+def mirror(picture: Picture) -> Picture:
+    return picture[:, ::-1]
+
+
+def jpeg(picture: Picture) -> Picture:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=30)
+    return np.asarray(Image.open(file))
+
+
+CHANGES = [contrast, brightness, gamma, sharpen, halve, double, crop, mirror, jpeg]
+
+
+def ends(pairs: CopyPairs) -> set[tuple[int, int]]:
+    return set(zip(pairs.row_a.tolist(), pairs.row_b.tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def heads() -> list[Picture]:
+    return [head(seed) for seed in range(40)]
+
+
+def stack(pictures: list[Picture]) -> Picture:
+    return np.stack([stored(picture) for picture in pictures])[:, None]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_changed_copy_is_found_and_no_other_head(change: Callable[[Picture], Picture], heads: list[Picture]) -> None:
+    found = find_copies(stack(heads + [change(picture) for picture in heads[:8]]))
+    assert ends(found) == {(row, 40 + row) for row in range(8)}
+    assert found.mirrored.tolist() == [change is mirror] * 8
+    assert ((found.similarity >= 0.85) & (found.similarity <= 1.0001)).all()
+
+
+def test_three_changes_at_once_are_seen_through(heads: list[Picture]) -> None:
+    found = find_copies(stack([*heads, mirror(gamma(crop(heads[3]))), jpeg(sharpen(contrast(heads[5])))]))
+    assert ends(found) == {(3, 40), (5, 41)}
+    assert found.mirrored.tolist() == [True, False]
+
+
+def test_different_heads_are_not_copies(heads: list[Picture]) -> None:
+    assert len(find_copies(stack(heads))) == 0
+
+
+def test_the_same_input_gives_the_same_pairs(heads: list[Picture]) -> None:
+    pixels = stack(heads + [crop(picture) for picture in heads[:5]])
+    first, second = find_copies(pixels), find_copies(pixels)
+    assert ends(first) == ends(second)
+    np.testing.assert_array_equal(first.similarity, second.similarity)
+
+
+@given(order=st.permutations(range(16)))
+@settings(max_examples=3, deadline=None, derandomize=True)
+def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
+    pictures = [head(seed) for seed in range(12)]
+    pixels = stack(pictures + [mirror(crop(picture)) for picture in pictures[:4]])
+    found = find_copies(pixels[order])
+    assert {tuple(sorted((order[a], order[b]))) for a, b in ends(found)} == {(row, 12 + row) for row in range(4)}
+
+
+def test_a_set_larger_than_the_neighbourhood_is_one_set_and_reaches_its_odd_member(heads: list[Picture]) -> None:
+    random = np.random.default_rng(0)
+    alike = [np.clip(heads[0] + random.normal(0, 2, heads[0].shape), 0, 255).astype(np.uint8) for _ in range(60)]
+    pixels = stack([*heads, *alike, mirror(crop(sharpen(heads[0])))])
+    found = find_copies(pixels)
+    numbers = components(len(pixels), np.column_stack([found.row_a, found.row_b]))
+    assert len(set(numbers[[0, *range(40, 101)]])) == 1
+    assert (np.bincount(numbers) > 1).sum() == 1
+
+
+def test_colour_is_read_as_its_mean(heads: list[Picture]) -> None:
+    grey = stack([*heads[:10], crop(heads[0])])
+    found = find_copies(np.repeat(grey, 3, axis=1))
+    assert ends(found) == {(0, 10)}
+    np.testing.assert_allclose(found.similarity, find_copies(grey).similarity, atol=1e-5)
+
+
+@pytest.mark.parametrize("size_px", [16, 64, 128])
+def test_any_stored_size_will_do(size_px: int, heads: list[Picture]) -> None:
+    pictures = [np.asarray(Image.fromarray(picture).resize((size_px, size_px))) for picture in [*heads[:20], jpeg(heads[4])]]
+    assert (4, 20) in ends(find_copies(np.stack(pictures)[:, None]))
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_blank_images_are_no_copies(level: int, heads: list[Picture]) -> None:
+    blank = np.full((3, 1, SIZE_PX, SIZE_PX), level, np.uint8)
+    assert len(find_copies(blank)) == 0
+    assert ends(find_copies(np.concatenate([blank, stack([heads[0], heads[0]])]))) == {(3, 4)}
+
+
+@pytest.mark.parametrize("images", [0, 1])
+def test_fewer_than_two_images_have_no_copies(images: int, heads: list[Picture]) -> None:
+    assert len(find_copies(stack(heads[:1])[:images])) == 0
+
+
+@pytest.mark.parametrize("similarity", [0.5, 1.01, float("nan")])
+def test_a_similarity_out_of_range_is_refused(similarity: float, heads: list[Picture]) -> None:
+    with pytest.raises(FewscanError, match=r"from 0\.8 to 1"):
+        find_copies(stack(heads[:2]), similarity=similarity)
+
+
+def test_a_higher_similarity_names_a_part_of_the_pairs(heads: list[Picture]) -> None:
+    pixels = stack(heads[:20] + [sharpen(crop(contrast(picture))) for picture in heads[:10]])
+    every, strict = find_copies(pixels), find_copies(pixels, similarity=0.97)
+    assert ends(strict) <= ends(every)
+    assert (strict.similarity >= 0.97).all()
+    assert len(strict) == (every.similarity >= 0.97).sum()
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=14))
+def test_components_are_what_merging_one_by_one_gives(links: list[tuple[int, int]]) -> None:
+    expected = [{row} for row in range(12)]
+    for a, b in links:
+        merged = expected[a] | expected[b]
+        for row in merged:
+            expected[row] = merged
+    numbers = components(12, np.array(links, np.int64).reshape(-1, 2))
+    assert [set(np.flatnonzero(numbers == number)) for number in numbers] == expected
+
+
+def test_changed_copies_of_real_scans_are_found(real_scans: Path) -> None:
+    files = sorted((real_scans / "nickparvar").rglob("*.jpg"))[::9]
+    scans = [np.asarray(Image.open(file).convert("L")) for file in files]
+    others = [change for change in CHANGES if change is not crop]
+    changed = [others[row % len(others)](crop(scan)) for row, scan in enumerate(scans)]
+    found = find_copies(stack(scans + changed))
+    numbers = components(2 * len(scans), np.column_stack([found.row_a, found.row_b]))
+    rows = np.arange(len(scans))
+    assert (numbers[rows] == numbers[rows + len(scans)]).mean() >= 0.98

@@ -1,0 +1,206 @@
+"""The command line as a user meets it: real processes, real files, exit codes and lines."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+
+VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "methods", "demo"]
+QUICK = ["encoder.width=4", "batch_size=16", "epochs=2", "device=cpu"]
+
+
+def fewscan(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fewscan", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a refused command prints."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path) -> Path:
+    """60 scans in two class folders below Training and Testing, and one file that is none."""
+    random = np.random.default_rng(0)
+    for part, count in (("Training", 20), ("Testing", 10)):
+        for number, name in enumerate(("glioma", "notumor")):
+            folder = tmp_path / "scans" / part / name
+            folder.mkdir(parents=True)
+            for image in range(count):
+                pixels = random.integers(0, 80, size=(40, 40), dtype=np.uint8)
+                pixels[4 + 18 * number : 18 + 18 * number, 6:30] += 120
+                PIL.Image.fromarray(pixels).save(folder / f"{image:03}.png")
+    (tmp_path / "scans" / "Training" / "glioma" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return tmp_path / "scans"
+
+
+def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None:
+    def json_of(*arguments: object) -> dict[str, object]:
+        done = fewscan(*arguments, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert isinstance(result, dict)
+        return result
+
+    imported = json_of("import", f"mine={class_folders}", "--out", "data", "--size", 16, "--rename", "notumor=no_tumor")
+    assert imported["images"] == 60
+    assert imported["classes"] == {"glioma": 30, "no_tumor": 30}
+    assert imported["set_aside"] == 1
+    audited = json_of("audit", "data")
+    assert audited["images"] == 60
+    assert (tmp_path / "data" / "audit.html").is_file()
+    drawn = json_of("split", "data", "--labeled", 20, "--test", 16, "--validation", 0.4)
+    assert (drawn["labeled"], drawn["validation"], drawn["test"]) == (12, 8, 16)
+    trained = json_of("train", "data", "--out", "run", "--method", "joint", *QUICK)
+    assert trained["run"] == "run"
+    evaluated = json_of("evaluate", "run")
+    assert evaluated["test_images"] == 16
+    assert evaluated["test_openings"] == 1
+    labelled = json_of("label", "run", class_folders, "--out", "labels.csv")
+    assert (labelled["scans"], labelled["unreadable"]) == (61, 1)
+    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 62
+    page = json_of("report", "run")
+    assert Path(str(page["page"])) == Path("run/report.html")
+    html = (tmp_path / "run" / "report.html").read_text()
+    assert "Research use only" in html
+    assert str(class_folders) not in html
+
+
+def test_each_verb_ends_by_naming_the_next_command(class_folders: Path, tmp_path: Path) -> None:
+    done = fewscan("import", class_folders, "--out", tmp_path / "data", "--size", 16)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == f"60 images in {tmp_path / 'data'}"
+    assert any("broken.jpg: truncated or damaged" in line for line in done.stdout.splitlines())
+    assert done.stdout.splitlines()[-1] == f"next: fewscan audit {tmp_path / 'data'}"
+
+
+def test_help_teaches_every_verb() -> None:
+    overview = fewscan("--help")
+    assert overview.returncode == 0
+    for verb in VERBS:
+        assert verb in overview.stdout
+        done = fewscan(verb, "--help")
+        assert done.returncode == 0
+        assert "--json" in done.stdout
+
+
+def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; import fewscan; from fewscan.cli import app;"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
+        "print([name for name in ('torch', 'pandas', 'numpy', 'matplotlib', 'faiss') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["impor"], "No such command 'impor'"),
+        (["import", "nowhere", "--out", "data"], "nowhere"),
+        (["import", "--out", "data"], "no source given"),
+        (["import", "empty", "--out", "data"], "empty"),
+        (["import", "empty", "--out", "data", "--rename", "glioma"], "OLD=NEW"),
+        (["audit", "empty"], "fewscan import"),
+        (["split", "empty", "--labeled", "10"], "--test"),
+        (["split", "empty", "--labeled", "ten", "--test", "1"], "--labeled"),
+        (["train", "empty", "--out", "run"], "fewscan import"),
+        (["evaluate", "empty"], "fewscan train"),
+        (["label", "empty"], "fewscan train"),
+        (["report", "empty"], "fewscan train"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert message in refusal(fewscan(*arguments, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "simclt"], "did you mean 'simclr'"),
+        (["--recipe", "studi"], "did you mean 'study'"),
+        (["epoch=3"], "unknown setting 'epoch': did you mean 'epochs'"),
+        (["optimizer.learning_rat=3"], "unknown setting 'optimizer.learning_rat'"),
+        (["method.temperatur=3"], "unknown setting 'method.temperatur'"),
+        (["epochs=none"], "setting 'epochs'"),
+        (["epochs"], "key=value"),
+        (["out=here"], "give it as an option"),
+        (["method=simclr"], "--method simclr"),
+        (["--resume"], "is not a run"),
+    ],
+)
+def test_wrong_settings_of_training_are_refused_in_one_line(
+    arguments: list[str], message: str, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert message in refusal(fewscan("train", split_dataset.folder, "--out", out, *arguments))
+    assert not out.exists()
+
+
+def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24)
+    test_row, labeled_row = int(dataset.rows("test")[0]), int(dataset.rows("labeled")[0])
+    group = dataset.manifest["group"].copy()
+    group[test_row] = group[labeled_row]
+    leaking = dataset.updated(dataset.manifest.assign(group=group))
+    paths = leaking.manifest["path"]
+    line = refusal(fewscan("train", leaking.folder, "--out", tmp_path / "run", *QUICK))
+    assert "the split leaks: 1 pair" in line
+    assert paths[test_row] in line
+    assert paths[labeled_row] in line
+    allowed = fewscan("train", leaking.folder, "--out", tmp_path / "run", "allow_leakage=true", *QUICK)
+    assert allowed.returncode == 0, allowed.stderr
+    assert fewscan("evaluate", tmp_path / "run").returncode == 0
+    assert fewscan("report", tmp_path / "run").returncode == 0
+    top = (tmp_path / "run" / "report.html").read_text().split("<h2")[0]
+    assert "leak" in top
+
+
+def test_nothing_that_exists_is_overwritten(split_dataset: Dataset, class_folders: Path, tmp_path: Path) -> None:
+    for arguments in (["import", class_folders], ["train", split_dataset.folder, *QUICK]):
+        assert "exists already" in refusal(fewscan(*arguments, "--out", split_dataset.folder))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_rights_is_one_line(split_dataset: Dataset, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert "locked" in refusal(fewscan("train", split_dataset.folder, "--out", locked / "run", *QUICK))
+
+
+def test_a_full_disk_stops_training_in_one_line(split_dataset: Dataset, tmp_path: Path) -> None:
+    """A limit on file size stands in for the full disk: the system refuses to write the checkpoint."""
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "sys.argv = ['fewscan', *sys.argv[1:]]; from fewscan.cli import main; main()"
+    )
+    arguments = ["train", str(split_dataset.folder), "--out", str(tmp_path / "run"), *QUICK]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "run" / "checkpoint").glob("*.tmp"))
+
+
+def test_methods_are_listed() -> None:
+    listed = json.loads(fewscan("methods", "--json").stdout)
+    assert set(listed) == {"supervised", "simclr", "joint"}
