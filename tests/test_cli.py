@@ -86,7 +86,7 @@ def test_each_verb_ends_by_naming_the_next_command(class_folders: Path, tmp_path
     done = fewscan("import", class_folders, "--out", tmp_path / "data", "--size", 16)
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == f"60 images in {tmp_path / 'data'}"
-    assert any("broken.jpg: truncated or damaged" in line for line in done.stdout.splitlines())
+    assert any("broken.jpg: not an image" in line for line in done.stdout.splitlines())
     assert done.stdout.splitlines()[-1] == f"next: fewscan audit {tmp_path / 'data'}"
 
 

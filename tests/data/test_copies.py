@@ -80,7 +80,7 @@ def ends(pairs: CopyPairs) -> set[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def heads() -> list[Picture]:
-    return [head(seed) for seed in range(40)]
+    return [head(seed) for seed in range(30)]
 
 
 def stack(pictures: list[Picture]) -> Picture:
@@ -89,15 +89,15 @@ def stack(pictures: list[Picture]) -> Picture:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_changed_copy_is_found_and_no_other_head(change: Callable[[Picture], Picture], heads: list[Picture]) -> None:
-    found = find_copies(stack(heads + [change(picture) for picture in heads[:8]]))
-    assert ends(found) == {(row, 40 + row) for row in range(8)}
-    assert found.mirrored.tolist() == [change is mirror] * 8
+    found = find_copies(stack(heads + [change(picture) for picture in heads[:6]]))
+    assert ends(found) == {(row, 30 + row) for row in range(6)}
+    assert found.mirrored.tolist() == [change is mirror] * 6
     assert ((found.similarity >= 0.85) & (found.similarity <= 1.0001)).all()
 
 
 def test_three_changes_at_once_are_seen_through(heads: list[Picture]) -> None:
     found = find_copies(stack([*heads, mirror(gamma(crop(heads[3]))), jpeg(sharpen(contrast(heads[5])))]))
-    assert ends(found) == {(3, 40), (5, 41)}
+    assert ends(found) == {(3, 30), (5, 31)}
     assert found.mirrored.tolist() == [True, False]
 
 
@@ -113,7 +113,7 @@ def test_the_same_input_gives_the_same_pairs(heads: list[Picture]) -> None:
 
 
 @given(order=st.permutations(range(16)))
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
     pictures = [head(seed) for seed in range(12)]
     pixels = stack(pictures + [mirror(crop(picture)) for picture in pictures[:4]])
@@ -123,11 +123,11 @@ def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
 
 def test_a_set_larger_than_the_neighbourhood_is_one_set_and_reaches_its_odd_member(heads: list[Picture]) -> None:
     random = np.random.default_rng(0)
-    alike = [np.clip(heads[0] + random.normal(0, 2, heads[0].shape), 0, 255).astype(np.uint8) for _ in range(60)]
+    alike = [np.clip(heads[0] + random.normal(0, 2, heads[0].shape), 0, 255).astype(np.uint8) for _ in range(30)]
     pixels = stack([*heads, *alike, mirror(crop(sharpen(heads[0])))])
     found = find_copies(pixels)
     numbers = components(len(pixels), np.column_stack([found.row_a, found.row_b]))
-    assert len(set(numbers[[0, *range(40, 101)]])) == 1
+    assert len(set(numbers[[0, *range(30, 61)]])) == 1
     assert (np.bincount(numbers) > 1).sum() == 1
 
 
@@ -149,6 +149,12 @@ def test_blank_images_are_no_copies(level: int, heads: list[Picture]) -> None:
     blank = np.full((3, 1, SIZE_PX, SIZE_PX), level, np.uint8)
     assert len(find_copies(blank)) == 0
     assert ends(find_copies(np.concatenate([blank, stack([heads[0], heads[0]])]))) == {(3, 4)}
+
+
+def test_only_the_given_rows_are_looked_at_and_keep_their_numbers(heads: list[Picture]) -> None:
+    pixels = stack([*heads[:10], crop(heads[3]), crop(heads[4])])
+    rows = np.delete(np.arange(12), [4])
+    assert ends(find_copies(pixels, rows=rows)) == {(3, 10)}
 
 
 @pytest.mark.parametrize("images", [0, 1])

@@ -76,6 +76,18 @@ def test_a_patients_images_may_all_test_but_a_copy_counts_once(make_dataset: Mak
     assert len(np.unique(copies[tested])) == 14
 
 
+def test_a_set_of_copies_costs_one_label_while_there_are_others(make_dataset: MakeDataset) -> None:
+    # 160 images, every one there twice: row i and row i + 80.
+    dataset = make_dataset(160, groups=[row % 80 for row in range(160)])
+    few = split(dataset, labeled=40, test=20, validation=0)
+    assert len(np.unique(few.groups[few.rows("labeled")])) == 40
+    # 20 of the 80 sets test, so that 60 are left for 100 labels.
+    many = split(dataset, labeled=100, test=20, validation=0.2)
+    assert len(many.rows("labeled", "validation")) == 100
+    assert len(np.unique(many.groups[many.rows("labeled", "validation")])) == 60
+    assert parts_of_groups(many).max() == 1
+
+
 def test_conflicting_images_are_left_out_of_a_leak_free_split_only(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(80)
     conflict = np.zeros(80, dtype=bool)

@@ -19,11 +19,13 @@ def split(
 ) -> Dataset:
     """Draw a split, write it into the manifest and return the dataset that has it.
 
-    labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. test: images in the test part.
-    (Where groups are large it may be somewhat fewer, so that none of the budget is lost.) All parts hold the classes in the
-    proportion of the labelled images. What neither part takes is `unlabeled`, whether its
-    label is known or not. Under `leakfree` a group is never in two parts, the test part holds one image of each set of copies,
-    and images whose copies carry another label are left out, as are all further members of a group that was cut.
+    labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. (Where groups are large it may
+    be somewhat less, so that none of the budget is lost.) test: images in the test part. All parts hold the classes in the
+    proportion of the labelled images. What no part takes is `unlabeled`, whether its label is known or not.
+
+    Under `leakfree` a group is never in two parts. A set of copies counts once in the test part and costs one label: its other
+    images are left out, unless more labels are asked for than there are distinct images. Left out, too, are images whose copies
+    carry another label, and the further members of a group that had to be cut.
     Raises FewscanError where the dataset cannot give what is asked.
     """
     validation_images = round(labeled * validation)
@@ -77,19 +79,25 @@ class _Draw:
         Without `cut_groups` only whole groups are taken, and the part may stay somewhat smaller.
         """
         wanted = _proportional(count, self.class_counts)
+        taken = []
         # Whole groups first; where only groups are left that hold more than is wanted, they are cut and the rest left out.
         for cut in (False, True) if cut_groups else (False,):
             untouched = []
             for group in groups:
-                members = self._members(group, part)
-                kept = _fitting(members, self.labels[members], wanted)
+                members = group if part == "validation" else self._distinct(group)
+                kept = self._fitting(members, wanted)
                 if len(kept) and (cut or len(kept) == len(members)):
                     self.parts[group] = None
-                    self.parts[kept] = part
-                    wanted -= np.bincount(self.labels[kept], minlength=len(wanted))
+                    self._give(part, kept, wanted)
+                    taken.append(group)
                 else:
                     untouched.append(group)
             groups = untouched
+        if part == "labeled":
+            # More labels were asked for than there are distinct images: then copies are worth a label too.
+            for group in taken:
+                copies = group[pd.isna(self.parts[group]) & (self.labels[group] >= 0)]
+                self._give(part, self._fitting(copies, wanted), wanted)
         if wanted.any() and (cut_groups or wanted.sum() == count):
             raise FewscanError(
                 f"only {count - int(wanted.sum())} of the {count} images of the {part} part could be drawn without splitting a "
@@ -97,19 +105,23 @@ class _Draw:
             )
         return groups
 
-    def _members(self, group: Rows, part: Split) -> Rows:
+    def _give(self, part: Split, rows: Rows, wanted: Rows) -> None:
+        self.parts[rows] = part
+        wanted -= np.bincount(self.labels[rows], minlength=len(wanted))
+
+    def _distinct(self, group: Rows) -> Rows:
+        """Return the labelled images of a group, one of each set of copies: a second look at a slice is not worth a label."""
         members = group[self.labels[group] >= 0]
-        if part == "test" and self.grouped:
-            # A set of copies counts once.
-            _, first = np.unique(self.copy_sets[members], return_index=True)
-            members = members[np.sort(first)]
-        return members
+        if not self.grouped:
+            return members
+        _, first = np.unique(self.copy_sets[members], return_index=True)
+        return members[np.sort(first)]
 
-
-def _fitting(rows: Rows, labels: Rows, wanted: Rows) -> Rows:
-    """Return the rows that are wanted: of every class no more than its number in `wanted`."""
-    kept = [rows[labels == label][: wanted[label]] for label in np.unique(labels)]
-    return np.concatenate(kept) if kept else rows[:0]
+    def _fitting(self, rows: Rows, wanted: Rows) -> Rows:
+        """Return the rows that are wanted: of every class no more than its number in `wanted`."""
+        labels = self.labels[rows]
+        kept = [rows[labels == label][: wanted[label]] for label in np.unique(labels)]
+        return np.concatenate(kept) if kept else rows[:0]
 
 
 def _proportional(count: int, class_counts: Rows) -> Rows:

@@ -1,0 +1,5 @@
+"""`python -m fewscan` is the command line."""
+
+from fewscan.cli import main
+
+main()

@@ -1,0 +1,360 @@
+"""What a dataset hides: copies, copies with conflicting labels, and what leaks between folders, sources and parts of the split.
+
+The audit works from the dataset folder alone: the manifest's hashes and the stored pixels.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.atomic import write_json, writing
+from fewscan.data.copies import DEFAULT_SIMILARITY, components, find_copies
+from fewscan.data.dataset import AuditDescription, Dataset, Split
+
+AUDIT_FILE = "audit.json"
+
+Int64s = npt.NDArray[np.int64]
+Kind = Literal["bytes", "pixels", "near"]
+Between = Literal["sources", "folders", "split"]
+Key = TypeVar("Key", bound=Hashable)
+
+# What training learns from or is steered by; a group that stands on both sides of one of these makes a score false.
+SEALED_FROM: dict[Split, tuple[Split, ...]] = {
+    "test": ("labeled", "validation", "unlabeled"),
+    "validation": ("labeled", "unlabeled"),
+}
+LEAK_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows that are copies, `row_a < row_b`, and how that is known; `mirrored`: one is the other's mirror image."""
+
+    row_a: int
+    row_b: int
+    kind: Kind
+    similarity: float
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A set of copies that carry more than one label; `labels` belong to `rows`."""
+
+    copy_set: int
+    rows: tuple[int, ...]
+    labels: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Groups that stand on both sides of a border, with how many images on each and up to LEAK_EXAMPLES pairs across."""
+
+    between: Between
+    a: str
+    b: str
+    groups: int
+    images_a: int
+    images_b: int
+    examples: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the audit found; rows are those of the dataset, rows that were set aside took no part."""
+
+    similarity: float
+    images: int
+    set_aside: int
+    pairs: tuple[Pair, ...]
+    pairs_between_sources: int
+    copy_sets: int  # with two images or more
+    images_in_copy_sets: int
+    groups: int  # single images included
+    group_sizes: dict[int, int]  # size -> how many groups have it
+    conflicts: tuple[Conflict, ...]
+    leaks: tuple[Leak, ...]
+
+    def counts(self) -> dict[str, Any]:
+        """Return the figures alone, ready for JSON."""
+        kinds = Counter(pair.kind for pair in self.pairs)
+        return {
+            "similarity": self.similarity,
+            "images": self.images,
+            "set_aside": self.set_aside,
+            "pairs": len(self.pairs),
+            "pairs_same_bytes": kinds["bytes"],
+            "pairs_same_pixels": kinds["pixels"],
+            "pairs_near": kinds["near"],
+            "pairs_mirrored": sum(pair.mirrored for pair in self.pairs),
+            "pairs_between_sources": self.pairs_between_sources,
+            "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
+            "copy_sets": self.copy_sets,
+            "images_in_copy_sets": self.images_in_copy_sets,
+            "groups": self.groups,
+            "largest_group": max(self.group_sizes, default=0),
+            "conflicting_copy_sets": len(self.conflicts),
+            "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
+            "leaks": [{key: value for key, value in asdict(leak).items() if key != "examples"} for leak in self.leaks],
+        }
+
+    def lines(self) -> list[str]:
+        """Return a summary for people, a line a finding."""
+        counts = self.counts()
+        lines = [
+            f"{self.images_in_copy_sets:,} of {self.images:,} images have a copy: {self.copy_sets:,} sets of copies",
+            f"  {len(self.pairs):,} pairs named: {counts['pairs_same_bytes']:,} with the same bytes, "
+            f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
+            f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
+            f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
+            f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
+        ]
+        for leak in self.leaks:
+            lines.append(
+                f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {leak.groups:,} groups stand in both "
+                f"({leak.images_a:,} and {leak.images_b:,} images)"
+            )
+        return lines
+
+
+_BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
+
+
+def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditResult:
+    """Find copies, conflicts and leaks; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
+
+    similarity: the least correlation, in [0.8, 1], at which two aligned images count as near copies. A split stays as it is.
+    Set-aside rows get no group. Raises FewscanError for a similarity out of range or a folder that cannot be written.
+    """
+    manifest, rows = dataset.manifest, dataset.usable
+    pairs = _exact_pairs(manifest, rows)
+    pairs += _near_pairs(dataset, _first_of_each(len(manifest), rows, pairs), similarity)
+    pairs.sort(key=lambda pair: (pair.row_a, pair.row_b))
+    copy_sets = _numbered(len(manifest), rows, _ends(pairs))
+    groups = _numbered(len(manifest), rows, np.concatenate([_ends(pairs), _same_patient(manifest, rows)]))
+    conflicts = _conflicts(manifest, rows, copy_sets)
+    conflicting = np.zeros(len(manifest), bool)
+    conflicting[[row for conflict in conflicts for row in conflict.rows]] = True
+
+    set_sizes = np.bincount(copy_sets[rows]) if len(rows) else np.zeros(0, np.int64)
+    group_sizes = np.bincount(groups[rows]) if len(rows) else np.zeros(0, np.int64)
+    sources = manifest["source"].to_numpy()
+    result = AuditResult(
+        similarity=similarity,
+        images=len(rows),
+        set_aside=len(manifest) - len(rows),
+        pairs=tuple(pairs),
+        pairs_between_sources=sum(bool(sources[pair.row_a] != sources[pair.row_b]) for pair in pairs),
+        copy_sets=int((set_sizes > 1).sum()),
+        images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
+        groups=len(group_sizes),
+        group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
+        conflicts=conflicts,
+        leaks=_leaks(manifest, rows, groups, pairs),
+    )
+    audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
+    description = AuditDescription(
+        similarity=similarity,
+        pairs=len(pairs),
+        groups=result.groups,
+        copy_sets=result.copy_sets,
+        conflicting_images=int(conflicting.sum()),
+    )
+    with writing(dataset.folder):
+        write_json(dataset.folder / AUDIT_FILE, _as_json(manifest, result))
+        dataset.updated(audited, audit=description)
+    return result
+
+
+def leaking_pairs(dataset: Dataset) -> list[tuple[int, int]]:
+    """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
+
+    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labelled and
+    unlabelled ones. Rows without a group betray nobody.
+    """
+    grouped = dataset.manifest["group"].notna().to_numpy()
+    found = []
+    for judged, others in SEALED_FROM.items():
+        known = dataset.rows(*others)
+        known = known[grouped[known]]
+        groups, first = np.unique(dataset.groups[known], return_index=True)
+        rows = dataset.rows(judged)
+        rows = rows[grouped[rows] & np.isin(dataset.groups[rows], groups)]
+        partners = known[first[np.searchsorted(groups, dataset.groups[rows])]]
+        found += [(int(partner), int(row)) for partner, row in zip(partners, rows, strict=True)]
+    return sorted(found)
+
+
+def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
+    """Pair every image with the first one that has the same bytes, or else the same pixels."""
+    found: dict[tuple[int, int], Pair] = {}
+    kinds: tuple[tuple[Kind, str], ...] = (("bytes", "sha256"), ("pixels", "pixels_sha256"))
+    for kind, column in kinds:
+        for row_a, row_b in _linked_to_first(rows, _names(manifest[column].iloc[rows])):
+            found.setdefault((row_a, row_b), Pair(row_a, row_b, kind, 1.0, mirrored=False))
+    return list(found.values())
+
+
+def _linked_to_first(rows: Int64s, keys: Sequence[Key | None]) -> list[tuple[int, int]]:
+    """Return (first row with the key, other row with it) for every other row; None is no key."""
+    first: dict[Key, int] = {}
+    keyed = ((row, key) for row, key in zip(rows.tolist(), keys, strict=True) if key is not None)
+    return [(known, row) for row, key in keyed if (known := first.setdefault(key, row)) != row]
+
+
+def _first_of_each(count: int, rows: Int64s, exact: list[Pair]) -> Int64s:
+    """Return one row of every set of exact copies, so that near copies are looked for once."""
+    _, first = np.unique(components(count, _ends(exact))[rows], return_index=True)
+    return rows[np.sort(first)]
+
+
+def _near_pairs(dataset: Dataset, rows: Int64s, similarity: float) -> list[Pair]:
+    near = find_copies(dataset.pixels, rows=rows, similarity=similarity)
+    columns = zip(near.row_a, near.row_b, near.similarity, near.mirrored, strict=True)
+    return [Pair(int(a), int(b), "near", round(float(score), 4), bool(mirrored)) for a, b, score, mirrored in columns]
+
+
+def _same_patient(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
+    """(P, 2) links between rows of one patient; a patient's name means something within its source only."""
+    columns = zip(manifest["source"].iloc[rows], _names(manifest["patient"].iloc[rows]), strict=True)
+    keys = [None if patient is None else (source, patient) for source, patient in columns]
+    return np.array(_linked_to_first(rows, keys), np.int64).reshape(-1, 2)
+
+
+def _ends(pairs: Sequence[Pair]) -> Int64s:
+    return np.array([(pair.row_a, pair.row_b) for pair in pairs], np.int64).reshape(-1, 2)
+
+
+def _numbered(count: int, rows: Int64s, links: Int64s) -> Int64s:
+    """Return (count,) the component of every row, numbered from 0 among `rows`; -1 for all others."""
+    numbers = np.full(count, -1)
+    numbers[rows] = np.unique(components(count, links)[rows], return_inverse=True)[1]
+    return numbers
+
+
+def _nullable(numbers: Int64s) -> pd.Series:
+    return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
+
+
+def _members(numbers: Int64s, rows: Int64s) -> list[Int64s]:
+    """Return the rows of every number that more than one of `rows` has."""
+    order = rows[np.argsort(numbers[rows], kind="stable")]
+    borders = np.flatnonzero(np.diff(numbers[order])) + 1
+    return [members for members in np.split(order, borders) if len(members) > 1]
+
+
+def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> tuple[Conflict, ...]:
+    labels = _names(manifest["label"])
+    found = []
+    for members in _members(copy_sets, rows):
+        named = tuple(labels[row] for row in members)
+        if len(set(named) - {None}) > 1:
+            found.append(Conflict(int(copy_sets[members[0]]), tuple(members.tolist()), named))
+    return tuple(found)
+
+
+def _leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequence[Pair]) -> tuple[Leak, ...]:
+    borders: tuple[tuple[Between, list[str | None]], ...] = (
+        ("sources", _names(manifest["source"])),
+        ("folders", _part_folders(manifest, rows)),
+        ("split", _names(manifest["split"])),
+    )
+    partners: dict[int, list[int]] = {}
+    for pair in pairs:
+        partners.setdefault(pair.row_a, []).append(pair.row_b)
+        partners.setdefault(pair.row_b, []).append(pair.row_a)
+    members = _members(groups, rows)
+    return tuple(leak for between, places in borders for leak in _leaks_between(between, places, members, partners))
+
+
+def _leaks_between(
+    between: Between, places: Sequence[str | None], members: Sequence[Int64s], partners: Mapping[int, Sequence[int]]
+) -> Iterator[Leak]:
+    """Yield a leak for every two of the `places` (one a row) that share a group and must not."""
+    shared: dict[tuple[str, str], list[tuple[list[int], list[int]]]] = {}
+    for rows in members:
+        here: dict[str, list[int]] = {}
+        for row in rows.tolist():
+            place = places[row]
+            if place is not None:
+                here.setdefault(place, []).append(row)
+        for a, b in combinations(sorted(here), 2):
+            if _is_border(between, a, b):
+                shared.setdefault((a, b), []).append((here[a], here[b]))
+    for (a, b), sides in sorted(shared.items()):
+        yield Leak(
+            between=between,
+            a=a,
+            b=b,
+            groups=len(sides),
+            images_a=sum(len(rows_a) for rows_a, _ in sides),
+            images_b=sum(len(rows_b) for _, rows_b in sides),
+            examples=tuple(_example(rows_a, rows_b, partners) for rows_a, rows_b in sides[:LEAK_EXAMPLES]),
+        )
+
+
+def _is_border(between: Between, a: str, b: str) -> bool:
+    """Whether copies on both sides matter: what leaks between folders of two sources is told by the sources already."""
+    if between == "folders":
+        return a.partition("/")[0] == b.partition("/")[0]
+    if between == "split":
+        return any({a, b} == {judged, known} for judged, others in SEALED_FROM.items() for known in others)
+    return True
+
+
+def _example(rows_a: Sequence[int], rows_b: Sequence[int], partners: Mapping[int, Sequence[int]]) -> tuple[int, int]:
+    """Return two rows from both sides, such as are copies of each other where there are any, not only of a third one."""
+    direct = ((row_a, row_b) for row_a in rows_a for row_b in partners.get(row_a, ()) if row_b in rows_b)
+    return next(direct, (rows_a[0], rows_b[0]))
+
+
+def _names(column: pd.Series) -> list[str | None]:
+    return [None if pd.isna(name) else str(name) for name in column]
+
+
+def _part_folders(manifest: pd.DataFrame, rows: Int64s) -> list[str | None]:
+    """Return 'source/first folder' of every row, or None where first folders are not parts such as Training and Testing.
+
+    Folders that hold one class each are classes, and that their copies disagree is a conflict, not a leak.
+    """
+    folders: list[str | None] = [None] * len(manifest)
+    labels: dict[str, dict[str, set[str]]] = {}  # of every first folder of every source
+    images = manifest.iloc[rows]
+    for row, source, path, label in zip(rows.tolist(), images["source"], images["path"], _names(images["label"]), strict=True):
+        first, slash, _ = path.partition("/")
+        if slash:
+            folders[row] = f"{source}/{first}"
+            labels.setdefault(source, {}).setdefault(f"{source}/{first}", set()).update([label] if label else [])
+    mixed = [held for held in labels.values() if any(len(names) > 1 for names in held.values())]
+    parts = {folder for held in mixed for folder in held}
+    return [folder if folder in parts else None for folder in folders]
+
+
+def _as_json(manifest: pd.DataFrame, result: AuditResult) -> dict[str, Any]:
+    names = (manifest["source"] + "/" + manifest["path"]).tolist()
+    return {
+        "counts": result.counts(),
+        "group_sizes": result.group_sizes,
+        "conflicts": [
+            {
+                "copy_set": conflict.copy_set,
+                "images": [
+                    {"row": row, "path": names[row], "label": label}
+                    for row, label in zip(conflict.rows, conflict.labels, strict=True)
+                ],
+            }
+            for conflict in result.conflicts
+        ],
+        "leaks": [
+            {**asdict(leak), "examples": [[row_a, row_b, names[row_a], names[row_b]] for row_a, row_b in leak.examples]}
+            for leak in result.leaks
+        ],
+        "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
+        "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
+    }

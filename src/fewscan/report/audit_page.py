@@ -1,0 +1,123 @@
+"""The page about an audit: what was found in plain words, then conflicts, leaks and copies as pictures side by side."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from fewscan.atomic import write_text, writing
+from fewscan.data.audit import AuditResult, Pair
+from fewscan.data.dataset import Dataset
+from fewscan.report.figures import scan_picture
+
+# As many grey pictures of 96 px keep the page under 5 MB; of larger or coloured ones there are fewer pairs.
+PICTURES = 340
+PICTURE_PX = 96
+LARGEST_PICTURE_PX = 128
+CONFLICTS_SHOWN = 15
+IMAGES_OF_A_CONFLICT = 6
+LEAKS_SHOWN = 6
+EXAMPLES_OF_A_LEAK = 3
+
+
+@dataclass(frozen=True)
+class Scan:
+    """An image as the page shows it."""
+
+    picture: str
+    source: str
+    path: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """Two images side by side; `pair` is None where they belong together through others only."""
+
+    first: Scan
+    second: Scan
+    pair: Pair | None
+
+
+def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
+    """Write one self-contained HTML page about `result` to `out` and return `out`.
+
+    Shows relative file names, sources and labels, never a patient. Of many pairs a sample is shown, densest at the weakest
+    similarities. Raises FewscanError where `out` cannot be written.
+    """
+    known = {(pair.row_a, pair.row_b): pair for pair in result.pairs}
+
+    def shown(row_a: int, row_b: int) -> ShownPair:
+        return ShownPair(_scan(dataset, row_a), _scan(dataset, row_b), known.get((min(row_a, row_b), max(row_a, row_b))))
+
+    conflicts = [
+        ([_scan(dataset, row) for row in _of_every_label(conflict.rows, conflict.labels)], conflict)
+        for conflict in result.conflicts[:CONFLICTS_SHOWN]
+    ]
+    leaks = [
+        (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
+        for number, leak in enumerate(result.leaks)
+    ]
+    size_px = dataset.description.image_size_px // _shrinking(dataset.description.image_size_px)
+    pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.description.channels
+    used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
+    near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
+    sample = _weakest_densest(near, max(10, int(pictures - used) // 2))
+    page = _template().render(
+        dataset_name=dataset.folder.resolve().name,
+        result=result,
+        counts=result.counts(),
+        conflicts=conflicts,
+        leaks=leaks,
+        near_pairs=len(near),
+        pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
+    )
+    with writing(out):
+        write_text(out, page)
+    return out
+
+
+def _scan(dataset: Dataset, row: int) -> Scan:
+    image = dataset.manifest.iloc[row]
+    label = dataset.labels[row]
+    pixels = dataset.pixels[row]
+    step = _shrinking(pixels.shape[-1])
+    side = pixels.shape[-1] // step
+    blocks = pixels[:, : side * step, : side * step].reshape(len(pixels), side, step, side, step)
+    picture = scan_picture(blocks.mean(axis=(2, 4)).astype(np.uint8))
+    return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
+
+
+def _shrinking(size_px: int) -> int:
+    """Return by which whole number a side is divided so that it has LARGEST_PICTURE_PX at most."""
+    return math.ceil(size_px / LARGEST_PICTURE_PX)
+
+
+def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
+    """Return up to IMAGES_OF_A_CONFLICT rows, one of every label first."""
+    first = {label: row for row, label in reversed(list(zip(rows, labels, strict=True)))}
+    chosen = [row for row in rows if row in first.values()] + [row for row in rows if row not in first.values()]
+    return chosen[:IMAGES_OF_A_CONFLICT]
+
+
+def _weakest_densest(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """Return up to `count` of the sorted pairs, from the first to the last and closest together at the first."""
+    if len(pairs) <= count:
+        return list(pairs)
+    places = np.unique(np.rint(np.linspace(0, 1, count) ** 2 * (len(pairs) - 1)).astype(int))
+    return [pairs[place] for place in places]
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fewscan.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = "{:,}".format
+    return environment.get_template("audit.html")

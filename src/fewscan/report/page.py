@@ -1,0 +1,170 @@
+"""The report of a run: one self-contained HTML file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.atomic import refuse_existing, write_text, writing
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.evaluation.intervals import Interval
+from fewscan.report.figures import ACCURACIES, loss_names, scan_picture, training_curves
+from fewscan.training.run import Run
+
+Rows = npt.NDArray[np.int64]
+
+REPORT_FILE = "report.html"
+MISTAKES_SHOWN = 12
+SAMPLES_A_CLASS = 8
+UNLABELED_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan as the page shows it: its row and its picture. File names may hold names of patients, so they stay out."""
+
+    row: int
+    picture: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test image that the network called by another class than its label's."""
+
+    scan: Scan
+    label: str
+    predicted: str
+    probability: float
+    conflicting: bool  # copies of it carry another label
+
+
+def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
+    """Write the page about `run` and return its path: `out`, or else `report.html` in the run folder, which is replaced.
+
+    dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
+    dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never file names
+    or patients; of the unlabelled ones it holds no label. Raises FewscanError where `out` exists already or where the run's
+    evaluation is damaged.
+    """
+    if out is not None:
+        refuse_existing(out)
+    evaluation = Evaluation.load(run)
+    metrics = run.metrics()
+    page = _template().render(
+        run_name=run.folder.resolve().name,
+        dataset_name=dataset.folder.resolve().name,
+        record=run.record,
+        settings=run.settings,
+        finished=run.finished,
+        description=dataset.description,
+        split=dataset.require_split(),
+        evaluation=evaluation,
+        mistakes=_mistakes(run, dataset) if evaluation else [],
+        mistakes_shown=MISTAKES_SHOWN,
+        labeled_samples=_labeled_samples(dataset),
+        unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
+        budget=_budget(dataset),
+        epochs_done=len(metrics),
+        curves={theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics else None,
+        last_epoch=_last_epoch(metrics),
+    )
+    path = out or run.folder / REPORT_FILE
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, page)
+    return path
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fewscan.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "decimal": _decimal, "count": "{:,}".format}
+    return environment.get_template("report.html")
+
+
+def _percent(share: float | None) -> str:
+    return "not defined" if share is None else f"{100 * share:.1f} %"
+
+
+def _decimal(interval: Interval) -> str:
+    if interval.value is None:
+        return "not defined"
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _mistakes(run: Run, dataset: Dataset) -> list[Mistake]:
+    """Return the wrongly called test images of which the network was surest, the surest first."""
+    predictions = _read_predictions(run, dataset.rows("test"))
+    probabilities = predictions[[f"probability_{name}" for name in run.record.classes]].max(axis=1)
+    wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
+    surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
+    conflicts = dataset.manifest["conflict"].to_numpy()
+    return [
+        Mistake(
+            _scan(dataset, mistake.row), mistake.label, mistake.predicted, mistake.probability, bool(conflicts[mistake.row])
+        )
+        for mistake in surest.itertuples(index=False)
+    ]
+
+
+def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
+    """Return the table of test predictions: row, label, predicted and one probability a class."""
+    path = run.folder / PREDICTIONS_FILE
+    types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
+    types |= {f"probability_{name}": "float64" for name in run.record.classes}
+    damaged = FewscanError(f"{path} is missing, damaged or cut short: run 'fewscan evaluate {run.folder}' again")
+    try:
+        # A class may be called 'none' or 'NA': no word stands for a missing value.
+        predictions = pd.read_csv(path, usecols=list(types), dtype=types, keep_default_na=False)
+    except (FileNotFoundError, ValueError):
+        raise damaged from None
+    if not np.array_equal(predictions["row"], test_rows) or predictions.isna().to_numpy().any():
+        raise damaged
+    return predictions
+
+
+def _scan(dataset: Dataset, row: int) -> Scan:
+    return Scan(int(row), scan_picture(dataset.pixels[row]))
+
+
+def _some(rows: Rows, count: int) -> Rows:
+    """Return `count` of the rows at most, drawn at random, the same ones every time."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:count])
+
+
+def _labeled_samples(dataset: Dataset) -> dict[str, list[Scan]]:
+    rows = dataset.rows("labeled")
+    labels = dataset.labels[rows]
+    return {
+        name: [_scan(dataset, row) for row in _some(rows[labels == number], SAMPLES_A_CLASS)]
+        for number, name in enumerate(dataset.classes)
+    }
+
+
+def _budget(dataset: Dataset) -> dict[str, tuple[int, int]]:
+    """Return for every class its images in the labelled and in the validation part."""
+    labeled, validation = (
+        np.bincount(dataset.labels[dataset.rows(part)], minlength=len(dataset.classes)) for part in ("labeled", "validation")
+    )
+    return {name: (int(labeled[number]), int(validation[number])) for number, name in enumerate(dataset.classes)}
+
+
+def _last_epoch(metrics: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the last epoch's losses and accuracies in words, by the names that the curves carry."""
+    if not metrics:
+        return {}
+    last = metrics[-1]
+    losses = {name: "not defined" if last.get(name) is None else f"{last[name]:.4f}" for name in loss_names(metrics)}
+    return losses | {text: _percent(last.get(name)) for name, text in ACCURACIES.items()}

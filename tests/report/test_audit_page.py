@@ -1,0 +1,111 @@
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewscan.data.audit import AuditResult, Conflict, Leak, Pair
+from fewscan.data.dataset import PIXELS_FILE, Dataset
+from fewscan.errors import FewscanError
+from fewscan.report.audit_page import write_audit_page
+
+NOTHING = AuditResult(
+    similarity=0.85,
+    images=80,
+    set_aside=0,
+    pairs=(),
+    pairs_between_sources=0,
+    copy_sets=0,
+    images_in_copy_sets=0,
+    groups=80,
+    group_sizes={1: 80},
+    conflicts=(),
+    leaks=(),
+)
+
+
+def near(count: int) -> tuple[Pair, ...]:
+    """Pairs of 80 images, from 0.85 to 1 in equal steps."""
+    rows = itertools.islice(itertools.combinations(range(80), 2), count)
+    scores = np.linspace(0.85, 1, count).tolist()
+    return tuple(Pair(a, b, "near", score, mirrored=a % 2 == 1) for (a, b), score in zip(rows, scores, strict=True))
+
+
+@pytest.fixture
+def page(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..., str]:
+    dataset = make_dataset()
+    manifest = dataset.manifest.assign(patient="Jane Doe")
+    manifest.loc[1, "path"] = "meningioma/<script>alert(1)</script>.png"
+
+    def write(result: AuditResult) -> str:
+        out = write_audit_page(replace(dataset, manifest=manifest), result, tmp_path / "audit.html")
+        return out.read_text(encoding="utf-8")
+
+    return write
+
+
+def test_a_page_without_findings_says_so(page: Callable[..., str]) -> None:
+    html = page(NOTHING)
+    assert "No copies carry different labels." in html
+    assert "No near copies were found." in html
+    assert "<img" not in html
+
+
+def test_conflicts_stand_before_leaks_and_leaks_before_pairs(page: Callable[..., str]) -> None:
+    result = replace(
+        NOTHING,
+        pairs=(Pair(0, 1, "bytes", 1.0, mirrored=False), *near(4)[1:]),
+        conflicts=(Conflict(7, (0, 1), ("glioma", "meningioma")),),
+        leaks=(Leak("split", "labeled", "test", 1, 1, 1, ((0, 1),)),),
+    )
+    html = page(result)
+    places = [html.index(f'id="{section}"') for section in ("conflicts", "leaks", "near")]
+    assert places == sorted(places)
+    conflict, leak = html[places[0] : places[1]], html[places[1] : places[2]]
+    assert "1 glioma" in conflict
+    assert "1 meningioma" in conflict
+    assert "same bytes" in leak
+    assert html[places[2] :].count('class="pair"') == 3
+
+
+def test_the_page_loads_nothing_runs_nothing_and_names_no_patient(page: Callable[..., str]) -> None:
+    html = page(replace(NOTHING, pairs=(Pair(0, 1, "near", 0.9, mirrored=True),)))
+    assert all(address.startswith("data:image/png;base64,") for address in re.findall(r'(?:src|href)="([^"]*)"', html))
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.png" in html
+    assert "Jane Doe" not in html
+
+
+def test_of_many_pairs_the_weakest_and_the_strongest_are_shown_and_most_are_weak(page: Callable[..., str]) -> None:
+    pairs = near(3000)
+    shown = [float(text) for text in re.findall(r"similarity (0\.\d{3}|1\.000)", page(replace(NOTHING, pairs=pairs)))]
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (0.85, 1.0)
+    assert np.median(shown) < 0.9
+    assert 100 < len(shown) <= 170
+
+
+def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> None:
+    html = page(replace(NOTHING, leaks=(Leak("sources", "a", "b", 1, 1, 1, ((2, 3),)),)))
+    assert "joined through other images" in html
+
+
+@pytest.mark.parametrize("size_px", [96, 224])
+def test_a_full_page_of_noise_stays_under_five_megabytes(
+    size_px: int, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset(size_px=size_px)
+    noise = np.random.default_rng(0).integers(40, 72, (80, 1, size_px, size_px), dtype=np.uint8)
+    np.save(dataset.folder / PIXELS_FILE, noise)
+    conflict = Conflict(0, tuple(range(20)), ("glioma", "meningioma") * 10)
+    result = replace(NOTHING, pairs=near(3000), conflicts=(conflict,) * 40)
+    out = write_audit_page(Dataset.open(dataset.folder), result, tmp_path / "audit.html")
+    assert out.stat().st_size < 5e6
+
+
+def test_a_page_that_cannot_be_written_is_one_clear_error(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match="cannot write"):
+        write_audit_page(make_dataset(), NOTHING, tmp_path / "missing" / "audit.html")
