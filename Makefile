@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types clean
 
 demo: .venv/installed
 	$(BIN)/fewscan demo
@@ -17,6 +17,7 @@ types: .venv/installed
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (a few minutes, once)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@

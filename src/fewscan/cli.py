@@ -93,7 +93,8 @@ def import_(
 def audit(
     dataset: DatasetFolder,
     similarity: Annotated[
-        float | None, typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: see docs]")
+        float | None,
+        typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.85, see docs/data.md]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -109,6 +109,16 @@ def test_a_smaller_budget_is_part_of_a_larger_one_and_the_test_part_stays(make_d
     assert set(small.rows("labeled", "validation")) < set(large.rows("labeled", "validation"))
 
 
+def test_one_pair_more_moves_no_other_image(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    before = split(dataset, labeled=60, test=40, validation=0)
+    first, second = (int(row) for row in before.rows("unlabeled")[:2])
+    group = dataset.manifest["group"].copy()
+    group[second] = group[first]
+    after = split(dataset.updated(dataset.manifest.assign(group=group, copy_set=group)), labeled=60, test=40, validation=0)
+    assert after.manifest["split"].equals(before.manifest["split"])
+
+
 def test_rows_that_were_set_aside_or_have_no_label(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(80)
     label, aside = dataset.manifest["label"].copy(), dataset.manifest["set_aside"].copy()

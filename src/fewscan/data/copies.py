@@ -90,8 +90,8 @@ class _Level:
 # Coarse levels bridge shifts of an eighth of the frame; the last one sees the folds that tell one head from another.
 # The first ones are prepared once for every image, the others for the pairs that reach them.
 COARSE_LEVELS = (
-    _Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=8, least=0.78),
-    _Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, least=0.85),
+    _Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=8, least=0.7),
+    _Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=5, least=0.82),
 )
 FINE_LEVELS = (
     _Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, least=0.80),

@@ -71,7 +71,7 @@ class RunSettings(Settings):
         if recipe == "study" or "epochs" in changes:
             return settings
         images = labeled + unlabeled if kind.uses_unlabeled else labeled
-        return settings.model_copy(update={"epochs": _epochs(steps_per_epoch(images, settings.batch_size))})
+        return settings.model_copy(update={"epochs": _epochs(kind, steps_per_epoch(images, settings.batch_size))})
 
 
 RECIPES: dict[str, str] = {
@@ -79,8 +79,10 @@ RECIPES: dict[str, str] = {
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
-# What the recipe 'fewscan' trains at least, however few the labels or many the images.
-MINIMUM_STEPS = 2000
+# What the recipe 'fewscan' trains at least, however few the labels or many the images. A step of a method with two views takes
+# four times the images of one with a single view, and each of them twice.
+MINIMUM_STEPS = 2400
+MINIMUM_STEPS_TWO_VIEWS = 600
 MINIMUM_EPOCHS = 40
 
 
@@ -111,8 +113,9 @@ def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
 
 
-def _epochs(steps: int) -> int:
-    return max(MINIMUM_EPOCHS, -(-MINIMUM_STEPS // steps))
+def _epochs(method: type[Method], steps: int) -> int:
+    minimum_steps = MINIMUM_STEPS_TWO_VIEWS if method.two_views else MINIMUM_STEPS
+    return max(MINIMUM_EPOCHS, -(-minimum_steps // steps))
 
 
 def _is_group(annotation: Any) -> bool:
