@@ -1,17 +1,16 @@
 """The page about an audit: what was found in plain words, then conflicts, leaks and copies as pictures side by side."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from fewscan.atomic import write_text, writing
 from fewscan.data.audit import AuditResult, Pair
 from fewscan.data.dataset import Dataset
 from fewscan.report.figures import scan_picture
+from fewscan.report.rendering import render
 
 # As many grey pictures of 96 px keep the page under 5 MB; of larger or coloured ones there are fewer pairs.
 PICTURES = 340
@@ -61,12 +60,13 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
         (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
         for number, leak in enumerate(result.leaks)
     ]
-    size_px = dataset.description.image_size_px // _shrinking(dataset.description.image_size_px)
+    size_px = min(dataset.description.image_size_px, LARGEST_PICTURE_PX)
     pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.description.channels
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
     near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
     sample = _weakest_densest(near, max(10, int(pictures - used) // 2))
-    page = _template().render(
+    page = render(
+        "audit.html",
         dataset_name=dataset.folder.resolve().name,
         result=result,
         counts=result.counts(),
@@ -83,17 +83,8 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
 def _scan(dataset: Dataset, row: int) -> Scan:
     image = dataset.manifest.iloc[row]
     label = dataset.labels[row]
-    pixels = dataset.pixels[row]
-    step = _shrinking(pixels.shape[-1])
-    side = pixels.shape[-1] // step
-    blocks = pixels[:, : side * step, : side * step].reshape(len(pixels), side, step, side, step)
-    picture = scan_picture(blocks.mean(axis=(2, 4)).astype(np.uint8))
+    picture = scan_picture(dataset.pixels[row], LARGEST_PICTURE_PX)
     return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
-
-
-def _shrinking(size_px: int) -> int:
-    """Return by which whole number a side is divided so that it has LARGEST_PICTURE_PX at most."""
-    return math.ceil(size_px / LARGEST_PICTURE_PX)
 
 
 def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
@@ -109,15 +100,3 @@ def _weakest_densest(pairs: Sequence[Pair], count: int) -> list[Pair]:
         return list(pairs)
     places = np.unique(np.rint(np.linspace(0, 1, count) ** 2 * (len(pairs) - 1)).astype(int))
     return [pairs[place] for place in places]
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewscan.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = "{:,}".format
-    return environment.get_template("audit.html")

@@ -41,10 +41,10 @@ INK: dict[Theme, str] = {"light": "#1b1f24", "dark": "#e6e9ec"}
 GRID: dict[Theme, str] = {"light": "#d3d9df", "dark": "#3a4149"}
 
 
-def scan_picture(pixels: npt.NDArray[np.uint8]) -> str:
-    """Return a scan (C, H, W) uint8, C being 1 or 3, as a PNG data URI; larger ones are shrunk to LARGEST_SCAN_PX."""
+def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_PX) -> str:
+    """Return a scan (C, H, W) uint8, C being 1 or 3, as a PNG data URI; larger ones are shrunk to `largest_px`."""
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    picture.thumbnail((LARGEST_SCAN_PX, LARGEST_SCAN_PX))
+    picture.thumbnail((largest_px, largest_px))
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return _data_uri(file)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -14,8 +13,8 @@ from fewscan.atomic import refuse_existing, write_text, writing
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
-from fewscan.evaluation.intervals import Interval
 from fewscan.report.figures import ACCURACIES, loss_names, scan_picture, training_curves
+from fewscan.report.rendering import percent, render
 from fewscan.training.run import Run
 
 Rows = npt.NDArray[np.int64]
@@ -57,7 +56,8 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         refuse_existing(out)
     evaluation = Evaluation.load(run)
     metrics = run.metrics()
-    page = _template().render(
+    page = render(
+        "report.html",
         run_name=run.folder.resolve().name,
         dataset_name=dataset.folder.resolve().name,
         record=run.record,
@@ -80,28 +80,6 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, page)
     return path
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewscan.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "decimal": _decimal, "count": "{:,}".format}
-    return environment.get_template("report.html")
-
-
-def _percent(share: float | None) -> str:
-    return "not defined" if share is None else f"{100 * share:.1f} %"
-
-
-def _decimal(interval: Interval) -> str:
-    if interval.value is None:
-        return "not defined"
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _mistakes(run: Run, dataset: Dataset) -> list[Mistake]:
@@ -167,4 +145,4 @@ def _last_epoch(metrics: Sequence[dict[str, Any]]) -> dict[str, str]:
         return {}
     last = metrics[-1]
     losses = {name: "not defined" if last.get(name) is None else f"{last[name]:.4f}" for name in loss_names(metrics)}
-    return losses | {text: _percent(last.get(name)) for name, text in ACCURACIES.items()}
+    return losses | {text: percent(last.get(name)) for name, text in ACCURACIES.items()}
