@@ -15,7 +15,7 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"labeling"},
-    {"report"},
+    {"reporting"},
     {"api"},
     {"demo"},
     {"cli"},

@@ -15,7 +15,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 
 VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "methods", "demo"]
-QUICK = ["encoder.width=4", "batch_size=16", "epochs=2", "device=cpu"]
+QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 
 def fewscan(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

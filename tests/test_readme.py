@@ -46,7 +46,7 @@ def test_the_commands_for_ones_own_scans(folder: Path) -> None:
     for line in smaller(block).strip().splitlines():
         command = line.split("#")[0].split()
         assert command[0] == "fewscan"
-        quick = ["epochs=1", "batch_size=16", "encoder.width=4"] if command[1] == "train" else []
+        quick = ["epochs=1", "batch_size=16", "encoder.width=16"] if command[1] == "train" else []
         done = subprocess.run(
             [sys.executable, "-m", "fewscan", *command[1:], *quick], cwd=folder, capture_output=True, text=True, check=False
         )

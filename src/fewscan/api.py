@@ -52,7 +52,7 @@ def import_scans(
 def audit(dataset: str | Path | Dataset, *, similarity: float | None = None) -> AuditResult:
     """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder."""
     from fewscan.data import audit as auditing
-    from fewscan.report.audit_page import write_audit_page
+    from fewscan.reporting.audit_page import write_audit_page
 
     opened = _dataset(dataset)
     result = auditing.audit(opened) if similarity is None else auditing.audit(opened, similarity=similarity)
@@ -92,6 +92,7 @@ def train(
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """
+    from fewscan.atomic import writing
     from fewscan.training.fit import fit
     from fewscan.training.leakage import check_leakage
     from fewscan.training.run import Run
@@ -102,14 +103,16 @@ def train(
             raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
         run = Run.open(out)
         if not run.finished:
-            fit(run, run.open_dataset(_dataset(dataset).folder), resume=True)
+            with writing(run.folder):
+                fit(run, run.open_dataset(_dataset(dataset).folder), resume=True)
         return run
     opened = _dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    run = Run.create(Path(out), resolved, opened, check_leakage(opened, resolved))
-    fit(run, opened, resume=False)
+    with writing(Path(out)):
+        run = Run.create(Path(out), resolved, opened, check_leakage(opened, resolved))
+        fit(run, opened, resume=False)
     return run
 
 
@@ -141,7 +144,7 @@ def label(
 
 def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:
     """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder)."""
-    from fewscan.report.page import write_report
+    from fewscan.reporting.page import write_report
 
     opened = _run(run)
     return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))

@@ -16,7 +16,7 @@ from fewscan.training.settings import RunSettings
 
 @pytest.fixture
 def run(split_dataset: Dataset, tmp_path: Path) -> Run:
-    quick: dict[str, Any] = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu"}
     settings = RunSettings.resolve("joint", "fewscan", quick, labeled=12, unlabeled=40)
     made = Run.create(tmp_path / "run", settings, split_dataset, 0)
     fit(made, split_dataset, resume=False)

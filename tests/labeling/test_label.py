@@ -24,7 +24,7 @@ def dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
 @pytest.fixture
 def run(dataset: Dataset, tmp_path: Path) -> Run:
     quick = {
-        "encoder": {"width": 4},
+        "encoder": {"width": 16},
         "batch_size": 16,
         "epochs": 15,
         "device": "cpu",

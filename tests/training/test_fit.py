@@ -23,7 +23,7 @@ from fewscan.training.settings import RunSettings
 
 
 def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
-    quick: dict[str, Any] = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 3, "device": "cpu"}
+    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu"}
     settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=16, unlabeled=40)
     return Run.create(folder, settings, dataset, 0)
 
@@ -106,7 +106,7 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
 def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     command = [sys.executable, "-m", "fewscan", "train", str(dataset.folder), "--method", "joint"]
-    settings = ["encoder.width=4", "batch_size=8", "epochs=12", "device=cpu"]
+    settings = ["encoder.width=16", "batch_size=8", "epochs=12", "device=cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
 
     def start(out: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, split_dataset:
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     if damage == "other network":
-        run = new_run(split_dataset, tmp_path / "other", encoder={"width": 6})
+        run = new_run(split_dataset, tmp_path / "other", encoder={"width": 24})
         (run.folder / CHECKPOINT_FOLDER).mkdir()
         path.rename(run.folder / CHECKPOINT_FOLDER / "state.safetensors")
     with pytest.raises(FewscanError, match="start a new run"):

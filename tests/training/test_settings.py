@@ -61,6 +61,7 @@ def test_few_labels_still_get_enough_steps() -> None:
         ({"method": {"name": "joint", "temprature": 1}}, r"unknown setting 'method\.temprature': did you mean 'temperature'"),
         ({"optimizer": {"learningrate": 1}}, r"unknown setting 'optimizer\.learningrate': did you mean 'learning_rate'"),
         ({"encoder": "resnet_smal"}, r"setting 'encoder\.name'.*resnet_small"),
+        ({"encoder": {"width": 8}}, r"setting 'encoder\.width'.*16"),
         ({"epochs": 0}, r"setting 'epochs'"),
         ({"epochs": "many"}, r"setting 'epochs'.*got 'many'"),
         ({"batch_size": "large"}, r"setting 'batch_size'"),

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import pydantic
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,7 +14,9 @@ class EncoderSettings(Settings):
     """Which encoder, and how wide."""
 
     name: Literal["study_cnn", "resnet_small"] = "resnet_small"
-    width: int | None = None  # first stage's channels of resnet_small; null for its own default
+    # First stage's channels of resnet_small. Not below 16: PyTorch 2.13 corrupts memory on a CPU in the backward pass of
+    # strided 1x1 convolutions of 4, 8 or 12 channels that lie channels-last.
+    width: int = pydantic.Field(default=32, ge=16, multiple_of=8)
     dense_units: int = 256  # of each of study_cnn's three dense layers; the study does not state it
 
 
@@ -100,4 +103,4 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
     """Return a new encoder for images (B, channels, image_size_px, image_size_px); its `feature_dim` is D."""
     if settings.name == "study_cnn":
         return StudyCNN(channels, image_size_px, settings.dense_units)
-    return ResNetSmall(channels, settings.width or 32)
+    return ResNetSmall(channels, settings.width)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from fewscan.atomic import replaced_file
@@ -28,7 +28,8 @@ def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module
     metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"])}
     folder.mkdir(exist_ok=True)
     with replaced_file(folder / CHECKPOINT_FILE) as temporary:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+        # Written by Python, so that a full disk is an OSError like any other.
+        temporary.write_bytes(save({key: value.contiguous() for key, value in tensors.items()}, metadata))
 
 
 def load_checkpoint(folder: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:

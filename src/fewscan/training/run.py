@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 import fewscan
 from fewscan.atomic import new_folder, replaced_file, write_text
@@ -147,7 +147,7 @@ class Run:
         """Write the trained weights; their being there is what says that the run is finished."""
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         with replaced_file(self.folder / MODEL_FILE) as temporary:
-            save_file(tensors, temporary, {"format": "pt"})
+            temporary.write_bytes(save(tensors, {"format": "pt"}))
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""

@@ -13,8 +13,8 @@ from fewscan.atomic import refuse_existing, write_text, writing
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
-from fewscan.report.figures import ACCURACIES, loss_names, scan_picture, training_curves
-from fewscan.report.rendering import percent, render
+from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
+from fewscan.reporting.rendering import percent, render
 from fewscan.training.run import Run
 
 Rows = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ import pytest
 from fewscan.data.audit import AuditResult, Conflict, Leak, Pair
 from fewscan.data.dataset import PIXELS_FILE, Dataset
 from fewscan.errors import FewscanError
-from fewscan.report.audit_page import write_audit_page
+from fewscan.reporting.audit_page import write_audit_page
 
 NOTHING = AuditResult(
     similarity=0.85,

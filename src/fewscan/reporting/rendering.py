@@ -13,7 +13,7 @@ def render(template: str, **content: Any) -> str:
     Everything is escaped, and a name that the template asks for and `content` lacks is an error.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewscan.report"),
+        loader=jinja2.PackageLoader("fewscan.reporting"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

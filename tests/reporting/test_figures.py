@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from fewscan.report.figures import (
+from fewscan.reporting.figures import (
     ACCURACIES,
     COLORS,
     LARGEST_SCAN_PX,

@@ -22,7 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
-from fewscan.report.page import MISTAKES_SHOWN, write_report
+from fewscan.reporting.page import MISTAKES_SHOWN, write_report
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -90,7 +90,7 @@ def decoded(uri: str) -> Image.Image:
 
 
 def new_run(dataset: Dataset, folder: Path, leaking_pairs: int | None = 0, method: str = "joint") -> Run:
-    quick = {"encoder": {"width": 4}, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu"}
     return Run.create(folder, RunSettings.resolve(method, "fewscan", quick, labeled=16, unlabeled=40), dataset, leaking_pairs)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from fewscan.atomic import write_text, writing
 from fewscan.data.audit import AuditResult, Pair
 from fewscan.data.dataset import Dataset
-from fewscan.report.figures import scan_picture
-from fewscan.report.rendering import render
+from fewscan.reporting.figures import scan_picture
+from fewscan.reporting.rendering import render
 
 # As many grey pictures of 96 px keep the page under 5 MB; of larger or coloured ones there are fewer pairs.
 PICTURES = 340
