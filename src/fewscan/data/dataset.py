@@ -191,11 +191,6 @@ class Dataset:
             )
 
 
-def empty_manifest() -> pd.DataFrame:
-    """Return a manifest without rows."""
-    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in MANIFEST_DTYPES.items()})
-
-
 def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
     """Write `manifest.parquet`, atomically, with the columns and types of MANIFEST_DTYPES."""
     with replaced_file(folder / MANIFEST_FILE) as temporary:
