@@ -15,6 +15,7 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"labeling"},
+    {"comparison"},
     {"reporting"},
     {"api"},
     {"demo"},

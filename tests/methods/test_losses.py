@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fewscan.methods.losses import contrastive_accuracy, correlation_accuracy, labeled_cross_entropy, nt_xent
+from fewscan.methods.losses import (
+    barlow_twins,
+    contrastive_accuracy,
+    correlation_accuracy,
+    labeled_cross_entropy,
+    nnclr,
+    nt_xent,
+)
 
 
 def pairs(count: int, dimensions: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -51,8 +58,120 @@ def test_nt_xent_is_least_where_views_agree_and_images_are_opposite() -> None:
     assert float(nt_xent(z, z, 0.5)) == pytest.approx(math.log(1 + 2 * math.exp(-4)), rel=1e-5)
 
 
+def naive_barlow_twins(z0: Tensor, z1: Tensor, redundancy_weight: float) -> float:
+    a, b = (z.double().numpy() for z in (z0, z1))
+    count, dimensions = a.shape
+    total = 0.0
+    for i in range(dimensions):
+        for j in range(dimensions):
+            x = (a[:, i] - a[:, i].mean()) / math.sqrt(a[:, i].var() + 1e-5)
+            y = (b[:, j] - b[:, j].mean()) / math.sqrt(b[:, j].var() + 1e-5)
+            entry = sum(x[n] * y[n] for n in range(count)) / count
+            total += (1 - entry) ** 2 if i == j else redundancy_weight * entry**2
+    return total
+
+
+@given(st.integers(2, 8), st.integers(1, 5), st.sampled_from([0.0, 0.005, 0.5]), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_barlow_twins_equals_a_naive_loop_in_float64(count: int, dimensions: int, weight: float, seed: int) -> None:
+    z0, z1 = pairs(count, dimensions, seed)
+    assert float(barlow_twins(z0, z1, weight)) == pytest.approx(naive_barlow_twins(z0, z1, weight), rel=1e-3, abs=1e-4)
+
+
+def test_barlow_twins_is_symmetric_and_indifferent_to_order_scale_and_offset() -> None:
+    z0, z1 = pairs(16, 4, 0)
+    loss = barlow_twins(z0, z1, 0.1)
+    shuffled = torch.randperm(16, generator=torch.Generator().manual_seed(1))
+    permuted = torch.tensor([2, 0, 3, 1])
+    for other in (
+        barlow_twins(z1, z0, 0.1),
+        barlow_twins(z0[shuffled], z1[shuffled], 0.1),
+        barlow_twins(z0[:, permuted], z1[:, permuted], 0.1),
+        barlow_twins(5 * z0 + 2, 3 * z1 - 1, 0.1),
+    ):
+        assert float(other) == pytest.approx(float(loss), rel=1e-3)
+
+
+def test_barlow_twins_is_zero_where_views_agree_and_features_are_uncorrelated() -> None:
+    z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    assert float(barlow_twins(z, z, 1.0)) == pytest.approx(0, abs=1e-8)
+    # The same feature twice agrees with itself, and both off-diagonal entries are 1.
+    twice = z[:, :1].repeat(1, 2)
+    assert float(barlow_twins(twice, twice, 0.25)) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_constant_feature_costs_one_whole_diagonal_entry() -> None:
+    z = torch.zeros(6, 3)
+    assert float(barlow_twins(z, z, 0.005)) == pytest.approx(3)
+
+
+def naive_nnclr(z0: Tensor, z1: Tensor, queue: Tensor, temperature: float) -> float:
+    def unit(rows: Tensor) -> list[np.ndarray]:
+        return [row / np.linalg.norm(row) for row in rows.double().numpy()]
+
+    a, b, bank = unit(z0), unit(z1), unit(queue)
+    count = len(a)
+    total = 0.0
+    for anchors, positives in ((a, b), (b, a)):
+        neighbors = [max(bank, key=lambda member: float(member @ anchor)) for anchor in anchors]
+        for i in range(count):
+            own = math.exp(neighbors[i] @ positives[i] / temperature)
+            over_positives = sum(math.exp(neighbors[i] @ positives[k] / temperature) for k in range(count))
+            over_neighbors = sum(math.exp(neighbors[k] @ positives[i] / temperature) for k in range(count))
+            total -= math.log(own / over_positives) + math.log(own / over_neighbors)
+    return total / (4 * count)
+
+
+@given(st.integers(2, 8), st.integers(2, 5), st.integers(1, 9), st.sampled_from([0.1, 0.5]), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_nnclr_equals_a_naive_loop_in_float64(
+    count: int, dimensions: int, queue_size: int, temperature: float, seed: int
+) -> None:
+    z0, z1 = pairs(count, dimensions, seed)
+    queue = torch.nn.functional.normalize(pairs(queue_size, dimensions, seed + 1000)[0], dim=1)
+    expected = naive_nnclr(z0, z1, queue, temperature)
+    assert float(nnclr(z0, z1, queue, temperature)) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_nnclr_is_symmetric_and_indifferent_to_order_scale_and_the_order_of_the_queue() -> None:
+    z0, z1 = pairs(6, 4, 0)
+    queue = torch.nn.functional.normalize(pairs(12, 4, 7)[0], dim=1)
+    loss = nnclr(z0, z1, queue, 0.2)
+    shuffled = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    for other in (
+        nnclr(z1, z0, queue, 0.2),
+        nnclr(z0[shuffled], z1[shuffled], queue, 0.2),
+        nnclr(3 * z0, 0.1 * z1, queue, 0.2),
+        nnclr(z0, z1, queue.flip(0), 0.2),
+    ):
+        assert float(other) == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_nnclr_is_least_where_neighbours_are_the_views_and_images_are_opposite() -> None:
+    z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    # Each neighbour meets its own view at cosine 1 and the other image's at -1.
+    assert float(nnclr(z, z, z, 0.5)) == pytest.approx(math.log(1 + math.exp(-4)), rel=1e-4)
+
+
+def test_nnclr_with_the_views_in_its_queue_is_a_contrastive_loss_between_the_views() -> None:
+    z0, z1 = (torch.nn.functional.normalize(z, dim=1) for z in pairs(5, 4, 3))
+    similarity = z0 @ z1.T / 0.1
+    own = torch.arange(5)
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = (cross_entropy(similarity, own) + cross_entropy(similarity.T, own)) / 2
+    assert float(nnclr(z0, z1, torch.cat([z0, z1]), 0.1)) == pytest.approx(float(expected), rel=1e-5)
+
+
+LOSSES = {
+    "nt_xent": lambda z0, z1: nt_xent(z0, z1, 0.1),
+    "barlow_twins": lambda z0, z1: barlow_twins(z0, z1, 0.005),
+    "nnclr": lambda z0, z1: nnclr(z0, z1, torch.eye(4), 0.1),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("kind", ["batch of 2", "identical views", "constant features"])
-def test_nt_xent_has_finite_gradients_at_the_edges(kind: str) -> None:
+def test_losses_have_finite_gradients_at_the_edges(name: str, kind: str) -> None:
     z0, z1 = pairs(2 if kind == "batch of 2" else 8, 4, 0)
     if kind == "identical views":
         z1 = z0.clone()
@@ -60,7 +179,7 @@ def test_nt_xent_has_finite_gradients_at_the_edges(kind: str) -> None:
         z0, z1 = torch.zeros(8, 4), torch.zeros(8, 4)
     z0.requires_grad_()
     z1.requires_grad_()
-    loss = nt_xent(z0, z1, 0.1)
+    loss = LOSSES[name](z0, z1)
     loss.backward()
     assert torch.isfinite(loss)
     assert z0.grad is not None
@@ -69,11 +188,27 @@ def test_nt_xent_has_finite_gradients_at_the_edges(kind: str) -> None:
     assert torch.isfinite(z1.grad).all()
 
 
-def test_nt_xent_is_computed_in_float32_whatever_it_is_given() -> None:
-    z0, z1 = pairs(16, 8, 3)
-    loss = nt_xent(z0.bfloat16(), z1.bfloat16(), 0.1)
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_are_computed_in_float32_whatever_they_are_given(name: str) -> None:
+    z0, z1 = (z.bfloat16() for z in pairs(16, 4, 3))
+    loss = LOSSES[name](z0, z1)
     assert loss.dtype == torch.float32
-    assert float(loss) == pytest.approx(naive_nt_xent(z0.bfloat16(), z1.bfloat16(), 0.1), rel=1e-3)
+    assert float(loss) == pytest.approx(float(LOSSES[name](z0.float(), z1.float())), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "barlow_twins"])
+def test_losses_and_gradients_equal_those_of_the_lightly_package(name: str) -> None:
+    lightly = pytest.importorskip("lightly.loss", reason="the package lightly (with torchvision) is not installed")
+    theirs = {"nt_xent": lightly.NTXentLoss(temperature=0.1), "barlow_twins": lightly.BarlowTwinsLoss(lambda_param=0.005)}[name]
+    z0, z1 = pairs(32, 4, 5)
+    gradients = []
+    for loss in (LOSSES[name], theirs):
+        views = z0.clone().requires_grad_(), z1.clone().requires_grad_()
+        value = loss(*views)
+        value.backward()
+        gradients.append([value.detach(), *(view.grad for view in views)])
+    for ours, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
 
 
 def test_cross_entropy_sees_labelled_images_only() -> None:

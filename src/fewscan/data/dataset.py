@@ -175,6 +175,11 @@ class Dataset:
         write_text(self.folder / DATASET_FILE, dataset.description.model_dump_json(indent=2) + "\n")
         return dataset
 
+    def sharing_pixels(self, folder: Path) -> "Dataset":
+        """Make a dataset in the empty `folder` that is this one, to be split in another way; its pixels are a link to these."""
+        (folder / PIXELS_FILE).symlink_to((self.folder / PIXELS_FILE).resolve())
+        return replace(self, folder=folder).updated(self.manifest)
+
     def _validate(self) -> None:
         rows = len(self.manifest)
         size = self.description.image_size_px

@@ -15,6 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import confusion, scores
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 
@@ -43,7 +44,8 @@ class Evaluation(Settings):
     balanced_accuracy: Interval
     auroc: Interval
     calibration_error: Interval
-    nearest_neighbor_accuracy: Interval
+    nearest_neighbor_accuracy: Interval  # of the most similar labelled image's label, by features h
+    similarity_accuracy: Interval  # of soft nearest labelled neighbours, by projections z
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
     c_acc: float | None  # of the last epoch of training, as the study has them
@@ -76,13 +78,21 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     predicted = predictor.predict(dataset.pixels, rows)
     labels = dataset.labels[rows]
     labeled = dataset.rows("labeled")
-    bank = predictor.predict(dataset.pixels, labeled).features
-    nearest, _ = nearest_neighbors(torch.from_numpy(predicted.features), torch.from_numpy(bank))
+    bank = predictor.predict(dataset.pixels, labeled)
+    nearest, _ = nearest_neighbors(torch.from_numpy(predicted.features), torch.from_numpy(bank.features))
     neighbor_hits = dataset.labels[labeled][nearest.numpy()] == labels
+    votes = soft_nearest_neighbors(
+        torch.from_numpy(predicted.projections),
+        torch.from_numpy(bank.projections),
+        torch.from_numpy(dataset.labels[labeled]),
+        len(dataset.classes),
+    )
+    similarity_hits = votes.argmax(dim=1).numpy() == labels
 
     def score(positions: Rows) -> Mapping[str, float]:
         return scores(predicted.probabilities[positions], labels[positions]) | {
-            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean())
+            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
+            "similarity_accuracy": float(similarity_hits[positions].mean()),
         }
 
     intervals = bootstrap(score, dataset.groups[rows])
@@ -99,6 +109,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         auroc=intervals["auroc"],
         calibration_error=intervals["calibration_error"],
         nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
+        similarity_accuracy=intervals["similarity_accuracy"],
         classes=tuple(
             ClassScore(
                 name=name,

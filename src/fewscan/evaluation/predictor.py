@@ -18,6 +18,7 @@ class Prediction(NamedTuple):
 
     probabilities: npt.NDArray[np.float32]  # (N, K), rows sum to 1
     features: npt.NDArray[np.float32]  # (N, D)
+    projections: npt.NDArray[np.float32]  # (N, P)
 
 
 class Predictor:
@@ -35,7 +36,7 @@ class Predictor:
         return cls(run.load_network(), torch.device(found if wanted == "auto" else wanted))
 
     def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
-        """Return probabilities and features of images (N, C, S, S) uint8, or of the given rows of them."""
+        """Return probabilities, features and projections of images (N, C, S, S) uint8, or of the given rows of them."""
         images = ImageRows(pixels, self.device)
         outputs = predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows))
-        return Prediction(outputs.logits.softmax(dim=1).numpy(), outputs.h.numpy())
+        return Prediction(outputs.logits.softmax(dim=1).numpy(), outputs.h.numpy(), outputs.z.numpy())

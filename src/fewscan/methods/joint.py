@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import pydantic
 from torch import Tensor
 
 from fewscan.methods.losses import labeled_cross_entropy, nt_xent
@@ -13,7 +14,7 @@ class JointSettings(MethodSettings):
     """Settings of `joint`. Whether cross-entropy reaches the encoder is `heads.classifier_detached`."""
 
     name: Literal["joint"] = "joint"
-    temperature: float = 0.1
+    temperature: float = pydantic.Field(default=0.1, gt=0)
     contrastive_weight: float = 1.0
     label_smoothing: float = 0.0
 

@@ -20,6 +20,40 @@ def nt_xent(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(similarity, partner)
 
 
+def barlow_twins(z0: Tensor, z1: Tensor, redundancy_weight: float) -> Tensor:
+    """Return the redundancy-reduction loss of Barlow Twins, a scalar >= 0.
+
+    z0, z1: (B, P), the projections of two views of the same B images. With every column standardised over its batch and
+    C = z0^T z1 / B, (P, P): sum over i of (1 - C_ii)^2 + redundancy_weight * sum over i != j of C_ij^2. A constant column
+    correlates with nothing. Source: Zbontar et al. 2021, "Barlow Twins: self-supervised learning via redundancy reduction",
+    equations 1 and 2.
+    """
+    standardized0, standardized1 = (F.batch_norm(z.float(), None, None, training=True) for z in (z0, z1))
+    correlation = standardized0.T @ standardized1 / len(z0)
+    own = correlation.diagonal()
+    others = correlation - torch.diag(own)
+    return (1 - own).square().sum() + redundancy_weight * others.square().sum()
+
+
+def nnclr(z0: Tensor, z1: Tensor, queue: Tensor, temperature: float) -> Tensor:
+    """Return the contrastive loss of NNCLR, a scalar >= 0.
+
+    z0, z1: (B, P), the projections of two views of the same B images. queue: (Q, P) unit vectors, earlier projections.
+    With n_i the member of the queue that is most similar to z_i: -log exp(n_i . z+_i / t) / sum over k of exp(n_i . z+_k / t),
+    and the same with the sum over the n_k; the mean over all i, either view standing for z and the other for z+.
+    Source: Dwibedi et al. 2021, "With a little help from my friends: nearest-neighbor contrastive learning of visual
+    representations", equations 3 and 4.
+    """
+    views = F.normalize(z0.float(), dim=1), F.normalize(z1.float(), dim=1)
+    own = torch.arange(len(z0), device=z0.device)
+    losses = []
+    for anchor, positive in (views, views[::-1]):
+        neighbor = queue[(anchor @ queue.T).argmax(dim=1)]
+        similarity = neighbor @ positive.T / temperature
+        losses += [F.cross_entropy(similarity, own), F.cross_entropy(similarity.T, own)]
+    return torch.stack(losses).mean()
+
+
 def labeled_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Return the mean cross-entropy of the images that have a label, a scalar >= 0; zero where none has.
 

@@ -35,7 +35,8 @@ class Method(nn.Module):
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any, projection_dim: int) -> None:
+        """Make the method for projections z (B, projection_dim)."""
         super().__init__()
         self.settings = settings
 

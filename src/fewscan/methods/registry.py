@@ -2,12 +2,14 @@
 
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
+from fewscan.methods.barlow_twins import BarlowTwins
 from fewscan.methods.joint import Joint
 from fewscan.methods.method import Method
+from fewscan.methods.nnclr import NNCLR
 from fewscan.methods.simclr import SimCLR
 from fewscan.methods.supervised import Supervised
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, SimCLR, Joint)}
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint)}
 
 
 def method_type(name: str) -> type[Method]:

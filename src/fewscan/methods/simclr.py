@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import pydantic
 from torch import Tensor
 
 from fewscan.methods.losses import labeled_cross_entropy, nt_xent
@@ -13,7 +14,7 @@ class SimCLRSettings(MethodSettings):
     """Settings of `simclr`."""
 
     name: Literal["simclr"] = "simclr"
-    temperature: float = 0.1
+    temperature: float = pydantic.Field(default=0.1, gt=0)
 
 
 class SimCLR(Method):

@@ -16,6 +16,7 @@ from fewscan.methods.registry import method_type
 from fewscan.methods.views import ViewSettings, apply_views, sample_views
 from fewscan.models.network import Network, Outputs
 from fewscan.progress import progress_bar, say
+from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import epoch_batches, steps_per_epoch
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
@@ -28,6 +29,9 @@ from fewscan.training.tally import Tally, spoken, view_accuracies
 # Losses are looked at this often: on a GPU each look waits for the device.
 LOOK_EVERY_STEPS = 20
 
+# Of a method that trains on one view, c_acc and r_acc are taken on this many labelled images: a batch of the study's size.
+TWO_VIEW_IMAGES = 512
+
 
 def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
@@ -37,10 +41,11 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     Raises FewscanError where a loss is not finite; the state after the last whole epoch is kept.
     """
     settings = run.settings
+    keep_freed_memory()
     torch.manual_seed(settings.seed)
     fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    method = method_type(settings.method.name)(settings.method).to(fabric.device)
     network = run.new_network()
+    method = method_type(settings.method.name)(settings.method, settings.heads.projection_units[-1]).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
     trained, stepper = fabric.setup(network, optimizer)
@@ -92,7 +97,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
             numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
             numbers |= tally.means()
-            if not method.two_views:
+            if not method.two_views and epoch == settings.epochs:
                 numbers |= _two_view_accuracies(run, averaged.network, images, rows, epoch)
             numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
@@ -123,8 +128,8 @@ def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
 def _two_view_accuracies(
     run: Run, network: Network, images: ImageRows, rows: BudgetRows, epoch: int
 ) -> dict[str, float | None]:
-    """Return c_acc and r_acc of a method that trains on one view: of one batch of labelled images, seen twice."""
-    batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[: run.settings.batch_size]
+    """Return c_acc and r_acc of a method that trains on one view: of labelled images seen twice, once training is over."""
+    batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[:TWO_VIEW_IMAGES]
     generator = torch.Generator().manual_seed(_seed(run.settings.seed, epoch, 0))
     h0, h1 = network(random_views(run.settings.views, images[batch], 2, generator)).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}

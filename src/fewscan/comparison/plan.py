@@ -1,0 +1,218 @@
+"""What a comparison consists of, and where the parts of it lie.
+
+A comparison is a folder: `plan.json`, `datasets/PROTOCOL` (the dataset's pixels under that protocol's split), `runs/PROTOCOL/
+METHOD-seedN` (run folders like any other), then tables, figures and one page.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Self, get_args
+
+from fewscan.atomic import new_folder, write_text
+from fewscan.config import Settings, nearest
+from fewscan.data.dataset import Dataset, Protocol
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.methods.registry import method_type
+from fewscan.training.batches import steps_per_epoch
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+PLAN_FILE = "plan.json"
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: a method, under a protocol's split, from a seed."""
+
+    protocol: Protocol
+    method: str
+    seed: int
+
+    def __str__(self) -> str:
+        """Return `PROTOCOL/METHOD-seedN`."""
+        return f"{self.protocol}/{self.method}-seed{self.seed}"
+
+
+class SplitSizes(Settings):
+    """How the parts of either protocol's split are drawn."""
+
+    labeled: int  # the budget of labels, the validation part included
+    validation: float  # share of the budget
+    test: int
+    seed: int
+
+
+class Plan(Settings):
+    """The content of `plan.json`: what is compared. It may grow by methods, seeds and protocols; all else stays."""
+
+    dataset: str
+    dataset_fingerprint: str
+    split: SplitSizes
+    recipe: str
+    changes: dict[str, Any]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    protocols: tuple[Protocol, ...]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every training of the comparison, the first seed's first."""
+        return [Trial(protocol, method, seed) for seed, protocol, method in product(self.seeds, self.protocols, self.methods)]
+
+    def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
+        """Return the settings of the run of `trial` on a dataset of that size; raises FewscanError naming a wrong one."""
+        changes = dict(self.changes)
+        method = {"name": trial.method, **changes.pop("method", {})}
+        batch_size = changes.get("batch_size")
+        if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
+            # The same slices of labelled images as in everybody's batches, hence as many steps (but for rounding).
+            changes["batch_size"] = max(2, round(labeled / steps_per_epoch(labeled + unlabeled, batch_size)))
+        return RunSettings.resolve(method, self.recipe, changes | {"seed": trial.seed}, labeled=labeled, unlabeled=unlabeled)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An opened comparison folder."""
+
+    folder: Path
+    plan: Plan
+
+    @classmethod
+    def begin(cls, folder: Path, plan: Plan) -> Self:
+        """Make the folder of a comparison, or go on with the one that stands there, with all that was planned before.
+
+        Raises FewscanError where something else stands there, or where its comparison has another dataset, split, recipe or
+        other settings.
+        """
+        if not folder.exists():
+            with new_folder(folder) as temporary:
+                write_text(temporary / PLAN_FILE, plan.model_dump_json(indent=2) + "\n")
+            return cls(folder, plan)
+        old = cls.open(folder).plan
+        for name in ("dataset_fingerprint", "split", "recipe", "changes"):
+            if getattr(old, name) != getattr(plan, name):
+                raise FewscanError(
+                    f"{folder} holds a comparison with another {name.removesuffix('_fingerprint')} "
+                    f"({_brief(getattr(old, name))}, not {_brief(getattr(plan, name))}): choose another --out"
+                )
+        grown = plan.model_copy(
+            update={name: _joined(getattr(old, name), getattr(plan, name)) for name in ("methods", "seeds", "protocols")}
+        )
+        write_text(folder / PLAN_FILE, grown.model_dump_json(indent=2) + "\n")
+        return cls(folder, grown)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a comparison folder; raises FewscanError where it is none."""
+        try:
+            text = (folder / PLAN_FILE).read_text(encoding="utf-8")
+        except OSError:
+            raise FewscanError(f"{folder} exists and is not a comparison (no {PLAN_FILE}): choose another --out") from None
+        try:
+            return cls(folder, Plan.model_validate_json(text))
+        except ValueError:
+            raise FewscanError(f"{folder / PLAN_FILE} is damaged: choose another --out") from None
+
+    def dataset(self, protocol: Protocol) -> Dataset:
+        """Return the dataset under the split of `protocol`, drawn when it is first asked for."""
+        folder = self.folder / "datasets" / protocol
+        if not folder.exists():
+            size = self.plan.split
+            with new_folder(folder) as temporary:
+                shared = Dataset.open(self.plan.dataset).sharing_pixels(temporary)
+                split(
+                    shared, protocol=protocol, labeled=size.labeled, test=size.test, validation=size.validation, seed=size.seed
+                )
+        return Dataset.open(folder)
+
+    def run_folder(self, trial: Trial) -> Path:
+        """Return where the run of `trial` lies, or will lie."""
+        return self.folder / "runs" / str(trial)
+
+    def finished_run(self, trial: Trial) -> Run | None:
+        """Return the run of `trial` where it is trained to its end, else None."""
+        folder = self.run_folder(trial)
+        if not folder.exists():
+            return None
+        run = Run.open(folder)
+        return run if run.finished else None
+
+    def settings(self, trial: Trial) -> RunSettings:
+        """Return the settings of the run of `trial`."""
+        dataset = self.dataset(trial.protocol)
+        return self.plan.settings(trial, labeled=len(dataset.rows("labeled")), unlabeled=len(dataset.rows("unlabeled")))
+
+
+def make_plan(
+    dataset: Dataset,
+    *,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    protocols: Sequence[str],
+    recipe: str,
+    changes: Mapping[str, Any],
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float | None = None,
+) -> Plan:
+    """Return a checked plan; sizes that are not given are those of the dataset's own split.
+
+    Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
+    """
+    for name in methods:
+        method_type(name)
+    for name in protocols:
+        if name not in PROTOCOLS:
+            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
+    if not methods or not seeds or not protocols:
+        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
+    if "seed" in changes:
+        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
+    own = dataset.description.split
+    if own is None and (labeled is None or test is None):
+        raise FewscanError(
+            f"{dataset.folder} has no split to take the sizes from: run 'fewscan split {dataset.folder}', or give --labeled "
+            "and --test"
+        )
+    if own is not None:
+        budget = own.labeled + own.validation
+        labeled = budget if labeled is None else labeled
+        test = own.test if test is None else test
+        validation = own.validation / budget if validation is None else validation
+    assert labeled is not None
+    assert test is not None
+    plan = Plan(
+        dataset=str(dataset.folder.resolve()),
+        dataset_fingerprint=dataset.description.fingerprint,
+        split=SplitSizes(
+            labeled=labeled,
+            validation=0.2 if validation is None else validation,
+            test=test,
+            seed=0 if own is None else own.seed,
+        ),
+        recipe=recipe,
+        changes=dict(changes),
+        methods=tuple(dict.fromkeys(methods)),
+        seeds=tuple(dict.fromkeys(seeds)),
+        protocols=tuple(name for name in PROTOCOLS if name in protocols),
+    )
+    for trial in plan.trials:
+        # A wrong setting is found now, not when the first method's training is over.
+        plan.settings(trial, labeled=labeled, unlabeled=len(dataset.usable) - labeled - test)
+    return plan
+
+
+def _joined(old: Iterable[Any], new: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys([*old, *new]))
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Settings):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
+    return str(value)[:12]

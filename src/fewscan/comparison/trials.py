@@ -1,0 +1,100 @@
+"""Train and evaluate what a comparison still lacks, several at once where there are devices for it."""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import torch
+
+from fewscan.comparison.plan import Comparison, Trial
+from fewscan.errors import FewscanError
+from fewscan.evaluation.evaluate import Evaluation, evaluate
+from fewscan.progress import console, say
+from fewscan.training.run import Run
+from fewscan.training.train import train_new, train_on
+
+
+def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, str]:
+    """Train and evaluate every trial that is not finished yet, and return why a trial failed, for those that did.
+
+    A run that was interrupted goes on where it was. The test part is opened once a run, when it is trained to its end.
+    jobs: how many run at once, each in a process of its own; by default one for each CUDA device, and one on a CPU.
+    Raises FewscanError where a run in the folder was made with other settings than the plan's.
+    """
+    for protocol in comparison.plan.protocols:
+        comparison.dataset(protocol)
+    missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
+    done = len(comparison.plan.trials) - len(missing)
+    say(f"{len(comparison.plan.trials)} runs: {done} finished, {len(missing)} to do")
+    devices = torch.cuda.device_count()
+    at_once = min(jobs or max(1, devices), len(missing))
+    if at_once > 1:
+        return _side_by_side(comparison, missing, at_once, devices)
+    failures = {}
+    for number, trial in enumerate(missing, start=1):
+        say(f"run {number}/{len(missing)}: {trial}")
+        try:
+            run_trial(comparison.folder, trial)
+        except FewscanError as error:
+            failures[trial] = _report_failure(trial, error)
+    return failures
+
+
+def run_trial(folder: Path, trial: Trial) -> None:
+    """Train the run of `trial` to its end, from wherever it stands, and evaluate it unless that was done."""
+    comparison = Comparison.open(folder)
+    dataset = comparison.dataset(trial.protocol)
+    run_folder = comparison.run_folder(trial)
+    settings = comparison.settings(trial)
+    run = train_on(Run.open(run_folder), dataset) if run_folder.exists() else train_new(dataset, settings, run_folder)
+    if Evaluation.load(run) is None:
+        evaluate(run, dataset)
+
+
+def _lacking(comparison: Comparison, trial: Trial) -> bool:
+    """Return whether `trial` is still to be trained or evaluated; refuse a run of its name with other settings."""
+    folder = comparison.run_folder(trial)
+    if not folder.exists():
+        return True
+    run = Run.open(folder)
+    wanted = comparison.settings(trial)
+    if run.settings != wanted:
+        raise FewscanError(f"{folder} was trained with other settings than are asked for: choose another --out, or remove it")
+    return not run.finished or Evaluation.load(run) is None
+
+
+def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
+    context = multiprocessing.get_context("spawn")
+    places = context.SimpleQueue()
+    for place in range(at_once):
+        places.put(place)
+    failures = {}
+    began = time.monotonic()
+    with ProcessPoolExecutor(at_once, context, _take_place, (places, at_once, devices)) as pool:
+        running = {pool.submit(run_trial, comparison.folder, trial): trial for trial in missing}
+        for number, future in enumerate(as_completed(running), start=1):
+            trial = running[future]
+            minutes = (time.monotonic() - began) / 60
+            try:
+                future.result()
+                say(f"{number}/{len(missing)} done after {minutes:.0f} min: {trial}")
+            except FewscanError as error:
+                failures[trial] = _report_failure(trial, error)
+    return failures
+
+
+def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, devices: int) -> None:
+    """Give a new process its share of the machine: one CUDA device, or its part of the CPU's cores."""
+    place = places.get()
+    console.quiet = True  # bars of several processes would draw over one another
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(place % devices)
+    else:
+        torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
+
+
+def _report_failure(trial: Trial, error: FewscanError) -> str:
+    say(f"{trial} failed: {error}")
+    return str(error)

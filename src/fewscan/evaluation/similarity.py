@@ -1,0 +1,22 @@
+"""The study's second read-out: an image's class from the similarity of its projection to those of the labelled images."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# The study's temperature; it does not say which one this read-out had.
+TEMPERATURE = 0.1
+
+
+def soft_nearest_neighbors(
+    z: Tensor, labeled_z: Tensor, labels: Tensor, classes: int, temperature: float = TEMPERATURE
+) -> Tensor:
+    """Return probabilities (Q, classes): every labelled image votes for its class with weight softmax(cosine / temperature).
+
+    z: (Q, P) projections; labeled_z: (M, P) those of the labelled images; labels: (M,) int64 in [0, classes).
+    Source: Assran et al. 2021, "Semi-supervised learning of visual features by non-parametrically predicting view assignments
+    with support samples", equation 1.
+    """
+    similarity = F.normalize(z.float(), dim=1) @ F.normalize(labeled_z.float(), dim=1).T
+    votes = F.one_hot(labels, classes).float()
+    return torch.softmax(similarity / temperature, dim=1) @ votes

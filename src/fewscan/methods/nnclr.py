@@ -1,0 +1,49 @@
+"""NNCLR: SimCLR, with the nearest neighbour from a queue of earlier projections in a view's place (Dwibedi et al. 2021)."""
+
+from typing import Literal
+
+import pydantic
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewscan.methods.losses import labeled_cross_entropy, nnclr
+from fewscan.methods.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.models.network import Outputs
+
+
+class NNCLRSettings(MethodSettings):
+    """Settings of `nnclr`."""
+
+    name: Literal["nnclr"] = "nnclr"
+    temperature: float = pydantic.Field(default=0.1, gt=0)
+    queue_size: int = pydantic.Field(default=4096, ge=1)  # projections that the support queue holds
+
+
+class NNCLR(Method):
+    """The encoder learns from all images without labels; a linear probe on its detached features learns the classes.
+
+    The support queue holds the latest projections of first views, newest first, as unit vectors; it begins with random ones.
+    """
+
+    name = "nnclr"
+    summary = "SimCLR with the nearest earlier projection as the partner, a linear probe for the classes"
+    settings_type = NNCLRSettings
+    heads = LINEAR_PROBE
+    two_views = True
+    uses_unlabeled = True
+
+    settings: NNCLRSettings
+    queue: Tensor  # (queue_size, P)
+
+    def __init__(self, settings: NNCLRSettings, projection_dim: int) -> None:
+        super().__init__(settings, projection_dim)
+        self.register_buffer("queue", F.normalize(torch.randn(settings.queue_size, projection_dim), dim=1))
+
+    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+        """Return the neighbours' contrastive loss and the probe's cross-entropy, and take view0.z into the queue."""
+        loss = nnclr(view0.z, view1.z, self.queue, self.settings.temperature)
+        latest = torch.cat([F.normalize(view0.z.detach().float(), dim=1), self.queue])
+        # A new tensor, since the loss's backward pass still reads the old one.
+        self.queue = latest[: self.settings.queue_size]
+        return {"nnclr": loss, "cross_entropy": labeled_cross_entropy(view0.logits, labels)}

@@ -1,0 +1,32 @@
+"""From a split dataset and settings to a finished run, in one go or in several."""
+
+from pathlib import Path
+
+from fewscan.atomic import writing
+from fewscan.data.dataset import Dataset
+from fewscan.training.fit import fit
+from fewscan.training.leakage import check_leakage
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+
+def train_new(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+    """Make the run `folder`, train it to its end and return it.
+
+    Raises FewscanError where `folder` exists, where the split leaks and may not, and where a loss stops being finite.
+    """
+    with writing(folder):
+        run = Run.create(folder, settings, dataset, check_leakage(dataset, settings))
+        fit(run, dataset, resume=False)
+    return run
+
+
+def train_on(run: Run, dataset: Dataset) -> Run:
+    """Train an interrupted run to its end, with the settings that it began with, and return it.
+
+    A run that is finished is left alone.
+    """
+    if not run.finished:
+        with writing(run.folder):
+            fit(run, dataset, resume=True)
+    return run

@@ -1,0 +1,112 @@
+"""What a comparison is said to have come to, against the runs' own files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewscan.comparison.plan import Comparison, make_plan
+from fewscan.comparison.results import Results, collect
+from fewscan.comparison.significance import holm, paired_p_value
+from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
+from fewscan.comparison.trials import run_trials
+from fewscan.data.dataset import Dataset, SourceDescription
+
+CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
+
+
+@pytest.fixture
+def results(split_dataset: Dataset, tmp_path: Path) -> Results:
+    """Three methods, two seeds, one protocol."""
+    plan = make_plan(
+        split_dataset,
+        methods=["supervised", "nnclr", "joint"],
+        seeds=[0, 1],
+        protocols=["leakfree"],
+        recipe="study",
+        changes=CHANGES,
+    )
+    comparison = Comparison.begin(tmp_path / "comparison", plan)
+    assert run_trials(comparison) == {}
+    return collect(comparison)
+
+
+def test_means_and_spread_are_those_of_the_runs_evaluations(results: Results) -> None:
+    folder = results.comparison.folder / "runs" / "leakfree"
+    for method in ("supervised", "nnclr", "joint"):
+        evaluations = [json.loads((folder / f"{method}-seed{seed}" / "evaluation.json").read_text()) for seed in (0, 1)]
+        row = results.row("leakfree", method)
+        assert len(row.runs) == 2
+        for name in NUMBERS:
+            values = [100 * evaluation[name] for evaluation in evaluations]
+            cell = row.cell(name)
+            assert cell.mean == pytest.approx(sum(values) / 2)
+            assert cell.spread == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+            if method == "supervised":
+                assert cell.published is None
+                assert cell.difference is None
+            else:
+                assert cell.published == PUBLISHED[method][name]
+                assert cell.difference == pytest.approx(sum(values) / 2 - PUBLISHED[method][name])
+        values = [100 * evaluation["similarity_accuracy"]["value"] for evaluation in evaluations]
+        assert row.cell("similarity_accuracy").mean == pytest.approx(sum(values) / 2)
+        assert row.test_interval is None
+
+
+def test_methods_that_were_not_run_have_rows_without_numbers(results: Results) -> None:
+    assert [row.method for row in results.rows] == list(TABLE2)
+    row = results.row("leakfree", "simclr")
+    assert row.runs == ()
+    assert row.cell("val_p_acc").mean is None
+    assert row.cell("val_p_acc").published == 54.87
+    assert results.pair("leakfree", "simclr", "joint") is None
+
+
+def test_pairs_test_the_mean_over_seeds_on_the_same_images(results: Results) -> None:
+    folder = results.comparison.folder / "runs" / "leakfree"
+    hits = {}
+    for method in ("supervised", "nnclr", "joint"):
+        tables = [pd.read_csv(folder / f"{method}-seed{seed}" / "test_predictions.csv") for seed in (0, 1)]
+        hits[method] = np.mean([table["label"] == table["predicted"] for table in tables], axis=0)
+        groups = tables[0]["group"].to_numpy()
+    assert [(pair.first, pair.second) for pair in results.pairs] == [
+        ("supervised", "nnclr"),
+        ("supervised", "joint"),
+        ("nnclr", "joint"),
+    ]
+    for pair in results.pairs:
+        assert pair.seeds == 2
+        assert pair.test_images == 24
+        assert pair.difference == pytest.approx(100 * (hits[pair.first] - hits[pair.second]).mean())
+        assert pair.p_value == pytest.approx(paired_p_value(hits[pair.first], hits[pair.second], groups))
+    assert [pair.corrected_p_value for pair in results.pairs] == pytest.approx(holm([pair.p_value for pair in results.pairs]))
+    turned = results.pair("leakfree", "joint", "supervised")
+    assert turned is not None
+    assert (turned.first, turned.second, turned.difference) == ("joint", "supervised", -results.pairs[1].difference)
+
+
+def test_a_run_that_is_not_evaluated_counts_as_not_run(results: Results) -> None:
+    (results.comparison.folder / "runs" / "leakfree" / "joint-seed1" / "evaluation.json").unlink()
+    again = collect(results.comparison)
+    assert [run.trial.seed for run in again.row("leakfree", "joint").runs] == [0]
+    assert again.row("leakfree", "joint").cell("val_p_acc").spread is None
+    assert again.row("leakfree", "joint").test_interval is not None
+    pair = again.pair("leakfree", "joint", "supervised")
+    assert pair is not None
+    assert pair.seeds == 1
+
+
+@pytest.mark.parametrize(("name", "stands_in"), [("dubail", False), ("dubail_standin", True), ("Stand-In", True)])
+def test_a_stand_in_for_a_source_is_noticed_by_its_name(
+    make_dataset: Callable[..., Dataset], tmp_path: Path, name: str, stands_in: bool
+) -> None:
+    dataset = make_dataset()
+    source = SourceDescription(name=name, folder=str(tmp_path), images=80, set_aside=0)
+    dataset = dataset.updated(dataset.manifest, sources=(source,))
+    plan = make_plan(
+        dataset, methods=["joint"], seeds=[0], protocols=["study"], recipe="study", changes=CHANGES, labeled=16, test=24
+    )
+    assert collect(Comparison.begin(tmp_path / "comparison", plan)).stands_in is stands_in

@@ -1,0 +1,206 @@
+"""Comparisons of tiny trainings: what is trained, what is left alone, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
+from fewscan.comparison.trials import run_trial, run_trials
+from fewscan.config import Settings
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.training.batches import steps_per_epoch
+from fewscan.training.run import Run
+
+TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
+
+
+def plan(dataset: Dataset, **changes: Any) -> Plan:
+    asked: dict[str, Any] = {
+        "methods": ["supervised", "joint"],
+        "seeds": [0],
+        "protocols": ["leakfree"],
+        "recipe": "study",
+        "changes": TINY,
+    }
+    return make_plan(dataset, **(asked | changes))
+
+
+def states(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every trained network below a folder: when it was written, and what it is."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("model.safetensors")
+    }
+
+
+def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_part_once(
+    split_dataset: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "comparison"
+    first = Comparison.begin(out, plan(split_dataset))
+    assert run_trials(first) == {}
+    before = states(out)
+    assert sorted(before) == [f"runs/leakfree/{method}-seed0/model.safetensors" for method in ("joint", "supervised")]
+    # Grown by a seed: what is there stays as it is.
+    grown = Comparison.begin(out, plan(split_dataset, methods=["joint"], seeds=[0, 1]))
+    assert grown.plan.methods == ("supervised", "joint")
+    assert grown.plan.seeds == (0, 1)
+    assert run_trials(grown) == {}
+    after = states(out)
+    assert len(after) == 4
+    assert {name: after[name] for name in before} == before
+    for trial in grown.plan.trials:
+        openings = (grown.run_folder(trial) / "test_openings.jsonl").read_text().splitlines()
+        assert len(openings) == 1
+
+
+def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    # Rows 2i and 2i + 4 show the same class and are copies of one another.
+    groups = [row % 8 if row < 16 else row for row in range(80)]
+    dataset = make_dataset(groups=groups)
+    comparison = Comparison.begin(
+        tmp_path / "comparison", plan(dataset, protocols=["study", "leakfree"], labeled=16, test=24, validation=0.25)
+    )
+    study, leakfree = (comparison.dataset(protocol) for protocol in comparison.plan.protocols[::-1])
+    assert study.require_split().protocol == "study"
+    assert leakfree.require_split().protocol == "leakfree"
+    assert np.array_equal(study.pixels, leakfree.pixels)
+    assert len(study.rows("test")) == len(leakfree.rows("test")) == 24
+    assert dataset.description.split is None
+    parts = leakfree.manifest.loc[leakfree.manifest["split"].notna()].groupby("group")["split"].nunique()
+    assert (parts == 1).all()
+
+
+def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: Dataset, tmp_path: Path) -> None:
+    changes = TINY | {"epochs": 30}
+    whole = Comparison.begin(tmp_path / "whole", plan(split_dataset, changes=changes, methods=["joint"]))
+    run_trials(whole)
+    cut = Comparison.begin(tmp_path / "cut", plan(split_dataset, changes=changes, methods=["joint"]))
+    code = (
+        "import sys; from pathlib import Path; from fewscan.comparison.plan import Comparison;"
+        "from fewscan.comparison.trials import run_trials; run_trials(Comparison.open(Path(sys.argv[1])))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(cut.folder)], stderr=subprocess.DEVNULL)
+    (trial,) = cut.plan.trials
+    log = cut.run_folder(trial) / "metrics.jsonl"
+    while process.poll() is None and not (log.is_file() and log.read_text().count("\n") >= 3):
+        time.sleep(0.01)
+    assert process.poll() is None, "the training ended before it could be killed"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert cut.finished_run(trial) is None
+    assert run_trials(cut) == {}
+    networks = [(comparison.run_folder(trial) / "model.safetensors").read_bytes() for comparison in (whole, cut)]
+    assert networks[0] == networks[1]
+
+
+def test_several_at_once_compute_what_one_after_the_other_does(split_dataset: Dataset, tmp_path: Path) -> None:
+    apart, together = (Comparison.begin(tmp_path / name, plan(split_dataset)) for name in ("apart", "together"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // 2))  # as many as each of two gets, so that sums are added in the same order
+    run_trials(apart, 1)
+    torch.set_num_threads(threads)
+    assert run_trials(together, 2) == {}
+    for trial in apart.plan.trials:
+        first, second = ((comparison.run_folder(trial) / "model.safetensors").read_bytes() for comparison in (apart, together))
+        assert first == second
+        run = together.finished_run(trial)
+        assert run is not None
+        assert Evaluation.load(run) is not None
+
+
+def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path) -> None:
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised", "simclr", "joint"]))
+    dataset = comparison.dataset("leakfree")
+    labeled, unlabeled = (len(dataset.rows(part)) for part in ("labeled", "unlabeled"))
+    steps = {}
+    for method in comparison.plan.methods:
+        images = labeled if method == "supervised" else labeled + unlabeled
+        steps[method] = steps_per_epoch(images, comparison.settings(Trial("leakfree", method, 0)).batch_size)
+    assert set(steps.values()) == {round((labeled + unlabeled) / 20)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": ["simclear"]}, "did you mean 'simclr'"),
+        ({"protocols": ["leakfre"]}, "did you mean 'leakfree'"),
+        ({"methods": []}, "at least one method"),
+        ({"changes": {"seed": 3}}, "--seeds"),
+        ({"changes": {"epoch": 3}}, "did you mean 'epochs'"),
+        ({"changes": {"batch_size": 0}}, "batch_size"),
+        ({"recipe": "studi"}, "did you mean 'study'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(split_dataset: Dataset, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(FewscanError, match=words):
+        plan(split_dataset, **changes)
+
+
+def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Dataset]) -> None:
+    dataset = make_dataset()
+    with pytest.raises(FewscanError, match="--labeled"):
+        plan(dataset)
+    assert plan(dataset, labeled=16, test=24).split.model_dump() == {"labeled": 16, "validation": 0.2, "test": 24, "seed": 0}
+
+
+def test_sizes_come_from_the_datasets_own_split(split_dataset: Dataset) -> None:
+    assert plan(split_dataset).split.model_dump() == {"labeled": 16, "validation": 0.25, "test": 24, "seed": 0}
+
+
+def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "comparison"
+    Comparison.begin(out, plan(split_dataset))
+    for other in (
+        plan(split_dataset, changes=TINY | {"epochs": 2}),
+        plan(split_dataset, recipe="fewscan"),
+        plan(split_dataset, test=20),
+    ):
+        with pytest.raises(FewscanError, match="choose another --out"):
+            Comparison.begin(out, other)
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    with pytest.raises(FewscanError, match="not a comparison"):
+        Comparison.begin(taken, plan(split_dataset))
+
+
+def test_a_run_with_other_settings_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
+    run_trials(comparison)
+    config = comparison.run_folder(comparison.plan.trials[0]) / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 1", "epochs: 9"))
+    with pytest.raises(FewscanError, match="other settings"):
+        run_trials(comparison)
+
+
+def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Dataset, tmp_path: Path) -> None:
+    changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes, methods=["simclr", "joint"]))
+    failures = run_trials(comparison)
+    assert list(failures) == comparison.plan.trials
+    assert all("the loss became" in reason for reason in failures.values())
+
+
+def test_a_trained_run_is_only_evaluated(split_dataset: Dataset, tmp_path: Path) -> None:
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
+    (trial,) = comparison.plan.trials
+    run_trial(comparison.folder, trial)
+    before = states(comparison.folder)
+    evaluation = comparison.run_folder(trial) / "evaluation.json"
+    evaluation.unlink()
+    run_trials(comparison)
+    assert states(comparison.folder) == before
+    assert json.loads(evaluation.read_text())["test_openings"] == 2
+    assert isinstance(Evaluation.load(Run.open(comparison.run_folder(trial))), Settings)

@@ -1,0 +1,57 @@
+"""The support queue of NNCLR: what it holds, and what never reaches it."""
+
+import torch
+from torch.nn import functional as F
+
+from fewscan.methods.nnclr import NNCLR, NNCLRSettings
+from fewscan.models.network import Outputs
+
+LABELS = torch.tensor([0, -1, 1])
+
+
+def outputs(seed: int, count: int = 3, requires_grad: bool = False) -> Outputs:
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, 4, generator=generator, requires_grad=requires_grad)
+    return Outputs(torch.randn(count, 5, generator=generator), z, torch.randn(count, 2, generator=generator))
+
+
+def test_the_queue_begins_with_unit_vectors_and_holds_the_latest_first_views() -> None:
+    method = NNCLR(NNCLRSettings(queue_size=7), 4)
+    torch.testing.assert_close(method.queue.norm(dim=1), torch.ones(7))
+    first = method.queue.clone()
+    steps = [(outputs(seed), outputs(seed + 100)) for seed in range(3)]
+    for view0, view1 in steps:
+        method.losses(view0, view1, LABELS)
+    entered = [F.normalize(view0.z, dim=1) for view0, _ in reversed(steps)]
+    torch.testing.assert_close(method.queue, torch.cat([*entered, first])[:7])
+
+
+def test_a_batch_larger_than_the_queue_leaves_its_first_projections() -> None:
+    method = NNCLR(NNCLRSettings(queue_size=2), 4)
+    view0 = outputs(0)
+    method.losses(view0, outputs(1), LABELS)
+    torch.testing.assert_close(method.queue, F.normalize(view0.z, dim=1)[:2])
+
+
+def test_neighbours_come_from_the_queue_as_it_was_before_the_batch() -> None:
+    """Were the batch already in it, every view would find itself, and the loss would be a plain contrastive one."""
+    method = NNCLR(NNCLRSettings(queue_size=5, temperature=0.5), 4)
+    before = method.queue.clone()
+    view0, view1 = outputs(2), outputs(3)
+    loss = method.losses(view0, view1, LABELS)["nnclr"]
+    again = NNCLR(NNCLRSettings(queue_size=5, temperature=0.5), 4)
+    again.queue = before
+    torch.testing.assert_close(again.losses(view0, view1, LABELS)["nnclr"], loss)
+    assert not torch.isclose(method.losses(view0, view1, LABELS)["nnclr"], loss)
+
+
+def test_no_gradient_flows_through_the_queue_and_it_is_part_of_the_state() -> None:
+    method = NNCLR(NNCLRSettings(queue_size=5), 4)
+    for seed in (0, 10):
+        losses = method.losses(outputs(seed, requires_grad=True), outputs(seed + 1, requires_grad=True), LABELS)
+        losses["nnclr"].backward()
+    assert not method.queue.requires_grad
+    assert set(method.state_dict()) == {"queue"}
+    copy = NNCLR(NNCLRSettings(queue_size=5), 4)
+    copy.load_state_dict(method.state_dict())
+    assert torch.equal(copy.queue, method.queue)
