@@ -1,6 +1,7 @@
 """From the layouts people have to one list of files: which file, which label, which patient, and what is refused."""
 
 import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -114,6 +115,8 @@ def test_sources_that_cannot_be_are_refused(tmp_path):
     assert "holds no files" in refusal(tmp_path / "empty")
     assert "has no name of its own" in refusal("/")
     assert "two sources are called 'scans'" in refusal(tmp_path / "one/scans", tmp_path / "two/scans")
+    assert "is given twice" in refusal(tmp_path / "one", tmp_path / "one")
+    assert "did you mean 'dubail'?" in refusal("kaggle:dubai")
     assert "overlap" in refusal(tmp_path / "one", tmp_path / "one/scans")
     assert "overlap" in refusal(f"a={tmp_path / 'one'}", unlabeled=(f"b={tmp_path / 'one'}",))
 
@@ -274,12 +277,32 @@ def test_no_csv_makes_anything_but_a_list_or_a_clear_refusal(tmp_path_factory, c
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("source", ["sartaj", "nickparvar", "Dubail"])
+@pytest.mark.parametrize("source", ["sartaj", "nickparvar", "Dubail", "dubail_standin"])
 def test_the_studys_sources_spell_their_classes_alike(root, source):
     spellings = ["glioma_tumor", "glioma", "meningioma_tumor", "meningioma", "pituitary_tumor", "no_tumor", "notumor", "normal"]
     make(root, *(f"Training/{spelling}/{number}.png" for number, spelling in enumerate(spellings)))
     counts = Counter(labels_of(listed(f"{source}={root}")).values())
     assert counts == {"glioma": 2, "meningioma": 2, "pituitary": 1, "no_tumor": 3}
+
+
+def test_the_studys_setting_lists_its_7671_images(real_scans, tmp_path):
+    """The two real sources and the stand-in for the third hold what the study's data table says, class by class."""
+    script = real_scans / "make_standin.py"
+    if not script.is_file():
+        pytest.skip(f"no {script.name} beside the real scans at {real_scans}")
+    subprocess.run([sys.executable, script, tmp_path / "third"], check=True, capture_output=True)
+    scans = listed(
+        f"sartaj={real_scans / 'sartaj'}", f"nickparvar={real_scans / 'nickparvar'}", f"dubail_standin={tmp_path / 'third'}"
+    )
+    assert len(scans) == 7671
+    assert all(scan.path.suffix == ".jpg" and scan.set_aside is None for scan in scans)
+    counts = Counter((scan.source, scan.label) for scan in scans)
+    expected = {
+        "sartaj": {"glioma": 926, "meningioma": 937, "pituitary": 901, "no_tumor": 500},
+        "nickparvar": {"glioma": 300, "meningioma": 306, "pituitary": 300, "no_tumor": 405},
+        "dubail_standin": {"glioma": 901, "meningioma": 913, "pituitary": 844, "no_tumor": 438},
+    }
+    assert counts == {(source, label): count for source, classes in expected.items() for label, count in classes.items()}
 
 
 def test_other_sources_keep_their_spellings(root):

@@ -1,5 +1,8 @@
 """The support queue of NNCLR: what it holds, and what never reaches it."""
 
+import math
+
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -15,15 +18,29 @@ def outputs(seed: int, count: int = 3, requires_grad: bool = False) -> Outputs:
     return Outputs(torch.randn(count, 5, generator=generator), z, torch.randn(count, 2, generator=generator))
 
 
-def test_the_queue_begins_with_unit_vectors_and_holds_the_latest_first_views() -> None:
+def test_the_queue_begins_empty_and_holds_the_latest_first_views() -> None:
     method = NNCLR(NNCLRSettings(queue_size=7), 4)
-    torch.testing.assert_close(method.queue.norm(dim=1), torch.ones(7))
-    first = method.queue.clone()
+    assert not method.queue.any()
     steps = [(outputs(seed), outputs(seed + 100)) for seed in range(3)]
     for view0, view1 in steps:
         method.losses(view0, view1, LABELS)
     entered = [F.normalize(view0.z, dim=1) for view0, _ in reversed(steps)]
-    torch.testing.assert_close(method.queue, torch.cat([*entered, first])[:7])
+    torch.testing.assert_close(method.queue, torch.cat(entered)[:7])
+
+
+def test_an_empty_queue_teaches_nothing_by_contrast_and_empty_places_are_no_neighbours() -> None:
+    method = NNCLR(NNCLRSettings(queue_size=50), 4)
+    view0, view1 = outputs(0, requires_grad=True), outputs(1, requires_grad=True)
+    loss = method.losses(view0, view1, LABELS)["nnclr"]
+    assert loss.item() == pytest.approx(math.log(3))
+    loss.backward()
+    assert view0.z.grad is not None
+    assert not view0.z.grad.any()
+    # Three places are taken now; opposite views are nearer to nothing than to these, and still find them.
+    opposite = Outputs(view0.h, -view0.z.detach(), view0.logits)
+    small = NNCLR(NNCLRSettings(queue_size=3), 4)
+    small.queue = method.queue[:3]
+    torch.testing.assert_close(method.losses(opposite, view1, LABELS)["nnclr"], small.losses(opposite, view1, LABELS)["nnclr"])
 
 
 def test_a_batch_larger_than_the_queue_leaves_its_first_projections() -> None:
@@ -36,6 +53,7 @@ def test_a_batch_larger_than_the_queue_leaves_its_first_projections() -> None:
 def test_neighbours_come_from_the_queue_as_it_was_before_the_batch() -> None:
     """Were the batch already in it, every view would find itself, and the loss would be a plain contrastive one."""
     method = NNCLR(NNCLRSettings(queue_size=5, temperature=0.5), 4)
+    method.losses(outputs(8), outputs(9), LABELS)
     before = method.queue.clone()
     view0, view1 = outputs(2), outputs(3)
     loss = method.losses(view0, view1, LABELS)["nnclr"]

@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import itertools
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fewscan.config import nearest
+from fewscan.data.kaggle import KAGGLE_PREFIX, KAGGLE_SETS, check_name, fetch
 from fewscan.errors import FewscanError
 
 MAX_CLASSES = 100
@@ -22,8 +24,8 @@ PART_FOLDERS = frozenset(
 # What operating systems leave behind; names that start with a dot are passed over as well.
 SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
-# The study's sources by name, and their spellings of its four classes.
-STUDY_SOURCES = frozenset(["sartaj", "nickparvar", "dubail"])
+# The study's sources and the stand-in for the third by name, and their spellings of its four classes.
+STUDY_SOURCES = frozenset([*KAGGLE_SETS, "dubail_standin"])
 STUDY_LABELS = {
     "glioma_tumor": "glioma",
     "meningioma_tumor": "meningioma",
@@ -40,6 +42,19 @@ class Source:
     name: str
     folder: Path
     labeled: bool = True
+
+
+@dataclass(frozen=True)
+class _WrittenSource:
+    """A source as the user wrote it; without a folder it is yet to be fetched from Kaggle."""
+
+    name: str
+    folder: Path | None
+    labeled: bool
+
+    @property
+    def place(self) -> str:
+        return f"{KAGGLE_PREFIX}{self.name}" if self.folder is None else str(self.folder)
 
 
 @dataclass(frozen=True)
@@ -78,27 +93,21 @@ class _LabelRow:
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
-    """Turn `FOLDER` and `NAME=FOLDER` into sources, the unlabelled ones last.
+    """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabelled ones last.
 
-    Raises FewscanError where there are none, one is no readable folder, two have one name, or one lies inside another.
+    `kaggle:NAME` is one of KAGGLE_SETS, which is fetched (see `kaggle.fetch`); a folder of that very name goes first.
+
+    Raises FewscanError where there are none, one is no readable folder, two have one name, or one lies inside another, and
+    where one cannot be fetched.
     """
     if not sources and not unlabeled:
         raise FewscanError("no source given: name a folder of scans, as FOLDER or NAME=FOLDER")
-    found: list[Source] = []
-    for text, labeled in [*((text, True) for text in sources), *((text, False) for text in unlabeled)]:
-        source = _parse_source(text, labeled)
-        for other in found:
-            if source.name == other.name:
-                raise FewscanError(
-                    f"two sources are called '{source.name}' ({other.folder} and {source.folder}): "
-                    f"tell them apart with NAME={source.folder}"
-                )
-            if _inside(source.folder, other.folder) or _inside(other.folder, source.folder):
-                raise FewscanError(
-                    f"the sources {other.folder} and {source.folder} overlap, so that images would count twice: give only one"
-                )
-        found.append(source)
-    return tuple(found)
+    written = [*(_parse_source(text, True) for text in sources), *(_parse_source(text, False) for text in unlabeled)]
+    _check_names(written)
+    # Only now, since it may take minutes: a source that is misspelt was refused before.
+    found = tuple(Source(one.name, one.folder or fetch(one.name), one.labeled) for one in written)
+    _check_overlaps(found)
+    return found
 
 
 def list_scans(
@@ -127,7 +136,11 @@ def list_scans(
     return scans
 
 
-def _parse_source(text: str, labeled: bool) -> Source:
+def _parse_source(text: str, labeled: bool) -> _WrittenSource:
+    if text.startswith(KAGGLE_PREFIX) and not os.path.isdir(text):  # noqa: PTH112 - as below
+        name = text.removeprefix(KAGGLE_PREFIX)
+        check_name(name)
+        return _WrittenSource(name, None, labeled)
     name, equals, written = text.partition("=")
     if not equals or "/" in name or os.path.isdir(text):  # noqa: PTH112 - is_dir() fails in a folder without rights
         name, written = "", text
@@ -142,7 +155,29 @@ def _parse_source(text: str, labeled: bool) -> Source:
     name = name.strip() or folder.name
     if not name:
         raise FewscanError(f"source '{text}' has no name of its own: write NAME={folder}")
-    return Source(name, folder, labeled)
+    return _WrittenSource(name, folder, labeled)
+
+
+def _check_names(written: Sequence[_WrittenSource]) -> None:
+    first: dict[str, _WrittenSource] = {}
+    for source in written:
+        other = first.setdefault(source.name, source)
+        if other is source:
+            continue
+        if other.place == source.place:
+            raise FewscanError(f"the source {source.place} is given twice: give it once")
+        raise FewscanError(
+            f"two sources are called '{source.name}' ({other.place} and {source.place}): "
+            f"tell them apart with NAME={source.folder or other.folder}"
+        )
+
+
+def _check_overlaps(sources: Sequence[Source]) -> None:
+    for first, second in itertools.combinations(sources, 2):
+        if _inside(second.folder, first.folder) or _inside(first.folder, second.folder):
+            raise FewscanError(
+                f"the sources {first.folder} and {second.folder} overlap, so that images would count twice: give only one"
+            )
 
 
 def _real(path: Path) -> Path:

@@ -38,7 +38,8 @@ def barlow_twins(z0: Tensor, z1: Tensor, redundancy_weight: float) -> Tensor:
 def nnclr(z0: Tensor, z1: Tensor, queue: Tensor, temperature: float) -> Tensor:
     """Return the contrastive loss of NNCLR, a scalar >= 0.
 
-    z0, z1: (B, P), the projections of two views of the same B images. queue: (Q, P) unit vectors, earlier projections.
+    z0, z1: (B, P), the projections of two views of the same B images. queue: (Q, P) unit vectors, earlier projections; rows of
+    zeros are empty places. Where all are empty the loss is log(B), without a gradient.
     With n_i the member of the queue that is most similar to z_i: -log exp(n_i . z+_i / t) / sum over k of exp(n_i . z+_k / t),
     and the same with the sum over the n_k; the mean over all i, either view standing for z and the other for z+.
     Source: Dwibedi et al. 2021, "With a little help from my friends: nearest-neighbor contrastive learning of visual
@@ -48,7 +49,8 @@ def nnclr(z0: Tensor, z1: Tensor, queue: Tensor, temperature: float) -> Tensor:
     own = torch.arange(len(z0), device=z0.device)
     losses = []
     for anchor, positive in (views, views[::-1]):
-        neighbor = queue[(anchor @ queue.T).argmax(dim=1)]
+        nearness = (anchor @ queue.T).masked_fill(~queue.any(dim=1), -torch.inf)
+        neighbor = queue[nearness.argmax(dim=1)]
         similarity = neighbor @ positive.T / temperature
         losses += [F.cross_entropy(similarity, own), F.cross_entropy(similarity.T, own)]
     return torch.stack(losses).mean()

@@ -23,7 +23,9 @@ class NNCLRSettings(MethodSettings):
 class NNCLR(Method):
     """The encoder learns from all images without labels; a linear probe on its detached features learns the classes.
 
-    The support queue holds the latest projections of first views, newest first, as unit vectors; it begins with random ones.
+    The support queue holds the latest projections of first views, newest first, as unit vectors. It begins empty, not random as
+    in the paper: without batch normalisation all projections are alike at first, so that they share one random neighbour, and
+    training collapses onto it (seen with `study_cnn`).
     """
 
     name = "nnclr"
@@ -38,7 +40,7 @@ class NNCLR(Method):
 
     def __init__(self, settings: NNCLRSettings, projection_dim: int) -> None:
         super().__init__(settings, projection_dim)
-        self.register_buffer("queue", F.normalize(torch.randn(settings.queue_size, projection_dim), dim=1))
+        self.register_buffer("queue", torch.zeros(settings.queue_size, projection_dim))
 
     def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
         """Return the neighbours' contrastive loss and the probe's cross-entropy, and take view0.z into the queue."""
