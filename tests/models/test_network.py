@@ -69,3 +69,27 @@ def test_features_do_not_depend_on_an_images_brightness_and_contrast() -> None:
 
 def test_a_blank_image_stays_zero_when_standardized() -> None:
     assert (standardized(torch.full((2, 1, 8, 8), 0.3)).abs() < 1e-3).all()
+
+
+def test_the_studys_network_begins_as_keras_begins() -> None:
+    torch.manual_seed(0)
+    built = network("study_cnn", STUDY_HEADS)
+    layers = [layer for layer in built.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 6 + 3 + 3 + 3
+    for layer in layers:
+        assert layer.bias is not None
+        assert not layer.bias.any()
+        receptive = layer.weight[0, 0].numel()
+        limit = (6 / (receptive * (layer.weight.shape[0] + layer.weight.shape[1]))) ** 0.5
+        largest = layer.weight.abs().max().item()
+        assert 0.9 * limit < largest <= limit
+
+
+def test_the_studys_network_tells_images_apart_from_the_first() -> None:
+    torch.manual_seed(0)
+    built = network("study_cnn", STUDY_HEADS)
+    images = torch.rand(16, 1, 32, 32) * torch.rand(16, 1, 1, 1)
+    images[:, :, ::2] *= torch.rand(16, 1, 1, 32)
+    directions = nn.functional.normalize(built(images).h.detach(), dim=1)
+    similarity = directions @ directions.T
+    assert similarity.min().item() < 0.99

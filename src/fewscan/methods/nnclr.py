@@ -24,8 +24,7 @@ class NNCLR(Method):
     """The encoder learns from all images without labels; a linear probe on its detached features learns the classes.
 
     The support queue holds the latest projections of first views, newest first, as unit vectors. It begins empty, not random as
-    in the paper: without batch normalisation all projections are alike at first, so that they share one random neighbour, and
-    training collapses onto it (seen with `study_cnn`).
+    in the paper: where all projections are still alike they share one random neighbour, and training collapses onto it.
     """
 
     name = "nnclr"
