@@ -13,8 +13,9 @@ import pytest
 
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
+from fewscan.methods.registry import METHODS
 
-VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "methods", "demo"]
+VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "compare", "methods", "demo"]
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 
@@ -125,6 +126,7 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["evaluate", "empty"], "fewscan train"),
         (["label", "empty"], "fewscan train"),
         (["report", "empty"], "fewscan train"),
+        (["compare", "empty", "--out", "comparison"], "fewscan import"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -153,6 +155,61 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
     out = tmp_path / "run"
     assert message in refusal(fewscan("train", split_dataset.folder, "--out", out, *arguments))
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "supervised,joind"], "did you mean 'joint'"),
+        (["--seeds", "0,one"], "not 'one'"),
+        (["--seeds", "-1"], "not '-1'"),
+        (["--protocol", "studi"], "did you mean 'study'"),
+        (["--labeled", "70", "--test", "30"], "70 labelled and 30 test images"),
+        (["epoch=3"], "did you mean 'epochs'"),
+        (["method=joint"], "--methods joint"),
+        (["seed=1"], "--seeds"),
+        (["methods=joint"], "give it as an option"),
+    ],
+)
+def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
+    arguments: list[str], message: str, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "comparison"
+    assert message in refusal(fewscan("compare", split_dataset.folder, "--out", out, *arguments))
+
+
+def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(
+    split_dataset: Dataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "comparison"
+    command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--seeds", "0", "--json"]
+    quick = ["epochs=1", "batch_size=20", "encoder.dense_units=16", "device=cpu"]
+    first = fewscan(*command, "--methods", "supervised,joint", *quick)
+    assert first.returncode == 0, first.stderr
+    result = json.loads(first.stdout)
+    ran = {(row["protocol"], row["method"]): row["runs"] for row in result["rows"]}
+    assert ran == {(p, m): int(m in ("supervised", "joint")) for p in ("study", "leakfree") for m in METHODS}
+    for name in (
+        "comparison.csv",
+        "table1.csv",
+        "table2.csv",
+        "pairs.csv",
+        "comparison.html",
+        "figure2.png",
+        "figure7.png",
+        "figure8_accuracy.png",
+        "figure8_loss.png",
+        "figure9.png",
+    ):
+        assert (out / name).stat().st_size > 0
+    assert "not run" in (out / "table2.csv").read_text()
+    networks = {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
+    assert len(networks) == 4
+    whole = fewscan(*command, *quick)
+    assert whole.returncode == 0, whole.stderr
+    assert all(row["runs"] == 1 for row in json.loads(whole.stdout)["rows"])
+    assert "not run" not in (out / "table2.csv").read_text()
+    assert {path: path.stat().st_mtime_ns for path in networks} == networks
 
 
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
+    from fewscan.comparison.results import Results
     from fewscan.data.audit import AuditResult
     from fewscan.data.dataset import Dataset, Protocol, Resize
     from fewscan.evaluation.evaluate import Evaluation
@@ -92,28 +93,19 @@ def train(
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """
-    from fewscan.atomic import writing
-    from fewscan.training.fit import fit
-    from fewscan.training.leakage import check_leakage
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
+    from fewscan.training.train import train_new, train_on
 
     if resume:
         if settings:
             raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
         run = Run.open(out)
-        if not run.finished:
-            with writing(run.folder):
-                fit(run, run.open_dataset(_dataset(dataset).folder), resume=True)
-        return run
+        return run if run.finished else train_on(run, run.open_dataset(_dataset(dataset).folder))
     opened = _dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
-    resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    with writing(Path(out)):
-        run = Run.create(Path(out), resolved, opened, check_leakage(opened, resolved))
-        fit(run, opened, resume=False)
-    return run
+    return train_new(opened, RunSettings.resolve(method, recipe, settings, **sizes), Path(out))
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:
@@ -148,6 +140,54 @@ def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | 
 
     opened = _run(run)
     return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))
+
+
+def compare(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] = ("study", "leakfree"),
+    recipe: str = "fewscan",
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float | None = None,
+    jobs: int | None = None,
+    train: bool = True,
+    **settings: Any,
+) -> Results:
+    """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
+
+    Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes that are not given
+    are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest. Raises FewscanError where a run failed, after
+    all others were trained and the tables written.
+    """
+    from fewscan.comparison.plan import Comparison, make_plan
+    from fewscan.comparison.results import collect
+    from fewscan.comparison.trials import run_trials
+    from fewscan.methods.registry import METHODS
+    from fewscan.reporting.comparison_page import write_comparison
+
+    plan = make_plan(
+        _dataset(dataset),
+        methods=list(METHODS) if methods is None else methods,
+        seeds=seeds,
+        protocols=protocols,
+        recipe=recipe,
+        changes=settings,
+        labeled=labeled,
+        test=test,
+        validation=validation,
+    )
+    comparison = Comparison.begin(Path(out), plan)
+    failures = run_trials(comparison, jobs) if train else {}
+    results = collect(comparison)
+    write_comparison(results)
+    if failures:
+        trial, reason = next(iter(failures.items()))
+        raise FewscanError(f"{len(failures)} of {len(comparison.plan.trials)} runs failed, {trial} for one: {reason}")
+    return results
 
 
 def methods() -> dict[str, str]:

@@ -35,7 +35,12 @@ MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's 
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="SOURCE...", help="Folders of scans, each FOLDER or NAME=FOLDER.")
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders of scans, each FOLDER or NAME=FOLDER; or the study's sources, kaggle:nickparvar kaggle:sartaj "
+            "kaggle:dubail, which are downloaded with kagglehub.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The dataset folder to make.")] = Path("dataset"),
     labels: Annotated[
@@ -61,6 +66,9 @@ def import_(
     Files that cannot be read are set aside with the reason, and counted.
 
     Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
+
+    The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --out study (needs network access and
+    pip install 'fewscan[kaggle]')
     """
     from fewscan.data.importing import summary
 
@@ -164,10 +172,7 @@ def train(
 
     Example: fewscan train mri --method joint --out runs/joint epochs=40
     """
-    changes = parse_overrides(settings or [])
-    for option in ("dataset", "out", "recipe", "resume"):
-        if option in changes:
-            raise FewscanError(f"'{option}' is not a setting: give it as an option, see 'fewscan train --help'")
+    changes = _settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
     if not isinstance(method_changes, dict):
         raise FewscanError(f"choose the method with --method {method_changes}")
@@ -197,6 +202,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
         f"  nearest labelled neighbour  {result.nearest_neighbor_accuracy.percent}",
+        f"  similarity to the labelled  {result.similarity_accuracy.percent}",
     ]
     study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
     lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
@@ -240,6 +246,83 @@ def report(
 
 
 @app.command()
+def compare(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")
+    ] = None,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
+    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
+    protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
+    recipe: Annotated[
+        str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")
+    ] = "fewscan",
+    labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
+    test: Annotated[int | None, typer.Option(help="Images in the test part. [default: as in the dataset's split]")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train several methods on the same images and say which is better, and whether that is more than chance.
+
+    Every method is trained with every seed under both protocols, its score taken once on the sealed test part. Stop it at any
+    time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's columns,
+    ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
+
+    batch_size counts labelled and unlabelled images together: 'supervised' takes the labelled ones of such a batch, so that
+    every method makes as many steps.
+
+    Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --recipe study --out comparison epochs=25
+    """
+    from fewscan.reporting.comparison_page import PAGE_FILE, headline
+
+    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "test", "validation", "jobs", "train")
+    changes = _settings(settings, "compare", not_settings=options)
+    if not isinstance(changes.get("method", {}), dict):
+        raise FewscanError(f"choose the methods with --methods {changes['method']}")
+    results = api.compare(
+        dataset,
+        out=out,
+        methods=_listed(methods) or None,
+        seeds=[_seed(text) for text in _listed(seeds)],
+        protocols=_listed(protocol),
+        recipe=recipe,
+        labeled=labeled,
+        test=test,
+        validation=validation,
+        jobs=jobs,
+        train=train,
+        **changes,
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "protocol": row.protocol,
+            "method": row.method,
+            "runs": len(row.runs),
+            "val_p_acc_percent": row.cell("val_p_acc").mean,
+            "similarity_accuracy_percent": row.cell("similarity_accuracy").mean,
+        }
+        for row in results.rows
+    ]
+    page = out / PAGE_FILE
+    lines = [f"{row['protocol']:9} {row['method']:13} {_percent(row['val_p_acc_percent'])}" for row in rows]
+    _finish(
+        as_json,
+        {"page": str(page), "headline": headline(results), "rows": rows},
+        [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
+        f"fewscan report {out}/runs/{results.comparison.plan.trials[0]}",
+    )
+
+
+@app.command()
 def methods(as_json: AsJson = False) -> None:
     """List the ways of learning."""
     found = api.methods()
@@ -260,6 +343,28 @@ def demo(
 
     result = whole_way(out, QUICK if quick else FULL)
     _finish(as_json, result.model_dump(mode="json"), result.lines(), "fewscan import YOUR_SCANS --out mydata")
+
+
+def _settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[str, ...]) -> dict[str, Any]:
+    changes = parse_overrides(pairs or [])
+    for option in not_settings:
+        if option in changes:
+            raise FewscanError(f"'{option}' is not a setting: give it as an option, see 'fewscan {verb} --help'")
+    return changes
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise FewscanError(f"--seeds takes whole numbers separated by commas, not '{text}'")
+    return int(text)
+
+
+def _percent(value: float | None) -> str:
+    return "not run" if value is None else f"{value:.1f} %"
 
 
 def _old_and_new(pair: str) -> tuple[str, str]:

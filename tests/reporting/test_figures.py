@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fewscan.reporting.figures import (
@@ -13,8 +14,12 @@ from fewscan.reporting.figures import (
     COLORS,
     LARGEST_SCAN_PX,
     MARKERS,
+    MARKERS_A_CURVE,
     STYLES,
+    draw_curve,
+    epoch_series,
     loss_names,
+    numbered_look,
     scan_picture,
     training_curves,
 )
@@ -119,3 +124,29 @@ def test_curves_differ_in_grey_and_stand_out_from_the_page() -> None:
             lighter, darker = sorted((luminance(color), luminance(GROUNDS[theme])), reverse=True)
             # WCAG 2.2, 1.4.11: what is needed to understand a picture has a contrast of 3 to 1.
             assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_looks_stay_distinct_after_the_colors_begin_again() -> None:
+    for theme in COLORS:
+        assert len({numbered_look(number, theme) for number in range(len(STYLES) ** 2)}) == len(STYLES) ** 2
+
+
+@pytest.mark.parametrize("place", range(40))
+def test_a_number_of_one_epoch_alone_gets_a_marker(place: int) -> None:
+    values = np.full(40, np.nan)
+    values[place] = 0.5
+    axes = Figure().subplots()
+    draw_curve(axes, range(1, 41), values, numbered_look(3, "light"), label="c_acc", number=3, curves=5)
+    assert axes.lines[0].get_markevery() == [place]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=60), st.integers(0, 4))
+def test_markers_stand_on_known_numbers_and_are_few(values: list[float | None], number: int) -> None:
+    drawn = epoch_series([epoch(1, c_acc=value) for value in values], "c_acc")
+    axes = Figure().subplots()
+    draw_curve(axes, range(len(values)), drawn, numbered_look(number, "light"), label="c_acc", number=number, curves=5)
+    marked = axes.lines[0].get_markevery()
+    assert all(values[place] is not None for place in marked)
+    assert bool(marked) == any(value is not None for value in values)
+    assert len(marked) < 2 * MARKERS_A_CURVE

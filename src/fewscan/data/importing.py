@@ -80,7 +80,7 @@ def import_scans(
 ) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out` and open it.
 
-    `sources` and `unlabeled` are `FOLDER` or `NAME=FOLDER`; `sources.list_scans` says where labels come from and what `rename`
+    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `sources.list_scans` says where labels come from and what `rename`
     does. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the number of
     `workers` (threads; default: one per core).
 

@@ -1,10 +1,9 @@
-"""Pictures inside a page: scans and training curves as PNG data URIs, so that the page is one file."""
+"""Scans and training curves: how they look, and as PNG data URIs inside a page, so that the page is one file."""
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
+
+from fewscan.reporting.rendering import png_uri
 
 Theme = Literal["light", "dark"]
 
@@ -40,6 +41,23 @@ MARKERS_A_CURVE = 10
 INK: dict[Theme, str] = {"light": "#1b1f24", "dark": "#e6e9ec"}
 GRID: dict[Theme, str] = {"light": "#d3d9df", "dark": "#3a4149"}
 
+LineStyle = str | tuple[int, tuple[float, ...]]
+
+
+class Look(NamedTuple):
+    """What tells a curve apart."""
+
+    color: str
+    style: LineStyle
+    marker: str
+
+
+def numbered_look(number: int, theme: Theme) -> Look:
+    """Return the look of curve `number`; when the colours begin again, other styles and markers come with them."""
+    color = number % len(STYLES)
+    shape = (number + number // len(STYLES)) % len(STYLES)
+    return Look(COLORS[theme][color], STYLES[shape], MARKERS[shape])
+
 
 def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_PX) -> str:
     """Return a scan (C, H, W) uint8, C being 1 or 3, as a PNG data URI; larger ones are shrunk to `largest_px`."""
@@ -47,7 +65,7 @@ def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_P
     picture.thumbnail((largest_px, largest_px))
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
-    return _data_uri(file)
+    return png_uri(file.getvalue())
 
 
 def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
@@ -58,15 +76,15 @@ def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
     epochs = [numbers["epoch"] for numbers in metrics]
     figure = Figure(figsize=(11, 4), dpi=150, layout="constrained")
     losses, accuracies = figure.subplots(1, 2)
-    _draw(losses, epochs, {name: _series(metrics, name) for name in loss_names(metrics)}, theme)
+    _draw(losses, epochs, {name: epoch_series(metrics, name) for name in loss_names(metrics)}, theme)
     losses.set_ylabel("loss")
-    percentages = {text: 100 * _series(metrics, name) for name, text in ACCURACIES.items()}
+    percentages = {text: 100 * epoch_series(metrics, name) for name, text in ACCURACIES.items()}
     _draw(accuracies, epochs, percentages, theme)
     accuracies.set_ylabel("accuracy (%)")
     accuracies.set_ylim(-2, 102)
     file = io.BytesIO()
     figure.savefig(file, format="png", transparent=True)
-    return _data_uri(file)
+    return png_uri(file.getvalue())
 
 
 def loss_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -75,7 +93,14 @@ def loss_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["loss", *parts] if len(parts) != 1 else parts
 
 
-def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, npt.NDArray[np.float64]], theme: Theme) -> None:
+def epoch_series(metrics: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.float64]:
+    """Return one number of every epoch (E,), NaN where it is None or missing."""
+    values = [numbers.get(name) for numbers in metrics]
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def prepare_epoch_axes(axes: Axes, theme: Theme) -> None:
+    """Name the horizontal axis and give the plot the theme's ink and grid."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(colors=INK[theme])
@@ -85,33 +110,55 @@ def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, npt.NDArray[np
         spine.set_color(GRID[theme])
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(INK[theme])
-    spacing = max(1, len(epochs) // MARKERS_A_CURVE)
+
+
+def draw_curve(
+    axes: Axes,
+    epochs: Sequence[int],
+    values: npt.NDArray[np.float64],
+    look: Look,
+    *,
+    label: str,
+    number: int,
+    curves: int,
+    hollow: bool = False,
+) -> None:
+    """Draw curve `number` of so many `curves`; values: (E,), NaN leaves a gap. hollow: white markers and a thinner line."""
+    known = np.flatnonzero(np.isfinite(values))
+    spacing = max(1, len(known) // MARKERS_A_CURVE)
+    # Curves that lie close get their markers at different epochs. NaN is not counted, so that a lone number is still seen.
+    marked = known[number * spacing // max(1, curves) :: spacing]
+    axes.plot(
+        epochs,
+        values,
+        label=label,
+        color=look.color,
+        linestyle=look.style,
+        linewidth=1.2 if hollow else 1.8,
+        marker=look.marker,
+        markersize=5,
+        markerfacecolor="white" if hollow else look.color,
+        markevery=marked.tolist(),
+    )
+
+
+def legend_below(axes: Axes, theme: Theme) -> None:
+    """Name the curves below the plot, where they hide nothing."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=2,
+        frameon=False,
+        labelcolor=INK[theme],
+        handlelength=4,
+        columnspacing=1.2,
+    )
+
+
+def _draw(axes: Axes, epochs: Sequence[int], curves: Mapping[str, npt.NDArray[np.float64]], theme: Theme) -> None:
+    prepare_epoch_axes(axes, theme)
     for number, (name, values) in enumerate(curves.items()):
-        if not np.isfinite(values).any():
-            continue
-        look = number % len(STYLES)
-        axes.plot(
-            epochs,
-            values,
-            label=name,
-            color=COLORS[theme][look],
-            linestyle=STYLES[look],
-            linewidth=1.8,
-            marker=MARKERS[look],
-            markersize=5,
-            # Curves that lie close get their markers at different epochs.
-            markevery=(number * spacing // max(1, len(curves)), spacing),
-        )
+        if np.isfinite(values).any():
+            draw_curve(axes, epochs, values, numbered_look(number, theme), label=name, number=number, curves=len(curves))
     if axes.lines:
-        axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, labelcolor=INK[theme], handlelength=3.5
-        )
-
-
-def _series(metrics: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.float64]:
-    values = [numbers.get(name) for numbers in metrics]
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _data_uri(file: io.BytesIO) -> str:
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+        legend_below(axes, theme)

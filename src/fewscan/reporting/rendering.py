@@ -1,5 +1,6 @@
 """Pages from the templates beside this file."""
 
+import base64
 from typing import Any
 
 import jinja2
@@ -21,6 +22,11 @@ def render(template: str, **content: Any) -> str:
     )
     environment.filters |= {"percent": percent, "decimal": decimal, "count": "{:,}".format}
     return environment.get_template(template).render(**content)
+
+
+def png_uri(content: bytes) -> str:
+    """Return a PNG file as a data URI, so that the page that shows it is one file."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
 def percent(share: float | None) -> str:

@@ -1,0 +1,346 @@
+"""The page of a comparison: one self-contained HTML file, whose first sentence says whether `joint` beats `supervised`."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from fewscan.atomic import write_text, writing
+from fewscan.comparison.plan import PROTOCOLS, Plan, Trial
+from fewscan.comparison.results import SCORES, SIGNIFICANT, EvaluatedRun, Pair, Results, Row
+from fewscan.comparison.study import PUBLISHED, TABLE1, TABLE2
+from fewscan.data.dataset import Protocol
+from fewscan.evaluation.intervals import Interval
+from fewscan.methods.registry import METHODS, method_type
+from fewscan.reporting.comparison_figures import write_figures
+from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict, write_tables
+from fewscan.reporting.rendering import png_uri, render
+from fewscan.training.settings import RunSettings
+
+PAGE_FILE = "comparison.html"
+
+# What the study calls our methods; it has no name for `supervised`, which it left out.
+STUDY_NAMES = {"barlow_twins": "Barlow Twins", "nnclr": "NNCLR", "simclr": "SimCLR", "joint": "proposed model"}
+
+STAND_IN = "Third source: stand-in, drawn from Sartaj's images, since the study's third source could not be fetched."
+
+NUMBER_TITLES = {
+    "c_acc": "c_acc, contrastive accuracy",
+    "p_acc": "p_acc, accuracy while training",
+    "r_acc": "r_acc, correlation accuracy",
+    "val_p_acc": "val_p_acc, accuracy on the test images",
+}
+SCORE_TITLES = {
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC, macro",
+    "calibration_error": "calibration error (ECE)",
+    "similarity_accuracy": "similarity read-out: accuracy of soft nearest labelled neighbours, by projections z",
+    "nearest_neighbor_accuracy": "accuracy of the nearest labelled neighbour, by features h",
+}
+
+
+@dataclass(frozen=True)
+class FigureText:
+    """What stands below a figure, and what is said to those who do not see it."""
+
+    caption: str
+    alternative: str
+
+
+FIGURES = {
+    "figure2": FigureText(
+        "Figure 2. Samples of the scans that training sees: labelled ones by class, and unlabelled ones.",
+        "Rows of brain scans: some of each labelled class, and some without a label",
+    ),
+    "figure7": FigureText(
+        "Figure 7. SimCLR beside the proposed model (joint): accuracies and losses over epochs.",
+        "Curves of accuracy and of loss over epochs, simclr on one side and joint on the other",
+    ),
+    "figure8_accuracy": FigureText(
+        "Figure 8, accuracy. All methods in one plot: p_acc over epochs, and at the right val_p_acc on the test part.",
+        "Curves of training accuracy over epochs, one for each method, and a mark for its accuracy on the test images",
+    ),
+    "figure8_loss": FigureText(
+        "Figure 8, loss. All methods in one plot, each loss divided by its first epoch's: only the shapes can be compared.",
+        "Curves of training loss over epochs, one for each method",
+    ),
+    "figure9": FigureText(
+        "Figure 9. Barlow Twins beside NNCLR: accuracies and losses over epochs.",
+        "Curves of accuracy and of loss over epochs, barlow_twins on one side and nnclr on the other",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A trial with the settings that it was given, or would be, and what came of it."""
+
+    trial: Trial
+    settings: RunSettings
+    run: EvaluatedRun | None
+
+    @property
+    def minutes(self) -> float | None:
+        """How long training took, or None where it was not run."""
+        return None if self.run is None else sum(epoch["seconds"] for epoch in self.run.run.metrics()) / 60
+
+
+def write_comparison(results: Results) -> Path:
+    """Write tables, figures and `comparison.html` into the comparison's folder and return the page's path.
+
+    Older ones are replaced. Raises FewscanError where something cannot be written.
+    """
+    folder = results.comparison.folder
+    write_tables(results, folder)
+    path = folder / PAGE_FILE
+    with writing(path):
+        write_text(path, comparison_page(results, write_figures(results, folder)))
+    return path
+
+
+def comparison_page(results: Results, figures: Sequence[Path]) -> str:
+    """Return the page about `results` as HTML that loads nothing; `figures` are what `write_figures` wrote.
+
+    Of the dataset it names the folder, never a file or a patient.
+    """
+    comparison = results.comparison
+    plan = comparison.plan
+    splits = {protocol: comparison.dataset(protocol).require_split() for protocol in plan.protocols}
+    runs = _planned_runs(results)
+    return render(
+        "comparison.html",
+        name=comparison.folder.resolve().name,
+        dataset_name=Path(plan.dataset).name,
+        headline=headline(results),
+        findings=[*(_ranking(results, protocol) for protocol in plan.protocols), _worth_of_copies(results)],
+        caption=caption(results),
+        results=results,
+        plan=plan,
+        changes=_spelled_out(plan.changes),
+        command=command(plan),
+        splits=splits,
+        leaks={protocol: _leaking_pairs(results, protocol) for protocol in plan.protocols},
+        stands_in=results.stands_in,
+        table1=TABLE1,
+        table2=TABLE2,
+        methods=tuple(METHODS),
+        study_names=STUDY_NAMES,
+        number_titles=NUMBER_TITLES,
+        score_titles=SCORE_TITLES,
+        pairs=[(later, earlier) for earlier, later in combinations(METHODS, 2)],
+        pairs_run={protocol: sum(pair.protocol == protocol for pair in results.pairs) for protocol in plan.protocols},
+        significant_percent=100 * SIGNIFICANT,
+        runs=runs,
+        two_view_batch_sizes=sorted({run.settings.batch_size for run in runs if method_type(run.trial.method).two_views}),
+        machines=sorted({run.run.run.record.machine for run in runs if run.run is not None}),
+        figures=[(FIGURES[path.stem], png_uri(path.read_bytes())) for path in figures],
+        ours=_ours,
+        points=_points,
+        chance=_chance,
+        verdict=verdict,
+        not_run=NOT_RUN,
+    )
+
+
+def headline(results: Results) -> str:
+    """Return one sentence that says, for every protocol, whether `joint` beats `supervised`, and by what numbers."""
+    sentence = "; ".join(_against_supervised(results, protocol) for protocol in results.comparison.plan.protocols)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def caption(results: Results) -> str:
+    """Return in two or three sentences how the runs were made and what differs from the study."""
+    plan = results.comparison.plan
+    runs = _planned_runs(results)
+    changes = " ".join(_spelled_out(plan.changes))
+    size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
+    recipe = f"Recipe {plan.recipe} with {changes}" if changes else f"Recipe {plan.recipe}"
+    ours = ", ".join(
+        [
+            f"{recipe}: {_range([run.settings.epochs for run in runs])} epochs",
+            f"{size_px} px",
+            f"{plan.split.labeled:,} labels",
+            f"{plan.split.test:,} test images",
+            f"seed{'s' if len(plan.seeds) > 1 else ''} {_listed([str(seed) for seed in plan.seeds])}",
+        ]
+    )
+    sentences = [f"{ours}.", "The published study: 100 epochs, 96 px, 1,235 labels, 308 test images, one run of each method."]
+    missing = sum(run.run is None for run in runs)
+    if missing:
+        sentences.append(f"{missing} of {len(runs)} planned runs were {NOT_RUN}.")
+    if results.stands_in:
+        sentences.append(STAND_IN)
+    return " ".join(sentences)
+
+
+def command(plan: Plan) -> str:
+    """Return the command that makes the comparison again, with the dataset by the name of its folder."""
+    options = {
+        "methods": ",".join(plan.methods),
+        "seeds": ",".join(str(seed) for seed in plan.seeds),
+        "protocol": ",".join(plan.protocols),
+        "labeled": str(plan.split.labeled),
+        "validation": str(plan.split.validation),
+        "test": str(plan.split.test),
+        "out": "DIR",
+        "recipe": plan.recipe,
+    }
+    words = ["fewscan", "compare", Path(plan.dataset).name]
+    words += [word for name, value in options.items() for word in (f"--{name}", value)]
+    return shlex.join([*words, *_spelled_out(plan.changes)])
+
+
+def _planned_runs(results: Results) -> list[PlannedRun]:
+    plan = results.comparison.plan
+    splits = {protocol: results.comparison.dataset(protocol).require_split() for protocol in plan.protocols}
+    evaluated = {run.trial: run for row in results.rows for run in row.runs}
+    return [
+        PlannedRun(trial, plan.settings(trial, labeled=split.labeled, unlabeled=split.unlabeled), evaluated.get(trial))
+        for trial in plan.trials
+        for split in [splits[trial.protocol]]
+    ]
+
+
+def _against_supervised(results: Results, protocol: Protocol) -> str:
+    """Return the headline's clause about one protocol."""
+    pair = results.pair(protocol, "joint", "supervised")
+    if pair is None:
+        return f"under {protocol} it is not known whether joint beats supervised, since {_why_unpaired(results, protocol)}"
+    if pair.difference > 0 and pair.significant:
+        said = "joint beats supervised by more than chance"
+    elif pair.difference > 0:
+        said = "joint does not beat supervised by more than chance"
+    elif pair.difference == 0:
+        said = "joint does not beat supervised: they are level"
+    elif pair.significant:
+        said = "joint does not beat supervised: it is worse by more than chance"
+    else:
+        said = "joint does not beat supervised: it is lower, though not by more than chance"
+    return f"under {protocol} {said} ({_evidence(results, pair)})"
+
+
+def _why_unpaired(results: Results, protocol: Protocol) -> str:
+    missing = [method for method in ("joint", "supervised") if not results.row(protocol, method).runs]
+    if not missing:
+        return "they were not run with a seed in common"
+    return f"{_listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN}"
+
+
+def _evidence(results: Results, pair: Pair) -> str:
+    """Return the two accuracies, their difference, its p-value and the number of seeds of a pair."""
+    first, second = (_shared_accuracy(results, pair, method) for method in (pair.first, pair.second))
+    seeds = f"{pair.seeds} seed{'s' if pair.seeds > 1 else ''}"
+    p_value = _chance(pair)
+    return f"val_p_acc {first:.2f} % against {second:.2f} %, {_points(pair.difference)} points, corrected {p_value}, {seeds}"
+
+
+def _shared_accuracy(results: Results, pair: Pair, method: str) -> float:
+    """Return the mean accuracy in percent of a method of `pair`, over the seeds that both were run with."""
+    seeds = [{run.trial.seed for run in results.row(pair.protocol, name).runs} for name in (pair.first, pair.second)]
+    shared = [run for run in results.row(pair.protocol, method).runs if run.trial.seed in set.intersection(*seeds)]
+    return float(np.mean([run.percentages()["val_p_acc"] for run in shared]))
+
+
+def _ranking(results: Results, protocol: Protocol) -> str:
+    """Return a sentence on whether `joint` is the best of the study's four rows in val_p_acc."""
+    if not results.row(protocol, "joint").runs:
+        return f"Under {protocol} the place of joint among the study's four rows is not known, since it was {NOT_RUN}."
+    pairs = {other: results.pair(protocol, "joint", other) for other in PUBLISHED if other != "joint"}
+    known = [pair for pair in pairs.values() if pair is not None]
+    missing = [other for other, pair in pairs.items() if pair is None]
+    rest = f" {_listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN} with its seeds." if missing else ""
+    if not known:
+        return f"Under {protocol} joint has no other of the study's four rows to be compared with.{rest}"
+    closest = min(known, key=lambda pair: pair.difference)
+    rows = "those of the study's four rows that were run" if missing else "the study's four rows"
+    if closest.difference > 0:
+        said = f"joint is the best of {rows}, {closest.second} the next"
+    elif closest.difference == 0:
+        said = f"joint shares the first place among {rows} with {closest.second}"
+    else:
+        said = f"joint is not the best of {rows}: {closest.second} is better"
+    return f"Under {protocol} {said} ({_evidence(results, closest)}: {verdict(closest.significant)}).{rest}"
+
+
+def _worth_of_copies(results: Results) -> str:
+    """Return a sentence with val_p_acc under `study` less that under `leakfree`, method by method."""
+    plan = results.comparison.plan
+    missing = [protocol for protocol in PROTOCOLS if protocol not in plan.protocols]
+    if missing:
+        return f"What copies in the test set are worth is not known, since protocol {missing[0]} was not planned."
+    worth = {}
+    for method in METHODS:
+        study, leakfree = (results.row(protocol, method).cell("val_p_acc").mean for protocol in ("study", "leakfree"))
+        worth[method] = NOT_RUN if study is None or leakfree is None else f"{_points(study - leakfree)} points"
+    if set(worth.values()) == {NOT_RUN}:
+        return "What copies in the test set are worth is not known yet, since no method was run under both protocols."
+    said = ", ".join(f"{method} {points}" for method, points in worth.items())
+    return f"What copies in the test set are worth, val_p_acc under study less that under leakfree: {said}."
+
+
+def _leaking_pairs(results: Results, protocol: Protocol) -> int | None:
+    """Return how many pairs the protocol's split leaks, or None where no run says."""
+    known = [run.evaluation.leaking_pairs for row in results.rows if row.protocol == protocol for run in row.runs]
+    return known[0] if known else None
+
+
+def _ours(row: Row, name: str) -> str:
+    """Return a number of ours in percent: mean ± spread over seeds, or of one seed the value and its interval."""
+    if not row.runs:
+        return NOT_RUN
+    cell = row.cell(name)
+    text = hundredths(cell.mean)
+    if cell.spread is not None:
+        return f"{text} ± {hundredths(cell.spread)}"
+    interval = _interval(row, name)
+    if interval is None or interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{hundredths(100 * interval.low)}, {hundredths(100 * interval.high)}]"
+
+
+def _interval(row: Row, name: str) -> Interval | None:
+    """Return the interval over test images of a row's one run; the study's other numbers have none."""
+    if name == "val_p_acc":
+        return row.test_interval
+    if name not in SCORES or len(row.runs) != 1:
+        return None
+    interval: Interval = getattr(row.runs[0].evaluation, name)
+    return interval
+
+
+def _points(difference: float) -> str:
+    """Return a difference in points of percent, with its sign."""
+    return f"{difference:+z.2f}"
+
+
+def _chance(pair: Pair) -> str:
+    """Return a pair's corrected p-value."""
+    return "p < 0.001" if pair.corrected_p_value < 0.001 else f"p = {pair.corrected_p_value:.3f}"
+
+
+def _spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return changed settings as the command line takes them: `method.temperature=0.5`."""
+    words = []
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            words += _spelled_out(value, f"{prefix}{key}.")
+        else:
+            text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
+            text = text.removesuffix("...\n").removesuffix("\n")
+            words.append(f"{prefix}{key}={text}")
+    return words
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
