@@ -55,6 +55,22 @@ def test_the_commands_for_ones_own_scans(folder: Path) -> None:
     assert (folder / "runs" / "joint" / "report.html").is_file()
 
 
+def test_the_command_that_compares(folder: Path) -> None:
+    (block,) = examples("sh", "fewscan compare mydata")
+    preparation = [
+        "fewscan import scans --out mydata --size 48",
+        "fewscan audit mydata",
+        "fewscan split mydata --labeled 24 --test 16",
+    ]
+    for line in [*preparation, f"{block.strip()} epochs=1 batch_size=16 encoder.width=16"]:
+        done = subprocess.run(
+            [sys.executable, "-m", "fewscan", *line.split()[1:]], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert "joint" in done.stdout.splitlines()[0]
+    assert (folder / "comparison" / "comparison.html").is_file()
+
+
 def test_the_python_example(folder: Path) -> None:
     (block,) = examples("python", "import fewscan")
     done = subprocess.run(

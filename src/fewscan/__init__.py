@@ -1,7 +1,7 @@
 """fewscan: a folder of medical scans, few of them labelled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `report`, `compare`.
-Research use only.
+The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `report`,
+`compare`. Research use only.
 """
 
 __version__ = "0.1.0"

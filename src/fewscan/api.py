@@ -160,8 +160,8 @@ def compare(
     """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
 
     Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes that are not given
-    are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest. Raises FewscanError where a run failed, after
-    all others were trained and the tables written.
+    are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
+    Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison, make_plan
     from fewscan.comparison.results import collect

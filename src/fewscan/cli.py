@@ -274,8 +274,8 @@ def compare(
     """Train several methods on the same images and say which is better, and whether that is more than chance.
 
     Every method is trained with every seed under both protocols, its score taken once on the sealed test part. Stop it at any
-    time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's columns,
-    ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
+    time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's
+    columns, ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
 
     batch_size counts labelled and unlabelled images together: 'supervised' takes the labelled ones of such a batch, so that
     every method makes as many steps.

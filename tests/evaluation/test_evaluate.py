@@ -2,13 +2,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
@@ -39,6 +43,25 @@ def test_the_score_is_that_of_the_test_part_and_every_opening_is_noted(run: Run,
     openings = [json.loads(line) for line in (run.folder / OPENINGS_FILE).read_text().splitlines()]
     assert [opening["purpose"] for opening in openings] == ["evaluate", "evaluate"]
     assert Evaluation.load(run) == second
+
+
+def test_both_read_outs_from_labelled_images_see_the_labelled_part_alone(run: Run, split_dataset: Dataset) -> None:
+    evaluation = evaluate(run, split_dataset)
+    predictor = Predictor.of(run)
+    labeled, test = split_dataset.rows("labeled"), split_dataset.rows("test")
+    bank, query = (predictor.predict(split_dataset.pixels, rows) for rows in (labeled, test))
+    labels = split_dataset.labels
+    votes = soft_nearest_neighbors(
+        torch.from_numpy(query.projections), torch.from_numpy(bank.projections), torch.from_numpy(labels[labeled]), 4
+    )
+    assert evaluation.similarity_accuracy.value == pytest.approx((votes.argmax(dim=1).numpy() == labels[test]).mean())
+    unit = [features / np.linalg.norm(features, axis=1, keepdims=True) for features in (query.features, bank.features)]
+    nearest = labels[labeled][(unit[0] @ unit[1].T).argmax(axis=1)]
+    assert evaluation.nearest_neighbor_accuracy.value == pytest.approx((nearest == labels[test]).mean())
+    for interval in (evaluation.similarity_accuracy, evaluation.nearest_neighbor_accuracy):
+        assert interval.low is not None
+        assert interval.high is not None
+        assert 0 <= interval.low <= interval.high <= 1
 
 
 def test_an_unfinished_or_damaged_run_is_refused_and_the_test_part_stays_sealed(run: Run, split_dataset: Dataset) -> None:

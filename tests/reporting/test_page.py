@@ -131,6 +131,7 @@ def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: i
         auroc=Interval(value=0.9612, low=0.9412, high=0.9812),
         calibration_error=Interval(value=0.0512, low=0.0312, high=0.0712),
         nearest_neighbor_accuracy=Interval(value=0.8012, low=0.7512, high=0.8512),
+        similarity_accuracy=Interval(value=0.7012, low=0.6512, high=0.7512),
         classes=tuple(
             ClassScore(
                 name=name,
@@ -186,6 +187,7 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     assert page.row("AUROC, macro")[1] == "0.961 [0.941, 0.981]"
     assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
     assert page.row("nearest labelled neighbour")[1] == "80.1 % [75.1, 85.1]"
+    assert page.row("similarity to the labelled")[1] == "70.1 % [65.1, 75.1]"
     assert [page.row(name)[1] for name in ("c_acc", "r_acc", "p_acc", "val_p_acc")] == [
         "90.0 %",
         "not defined",

@@ -80,9 +80,9 @@ def import_scans(
 ) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out` and open it.
 
-    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `sources.list_scans` says where labels come from and what `rename`
-    does. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the number of
-    `workers` (threads; default: one per core).
+    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `sources.list_scans` says where labels come from and
+    what `rename` does. Files that cannot be used keep a row, with the reason. The same files give the same dataset,
+    whatever the number of `workers` (threads; default: one per core).
 
     Raises FewscanError where `out` exists or cannot be written, for sources or labels that are wrong, and where a source has
     no usable file.
