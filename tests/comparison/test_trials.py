@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
-from fewscan.comparison.trials import run_trial, run_trials
+from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
@@ -119,6 +119,16 @@ def test_several_at_once_compute_what_one_after_the_other_does(split_dataset: Da
         run = together.finished_run(trial)
         assert run is not None
         assert Evaluation.load(run) is not None
+
+
+@pytest.mark.parametrize(
+    ("places", "devices", "visible", "names"),
+    [(3, 2, None, ["0", "1", "0"]), (2, 2, "5,7", ["5", "7"]), (2, 1, "GPU-8932f937", ["GPU-8932f937"] * 2)],
+)
+def test_each_process_gets_a_device_of_those_that_the_user_was_given(
+    places: int, devices: int, visible: str | None, names: list[str]
+) -> None:
+    assert [device_name(place, devices, visible) for place in range(places)] == names
 
 
 def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path) -> None:

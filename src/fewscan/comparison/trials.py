@@ -28,7 +28,7 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
     missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
     done = len(comparison.plan.trials) - len(missing)
     say(f"{len(comparison.plan.trials)} runs: {done} finished, {len(missing)} to do")
-    devices = torch.cuda.device_count()
+    devices = 0 if comparison.plan.changes.get("device") == "cpu" else torch.cuda.device_count()
     at_once = min(jobs or max(1, devices), len(missing))
     if at_once > 1:
         return _side_by_side(comparison, missing, at_once, devices)
@@ -90,9 +90,15 @@ def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, device
     place = places.get()
     console.quiet = True  # bars of several processes would draw over one another
     if devices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(place % devices)
+        os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
+
+
+def device_name(place: int, devices: int, visible: str | None) -> str:
+    """Return what CUDA calls the device of a place; `visible` is the list that the user was given, by a cluster say, if any."""
+    names = visible.split(",") if visible else [str(number) for number in range(devices)]
+    return names[place % devices]
 
 
 def _report_failure(trial: Trial, error: FewscanError) -> str:
