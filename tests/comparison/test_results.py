@@ -51,6 +51,10 @@ def test_means_and_spread_are_those_of_the_runs_evaluations(results: Results) ->
             else:
                 assert cell.published == PUBLISHED[method][name]
                 assert cell.difference == pytest.approx(sum(values) / 2 - PUBLISHED[method][name])
+        logs = [(folder / f"{method}-seed{seed}" / "metrics.jsonl").read_text().splitlines()[-1] for seed in (0, 1)]
+        left_out = [json.loads(line)["r_acc_left_out"] for line in logs]
+        assert [run.left_out_features for run in row.runs] == left_out
+        assert row.left_out_features == pytest.approx(sum(left_out) / 2)
         values = [100 * evaluation["similarity_accuracy"]["value"] for evaluation in evaluations]
         assert row.cell("similarity_accuracy").mean == pytest.approx(sum(values) / 2)
         assert row.test_interval is None

@@ -38,6 +38,12 @@ class EvaluatedRun:
         values |= {name: getattr(self.evaluation, name).value for name in SCORES}
         return {name: None if value is None else 100 * value for name, value in values.items()}
 
+    @property
+    def left_out_features(self) -> float | None:
+        """How many features `r_acc` leaves out because they are constant, a mean over the last epoch's batches."""
+        left_out: float | None = self.run.metrics()[-1].get("r_acc_left_out")
+        return left_out
+
     def hits(self) -> pd.Series:
         """Return whether each test image was called right, True or False by its row number."""
         path = self.run.folder / PREDICTIONS_FILE
@@ -78,6 +84,12 @@ class Row:
             spread=float(np.std(known, ddof=1)) if len(known) > 1 else None,
             published=PUBLISHED.get(self.method, {}).get(name),
         )
+
+    @property
+    def left_out_features(self) -> float | None:
+        """How many features `r_acc` leaves out because they are constant, the mean over runs."""
+        known = [run.left_out_features for run in self.runs if run.left_out_features is not None]
+        return float(np.mean(known)) if known else None
 
     @property
     def test_interval(self) -> Interval | None:
