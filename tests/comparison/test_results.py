@@ -67,6 +67,7 @@ def test_methods_that_were_not_run_have_rows_without_numbers(results: Results) -
     assert row.cell("val_p_acc").mean is None
     assert row.cell("val_p_acc").published == 54.87
     assert results.pair("leakfree", "simclr", "joint") is None
+    assert results.worth_of_copies("joint") is None
 
 
 def test_pairs_test_the_mean_over_seeds_on_the_same_images(results: Results) -> None:

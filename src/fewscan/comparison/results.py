@@ -135,6 +135,12 @@ class Results:
             return found[0] if found else None
         return replace(found[0], first=first, second=second, difference=-found[0].difference)
 
+    def worth_of_copies(self, method: str) -> float | None:
+        """Return val_p_acc under `study` less that under `leakfree`, in points; None where a protocol was not run."""
+        means = {row.protocol: row.cell("val_p_acc").mean for row in self.rows if row.method == method}
+        study, leakfree = means.get("study"), means.get("leakfree")
+        return None if study is None or leakfree is None else study - leakfree
+
     @property
     def stands_in(self) -> bool:
         """Whether a source is a stand-in for the study's third one, which could not be fetched."""

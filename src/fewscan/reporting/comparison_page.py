@@ -274,10 +274,8 @@ def _worth_of_copies(results: Results) -> str:
     missing = [protocol for protocol in PROTOCOLS if protocol not in plan.protocols]
     if missing:
         return f"What copies in the test set are worth is not known, since protocol {missing[0]} was not planned."
-    worth = {}
-    for method in METHODS:
-        study, leakfree = (results.row(protocol, method).cell("val_p_acc").mean for protocol in ("study", "leakfree"))
-        worth[method] = NOT_RUN if study is None or leakfree is None else f"{_points(study - leakfree)} points"
+    points = {method: results.worth_of_copies(method) for method in METHODS}
+    worth = {method: NOT_RUN if value is None else f"{_points(value)} points" for method, value in points.items()}
     if set(worth.values()) == {NOT_RUN}:
         return "What copies in the test set are worth is not known yet, since no method was run under both protocols."
     said = ", ".join(f"{method} {points}" for method, points in worth.items())

@@ -121,10 +121,12 @@ def _of_run(evaluated: EvaluatedRun, labels: int) -> Line:
 def _means(results: Results, methods: Sequence[str]) -> list[Line]:
     """Return one of the study's tables: a line for each method under each protocol."""
     return [
-        {"protocol": protocol, "method": method, "runs": str(len(row.runs))} | _of_row(row)
+        {"protocol": protocol, "method": method, "runs": str(len(row.runs))}
+        | _of_row(row)
+        | {"study_less_leakfree_points": NOT_RUN if worth is None else hundredths(worth)}
         for protocol in results.comparison.plan.protocols
         for method in methods
-        for row in [results.row(protocol, method)]
+        for row, worth in [(results.row(protocol, method), results.worth_of_copies(method))]
     ]
 
 
