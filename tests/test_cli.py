@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -52,7 +53,7 @@ def class_folders(tmp_path: Path) -> Path:
 
 
 def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None:
-    def json_of(*arguments: object) -> dict[str, object]:
+    def json_of(*arguments: object) -> dict[str, Any]:
         done = fewscan(*arguments, "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)
@@ -73,6 +74,8 @@ def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None
     evaluated = json_of("evaluate", "run")
     assert evaluated["test_images"] == 16
     assert evaluated["test_openings"] == 1
+    for read_out in ("accuracy", "similarity_accuracy", "nearest_neighbor_accuracy"):
+        assert set(evaluated[read_out]) == {"value", "low", "high"}
     labelled = json_of("label", "run", class_folders, "--out", "labels.csv")
     assert (labelled["scans"], labelled["unreadable"]) == (61, 1)
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 62
@@ -176,6 +179,7 @@ def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
 ) -> None:
     out = tmp_path / "comparison"
     assert message in refusal(fewscan("compare", split_dataset.folder, "--out", out, *arguments))
+    assert not out.exists()
 
 
 def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(

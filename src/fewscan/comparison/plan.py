@@ -85,12 +85,15 @@ class Comparison:
     def begin(cls, folder: Path, plan: Plan) -> Self:
         """Make the folder of a comparison, or go on with the one that stands there, with all that was planned before.
 
-        Raises FewscanError where something else stands there, or where its comparison has another dataset, split, recipe or
-        other settings.
+        Raises FewscanError where the dataset cannot give the splits, where something else stands there, or where the comparison
+        there has another dataset, split, recipe or other settings.
         """
         if not folder.exists():
             with new_folder(folder) as temporary:
                 write_text(temporary / PLAN_FILE, plan.model_dump_json(indent=2) + "\n")
+                for protocol in plan.protocols:
+                    # A split that the dataset cannot give leaves no folder behind that would ask for it again.
+                    cls(temporary, plan).dataset(protocol)
             return cls(folder, plan)
         old = cls.open(folder).plan
         for name in ("dataset_fingerprint", "split", "recipe", "changes"):
@@ -118,7 +121,7 @@ class Comparison:
             raise FewscanError(f"{folder / PLAN_FILE} is damaged: choose another --out") from None
 
     def dataset(self, protocol: Protocol) -> Dataset:
-        """Return the dataset under the split of `protocol`, drawn when it is first asked for."""
+        """Return the dataset under the split of `protocol`, which is drawn when it is first asked for."""
         folder = self.folder / "datasets" / protocol
         if not folder.exists():
             size = self.plan.split
