@@ -29,6 +29,7 @@ AsJson = Annotated[
 ]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
+Recipe = Annotated[str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")]
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
 
 
@@ -157,9 +158,7 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's.")
     ] = None,
     method: Annotated[str, typer.Option(help="The way of learning; 'fewscan methods' lists them.")] = "joint",
-    recipe: Annotated[
-        str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")
-    ] = "fewscan",
+    recipe: Recipe = "fewscan",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run, as if nothing had happened.")
     ] = False,
@@ -255,9 +254,7 @@ def compare(
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
     seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
     protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
-    recipe: Annotated[
-        str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")
-    ] = "fewscan",
+    recipe: Recipe = "fewscan",
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
     test: Annotated[int | None, typer.Option(help="Images in the test part. [default: as in the dataset's split]")] = None,
     validation: Annotated[
