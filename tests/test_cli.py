@@ -264,4 +264,4 @@ def test_a_full_disk_stops_training_in_one_line(split_dataset: Dataset, tmp_path
 
 def test_methods_are_listed() -> None:
     listed = json.loads(fewscan("methods", "--json").stdout)
-    assert set(listed) == {"supervised", "simclr", "joint"}
+    assert set(listed) == {"supervised", "barlow_twins", "nnclr", "simclr", "joint"}
