@@ -4,8 +4,8 @@ TensorFlow does not live beside this project's PyTorch, so it gets an environmen
 
     python3 -m venv keras && keras/bin/pip install tensorflow-cpu && keras/bin/python benchmarks/keras_step.py [--batch 512]
 
-The study's encoder and projection head, a horizontal flip for each view, NT-Xent, Adam, one compiled graph. Prints one JSON object;
-images per second are images before views, as in `benchmarks.pretrain`.
+The study's encoder and projection head, a horizontal flip for each view, NT-Xent, Adam, one compiled graph. Prints one JSON
+object; images per second are images before views, as in `benchmarks.pretrain`.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python -m benchmarks.pretrain [--encoder study_cnn] [--views scan] [--batch 512] [--only fewscan limit ...] [--json]
 
-One step makes two views of every image of a batch, sends them through encoder and projection head, takes NT-Xent, goes back and moves
-the weights with Adam. Timed on the same images, one after the other, each in a process of its own:
+One step makes two views of every image of a batch, sends them through encoder and projection head, takes NT-Xent, goes back and
+moves the weights with Adam. Timed on the same images, one after the other, each in a process of its own:
 
 fewscan   what `fewscan train --method simclr` does, loop and logging included, and where its time goes
 limit     the encoder's forward and backward pass alone, on tensors that are ready, channels-last, freed memory kept

@@ -1,0 +1,95 @@
+"""How fast a folder of new scans is labelled, how near that is to the network alone, and in how much memory as folders grow.
+
+    python -m benchmarks.label [--scans 1000 10000] [--encoder resnet_small] [--json]
+
+The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labelled in a
+process of its own, so that its peak of memory is its own.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import fewscan
+from fewscan.data.phantoms import write_practice_scans
+from fewscan.evaluation.predictor import Predictor
+from fewscan.training.run import Run
+
+DRAWN = 500
+NETWORK_SCANS = 4096
+
+
+def peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def network_alone(run: Run) -> float:
+    """Return scans per second of the network on pixels that are ready."""
+    size_px = run.record.image_size_px
+    pixels = np.random.default_rng(0).integers(0, 256, (NETWORK_SCANS, 1, size_px, size_px), dtype=np.uint8)
+    predictor = Predictor.of(run)
+    predictor.predict(pixels[:512])
+    began = time.perf_counter()
+    predictor.predict(pixels)
+    return NETWORK_SCANS / (time.perf_counter() - began)
+
+
+def labeled(run: Path, folder: Path, out: Path) -> dict[str, float]:
+    began = time.perf_counter()
+    summary = fewscan.label(run, folder, out=out)
+    seconds = time.perf_counter() - began
+    return {
+        "scans": summary.scans,
+        "unreadable": summary.unreadable,
+        "seconds": round(seconds, 2),
+        "scans_per_second": round(summary.scans / seconds, 1),
+        "peak_memory_mb": round(peak_memory_mb()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scans", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--encoder", choices=["resnet_small", "study_cnn"], default="resnet_small")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--one", type=Path, nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(labeled(*arguments.one)))
+        return
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_practice_scans(folder / "drawn", images=DRAWN)
+        fewscan.import_scans(folder / "drawn", folder / "dataset")
+        fewscan.split(folder / "dataset", labeled=200, test=20, protocol="study")
+        run = fewscan.train(folder / "dataset", out=folder / "run", method="supervised", encoder=arguments.encoder, epochs=1)
+        drawn = sorted(path for path in (folder / "drawn").rglob("*") if path.is_file())
+        growth = []
+        for count in arguments.scans:
+            linked = folder / str(count)
+            linked.mkdir()
+            for number in range(count):
+                os.link(drawn[number % len(drawn)], linked / f"{number:06}{drawn[number % len(drawn)].suffix}")
+            command = [sys.executable, "-m", "benchmarks.label", "--one", run.folder, linked, folder / f"{count}.csv"]
+            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
+            growth.append(json.loads(done.stdout))
+        figures = {"encoder": arguments.encoder, "network_alone_per_second": round(network_alone(run), 1), "folders": growth}
+    if arguments.json:
+        print(json.dumps(figures))
+        return
+    print(f"{arguments.encoder}: the network alone {figures['network_alone_per_second']} scans/s")
+    for folder_figures in growth:
+        print("  ".join(f"{key} {value}" for key, value in folder_figures.items()))
+
+
+if __name__ == "__main__":
+    main()
