@@ -2,8 +2,8 @@
 
     python -m benchmarks.label [--scans 1000 10000] [--encoder resnet_small] [--json]
 
-The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labelled in a
-process of its own, so that its peak of memory is its own.
+The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labelled in
+a process of its own, so that its peak of memory is its own.
 """
 
 import argparse
