@@ -11,7 +11,8 @@ usual     the usual pipeline: a DataLoader with two workers that changes image a
           and loss, in PyTorch's default memory layout and with its default allocator
 kornia    the same, with views made by kornia for the whole batch at once, without workers (needs the package kornia)
 
-Images per second are images before views: each is seen twice. The first steps warm up and are not counted.
+`usual` and `kornia` compute in float32, as examples do. Images per second are images before views: each is seen twice. The
+first steps warm up and are not counted.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def per_second(step: Callable[[], None], images: int, steps: int) -> float:
     return images * steps / (time.perf_counter() - began)
 
 
-def limit(pixels: np.ndarray, encoder: str, views: str, batch: int, steps: int) -> dict[str, float]:
+def limit(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     keep_freed_memory()
     network = new_network(encoder, pixels.shape[-1]).encoder.to(memory_format=torch.channels_last)
     images = torch.rand(2 * batch, 1, pixels.shape[-1], pixels.shape[-1], device=device())
@@ -89,7 +90,9 @@ def limit(pixels: np.ndarray, encoder: str, views: str, batch: int, steps: int) 
 
     def step() -> None:
         network.zero_grad()
-        network(images).square().mean().backward()
+        with torch.autocast(device().type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+            h = network(images)
+        h.float().square().mean().backward()
 
     return {"images_per_second": per_second(step, batch, steps)}
 
@@ -126,7 +129,7 @@ class PillowViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(np.asarray(image, dtype=np.float32))[None] / 255
 
 
-def usual(pixels: np.ndarray, encoder: str, views: str, batch: int, steps: int) -> dict[str, float]:
+def usual(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     workers = torch.utils.data.DataLoader(
         PillowViews(pixels, views), batch_size=batch, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
     )
@@ -138,7 +141,7 @@ def usual(pixels: np.ndarray, encoder: str, views: str, batch: int, steps: int) 
     return {"images_per_second": per_second(plain_step(encoder, pixels.shape[-1], batches()), batch, steps)}
 
 
-def kornia(pixels: np.ndarray, encoder: str, views: str, batch: int, steps: int) -> dict[str, float]:
+def kornia(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     import kornia.augmentation as augmentation
 
     changes: list[nn.Module] = [augmentation.RandomHorizontalFlip(p=0.5)]
@@ -206,7 +209,9 @@ class Seconds(NamedTuple):
     parts: dict[str, float]
 
 
-def epochs_of_training(dataset: Dataset, encoder: str, views: str, batch: int, steps: int, watch: Stopwatch) -> list[Seconds]:
+def epochs_of_training(
+    dataset: Dataset, encoder: str, views: str, precision: str, batch: int, steps: int, watch: Stopwatch
+) -> list[Seconds]:
     """Train `simclr` as `fewscan train` does, one epoch to warm up and `steps` at least, and return its epochs."""
     epochs: list[Seconds] = []
     log = Run.log
@@ -224,6 +229,7 @@ def epochs_of_training(dataset: Dataset, encoder: str, views: str, batch: int, s
             recipe="study",
             encoder=encoder,
             views=views,
+            precision=precision,
             batch_size=batch,
             epochs=1 + -(-steps // per_epoch),
             probe_images=0,
@@ -231,9 +237,9 @@ def epochs_of_training(dataset: Dataset, encoder: str, views: str, batch: int, s
     return epochs
 
 
-def ours(dataset: Dataset, encoder: str, views: str, batch: int, steps: int) -> dict[str, float]:
+def ours(dataset: Dataset, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     """Return the speed of a run that nobody watches, then the shares of its parts in one that is watched."""
-    unwatched = epochs_of_training(dataset, encoder, views, batch, steps, Stopwatch())
+    unwatched = epochs_of_training(dataset, encoder, views, precision, batch, steps, Stopwatch())
     images = len(dataset.rows("labeled", "unlabeled"))
     figures = {"images_per_second": images * (len(unwatched) - 1) / sum(epoch.seconds for epoch in unwatched[1:])}
     parts = {
@@ -249,7 +255,7 @@ def ours(dataset: Dataset, encoder: str, views: str, batch: int, steps: int) -> 
     with ExitStack() as stack:
         for part, (owner, name) in parts.items():
             stack.enter_context(patch.object(owner, name, watch.timed(part, getattr(owner, name))))
-        watched = epochs_of_training(dataset, encoder, views, batch, steps, watch)
+        watched = epochs_of_training(dataset, encoder, views, precision, batch, steps, watch)
     seconds = sum(epoch.seconds for epoch in watched[1:])
     spent = {part: watched[-1].parts[part] - watched[0].parts[part] for part in parts}
     figures |= {f"share_{part}": value / seconds for part, value in spent.items()}
@@ -258,7 +264,7 @@ def ours(dataset: Dataset, encoder: str, views: str, batch: int, steps: int) -> 
 
 def one_pipeline(arguments: argparse.Namespace) -> dict[str, float]:
     dataset = Dataset.open(arguments.dataset)
-    given = (arguments.encoder, arguments.views, arguments.batch, arguments.steps)
+    given = (arguments.encoder, arguments.views, arguments.precision, arguments.batch, arguments.steps)
     if arguments.pipeline == "fewscan":
         figures = ours(dataset, *given)
     else:
@@ -272,6 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", choices=["study_cnn", "resnet_small"], default="study_cnn")
     parser.add_argument("--views", choices=["scan", "study"], default="scan")
+    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="32-true", help="of fewscan and limit")
     parser.add_argument("--size", type=int, default=96, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=512, help="images in a step, each seen twice")
     parser.add_argument("--steps", type=int, default=6, help="counted steps, at least")
@@ -284,7 +291,9 @@ def main() -> None:
         print(json.dumps(one_pipeline(arguments)))
         return
 
-    figures: dict[str, Any] = {name: getattr(arguments, name) for name in ("encoder", "views", "size", "batch", "steps")} | {
+    figures: dict[str, Any] = {
+        name: getattr(arguments, name) for name in ("encoder", "views", "precision", "size", "batch", "steps")
+    } | {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine": torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.system()} {platform.machine()}",
@@ -295,7 +304,11 @@ def main() -> None:
         fewscan.import_scans(scans, dataset, size_px=arguments.size)
         fewscan.split(dataset, labeled=arguments.batch, test=4, validation=0, protocol="study")
         for pipeline in arguments.only:
-            options = [word for name in ("encoder", "views", "batch", "steps") for word in (f"--{name}", str(figures[name]))]
+            options = [
+                word
+                for name in ("encoder", "views", "precision", "batch", "steps")
+                for word in (f"--{name}", str(figures[name]))
+            ]
             done = subprocess.run(
                 [sys.executable, "-m", "benchmarks.pretrain", "--pipeline", pipeline, "--dataset", str(dataset), *options],
                 stdout=subprocess.PIPE,

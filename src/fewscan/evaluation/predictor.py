@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from fewscan.models.network import Network
+from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
 from fewscan.training.images import ImageRows
 from fewscan.training.predict import predict
@@ -31,6 +32,7 @@ class Predictor:
     @classmethod
     def of(cls, run: Run) -> Self:
         """Load a finished run; raises FewscanError where it is unfinished or damaged."""
+        keep_freed_memory()
         wanted = run.settings.device
         found = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(run.load_network(), torch.device(found if wanted == "auto" else wanted))
