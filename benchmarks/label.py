@@ -8,10 +8,6 @@ a process of its own, so that its peak of memory is its own.
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,16 +15,11 @@ from pathlib import Path
 import numpy as np
 
 import fewscan
-from fewscan.data.phantoms import write_practice_scans
+from benchmarks.measure import draw_scans, in_own_process, link_scans, peak_memory_mb
 from fewscan.evaluation.predictor import Predictor
 from fewscan.training.run import Run
 
-DRAWN = 500
 NETWORK_SCANS = 4096
-
-
-def peak_memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def network_alone(run: Run) -> float:
@@ -68,20 +59,15 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_practice_scans(folder / "drawn", images=DRAWN)
-        fewscan.import_scans(folder / "drawn", folder / "dataset")
+        drawn = folder / "drawn"
+        draw_scans(drawn)
+        fewscan.import_scans(drawn, folder / "dataset")
         fewscan.split(folder / "dataset", labeled=200, test=20, protocol="study")
         run = fewscan.train(folder / "dataset", out=folder / "run", method="supervised", encoder=arguments.encoder, epochs=1)
-        drawn = sorted(path for path in (folder / "drawn").rglob("*") if path.is_file())
         growth = []
         for count in arguments.scans:
-            linked = folder / str(count)
-            linked.mkdir()
-            for number in range(count):
-                os.link(drawn[number % len(drawn)], linked / f"{number:06}{drawn[number % len(drawn)].suffix}")
-            command = [sys.executable, "-m", "benchmarks.label", "--one", run.folder, linked, folder / f"{count}.csv"]
-            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
-            growth.append(json.loads(done.stdout))
+            link_scans(drawn, folder / str(count), count)
+            growth.append(in_own_process("benchmarks.label", "--one", run.folder, folder / str(count), folder / f"{count}.csv"))
         figures = {"encoder": arguments.encoder, "network_alone_per_second": round(network_alone(run), 1), "folders": growth}
     if arguments.json:
         print(json.dumps(figures))

@@ -18,7 +18,6 @@ first steps warm up and are not counted.
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from torch import Tensor, nn
 
 import fewscan
+from benchmarks.measure import peak_memory_mb
 from fewscan.data.dataset import Dataset
 from fewscan.data.phantoms import write_practice_scans
 from fewscan.methods.losses import nt_xent
@@ -270,8 +270,7 @@ def one_pipeline(arguments: argparse.Namespace) -> dict[str, float]:
     else:
         pipelines = {"limit": limit, "usual": usual, "kornia": kornia}
         figures = pipelines[arguments.pipeline](np.array(dataset.pixels), *given)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
-    return figures | {"peak_mb": peak}
+    return figures | {"peak_mb": peak_memory_mb()}
 
 
 def main() -> None:

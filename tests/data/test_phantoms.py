@@ -90,6 +90,18 @@ def test_a_glioma_lies_inside_the_brain_away_from_the_skull(phantoms: list[Phant
             assert to_skull_px[phantom.tumour_mask].min() > 2
 
 
+def test_a_head_whose_deepest_part_lies_at_the_sella_still_gets_a_glioma() -> None:
+    # The one state in a hundred thousand practice scans that once found no place for the tumour.
+    rng = np.random.default_rng()
+    rng.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": 79940816496403291897492560890271987051, "inc": 87136372517582989555478159403783844777},
+        "has_uint32": 1,
+        "uinteger": 1314380955,
+    }
+    assert draw_phantom(rng, "glioma", size_px=96).tumour_mask.any()
+
+
 def test_a_meningioma_lies_within_the_skull_and_touches_it_broadly(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label == "meningioma":

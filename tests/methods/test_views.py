@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
-from fewscan.methods.views import ViewParameters, ViewSettings, apply_views, plain, sample_views
+from fewscan.methods.views import ScanParameters, ViewParameters, ViewSettings, apply_views, plain, sample_views
 
 
 def scans(count: int = 6, size: int = 24, channels: int = 1) -> Tensor:
@@ -17,9 +17,21 @@ def parameters(name: str, count: int = 6, size: int = 24, seed: int = 0, **chang
     return sample_views(settings, count, size, torch.Generator().manual_seed(seed))
 
 
+def scan_parameters(count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> ScanParameters:
+    drawn = parameters("scan", count, size, seed, **changes).scan
+    assert drawn is not None
+    return drawn
+
+
 def row(batch: ViewParameters, number: int) -> ViewParameters:
-    present = {name: value for name, value in vars(batch).items() if value is not None}
-    return ViewParameters(**{name: value[number : number + 1] for name, value in present.items()})
+    flip = batch.flip[number : number + 1]
+    if batch.scan is None:
+        return ViewParameters(flip)
+    values = {name: value[number : number + 1] for name, value in vars(batch.scan).items()}
+    for rows, value in (("blurred", "blur"), ("noisy", "noise")):
+        mine = getattr(batch.scan, rows) == number
+        values |= {rows: torch.zeros(int(mine.sum()), dtype=torch.int64), value: getattr(batch.scan, value)[mine]}
+    return ViewParameters(flip, ScanParameters(**values))
 
 
 @pytest.mark.parametrize("name", ["study", "scan"])
@@ -85,25 +97,30 @@ def test_a_flip_through_resampling_is_a_flip() -> None:
 
 
 def test_geometry_is_what_pytorchs_own_affine_grid_gives() -> None:
-    drawn = parameters("scan", **(NOTHING | {"minimum_crop": 0.6, "maximum_rotation_degrees": 20, "maximum_aspect": 1.3}))
-    assert drawn.affine is not None
+    changes = NOTHING | {"minimum_crop": 0.6, "maximum_rotation_degrees": 20, "maximum_aspect": 1.3}
     images = scans()
-    grid = F.affine_grid(drawn.affine, list(images.shape), align_corners=False)
+    grid = F.affine_grid(scan_parameters(**changes).affine, list(images.shape), align_corners=False)
     expected = F.grid_sample(plain(images), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    torch.testing.assert_close(apply_views(images, drawn), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(apply_views(images, parameters("scan", **changes)), expected, rtol=0, atol=1e-4)
 
 
 def test_gamma_and_contrast_follow_their_formulas() -> None:
-    images = scans()
-    drawn = parameters("scan", **(NOTHING | {"log_gamma": 0.5, "contrast": 0.3, "brightness": 0.1}))
-    assert drawn.gamma is not None
-    assert drawn.contrast is not None
-    assert drawn.brightness is not None
+    changes = NOTHING | {"log_gamma": 0.5, "contrast": 0.3, "brightness": 0.1}
+    images, drawn = scans(), scan_parameters(**changes)
     gamma, contrast, brightness = (x.view(-1, 1, 1, 1) for x in (drawn.gamma, drawn.contrast, drawn.brightness))
     raised = plain(images) ** gamma
     mean = raised.mean(dim=(1, 2, 3), keepdim=True)
     expected = ((raised - mean) * contrast + mean + brightness).clamp(0, 1)
-    torch.testing.assert_close(apply_views(images, drawn), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(apply_views(images, parameters("scan", **changes)), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_asked_share_of_a_batch_is_blurred_and_noisy(share: float) -> None:
+    drawn = scan_parameters(count=20, **(NOTHING | {"blur_probability": share, "noise_probability": share}))
+    for chosen in (drawn.blurred, drawn.noisy):
+        assert len(chosen.unique()) == len(chosen) == 20 * share
+    other = scan_parameters(count=20, seed=1, **(NOTHING | {"blur_probability": share}))
+    assert share in (0, 1) or drawn.blurred.tolist() != other.blurred.tolist()
 
 
 def test_blur_keeps_the_brightness_of_a_flat_image_and_softens_an_edge() -> None:
@@ -118,9 +135,10 @@ def test_blur_keeps_the_brightness_of_a_flat_image_and_softens_an_edge() -> None
 def test_noise_has_the_deviation_that_was_drawn() -> None:
     images = torch.full((4, 1, 64, 64), 128, dtype=torch.uint8)
     drawn = parameters("scan", count=4, size=64, **(NOTHING | {"noise_probability": 1, "maximum_noise": 0.1}))
-    assert drawn.noise is not None
+    assert drawn.scan is not None
+    deviation = drawn.scan.noise.std(dim=(1, 2, 3))[drawn.scan.noisy.argsort()]
     views = apply_views(images, drawn)
-    torch.testing.assert_close(views.std(dim=(1, 2, 3)), drawn.noise.std(dim=(1, 2, 3)), rtol=0.05, atol=1e-3)
+    torch.testing.assert_close(views.std(dim=(1, 2, 3)), deviation, rtol=0.05, atol=1e-3)
 
 
 def test_an_unknown_policy_is_refused() -> None:

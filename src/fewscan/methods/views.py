@@ -5,9 +5,10 @@ another crop: one geometric resampling (crop, aspect, flip, rotation), then blur
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal
 
+import pydantic
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -27,34 +28,45 @@ class ViewSettings(Settings):
     contrast: float = 0.4  # factor drawn from [1 - contrast, 1 + contrast]
     brightness: float = 0.2  # added, drawn from [-brightness, brightness]
     log_gamma: float = 0.5  # exponent drawn from exp([-log_gamma, log_gamma])
-    blur_probability: float = 0.3
-    noise_probability: float = 0.3
+    blur_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
+    noise_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
     maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
 
 
 @dataclass(frozen=True)
 class ViewParameters:
-    """How each of B images is changed; every field has B rows. `None` where the policy never makes that change."""
+    """How each of B images is changed."""
 
     flip: Tensor  # (B,) bool
-    affine: Tensor | None = None  # (B, 2, 3) from output to input coordinates in [-1, 1]; holds the flip too
-    contrast: Tensor | None = None  # (B,) factor around the image's mean
-    brightness: Tensor | None = None  # (B,) added
-    gamma: Tensor | None = None  # (B,) exponent
-    blur: Tensor | None = None  # (B,) weight in [0, 1] of the blurred image
-    noise: Tensor | None = None  # (B, 1, S, S) added
+    scan: "ScanParameters | None" = None  # what the policy `scan` changes besides
 
-    def to(self, device: torch.device) -> "ViewParameters":
-        """Return the same parameters on `device`."""
-        present = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
-        return replace(self, **{name: value.to(device) for name, value in present.items()})
+
+@dataclass(frozen=True)
+class ScanParameters:
+    """What the policy `scan` draws for B images."""
+
+    affine: Tensor  # (B, 2, 3) from output to input coordinates in [-1, 1]; holds the flip too
+    gamma: Tensor  # (B,) exponent
+    contrast: Tensor  # (B,) factor around the image's mean
+    brightness: Tensor  # (B,) added
+    blurred: Tensor  # (b,) int64, which images are blurred
+    blur: Tensor  # (b,) weight in [0, 1] of their blurred version
+    noisy: Tensor  # (n,) int64, which images get noise
+    noise: Tensor  # (n, 1, S, S) added to them
 
 
 def sample_views(settings: ViewSettings, count: int, image_size_px: int, generator: torch.Generator) -> ViewParameters:
-    """Draw the parameters of `count` views. The generator is the CPU's, so that a seed means the same on every device."""
+    """Draw the parameters of `count` views on the generator's device, which is then the only one that works on them.
 
-    def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(count, generator=generator)
+    Of every batch the same share is blurred and the same share gets noise, so that nobody need wait to know how many.
+    """
+    device = generator.device
+
+    def uniform(low: float, high: float, number: int = count) -> Tensor:
+        return low + (high - low) * torch.rand(number, generator=generator, device=device)
+
+    def some(share: float) -> Tensor:
+        return torch.randperm(count, generator=generator, device=device)[: round(share * count)]
 
     flip = uniform(0, 1) < settings.flip_probability
     if settings.name == "study":
@@ -74,37 +86,40 @@ def sample_views(settings: ViewSettings, count: int, image_size_px: int, generat
         ],
         dim=1,
     )
-    noise_deviation = uniform(0, settings.maximum_noise) * (uniform(0, 1) < settings.noise_probability)
+    blurred, noisy = some(settings.blur_probability), some(settings.noise_probability)
+    shape = (len(noisy), 1, image_size_px, image_size_px)
+    deviation = _column(uniform(0, settings.maximum_noise, len(noisy)))
     return ViewParameters(
-        flip=flip,
-        affine=affine,
-        contrast=uniform(1 - settings.contrast, 1 + settings.contrast),
-        brightness=uniform(-settings.brightness, settings.brightness),
-        gamma=uniform(-settings.log_gamma, settings.log_gamma).exp(),
-        blur=uniform(0, 1) * (uniform(0, 1) < settings.blur_probability),
-        noise=torch.randn(count, 1, image_size_px, image_size_px, generator=generator) * noise_deviation.view(-1, 1, 1, 1),
+        flip,
+        ScanParameters(
+            affine=affine,
+            gamma=uniform(-settings.log_gamma, settings.log_gamma).exp(),
+            contrast=uniform(1 - settings.contrast, 1 + settings.contrast),
+            brightness=uniform(-settings.brightness, settings.brightness),
+            blurred=blurred,
+            blur=uniform(0, 1, len(blurred)),
+            noisy=noisy,
+            noise=torch.randn(shape, generator=generator, device=device) * deviation,
+        ),
     )
 
 
 def apply_views(images: Tensor, parameters: ViewParameters) -> Tensor:
     """Return views (B, C, S, S) float32 in [0, 1] of images (B, C, S, S) uint8."""
     views = images.float() / 255
-    if parameters.affine is None:
+    scan = parameters.scan
+    if scan is None:
         return torch.where(_column(parameters.flip), views.flip(-1), views)
-    grid = _sampling_grid(parameters.affine, views.shape[-2], views.shape[-1])
+    grid = _sampling_grid(scan.affine, views.shape[-2], views.shape[-1])
     views = F.grid_sample(views, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    if parameters.blur is not None:
-        chosen = parameters.blur.nonzero().flatten()
-        views[chosen] = torch.lerp(views[chosen], _blurred(views[chosen]), _column(parameters.blur[chosen]))
-    if parameters.gamma is not None:
-        # exp2(g * log2(v)) is v ** g at half its price on a CPU.
-        views = views.clamp_(min=1e-6).log2_().mul_(_column(parameters.gamma)).exp2_()
-    if parameters.contrast is not None and parameters.brightness is not None:
-        mean = views.mean(dim=(1, 2, 3), keepdim=True)
-        contrast = _column(parameters.contrast)
-        views = views.mul_(contrast).add_(mean * (1 - contrast) + _column(parameters.brightness))
-    if parameters.noise is not None:
-        views = views.add_(parameters.noise)
+    sharp = views[scan.blurred]
+    views[scan.blurred] = torch.lerp(sharp, _blurred(sharp), _column(scan.blur))
+    # exp2(g * log2(v)) is v ** g at half its price on a CPU.
+    views = views.clamp_(min=1e-6).log2_().mul_(_column(scan.gamma)).exp2_()
+    mean = views.mean(dim=(1, 2, 3), keepdim=True)
+    contrast = _column(scan.contrast)
+    views = views.mul_(contrast).add_(mean * (1 - contrast) + _column(scan.brightness))
+    views[scan.noisy] += scan.noise
     return views.clamp_(0, 1)
 
 

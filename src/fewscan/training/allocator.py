@@ -8,7 +8,8 @@ M_TRIM_THRESHOLD = -1
 M_TOP_PAD = -2
 M_MMAP_MAX = -4
 
-KEPT_AT_MOST = 2**31 - 1
+# A threshold in bytes; -1 stands for the largest there is.
+NEVER = -1
 ASKED_FOR_AT_ONCE = 256 * 2**20
 
 
@@ -22,5 +23,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: KEPT_AT_MOST, M_TOP_PAD: ASKED_FOR_AT_ONCE}
+    settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: NEVER, M_TOP_PAD: ASKED_FOR_AT_ONCE}
     return all(libc.mallopt(name, value) for name, value in settings.items())

@@ -26,9 +26,6 @@ from fewscan.training.probes import BudgetRows, probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.tally import Tally, spoken, view_accuracies
 
-# Losses are looked at this often: on a GPU each look waits for the device.
-LOOK_EVERY_STEPS = 20
-
 # Of a method that trains on one view, c_acc and r_acc are taken on this many labelled images: a batch of the study's size.
 TWO_VIEW_IMAGES = 512
 
@@ -38,6 +35,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
     After every epoch its numbers are logged and the complete state is saved. With `resume` the run goes on from there: on a
     CPU with the same number of threads it computes, bit for bit, what it would have computed without the break.
+    Within an epoch nothing waits for the device.
     Raises FewscanError where a loss is not finite; the state after the last whole epoch is kept.
     """
     settings = run.settings
@@ -78,12 +76,12 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
                 # Step 1: one or two random views of every image.
-                generator = torch.Generator().manual_seed(_seed(settings.seed, epoch, step))
-                views = random_views(settings.views, images[batch], 2 if method.two_views else 1, generator)
+                seed = _seed(settings.seed, epoch, step)
+                views = random_views(settings.views, images[batch], 2 if method.two_views else 1, seed)
                 # Step 2: one forward pass for all of them.
                 view0, view1 = _separate(trained(views), len(batch))
                 # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
-                labels = rows.labels[batch].to(fabric.device)
+                labels = rows.labels[batch].to(fabric.device, non_blocking=True)
                 losses = method.losses(view0, view1, labels)
                 stepper.zero_grad()
                 fabric.backward(torch.stack(list(losses.values())).sum())
@@ -91,10 +89,10 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 averaged.update(network, done)
 
                 tally.add(losses, view0, view1, labels)
-                if step % LOOK_EVERY_STEPS == 0 or step == steps:
-                    _require_finite(tally, run, epoch)
                 bar.advance(task)
 
+            # Once an epoch: on a GPU, to look at a loss is to wait for the device.
+            _require_finite(tally, run, epoch)
             numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
             numbers |= tally.means()
             if not method.two_views and epoch == settings.epochs:
@@ -112,11 +110,15 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     run.save_network(averaged.network)
 
 
-def random_views(settings: ViewSettings, images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Return `count` views of each image (B, C, S, S) uint8, one batch after the other: (count * B, C, S, S) float32."""
+def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) -> Tensor:
+    """Return `count` views of each image (B, C, S, S) uint8, one batch after the other: (count * B, C, S, S) float32.
+
+    On one kind of device a seed always gives the same views.
+    """
+    generator = torch.Generator(images.device).manual_seed(seed)
     repeated = images.repeat(count, 1, 1, 1)
     parameters = sample_views(settings, len(repeated), images.shape[-1], generator)
-    return apply_views(repeated, parameters.to(images.device)).contiguous(memory_format=torch.channels_last)
+    return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 
 def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
@@ -130,8 +132,7 @@ def _two_view_accuracies(
 ) -> dict[str, float | None]:
     """Return c_acc and r_acc of a method that trains on one view: of labelled images seen twice, once training is over."""
     batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[:TWO_VIEW_IMAGES]
-    generator = torch.Generator().manual_seed(_seed(run.settings.seed, epoch, 0))
-    h0, h1 = network(random_views(run.settings.views, images[batch], 2, generator)).h.chunk(2)
+    h0, h1 = network(random_views(run.settings.views, images[batch], 2, _seed(run.settings.seed, epoch, 0))).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}
 
 

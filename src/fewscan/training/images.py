@@ -27,7 +27,7 @@ class ImageRows:
     def __getitem__(self, rows: Rows) -> Tensor:
         """Return (len(rows), C, S, S) uint8 on the device."""
         if isinstance(self.source, Tensor):
-            return self.source[torch.from_numpy(rows).to(self.device)]
+            return self.source[torch.from_numpy(rows).to(self.device, non_blocking=True)]
         return torch.from_numpy(self.source[rows]).to(self.device)
 
     def batches(self, rows: Rows) -> Iterator[Tensor]:

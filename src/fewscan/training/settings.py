@@ -13,6 +13,7 @@ from fewscan.methods.views import ViewSettings
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.training.batches import steps_per_epoch
+from fewscan.training.precision import fastest_precision
 
 
 class OptimizerSettings(Settings):
@@ -39,7 +40,7 @@ class RunSettings(Settings):
     probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]  # of training; what predicts computes in float32
     allow_leakage: bool = False
 
     @pydantic.field_validator("method", mode="before")
@@ -61,7 +62,8 @@ class RunSettings(Settings):
         """
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
-        base = merge({"heads": {}, "epochs": 1}, _recipe(recipe, kind))
+        precision = fastest_precision(str(changes.get("device", "auto")))
+        base = merge({"heads": {}, "epochs": 1, "precision": precision}, _recipe(recipe, kind))
         base = merge(base, {"method": asked, "heads": kind.heads})
         groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
         spelled_out = {

@@ -27,10 +27,11 @@ def draw_tumour(canvas: Canvas, outline: Outline, kind: str) -> Tumour:
         return Tumour(kind, outline.sella, rng.uniform(0.13, 0.2), strength)
     radius = rng.uniform(0.18, 0.29)
     depth = -outline.cavity
+    away_from_sella = canvas.ellipse(outline.sella, 0.42, 0.42) > 0
     place = np.abs(depth) < canvas.pixel
     if kind == "glioma":
-        place = depth > min(radius + 0.15, 0.8 * float(depth.max()))
-    return Tumour(kind, canvas.pick(place & (canvas.ellipse(outline.sella, 0.42, 0.42) > 0)), radius, strength)
+        place = depth > min(radius + 0.15, 0.8 * float(depth[away_from_sella].max()))
+    return Tumour(kind, canvas.pick(place & away_from_sella), radius, strength)
 
 
 def paint_tumour(canvas: Canvas, outline: Outline, tumour: Tumour) -> Mask:
