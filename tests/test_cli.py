@@ -166,6 +166,12 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
         (["--methods", "supervised,joind"], "did you mean 'joint'"),
         (["--seeds", "0,one"], "not 'one'"),
         (["--seeds", "-1"], "not '-1'"),
+        (["--labels-budget", "16,x"], "--labels-budget takes whole numbers separated by commas, not 'x'"),
+        (["--labels-budget", "16,0"], "--labels-budget takes positive whole numbers"),
+        (["--labels-budget", ""], "--labels-budget takes positive whole numbers"),
+        (["--labels-budget", "16,70", "--test", "30"], "70 labelled and 30 test images"),
+        (["--labels-budget", "16", "--labeled", "16"], "--labeled and --labels-budget exclude each other"),
+        (["labels_budget=16"], "give it as an option"),
         (["--protocol", "studi"], "did you mean 'study'"),
         (["--labeled", "70", "--test", "30"], "70 labelled and 30 test images"),
         (["epoch=3"], "did you mean 'epochs'"),
@@ -214,6 +220,43 @@ def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_a
     assert all(row["runs"] == 1 for row in json.loads(whole.stdout)["rows"])
     assert "not run" not in (out / "table2.csv").read_text()
     assert {path: path.stat().st_mtime_ns for path in networks} == networks
+
+
+def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(split_dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "efficiency"
+    command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree", "--json"]
+    command += ["--methods", "supervised,joint", "--labels-budget"]
+    quick = ["epochs=1", "batch_size=20", "encoder.dense_units=16", "device=cpu"]
+    planned = fewscan(*command, "16", "--no-train", *quick)
+    assert planned.returncode == 0, planned.stderr
+    assert [(row["labels"], row["method"], row["runs"]) for row in json.loads(planned.stdout)["rows"]] == [
+        (16, method, 0) for method in ("supervised", "joint")
+    ]
+    assert "not run" in (out / "label_efficiency.csv").read_text()
+    done = fewscan(*command, "16,8,16", *quick)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [row["runs"] for row in result["rows"]] == [1, 1, 1, 1]
+    for row in result["rows"]:
+        run = out / f"labels-{row['labels']}" / "runs" / "leakfree" / f"{row['method']}-seed0"
+        assert row["accuracy_percent_mean"] == 100 * json.loads((run / "evaluation.json").read_text())["accuracy"]["value"]
+        assert row["accuracy_percent_sd"] is None
+        assert (row["less_supervised_points"] is None) == (row["method"] == "supervised")
+    assert result["headline"].startswith("Under leakfree ")
+    assert Path(result["page"]) == out / "label_efficiency.html"
+    for name in ("label_efficiency.csv", "label_efficiency.png", "labels-16/comparison.html", "labels-8/comparison.html"):
+        assert (out / name).stat().st_size > 0
+
+
+def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(split_dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "efficiency"
+    command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree"]
+    failing = ["optimizer.learning_rate=1e30", "epochs=3", "batch_size=20", "encoder.dense_units=16", "device=cpu"]
+    done = fewscan(*command, "--methods", "simclr", "--labels-budget", "16,8", *failing)
+    assert done.returncode == 2
+    assert "error: 2 of 2 runs failed, labels-16/leakfree/simclr-seed0 for one: " in done.stderr.splitlines()[-1]
+    assert (out / "labels-8" / "runs" / "leakfree" / "simclr-seed0").is_dir()
+    assert "Under leakfree nothing was run with 16 and 8 labels." in (out / "label_efficiency.html").read_text()
 
 
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ IMAGES = 96
 SMALLER = {
     "--labeled 400 --test 200": "--labeled 24 --test 16",
     "labeled=400, test=200": "labeled=24, test=16",
+    "--labels-budget 400,100,40 --seeds 0,1,2": "--labels-budget 24,12 --methods supervised,joint",
     "epochs=40": "epochs=1",
 }
 
@@ -56,19 +57,21 @@ def test_the_commands_for_ones_own_scans(folder: Path) -> None:
 
 
 def test_the_command_that_compares(folder: Path) -> None:
-    (block,) = examples("sh", "fewscan compare mydata")
+    methods, budgets = examples("sh", "fewscan compare mydata")
     preparation = [
         "fewscan import scans --out mydata --size 48",
         "fewscan audit mydata",
         "fewscan split mydata --labeled 24 --test 16",
     ]
-    for line in [*preparation, f"{block.strip()} epochs=1 batch_size=16 encoder.width=16"]:
+    quick = "epochs=1 batch_size=16 encoder.width=16"
+    for line in [*preparation, f"{smaller(budgets).strip()} {quick}", f"{methods.strip()} {quick}"]:
         done = subprocess.run(
             [sys.executable, "-m", "fewscan", *line.split()[1:]], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert "joint" in done.stdout.splitlines()[0]
     assert (folder / "comparison" / "comparison.html").is_file()
+    assert (folder / "efficiency" / "label_efficiency.html").is_file()
 
 
 def test_the_python_example(folder: Path) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
+    from fewscan.comparison.budgets import LabelEfficiency
+    from fewscan.comparison.plan import Comparison
     from fewscan.comparison.results import Results
     from fewscan.data.audit import AuditResult
     from fewscan.data.dataset import Dataset, Protocol, Resize
@@ -164,10 +166,7 @@ def compare(
     Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison, make_plan
-    from fewscan.comparison.results import collect
-    from fewscan.comparison.trials import run_trials
     from fewscan.methods.registry import METHODS
-    from fewscan.reporting.comparison_page import write_comparison
 
     plan = make_plan(
         _dataset(dataset),
@@ -181,13 +180,66 @@ def compare(
         validation=validation,
     )
     comparison = Comparison.begin(Path(out), plan)
-    failures = run_trials(comparison, jobs) if train else {}
-    results = collect(comparison)
-    write_comparison(results)
-    if failures:
-        trial, reason = next(iter(failures.items()))
-        raise FewscanError(f"{len(failures)} of {len(comparison.plan.trials)} runs failed, {trial} for one: {reason}")
+    results, failures = _run_and_write(comparison, jobs, train)
+    _refuse_failures(failures, len(comparison.plan.trials))
     return results
+
+
+def compare_budgets(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    labels_budget: Sequence[int],
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] = ("study", "leakfree"),
+    recipe: str = "fewscan",
+    test: int | None = None,
+    validation: float | None = None,
+    jobs: int | None = None,
+    train: bool = True,
+    **settings: Any,
+) -> LabelEfficiency:
+    """Make a comparison like `compare`'s with each of several budgets of labels, and write how scores grow with labels.
+
+    `out` then holds a comparison in `labels-N` for every budget of N labels, and above them one table, figure and page. All
+    budgets have the same test images, and a smaller one's labels lie within a larger one's. All splits are drawn before the
+    first training begins. Called again with the same `out` it goes on where it stopped, and may add budgets.
+    Raises FewscanError where the dataset cannot give a budget, and where a run failed, after all others were trained and all
+    was written.
+    """
+    from fewscan.comparison.budgets import begin_budgets, collect_budgets, distinct_budgets
+    from fewscan.comparison.plan import make_plan
+    from fewscan.methods.registry import METHODS
+    from fewscan.progress import say
+    from fewscan.reporting.efficiency import write_efficiency
+
+    opened = _dataset(dataset)
+    plans = [
+        make_plan(
+            opened,
+            methods=list(METHODS) if methods is None else methods,
+            seeds=seeds,
+            protocols=protocols,
+            recipe=recipe,
+            changes=settings,
+            labeled=labels,
+            test=test,
+            validation=validation,
+        )
+        for labels in distinct_budgets(labels_budget)
+    ]
+    failures: dict[str, str] = {}
+    trials = 0
+    for comparison in begin_budgets(Path(out), plans):
+        say(f"{comparison.plan.split.labeled} labels")
+        _, failed = _run_and_write(comparison, jobs, train)
+        failures |= {f"{comparison.folder.name}/{trial}": reason for trial, reason in failed.items()}
+        trials += len(comparison.plan.trials)
+    efficiency = collect_budgets(Path(out))
+    write_efficiency(efficiency)
+    _refuse_failures(failures, trials)
+    return efficiency
 
 
 def methods() -> dict[str, str]:
@@ -195,6 +247,24 @@ def methods() -> dict[str, str]:
     from fewscan.methods.registry import METHODS
 
     return {name: method.summary for name, method in METHODS.items()}
+
+
+def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:
+    """Train what a comparison lacks, write its tables, figures and page, and return why runs failed, by their names."""
+    from fewscan.comparison.results import collect
+    from fewscan.comparison.trials import run_trials
+    from fewscan.reporting.comparison_page import write_comparison
+
+    failures = run_trials(comparison, jobs) if train else {}
+    results = collect(comparison)
+    write_comparison(results)
+    return results, {str(trial): reason for trial, reason in failures.items()}
+
+
+def _refuse_failures(failures: Mapping[str, str], trials: int) -> None:
+    if failures:
+        trial, reason = next(iter(failures.items()))
+        raise FewscanError(f"{len(failures)} of {trials} runs failed, {trial} for one: {reason}")
 
 
 def _dataset(dataset: str | Path | Dataset) -> Dataset:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -12,6 +12,10 @@ from fewscan import api
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.progress import say
+
+if TYPE_CHECKING:
+    from fewscan.comparison.budgets import LabelEfficiency
+    from fewscan.comparison.results import Results
 
 app = typer.Typer(
     add_completion=False,
@@ -256,6 +260,10 @@ def compare(
     protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
     recipe: Recipe = "fewscan",
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
+    labels_budget: Annotated[
+        str | None,
+        typer.Option(help="Several budgets of labels, separated by commas: a comparison with each, and scores against labels."),
+    ] = None,
     test: Annotated[int | None, typer.Option(help="Images in the test part. [default: as in the dataset's split]")] = None,
     validation: Annotated[
         float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
@@ -278,27 +286,43 @@ def compare(
     every method makes as many steps.
 
     Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --recipe study --out comparison epochs=25
-    """
-    from fewscan.reporting.comparison_page import PAGE_FILE, headline
 
-    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "test", "validation", "jobs", "train")
-    changes = _settings(settings, "compare", not_settings=options)
+    How many labels does it take? With --labels-budget there is such a comparison for every budget, in OUT/labels-N, on the same
+    test images, a smaller budget's labels within a larger one's; label_efficiency.csv, .png and .html set them side by side.
+    The same command goes on where it stopped, and may add budgets.
+
+    Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
+    """
+    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test", "validation")
+    changes = _settings(settings, "compare", not_settings=(*options, "jobs", "train"))
     if not isinstance(changes.get("method", {}), dict):
         raise FewscanError(f"choose the methods with --methods {changes['method']}")
-    results = api.compare(
-        dataset,
-        out=out,
-        methods=_listed(methods) or None,
-        seeds=[_seed(text) for text in _listed(seeds)],
-        protocols=_listed(protocol),
-        recipe=recipe,
-        labeled=labeled,
-        test=test,
-        validation=validation,
-        jobs=jobs,
-        train=train,
-        **changes,
-    )
+    if labels_budget is not None and labeled is not None:
+        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
+    asked: dict[str, Any] = {
+        "out": out,
+        "methods": _listed(methods) or None,
+        "seeds": _whole_numbers(seeds, "--seeds"),
+        "protocols": _listed(protocol),
+        "recipe": recipe,
+        "test": test,
+        "validation": validation,
+        "jobs": jobs,
+        "train": train,
+    }
+    if labels_budget is None:
+        results = api.compare(dataset, labeled=labeled, **asked, **changes)
+        _finish_comparison(results, as_json)
+    else:
+        budgets = _whole_numbers(labels_budget, "--labels-budget")
+        efficiency = api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes)
+        _finish_budgets(efficiency, as_json)
+
+
+def _finish_comparison(results: "Results", as_json: bool) -> None:
+    from fewscan.reporting.comparison_page import PAGE_FILE, headline
+
+    out = results.comparison.folder
     rows: list[dict[str, Any]] = [
         {
             "protocol": row.protocol,
@@ -315,7 +339,26 @@ def compare(
         as_json,
         {"page": str(page), "headline": headline(results), "rows": rows},
         [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        f"fewscan report {out}/runs/{results.comparison.plan.trials[0]}",
+        f"fewscan report {results.comparison.run_folder(results.comparison.plan.trials[0])}",
+    )
+
+
+def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
+    from fewscan.reporting.efficiency import PAGE_FILE, headline
+
+    rows = [point.numbers() for point in efficiency.points]
+    lines = [
+        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {_percent(row['accuracy_percent_mean'])}"
+        for row in rows
+    ]
+    page = efficiency.folder / PAGE_FILE
+    said = headline(efficiency)
+    plan = efficiency.plans[0]
+    _finish(
+        as_json,
+        {"page": str(page), "headline": " ".join(said), "rows": rows},
+        [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
+        f"fewscan report {efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0])}",
     )
 
 
@@ -354,10 +397,12 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise FewscanError(f"--seeds takes whole numbers separated by commas, not '{text}'")
-    return int(text)
+def _whole_numbers(text: str, option: str) -> list[int]:
+    parts = _listed(text)
+    for part in parts:
+        if not part.isdecimal():
+            raise FewscanError(f"{option} takes whole numbers separated by commas, not '{part}'")
+    return [int(part) for part in parts]
 
 
 def _percent(value: float | None) -> str:

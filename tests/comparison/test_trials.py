@@ -163,11 +163,17 @@ def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Datas
     dataset = make_dataset()
     with pytest.raises(FewscanError, match="--labeled"):
         plan(dataset)
-    assert plan(dataset, labeled=16, test=24).split.model_dump() == {"labeled": 16, "validation": 0.2, "test": 24, "seed": 0}
+    assert plan(dataset, labeled=16, test=24).split.model_dump() == {
+        "labeled": 16,
+        "within": (),
+        "validation": 0.2,
+        "test": 24,
+        "seed": 0,
+    }
 
 
 def test_sizes_come_from_the_datasets_own_split(split_dataset: Dataset) -> None:
-    assert plan(split_dataset).split.model_dump() == {"labeled": 16, "validation": 0.25, "test": 24, "seed": 0}
+    assert plan(split_dataset).split.model_dump() == {"labeled": 16, "within": (), "validation": 0.25, "test": 24, "seed": 0}
 
 
 def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -183,3 +184,20 @@ def test_a_split_cut_short_is_noticed(make_dataset: MakeDataset) -> None:
     cut_short = Dataset(done.folder, done.description, done.manifest.assign(split=moved))
     with pytest.raises(FewscanError, match="fewscan split"):
         cut_short.require_split()
+
+
+@given(size=st.integers(1, 8), seed=st.integers(0, 5))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(make_dataset: MakeDataset, size: int, seed: int) -> None:
+    dataset = make_dataset(160, groups=[row // 4 // size * 4 + row % 4 for row in range(160)])
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(160)))
+    draws = [
+        split(dataset, labeled=labeled, within=within, test=24, validation=0.0, seed=seed)
+        for labeled, within in ((60, ()), (20, (60,)), (8, (60, 20)))
+    ]
+    for larger, smaller in pairwise(draws):
+        assert set(smaller.rows("labeled")) < set(larger.rows("labeled"))
+        assert np.array_equal(smaller.rows("test"), larger.rows("test"))
+        assert parts_of_groups(smaller).max() == 1
+        # What the smaller budget leaves, group by group, is there to learn from without its label.
+        assert set(larger.rows("unlabeled")) <= set(smaller.rows("unlabeled"))

@@ -41,6 +41,7 @@ class SplitSizes(Settings):
     """How the parts of either protocol's split are drawn."""
 
     labeled: int  # the budget of labels, the validation part included
+    within: tuple[int, ...] = ()  # larger budgets that it was drawn out of, the largest first
     validation: float  # share of the budget
     test: int
     seed: int
@@ -57,6 +58,10 @@ class Plan(Settings):
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     protocols: tuple[Protocol, ...]
+
+    def with_labels(self, labels: int, within: Sequence[int]) -> Self:
+        """Return the same plan with another budget of labels, drawn out of larger ones."""
+        return self.model_copy(update={"split": self.split.model_copy(update={"labeled": labels, "within": tuple(within)})})
 
     @property
     def trials(self) -> list[Trial]:
@@ -95,13 +100,9 @@ class Comparison:
                     # A split that the dataset cannot give leaves no folder behind that would ask for it again.
                     cls(temporary, plan).dataset(protocol)
             return cls(folder, plan)
-        old = cls.open(folder).plan
-        for name in ("dataset_fingerprint", "split", "recipe", "changes"):
-            if getattr(old, name) != getattr(plan, name):
-                raise FewscanError(
-                    f"{folder} holds a comparison with another {name.removesuffix('_fingerprint')} "
-                    f"({_brief(getattr(old, name))}, not {_brief(getattr(plan, name))}): choose another --out"
-                )
+        standing = cls.open(folder)
+        standing.refuse_another(plan)
+        old = standing.plan
         grown = plan.model_copy(
             update={name: _joined(getattr(old, name), getattr(plan, name)) for name in ("methods", "seeds", "protocols")}
         )
@@ -120,6 +121,16 @@ class Comparison:
         except ValueError:
             raise FewscanError(f"{folder / PLAN_FILE} is damaged: choose another --out") from None
 
+    def refuse_another(self, plan: Plan) -> None:
+        """Raise FewscanError where `plan` has another dataset, split, recipe or other settings than stand here."""
+        for name in ("dataset_fingerprint", "split", "recipe", "changes"):
+            old, new = getattr(self.plan, name), getattr(plan, name)
+            if old != new:
+                raise FewscanError(
+                    f"{self.folder} holds a comparison with another {name.removesuffix('_fingerprint')} "
+                    f"({_brief(old)}, not {_brief(new)}): choose another --out"
+                )
+
     def dataset(self, protocol: Protocol) -> Dataset:
         """Return the dataset under the split of `protocol`, which is drawn when it is first asked for."""
         folder = self.folder / "datasets" / protocol
@@ -128,7 +139,13 @@ class Comparison:
             with new_folder(folder) as temporary:
                 shared = Dataset.open(self.plan.dataset).sharing_pixels(temporary)
                 split(
-                    shared, protocol=protocol, labeled=size.labeled, test=size.test, validation=size.validation, seed=size.seed
+                    shared,
+                    protocol=protocol,
+                    labeled=size.labeled,
+                    test=size.test,
+                    validation=size.validation,
+                    seed=size.seed,
+                    within=size.within,
                 )
         return Dataset.open(folder)
 

@@ -4,6 +4,8 @@
 of an image, images of a patient) on one side.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,13 +17,22 @@ Rows = npt.NDArray[np.int64]
 
 
 def split(
-    dataset: Dataset, *, protocol: Protocol = "leakfree", labeled: int, test: int, validation: float = 0.2, seed: int = 0
+    dataset: Dataset,
+    *,
+    protocol: Protocol = "leakfree",
+    labeled: int,
+    test: int,
+    validation: float = 0.2,
+    seed: int = 0,
+    within: Sequence[int] = (),
 ) -> Dataset:
     """Draw a split, write it into the manifest and return the dataset that has it.
 
     labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. (Where groups are large it may
     be somewhat less, so that none of the budget is lost.) test: images in the test part. All parts hold the classes in the
-    proportion of the labelled images. What no part takes is `unlabeled`, whether its label is known or not.
+    proportion of the labelled images. What no part takes is `unlabeled`, whether its label is known or not. within: larger
+    budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
+    theirs whatever the groups.
 
     Under `leakfree` a group is never in two parts. A set of copies counts once in the test part and costs one label: its other
     images are left out, unless more labels are asked for than there are distinct images. Left out, too, are images whose copies
@@ -33,11 +44,13 @@ def split(
     grouped = protocol == "leakfree"
     draw = _Draw(dataset, grouped, np.random.default_rng(seed))
     undrawn = draw.take("test", test, draw.groups)
-    rest = draw.take("labeled", labeled, undrawn)
-    budget = [group[draw.parts[group] == "labeled"] for group in undrawn]
-    draw.take("validation", validation_images, [group for group in budget if len(group)], cut_groups=False)
-    for group in rest:
-        draw.parts[group] = "unlabeled"
+    budget = undrawn
+    for images in (*within, labeled):
+        budget = draw.take_labels(images, budget)
+    draw.take("validation", validation_images, budget, cut_groups=False)
+    for group in undrawn:
+        if pd.isna(draw.parts[group]).all():
+            draw.parts[group] = "unlabeled"
 
     manifest = dataset.manifest.assign(split=pd.array(draw.parts, dtype="str"))
     counts = {part: int((draw.parts == part).sum()) for part in SPLITS}
@@ -54,7 +67,10 @@ def split(
 
 
 class _Draw:
-    """Rows dealt out in one random order, so that a smaller budget of labels is a subset of a larger one."""
+    """Rows dealt out in one random order, so that a smaller budget of labels is mostly a subset of a larger one.
+
+    Not so where it cannot hold a group that the larger one holds, and takes others in its place.
+    """
 
     def __init__(self, dataset: Dataset, grouped: bool, random: np.random.Generator) -> None:
         rows = dataset.usable
@@ -106,6 +122,13 @@ class _Draw:
                 f"group of copies or a patient: ask for fewer"
             )
         return groups
+
+    def take_labels(self, count: int, groups: list[Rows]) -> list[Rows]:
+        """Make `count` images of `groups` the labelled ones, and no others, and return them, group by group."""
+        self.parts[self.parts == "labeled"] = None
+        self.take("labeled", count, groups)
+        granted = [group[self.parts[group] == "labeled"] for group in groups]
+        return [group for group in granted if len(group)]
 
     def _give(self, part: Split, rows: Rows, wanted: Rows) -> None:
         self.parts[rows] = part

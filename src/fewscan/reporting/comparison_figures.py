@@ -106,7 +106,7 @@ def draw_figures(results: Results) -> dict[str, Figure]:
     return dict(zip(FILES, drawn, strict=True))
 
 
-def _new_figure(height_inches: float, footer: Sequence[str]) -> tuple[Figure, SubFigure]:
+def new_figure(height_inches: float, footer: Sequence[str]) -> tuple[Figure, SubFigure]:
     """Return a figure and the part of it that lies above the footer."""
     size = (WIDTH_INCHES, height_inches + FOOTER_INCHES)
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
@@ -152,7 +152,7 @@ def _samples(results: Results) -> Figure:
         f"{dataset.description.image_size_px} px",
         STAND_IN if results.stands_in else "",
     ]
-    figure, content = _new_figure(sum(heights), footer)
+    figure, content = new_figure(sum(heights), footer)
     above, below = content.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     _head(above, f"Labelled images (of {len(labeled):,})")
     grid = above.subplots(len(dataset.classes), 1, squeeze=False)
@@ -199,7 +199,7 @@ def _methods_apart(results: Results, methods: tuple[str, str]) -> Figure:
     # One protocol leaves room for accuracy and loss side by side, as in the study.
     columns = 2 if len(protocols) == 1 else 1
     lines = 4 // columns
-    figure, content = _new_figure(2.45 * lines, _footer(results))
+    figure, content = new_figure(2.45 * lines, _footer(results))
     parts = content.subfigures(lines, columns, squeeze=False).flat
     for letter, method in zip("ab", methods, strict=True):
         rows = [results.row(protocol, method) for protocol in protocols]
@@ -209,7 +209,7 @@ def _methods_apart(results: Results, methods: tuple[str, str]) -> Figure:
                 prepare_epoch_axes(axes, "light")
                 draw(axes, row)
                 if not row.runs:
-                    _say_not_run(axes)
+                    say_not_run(axes)
             _legend_outside(part)
     return figure
 
@@ -240,7 +240,8 @@ def _draw_losses(axes: Axes, row: Row) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _say_not_run(axes: Axes) -> None:
+def say_not_run(axes: Axes) -> None:
+    """Write `not run` into a plot without curves."""
     axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", fontsize=11, color=INK["light"])
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
     axes.grid(visible=False)
@@ -287,14 +288,14 @@ def _losses_together(results: Results) -> Figure:
 def _methods_together(results: Results, draw: Callable[[Axes, Sequence[Row]], None]) -> tuple[Figure, SubFigure]:
     """Draw all methods in one plot for each protocol, and return the figure and the part of it that holds the plots."""
     protocols = results.comparison.plan.protocols
-    figure, content = _new_figure(4.4, _footer(results))
+    figure, content = new_figure(4.4, _footer(results))
     for axes, protocol in zip(content.subplots(1, len(protocols), squeeze=False)[0], protocols, strict=True):
         axes.set_title(f"all methods, {protocol}", color=INK["light"])
         prepare_epoch_axes(axes, "light")
         rows = [results.row(protocol, method) for method in METHODS]
         draw(axes, rows)
         if not any(row.runs for row in rows):
-            _say_not_run(axes)
+            say_not_run(axes)
         for row in rows:
             if not row.runs:
                 axes.plot([], [], linestyle="none", label=f"{row.method}: not run")

@@ -88,7 +88,7 @@ class PlannedRun:
     @property
     def minutes(self) -> float | None:
         """How long training took, or None where it was not run."""
-        return None if self.run is None else sum(epoch["seconds"] for epoch in self.run.run.metrics()) / 60
+        return None if self.run is None else self.run.training_seconds / 60
 
 
 def write_comparison(results: Results) -> Path:
@@ -122,7 +122,7 @@ def comparison_page(results: Results, figures: Sequence[Path]) -> str:
         caption=caption(results),
         results=results,
         plan=plan,
-        changes=_spelled_out(plan.changes),
+        changes=spelled_out(plan.changes),
         command=command(plan),
         splits=splits,
         leaks={protocol: _leaking_pairs(results, protocol) for protocol in plan.protocols},
@@ -141,8 +141,8 @@ def comparison_page(results: Results, figures: Sequence[Path]) -> str:
         machines=sorted({run.run.run.record.machine for run in runs if run.run is not None}),
         figures=[(FIGURES[path.stem], png_uri(path.read_bytes())) for path in figures],
         ours=_ours,
-        points=_points,
-        chance=_chance,
+        points=points,
+        chance=chance,
         verdict=verdict,
         not_run=NOT_RUN,
     )
@@ -158,7 +158,7 @@ def caption(results: Results) -> str:
     """Return in two or three sentences how the runs were made and what differs from the study."""
     plan = results.comparison.plan
     runs = _planned_runs(results)
-    changes = " ".join(_spelled_out(plan.changes))
+    changes = " ".join(spelled_out(plan.changes))
     size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
     recipe = f"Recipe {plan.recipe} with {changes}" if changes else f"Recipe {plan.recipe}"
     ours = ", ".join(
@@ -167,7 +167,7 @@ def caption(results: Results) -> str:
             f"{size_px} px",
             f"{plan.split.labeled:,} labels",
             f"{plan.split.test:,} test images",
-            f"seed{'s' if len(plan.seeds) > 1 else ''} {_listed([str(seed) for seed in plan.seeds])}",
+            f"seed{'s' if len(plan.seeds) > 1 else ''} {listed([str(seed) for seed in plan.seeds])}",
         ]
     )
     sentences = [f"{ours}.", "The published study: 100 epochs, 96 px, 1,235 labels, 308 test images, one run of each method."]
@@ -179,13 +179,19 @@ def caption(results: Results) -> str:
     return " ".join(sentences)
 
 
-def command(plan: Plan) -> str:
-    """Return the command that makes the comparison again, with the dataset by the name of its folder."""
+def command(plan: Plan, budgets: Sequence[int] = ()) -> str:
+    """Return the command that makes the comparison again, or with `budgets` those of so many labels.
+
+    The dataset goes by the name of its folder. Labels that were drawn out of larger budgets need those too.
+    """
+    if plan.split.within and not budgets:
+        budgets = (*plan.split.within, plan.split.labeled)
+    size = {"labels-budget": ",".join(str(labels) for labels in budgets)} if budgets else {"labeled": str(plan.split.labeled)}
     options = {
         "methods": ",".join(plan.methods),
         "seeds": ",".join(str(seed) for seed in plan.seeds),
         "protocol": ",".join(plan.protocols),
-        "labeled": str(plan.split.labeled),
+        **size,
         "validation": str(plan.split.validation),
         "test": str(plan.split.test),
         "out": "DIR",
@@ -193,7 +199,7 @@ def command(plan: Plan) -> str:
     }
     words = ["fewscan", "compare", Path(plan.dataset).name]
     words += [word for name, value in options.items() for word in (f"--{name}", value)]
-    return shlex.join([*words, *_spelled_out(plan.changes)])
+    return shlex.join([*words, *spelled_out(plan.changes)])
 
 
 def _planned_runs(results: Results) -> list[PlannedRun]:
@@ -229,15 +235,15 @@ def _why_unpaired(results: Results, protocol: Protocol) -> str:
     missing = [method for method in ("joint", "supervised") if not results.row(protocol, method).runs]
     if not missing:
         return "they were not run with a seed in common"
-    return f"{_listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN}"
+    return f"{listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN}"
 
 
 def _evidence(results: Results, pair: Pair) -> str:
     """Return the two accuracies, their difference, its p-value and the number of seeds of a pair."""
     first, second = (_shared_accuracy(results, pair, method) for method in (pair.first, pair.second))
     seeds = f"{pair.seeds} seed{'s' if pair.seeds > 1 else ''}"
-    p_value = _chance(pair)
-    return f"val_p_acc {first:.2f} % against {second:.2f} %, {_points(pair.difference)} points, corrected {p_value}, {seeds}"
+    p_value = chance(pair)
+    return f"val_p_acc {first:.2f} % against {second:.2f} %, {points(pair.difference)} points, corrected {p_value}, {seeds}"
 
 
 def _shared_accuracy(results: Results, pair: Pair, method: str) -> float:
@@ -254,7 +260,7 @@ def _ranking(results: Results, protocol: Protocol) -> str:
     pairs = {other: results.pair(protocol, "joint", other) for other in PUBLISHED if other != "joint"}
     known = [pair for pair in pairs.values() if pair is not None]
     missing = [other for other, pair in pairs.items() if pair is None]
-    rest = f" {_listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN} with its seeds." if missing else ""
+    rest = f" {listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN} with its seeds." if missing else ""
     if not known:
         return f"Under {protocol} joint has no other of the study's four rows to be compared with.{rest}"
     closest = min(known, key=lambda pair: pair.difference)
@@ -274,11 +280,11 @@ def _worth_of_copies(results: Results) -> str:
     missing = [protocol for protocol in PROTOCOLS if protocol not in plan.protocols]
     if missing:
         return f"What copies in the test set are worth is not known, since protocol {missing[0]} was not planned."
-    points = {method: results.worth_of_copies(method) for method in METHODS}
-    worth = {method: NOT_RUN if value is None else f"{_points(value)} points" for method, value in points.items()}
+    differences = {method: results.worth_of_copies(method) for method in METHODS}
+    worth = {method: NOT_RUN if value is None else f"{points(value)} points" for method, value in differences.items()}
     if set(worth.values()) == {NOT_RUN}:
         return "What copies in the test set are worth is not known yet, since no method was run under both protocols."
-    said = ", ".join(f"{method} {points}" for method, points in worth.items())
+    said = ", ".join(f"{method} {value}" for method, value in worth.items())
     return f"What copies in the test set are worth, val_p_acc under study less that under leakfree: {said}."
 
 
@@ -312,22 +318,22 @@ def _interval(row: Row, name: str) -> Interval | None:
     return interval
 
 
-def _points(difference: float) -> str:
+def points(difference: float) -> str:
     """Return a difference in points of percent, with its sign."""
     return f"{difference:+z.2f}"
 
 
-def _chance(pair: Pair) -> str:
+def chance(pair: Pair) -> str:
     """Return a pair's corrected p-value."""
     return "p < 0.001" if pair.corrected_p_value < 0.001 else f"p = {pair.corrected_p_value:.3f}"
 
 
-def _spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
+def spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return changed settings as the command line takes them: `method.temperature=0.5`."""
     words = []
     for key, value in changes.items():
         if isinstance(value, Mapping):
-            words += _spelled_out(value, f"{prefix}{key}.")
+            words += spelled_out(value, f"{prefix}{key}.")
         else:
             text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
             text = text.removesuffix("...\n").removesuffix("\n")
@@ -340,5 +346,6 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return at least one name as a sentence lists them: `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

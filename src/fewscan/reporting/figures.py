@@ -100,9 +100,14 @@ def epoch_series(metrics: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray
 
 
 def prepare_epoch_axes(axes: Axes, theme: Theme) -> None:
-    """Name the horizontal axis and give the plot the theme's ink and grid."""
+    """Make the horizontal axis one of epochs and give the plot the theme's ink and grid."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    prepare_axes(axes, theme)
+
+
+def prepare_axes(axes: Axes, theme: Theme) -> None:
+    """Give the plot the theme's ink and grid."""
     axes.tick_params(colors=INK[theme])
     axes.grid(color=GRID[theme], linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,0 +1,201 @@
+"""Label efficiency: one comparison for each budget of labels, side by side in one folder, on the same test images.
+
+The folder holds `labels-N`, a comparison like any other, for every budget of N labels.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
+from fewscan.comparison.results import Cell, Pair, Results, Row, collect
+from fewscan.data.dataset import Dataset, Protocol
+from fewscan.errors import FewscanError
+from fewscan.methods.registry import METHODS
+
+BASELINE = "supervised"
+
+SCORES = ("accuracy", "balanced_accuracy", "auroc")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method under a protocol with a budget of labels, over all its seeds; without runs it was not run."""
+
+    labels: int
+    row: Row
+    against_baseline: Pair | None  # the method less `supervised`; None for `supervised` itself and where either was not run
+
+    def cell(self, score: str) -> Cell:
+        """Return one of SCORES, in percent."""
+        return self.row.cell("val_p_acc" if score == "accuracy" else score)
+
+    @property
+    def training_minutes(self) -> float | None:
+        """Mean time that a run trained, in minutes; None where none was run."""
+        return float(np.mean([run.training_seconds for run in self.row.runs])) / 60 if self.row.runs else None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all of it for programs: percent, minutes and points of percent, None where there is no such number."""
+        cells = {score: self.cell(score) for score in SCORES}
+        pair = self.against_baseline
+        return {
+            "protocol": self.row.protocol,
+            "labels": self.labels,
+            "method": self.row.method,
+            "runs": len(self.row.runs),
+            **{f"{score}_percent_mean": cell.mean for score, cell in cells.items()},
+            **{f"{score}_percent_sd": cell.spread for score, cell in cells.items()},
+            "training_minutes_mean": self.training_minutes,
+            "less_supervised_points": None if pair is None else pair.difference,
+            "corrected_p_value": None if pair is None else pair.corrected_p_value,
+            "more_than_chance": None if pair is None else pair.significant,
+        }
+
+
+@dataclass(frozen=True)
+class LabelEfficiency:
+    """What the comparisons in a folder came to, by their budgets of labels, the largest first."""
+
+    folder: Path
+    results: Mapping[int, Results]
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The budgets of labels, the largest first."""
+        return tuple(self.results)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The budgets' plans, in their order; they differ in methods, seeds and protocols at most, besides the budget."""
+        return tuple(results.comparison.plan for results in self.results.values())
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocols that were planned with any budget."""
+        return tuple(name for name in PROTOCOLS if any(name in plan.protocols for plan in self.plans))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that were planned with any budget."""
+        return tuple(name for name in METHODS if any(name in plan.methods for plan in self.plans))
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a source is a stand-in for the study's third one."""
+        return any(results.stands_in for results in self.results.values())
+
+    @property
+    def points(self) -> list[Point]:
+        """Every method with every budget under every protocol, run or not."""
+        return [
+            self.point(labels, protocol, method)
+            for protocol in self.protocols
+            for labels in self.budgets
+            for method in self.methods
+        ]
+
+    def point(self, labels: int, protocol: Protocol, method: str) -> Point:
+        """Return what a method came to under a protocol with a budget of labels."""
+        pair = None if method == BASELINE else self.results[labels].pair(protocol, method, BASELINE)
+        return Point(labels, self.row(labels, protocol, method), pair)
+
+    def row(self, labels: int, protocol: Protocol, method: str) -> Row:
+        """Return the row of a method under a protocol in a budget's comparison, without runs where it was not planned."""
+        results = self.results[labels]
+        planned = protocol in results.comparison.plan.protocols
+        return results.row(protocol, method) if planned else Row(protocol, method, ())
+
+
+def budget_folder(folder: Path, labels: int) -> Path:
+    """Return where the comparison with a budget of so many labels lies, or will lie."""
+    return folder / f"labels-{labels}"
+
+
+def distinct_budgets(budgets: Sequence[int]) -> list[int]:
+    """Return budgets of labels in their order, each once; raises FewscanError where there is none, or one below 1."""
+    if not budgets or min(budgets) < 1:
+        raise FewscanError("--labels-budget takes positive whole numbers separated by commas, such as 1235,124,40")
+    return list(dict.fromkeys(budgets))
+
+
+def open_budgets(folder: Path) -> dict[int, Comparison]:
+    """Open the comparisons that stand in `folder`, by their budgets of labels, the largest first."""
+    names = [re.fullmatch(r"labels-([1-9][0-9]*)", path.name) for path in folder.glob("labels-*")]
+    budgets = sorted((int(name[1]) for name in names if name), reverse=True)
+    return {labels: Comparison.open(budget_folder(folder, labels)) for labels in budgets}
+
+
+def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
+    """Make a comparison in `folder` for each of `plans`, which differ in their budget of labels, or go on with it.
+
+    Every split is drawn and checked before anything is written: a budget that the dataset cannot give leaves nothing behind.
+    Budgets that stand in the folder and are not in `plans` stay as they are. Raises FewscanError where a split cannot be given,
+    where the budgets, those that stand there among them, are not nested, where something else stands at `folder`, or where a
+    budget there has another dataset, test part, recipe or other settings.
+    """
+    standing = open_budgets(folder)
+    if folder.exists() and not standing:
+        raise FewscanError(f"{folder} exists and is not a comparison of budgets of labels: choose another --out")
+    for labels, comparison in standing.items():
+        comparison.refuse_another(plans[0].with_labels(labels, comparison.plan.split.within))
+    planned = _nested(plans, standing)
+    with tempfile.TemporaryDirectory() as rehearsal:
+        drawn = [*standing.values(), *_rehearse(Path(rehearsal), planned, standing)]
+        for protocol in PROTOCOLS:
+            splits = [comparison for comparison in drawn if protocol in comparison.plan.protocols]
+            require_nested(protocol, {each.plan.split.labeled: each.dataset(protocol) for each in splits})
+    return [Comparison.begin(budget_folder(folder, plan.split.labeled), plan) for plan in planned]
+
+
+def collect_budgets(folder: Path) -> LabelEfficiency:
+    """Read every budget's comparison in `folder`; nothing is trained, and no test part is opened."""
+    return LabelEfficiency(folder, {labels: collect(comparison) for labels, comparison in open_budgets(folder).items()})
+
+
+def require_nested(protocol: Protocol, datasets: Mapping[int, Dataset]) -> None:
+    """Refuse splits of one protocol, by their budgets of labels, whose curves would compare unlike things.
+
+    All must have the same test rows, and the labelled rows of a smaller budget, its validation part among them, must lie within
+    those of every larger one. Raises FewscanError naming the two budgets that do not fit.
+    """
+    for larger, smaller in combinations(sorted(datasets, reverse=True), 2):
+        if not np.array_equal(datasets[larger].rows("test"), datasets[smaller].rows("test")):
+            raise FewscanError(
+                f"under {protocol} the budgets of {larger} and {smaller} labels have different test images: the dataset was "
+                f"audited again since the first was drawn; choose another --out"
+            )
+        labeled = {labels: datasets[labels].rows("labeled", "validation") for labels in (larger, smaller)}
+        outside = len(np.setdiff1d(labeled[smaller], labeled[larger]))
+        if outside:
+            raise FewscanError(
+                f"under {protocol} {outside} of the {smaller} labels do not lie among the {larger}, since they were drawn "
+                f"first: name all budgets at once, with another --out"
+            )
+
+
+def _nested(plans: Sequence[Plan], standing: Mapping[int, Comparison]) -> list[Plan]:
+    """Return `plans` with each new budget drawn out of all larger ones, and each that stands there as it was drawn."""
+    budgets = sorted({plan.split.labeled for plan in plans} | standing.keys(), reverse=True)
+    within = {labels: tuple(budgets[:number]) for number, labels in enumerate(budgets)}
+    within |= {labels: comparison.plan.split.within for labels, comparison in standing.items()}
+    return [plan.with_labels(plan.split.labeled, within[plan.split.labeled]) for plan in plans]
+
+
+def _rehearse(folder: Path, plans: Sequence[Plan], standing: Mapping[int, Comparison]) -> list[Comparison]:
+    """Draw in `folder` the splits that `plans` ask for and that no standing comparison has."""
+    drawn = []
+    # The largest first: where it cannot be given, that is what the user should hear of.
+    for plan in sorted(plans, key=lambda plan: plan.split.labeled, reverse=True):
+        labels = plan.split.labeled
+        there = standing[labels].plan.protocols if labels in standing else ()
+        lacking = tuple(protocol for protocol in plan.protocols if protocol not in there)
+        if lacking:
+            drawn.append(Comparison.begin(budget_folder(folder, labels), plan.model_copy(update={"protocols": lacking})))
+    return drawn

@@ -1,0 +1,215 @@
+"""What table, figure and page say of comparisons with several budgets, against the runs' own files."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fewscan.comparison.budgets import LabelEfficiency, begin_budgets, collect_budgets
+from fewscan.comparison.plan import make_plan
+from fewscan.comparison.results import Pair
+from fewscan.comparison.trials import run_trials
+from fewscan.data.dataset import MANIFEST_FILE, Dataset
+from fewscan.reporting.comparison_figures import METHOD_LOOKS
+from fewscan.reporting.efficiency import commands, headline, write_efficiency
+from fewscan.reporting.efficiency_figure import draw_efficiency
+
+CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
+SCORES = ("accuracy", "balanced_accuracy", "auroc")
+
+
+class Page(HTMLParser):
+    """The text of a page, its links and its tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self._words: list[str] = []
+        self.feed(html[html.index("<body") :])
+        self.text = " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self._words.append(data)
+
+
+@pytest.fixture
+def efficiency(make_dataset: Callable[..., Dataset], tmp_path: Path) -> LabelEfficiency:
+    """Two budgets of three methods and two seeds, of which simclr was not run with the smaller one."""
+    dataset = make_dataset()
+    manifest = dataset.manifest.assign(patient="Private_Patient", path=[f"Private_{row}.png" for row in range(80)])
+    manifest.to_parquet(dataset.folder / MANIFEST_FILE)
+    plans = [
+        make_plan(
+            Dataset.open(dataset.folder),
+            methods=methods,
+            seeds=[0, 1],
+            protocols=["leakfree"],
+            recipe="study",
+            changes=CHANGES,
+            labeled=labels,
+            test=24,
+            validation=0.25,
+        )
+        for labels, methods in ((32, ["supervised", "simclr", "joint"]), (8, ["supervised", "joint"]))
+    ]
+    out = tmp_path / "<b>odd & name"
+    for comparison in begin_budgets(out, plans):
+        assert run_trials(comparison) == {}
+    return collect_budgets(out)
+
+
+def evaluations(efficiency: LabelEfficiency, labels: int, method: str) -> list[dict[str, Any]]:
+    folder = efficiency.folder / f"labels-{labels}" / "runs" / "leakfree"
+    return [json.loads((folder / f"{method}-seed{seed}" / "evaluation.json").read_text()) for seed in (0, 1)]
+
+
+def made_up(efficiency: LabelEfficiency, budgets: dict[int, dict[str, tuple[float, float | None]]]) -> LabelEfficiency:
+    """The same runs with other numbers: by budget and method the accuracy, and the corrected p against `supervised`."""
+    results = {}
+    for (labels, numbers), template in zip(budgets.items(), efficiency.results.values(), strict=False):
+        rows = []
+        for row in efficiency.results[32].rows:
+            runs = [
+                replace(run, evaluation=run.evaluation.model_copy(update={"val_p_acc": numbers[row.method][0]}))
+                for run in row.runs
+                if row.method in numbers
+            ]
+            rows.append(replace(row, runs=tuple(runs)))
+        pairs = [
+            Pair("leakfree", "supervised", method, 2, 24, 100 * (numbers["supervised"][0] - accuracy), p, p)
+            for method, (accuracy, p) in numbers.items()
+            if p is not None
+        ]
+        results[labels] = replace(template, rows=tuple(rows), pairs=tuple(pairs))
+    return LabelEfficiency(efficiency.folder, results)
+
+
+def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None:
+    (efficiency.folder / "label_efficiency.html").write_text("old", encoding="utf-8")
+    path = write_efficiency(efficiency)
+    assert path == efficiency.folder / "label_efficiency.html"
+
+    # Budgets that were planned in another way have a command of their own.
+    words = [shlex.split(command) for command in commands(efficiency)]
+    asked = [(each[each.index("--methods") + 1], each[each.index("--labels-budget") + 1]) for each in words]
+    assert asked == [("supervised,simclr,joint", "32"), ("supervised,joint", "8")]
+    assert all("--labeled" not in each and each[-1] == "encoder.dense_units=16" for each in words)
+    (command,) = commands(replace(efficiency, results=dict.fromkeys((32, 8), efficiency.results[32])))
+    assert "--labels-budget 32,8 " in command
+
+    table = pd.read_csv(efficiency.folder / "label_efficiency.csv", dtype=str, keep_default_na=False)
+    assert list(zip(table["labels"], table["method"], table["runs"], strict=True)) == [
+        (labels, method, "0" if (labels, method) == ("8", "simclr") else "2")
+        for labels in ("32", "8")
+        for method in ("supervised", "simclr", "joint")
+    ]
+    for _, line in table.iterrows():
+        if line["runs"] == "0":
+            assert set(line.drop(["protocol", "labels", "method", "runs", "third_source"])) == {"not run"}
+            continue
+        found = evaluations(efficiency, int(line["labels"]), line["method"])
+        for score in SCORES:
+            values = [100 * evaluation[score]["value"] for evaluation in found]
+            assert float(line[f"{score}_percent_mean"]) == pytest.approx(mean(values), abs=0.0051)
+            assert float(line[f"{score}_percent_sd"]) == pytest.approx(stdev(values), abs=0.0051)
+        if line["method"] == "supervised":
+            assert line["less_supervised_points"] == line["corrected_p_value"] == line["verdict"] == ""
+            continue
+        of_supervised = evaluations(efficiency, int(line["labels"]), "supervised")
+        difference = 100 * mean(a["val_p_acc"] - b["val_p_acc"] for a, b in zip(found, of_supervised, strict=True))
+        assert float(line["less_supervised_points"]) == pytest.approx(difference, abs=0.0051)
+        pairs = efficiency.results[int(line["labels"])].pair("leakfree", line["method"], "supervised")
+        assert pairs is not None
+        assert line["corrected_p_value"] == f"{pairs.corrected_p_value:.4f}"
+        assert line["verdict"] == ("more than chance" if pairs.significant else "not more than chance")
+
+    with Image.open(efficiency.folder / "label_efficiency.png") as picture:
+        assert picture.width == 1100
+
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    (sentence,) = headline(efficiency)
+    assert page.text.startswith(f"Label efficiency <b>odd & name {sentence}")
+    assert page.links == ["labels-32/comparison.html", "labels-8/comparison.html"]
+    assert "Research use only. Not a medical device." in page.text
+    assert all(command in page.text for command in commands(efficiency))
+    assert table["accuracy_percent_mean"].iloc[0] in page.text
+    assert not {"script", "link", "iframe", "object", "b"} & set(page.tags)
+    assert not re.search(r"https?:|url\(|@import", html)
+    assert "Private" not in html
+    assert str(efficiency.folder.parent) not in html
+
+
+def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: LabelEfficiency) -> None:
+    figure = draw_efficiency(efficiency)
+    panels = figure.findobj(lambda part: hasattr(part, "get_xscale"))
+    assert [axes.get_title() for axes in panels] == ["accuracy", "balanced accuracy", "AUROC, macro"]
+    for axes, score in zip(panels, SCORES, strict=True):
+        assert axes.get_xscale() == "log"
+        assert [int(tick) for tick in axes.get_xticks()] == [32, 8]
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["32", "8"]
+        for method, budgets in (("supervised", [32, 8]), ("simclr", [32]), ("joint", [32, 8])):
+            look = METHOD_LOOKS[method]
+            (container,) = [each for each in axes.containers if each.lines[0].get_color() == look.color]
+            line, _, (bars,) = container.lines
+            assert line.get_marker() == look.marker
+            # Curves stand a little apart, much less than budgets do.
+            assert line.get_xdata() == pytest.approx(budgets, rel=0.05)
+            values = [[100 * each[score]["value"] for each in evaluations(efficiency, n, method)] for n in budgets]
+            assert line.get_ydata() == pytest.approx([mean(of_seeds) for of_seeds in values])
+            lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
+            assert lengths == pytest.approx([2 * stdev(of_seeds) for of_seeds in values])
+    (legend,) = figure.findobj(lambda part: type(part).__name__ == "Legend")
+    assert [text.get_text() for text in legend.get_texts()] == ["supervised", "simclr", "joint"]
+
+
+def test_the_first_sentence_says_which_method_is_best_and_whether_by_more_than_chance(efficiency: LabelEfficiency) -> None:
+    below, above = 0.01, 0.5
+    cases: list[tuple[dict[int, dict[str, tuple[float, float | None]]], str]] = [
+        (
+            {
+                1235: {"supervised": (0.5, None), "joint": (0.75, below)},
+                40: {"supervised": (0.25, None), "joint": (0.5, below)},
+            },
+            "joint has the highest mean accuracy with 1,235 and 40 labels and beats supervised by more than chance.",
+        ),
+        (
+            {
+                1235: {"supervised": (0.5, None), "joint": (0.625, above), "simclr": (0.25, below)},
+                40: {"supervised": (0.5, None), "joint": (0.25, below)},
+            },
+            "joint has the highest mean accuracy with 1,235 labels, but does not beat supervised by more than chance; "
+            "supervised has the highest mean accuracy with 40 labels.",
+        ),
+        (
+            {
+                1235: {"supervised": (0.5, None), "joint": (0.75, below), "simclr": (0.75, below)},
+                40: {"supervised": (0.75, None), "joint": (0.75, above)},
+            },
+            "simclr and joint share the highest mean accuracy with 1,235 labels and beat supervised by more than chance; "
+            "supervised and joint share the highest mean accuracy with 40 labels.",
+        ),
+        (
+            {1235: {"joint": (0.75, None), "simclr": (0.5, None)}, 40: {"joint": (0.5, None)}},
+            "joint has the highest mean accuracy with 1,235 labels, and was not compared with supervised on the same seeds; "
+            "only joint was run with 40 labels.",
+        ),
+        ({1235: {}, 40: {}}, "nothing was run with 1,235 and 40 labels."),
+    ]
+    for budgets, said in cases:
+        assert headline(made_up(efficiency, budgets)) == [f"Under leakfree {said}"]
