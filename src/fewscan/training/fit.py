@@ -20,7 +20,7 @@ from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import epoch_batches, steps_per_epoch
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
-from fewscan.training.images import ImageRows
+from fewscan.training.images import ImageRows, sent
 from fewscan.training.optimizer import build_optimizer, learning_rate
 from fewscan.training.probes import BudgetRows, probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
@@ -81,7 +81,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 # Step 2: one forward pass for all of them.
                 view0, view1 = _separate(trained(views), len(batch))
                 # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
-                labels = rows.labels[batch].to(fabric.device, non_blocking=True)
+                labels = sent(rows.labels[batch], fabric.device)
                 losses = method.losses(view0, view1, labels)
                 stepper.zero_grad()
                 fabric.backward(torch.stack(list(losses.values())).sum())

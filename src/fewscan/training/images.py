@@ -27,10 +27,16 @@ class ImageRows:
     def __getitem__(self, rows: Rows) -> Tensor:
         """Return (len(rows), C, S, S) uint8 on the device."""
         if isinstance(self.source, Tensor):
-            return self.source[torch.from_numpy(rows).to(self.device, non_blocking=True)]
+            return self.source[sent(torch.from_numpy(rows), self.device)]
         return torch.from_numpy(self.source[rows]).to(self.device)
 
     def batches(self, rows: Rows) -> Iterator[Tensor]:
         """Yield the images of `rows` in batches that suit a forward pass."""
         for start in range(0, len(rows), PREDICT_BATCH):
             yield self[rows[start : start + PREDICT_BATCH]]
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a small tensor on `device`, without waiting for what a GPU is still computing."""
+    # CUDA has taken its own copy of ordinary memory by the time the call returns; Apple's GPU may not have.
+    return tensor.to(device, non_blocking=device.type == "cuda")
