@@ -220,7 +220,7 @@ def epochs_of_training(
         epochs.append(Seconds(numbers["step"], numbers["seconds"], dict(watch.seconds)))
         log(run, numbers)
 
-    per_epoch = steps_per_epoch(len(dataset.rows("labeled", "unlabeled")), batch)
+    per_epoch = steps_per_epoch(len(dataset.rows("labeled")), len(dataset.rows("unlabeled")), batch)
     with patch.object(Run, "log", note), tempfile.TemporaryDirectory() as folder:
         fewscan.train(
             dataset,

@@ -137,8 +137,8 @@ def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path
     labeled, unlabeled = (len(dataset.rows(part)) for part in ("labeled", "unlabeled"))
     steps = {}
     for method in comparison.plan.methods:
-        images = labeled if method == "supervised" else labeled + unlabeled
-        steps[method] = steps_per_epoch(images, comparison.settings(Trial("leakfree", method, 0)).batch_size)
+        used = 0 if method == "supervised" else unlabeled
+        steps[method] = steps_per_epoch(labeled, used, comparison.settings(Trial("leakfree", method, 0)).batch_size)
     assert set(steps.values()) == {round((labeled + unlabeled) / 20)}
 
 

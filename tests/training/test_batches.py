@@ -1,31 +1,80 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.training.batches import epoch_batches, steps_per_epoch
+from fewscan.training.batches import Rows, epoch_batches, labeled_in_batch, steps_per_epoch
 
 sizes = st.tuples(st.integers(1, 60), st.integers(0, 200), st.integers(2, 50), st.integers(0, 9), st.integers(1, 9))
 
 
+def batches(labeled: int, unlabeled: int, batch_size: int, seed: int, epoch: int, classes: int = 1, **how: float) -> list[Rows]:
+    """Return an epoch's batches; labelled rows count from 0, with classes in turn, unlabelled ones from 1,000."""
+    rows = np.arange(labeled)
+    return list(epoch_batches(rows, 1000 + np.arange(unlabeled), rows % classes, batch_size, seed, epoch, **how))
+
+
 @given(sizes)
 def test_an_epoch_passes_once_over_all_images_and_every_step_has_a_label(drawn: tuple[int, int, int, int, int]) -> None:
-    labeled_count, unlabeled_count, batch_size, seed, epoch = drawn
-    labeled, unlabeled = np.arange(labeled_count), 1000 + np.arange(unlabeled_count)
-    batches = list(epoch_batches(labeled, unlabeled, batch_size, seed, epoch))
-    assert len(batches) == steps_per_epoch(labeled_count + unlabeled_count, batch_size)
-    seen = np.concatenate(batches)
-    assert sorted(seen[seen >= 1000]) == list(unlabeled)
-    assert all((batch < 1000).any() for batch in batches)
+    labeled_count, unlabeled_count, batch_size, *_ = drawn
+    steps = batches(*drawn)
+    assert len(steps) == steps_per_epoch(labeled_count, unlabeled_count, batch_size)
+    seen = np.concatenate(steps)
+    assert sorted(seen[seen >= 1000]) == list(1000 + np.arange(unlabeled_count))
+    assert all((batch < 1000).any() for batch in steps)
     passes = np.unique(seen[seen < 1000], return_counts=True)[1]
-    assert set(np.unique(seen[seen < 1000])) == set(labeled)
-    assert passes.max() == passes.min() == max(1, -(-len(batches) // labeled_count))
-    lengths = [len(batch) for batch in batches]
+    assert set(np.unique(seen[seen < 1000])) == set(range(labeled_count))
+    assert passes.max() == passes.min() == max(1, -(-len(steps) // labeled_count))
+    lengths = [len(batch) for batch in steps]
     assert max(lengths) - min(lengths) <= 2
+
+
+@given(sizes, st.floats(0.05, 0.95))
+def test_every_batch_has_its_share_of_labels_and_an_epoch_passes_once_over_the_unlabelled(
+    drawn: tuple[int, int, int, int, int], share: float
+) -> None:
+    labeled_count, unlabeled_count, batch_size, *_ = drawn
+    unlabeled_count += 1
+    steps = batches(labeled_count, unlabeled_count, *drawn[2:], labeled_share=share)
+    wanted = labeled_in_batch(batch_size, share)
+    assert 1 <= wanted < batch_size
+    assert abs(wanted - share * batch_size) <= 1
+    assert {int((batch < 1000).sum()) for batch in steps} == {wanted}
+    seen = np.concatenate(steps)
+    assert sorted(seen[seen >= 1000]) == list(1000 + np.arange(unlabeled_count))
+    # One pass over the labels after the other: none is seen twice more often than another.
+    passes = np.bincount(seen[seen < 1000], minlength=labeled_count)
+    assert passes.max() - passes.min() <= 1
+
+
+def test_a_share_of_labels_says_nothing_where_all_are_labelled() -> None:
+    assert np.array_equal(np.concatenate(batches(50, 0, 10, 0, 1, labeled_share=0.3)), np.concatenate(batches(50, 0, 10, 0, 1)))
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(1.0, [0.5, 0.5]), (0.5, [0.75, 0.25]), (1e-9, [0.9, 0.1])])
+def test_classes_are_balanced_in_every_slice(balance: float, shares: list[float]) -> None:
+    classes = np.repeat([0, 1], [90, 10])
+    steps = list(
+        epoch_batches(np.arange(100), 1000 + np.arange(700), classes, 70, 0, 1, labeled_share=4 / 7, class_balance=balance)
+    )
+    for batch in steps:
+        assert np.bincount(classes[batch[batch < 1000]]) / 40 == pytest.approx(shares, abs=2 / 40)
+    seen = np.concatenate(steps)
+    for name in (0, 1):
+        counts = np.bincount(seen[seen < 1000], minlength=100)[classes == name]
+        assert counts.max() - counts.min() <= 1
+
+
+@given(sizes, st.integers(1, 5), st.floats(0.01, 1))
+def test_balance_changes_who_is_drawn_not_how_many(drawn: tuple[int, int, int, int, int], classes: int, balance: float) -> None:
+    plain, balanced = batches(*drawn), batches(*drawn, classes=classes, class_balance=balance)
+    assert [len(batch) for batch in plain] == [len(batch) for batch in balanced]
+    assert all(((a < 1000) == (b < 1000)).all() for a, b in zip(plain, balanced, strict=True))
 
 
 def test_epochs_differ_and_repeat_by_seed() -> None:
     def drawn(seed: int, epoch: int) -> list[int]:
-        return [int(row) for batch in epoch_batches(np.arange(20), 100 + np.arange(30), 10, seed, epoch) for row in batch]
+        return [int(row) for batch in batches(20, 30, 10, seed, epoch, classes=3, class_balance=0.5) for row in batch]
 
     assert drawn(0, 1) == drawn(0, 1)
     assert drawn(0, 1) != drawn(0, 2)

@@ -75,7 +75,8 @@ class Plan(Settings):
         batch_size = changes.get("batch_size")
         if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
             # The same slices of labelled images as in everybody's batches, hence as many steps (but for rounding).
-            changes["batch_size"] = max(2, round(labeled / steps_per_epoch(labeled + unlabeled, batch_size)))
+            steps = steps_per_epoch(labeled, unlabeled, batch_size, changes.get("labeled_share"))
+            changes["batch_size"] = max(2, round(labeled / steps))
         return RunSettings.resolve(method, self.recipe, changes | {"seed": trial.seed}, labeled=labeled, unlabeled=unlabeled)
 
 

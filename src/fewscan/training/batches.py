@@ -8,22 +8,62 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.int64]
 
 
-def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return how many steps pass once over all images, with batches of about `batch_size`."""
-    return max(1, round(images / batch_size))
+def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> int:
+    """Return how many steps make an epoch, with batches of about `batch_size` images.
+
+    labeled_share: how much of every batch is labelled, in (0, 1); an epoch is then a pass over the unlabelled images. None, or
+    nothing unlabelled: an epoch is one pass over all images, and a batch holds labels in the proportion that the data have.
+    """
+    if labeled_share is None or not unlabeled:
+        return max(1, round((labeled + unlabeled) / batch_size))
+    return max(1, round(unlabeled / (batch_size - labeled_in_batch(batch_size, labeled_share))))
 
 
-def epoch_batches(labeled: Rows, unlabeled: Rows, batch_size: int, seed: int, epoch: int) -> Iterator[Rows]:
-    """Yield the row numbers of every step of an epoch.
+def labeled_in_batch(batch_size: int, labeled_share: float) -> int:
+    """Return how many images of a batch are labelled: at least one, and not all."""
+    return min(max(1, round(labeled_share * batch_size)), batch_size - 1)
 
-    An epoch is one pass over the labelled and one over the unlabelled rows, in step: each step takes a slice of both, so
-    that every batch holds the same share of labels. Where there are more steps than labelled rows, these are passed over
-    again until every step has one.
+
+def epoch_batches(
+    labeled: Rows,
+    unlabeled: Rows,
+    classes: npt.NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    labeled_share: float | None = None,
+    class_balance: float = 0.0,
+) -> Iterator[Rows]:
+    """Yield the row numbers of every step of an epoch, the labelled first.
+
+    Each step takes a slice of the unlabelled rows and one of the labelled ones, which are passed over again until every step has
+    its share (see `steps_per_epoch`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
+    labelled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
     """
     random = np.random.default_rng((seed, epoch))
-    steps = steps_per_epoch(len(labeled) + len(unlabeled), batch_size)
-    passes = -(-steps // len(labeled))
-    shuffled = np.concatenate([random.permutation(labeled) for _ in range(passes)])
+    steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share)
+    if labeled_share is None or not len(unlabeled):
+        count = -(-steps // len(labeled)) * len(labeled)
+    else:
+        count = steps * labeled_in_batch(batch_size, labeled_share)
+    drawn = _balanced(random, labeled, classes, count, class_balance) if class_balance else _passes(random, labeled, count)
     rest = random.permutation(unlabeled)
-    for labeled_slice, rest_slice in zip(np.array_split(shuffled, steps), np.array_split(rest, steps), strict=True):
+    for labeled_slice, rest_slice in zip(np.array_split(drawn, steps), np.array_split(rest, steps), strict=True):
         yield np.concatenate([labeled_slice, rest_slice])
+
+
+def _passes(random: np.random.Generator, rows: Rows, count: int) -> Rows:
+    """Return `count` of `rows`: one pass in random order after the other."""
+    return np.concatenate([random.permutation(rows) for _ in range(-(-count // len(rows)))] or [rows])[:count]
+
+
+def _balanced(random: np.random.Generator, rows: Rows, classes: npt.NDArray[np.int64], count: int, balance: float) -> Rows:
+    """Return `count` of `rows` in which the classes have their shares, each spread evenly from the first to the last."""
+    present, sizes = np.unique(classes, return_counts=True)
+    shares = sizes ** (1.0 - balance)
+    quotas = np.diff(np.round(count * np.cumsum(shares) / shares.sum()).astype(np.int64), prepend=0)
+    drawn = [_passes(random, rows[classes == name], quota) for name, quota in zip(present, quotas, strict=True)]
+    # Of a class with q images one lies in each q-th part of the way.
+    places = [(np.arange(quota) + random.random(quota)) / quota for quota in quotas]
+    return np.concatenate(drawn)[np.argsort(np.concatenate(places), kind="stable")]

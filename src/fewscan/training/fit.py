@@ -18,12 +18,14 @@ from fewscan.models.network import Network, Outputs
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
-from fewscan.training.batches import epoch_batches, steps_per_epoch
+from fewscan.training.batches import Rows, epoch_batches, steps_per_epoch
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
+from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
 from fewscan.training.optimizer import build_optimizer, learning_rate
 from fewscan.training.probes import BudgetRows, probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
+from fewscan.training.settings import RunSettings
 from fewscan.training.tally import Tally, spoken, view_accuracies
 
 # Of a method that trains on one view, c_acc and r_acc are taken on this many labelled images: a batch of the study's size.
@@ -52,7 +54,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
     images = ImageRows(dataset.pixels, fabric.device)
     rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled)
-    steps = steps_per_epoch(len(rows.labeled) + len(rows.unlabeled), settings.batch_size)
+    steps = steps_per_epoch(len(rows.labeled), len(rows.unlabeled), settings.batch_size, settings.labeled_share)
     checkpoint = run.folder / CHECKPOINT_FOLDER
     if resume:
         finished_epochs = load_checkpoint(checkpoint, modules=state, optimizer=optimizer)
@@ -64,13 +66,13 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     with _tensorboard(run, finished_epochs) as board, progress_bar() as bar:
         total = settings.epochs * steps
         task = bar.add_task(f"train {settings.method.name}", total=total, completed=finished_epochs * steps, numbers="")
+        forecast = Forecast(total, finished_epochs * steps)
         for epoch in range(finished_epochs + 1, settings.epochs + 1):
             began = time.perf_counter()
             torch.manual_seed(_seed(settings.seed, epoch))
             trained.train()
             tally = Tally()
-            batches = epoch_batches(rows.labeled, rows.unlabeled, settings.batch_size, settings.seed, epoch)
-            for step, batch in enumerate(batches, start=1):
+            for step, batch in enumerate(_batches(settings, rows, epoch), start=1):
                 done = (epoch - 1) * steps + step - 1
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
@@ -90,6 +92,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
                 tally.add(losses, view0, view1, labels)
                 bar.advance(task)
+                _tell(forecast.after(done + 1))
 
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
             _require_finite(tally, run, epoch)
@@ -105,6 +108,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 if value is not None:
                     board.add_scalar(name, value, epoch)
             bar.update(task, numbers=spoken(numbers))
+            _tell(forecast.after(epoch * steps, epoch_ended=True))
             if epoch % max(1, settings.epochs // 20) == 0 or epoch == settings.epochs:
                 say(f"epoch {epoch}/{settings.epochs}  {spoken(numbers)}")
     run.save_network(averaged.network)
@@ -121,6 +125,19 @@ def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) 
     return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 
+def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Rows]:
+    return epoch_batches(
+        rows.labeled,
+        rows.unlabeled,
+        rows.labels[rows.labeled].numpy(),
+        settings.batch_size,
+        settings.seed,
+        epoch,
+        labeled_share=settings.labeled_share,
+        class_balance=settings.class_balance,
+    )
+
+
 def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
     view0 = Outputs(*(tensor[:count] for tensor in outputs))
     return view0, Outputs(*(tensor[count:] for tensor in outputs)) if len(outputs.h) > count else view0
@@ -134,6 +151,11 @@ def _two_view_accuracies(
     batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[:TWO_VIEW_IMAGES]
     h0, h1 = network(random_views(run.settings.views, images[batch], 2, _seed(run.settings.seed, epoch, 0))).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}
+
+
+def _tell(seconds_left: float | None) -> None:
+    if seconds_left is not None:
+        say(f"about {spoken_duration(seconds_left)} of training to go")
 
 
 def _require_finite(tally: Tally, run: Run, epoch: int) -> None:

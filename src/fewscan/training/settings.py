@@ -36,6 +36,10 @@ class RunSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
+    # How much of a batch is labelled, for methods that learn from unlabelled images too; None: as the data are.
+    labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
+    # 0: classes come as they are labelled; 1: equally often; between: n ** (1 - class_balance) of a class with n labels.
+    class_balance: float = pydantic.Field(default=0.0, ge=0, le=1)
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
     probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)
@@ -72,8 +76,8 @@ class RunSettings(Settings):
         settings = cls.parse(merge(base, spelled_out))
         if recipe == "study" or "epochs" in changes:
             return settings
-        images = labeled + unlabeled if kind.uses_unlabeled else labeled
-        return settings.model_copy(update={"epochs": _epochs(kind, steps_per_epoch(images, settings.batch_size))})
+        steps = steps_per_epoch(labeled, unlabeled if kind.uses_unlabeled else 0, settings.batch_size, settings.labeled_share)
+        return settings.model_copy(update={"epochs": _epochs(kind, steps)})
 
 
 RECIPES: dict[str, str] = {

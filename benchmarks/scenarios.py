@@ -1,0 +1,161 @@
+"""What becomes of a method where data are not as they should be, beside `supervised` on the same labels and test images.
+
+    python -m benchmarks.scenarios DATASET [--method NAME] [--only NAME ...] [--seeds 0 1 2] [--csv FILE] [KEY=VALUE ...]
+
+DATASET is an audited dataset of several sources and three classes or more. Every scenario draws its own leak-free split of it,
+without a validation part, trains both methods with every seed and opens the test part once a run:
+
+plain            124 labels, drawn as always
+twenty_labels    20 labels in all
+unequal_classes  124 labels; scans of the first class are left out until it makes 5 % of all
+wrong_labels     124 labels, 5 % of them wrong, in the labelled part alone
+one_source       about 124 labels, all of the first source; of the other all is unlabelled; both are tested
+unknown_class    124 labels of all classes but the last, whose scans are all unlabelled; it is not tested
+
+A method falls under `supervised` by more than chance where a paired permutation test over the test images gives p below 5 %, not
+corrected for the number of scenarios, which makes a fall easier to find.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fewscan.comparison.significance import paired_p_value
+from fewscan.config import parse_overrides
+from fewscan.data.dataset import Dataset, split_fingerprint
+from fewscan.data.splits import split
+from fewscan.evaluation.evaluate import PREDICTIONS_FILE, evaluate
+from fewscan.methods.registry import METHODS
+from fewscan.progress import say
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+from fewscan.training.train import train_new
+
+LABELS = 124
+TEST_IMAGES = 308
+RARE_SHARE = 0.05
+WRONG_SHARE = 0.05
+
+
+def drawn(dataset: Dataset, labels: int = LABELS) -> Dataset:
+    return split(dataset, labeled=labels, test=TEST_IMAGES, validation=0)
+
+
+def with_parts(dataset: Dataset, parts: pd.Series) -> Dataset:
+    """Return the dataset with another split, whose description counts it."""
+    manifest = dataset.manifest.assign(split=parts)
+    counts = {part: int((parts == part).sum()) for part in ("labeled", "unlabeled", "test")}
+    description = dataset.require_split().model_copy(update={**counts, "fingerprint": split_fingerprint(manifest)})
+    return dataset.updated(manifest, split=description)
+
+
+def plain(dataset: Dataset) -> Dataset:
+    return drawn(dataset)
+
+
+def twenty_labels(dataset: Dataset) -> Dataset:
+    return drawn(dataset, 20)
+
+
+def unequal_classes(dataset: Dataset) -> Dataset:
+    usable = dataset.usable
+    rare = usable[dataset.labels[usable] == 0]
+    kept = round((len(usable) - len(rare)) * RARE_SHARE / (1 - RARE_SHARE))
+    left_out = np.random.default_rng(0).permutation(rare)[kept:]
+    manifest = dataset.manifest.copy()
+    manifest.loc[left_out, "set_aside"] = "left out of the scenario"
+    return drawn(dataset.updated(manifest))
+
+
+def wrong_labels(dataset: Dataset) -> Dataset:
+    split_dataset = drawn(dataset)
+    random = np.random.default_rng(0)
+    labeled = split_dataset.rows("labeled")
+    manifest = split_dataset.manifest.copy()
+    for row in random.permutation(labeled)[: round(WRONG_SHARE * len(labeled))]:
+        others = [name for name in dataset.classes if name != manifest.loc[row, "label"]]
+        manifest.loc[row, "label"] = random.choice(others)
+    return split_dataset.updated(manifest)
+
+
+def one_source(dataset: Dataset) -> Dataset:
+    first = dataset.manifest["source"] == dataset.description.sources[0].name
+    share = float(first[dataset.usable].mean())
+    split_dataset = drawn(dataset, round(LABELS / share))
+    parts = split_dataset.manifest["split"].copy()
+    parts[(parts == "labeled") & ~first] = "unlabeled"
+    return with_parts(split_dataset, parts)
+
+
+def unknown_class(dataset: Dataset) -> Dataset:
+    manifest = dataset.manifest.copy()
+    manifest.loc[manifest["label"] == dataset.classes[-1], "label"] = None
+    return drawn(dataset.updated(manifest, classes=dataset.classes[:-1]))
+
+
+SCENARIOS: dict[str, Callable[[Dataset], Dataset]] = {
+    scenario.__name__: scenario for scenario in (plain, twenty_labels, unequal_classes, wrong_labels, one_source, unknown_class)
+}
+
+
+def hits(run: Run) -> np.ndarray:
+    """Return of each test image, by its row, whether it was called right."""
+    table = pd.read_csv(run.folder / PREDICTIONS_FILE, dtype=str, keep_default_na=False)
+    return (table["label"] == table["predicted"]).to_numpy(float)
+
+
+def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str, object], folder: Path) -> dict[str, object]:
+    """Train and score `supervised` and `method` on a split dataset."""
+    sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
+    right: dict[str, list[np.ndarray]] = {}
+    line: dict[str, object] = {**sizes, "test": len(dataset.rows("test")), "method": method, "seeds": len(seeds)}
+    for name in ("supervised", method):
+        scores = []
+        for seed in seeds:
+            settings = RunSettings.resolve(name, "fewscan", {**changes, "seed": seed}, **sizes)
+            run = train_new(dataset, settings, folder / f"{name}-{seed}")
+            scores.append(evaluate(run, dataset))
+            right.setdefault(name, []).append(hits(run))
+            line[f"{name}_minutes"] = round(sum(epoch["seconds"] for epoch in run.metrics()) / 60, 2)
+        for score in ("accuracy", "balanced_accuracy"):
+            values = [100 * getattr(each, score).value for each in scores]
+            line[f"{name}_{score}"] = round(float(np.mean(values)), 2)
+            line[f"{name}_{score}_sd"] = round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None
+    baseline, other = (np.mean(right[name], axis=0) for name in ("supervised", method))
+    p_value = paired_p_value(other, baseline, dataset.groups[dataset.rows("test")])
+    line["difference"] = round(100 * float(other.mean() - baseline.mean()), 2)
+    line["p_value"] = round(p_value, 4)
+    line["falls_under_supervised"] = bool(other.mean() < baseline.mean() and p_value < 0.05)
+    return line
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--method", choices=[name for name in METHODS if name != "supervised"], default="joint")
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--csv", type=Path, help="write a line for every scenario here")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="of both methods, as for `fewscan train`")
+    arguments = parser.parse_args()
+    changes = parse_overrides(arguments.settings)
+
+    lines = []
+    for name in arguments.only:
+        say(f"scenario {name}")
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "dataset"
+            place.mkdir()
+            dataset = SCENARIOS[name](Dataset.open(arguments.dataset).sharing_pixels(place))
+            lines.append({"scenario": name, **compared(dataset, arguments.method, arguments.seeds, changes, Path(folder))})
+            if arguments.csv:
+                pd.DataFrame(lines).to_csv(arguments.csv, index=False)
+    print(pd.DataFrame(lines).T.to_string(header=False))
+
+
+if __name__ == "__main__":
+    main()
