@@ -12,8 +12,8 @@ wrong_labels     124 labels, 5 % of them wrong, in the labelled part alone
 one_source       about 124 labels, all of the first source; of the other all is unlabelled; both are tested
 unknown_class    124 labels of all classes but the last, whose scans are all unlabelled; it is not tested
 
-A method falls under `supervised` by more than chance where a paired permutation test over the test images gives p below 5 %, not
-corrected for the number of scenarios, which makes a fall easier to find.
+A method falls under `supervised` by more than chance where a paired permutation test over the test images gives p below 5 %.
+The number of scenarios is not corrected for, which makes a fall easier to find.
 """
 
 import argparse

@@ -37,7 +37,7 @@ def epoch_batches(
 ) -> Iterator[Rows]:
     """Yield the row numbers of every step of an epoch, the labelled first.
 
-    Each step takes a slice of the unlabelled rows and one of the labelled ones, which are passed over again until every step has
+    Each step takes a slice of the unlabelled rows and one of the labelled ones, over which it passes again until every step has
     its share (see `steps_per_epoch`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
     labelled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
     """
