@@ -82,19 +82,23 @@ def train(
     dataset: str | Path | Dataset,
     *,
     out: str | Path,
-    method: str | Mapping[str, Any] = "joint",
+    method: str | Mapping[str, Any] | None = None,
     recipe: str = "fewscan",
     resume: bool = False,
     **settings: Any,
 ) -> Run:
     """Train `method` on a split dataset and return the finished run in the folder `out`.
 
-    `method` is a name, or a mapping with the `name` and settings of the method. `settings` are laid over those of the recipe:
+    `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
+    data and the machine, and said on standard error with their reasons. `settings` are laid over those of the recipe:
     `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     With `resume` an interrupted run goes on with the settings that it began with.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """
+    from fewscan.config import merge
+    from fewscan.progress import say
+    from fewscan.training.choice import choose
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
     from fewscan.training.train import train_new, train_on
@@ -107,7 +111,14 @@ def train(
     opened = _dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
-    return train_new(opened, RunSettings.resolve(method, recipe, settings, **sizes), Path(out))
+    if method is None:
+        choice = choose(recipe=recipe, **sizes)
+        for reason in choice.reasons:
+            say(reason)
+        method, settings = choice.method, merge(choice.changes, settings)
+    resolved = RunSettings.resolve(method, recipe, settings, **sizes)
+    say(resolved.schedule(**sizes))
+    return train_new(opened, resolved, Path(out))
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:

@@ -157,11 +157,17 @@ def split(
 @app.command()
 def train(
     dataset: DatasetFolder,
-    out: Annotated[Path, typer.Option(help="The run folder to make, or with --resume the one to go on with.")],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's.")
     ] = None,
-    method: Annotated[str, typer.Option(help="The way of learning; 'fewscan methods' lists them.")] = "joint",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder to make, or with --resume the one to go on with. [default: runs/DATASET]"),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
+    ] = None,
     recipe: Recipe = "fewscan",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run, as if nothing had happened.")
@@ -169,6 +175,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on a split dataset.
+
+    With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
+    and why, and soon how long it will take.
 
     Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
     optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
@@ -179,14 +188,18 @@ def train(
     method_changes = changes.pop("method", {})
     if not isinstance(method_changes, dict):
         raise FewscanError(f"choose the method with --method {method_changes}")
-    run = api.train(dataset, out=out, method={"name": method, **method_changes}, recipe=recipe, resume=resume, **changes)
+    if method is None and method_changes:
+        raise FewscanError("settings of a method need its name: give --method")
+    folder = Path("runs") / dataset.resolve().name if out is None else out
+    asked = None if method is None else {"name": method, **method_changes}
+    run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
     last = run.metrics()[-1]
     lines = [f"trained {run.settings.method.name} for {run.settings.epochs} epochs: {run.folder}"]
     _finish(
         as_json,
         {"run": str(run.folder), "settings": run.settings.model_dump(mode="json"), "last_epoch": last},
         lines,
-        f"fewscan evaluate {out}",
+        f"fewscan evaluate {folder}",
     )
 
 

@@ -31,9 +31,9 @@ class BarlowTwins(Method):
 
     settings: BarlowTwinsSettings
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the cross-correlation loss of the projections and the probe's cross-entropy."""
         return {
             "barlow_twins": barlow_twins(view0.z, view1.z, self.settings.redundancy_weight),
-            "cross_entropy": labeled_cross_entropy(view0.logits, labels),
+            "cross_entropy": labeled_cross_entropy(view0.logits, targets),
         }

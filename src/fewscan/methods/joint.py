@@ -33,10 +33,10 @@ class Joint(Method):
 
     settings: JointSettings
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the weighted NT-Xent of the projections and the classifier's cross-entropy."""
         contrastive = nt_xent(view0.z, view1.z, self.settings.temperature)
         return {
             "nt_xent": self.settings.contrastive_weight * contrastive,
-            "cross_entropy": labeled_cross_entropy(view0.logits, labels, self.settings.label_smoothing),
+            "cross_entropy": labeled_cross_entropy(view0.logits, targets, self.settings.label_smoothing),
         }

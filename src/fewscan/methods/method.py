@@ -34,16 +34,25 @@ class Method(nn.Module):
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
+    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of a weak view of every image
 
     def __init__(self, settings: Any, projection_dim: int) -> None:
         """Make the method for projections z (B, projection_dim)."""
         super().__init__()
         self.settings = settings
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def mixed(self, views: Tensor, labels: Tensor, guesses: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return what goes through the network, and the targets that `losses` gets; by default the views and the labels.
+
+        views: (V * B, C, S, S), V views of each image, one batch after the other. labels: (B,) int64, -1 for an image without a
+        label. guesses: (B, K) logits where `guesses` is set, else None.
+        """
+        return views, labels
+
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return named scalar losses; their sum is minimised.
 
         view0, view1: outputs for two views of the same B images; the same object twice unless `two_views`.
-        labels: (B,) int64, -1 for an image without a label.
+        targets: as `mixed` returned them: labels (B,) int64, -1 for an image without one, unless a method makes its own.
         """
         raise NotImplementedError

@@ -41,10 +41,10 @@ class NNCLR(Method):
         super().__init__(settings, projection_dim)
         self.register_buffer("queue", torch.zeros(settings.queue_size, projection_dim))
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the neighbours' contrastive loss and the probe's cross-entropy, and take view0.z into the queue."""
         loss = nnclr(view0.z, view1.z, self.queue, self.settings.temperature)
         latest = torch.cat([F.normalize(view0.z.detach().float(), dim=1), self.queue])
         # A new tensor, since the loss's backward pass still reads the old one.
         self.queue = latest[: self.settings.queue_size]
-        return {"nnclr": loss, "cross_entropy": labeled_cross_entropy(view0.logits, labels)}
+        return {"nnclr": loss, "cross_entropy": labeled_cross_entropy(view0.logits, targets)}

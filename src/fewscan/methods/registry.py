@@ -11,6 +11,9 @@ from fewscan.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint)}
 
+# What `fewscan train` takes where there are unlabelled scans to learn from; docs/search.md says why.
+DEFAULT_METHOD = Joint.name
+
 
 def method_type(name: str) -> type[Method]:
     """Return the method called `name`; raises FewscanError naming the nearest one where there is none."""

@@ -29,9 +29,9 @@ class SimCLR(Method):
 
     settings: SimCLRSettings
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return NT-Xent of the projections and the probe's cross-entropy."""
         return {
             "nt_xent": nt_xent(view0.z, view1.z, self.settings.temperature),
-            "cross_entropy": labeled_cross_entropy(view0.logits, labels),
+            "cross_entropy": labeled_cross_entropy(view0.logits, targets),
         }

@@ -27,6 +27,6 @@ class Supervised(Method):
 
     settings: SupervisedSettings
 
-    def losses(self, view0: Outputs, view1: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the cross-entropy of the labelled images."""
-        return {"cross_entropy": labeled_cross_entropy(view0.logits, labels, self.settings.label_smoothing)}
+        return {"cross_entropy": labeled_cross_entropy(view0.logits, targets, self.settings.label_smoothing)}

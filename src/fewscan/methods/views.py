@@ -32,6 +32,15 @@ class ViewSettings(Settings):
     noise_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
     maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
 
+    def weak(self) -> "ViewSettings":
+        """Return the policy with half of every range, without blur and noise: an image that is still easy to recognise."""
+        halved = ("maximum_rotation_degrees", "maximum_shift", "contrast", "brightness", "log_gamma")
+        return self.model_copy(
+            update={name: getattr(self, name) / 2 for name in halved}
+            | {"minimum_crop": (1 + self.minimum_crop) / 2, "maximum_aspect": math.sqrt(self.maximum_aspect)}
+            | {"blur_probability": 0.0, "noise_probability": 0.0}
+        )
+
 
 @dataclass(frozen=True)
 class ViewParameters:

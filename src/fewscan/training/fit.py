@@ -18,7 +18,7 @@ from fewscan.models.network import Network, Outputs
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
-from fewscan.training.batches import Rows, epoch_batches, steps_per_epoch
+from fewscan.training.batches import Rows, epoch_batches
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
@@ -54,7 +54,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
     images = ImageRows(dataset.pixels, fabric.device)
     rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled)
-    steps = steps_per_epoch(len(rows.labeled), len(rows.unlabeled), settings.batch_size, settings.labeled_share)
+    steps = settings.steps(len(rows.labeled), len(rows.unlabeled))
     checkpoint = run.folder / CHECKPOINT_FOLDER
     if resume:
         finished_epochs = load_checkpoint(checkpoint, modules=state, optimizer=optimizer)
@@ -77,14 +77,20 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
-                # Step 1: one or two random views of every image.
-                seed = _seed(settings.seed, epoch, step)
-                views = random_views(settings.views, images[batch], 2 if method.two_views else 1, seed)
+                # Step 1: one or two random views of every image, and whatever the method makes of them.
+                seed, pixels = _seed(settings.seed, epoch, step), images[batch]
+                labels = sent(rows.labels[batch], fabric.device)
+                views = random_views(settings.views, pixels, 2 if method.two_views else 1, seed)
+                guesses = None
+                if method.guesses:
+                    weak = random_views(settings.views.weak(), pixels, 1, _seed(settings.seed, epoch, step, 1))
+                    with torch.no_grad(), fabric.autocast():
+                        guesses = averaged.network(weak).logits
+                views, targets = method.mixed(views, labels, guesses)
                 # Step 2: one forward pass for all of them.
                 view0, view1 = _separate(trained(views), len(batch))
                 # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
-                labels = sent(rows.labels[batch], fabric.device)
-                losses = method.losses(view0, view1, labels)
+                losses = method.losses(view0, view1, targets)
                 stepper.zero_grad()
                 fabric.backward(torch.stack(list(losses.values())).sum())
                 stepper.step()

@@ -76,8 +76,19 @@ class RunSettings(Settings):
         settings = cls.parse(merge(base, spelled_out))
         if recipe == "study" or "epochs" in changes:
             return settings
-        steps = steps_per_epoch(labeled, unlabeled if kind.uses_unlabeled else 0, settings.batch_size, settings.labeled_share)
-        return settings.model_copy(update={"epochs": _epochs(kind, steps)})
+        return settings.model_copy(update={"epochs": _epochs(kind, settings.steps(labeled, unlabeled))})
+
+    def steps(self, labeled: int, unlabeled: int) -> int:
+        """Return how many steps an epoch has on a dataset of that size."""
+        used = unlabeled if method_type(self.method.name).uses_unlabeled else 0
+        return steps_per_epoch(labeled, used, self.batch_size, self.labeled_share)
+
+    def schedule(self, labeled: int, unlabeled: int) -> str:
+        """Return in a line what will be computed on a dataset of that size."""
+        return (
+            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {self.steps(labeled, unlabeled)} "
+            f"steps, {self.batch_size} images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
+        )
 
 
 RECIPES: dict[str, str] = {

@@ -1,0 +1,37 @@
+import pytest
+
+from fewscan.methods.registry import DEFAULT_METHOD, METHODS
+from fewscan.training.choice import choose
+from fewscan.training.settings import RunSettings
+
+
+def test_unlabelled_scans_decide_the_method() -> None:
+    assert choose(labeled=40, unlabeled=3000).method == DEFAULT_METHOD
+    assert choose(labeled=400, unlabeled=20).method == "supervised"
+    assert choose(labeled=400, unlabeled=0).method == "supervised"
+    assert METHODS[DEFAULT_METHOD].uses_unlabeled
+
+
+def test_the_studys_recipe_keeps_the_studys_method_and_shape() -> None:
+    choice = choose(labeled=400, unlabeled=0, recipe="study", cuda=True)
+    assert (choice.method, choice.changes) == ("joint", {})
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+@pytest.mark.parametrize("unlabeled", [0, 5000])
+def test_every_choice_can_be_trained_and_is_explained(cuda: bool, unlabeled: int) -> None:
+    choice = choose(labeled=100, unlabeled=unlabeled, cuda=cuda)
+    settings = RunSettings.resolve(choice.method, "fewscan", choice.changes, labeled=100, unlabeled=unlabeled)
+    said = " ".join(choice.reasons)
+    assert settings.method.name in said
+    assert f"width {settings.encoder.width}" in said
+
+
+def test_the_schedule_is_told_as_it_will_be() -> None:
+    settings = RunSettings.resolve("joint", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400)
+    said = settings.schedule(labeled=100, unlabeled=400)
+    assert "7 epochs of 10 steps, 50 images a step" in said
+    assert "400 unlabelled" in said
+    assert "of 2 steps" in RunSettings.resolve(
+        "supervised", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400
+    ).schedule(labeled=100, unlabeled=400)
