@@ -86,8 +86,8 @@ class RunSettings(Settings):
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
         return (
-            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {self.steps(labeled, unlabeled)} "
-            f"steps, {self.batch_size} images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
+            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of "
+            f"{self.steps(labeled, unlabeled)} steps, {self.batch_size} images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
         )
 
 
