@@ -87,8 +87,8 @@ class RunSettings(Settings):
         """Return in a line what will be computed on a dataset of that size."""
         steps = self.steps(labeled, unlabeled)
         return (
-            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {steps} steps, {self.batch_size} "
-            f"images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
+            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {steps} steps, "
+            f"{self.batch_size} images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
         )
 
 
