@@ -259,6 +259,17 @@ def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(split_dataset
     assert "Under leakfree nothing was run with 16 and 8 labels." in (out / "label_efficiency.html").read_text()
 
 
+def test_training_with_nothing_else_chooses_and_says_what_and_why(split_dataset: Dataset, tmp_path: Path) -> None:
+    done = fewscan("train", split_dataset.folder, "epochs=1", "batch_size=16", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads(done.stdout)["settings"]
+    assert f"method {settings['method']['name']}: " in done.stderr
+    assert f"width {settings['encoder']['width']}" in done.stderr
+    assert "1 epochs of" in done.stderr
+    assert (tmp_path / "runs" / split_dataset.folder.name / "model.safetensors").is_file()
+    assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
+
+
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     test_row, labeled_row = int(dataset.rows("test")[0]), int(dataset.rows("labeled")[0])

@@ -97,7 +97,6 @@ def train(
     is unknown, and where a loss stops being finite.
     """
     from fewscan.config import merge
-    from fewscan.progress import say
     from fewscan.training.choice import choose
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
@@ -111,14 +110,12 @@ def train(
     opened = _dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
+    reasons: tuple[str, ...] = ()
     if method is None:
-        choice = choose(recipe=recipe, **sizes)
-        for reason in choice.reasons:
-            say(reason)
-        method, settings = choice.method, merge(choice.changes, settings)
+        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe)
+        method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    say(resolved.schedule(**sizes))
-    return train_new(opened, resolved, Path(out))
+    return train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes)))
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:

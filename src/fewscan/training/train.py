@@ -1,22 +1,27 @@
 """From a split dataset and settings to a finished run, in one go or in several."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fewscan.atomic import writing
 from fewscan.data.dataset import Dataset
+from fewscan.progress import say
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 
-def train_new(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+def train_new(dataset: Dataset, settings: RunSettings, folder: Path, *, notes: Sequence[str] = ()) -> Run:
     """Make the run `folder`, train it to its end and return it.
 
+    notes: lines about the run for the person who waits, said once it is sure that training can begin.
     Raises FewscanError where `folder` exists, where the split leaks and may not, and where a loss stops being finite.
     """
     with writing(folder):
         run = Run.create(folder, settings, dataset, check_leakage(dataset, settings))
+        for note in notes:
+            say(note)
         fit(run, dataset, resume=False)
     return run
 
