@@ -16,7 +16,7 @@ class EncoderSettings(Settings):
     name: Literal["study_cnn", "resnet_small"] = "resnet_small"
     # First stage's channels of resnet_small. Not below 16: PyTorch 2.13 corrupts memory on a CPU in the backward pass of
     # strided 1x1 convolutions of 4, 8 or 12 channels that lie channels-last.
-    width: int = pydantic.Field(default=32, ge=16, multiple_of=8)
+    width: int = pydantic.Field(default=16, ge=16, multiple_of=8)
     dense_units: int = 256  # of each of study_cnn's three dense layers; the study does not state it
 
 

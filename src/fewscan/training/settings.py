@@ -83,7 +83,7 @@ RECIPES: dict[str, str] = {
 
 # What the recipe 'fewscan' trains at least, however few the labels or many the images. A step of a method with two views takes
 # four times the images of one with a single view, and each of them twice.
-MINIMUM_STEPS = 2400
+MINIMUM_STEPS = 3600
 MINIMUM_STEPS_TWO_VIEWS = 600
 MINIMUM_EPOCHS = 40
 
