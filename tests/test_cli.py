@@ -270,6 +270,19 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(split_dataset:
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 
 
+def test_training_ends_with_what_it_warned_of(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(), labeled=40, test=24)
+    stalled = [*QUICK, "epochs=11", "optimizer.learning_rate=1e-12"]
+    done = fewscan("train", dataset.folder, "--method", "supervised", "--out", tmp_path / "run", *stalled)
+    assert done.returncode == 0, done.stderr
+    (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: after epoch 10 the loss does not fall: ")
+    assert warning in done.stderr.splitlines()
+    again = fewscan("train", dataset.folder, "--method", "supervised", "--out", tmp_path / "run", "--resume", "--json")
+    (symptom,) = json.loads(again.stdout)["symptoms"]
+    assert (symptom["name"], symptom["epoch"]) == ("loss_not_falling", 10)
+
+
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     test_row, labeled_row = int(dataset.rows("test")[0]), int(dataset.rows("labeled")[0])

@@ -184,6 +184,8 @@ def train(
 
     Example: fewscan train mri --method joint --out runs/joint epochs=40
     """
+    from fewscan.training.symptoms import reported_symptoms
+
     changes = _settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
     if not isinstance(method_changes, dict):
@@ -193,12 +195,18 @@ def train(
     folder = Path("runs") / dataset.resolve().name if out is None else out
     asked = None if method is None else {"name": method, **method_changes}
     run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
-    last = run.metrics()[-1]
+    history = run.metrics()
+    symptoms = reported_symptoms(history, run.settings)
     lines = [f"trained {run.settings.method.name} for {run.settings.epochs} epochs: {run.folder}"]
     _finish(
         as_json,
-        {"run": str(run.folder), "settings": run.settings.model_dump(mode="json"), "last_epoch": last},
-        lines,
+        {
+            "run": str(run.folder),
+            "settings": run.settings.model_dump(mode="json"),
+            "last_epoch": history[-1],
+            "symptoms": [symptom._asdict() for symptom in symptoms],
+        },
+        [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
         f"fewscan evaluate {folder}",
     )
 

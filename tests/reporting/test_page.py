@@ -22,6 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
+from fewscan.reporting.figures import loss_names
 from fewscan.reporting.page import MISTAKES_SHOWN, write_report
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
@@ -306,6 +307,32 @@ def test_a_leak_is_said_before_the_score(
     else:
         assert said in before_the_score
         assert "higher than they would be on new patients" in before_the_score
+
+
+def test_what_training_warned_of_stands_before_the_score(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    text = "the features are <the same> for every image. In a new run try optimizer.learning_rate=0.0002."
+    warning = {"name": "constant_features", "text": text}
+    for epoch in (1, 2):
+        run.log({"epoch": epoch, **EPOCH, "symptoms": [warning] if epoch == 2 else []})
+    run.save_network(run.new_network())
+    score_run(run, split_dataset, opinions(split_dataset))
+    page = Page(write_report(run, split_dataset))
+    before_the_score = page.text.partition("Score on the test part")[0]
+    assert f"Training gave a warning: after epoch 2 {text} Later epochs no longer show it." in before_the_score
+    assert page.html.count('class="warning"') == 1
+    assert page.row("loss")[1] == "2.0000"
+
+    without = finished_run(split_dataset, tmp_path / "without")
+    assert "warning" not in Page(write_report(without, split_dataset)).text
+
+
+def test_only_losses_are_drawn_as_losses(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    fit(run, split_dataset, resume=False)
+    assert loss_names(run.metrics()) == ["loss", "nt_xent", "cross_entropy"]
+    pseudo_labels = {"pseudo_label_commonest": 0.5, "pseudo_labels_used": 0.2}
+    assert loss_names([numbers | pseudo_labels for numbers in run.metrics()]) == ["loss", "nt_xent", "cross_entropy"]
 
 
 def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fewscan.data.dataset import Dataset
+from fewscan.data.dataset import PIXELS_FILE, Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.methods.registry import METHODS
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
 
 
 def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
@@ -174,3 +175,81 @@ def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, 
         file.write('{"epoch": 4, "lo')
     assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
     assert json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[0])["epoch"] == 1
+
+
+@pytest.fixture
+def many_labels(make_dataset: Callable[..., Dataset]) -> Dataset:
+    """160 easy images: 60 labelled for training, enough to tell learning from guessing."""
+    return split(make_dataset(160), labeled=80, test=40, validation=0.25)
+
+
+def of_one_color(dataset: Dataset) -> Dataset:
+    np.save(dataset.folder / PIXELS_FILE, np.full_like(dataset.pixels, 77))
+    return Dataset.open(dataset.folder)
+
+
+def warned(run: Run) -> list[ReportedSymptom]:
+    return reported_symptoms(run.metrics(), run.settings)
+
+
+@pytest.mark.parametrize(
+    ("collapse", "method", "changes", "expected", "advised"),
+    [
+        ("stall", "supervised", {"optimizer": {"learning_rate": 1e-12}}, "loss_not_falling", "optimizer.learning_rate=0.002"),
+        ("stall", "simclr", {"optimizer": {"learning_rate": 1e-12}}, "loss_not_falling", "optimizer.learning_rate=0.002"),
+        (
+            "dead units",
+            "supervised",
+            {"encoder": {"name": "study_cnn"}, "optimizer": {"learning_rate": 1.0, "warmup_epochs": 0}},
+            "constant_features",
+            "optimizer.learning_rate=0.1, optimizer.warmup_epochs=5, encoder=resnet_small",
+        ),
+        ("images all alike", "joint", {}, "constant_features", "Look at the sample scans"),
+    ],
+)
+def test_a_run_that_collapses_says_so_once_and_what_to_change(
+    collapse: str,
+    method: str,
+    changes: dict[str, Any],
+    expected: str,
+    advised: str,
+    many_labels: Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dataset = of_one_color(many_labels) if collapse == "images all alike" else many_labels
+    run = trained(dataset, tmp_path / "run", method, epochs=10, precision="32-true", **changes)
+    assert [(symptom.name, symptom.epoch, symptom.lasting) for symptom in warned(run)] == [(expected, 10, True)]
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert said == [f"warning: {symptom}" for symptom in warned(run)]
+    assert advised in said[0]
+
+
+@pytest.mark.parametrize("method", ["supervised", "joint"])
+def test_a_run_that_learns_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
+    run = trained(many_labels, tmp_path / "run", method, epochs=10)
+    assert warned(run) == []
+    assert all(numbers["symptoms"] == [] for numbers in run.metrics())
+
+
+def test_a_resumed_run_does_not_warn_again(
+    many_labels: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stalled = {"epochs": 11, "optimizer": {"learning_rate": 1e-12}}
+    whole = trained(many_labels, tmp_path / "whole", "supervised", **stalled)
+    broken = new_run(many_labels, tmp_path / "broken", "supervised", **stalled)
+    log = Run.log
+
+    def die_after_the_warning(run: Run, numbers: dict[str, Any]) -> None:
+        log(run, numbers)
+        if numbers["symptoms"]:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "log", die_after_the_warning)
+        fit(broken, many_labels, resume=False)
+    capsys.readouterr()
+    fit(broken, many_labels, resume=True)
+    assert "warning" not in capsys.readouterr().err
+    assert len(warned(broken)) == 1
+    assert_same_run(whole, broken)

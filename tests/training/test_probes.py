@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fewscan.training.probes import leave_group_out_accuracy, nearest_neighbors
+from fewscan.training.probes import leave_group_out_calls, nearest_neighbors
 
 
 def test_the_nearest_neighbour_is_the_most_similar_direction() -> None:
@@ -20,9 +20,17 @@ def test_the_probe_never_finds_an_image_in_its_own_group() -> None:
     copies = torch.cat([features, features])
     labels = torch.arange(24) % 12
     alone, grouped = torch.arange(24), torch.arange(24) % 12
-    assert leave_group_out_accuracy(copies, labels, alone) == 1  # every image finds its copy
-    assert leave_group_out_accuracy(copies, labels, grouped) == 0  # which is no longer allowed
+    calls, found, same_class_found = leave_group_out_calls(copies, labels, alone)
+    assert (calls == labels).all()  # every image finds its copy
+    assert found.all()
+    assert same_class_found.all()
+    calls, found, same_class_found = leave_group_out_calls(copies, labels, grouped)
+    assert not (calls == labels).any()  # which is no longer allowed
+    assert found.all()
+    assert not same_class_found.any()
 
 
-def test_one_group_alone_has_no_probe() -> None:
-    assert math.isnan(leave_group_out_accuracy(torch.randn(4, 2), torch.zeros(4), torch.zeros(4)))
+def test_one_group_alone_has_no_neighbours() -> None:
+    _, found, same_class_found = leave_group_out_calls(torch.randn(4, 2), torch.zeros(4), torch.zeros(4))
+    assert not found.any()
+    assert not same_class_found.any()

@@ -27,7 +27,12 @@ ACCURACIES: dict[str, str] = {
     "c_acc": "c_acc",
     "r_acc": "r_acc",
 }
-NOT_LOSSES = {"epoch", "step", "learning_rate", "seconds", "loss", "r_acc_left_out", *ACCURACIES}
+# What else the log holds of an epoch.
+COUNTS = {"epoch", "step", "learning_rate", "seconds", "loss", "r_acc_left_out"}
+CHANCE = {"chance_limit", "val_chance_limit", "probe_chance_limit"}
+SIGNS = {"live_features", "live_projections", "commonest_prediction", "commonest_label", "labeled_accuracy", "symptoms"}
+PSEUDO_LABELS = {"pseudo_label_commonest", "pseudo_labels_used"}
+NOT_LOSSES = COUNTS | CHANCE | SIGNS | PSEUDO_LABELS | set(ACCURACIES)
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, darker or lighter as the page is; line styles and markers
 # tell the curves apart in grey.

@@ -16,6 +16,7 @@ from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.training.run import Run
+from fewscan.training.symptoms import reported_symptoms
 
 Rows = npt.NDArray[np.int64]
 
@@ -63,6 +64,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         record=run.record,
         settings=run.settings,
         finished=run.finished,
+        symptoms=reported_symptoms(metrics, run.settings),
         description=dataset.description,
         split=dataset.require_split(),
         evaluation=evaluation,

@@ -26,6 +26,7 @@ from fewscan.training.optimizer import build_optimizer, learning_rate
 from fewscan.training.probes import BudgetRows, probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.symptoms import new_symptoms
 from fewscan.training.tally import Tally, spoken, view_accuracies
 
 # Of a method that trains on one view, c_acc and r_acc are taken on this many labelled images: a batch of the study's size.
@@ -62,6 +63,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
         finished_epochs = 0
         save_checkpoint(checkpoint, epoch=0, modules=state, optimizer=optimizer)
     run.forget_epochs_after(finished_epochs)
+    history = run.metrics()
 
     with _tensorboard(run, finished_epochs) as board, progress_bar() as bar:
         total = settings.epochs * steps
@@ -109,7 +111,9 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
             numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
             save_checkpoint(checkpoint, epoch=epoch, modules=state, optimizer=optimizer)
-            run.log(numbers)
+            symptoms = new_symptoms([*history, numbers], settings)
+            history.append(numbers | {"symptoms": [symptom._asdict() for symptom in symptoms]})
+            run.log(history[-1])
             for name, value in numbers.items():
                 if value is not None:
                     board.add_scalar(name, value, epoch)
@@ -117,6 +121,8 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
             _tell(forecast.after(epoch * steps, epoch_ended=True))
             if epoch % max(1, settings.epochs // 20) == 0 or epoch == settings.epochs:
                 say(f"epoch {epoch}/{settings.epochs}  {spoken(numbers)}")
+            for symptom in symptoms:
+                say(f"warning: after epoch {epoch} {symptom.text}")
     run.save_network(averaged.network)
 
 

@@ -1,6 +1,5 @@
-"""What an epoch is judged by, from the labels of the budget alone: validation accuracy and the nearest labelled neighbour."""
+"""What an epoch is judged by, from the labels of the budget alone: validation, nearest labelled neighbour, signs of faults."""
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +13,7 @@ from fewscan.models.network import Network
 from fewscan.training.batches import Rows
 from fewscan.training.images import ImageRows
 from fewscan.training.predict import predict
+from fewscan.training.signs import chance_limit, signs
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,38 @@ class BudgetRows:
 
 
 def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images: int, seed: int) -> dict[str, float | None]:
-    """Return `val_p_acc` (None without a validation part) and `probe_accuracy`, in [0, 1].
+    """Return `val_p_acc`, `probe_accuracy`, what guessing would reach in each, and the `signs` of collapse, in [0, 1].
 
-    The probe looks at `probe_images` of the labelled images at most, always the same ones.
+    What belongs to the validation part is None where there is none. The probe and the signs look at `probe_images` of the
+    labelled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
     """
-    numbers: dict[str, float | None] = {"val_p_acc": None, "probe_accuracy": None}
+    numbers: dict[str, float | None] = {"val_p_acc": None, "val_chance_limit": None, "probe_accuracy": None}
     if len(rows.validation):
-        hits = predict(network, images.batches(rows.validation)).logits.argmax(dim=1) == rows.labels[rows.validation]
-        numbers["val_p_acc"] = float(hits.float().mean())
+        labels = rows.labels[rows.validation]
+        calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
+        numbers["val_p_acc"] = float((calls == labels).float().mean())
+        numbers["val_chance_limit"] = chance_limit(calls, labels)
     chosen = np.sort(np.random.default_rng(seed).permutation(rows.labeled)[:probe_images])
     if len(chosen):
-        features = predict(network, images.batches(chosen)).h
-        accuracy = leave_group_out_accuracy(features, rows.labels[chosen], rows.groups[chosen])
-        numbers["probe_accuracy"] = accuracy if math.isfinite(accuracy) else None
+        outputs, labels, groups = predict(network, images.batches(chosen)), rows.labels[chosen], rows.groups[chosen]
+        calls, found, same_class_found = leave_group_out_calls(outputs.h, labels, groups)
+        if found.any():
+            numbers["probe_accuracy"] = float((calls == labels)[found].float().mean())
+        # An image whose class has no other group is called wrongly by any features: nothing is to be read from that.
+        numbers["probe_chance_limit"] = chance_limit(calls, labels) if same_class_found.all() else None
+        numbers |= signs(outputs, labels)
     return numbers
 
 
-def leave_group_out_accuracy(features: Tensor, labels: Tensor, groups: Tensor) -> float:
-    """Return the share of images whose nearest neighbour from another group has their label, in [0, 1].
+def leave_group_out_calls(features: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the label of each image's nearest neighbour from another group, and whether there is one, in all and of its class.
 
-    features: (N, D); labels, groups: (N,) int64. NaN where there is one group only.
+    features: (N, D); labels, groups: (N,) int64. The call (N,) is meaningless where there is none; the others: (N,) bool.
     """
-    index, similarity = nearest_neighbors(features, features, groups[:, None] == groups[None, :])
-    found = torch.isfinite(similarity)
-    return float((labels[index] == labels)[found].float().mean())
+    own_group = groups[:, None] == groups[None, :]
+    index, _ = nearest_neighbors(features, features, own_group)
+    same_class = labels[:, None] == labels[None, :]
+    return labels[index], (~own_group).any(dim=1), (same_class & ~own_group).any(dim=1)
 
 
 def nearest_neighbors(queries: Tensor, bank: Tensor, excluded: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,260 @@
+"""Symptoms of a run that collapses or stands still, read from the logged numbers of its epochs.
+
+A symptom is said once a run, at the first epoch that shows it. It must have lasted: a network begins with one answer for every
+image, and averaged weights follow late. What only follows from another symptom is not said beside it.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from fewscan.training.advice import advice
+from fewscan.training.settings import RunSettings
+
+Epoch = Mapping[str, Any]
+History = Sequence[Epoch]
+
+# How long a sign must last: this share of the run's epochs, and never fewer than so many. A supervised run on practice scans
+# was at chance on its validation part in eight of its first ten epochs, of forty, and then learnt.
+PATIENCE_SHARE = 0.25
+PATIENCE_EPOCHS = 8
+
+# Share of the patience, at the run's very beginning, whose mean loss later ones are held against: two epochs of a short run.
+BEGINNING_SHARE = 0.25
+
+# Of 128 columns one may still live, of 256 two: nothing to tell four classes by.
+LEAST_LIVE_FEATURES = 0.01
+LEAST_LIVE_PROJECTIONS = 0.1
+
+# Calls are of one class where fewer than this share of what other classes should have is called by any of them.
+LEAST_OTHERS = 0.05
+
+# Pseudo-labels for fewer of the unlabelled images than this are too few to speak of their classes.
+LEAST_PSEUDO_LABELS_USED = 0.05
+
+# A loss stands where its mean has fallen by less than this share since the beginning, or by no more than chance: so many
+# standard errors, since an epoch of few images is a noisy one.
+LEAST_FALL = 0.01
+CHANCE_DEVIATIONS = 2.0
+# It has risen again where it has given back more than the first share of its fall, and had fallen by more than the second.
+MOST_GIVEN_BACK = 0.5
+CLEAR_FALL = 0.1
+
+
+class Symptom(NamedTuple):
+    """What an epoch shows."""
+
+    name: str
+    text: str  # in plain words: what is seen, with the numbers, what it means, what to change
+
+
+class ReportedSymptom(NamedTuple):
+    """What a run warned of."""
+
+    name: str
+    text: str
+    epoch: int  # after which it was said
+    lasting: bool  # whether the newest epoch still shows it
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        return f"after epoch {self.epoch} {self.text}{'' if self.lasting else ' Later epochs no longer show it.'}"
+
+
+def new_symptoms(history: History, settings: RunSettings) -> list[Symptom]:
+    """Return what the last epoch of `history` shows and no earlier one reported; of a long run not every epoch is asked.
+
+    history: the numbers of all epochs so far, at least one, as `metrics.jsonl` holds them: what an epoch reported is its
+    `symptoms`, each a mapping with `name` and `text`.
+    """
+    # A run of thousands of epochs, of one step each, must not spend its time on looking back.
+    if history[-1]["epoch"] % (_patience(settings) // PATIENCE_EPOCHS):
+        return []
+    reported = {symptom["name"] for numbers in history for symptom in numbers.get("symptoms", ())}
+    seen = _seen(history, settings)
+    following = {consequence for name in seen for consequence in _consequences(name, settings)}
+    return [
+        Symptom(name, f"{words}. {advice(name, settings)}") for name, words in seen.items() if name not in reported | following
+    ]
+
+
+def reported_symptoms(history: History, settings: RunSettings) -> list[ReportedSymptom]:
+    """Return what a run with that `history` has warned of, in the order in which it did."""
+    lasting = _seen(history, settings)
+    return [
+        ReportedSymptom(symptom["name"], symptom["text"], numbers["epoch"], symptom["name"] in lasting)
+        for numbers in history
+        for symptom in numbers.get("symptoms", ())
+    ]
+
+
+def _seen(history: History, settings: RunSettings) -> dict[str, str]:
+    """Return by name, in words, what has lasted up to the last epoch."""
+    if len(history) < _patience(settings) + _beginning(settings):
+        return {}
+    words = {name: sign(history, settings) for name, sign in SIGNS.items()}
+    return {name: text for name, text in words.items() if text is not None}
+
+
+def _consequences(name: str, settings: RunSettings) -> set[str]:
+    """Return what a symptom brings about by itself."""
+    calls = {"one_class", "probe_at_chance"}
+    if name == "constant_features":
+        return {"dead_projections", "loss_not_falling", *calls}
+    if name == "dead_projections":
+        return {"loss_not_falling", *(calls if settings.heads.classifier_input == "projection" else ())}
+    return {"loss_not_falling": calls, "one_class": {"probe_at_chance"}}.get(name, set())
+
+
+def _constant_features(history: History, settings: RunSettings) -> str | None:
+    if not _lasts(history, settings, lambda numbers: _is_below(numbers, "live_features", LEAST_LIVE_FEATURES)):
+        return None
+    return (
+        f"the features are the same for every image: {_percent(history[-1]['live_features'])} of them vary over the labelled "
+        "images, so that no class can be told from another"
+    )
+
+
+def _dead_projections(history: History, settings: RunSettings) -> str | None:
+    if not _lasts(history, settings, lambda numbers: _is_below(numbers, "live_projections", LEAST_LIVE_PROJECTIONS)):
+        return None
+    return (
+        f"the projection head is dead: {_percent(history[-1]['live_projections'])} of its projections vary over the labelled "
+        "images, so that nothing is learnt through them"
+    )
+
+
+def _loss_not_falling(history: History, settings: RunSettings) -> str | None:
+    patience, beginning = _patience(settings), _beginning(settings)
+    for name, values in _losses(history, settings).items():
+        before, window = values[:-patience], values[-patience:]
+        began, lowest, recent = math.fsum(values[:beginning]) / beginning, min(before), math.fsum(window) / patience
+        if began <= 0:
+            continue  # a fall has no share of that
+        by_chance = CHANCE_DEVIATIONS * _deviation(window) * math.sqrt(1 / beginning + 1 / patience)
+        stands = began - recent <= max(LEAST_FALL * began, by_chance)
+        given_back = lowest + MOST_GIVEN_BACK * (began - lowest)
+        if not stands and min(window) <= given_back:
+            continue
+        if lowest < (1 - CLEAR_FALL) * began and recent > given_back:
+            return (
+                f"{name} has risen again: {lowest:.4g} at its lowest, {recent:.4g} over the last {patience} epochs, so that "
+                "what was learnt is being lost"
+            )
+        return (
+            f"{name} does not fall: {began:.4g} at the beginning, {recent:.4g} over the last {patience} epochs, so that "
+            "nothing is learnt by it"
+        )
+    return None
+
+
+def _one_class(history: History, settings: RunSettings) -> str | None:
+    def sign(numbers: Epoch) -> bool:
+        # There is a limit of chance only where enough images of other classes are.
+        return numbers.get("chance_limit") is not None and _is_one_class(numbers, "commonest_prediction")
+
+    if not _lasts(history, settings, sign):
+        return None
+    return (
+        f"the classifier calls {_percent(history[-1]['commonest_prediction'])} of the labelled images by one class, where the "
+        f"commonest has {_percent(history[-1]['commonest_label'])} of the labels: it does not tell classes apart"
+    )
+
+
+def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
+    """Judge by the classifier's labelled images, then by images that it never saw, then by the nearest labelled neighbour."""
+    last = history[-1]
+    if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "labeled_accuracy", "chance_limit")):
+        return (
+            f"the classifier is right on {_percent(last['labeled_accuracy'])} of the labelled images, and guessing reaches "
+            f"{_percent(last['chance_limit'])}: it has learnt nothing"
+        )
+    if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "val_p_acc", "val_chance_limit")):
+        return (
+            f"the classifier is right on {_percent(last['val_p_acc'])} of the validation images, and guessing reaches "
+            f"{_percent(last['val_chance_limit'])}: what it has learnt does not hold for images that it was not trained on"
+        )
+
+    def neighbor_sign(numbers: Epoch) -> bool:
+        # A validation part that can tell says it better.
+        return numbers.get("val_chance_limit") is None and _is_at_chance(numbers, "probe_accuracy", "probe_chance_limit")
+
+    if _lasts(history, settings, neighbor_sign):
+        return (
+            f"the nearest labelled neighbour is of the right class for {_percent(last['probe_accuracy'])} of the labelled "
+            f"images, and guessing reaches {_percent(last['probe_chance_limit'])}: the features say nothing about the classes"
+        )
+    return None
+
+
+def _one_class_pseudo_labels(history: History, settings: RunSettings) -> str | None:
+    def sign(numbers: Epoch) -> bool:
+        used = numbers.get("pseudo_labels_used") or 0.0
+        return used >= LEAST_PSEUDO_LABELS_USED and _is_one_class(numbers, "pseudo_label_commonest")
+
+    if not _lasts(history, settings, sign):
+        return None
+    return (
+        f"{_percent(history[-1]['pseudo_label_commonest'])} of the pseudo-labels are of one class, where the commonest has "
+        f"{_percent(history[-1]['commonest_label'])} of the labels: the network may be teaching itself one answer"
+    )
+
+
+# By name, causes before what follows from them. Each returns in words what is seen, or None.
+SIGNS: dict[str, Callable[[History, RunSettings], str | None]] = {
+    "constant_features": _constant_features,
+    "dead_projections": _dead_projections,
+    "loss_not_falling": _loss_not_falling,
+    "one_class": _one_class,
+    "probe_at_chance": _probe_at_chance,
+    "one_class_pseudo_labels": _one_class_pseudo_labels,
+}
+
+
+def _patience(settings: RunSettings) -> int:
+    return max(PATIENCE_EPOCHS, math.ceil(PATIENCE_SHARE * settings.epochs))
+
+
+def _beginning(settings: RunSettings) -> int:
+    return int(BEGINNING_SHARE * _patience(settings))
+
+
+def _lasts(history: History, settings: RunSettings, sign: Callable[[Epoch], bool]) -> bool:
+    return all(sign(numbers) for numbers in history[-_patience(settings) :])
+
+
+def _losses(history: History, settings: RunSettings) -> dict[str, list[float]]:
+    """Return the losses that ought to fall, epoch by epoch, by what people call them."""
+    classifier = [numbers.get("cross_entropy", 0.0) for numbers in history]
+    if "pseudo_labels_used" in history[-1]:
+        # A loss on pseudo-labels grows as more of them are used.
+        return {"the classifier's loss": classifier}
+    total = [numbers["loss"] for numbers in history]
+    own = [whole - part for whole, part in zip(total, classifier, strict=True)]
+    # The classifier of a method whose own loss stands still may learn all the same, and hide that in the sum.
+    return {"the loss": total, f"the loss of {settings.method.name} itself": own}
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Return the deviation of single epochs, from neighbours' differences: a trend does not count as noise."""
+    return math.sqrt(math.fsum((after - before) ** 2 for before, after in pairwise(values)) / (2 * (len(values) - 1)))
+
+
+def _is_below(numbers: Epoch, name: str, limit: float) -> bool:
+    value = numbers.get(name)
+    return value is not None and value < limit
+
+
+def _is_at_chance(numbers: Epoch, accuracy: str, limit: str) -> bool:
+    reached, guessed = numbers.get(accuracy), numbers.get(limit)
+    return reached is not None and guessed is not None and reached <= guessed
+
+
+def _is_one_class(numbers: Epoch, name: str) -> bool:
+    commonest, label = numbers.get(name), numbers.get("commonest_label")
+    return commonest is not None and label is not None and 1 - commonest < LEAST_OTHERS * (1 - label)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
