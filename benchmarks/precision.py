@@ -1,0 +1,54 @@
+"""Whether bfloat16 changes accuracy beyond what seeds do, and how much faster it is.
+
+    python -m benchmarks.precision DATASET [--seeds 0 1 2] [--epochs 60] [--csv precision.csv] [KEY=VALUE ...]
+
+Trains `supervised` on a split dataset with a validation part, once in float32 and once in bfloat16 for every seed, and notes
+the validation accuracy of the last epoch and the time that the epochs took. The test part stays sealed.
+"""
+
+import argparse
+import itertools
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+import fewscan
+from fewscan.config import parse_overrides
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--csv", type=Path, help="write a line for every training here")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for `fewscan train`")
+    arguments = parser.parse_args()
+    settings = parse_overrides(arguments.settings)
+
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, precision in itertools.product(arguments.seeds, PRECISIONS):
+            out = Path(folder) / f"{precision}-{seed}"
+            changes = {**settings, "epochs": arguments.epochs, "seed": seed, "precision": precision}
+            history = fewscan.train(arguments.dataset, method="supervised", out=out, **changes).metrics()
+            lines.append(
+                {
+                    "precision": precision,
+                    "seed": seed,
+                    "epochs": arguments.epochs,
+                    "val_p_acc_percent": round(100 * history[-1]["val_p_acc"], 2),
+                    "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
+                }
+            )
+    table = pd.DataFrame(lines)
+    if arguments.csv:
+        table.to_csv(arguments.csv, index=False)
+    print(table.groupby("precision")[["val_p_acc_percent", "seconds"]].agg(["mean", "std"]).round(2).to_string())
+
+
+if __name__ == "__main__":
+    main()
