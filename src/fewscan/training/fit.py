@@ -14,12 +14,13 @@ from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.methods.registry import method_type
 from fewscan.methods.views import ViewSettings, apply_views, sample_views
-from fewscan.models.network import Network, Outputs
+from fewscan.models.network import Network
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import epoch_batches, steps_per_epoch
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
+from fewscan.training.chunks import add_gradients
 from fewscan.training.images import ImageRows
 from fewscan.training.optimizer import build_optimizer, learning_rate
 from fewscan.training.probes import BudgetRows, probe
@@ -42,7 +43,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    network = run.new_network()
+    network = run.new_network() if resume else run.first_network()
     method = method_type(settings.method.name)(settings.method, settings.heads.projection_units[-1]).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
@@ -78,13 +79,11 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 # Step 1: one or two random views of every image.
                 seed = _seed(settings.seed, epoch, step)
                 views = random_views(settings.views, images[batch], 2 if method.two_views else 1, seed)
-                # Step 2: one forward pass for all of them.
-                view0, view1 = _separate(trained(views), len(batch))
-                # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
+                # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 labels = rows.labels[batch].to(fabric.device, non_blocking=True)
-                losses = method.losses(view0, view1, labels)
                 stepper.zero_grad()
-                fabric.backward(torch.stack(list(losses.values())).sum())
+                losses, view0, view1 = add_gradients(fabric, trained, method, views, labels, settings.chunk_size)
+                # Step 3: the optimiser follows the sum of the losses, the averaged weights follow the optimiser.
                 stepper.step()
                 averaged.update(network, done)
 
@@ -119,11 +118,6 @@ def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) 
     repeated = images.repeat(count, 1, 1, 1)
     parameters = sample_views(settings, len(repeated), images.shape[-1], generator)
     return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
-
-
-def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
-    view0 = Outputs(*(tensor[:count] for tensor in outputs))
-    return view0, Outputs(*(tensor[count:] for tensor in outputs)) if len(outputs.h) > count else view0
 
 
 @torch.no_grad()

@@ -36,6 +36,8 @@ class RunSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
+    # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
+    chunk_size: int | None = pydantic.Field(default=None, ge=2)
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
     probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)
