@@ -149,6 +149,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], mess
         (["epochs"], "key=value"),
         (["out=here"], "give it as an option"),
         (["method=simclr"], "--method simclr"),
+        (["method=simclr", "method.temperature=0.5"], "--method simclr"),
         (["--resume"], "is not a run"),
     ],
 )

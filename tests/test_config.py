@@ -24,6 +24,11 @@ def test_overrides_are_read_as_yaml_and_nested_by_dots() -> None:
     }
 
 
+@pytest.mark.parametrize("pairs", [["inner=fast", "inner.learning_rate=1"], ["inner.learning_rate=1", "inner=fast"]])
+def test_a_group_that_is_named_may_have_members_besides(pairs: list[str]) -> None:
+    assert parse_overrides(pairs) == {"inner": {"name": "fast", "learning_rate": 1}}
+
+
 @pytest.mark.parametrize("pair", ["epochs", "=3", "inner.=3", ""])
 def test_what_is_no_setting_is_refused(pair: str) -> None:
     with pytest.raises(FewscanError, match="key=value"):
@@ -78,3 +83,4 @@ def test_merge_lays_changes_over_and_leaves_both_alone(base: dict[str, object], 
 def test_nearest_lists_all_where_none_is_close() -> None:
     assert nearest("simclt", ["simclr", "joint"]) == "did you mean 'simclr'?"
     assert nearest("xyz", ["simclr", "joint"]) == "there are: joint, simclr"
+    assert nearest("xyz", [f"a{number:03}" for number in range(100)]).endswith("a018, a019 and 80 more")

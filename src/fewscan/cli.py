@@ -183,13 +183,18 @@ def train(
     optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
 
     Example: fewscan train mri --method joint --out runs/joint epochs=40
+
+    Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
+    those of the whole batch, and every image goes forward twice. Batch normalisation, which resnet_small has, normalises each
+    chunk by itself; study_cnn has none.
+
+    encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
+    encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
     from fewscan.training.symptoms import reported_symptoms
 
     changes = _settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
-    if not isinstance(method_changes, dict):
-        raise FewscanError(f"choose the method with --method {method_changes}")
     if method is None and method_changes:
         raise FewscanError("settings of a method need its name: give --method")
     folder = Path("runs") / dataset.resolve().name if out is None else out
@@ -316,8 +321,6 @@ def compare(
     """
     options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test", "validation")
     changes = _settings(settings, "compare", not_settings=(*options, "jobs", "train"))
-    if not isinstance(changes.get("method", {}), dict):
-        raise FewscanError(f"choose the methods with --methods {changes['method']}")
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
@@ -411,6 +414,10 @@ def _settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[str, ..
     for option in not_settings:
         if option in changes:
             raise FewscanError(f"'{option}' is not a setting: give it as an option, see 'fewscan {verb} --help'")
+    method = changes.get("method", {})
+    if not isinstance(method, dict) or "name" in method:
+        name = method["name"] if isinstance(method, dict) else method
+        raise FewscanError(f"choose the method with {'--method' if verb == 'train' else '--methods'} {name}")
     return changes
 
 

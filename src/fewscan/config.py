@@ -12,6 +12,9 @@ import yaml
 
 from fewscan.errors import FewscanError
 
+# How many valid names an error lists.
+NAMES_LISTED = 20
+
 
 class Settings(pydantic.BaseModel):
     """A group of settings that never changes once made and that refuses keys it does not know."""
@@ -38,8 +41,9 @@ class Settings(pydantic.BaseModel):
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """Turn `["epochs=3", "method.temperature=0.5"]` into `{"epochs": 3, "method": {"temperature": 0.5}}`.
 
-    Values are read as YAML scalars, so `true`, `0.5` and `null` mean what they say. Raises FewscanError for anything
-    that is not `key=value`.
+    Values are read as YAML scalars, so `true`, `0.5` and `null` mean what they say. A group that is named and has members of
+    its own besides, `["encoder=study_cnn", "encoder.dense_units=64"]`, keeps its name as `name`. Raises FewscanError for
+    anything that is not `key=value`.
     """
     nested: dict[str, Any] = {}
     for pair in pairs:
@@ -49,14 +53,25 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
             raise FewscanError(f"'{pair}' is not a setting: write key=value, for example epochs=20")
         group = nested
         for part in parts[:-1]:
-            group = group.setdefault(part, {})
-            if not isinstance(group, dict):
-                raise FewscanError(f"'{key}': '{part}' is given a value of its own elsewhere")
+            group = _members(group, part, key)
+        last = parts[-1]
+        if isinstance(group.get(last), dict):
+            group, last = _members(group, last, key), "name"
         try:
-            group[parts[-1]] = yaml.safe_load(value)
+            group[last] = yaml.safe_load(value)
         except yaml.YAMLError:
-            group[parts[-1]] = value
+            group[last] = value
     return nested
+
+
+def _members(group: dict[str, Any], part: str, key: str) -> dict[str, Any]:
+    """Return the members of a group in a group, making them where there are none yet."""
+    if isinstance(group.get(part), str):
+        group[part] = {"name": group[part]}
+    members = group.setdefault(part, {})
+    if not isinstance(members, dict):
+        raise FewscanError(f"'{key}': '{part}' is given a value of its own elsewhere")
+    return members
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,10 +86,13 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them."""
+    """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them, or the first of many."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
+    if close:
+        return f"did you mean '{close[0]}'?"
+    more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""
+    return f"there are: {', '.join(names[:NAMES_LISTED])}{more}"
 
 
 def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str) -> str:

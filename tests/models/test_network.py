@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from fewscan.models.encoders import EncoderSettings, build_encoder, standardized
+from fewscan.models.encoders import EncoderSettings, build_encoder
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
+from fewscan.models.standardize import standardized
 
 STUDY_HEADS = HeadSettings(
     projection_units=(256, 128, 64),
@@ -43,7 +44,7 @@ def test_the_studys_heads_stand_in_a_row() -> None:
 @pytest.mark.parametrize("encoder", ["study_cnn", "resnet_small"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(encoder: str, channels: int) -> None:
-    settings = EncoderSettings(name=encoder)  # type: ignore[arg-type]
+    settings = EncoderSettings(name=encoder)
     built = Network(settings, HeadSettings(), channels=channels, image_size_px=32, classes=5)
     outputs = built(torch.rand(3, channels, 32, 32))
     assert outputs.h.shape == (3, built.encoder.feature_dim)

@@ -22,6 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
+from fewscan.models.encoders import EncoderSettings
 from fewscan.reporting.figures import loss_names
 from fewscan.reporting.page import MISTAKES_SHOWN, write_report
 from fewscan.training.fit import fit
@@ -196,6 +197,25 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
         "84.1 %",
     ]
     assert page.row("meningioma")[1:] == ["6", "60.0 % [25.0, 95.0]", "not defined"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        ({"name": "resnet_small"}, "encoder resnet_small, trained on"),
+        ({"name": "timm:resnet18"}, "encoder timm:resnet18, from random weights, trained on"),
+        (
+            {"name": "timm:resnet18", "pretrained": True},
+            "encoder timm:resnet18, begun from pretrained weights, trained on",
+        ),
+    ],
+)
+def test_what_the_encoder_began_from_is_said(
+    encoder: dict[str, Any], said: str, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    other = replace(run, settings=run.settings.model_copy(update={"encoder": EncoderSettings(**encoder)}))
+    assert said in Page(write_report(other, split_dataset)).text
 
 
 def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -91,12 +91,12 @@ class Killed(Exception):
     """The process is gone, as far as the run can tell."""
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "changes"), [*((name, {}) for name in METHODS), ("joint", {"chunk_size": 5})])
 def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
-    method: str, split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, changes: dict[str, Any], split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(split_dataset, tmp_path / "whole", method)
-    broken = new_run(split_dataset, tmp_path / "broken", method)
+    whole = trained(split_dataset, tmp_path / "whole", method, **changes)
+    broken = new_run(split_dataset, tmp_path / "broken", method, **changes)
     log = Run.log
 
     def log_once_then_die(run: Run, numbers: dict[str, Any]) -> None:

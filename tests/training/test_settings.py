@@ -43,6 +43,16 @@ def test_a_group_may_be_named_by_its_name_alone() -> None:
     assert settings.method.model_dump() == resolve().method.model_dump() | {"temperature": 0.3}
 
 
+def test_an_encoder_of_timm_is_a_choice_that_needs_no_timm_until_it_is_built() -> None:
+    settings = resolve(encoder={"name": "timm:resnet18", "pretrained": True})
+    assert settings.encoder.timm_model == "resnet18"
+    assert settings.encoder.pretrained
+    assert not settings.encoder.untrained.pretrained
+    assert settings.encoder.untrained.name == "timm:resnet18"
+    assert not resolve(encoder="timm:resnet18").encoder.pretrained
+    assert resolve().encoder.timm_model is None
+
+
 def test_settings_survive_their_own_yaml() -> None:
     import yaml
 
@@ -60,7 +70,10 @@ def test_few_labels_still_get_enough_steps() -> None:
         ({"epoch": 3}, r"unknown setting 'epoch': did you mean 'epochs'"),
         ({"method": {"name": "joint", "temprature": 1}}, r"unknown setting 'method\.temprature': did you mean 'temperature'"),
         ({"optimizer": {"learningrate": 1}}, r"unknown setting 'optimizer\.learningrate': did you mean 'learning_rate'"),
-        ({"encoder": "resnet_smal"}, r"setting 'encoder\.name'.*resnet_small"),
+        ({"encoder": "resnet_smal"}, r"setting 'encoder\.name'.*did you mean 'resnet_small'\? \(got 'resnet_smal'\)"),
+        ({"encoder": "timm:"}, r"setting 'encoder\.name'.*did you mean 'timm:NAME'"),
+        ({"encoder": {"pretrained": True}}, r"setting 'encoder\.pretrained'.*encoder=timm:NAME"),
+        ({"chunk_size": 1}, r"setting 'chunk_size'.*2"),
         ({"encoder": {"width": 8}}, r"setting 'encoder\.width'.*16"),
         ({"epochs": 0}, r"setting 'epochs'"),
         ({"epochs": "many"}, r"setting 'epochs'.*got 'many'"),

@@ -1,23 +1,57 @@
 """Encoders: images (B, C, S, S) in [0, 1] -> features h (B, D)."""
 
-from typing import Literal
+from typing import Self
 
 import pydantic
-import torch
+import pydantic_core
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fewscan.config import Settings
+from fewscan.config import Settings, nearest
+from fewscan.models.standardize import standardized
+from fewscan.models.timm_encoder import TimmEncoder
+
+OWN_ENCODERS = ("study_cnn", "resnet_small")
+TIMM_PREFIX = "timm:"
 
 
 class EncoderSettings(Settings):
-    """Which encoder, and how wide."""
+    """Which encoder, how wide, and what it begins from."""
 
-    name: Literal["study_cnn", "resnet_small"] = "resnet_small"
+    name: str = "resnet_small"  # one of OWN_ENCODERS, or timm:NAME for timm's model NAME
+    # Whether a run begins from weights that timm fetches for its model: the one setting that fetches anything.
+    pretrained: bool = False
     # First stage's channels of resnet_small. Not below 16: PyTorch 2.13 corrupts memory on a CPU in the backward pass of
     # strided 1x1 convolutions of 4, 8 or 12 channels that lie channels-last.
     width: int = pydantic.Field(default=16, ge=16, multiple_of=8)
     dense_units: int = 256  # of each of study_cnn's three dense layers; the study does not state it
+
+    @property
+    def timm_model(self) -> str | None:
+        """What timm calls the model; None for an encoder of ours."""
+        return self.name.removeprefix(TIMM_PREFIX) if self.name.startswith(TIMM_PREFIX) else None
+
+    @property
+    def untrained(self) -> Self:
+        """The same encoder without weights from anywhere."""
+        return self.model_copy(update={"pretrained": False})
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name in OWN_ENCODERS or (name.startswith(TIMM_PREFIX) and name != TIMM_PREFIX):
+            return name
+        hint = nearest(name, [*OWN_ENCODERS, f"{TIMM_PREFIX}NAME"])
+        raise pydantic_core.PydanticCustomError("unknown_encoder", "there is no such encoder; {hint}", {"hint": hint})
+
+    @pydantic.field_validator("pretrained")
+    @classmethod
+    def _only_of_timm(cls, pretrained: bool, others: pydantic.ValidationInfo) -> bool:
+        if pretrained and not str(others.data.get("name")).startswith(TIMM_PREFIX):
+            raise pydantic_core.PydanticCustomError(
+                "nothing_to_fetch", "only timm's models have weights to fetch: choose one with encoder=timm:NAME"
+            )
+        return pretrained
 
 
 class StudyCNN(nn.Module):
@@ -93,14 +127,13 @@ class ResNetSmall(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-def standardized(images: Tensor) -> Tensor:
-    """Return images (B, C, H, W) with mean 0 and deviation 1 each; a blank image becomes zero, not noise."""
-    deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
-    return (images - mean) / (deviation + 1e-3)
+def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) -> StudyCNN | ResNetSmall | TimmEncoder:
+    """Return a new encoder for images (B, channels, image_size_px, image_size_px); its `feature_dim` is D.
 
-
-def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) -> StudyCNN | ResNetSmall:
-    """Return a new encoder for images (B, channels, image_size_px, image_size_px); its `feature_dim` is D."""
+    Raises FewscanError where a model of timm cannot be had, or does not take such images.
+    """
+    if settings.timm_model is not None:
+        return TimmEncoder(settings.timm_model, channels, image_size_px, pretrained=settings.pretrained)
     if settings.name == "study_cnn":
         return StudyCNN(channels, image_size_px, settings.dense_units)
     return ResNetSmall(channels, settings.width)

@@ -12,14 +12,16 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.methods.method import Method
 from fewscan.methods.registry import method_type
 from fewscan.methods.views import ViewSettings, apply_views, sample_views
-from fewscan.models.network import Network, Outputs
+from fewscan.models.network import Network
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import Rows, epoch_batches
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
+from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
 from fewscan.training.optimizer import build_optimizer, learning_rate
@@ -45,7 +47,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    network = run.new_network()
+    network = run.new_network() if resume else run.first_network()
     method = method_type(settings.method.name)(settings.method, settings.heads.projection_units[-1]).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
@@ -79,22 +81,13 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
-                # Step 1: one or two random views of every image, and whatever the method makes of them.
-                seed, pixels = _seed(settings.seed, epoch, step), images[batch]
+                # Step 1: random views of every image, and whatever the method makes of them.
                 labels = sent(rows.labels[batch], fabric.device)
-                views = random_views(settings.views, pixels, 2 if method.two_views else 1, seed)
-                guesses = None
-                if method.guesses:
-                    weak = random_views(settings.views.weak(), pixels, 1, _seed(settings.seed, epoch, step, 1))
-                    with torch.no_grad(), fabric.autocast():
-                        guesses = averaged.network(weak).logits
-                views, targets = method.mixed(views, labels, guesses)
-                # Step 2: one forward pass for all of them.
-                view0, view1 = _separate(trained(views), len(batch))
-                # Step 3: the method's losses; the optimiser follows their sum, the averaged weights follow the optimiser.
-                losses = method.losses(view0, view1, targets)
+                views, targets = _method_input(fabric, method, averaged, settings, images[batch], labels, (epoch, step))
+                # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
-                fabric.backward(torch.stack(list(losses.values())).sum())
+                losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
+                # Step 3: the optimiser follows the sum of the losses, the averaged weights follow the optimiser.
                 stepper.step()
                 averaged.update(network, done)
 
@@ -137,6 +130,24 @@ def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) 
     return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 
+def _method_input(
+    fabric: lightning_fabric.Fabric,
+    method: Method,
+    averaged: AveragedNetwork,
+    settings: RunSettings,
+    images: Tensor,
+    labels: Tensor,
+    when: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Return the views that go through the network, and the method's targets; `when` is the epoch and the step."""
+    views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
+    if not method.guesses:
+        return method.mixed(views, labels, None)
+    weak = random_views(settings.views.weak(), images, 1, _seed(settings.seed, *when, 1))
+    with torch.no_grad(), fabric.autocast():
+        return method.mixed(views, labels, averaged.network(weak).logits)
+
+
 def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Rows]:
     return epoch_batches(
         rows.labeled,
@@ -148,11 +159,6 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ro
         labeled_share=settings.labeled_share,
         class_balance=settings.class_balance,
     )
-
-
-def _separate(outputs: Outputs, count: int) -> tuple[Outputs, Outputs]:
-    view0 = Outputs(*(tensor[:count] for tensor in outputs))
-    return view0, Outputs(*(tensor[count:] for tensor in outputs)) if len(outputs.h) > count else view0
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol, Resize
 from fewscan.errors import FewscanError
+from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
 from fewscan.training.settings import RunSettings
 
@@ -29,6 +30,9 @@ MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 OPENINGS_FILE = "test_openings.jsonl"
+
+# Whose versions a run notes.
+PACKAGES = ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")
 
 
 class RunRecord(Settings):
@@ -72,7 +76,7 @@ class Run:
             resize=dataset.description.resize,
             started=_now(),
             versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")},
+            | {name: version(name) for name in (*PACKAGES, *(["timm"] if settings.encoder.timm_model else []))},
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         )
         with new_folder(folder) as temporary:
@@ -133,10 +137,17 @@ class Run:
         kept = [numbers for numbers in self.metrics() if numbers["epoch"] <= epoch]
         write_text(self.folder / METRICS_FILE, "".join(json.dumps(numbers) + "\n" for numbers in kept))
 
+    def first_network(self) -> Network:
+        """Return the network that training begins with, its encoder's weights fetched where the settings ask for it."""
+        return self._network(self.settings.encoder)
+
     def new_network(self) -> Network:
-        """Return an untrained network of the run's shape."""
+        """Return a network of the run's shape for the run's own weights: nothing is ever fetched for it."""
+        return self._network(self.settings.encoder.untrained)
+
+    def _network(self, encoder: EncoderSettings) -> Network:
         return Network(
-            self.settings.encoder,
+            encoder,
             self.settings.heads,
             channels=self.record.channels,
             image_size_px=self.record.image_size_px,

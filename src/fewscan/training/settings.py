@@ -40,6 +40,8 @@ class RunSettings(Settings):
     labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
     # 0: classes come as they are labelled; 1: equally often; between: n ** (1 - class_balance) of a class with n labels.
     class_balance: float = pydantic.Field(default=0.0, ge=0, le=1)
+    # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
+    chunk_size: int | None = pydantic.Field(default=None, ge=2)
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
     probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)

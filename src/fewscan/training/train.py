@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fewscan.atomic import writing
+from fewscan.atomic import refuse_existing, writing
 from fewscan.data.dataset import Dataset
+from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
@@ -16,10 +17,17 @@ def train_new(dataset: Dataset, settings: RunSettings, folder: Path, *, notes: S
     """Make the run `folder`, train it to its end and return it.
 
     notes: lines about the run for the person who waits, said once it is sure that training can begin.
-    Raises FewscanError where `folder` exists, where the split leaks and may not, and where a loss stops being finite.
+    Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
+    had, and where a loss stops being finite.
     """
+    refuse_existing(folder)
+    leaking_pairs = check_leakage(dataset, settings)
+    if settings.encoder.pretrained:
+        say(f"{settings.encoder.name}: timm fetches its weights, unless they lie in its cache already")
+    # An encoder that cannot be had leaves no run behind; what was fetched lies in timm's cache for the run.
+    build_encoder(settings.encoder, dataset.description.channels, dataset.description.image_size_px)
     with writing(folder):
-        run = Run.create(folder, settings, dataset, check_leakage(dataset, settings))
+        run = Run.create(folder, settings, dataset, leaking_pairs)
         for note in notes:
             say(note)
         fit(run, dataset, resume=False)

@@ -1,0 +1,108 @@
+"""Encoders from timm (Wightman 2019, "PyTorch image models"): an extra, imported only where a run asks for a model of it."""
+
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from fewscan.config import nearest
+from fewscan.errors import FewscanError
+from fewscan.models.standardize import standardized
+
+# What timm's models raise, while they are built or in use, where they do not take images of a size.
+UNFIT = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
+
+
+class TimmEncoder(nn.Module):
+    """A model of timm without its classifier: every image standardised, then its pooled features.
+
+    timm's weights expect colour images whose channels have mean 0 and deviation 1 over their data set. Standardising each scan
+    by itself puts it on that scale, whatever its scanner, and needs no statistics of ours. For grey scans timm sums the first
+    layer's weights over the colours: what it would compute were the scan in all three channels.
+    """
+
+    def __init__(self, name: str, channels: int, image_size_px: int, *, pretrained: bool) -> None:
+        """Make timm's model `name` for images (B, channels, image_size_px, image_size_px).
+
+        With `pretrained` timm fetches its weights, unless they lie in its cache; without, nothing is fetched. Raises
+        FewscanError where timm is not installed or does not import, has no such model, has one that does not take such images,
+        or cannot fetch the weights.
+        """
+        super().__init__()
+        timm = _imported_timm(name)
+        options = _options(timm, name, channels, image_size_px)
+        try:
+            self.model: nn.Module = timm.create_model(name, **options)
+            self.feature_dim = _feature_dim(self.model, channels, image_size_px)
+        except UNFIT as error:
+            raise FewscanError(
+                f"encoder 'timm:{name}' cannot be built for images of {image_size_px} px with {channels} "
+                f"channel{'s' if channels > 1 else ''} ({_one_line(error)}): choose another model, or import the scans with "
+                "another --size"
+            ) from None
+        if pretrained:
+            self.model = _pretrained_model(timm, name, options)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, feature_dim)."""
+        features: Tensor = self.model(standardized(images))
+        return features
+
+
+def _imported_timm(name: str) -> Any:
+    try:
+        import timm
+    # timm imports torchvision, and one that was built for another torch raises any of these.
+    except (ImportError, RuntimeError, AttributeError) as error:
+        raise FewscanError(
+            f"encoder 'timm:{name}' needs timm, which cannot be imported ({_one_line(error)}): "
+            "pip install 'fewscan[timm]', with a torchvision that was built for the torch that is installed"
+        ) from None
+    return timm
+
+
+def _options(timm: Any, name: str, channels: int, image_size_px: int) -> dict[str, int]:
+    """Return what timm is to be told of a model besides its name; raises FewscanError where there is no such model."""
+    names = {*timm.list_models(), *timm.list_models(include_tags=True)}
+    if name not in names:
+        raise FewscanError(f"timm has no model '{name}': {nearest(name, names)}")
+    options = {"in_chans": channels, "num_classes": 0}
+    known = timm.get_pretrained_cfg(name)
+    # timm's word for a model that is built for images of one size: only such a one may be told which.
+    if known is not None and known.fixed_input_size:
+        options["img_size"] = image_size_px
+    return options
+
+
+def _feature_dim(model: nn.Module, channels: int, image_size_px: int) -> int:
+    """Return D of a model's features (B, D), by a look at a blank image; raises one of UNFIT where it does not fit."""
+    # Patches that do not divide the image leave a margin of it unseen, without a word.
+    patch_px = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    if isinstance(patch_px, tuple) and any(image_size_px % side for side in patch_px):
+        raise ValueError(f"its patches of {' x '.join(str(side) for side in patch_px)} px do not divide them")
+    with torch.no_grad():
+        features = model.eval()(torch.zeros(1, channels, image_size_px, image_size_px))
+    model.train()
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        raise TypeError("it gives no pooled features")
+    return features.shape[1]
+
+
+def _pretrained_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
+    # timm fetches with this; a connection that breaks off is an error of its own, no OSError.
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=True, **options)
+    except (OSError, RuntimeError, ValueError, HTTPError, SafetensorError) as error:
+        raise FewscanError(
+            f"the weights of 'timm:{name}' cannot be fetched ({_one_line(error)}): look after the connection to "
+            "huggingface.co, or fetch them on another machine and copy its cache here (the folder that HF_HOME names), or "
+            "leave out encoder.pretrained=true to begin from random weights"
+        ) from None
+    return model
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

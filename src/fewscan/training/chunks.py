@@ -1,0 +1,95 @@
+"""The gradients of a step, of a whole batch at once or chunk by chunk: the same loss with the memory that one chunk takes."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import lightning_fabric
+import torch
+from torch import Tensor, nn
+
+from fewscan.methods.method import Method
+from fewscan.models.network import Outputs
+
+
+class Step(NamedTuple):
+    """What came out of a batch."""
+
+    losses: dict[str, Tensor]
+    view0: Outputs
+    view1: Outputs  # view0 itself where a method has one view
+
+
+def add_gradients(
+    fabric: lightning_fabric.Fabric, network: nn.Module, method: Method, views: Tensor, targets: Tensor, chunk_size: int | None
+) -> Step:
+    """Add to the network's gradients those of the sum of the method's losses on a batch; return losses and outputs.
+
+    views: (V * B, C, S, S), V views of each of B images, one batch after the other. targets: (B, ...), for the method's losses.
+    chunk_size: how many images, with all their views, go through the network at once; None for all of them.
+
+    In chunks, pass 1 takes the outputs of all chunks without keeping what a backward pass needs; the method sees them whole,
+    once, and says how its losses change with them. Pass 2 takes every chunk again and goes back from there. Every image goes
+    forward twice, and batch normalisation normalises a chunk by the chunk's own statistics; without it the gradients are those
+    of the whole batch. Source: Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup",
+    section 3.2.
+    """
+    images = len(targets)
+    count = 1 if chunk_size is None else -(-images // chunk_size)
+    if count == 1:
+        view0, view1 = _separate(network(views), images)
+        losses = method.losses(view0, view1, targets)
+        fabric.backward(_total(losses))
+        return Step(losses, view0, view1)
+
+    # What pass 1 changes, running statistics and the random state of dropout, is put back: pass 2 finds what pass 1 found.
+    before = [buffer.clone() for buffer in network.buffers()]
+    with torch.random.fork_rng([views.device] if views.device.type == "cuda" else []):
+        with torch.no_grad():
+            parts = [network(chunk) for chunk in _view_chunks(views, images, count)]
+        outputs = Outputs(*(_joined(tensors, images).requires_grad_() for tensors in zip(*parts, strict=True)))
+        view0, view1 = _separate(outputs, images)
+        losses = method.losses(view0, view1, targets)
+    for buffer, value in zip(network.buffers(), before, strict=True):
+        buffer.copy_(value)
+    gradients = torch.autograd.grad(_total(losses), outputs, allow_unused=True)
+
+    for number, chunk in enumerate(_view_chunks(views, images, count)):
+        # The gradient of this sum with respect to an output is the cached one; what the method does not use has none.
+        products = [
+            (output * _chunk(gradient, images, number, count).flatten(0, 1)).sum()
+            for output, gradient in zip(network(chunk), gradients, strict=True)
+            if gradient is not None
+        ]
+        fabric.backward(torch.stack(products).sum())
+    return Step(losses, view0, view1)
+
+
+def _total(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()
+
+
+def _separate(outputs: Outputs, images: int) -> tuple[Outputs, Outputs]:
+    view0 = Outputs(*(tensor[:images] for tensor in outputs))
+    return view0, Outputs(*(tensor[images:] for tensor in outputs)) if len(outputs.h) > images else view0
+
+
+def _chunk(tensor: Tensor, images: int, number: int, count: int) -> Tensor:
+    """Return a chunk of (V * B, ...) as (V, b, ...), without a copy.
+
+    It takes every `count`-th image: labelled images lead a batch, and so every chunk has its share of them.
+    """
+    return tensor.view(-1, images, *tensor.shape[1:])[:, number::count]
+
+
+def _view_chunks(views: Tensor, images: int, count: int) -> Iterator[Tensor]:
+    for number in range(count):
+        yield _chunk(views, images, number, count).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _joined(parts: Sequence[Tensor], images: int) -> Tensor:
+    """Return the outputs (V * B, D) of the chunks in the order of the batch."""
+    whole = parts[0].new_empty(sum(len(part) for part in parts), *parts[0].shape[1:])
+    for number, part in enumerate(parts):
+        place = _chunk(whole, images, number, len(parts))
+        place.copy_(part.view_as(place))
+    return whole

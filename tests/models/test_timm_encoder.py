@@ -1,0 +1,204 @@
+"""Encoders of timm: what is said where it is missing, broken or refuses, and, where it is installed, the real ones."""
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import fewscan
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.models.encoders import EncoderSettings, build_encoder
+from fewscan.models.timm_encoder import TimmEncoder
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+INSTALL = r"pip install 'fewscan\[timm\]'"
+
+
+@pytest.fixture
+def timm() -> ModuleType:
+    """timm, or a skip that says why it is not there."""
+    try:
+        import timm
+    except (ImportError, RuntimeError, AttributeError) as error:
+        pytest.skip(f"timm, an extra, does not import here: {error}")
+    return timm
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for an address is an error of the test."""
+
+    def refuse(*address: Any, **options: Any) -> None:
+        raise AssertionError(f"asked for the address of {address}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def small_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
+    return split(make_dataset(size_px=32), labeled=24, test=24, validation=0.25)
+
+
+def train(dataset: Dataset, out: Path, **settings: Any) -> Run:
+    quick: dict[str, Any] = {"epochs": 1, "batch_size": 16, "device": "cpu"}
+    return fewscan.train(dataset, out=out, method="joint", **(quick | settings))
+
+
+def test_without_timm_a_run_that_asks_for_it_says_how_to_get_it_and_leaves_nothing_behind(
+    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(FewscanError, match=rf"'timm:resnet18' needs timm.*{INSTALL}"):
+        train(small_dataset, tmp_path / "run", encoder="timm:resnet18")
+    assert not (tmp_path / "run").exists()
+    build_encoder(EncoderSettings(), 1, 32)  # whoever does not ask for it does without
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "raise RuntimeError('operator torchvision::nms does not exist')",
+        "raise AttributeError('torchvision has no attribute extension')",
+        "import a_package_that_is_not_there",
+    ],
+)
+def test_a_timm_that_does_not_import_is_named_with_the_reason(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "timm.py").write_text(f"{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "timm"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(FewscanError, match=rf"(operator torchvision|extension|a_package_that).*{INSTALL}.*torchvision"):
+        TimmEncoder("resnet18", 1, 32, pretrained=False)
+
+
+@pytest.mark.parametrize(("name", "image_size_px"), [("resnet10t", 32), ("vit_tiny_patch16_224", 32), ("convnext_atto", 40)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_features_are_pooled_and_say_their_number(
+    timm: ModuleType, name: str, image_size_px: int, channels: int, no_network: None
+) -> None:
+    encoder = build_encoder(EncoderSettings(name=f"timm:{name}"), channels, image_size_px)
+    images = torch.rand(3, channels, image_size_px, image_size_px)
+    assert encoder.training
+    assert encoder(images).shape == (3, encoder.feature_dim)
+    encoder.eval()
+    with torch.no_grad():
+        # A scanner's brightness and contrast are nothing to it.
+        torch.testing.assert_close(encoder(images), encoder(0.5 * images + 0.2), rtol=0.05, atol=0.05)
+
+
+def test_an_unknown_model_is_named_with_the_nearest(timm: ModuleType) -> None:
+    with pytest.raises(FewscanError, match=r"timm has no model 'resnet1O': did you mean 'resnet1"):
+        TimmEncoder("resnet1O", 1, 32, pretrained=False)
+    with pytest.raises(FewscanError, match=r"timm has no model 'resnet18\.by_nobody'"):
+        TimmEncoder("resnet18.by_nobody", 1, 32, pretrained=False)
+    with pytest.raises(FewscanError, match="timm has no model 'hf-hub:somebody/resnet18'"):
+        TimmEncoder("hf-hub:somebody/resnet18", 1, 32, pretrained=False)
+
+
+@pytest.mark.parametrize(("name", "image_size_px"), [("vit_tiny_patch16_224", 40), ("vit_tiny_patch16_224", 8), ("vgg11", 16)])
+def test_a_size_that_does_not_fit_is_said_before_training(
+    timm: ModuleType, name: str, image_size_px: int, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = split(make_dataset(size_px=image_size_px), labeled=16, test=24)
+    with pytest.raises(FewscanError, match=rf"'timm:{name}' cannot be built for images of {image_size_px} px.*--size"):
+        train(dataset, tmp_path / "run", encoder=f"timm:{name}")
+    assert not (tmp_path / "run").exists()
+
+
+def weights_in_file(timm: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+    """A colour resnet10t with random weights, which stand in `file`, where timm will look for them; return it."""
+    torch.manual_seed(7)
+    model: torch.nn.Module = timm.create_model("resnet10t")
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    save_file(model.state_dict(), file)
+    monkeypatch.setattr(timm.models._registry._model_pretrained_cfgs["resnet10t"], "file", str(file))
+    return model.eval()
+
+
+def test_pretrained_weights_of_colours_see_a_grey_scan_as_grey(
+    timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)
+    encoder = TimmEncoder("resnet10t", 1, 32, pretrained=True).eval()
+    images = torch.rand(4, 1, 32, 32)
+    deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
+    colored = ((images - mean) / deviation).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        expected = model.forward_head(model.forward_features(colored), pre_logits=True)
+        torch.testing.assert_close(encoder(images), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
+    damage: str, timm: ModuleType, small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    file = tmp_path / "weights.safetensors"
+    weights_in_file(timm, file, monkeypatch)
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(FewscanError, match=r"weights of 'timm:resnet10t' cannot be fetched .*HF_HOME.*random weights"):
+        train(small_dataset, tmp_path / "run", encoder={"name": "timm:resnet10t", "pretrained": True})
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
+    timm: ModuleType, small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    file = tmp_path / "weights.safetensors"
+    fetched = weights_in_file(timm, file, monkeypatch).state_dict()["layer1.0.conv1.weight"]
+    chosen = {"name": "timm:resnet10t", "pretrained": True}
+    settings = RunSettings.resolve("joint", "fewscan", {"encoder": chosen, "device": "cpu"}, labeled=24, unlabeled=32)
+    begun = Run.create(tmp_path / "begun", settings, small_dataset, None)
+    assert torch.equal(begun.first_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
+    assert begun.record.versions["timm"] == timm.__version__
+
+    run = train(small_dataset, tmp_path / "run", encoder=chosen)
+    file.unlink()
+    assert not torch.equal(begun.new_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
+    assert fewscan.evaluate(run).test_images == 24
+    assert fewscan.label(run, out=tmp_path / "labels.csv").scans == len(small_dataset.rows("unlabeled"))
+    assert "begun from pretrained weights" in fewscan.report(run).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "precision"), [("resnet10t", "bf16-mixed"), ("vit_tiny_patch16_224", "32-true")])
+def test_a_run_goes_on_and_is_judged_like_any_other(
+    timm: ModuleType,
+    name: str,
+    precision: str,
+    small_dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_network: None,
+) -> None:
+    asked: dict[str, Any] = {"encoder": f"timm:{name}", "epochs": 2, "precision": precision, "chunk_size": 8}
+    whole = train(small_dataset, tmp_path / "whole", **asked)
+    log = Run.log
+
+    def log_then_die(run: Run, numbers: dict[str, Any]) -> None:
+        log(run, numbers)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "log", log_then_die)
+        train(small_dataset, tmp_path / "broken", **asked)
+    broken = fewscan.train(small_dataset, out=tmp_path / "broken", resume=True)
+    assert [numbers["loss"] for numbers in broken.metrics()] == [numbers["loss"] for numbers in whole.metrics()]
+    weights = whole.load_network().state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in broken.load_network().state_dict().items())
+    assert fewscan.evaluate(broken).accuracy == fewscan.evaluate(whole).accuracy

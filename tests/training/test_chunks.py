@@ -1,0 +1,190 @@
+"""A step in chunks against the plain step, and against a step that keeps every chunk's graph."""
+
+import copy
+from typing import Any
+
+import lightning_fabric
+import pytest
+import torch
+from lightning_fabric.plugins import MixedPrecision
+from torch import Tensor, nn
+
+from fewscan.methods.method import Method
+from fewscan.methods.registry import METHODS
+from fewscan.models.encoders import EncoderSettings
+from fewscan.models.heads import HeadSettings
+from fewscan.models.network import Network, Outputs
+from fewscan.training.chunks import Step, add_gradients
+
+IMAGES = 13
+LABELS = torch.tensor([0, 1, 2, 3, 0, 1] + [-1] * (IMAGES - 6))
+
+
+def new_network(method: str, encoder: str = "study_cnn") -> Network:
+    torch.manual_seed(0)
+    heads = HeadSettings.parse(METHODS[method].heads)
+    settings = EncoderSettings(name=encoder, dense_units=32)
+    return Network(settings, heads, channels=1, image_size_px=16, classes=4).to(memory_format=torch.channels_last)
+
+
+def new_method(name: str) -> Method:
+    kind = METHODS[name]
+    return kind(kind.settings_type(), HeadSettings().projection_units[-1])
+
+
+def new_views(method: str, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    count = 2 if METHODS[method].two_views else 1
+    views = torch.rand(count * IMAGES, 1, 16, 16, generator=generator).cumsum(dim=2).remainder(1)
+    return views.contiguous(memory_format=torch.channels_last)
+
+
+def step(
+    network: nn.Module, method: Method, views: Tensor, chunk_size: int | None, fabric: lightning_fabric.Fabric | None = None
+) -> Step:
+    fabric = fabric or lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    return add_gradients(fabric, fabric.setup_module(network.train()), method, views, LABELS, chunk_size)
+
+
+def gradients(network: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}
+
+
+def distance(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
+    """How far gradients are off, taken together, as a share of themselves; they have to be of the same parameters."""
+    assert found.keys() == expected.keys()
+    one, other = (torch.cat([values[name].flatten().double() for name in expected]) for values in (found, expected))
+    return float((one - other).norm() / other.norm())
+
+
+def kept_graphs(network: nn.Module, method: Method, views: Tensor, count: int) -> dict[str, Tensor]:
+    """The losses of a step whose chunks go through the network one by one, and whose graphs are all kept."""
+    rows = torch.arange(len(views)).view(-1, IMAGES)
+    order = [rows[:, number::count].flatten() for number in range(count)]
+    parts = [network(views[chunk]) for chunk in order]
+    back = torch.cat(order).argsort()
+    outputs = Outputs(*(torch.cat(tensors)[back] for tensors in zip(*parts, strict=True)))
+    halves = [Outputs(*(tensor[start : start + IMAGES] for tensor in outputs)) for start in range(0, len(views), IMAGES)]
+    losses = method.losses(halves[0], halves[-1], LABELS)
+    torch.stack(list(losses.values())).sum().backward()
+    return losses
+
+
+@pytest.mark.parametrize("chunk_size", [2, 5, 12])
+@pytest.mark.parametrize("name", METHODS)
+def test_chunks_give_the_losses_gradients_and_state_of_the_plain_step(name: str, chunk_size: int) -> None:
+    network, method = new_network(name), new_method(name)
+    for seed in (1, 2):  # the second step of nnclr has a queue to look into
+        other_network, other_method = copy.deepcopy(network), copy.deepcopy(method)
+        plain = step(network, method, new_views(name, seed), None)
+        chunked = step(other_network, other_method, new_views(name, seed), chunk_size)
+        assert chunked.losses.keys() == plain.losses.keys()
+        for loss, value in plain.losses.items():
+            torch.testing.assert_close(chunked.losses[loss], value, rtol=1e-5, atol=1e-6)
+        for found, expected in zip((*chunked.view0, *chunked.view1), (*plain.view0, *plain.view1), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+        assert distance(gradients(other_network), gradients(network)) < 1e-4
+        for key, value in method.state_dict().items():
+            torch.testing.assert_close(other_method.state_dict()[key], value)
+        network.zero_grad()
+
+
+@pytest.mark.parametrize("chunk_size", [IMAGES, IMAGES + 1, 1000])
+def test_a_chunk_that_holds_the_batch_is_the_plain_step_bit_for_bit(chunk_size: int) -> None:
+    plain, whole = new_network("joint", "resnet_small"), new_network("joint", "resnet_small")
+    expected = step(plain, new_method("joint"), new_views("joint"), None).losses
+    found = step(whole, new_method("joint"), new_views("joint"), chunk_size).losses
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert all(torch.equal(gradients(whole)[name], value) for name, value in gradients(plain).items())
+
+
+@pytest.mark.parametrize("name", ["supervised", "joint"])
+def test_batch_normalisation_takes_each_chunk_by_itself_and_counts_it_once(name: str) -> None:
+    network = new_network(name, "resnet_small")
+    reference = copy.deepcopy(network)
+    chunked = step(network, new_method(name), new_views(name), 5)
+    losses = kept_graphs(reference, new_method(name), new_views(name), count=3)
+    for loss, value in losses.items():
+        torch.testing.assert_close(chunked.losses[loss], value, rtol=1e-4, atol=1e-5)
+    assert distance(gradients(network), gradients(reference)) < 1e-3
+    running = dict(network.named_buffers())
+    assert running["encoder.stem.1.num_batches_tracked"] == 3
+    for buffer, value in reference.named_buffers():
+        torch.testing.assert_close(running[buffer], value, rtol=1e-4, atol=1e-5)
+
+
+def test_every_chunk_has_its_share_of_the_labelled_images() -> None:
+    seen: list[Tensor] = []
+
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, images: Tensor) -> Outputs:
+            seen.append(images[:, 0, 0, 0])
+            values = images[:, 0, 0, :1] * self.weight
+            return Outputs(values, values, values.expand(-1, 4))
+
+    numbered = torch.arange(IMAGES, dtype=torch.float32).repeat(2).view(-1, 1, 1, 1)
+    step(Spy(), new_method("joint"), numbered, 5)
+    chunks = seen[:3]
+    assert [len(chunk) for chunk in chunks] == [10, 8, 8]
+    assert sorted(torch.cat(chunks).tolist()) == sorted(numbered.flatten().tolist())
+    for first, again in zip(chunks, seen[3:], strict=True):
+        assert torch.equal(first, again)
+        images, second_views = first.chunk(2)
+        assert torch.equal(images, second_views)  # both views of an image are in one chunk
+        assert (LABELS[images.long()] >= 0).sum() == 2
+
+
+class Forgetful(nn.Module):
+    """A network that drops half of what it sees, anew every time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(256, 64)
+
+    def forward(self, images: Tensor) -> Outputs:
+        h = nn.functional.dropout(self.dense(images.flatten(1)), 0.5, self.training)
+        return Outputs(h, h, h[:, :4])
+
+
+def test_both_passes_drop_the_same() -> None:
+    torch.manual_seed(0)
+    network = Forgetful()
+    reference = copy.deepcopy(network)
+    torch.manual_seed(1)
+    step(network, new_method("joint"), new_views("joint"), 5)
+    torch.manual_seed(1)
+    kept_graphs(reference, new_method("joint"), new_views("joint"), count=3)
+    assert distance(gradients(network), gradients(reference)) < 1e-5
+
+
+def test_bfloat16_changes_no_more_in_chunks_than_in_a_plain_step() -> None:
+    exact = new_network("joint")
+    step(exact, new_method("joint"), new_views("joint"), None)
+    errors = []
+    for chunk_size in (None, 5):
+        network = new_network("joint")
+        fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+        chunked = step(network, new_method("joint"), new_views("joint"), chunk_size, fabric)
+        assert all(loss.dtype == torch.float32 for loss in chunked.losses.values())
+        errors.append(distance(gradients(network), gradients(exact)))
+    assert 0 < errors[0] < 0.5
+    assert errors[1] < 1.5 * errors[0]
+
+
+def test_scaled_gradients_are_scaled_once() -> None:
+    def scaled(chunk_size: int | None) -> dict[str, Tensor]:
+        network = new_network("joint")
+        precision: Any = MixedPrecision("16-mixed", device="cpu", scaler=torch.amp.GradScaler("cpu", init_scale=1024.0))
+        fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1, plugins=[precision])
+        step(network, new_method("joint"), new_views("joint"), chunk_size, fabric)
+        return gradients(network)
+
+    plain = new_network("joint")
+    step(plain, new_method("joint"), new_views("joint"), None)
+    expected = {name: 1024 * value for name, value in gradients(plain).items()}
+    assert distance(scaled(None), expected) < 0.1
+    assert distance(scaled(5), expected) < 0.1
