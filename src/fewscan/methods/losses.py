@@ -66,6 +66,14 @@ def labeled_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float
     return total / labeled.sum().clamp(min=1)
 
 
+def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of every image, (B,) >= 0.
+
+    logits: (B, K). targets: (B, K), each image's shares of the classes, which sum to 1.
+    """
+    return F.cross_entropy(logits.float(), targets.float(), reduction="none")
+
+
 def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:
     """Return `c_acc`: the share of views whose most similar counterpart is the other view of their own image, in [0, 1].
 

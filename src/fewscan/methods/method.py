@@ -34,10 +34,10 @@ class Method(nn.Module):
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
-    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of a weak view of every image
+    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views of unlabelled images
 
-    def __init__(self, settings: Any, projection_dim: int) -> None:
-        """Make the method for projections z (B, projection_dim)."""
+    def __init__(self, settings: Any, projection_dim: int, classes: int) -> None:
+        """Make the method for projections z (B, projection_dim) and so many classes."""
         super().__init__()
         self.settings = settings
 
@@ -45,7 +45,7 @@ class Method(nn.Module):
         """Return what goes through the network, and the targets that `losses` gets; by default the views and the labels.
 
         views: (V * B, C, S, S), V views of each image, one batch after the other. labels: (B,) int64, -1 for an image without a
-        label. guesses: (B, K) logits where `guesses` is set, else None.
+        label; these come last. guesses: (U, K) logits of the U images without a label where `guesses` is set, else None.
         """
         return views, labels
 
@@ -56,3 +56,7 @@ class Method(nn.Module):
         targets: as `mixed` returned them: labels (B,) int64, -1 for an image without one, unless a method makes its own.
         """
         raise NotImplementedError
+
+    def epoch_numbers(self) -> dict[str, float]:
+        """Return what the method itself has to say of an epoch that has ended, by name; called once an epoch."""
+        return {}

@@ -5,14 +5,15 @@ from fewscan.errors import FewscanError
 from fewscan.methods.barlow_twins import BarlowTwins
 from fewscan.methods.joint import Joint
 from fewscan.methods.method import Method
+from fewscan.methods.mixmatch import MixMatch
 from fewscan.methods.nnclr import NNCLR
 from fewscan.methods.simclr import SimCLR
 from fewscan.methods.supervised import Supervised
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint)}
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
 
 # What `fewscan train` takes where there are unlabelled scans to learn from; docs/search.md says why.
-DEFAULT_METHOD = Joint.name
+DEFAULT_METHOD = MixMatch.name
 
 
 def method_type(name: str) -> type[Method]:

@@ -48,7 +48,8 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     torch.manual_seed(settings.seed)
     fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
     network = run.new_network() if resume else run.first_network()
-    method = method_type(settings.method.name)(settings.method, settings.heads.projection_units[-1]).to(fabric.device)
+    kind = method_type(settings.method.name)
+    method = kind(settings.method, settings.heads.projection_units[-1], len(dataset.classes)).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
     trained, stepper = fabric.setup(network, optimizer)
@@ -82,7 +83,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
                 # Step 1: random views of every image, and whatever the method makes of them.
-                labels = sent(rows.labels[batch], fabric.device)
+                labels = rows.labels[batch]
                 views, targets = _method_input(fabric, method, averaged, settings, images[batch], labels, (epoch, step))
                 # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
@@ -91,14 +92,14 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 stepper.step()
                 averaged.update(network, done)
 
-                tally.add(losses, view0, view1, labels)
+                tally.add(losses, view0, view1, sent(labels, fabric.device))
                 bar.advance(task)
                 _tell(forecast.after(done + 1))
 
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
             _require_finite(tally, run, epoch)
             numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
-            numbers |= tally.means()
+            numbers |= tally.means() | method.epoch_numbers()
             if not method.two_views and epoch == settings.epochs:
                 numbers |= _two_view_accuracies(run, averaged.network, images, rows, epoch)
             numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
@@ -139,13 +140,18 @@ def _method_input(
     labels: Tensor,
     when: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
-    """Return the views that go through the network, and the method's targets; `when` is the epoch and the step."""
+    """Return the views that go through the network, and the method's targets; `when` is the epoch and the step.
+
+    labels: (B,) on the CPU, so that nobody waits to know how many of them are none.
+    """
     views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
-    if not method.guesses:
-        return method.mixed(views, labels, None)
-    weak = random_views(settings.views.weak(), images, 1, _seed(settings.seed, *when, 1))
-    with torch.no_grad(), fabric.autocast():
-        return method.mixed(views, labels, averaged.network(weak).logits)
+    guesses = None
+    if method.guesses:
+        unlabeled = images[int((labels >= 0).sum()) :]
+        weak = random_views(settings.views.weak(), unlabeled, 1, _seed(settings.seed, *when, 1))
+        with torch.no_grad(), fabric.autocast():
+            guesses = averaged.network(weak).logits
+    return method.mixed(views, sent(labels, fabric.device), guesses)
 
 
 def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Rows]:

@@ -1,5 +1,6 @@
 """The settings of a run, complete and checked, and the two recipes that they start from."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -78,7 +79,7 @@ class RunSettings(Settings):
         settings = cls.parse(merge(base, spelled_out))
         if recipe == "study" or "epochs" in changes:
             return settings
-        return settings.model_copy(update={"epochs": _epochs(kind, settings.steps(labeled, unlabeled))})
+        return settings.model_copy(update={"epochs": _epochs(kind, settings, settings.steps(labeled, unlabeled))})
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
@@ -99,15 +100,16 @@ RECIPES: dict[str, str] = {
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
-# What the recipe 'fewscan' trains at least, however few the labels or many the images. A step of a method with two views takes
-# four times the images of one with a single view, and each of them twice.
-MINIMUM_STEPS = 3600
-MINIMUM_STEPS_TWO_VIEWS = 600
+# What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network, forward
+# and back. Counted like this all methods take about the same time.
+TRAINING_PASSES = 300_000
 MINIMUM_EPOCHS = 40
 
 
 def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
     if name == "fewscan":
+        if method.guesses:
+            return {"batch_size": 96, "labeled_share": 0.5}
         return {"batch_size": 256 if method.two_views else 64}
     if name == "study":
         return {
@@ -133,9 +135,12 @@ def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
 
 
-def _epochs(method: type[Method], steps: int) -> int:
-    minimum_steps = MINIMUM_STEPS_TWO_VIEWS if method.two_views else MINIMUM_STEPS
-    return max(MINIMUM_EPOCHS, -(-minimum_steps // steps))
+def _epochs(method: type[Method], settings: RunSettings, steps: int) -> int:
+    passes = 2.0 if method.two_views else 1.0
+    if method.guesses:
+        # A forward pass alone costs a third, and only unlabelled images are guessed at.
+        passes += (1 - (settings.labeled_share or 0)) / 3
+    return max(MINIMUM_EPOCHS, math.ceil(TRAINING_PASSES / (passes * settings.batch_size * steps)))
 
 
 def _is_group(annotation: Any) -> bool:
