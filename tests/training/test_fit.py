@@ -133,15 +133,16 @@ def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Datase
     assert_same_run(Run.open(tmp_path / "whole"), Run.open(broken))
 
 
-def test_labels_outside_the_budget_are_never_seen(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["joint", "mixmatch"])
+def test_labels_outside_the_budget_are_never_seen(method: str, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
-    before = trained(dataset, tmp_path / "before")
+    before = trained(dataset, tmp_path / "before", method)
     hidden = np.concatenate([dataset.rows("unlabeled"), dataset.rows("test")])
     labels = dataset.manifest["label"].to_numpy(dtype=object)
     labels[hidden] = np.random.default_rng(1).permutation(labels[hidden])
     shuffled = dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
     assert (shuffled.labels[hidden] != dataset.labels[hidden]).any()
-    assert_same_run(before, trained(shuffled, tmp_path / "after"))
+    assert_same_run(before, trained(shuffled, tmp_path / "after", method))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -119,12 +119,13 @@ class ResNetSmall(nn.Module):
             stages.append(ResidualBlock(inputs, outputs, stride=1 if number == 0 else 2))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
-        self.feature_dim = inputs
+        self.feature_dim = 2 * inputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return h, (B, 8 * width)."""
+        """Return h, (B, 16 * width): the mean of every map, then its maximum."""
         maps: Tensor = self.stages(self.stem(standardized(images)))
-        return maps.mean(dim=(2, 3))
+        # A lesion fills a small part of a slice: in the mean it is drowned, the maximum keeps it.
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
 
 
 def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) -> StudyCNN | ResNetSmall | TimmEncoder:

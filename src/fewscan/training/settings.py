@@ -100,8 +100,8 @@ RECIPES: dict[str, str] = {
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
-# What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network, forward
-# and back. Counted like this all methods take about the same time.
+# What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network,
+# forward and back. Counted like this all methods take about the same time.
 TRAINING_PASSES = 300_000
 MINIMUM_EPOCHS = 40
 
