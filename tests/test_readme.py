@@ -53,7 +53,7 @@ def test_the_commands_for_ones_own_scans(folder: Path) -> None:
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert len((folder / "labels.csv").read_text().splitlines()) == 6
-    assert (folder / "runs" / "joint" / "report.html").is_file()
+    assert (folder / "runs" / "mydata" / "report.html").is_file()
 
 
 def test_the_command_that_compares(folder: Path) -> None:
