@@ -29,7 +29,7 @@ def new_network(method: str, encoder: str = "study_cnn") -> Network:
 
 def new_method(name: str) -> Method:
     kind = METHODS[name]
-    return kind(kind.settings_type(), HeadSettings().projection_units[-1])
+    return kind(kind.settings_type(), HeadSettings().projection_units[-1], classes=4)
 
 
 def new_views(method: str, seed: int = 1) -> Tensor:
@@ -43,7 +43,10 @@ def step(
     network: nn.Module, method: Method, views: Tensor, chunk_size: int | None, fabric: lightning_fabric.Fabric | None = None
 ) -> Step:
     fabric = fabric or lightning_fabric.Fabric(accelerator="cpu", devices=1)
-    return add_gradients(fabric, fabric.setup_module(network.train()), method, views, LABELS, chunk_size)
+    torch.manual_seed(3)  # what a method mixes at random is the same in every step
+    guesses = torch.randn(int((LABELS < 0).sum()), 4) if method.guesses else None
+    trained_on, targets = method.mixed(views, LABELS, guesses)
+    return add_gradients(fabric, fabric.setup_module(network.train()), method, trained_on, targets, chunk_size)
 
 
 def gradients(network: nn.Module) -> dict[str, Tensor]:
