@@ -4,6 +4,7 @@ from typing import Self
 
 import pydantic
 import pydantic_core
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
