@@ -39,7 +39,7 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
     fabric = lightning_fabric.Fabric(devices=1, precision=settings.precision)
     network = Network(settings.encoder, settings.heads, channels=1, image_size_px=arguments.size, classes=CLASSES)
     network.to(memory_format=torch.channels_last)
-    method = method_type("joint")(settings.method, settings.heads.projection_units[-1], classes=4).to(fabric.device)
+    method = method_type("joint")(settings.method, settings.heads.projection_units[-1], classes=CLASSES).to(fabric.device)
     trained, stepper = fabric.setup(network, build_optimizer(settings.optimizer, network))
     images = torch.randint(256, (arguments.batch, 1, arguments.size, arguments.size), dtype=torch.uint8).to(fabric.device)
     labels = torch.randint(CLASSES, (arguments.batch,))
