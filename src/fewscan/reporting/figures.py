@@ -37,11 +37,11 @@ NOT_LOSSES = COUNTS | CHANCE | SIGNS | PSEUDO_LABELS | set(ACCURACIES)
 # Okabe and Ito's colours, which the colour-blind can tell apart, darker or lighter as the page is; line styles and markers
 # tell the curves apart in grey.
 COLORS: dict[Theme, tuple[str, ...]] = {
-    "light": ("#0072b2", "#d55e00", "#007a5a", "#a8447f", "#000000"),
-    "dark": ("#56b4e9", "#e69f00", "#2fc79b", "#e59bc6", "#f0e442"),
+    "light": ("#0072b2", "#d55e00", "#007a5a", "#a8447f", "#000000", "#8a6d00"),
+    "dark": ("#56b4e9", "#e69f00", "#2fc79b", "#e59bc6", "#f0e442", "#c9b8ff"),
 }
-STYLES = ("solid", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1.5)))
-MARKERS = ("o", "s", "^", "D", "v")
+STYLES = ("solid", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (9, 1.5, 1, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
 MARKERS_A_CURVE = 10
 INK: dict[Theme, str] = {"light": "#1b1f24", "dark": "#e6e9ec"}
 GRID: dict[Theme, str] = {"light": "#d3d9df", "dark": "#3a4149"}
