@@ -144,7 +144,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], mess
         (["--recipe", "studi"], "did you mean 'study'"),
         (["epoch=3"], "unknown setting 'epoch': did you mean 'epochs'"),
         (["optimizer.learning_rat=3"], "unknown setting 'optimizer.learning_rat'"),
-        (["method.temperatur=3"], "unknown setting 'method.temperatur'"),
+        (["--method", "joint", "method.temperatur=3"], "unknown setting 'method.temperatur'"),
         (["epochs=none"], "setting 'epochs'"),
         (["epochs"], "key=value"),
         (["out=here"], "give it as an option"),
@@ -332,4 +332,4 @@ def test_a_full_disk_stops_training_in_one_line(split_dataset: Dataset, tmp_path
 
 def test_methods_are_listed() -> None:
     listed = json.loads(fewscan("methods", "--json").stdout)
-    assert set(listed) == {"supervised", "barlow_twins", "nnclr", "simclr", "joint"}
+    assert set(listed) == {"supervised", "barlow_twins", "nnclr", "simclr", "joint", "mixmatch"}

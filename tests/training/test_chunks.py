@@ -43,9 +43,10 @@ def step(
     network: nn.Module, method: Method, views: Tensor, chunk_size: int | None, fabric: lightning_fabric.Fabric | None = None
 ) -> Step:
     fabric = fabric or lightning_fabric.Fabric(accelerator="cpu", devices=1)
-    torch.manual_seed(3)  # what a method mixes at random is the same in every step
-    guesses = torch.randn(int((LABELS < 0).sum()), 4) if method.guesses else None
-    trained_on, targets = method.mixed(views, LABELS, guesses)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)  # what a method mixes at random is the same in every step
+        guesses = torch.randn(int((LABELS < 0).sum()), 4) if method.guesses else None
+        trained_on, targets = method.mixed(views, LABELS, guesses)
     return add_gradients(fabric, fabric.setup_module(network.train()), method, trained_on, targets, chunk_size)
 
 
