@@ -1,15 +1,15 @@
 import pytest
 
-from fewscan.methods.registry import DEFAULT_METHOD, METHODS
+from fewscan.methods.registry import DEFAULT_METHOD
 from fewscan.training.choice import choose
 from fewscan.training.settings import RunSettings
 
 
-def test_unlabelled_scans_decide_the_method() -> None:
-    assert choose(labeled=40, unlabeled=3000).method == DEFAULT_METHOD
-    assert choose(labeled=400, unlabeled=20).method == "supervised"
-    assert choose(labeled=400, unlabeled=0).method == "supervised"
-    assert METHODS[DEFAULT_METHOD].uses_unlabeled
+def test_the_default_is_explained_by_what_the_data_have() -> None:
+    choice = choose(labeled=40, unlabeled=3000)
+    assert choice.method == DEFAULT_METHOD
+    assert "3,000" in choice.reasons[0]
+    assert "40 labels" in choice.reasons[0]
 
 
 def test_the_studys_recipe_keeps_the_studys_method_and_shape() -> None:
