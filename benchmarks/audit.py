@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from benchmarks.measure import in_own_process, peak_memory_mb
+from benchmarks.measure import SCANS, in_own_process, peak_memory_mb
 from fewscan.data.audit import audit
 from fewscan.data.copies import components, find_copies
 from fewscan.data.dataset import Dataset
 from fewscan.data.importing import import_scans
 from fewscan.data.phantoms import CLASSES, draw_phantom
 
-SCANS = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[2] / "shared/data"))
 SIZE_PX = 96
 CHANGED_SCANS = 400
 GROWTH = (1_000, 10_000, 100_000)

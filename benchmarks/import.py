@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import draw_scans, in_own_process, link_scans, peak_memory_mb
+from benchmarks.measure import SCANS, draw_scans, in_own_process, link_scans, peak_memory_mb
 from fewscan.data.importing import import_scans, summary
 
-SCANS = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[2] / "shared/data"))
 GROWTH = (1_000, 10_000, 100_000)
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 from fewscan.data.phantoms import write_practice_scans
 
+SCANS = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[2] / "shared/data"))
+
 DRAWN = 500
 SIZE_PX = 256
 

@@ -34,14 +34,14 @@ def main() -> None:
         for seed, precision in itertools.product(arguments.seeds, PRECISIONS):
             out = Path(folder) / f"{precision}-{seed}"
             changes = {**settings, "epochs": arguments.epochs, "seed": seed, "precision": precision}
-            history = fewscan.train(arguments.dataset, method="supervised", out=out, **changes).metrics()
+            run = fewscan.train(arguments.dataset, method="supervised", out=out, **changes)
             lines.append(
                 {
                     "precision": precision,
                     "seed": seed,
                     "epochs": arguments.epochs,
-                    "val_p_acc_percent": round(100 * history[-1]["val_p_acc"], 2),
-                    "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
+                    "val_p_acc_percent": round(100 * run.metrics()[-1]["val_p_acc"], 2),
+                    "seconds": round(run.training_seconds, 1),
                 }
             )
     table = pd.DataFrame(lines)

@@ -24,14 +24,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fewscan.comparison.plan import Trial
+from fewscan.comparison.results import EvaluatedRun
 from fewscan.comparison.significance import paired_p_value
 from fewscan.config import parse_overrides
 from fewscan.data.dataset import Dataset, split_fingerprint
 from fewscan.data.splits import split
-from fewscan.evaluation.evaluate import PREDICTIONS_FILE, evaluate
+from fewscan.evaluation.evaluate import evaluate
 from fewscan.methods.registry import METHODS
 from fewscan.progress import say
-from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 
@@ -102,12 +103,6 @@ SCENARIOS: dict[str, Callable[[Dataset], Dataset]] = {
 }
 
 
-def hits(run: Run) -> np.ndarray:
-    """Return of each test image, by its row, whether it was called right."""
-    table = pd.read_csv(run.folder / PREDICTIONS_FILE, dtype=str, keep_default_na=False)
-    return (table["label"] == table["predicted"]).to_numpy(float)
-
-
 def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str, object], folder: Path) -> dict[str, object]:
     """Train and score `supervised` and `method` on a split dataset."""
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
@@ -118,9 +113,10 @@ def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str,
         for seed in seeds:
             settings = RunSettings.resolve(name, "fewscan", {**changes, "seed": seed}, **sizes)
             run = train_new(dataset, settings, folder / f"{name}-{seed}")
-            scores.append(evaluate(run, dataset))
-            right.setdefault(name, []).append(hits(run))
-            line[f"{name}_minutes"] = round(sum(epoch["seconds"] for epoch in run.metrics()) / 60, 2)
+            evaluated = EvaluatedRun(Trial("leakfree", name, seed), run, evaluate(run, dataset))
+            scores.append(evaluated.evaluation)
+            right.setdefault(name, []).append(evaluated.hits().to_numpy(float))
+            line[f"{name}_minutes"] = round(run.training_seconds / 60, 2)
         for score in ("accuracy", "balanced_accuracy"):
             values = [100 * getattr(each, score).value for each in scores]
             line[f"{name}_{score}"] = round(float(np.mean(values)), 2)

@@ -174,11 +174,10 @@ def compare(
     Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison, make_plan
-    from fewscan.methods.registry import METHODS
 
     plan = make_plan(
         _dataset(dataset),
-        methods=list(METHODS) if methods is None else methods,
+        methods=methods,
         seeds=seeds,
         protocols=protocols,
         recipe=recipe,
@@ -218,28 +217,24 @@ def compare_budgets(
     """
     from fewscan.comparison.budgets import begin_budgets, collect_budgets, distinct_budgets
     from fewscan.comparison.plan import make_plan
-    from fewscan.methods.registry import METHODS
     from fewscan.progress import say
     from fewscan.reporting.efficiency import write_efficiency
 
-    opened = _dataset(dataset)
-    plans = [
-        make_plan(
-            opened,
-            methods=list(METHODS) if methods is None else methods,
-            seeds=seeds,
-            protocols=protocols,
-            recipe=recipe,
-            changes=settings,
-            labeled=labels,
-            test=test,
-            validation=validation,
-        )
-        for labels in distinct_budgets(labels_budget)
-    ]
+    budgets = distinct_budgets(labels_budget)
+    plan = make_plan(
+        _dataset(dataset),
+        methods=methods,
+        seeds=seeds,
+        protocols=protocols,
+        recipe=recipe,
+        changes=settings,
+        labeled=budgets[0],
+        test=test,
+        validation=validation,
+    )
     failures: dict[str, str] = {}
     trials = 0
-    for comparison in begin_budgets(Path(out), plans):
+    for comparison in begin_budgets(Path(out), [plan.with_labels(labels, ()) for labels in budgets]):
         say(f"{comparison.plan.split.labeled} labels")
         _, failed = _run_and_write(comparison, jobs, train)
         failures |= {f"{comparison.folder.name}/{trial}": reason for trial, reason in failed.items()}

@@ -39,7 +39,7 @@ class Point:
     @property
     def training_minutes(self) -> float | None:
         """Mean time that a run trained, in minutes; None where none was run."""
-        return float(np.mean([run.training_seconds for run in self.row.runs])) / 60 if self.row.runs else None
+        return float(np.mean([each.run.training_seconds for each in self.row.runs])) / 60 if self.row.runs else None
 
     def numbers(self) -> dict[str, Any]:
         """Return all of it for programs: percent, minutes and points of percent, None where there is no such number."""

@@ -15,7 +15,7 @@ from fewscan.config import Settings, nearest
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import method_type
+from fewscan.methods.registry import METHODS, method_type
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -171,7 +171,7 @@ class Comparison:
 def make_plan(
     dataset: Dataset,
     *,
-    methods: Sequence[str],
+    methods: Sequence[str] | None,
     seeds: Sequence[int],
     protocols: Sequence[str],
     recipe: str,
@@ -180,10 +180,11 @@ def make_plan(
     test: int | None = None,
     validation: float | None = None,
 ) -> Plan:
-    """Return a checked plan; sizes that are not given are those of the dataset's own split.
+    """Return a checked plan, of all methods where none are given; sizes not given are those of the dataset's own split.
 
     Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
     """
+    methods = list(METHODS) if methods is None else methods
     for name in methods:
         method_type(name)
     for name in protocols:

@@ -44,12 +44,6 @@ class EvaluatedRun:
         left_out: float | None = self.run.metrics()[-1].get("r_acc_left_out")
         return left_out
 
-    @property
-    def training_seconds(self) -> float:
-        """How long the epochs of training took together."""
-        seconds: float = sum(epoch["seconds"] for epoch in self.run.metrics())
-        return seconds
-
     def hits(self) -> pd.Series:
         """Return whether each test image was called right, True or False by its row number."""
         path = self.run.folder / PREDICTIONS_FILE

@@ -19,14 +19,11 @@ class MixMatchSettings(MethodSettings):
     """Settings of `mixmatch`."""
 
     name: Literal["mixmatch"] = "mixmatch"
-    sharpening: float = pydantic.Field(
-        default=0.5, gt=0, le=1
-    )  # temperature of guesses: 1 leaves them, towards 0 one class wins
+    sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
     mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
     unlabeled_weight: float = pydantic.Field(default=1.0, ge=0)
-    ramp_steps: int = pydantic.Field(
-        default=300, ge=1
-    )  # over which that weight grows from nothing: first guesses are worth little
+    # Steps over which that weight grows from nothing: first guesses are worth little.
+    ramp_steps: int = pydantic.Field(default=300, ge=1)
 
 
 class MixMatch(Method):

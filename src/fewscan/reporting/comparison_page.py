@@ -88,7 +88,7 @@ class PlannedRun:
     @property
     def minutes(self) -> float | None:
         """How long training took, or None where it was not run."""
-        return None if self.run is None else self.run.training_seconds / 60
+        return None if self.run is None else self.run.run.training_seconds / 60
 
 
 def write_comparison(results: Results) -> Path:

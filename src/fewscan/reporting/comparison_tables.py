@@ -105,7 +105,7 @@ def _of_run(evaluated: EvaluatedRun, labels: int) -> Line:
         evaluation.test_groups,
         "not looked for" if evaluation.leaking_pairs is None else evaluation.leaking_pairs,
         evaluation.test_openings,
-        hundredths(evaluated.training_seconds),
+        hundredths(evaluated.run.training_seconds),
         percentages["c_acc"],
         percentages["p_acc"],
         percentages["r_acc"],

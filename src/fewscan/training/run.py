@@ -1,6 +1,7 @@
 """The run folder: settings, what the run was made from, its log, its checkpoint and the trained network."""
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,6 +132,11 @@ class Run:
         if not path.is_file():
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    @property
+    def training_seconds(self) -> float:
+        """How long the logged epochs took together."""
+        return math.fsum(numbers["seconds"] for numbers in self.metrics())
 
     def forget_epochs_after(self, epoch: int) -> None:
         """Drop the log's lines of epochs after `epoch`: a resumed run writes them again."""

@@ -108,20 +108,18 @@ def _consequences(name: str, settings: RunSettings) -> set[str]:
 
 
 def _constant_features(history: History, settings: RunSettings) -> str | None:
-    if not _lasts(history, settings, lambda numbers: _is_below(numbers, "live_features", LEAST_LIVE_FEATURES)):
-        return None
-    return (
-        f"the features are the same for every image: {_percent(history[-1]['live_features'])} of them vary over the labelled "
-        "images, so that no class can be told from another"
+    few = _few_live(history, settings, "live_features", LEAST_LIVE_FEATURES)
+    return few and (
+        f"the features are the same for every image: {few} of them vary over the labelled images, so that no class can be told "
+        "from another"
     )
 
 
 def _dead_projections(history: History, settings: RunSettings) -> str | None:
-    if not _lasts(history, settings, lambda numbers: _is_below(numbers, "live_projections", LEAST_LIVE_PROJECTIONS)):
-        return None
-    return (
-        f"the projection head is dead: {_percent(history[-1]['live_projections'])} of its projections vary over the labelled "
-        "images, so that nothing is learnt through them"
+    few = _few_live(history, settings, "live_projections", LEAST_LIVE_PROJECTIONS)
+    return few and (
+        f"the projection head is dead: {few} of its projections vary over the labelled images, so that nothing is learnt "
+        "through them"
     )
 
 
@@ -241,9 +239,14 @@ def _deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((after - before) ** 2 for before, after in pairwise(values)) / (2 * (len(values) - 1)))
 
 
-def _is_below(numbers: Epoch, name: str, limit: float) -> bool:
-    value = numbers.get(name)
-    return value is not None and value < limit
+def _few_live(history: History, settings: RunSettings, name: str, least: float) -> str | None:
+    """Return in percent what share of columns lives, where it has lastingly been less than `least`."""
+
+    def sign(numbers: Epoch) -> bool:
+        share = numbers.get(name)
+        return share is not None and share < least
+
+    return _percent(history[-1][name]) if _lasts(history, settings, sign) else None
 
 
 def _is_at_chance(numbers: Epoch, accuracy: str, limit: str) -> bool:
