@@ -47,6 +47,21 @@ def test_every_batch_has_its_share_of_labels_and_an_epoch_passes_once_over_the_u
     assert passes.max() - passes.min() <= 1
 
 
+@given(sizes, st.integers(1, 5), st.booleans())
+def test_an_epoch_of_several_passes_sees_every_image_as_often(
+    drawn: tuple[int, int, int, int, int], passes: int, share: bool
+) -> None:
+    labeled_count, unlabeled_count, batch_size, *_ = drawn
+    how = {"labeled_share": 0.5} if share else {}
+    steps = batches(*drawn, passes=passes, **how)
+    assert len(steps) == steps_per_epoch(labeled_count, unlabeled_count, batch_size, how.get("labeled_share"), passes)
+    seen = np.concatenate(steps)
+    assert (np.unique(seen[seen >= 1000], return_counts=True)[1] == passes).all()
+    times = np.bincount(seen[seen < 1000], minlength=labeled_count)
+    assert times.max() - times.min() <= 1
+    assert share or times.max() == max(passes, -(-len(steps) // labeled_count))
+
+
 def test_a_share_of_labels_says_nothing_where_all_are_labelled() -> None:
     assert np.array_equal(np.concatenate(batches(50, 0, 10, 0, 1, labeled_share=0.3)), np.concatenate(batches(50, 0, 10, 0, 1)))
 

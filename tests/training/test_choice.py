@@ -1,15 +1,17 @@
 import pytest
 
-from fewscan.methods.registry import DEFAULT_METHOD
+from fewscan.methods.registry import DEFAULT_METHOD, METHODS
 from fewscan.training.choice import choose
 from fewscan.training.settings import RunSettings
 
 
-def test_the_default_is_explained_by_what_the_data_have() -> None:
+def test_unlabelled_scans_decide_the_method_and_explain_it() -> None:
     choice = choose(labeled=40, unlabeled=3000)
     assert choice.method == DEFAULT_METHOD
-    assert "3,000" in choice.reasons[0]
+    assert METHODS[DEFAULT_METHOD].uses_unlabeled
+    assert "3,000 unlabelled" in choice.reasons[0]
     assert "40 labels" in choice.reasons[0]
+    assert choose(labeled=40, unlabeled=0).method == "supervised"
 
 
 def test_the_studys_recipe_keeps_the_studys_method_and_shape() -> None:
@@ -32,6 +34,10 @@ def test_the_schedule_is_told_as_it_will_be() -> None:
     said = settings.schedule(labeled=100, unlabeled=400)
     assert "7 epochs of 10 steps, 50 images a step" in said
     assert "400 unlabelled" in said
-    assert "of 2 steps" in RunSettings.resolve(
-        "supervised", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400
-    ).schedule(labeled=100, unlabeled=400)
+
+
+def test_a_schedule_without_unlabelled_images_does_not_speak_of_them() -> None:
+    settings = RunSettings.resolve("supervised", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400)
+    said = settings.schedule(labeled=100, unlabeled=400)
+    assert "of 2 steps" in said
+    assert "unlabelled" not in said

@@ -60,8 +60,28 @@ def test_settings_survive_their_own_yaml() -> None:
     assert RunSettings.parse(yaml.safe_load(settings.as_yaml())) == settings
 
 
-def test_few_labels_still_get_enough_steps() -> None:
-    assert resolve("supervised", labeled=32).epochs > resolve("supervised", labeled=988).epochs
+@pytest.mark.parametrize("labeled", [20, 40, 124, 1235])
+@pytest.mark.parametrize("method", ["supervised", "mixmatch", "joint"])
+def test_all_methods_train_as_long_whatever_the_budget_and_in_few_epochs(labeled: int, method: str) -> None:
+    settings = resolve(method, labeled=labeled, unlabeled=2000)
+    # A view goes forward and back; what is guessed at goes forward once more, a third of that.
+    costs = {"supervised": 1, "mixmatch": 1 + (1 - (settings.labeled_share or 0)) / 3, "joint": 2}
+    trained = costs[method] * settings.epochs * settings.steps(labeled, 2000) * settings.batch_size
+    assert trained == pytest.approx(300_000, rel=0.05)
+    assert 40 <= settings.epochs <= 110
+
+
+def test_mixmatch_takes_half_of_a_batch_from_the_labelled_and_half_from_all() -> None:
+    assert resolve("mixmatch", labeled=1000, unlabeled=3000).labeled_share == pytest.approx(0.5 + 0.5 / 4)
+    assert resolve("mixmatch", labeled=1000, unlabeled=0).labeled_share is None
+    assert resolve("mixmatch", labeled=1000, labeled_share=0.3).labeled_share == 0.3
+
+
+def test_passes_that_the_user_asks_for_stay_and_epochs_follow() -> None:
+    few, many = resolve("supervised", labeled=40, passes=8), resolve("supervised", labeled=40, passes=160)
+    assert (few.passes, many.passes) == (8, 160)
+    assert few.epochs * few.steps(40, 0) == pytest.approx(many.epochs * many.steps(40, 0), rel=0.05)
+    assert resolve("supervised", labeled=40, epochs=7).passes == 1
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from fewscan.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
 
-# What `fewscan train` takes unless told otherwise; docs/search.md says why.
-DEFAULT_METHOD = Supervised.name
+# What `fewscan train` takes where scans are unlabelled, unless told otherwise; docs/search.md says why.
+DEFAULT_METHOD = MixMatch.name
 
 
 def method_type(name: str) -> type[Method]:

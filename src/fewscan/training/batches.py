@@ -8,15 +8,20 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.int64]
 
 
-def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> int:
-    """Return how many steps make an epoch, with batches of about `batch_size` images.
+def images_per_pass(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> float:
+    """Return how many images a pass of training takes, labelled and unlabelled together.
 
-    labeled_share: how much of every batch is labelled, in (0, 1); an epoch is then a pass over the unlabelled images. None, or
-    nothing unlabelled: an epoch is one pass over all images, and a batch holds labels in the proportion that the data have.
+    labeled_share: how much of every batch is labelled, in (0, 1); a pass is then one over the unlabelled images. None, or
+    nothing unlabelled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
     """
     if labeled_share is None or not unlabeled:
-        return max(1, round((labeled + unlabeled) / batch_size))
-    return max(1, round(unlabeled / (batch_size - labeled_in_batch(batch_size, labeled_share))))
+        return labeled + unlabeled
+    return unlabeled * batch_size / (batch_size - labeled_in_batch(batch_size, labeled_share))
+
+
+def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None, passes: int = 1) -> int:
+    """Return how many steps make an epoch of so many passes, with batches of about `batch_size` images."""
+    return max(1, round(passes * images_per_pass(labeled, unlabeled, batch_size, labeled_share) / batch_size))
 
 
 def labeled_in_batch(batch_size: int, labeled_share: float) -> int:
@@ -34,28 +39,29 @@ def epoch_batches(
     *,
     labeled_share: float | None = None,
     class_balance: float = 0.0,
+    passes: int = 1,
 ) -> Iterator[Rows]:
     """Yield the row numbers of every step of an epoch, the labelled first.
 
     Each step takes a slice of the unlabelled rows and one of the labelled ones, over which it passes again until every step has
-    its share (see `steps_per_epoch`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
+    its share (see `images_per_pass`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
     labelled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
     """
     random = np.random.default_rng((seed, epoch))
-    steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share)
+    steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share, passes)
     if labeled_share is None or not len(unlabeled):
-        count = -(-steps // len(labeled)) * len(labeled)
+        count = max(passes, -(-steps // len(labeled))) * len(labeled)
     else:
         count = steps * labeled_in_batch(batch_size, labeled_share)
     drawn = _balanced(random, labeled, classes, count, class_balance) if class_balance else _passes(random, labeled, count)
-    rest = random.permutation(unlabeled)
+    rest = _passes(random, unlabeled, passes * len(unlabeled))
     for labeled_slice, rest_slice in zip(np.array_split(drawn, steps), np.array_split(rest, steps), strict=True):
         yield np.concatenate([labeled_slice, rest_slice])
 
 
 def _passes(random: np.random.Generator, rows: Rows, count: int) -> Rows:
     """Return `count` of `rows`: one pass in random order after the other."""
-    return np.concatenate([random.permutation(rows) for _ in range(-(-count // len(rows)))] or [rows])[:count]
+    return np.concatenate([random.permutation(rows) for _ in range(-(-count // max(1, len(rows))))] or [rows])[:count]
 
 
 def _balanced(random: np.random.Generator, rows: Rows, classes: npt.NDArray[np.int64], count: int, balance: float) -> Rows:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from fewscan.methods.registry import DEFAULT_METHOD
+from fewscan.methods.supervised import Supervised
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ def choose(*, labeled: int, unlabeled: int, recipe: str = "fewscan", cuda: bool 
     """Return what to train on so many labelled and unlabelled images; `cuda`: whether there is a GPU, by default as it is."""
     if recipe == "study":
         return Choice("joint", {}, ("method joint: what the study proposes",))
-    why = (
-        f"method {DEFAULT_METHOD}: none that also learns from unlabelled scans (here {unlabeled:,}, beside {labeled:,} labels) "
-        "has beaten it reliably in the same time"
-    )
+    method = DEFAULT_METHOD if unlabeled else Supervised.name
+    if unlabeled:
+        why = f"method {method}: {labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides"
+    else:
+        why = f"method {method}: {labeled:,} labels, and no unlabelled scans to learn from besides"
     if torch.cuda.is_available() if cuda is None else cuda:
-        return Choice(DEFAULT_METHOD, {"encoder": {"width": 32}}, (why, "encoder resnet_small, width 32: there is a GPU"))
+        return Choice(method, {"encoder": {"width": 32}}, (why, "encoder resnet_small, width 32: there is a GPU"))
     width = "encoder resnet_small, width 16: of the shapes tried it learns most in a given time on a CPU"
-    return Choice(DEFAULT_METHOD, {}, (why, width))
+    return Choice(method, {}, (why, width))

@@ -83,8 +83,11 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
                 # Step 1: random views of every image, and whatever the method makes of them.
-                labels = rows.labels[batch]
-                views, targets = _method_input(fabric, method, averaged, settings, images[batch], labels, (epoch, step))
+                granted = rows.labels[batch]
+                labels, labeled = sent(granted, fabric.device), int((granted >= 0).sum())
+                views, targets = _method_input(
+                    fabric, method, averaged, settings, images[batch], labels, labeled=labeled, when=(epoch, step)
+                )
                 # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
                 losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
@@ -92,7 +95,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 stepper.step()
                 averaged.update(network, done)
 
-                tally.add(losses, view0, view1, sent(labels, fabric.device))
+                tally.add(losses, view0, view1, labels)
                 bar.advance(task)
                 _tell(forecast.after(done + 1))
 
@@ -138,20 +141,22 @@ def _method_input(
     settings: RunSettings,
     images: Tensor,
     labels: Tensor,
+    *,
+    labeled: int,
     when: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
-    """Return the views that go through the network, and the method's targets; `when` is the epoch and the step.
+    """Return the views that go through the network, and the method's targets.
 
-    labels: (B,) on the CPU, so that nobody waits to know how many of them are none.
+    labeled: how many of the images have a label, they come first; given, so that nobody waits for a GPU to count them.
+    when: the epoch and the step.
     """
     views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
     guesses = None
     if method.guesses:
-        unlabeled = images[int((labels >= 0).sum()) :]
-        weak = random_views(settings.views.weak(), unlabeled, 1, _seed(settings.seed, *when, 1))
+        weak = random_views(settings.views.weak(), images[labeled:], 1, _seed(settings.seed, *when, 1))
         with torch.no_grad(), fabric.autocast():
             guesses = averaged.network(weak).logits
-    return method.mixed(views, sent(labels, fabric.device), guesses)
+    return method.mixed(views, labels, guesses)
 
 
 def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Rows]:
@@ -164,6 +169,7 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ro
         epoch,
         labeled_share=settings.labeled_share,
         class_balance=settings.class_balance,
+        passes=settings.passes,
     )
 
 

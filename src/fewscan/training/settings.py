@@ -13,7 +13,7 @@ from fewscan.methods.registry import method_type
 from fewscan.methods.views import ViewSettings
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
-from fewscan.training.batches import steps_per_epoch
+from fewscan.training.batches import images_per_pass, steps_per_epoch
 from fewscan.training.precision import fastest_precision
 
 
@@ -36,6 +36,7 @@ class RunSettings(Settings):
     views: ViewSettings = ViewSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     epochs: int = pydantic.Field(ge=1)
+    passes: int = pydantic.Field(default=1, ge=1)  # over the images in an epoch
     batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
     # How much of a batch is labelled, for methods that learn from unlabelled images too; None: as the data are.
     labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
@@ -70,28 +71,40 @@ class RunSettings(Settings):
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
         precision = fastest_precision(str(changes.get("device", "auto")))
-        base = merge({"heads": {}, "epochs": 1, "precision": precision}, _recipe(recipe, kind))
+        base = merge({"heads": {}, "epochs": 1, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
         groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
         spelled_out = {
             key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()
         }
         settings = cls.parse(merge(base, spelled_out))
-        if recipe == "study" or "epochs" in changes:
-            return settings
-        return settings.model_copy(update={"epochs": _epochs(kind, settings, settings.steps(labeled, unlabeled))})
+        return settings if recipe == "study" or "epochs" in changes else settings._with_length(labeled, unlabeled)
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
         used = unlabeled if method_type(self.method.name).uses_unlabeled else 0
-        return steps_per_epoch(labeled, used, self.batch_size, self.labeled_share)
+        return steps_per_epoch(labeled, used, self.batch_size, self.labeled_share, self.passes)
+
+    def _with_length(self, labeled: int, unlabeled: int) -> Self:
+        """Return the settings with passes and epochs that train as long as the recipe 'fewscan' does."""
+        kind = method_type(self.method.name)
+        used = unlabeled if kind.uses_unlabeled else 0
+        labeled_share = labeled / (labeled + used) if self.labeled_share is None or not used else self.labeled_share
+        images = TRAINING_IMAGES / _cost(kind, 1 - labeled_share)
+        passes = math.ceil(images / images_per_pass(labeled, used, self.batch_size, self.labeled_share) / USUAL_EPOCHS)
+        longer = self if "passes" in self.model_fields_set else self.model_copy(update={"passes": passes})
+        epochs = math.ceil(images / (longer.batch_size * longer.steps(labeled, unlabeled)))
+        return longer.model_copy(update={"epochs": max(MINIMUM_EPOCHS, epochs)})
 
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
         steps = self.steps(labeled, unlabeled)
+        seen = f"{labeled:,} labelled"
+        if method_type(self.method.name).uses_unlabeled:
+            seen += f" and {unlabeled:,} unlabelled"
         return (
             f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {steps} steps, "
-            f"{self.batch_size} images a step, of {labeled:,} labelled and {unlabeled:,} unlabelled ones"
+            f"{self.batch_size} images a step, of {seen} ones"
         )
 
 
@@ -102,14 +115,18 @@ RECIPES: dict[str, str] = {
 
 # What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network,
 # forward and back. Counted like this all methods take about the same time.
-TRAINING_PASSES = 300_000
+TRAINING_IMAGES = 300_000
 MINIMUM_EPOCHS = 40
+# Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
+USUAL_EPOCHS = 100
 
 
-def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
+def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> dict[str, Any]:
     if name == "fewscan":
         if method.guesses:
-            return {"batch_size": 96, "labeled_share": 0.5}
+            # Half of a batch is drawn from the labelled images, the other half from all.
+            share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
+            return {"batch_size": 96, "labeled_share": share, "optimizer": {"learning_rate": 3e-3}}
         return {"batch_size": 256 if method.two_views else 64}
     if name == "study":
         return {
@@ -135,12 +152,11 @@ def _recipe(name: str, method: type[Method]) -> dict[str, Any]:
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
 
 
-def _epochs(method: type[Method], settings: RunSettings, steps: int) -> int:
-    passes = 2.0 if method.two_views else 1.0
-    if method.guesses:
-        # A forward pass alone costs a third, and only unlabelled images are guessed at.
-        passes += (1 - (settings.labeled_share or 0)) / 3
-    return max(MINIMUM_EPOCHS, math.ceil(TRAINING_PASSES / (passes * settings.batch_size * steps)))
+def _cost(method: type[Method], unlabeled_share: float) -> float:
+    """Return what an image of a batch costs, in forward and backward passes of one view."""
+    cost = 2.0 if method.two_views else 1.0
+    # A forward pass alone costs a third, and only unlabelled images are guessed at.
+    return cost + (unlabeled_share / 3 if method.guesses else 0)
 
 
 def _is_group(annotation: Any) -> bool:
