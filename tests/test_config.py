@@ -24,6 +24,15 @@ def test_overrides_are_read_as_yaml_and_nested_by_dots() -> None:
     }
 
 
+def test_lists_are_lists_and_what_would_be_a_mapping_is_text() -> None:
+    assert parse_overrides(["units=[256, 128]", "encoder=timm:", "note={a: 1}", "none=null"]) == {
+        "units": [256, 128],
+        "encoder": "timm:",
+        "note": "{a: 1}",
+        "none": None,
+    }
+
+
 @pytest.mark.parametrize("pairs", [["inner=fast", "inner.learning_rate=1"], ["inner.learning_rate=1", "inner=fast"]])
 def test_a_group_that_is_named_may_have_members_besides(pairs: list[str]) -> None:
     assert parse_overrides(pairs) == {"inner": {"name": "fast", "learning_rate": 1}}

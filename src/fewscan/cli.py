@@ -202,7 +202,7 @@ def train(
     run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
     history = run.metrics()
     symptoms = reported_symptoms(history, run.settings)
-    lines = [f"trained {run.settings.method.name} for {run.settings.epochs} epochs: {run.folder}"]
+    lines = [f"trained {run.settings.method.name}, epoch {run.settings.epochs} of {run.settings.epochs}: {run.folder}"]
     _finish(
         as_json,
         {

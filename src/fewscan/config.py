@@ -41,9 +41,9 @@ class Settings(pydantic.BaseModel):
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """Turn `["epochs=3", "method.temperature=0.5"]` into `{"epochs": 3, "method": {"temperature": 0.5}}`.
 
-    Values are read as YAML scalars, so `true`, `0.5` and `null` mean what they say. A group that is named and has members of
-    its own besides, `["encoder=study_cnn", "encoder.dense_units=64"]`, keeps its name as `name`. Raises FewscanError for
-    anything that is not `key=value`.
+    Values are read as YAML scalars or lists, so `true`, `0.5` and `null` mean what they say. A group that is named and has
+    members of its own besides, `["encoder=study_cnn", "encoder.dense_units=64"]`, keeps its name as `name`. Raises FewscanError
+    for anything that is not `key=value`.
     """
     nested: dict[str, Any] = {}
     for pair in pairs:
@@ -57,11 +57,17 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
         last = parts[-1]
         if isinstance(group.get(last), dict):
             group, last = _members(group, last, key), "name"
-        try:
-            group[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            group[last] = value
+        group[last] = _read(value)
     return nested
+
+
+def _read(text: str) -> Any:
+    """Return the YAML scalar or list that `text` is; what else YAML makes of it, as of `timm:`, was meant as text."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if isinstance(value, Mapping) else value
 
 
 def _members(group: dict[str, Any], part: str, key: str) -> dict[str, Any]:
