@@ -31,7 +31,7 @@ from fewscan.config import parse_overrides
 from fewscan.data.dataset import Dataset, split_fingerprint
 from fewscan.data.splits import split
 from fewscan.evaluation.evaluate import evaluate
-from fewscan.methods.registry import METHODS
+from fewscan.methods.registry import DEFAULT_METHOD, METHODS
 from fewscan.progress import say
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
@@ -132,7 +132,7 @@ def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--method", choices=[name for name in METHODS if name != "supervised"], default="joint")
+    parser.add_argument("--method", choices=[name for name in METHODS if name != "supervised"], default=DEFAULT_METHOD)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--csv", type=Path, help="write a line for every scenario here")
