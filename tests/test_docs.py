@@ -21,3 +21,19 @@ def test_no_number_of_the_results_is_missing_from_the_committed_tables() -> None
     found = DECIMALS.findall(prose)
     assert len(found) > 50
     assert [number for number in found if number not in known] == []
+
+
+def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    with (DOCS / "results" / "label_efficiency.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["labels"] for row in rows} == {"1235", "124", "40"}
+    for row in rows:
+        scores = [
+            f"{float(row[f'{score}_percent_mean']):.2f} ± {float(row[f'{score}_percent_sd']):.2f}"
+            for score in ("accuracy", "balanced_accuracy", "auroc")
+        ]
+        line = " | ".join([f"{int(row['labels']):,}", f"`{row['method']}`", row["runs"], *scores])
+        assert f"| {line} |" in readme
+        if row["less_supervised_points"]:
+            assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
