@@ -14,9 +14,10 @@ from fewscan.errors import FewscanError
 MakeDataset = Callable[..., Dataset]
 
 
-def parts_of_groups(dataset: Dataset) -> pd.Series:
-    """For every group, how many different parts its images lie in."""
-    return pd.Series(dataset.manifest["split"].to_numpy()).groupby(dataset.groups).nunique()
+def sides_of_groups(dataset: Dataset) -> pd.Series:
+    """For every group, on how many sides its images lie: learnt from (with a label or without), chosen by, tested on."""
+    sides = dataset.manifest["split"].replace({"labeled": "learnt from", "unlabeled": "learnt from"})
+    return pd.Series(sides.to_numpy()).groupby(dataset.groups).nunique()
 
 
 def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) -> None:
@@ -52,7 +53,7 @@ def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, 
     numbers = np.repeat(np.arange(60), sizes)[:60]
     dataset = make_dataset(160, groups=[int(4 * numbers[row // 4] + row % 4) for row in range(160)])
     done = split(dataset, labeled=20, test=12, validation=validation, seed=seed)
-    assert parts_of_groups(done).max() == 1
+    assert sides_of_groups(done).max() == 1
     tested = done.rows("test")
     assert len(tested) == 12
     assert len(np.unique(done.manifest["copy_set"].to_numpy()[tested])) == 12  # a set of copies counts once
@@ -71,7 +72,7 @@ def test_a_patients_images_may_all_test_but_a_copy_counts_once(make_dataset: Mak
     copies[4::8] = copies[0::8]  # of each patient, one image is there twice
     manifest = dataset.manifest.assign(group=patient, copy_set=copies)
     done = split(dataset.updated(manifest), labeled=16, test=14, validation=0)
-    assert parts_of_groups(done).max() == 1
+    assert sides_of_groups(done).max() == 1
     tested = done.rows("test")
     assert len(np.unique(patient[tested])) < 14
     assert len(np.unique(copies[tested])) == 14
@@ -86,7 +87,7 @@ def test_a_set_of_copies_costs_one_label_while_there_are_others(make_dataset: Ma
     many = split(dataset, labeled=100, test=20, validation=0.2)
     assert len(many.rows("labeled", "validation")) == 100
     assert len(np.unique(many.groups[many.rows("labeled", "validation")])) == 60
-    assert parts_of_groups(many).max() == 1
+    assert sides_of_groups(many).max() == 1
 
 
 def test_conflicting_images_are_left_out_of_a_leak_free_split_only(make_dataset: MakeDataset) -> None:
@@ -137,6 +138,25 @@ def test_an_unlabelled_copy_of_a_test_image_is_left_out(make_dataset: MakeDatase
     label[40:] = None
     done = split(dataset.updated(dataset.manifest.assign(label=label)), labeled=12, test=12)
     assert done.manifest["split"].iloc[done.rows("test") + 40].isna().all()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_belongs_to_a_labelled_image_is_there_to_learn_from_and_what_belongs_to_others_is_left_out(
+    known: bool, make_dataset: MakeDataset
+) -> None:
+    # Every image is there twice: row i and row i + 80, whose label may not be known.
+    dataset = make_dataset(160, groups=[row % 80 for row in range(160)])
+    label = dataset.manifest["label"].copy()
+    if not known:
+        label[80:] = None
+    done = split(dataset.updated(dataset.manifest.assign(label=label)), labeled=20, test=20, validation=0.5)
+    parts = done.manifest["split"]
+    labeled, tested = done.rows("labeled"), done.rows("test")
+    assert (parts.iloc[(labeled + 80) % 160] == "unlabeled").all()
+    assert parts.iloc[(tested + 80) % 160].isna().all()
+    validation = done.rows("validation")
+    assert not parts.iloc[(validation + 80) % 160].isin(["labeled", "unlabeled"]).any()
+    assert done.require_split().left_out == parts.isna().sum()
 
 
 @pytest.mark.parametrize(
@@ -198,6 +218,6 @@ def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(make_dataset
     for larger, smaller in pairwise(draws):
         assert set(smaller.rows("labeled")) < set(larger.rows("labeled"))
         assert np.array_equal(smaller.rows("test"), larger.rows("test"))
-        assert parts_of_groups(smaller).max() == 1
+        assert sides_of_groups(smaller).max() == 1
         # What the smaller budget leaves, group by group, is there to learn from without its label.
         assert set(larger.rows("unlabeled")) <= set(smaller.rows("unlabeled"))

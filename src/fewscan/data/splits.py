@@ -1,7 +1,7 @@
 """Splits: which images are labelled, which validate, which are unlabelled and which test.
 
 `study` draws images at random, as the study did, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
-of an image, images of a patient) on one side.
+of an image, images of a patient) on one side: to learn from, to choose by or to test on.
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,10 @@ def split(
     budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
     theirs whatever the groups.
 
-    Under `leakfree` a group is never in two parts. A set of copies counts once in the test part and costs one label: its other
-    images are left out, unless more labels are asked for than there are distinct images. Left out, too, are images whose copies
-    carry another label, and the further members of a group that had to be cut.
+    Under `leakfree` a group of the test or the validation part is in no other part. A set of copies counts once in the test
+    part and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
+    labelled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
+    another label.
     Raises FewscanError where the dataset cannot give what is asked.
     """
     validation_images = round(labeled * validation)
@@ -49,8 +50,9 @@ def split(
         budget = draw.take_labels(images, budget)
     draw.take("validation", validation_images, budget, cut_groups=False)
     for group in undrawn:
-        if pd.isna(draw.parts[group]).all():
-            draw.parts[group] = "unlabeled"
+        # To learn from what belongs to a labelled image betrays nothing; from what belongs to a validation image, it does.
+        if not (draw.parts[group] == "validation").any():
+            draw.parts[group[pd.isna(draw.parts[group])]] = "unlabeled"
 
     manifest = dataset.manifest.assign(split=pd.array(draw.parts, dtype="str"))
     counts = {part: int((draw.parts == part).sum()) for part in SPLITS}
@@ -98,7 +100,7 @@ class _Draw:
         """
         wanted = _proportional(count, self.class_counts)
         taken = []
-        # Whole groups first; where only groups are left that hold more than is wanted, they are cut and the rest left out.
+        # Whole groups first; where only groups are left that hold more than is wanted, they are cut.
         for cut in (False, True) if cut_groups else (False,):
             untouched = []
             for group in groups:
