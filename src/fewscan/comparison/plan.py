@@ -223,8 +223,9 @@ def make_plan(
         protocols=tuple(name for name in PROTOCOLS if name in protocols),
     )
     for trial in plan.trials:
-        # A wrong setting is found now, not when the first method's training is over.
-        plan.settings(trial, labeled=labeled, unlabeled=len(dataset.usable) - labeled - test)
+        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
+        # refused, with their numbers, when the split is drawn.
+        plan.settings(trial, labeled=labeled, unlabeled=max(0, len(dataset.usable) - labeled - test))
     return plan
 
 
