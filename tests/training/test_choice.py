@@ -11,6 +11,7 @@ def test_unlabelled_scans_decide_the_method_and_explain_it() -> None:
     assert METHODS[DEFAULT_METHOD].uses_unlabeled
     assert "3,000 unlabelled" in choice.reasons[0]
     assert "40 labels" in choice.reasons[0]
+    assert "nothing sure with 40" in choice.reasons[0]
     assert choose(labeled=40, unlabeled=0).method == "supervised"
 
 

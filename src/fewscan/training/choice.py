@@ -8,6 +8,12 @@ import torch
 from fewscan.methods.registry import DEFAULT_METHOD
 from fewscan.methods.supervised import Supervised
 
+# README's table of label efficiency; to be changed with it.
+WORTH = (
+    "That was worth 8 points of accuracy with 124 labels, and nothing sure with 40 or with 1,235; 'fewscan compare' tells what it "
+    "is on yours"
+)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -24,7 +30,7 @@ def choose(*, labeled: int, unlabeled: int, recipe: str = "fewscan", cuda: bool 
         return Choice("joint", {}, ("method joint: what the study proposes",))
     method = DEFAULT_METHOD if unlabeled else Supervised.name
     if unlabeled:
-        why = f"method {method}: {labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides"
+        why = f"method {method}: {labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides. {WORTH}"
     else:
         why = f"method {method}: {labeled:,} labels, and no unlabelled scans to learn from besides"
     if torch.cuda.is_available() if cuda is None else cuda:
