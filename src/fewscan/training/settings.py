@@ -82,13 +82,16 @@ class RunSettings(Settings):
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
-        used = unlabeled if method_type(self.method.name).uses_unlabeled else 0
-        return steps_per_epoch(labeled, used, self.batch_size, self.labeled_share, self.passes)
+        return steps_per_epoch(labeled, self._used(unlabeled), self.batch_size, self.labeled_share, self.passes)
+
+    def _used(self, unlabeled: int) -> int:
+        """Return how many of the unlabelled images the method learns from: all or none."""
+        return unlabeled if method_type(self.method.name).uses_unlabeled else 0
 
     def _with_length(self, labeled: int, unlabeled: int) -> Self:
         """Return the settings with passes and epochs that train as long as the recipe 'fewscan' does."""
         kind = method_type(self.method.name)
-        used = unlabeled if kind.uses_unlabeled else 0
+        used = self._used(unlabeled)
         labeled_share = labeled / (labeled + used) if self.labeled_share is None or not used else self.labeled_share
         images = TRAINING_IMAGES / _cost(kind, 1 - labeled_share)
         passes = math.ceil(images / images_per_pass(labeled, used, self.batch_size, self.labeled_share) / USUAL_EPOCHS)
