@@ -4,6 +4,8 @@ import csv
 import re
 from pathlib import Path
 
+from fewscan.training.choice import WORTH
+
 DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
 
@@ -36,4 +38,9 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
         line = " | ".join([f"{int(row['labels']):,}", f"`{row['method']}`", row["runs"], *scores])
         assert f"| {line} |" in readme
         if row["less_supervised_points"]:
+            # `fewscan train` says it in words when it chooses the method by itself.
+            sure = row["verdict"] == "more than chance"
+            worth, nothing_sure = WORTH.split("nothing sure")
+            assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
+            assert not sure or f"{round(float(row['less_supervised_points']))} points" in worth
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
