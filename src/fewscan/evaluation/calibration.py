@@ -1,0 +1,65 @@
+"""Probabilities that mean what they say: the temperature that a run's logits are divided by, fitted on held-out images."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from fewscan.atomic import write_text
+from fewscan.config import Settings
+from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval
+from fewscan.training.run import Run
+
+CALIBRATION_FILE = "calibration.json"
+
+# Wide enough for any network that learnt something: at the upper end the surest network says little more than chance.
+TEMPERATURES = (0.05, 20.0)
+
+Logits = npt.NDArray[np.float32]  # (N, K)
+Labels = npt.NDArray[np.int64]  # (N,)
+
+
+class Calibration(Settings):
+    """The content of `calibration.json`; errors are of held-out images, whose own group had no part in the temperature."""
+
+    temperature: float = pydantic.Field(gt=0)
+    source: Literal["validation", "cross-fitting"]
+    images: int
+    groups: int
+    calibration_error_before: Interval
+    calibration_error_after: Interval
+    dataset_fingerprint: str
+
+    @classmethod
+    def load(cls, run: Run) -> Self | None:
+        """Return the run's calibration, or None where it has none."""
+        path = run.folder / CALIBRATION_FILE
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder}' again") from None
+
+    def save(self, folder: Path) -> None:
+        """Write `calibration.json` into the run's folder."""
+        write_text(folder / CALIBRATION_FILE, self.model_dump_json(indent=2) + "\n")
+
+
+def fit_temperature(logits: Logits, labels: Labels) -> float:
+    """Return the temperature within TEMPERATURES under which softmax(logits / temperature) has the least cross-entropy.
+
+    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
+    """
+    exact = logits.astype(np.float64)
+    rows = np.arange(len(labels))
+
+    def cross_entropy(log_temperature: float) -> float:
+        return float(-log_softmax(exact / np.exp(log_temperature), axis=1)[rows, labels].mean())
+
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
