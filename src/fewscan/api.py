@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fewscan.comparison.results import Results
     from fewscan.data.audit import AuditResult
     from fewscan.data.dataset import Dataset, Protocol, Resize
+    from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
@@ -93,6 +94,7 @@ def train(
     data and the machine, and said on standard error with their reasons. `settings` are laid over those of the recipe:
     `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     With `resume` an interrupted run goes on with the settings that it began with.
+    Where the validation part is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """
@@ -106,7 +108,8 @@ def train(
         if settings:
             raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
         run = Run.open(out)
-        return run if run.finished else train_on(run, run.open_dataset(_dataset(dataset).folder))
+        split_dataset = run.open_dataset(_dataset(dataset).folder)
+        return _calibrated(train_on(run, split_dataset), split_dataset)
     opened = _dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
@@ -115,7 +118,15 @@ def train(
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe)
         method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    return train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes)))
+    return _calibrated(train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes))), opened)
+
+
+def calibrate(run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None) -> Calibration:
+    """Fit the run's temperature on labelled images that it has not learnt from; see `fewscan.evaluation.calibrate`."""
+    from fewscan.evaluation import calibrate as calibrating
+
+    opened = _run(run)
+    return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:
@@ -132,16 +143,20 @@ def label(
     *,
     out: str | Path,
     target_error: float = 0.05,
+    coverage: float = 0.9,
     data: str | Path | None = None,
 ) -> LabelSummary:
-    """Label the scans in `folder`, or without one the dataset's own unlabelled scans, into the CSV file `out`."""
+    """Label the scans in `folder`, or without one the dataset's own unlabelled scans, into the table `out`.
+
+    CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
+    """
     from fewscan.labeling.label import label_folder, label_unlabeled
 
     opened = _run(run)
     dataset = opened.open_dataset(data)
     if folder is None:
-        return label_unlabeled(opened, dataset, Path(out), target_error=target_error)
-    return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error)
+        return label_unlabeled(opened, dataset, Path(out), target_error=target_error, coverage=coverage)
+    return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error, coverage=coverage)
 
 
 def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:
@@ -250,6 +265,16 @@ def methods() -> dict[str, str]:
     from fewscan.methods.registry import METHODS
 
     return {name: method.summary for name, method in METHODS.items()}
+
+
+def _calibrated(run: Run, dataset: Dataset) -> Run:
+    """Calibrate a finished run that is not calibrated yet, where that needs no further training."""
+    from fewscan.evaluation.calibrate import calibrate, has_enough_validation
+    from fewscan.evaluation.calibration import Calibration
+
+    if Calibration.load(run) is None and has_enough_validation(dataset):
+        calibrate(run, dataset)
+    return run
 
 
 def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:

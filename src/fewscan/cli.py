@@ -24,7 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""From a folder of medical scans, few of them labelled, to an audited, honest classifier that labels the rest.
 
-The verbs in their order: import, audit, split, train, evaluate, label, report. Each ends by naming the command that comes next.
+The verbs in their order: import, audit, split, train, calibrate, evaluate, label, report. Each ends by naming the command that
+comes next.
 Start with 'fewscan demo'. Research use only: not a medical device.""",
 )
 
@@ -217,12 +218,40 @@ def train(
 
 
 @app.command()
+def calibrate(
+    run: RunFolder,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where validation images are few]"),
+    ] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make probabilities mean what they say, and give decisions their ground: labelled images that the run has not learnt from.
+
+    With 100 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
+    trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on.
+    The test part has no share in it.
+
+    Example: fewscan calibrate runs/mri
+    """
+    result = api.calibrate(run, folds=folds, data=data)
+    lines = [
+        f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
+        f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
+        f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
+    ]
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan evaluate {run}")
+
+
+@app.command()
 def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) -> None:
     """Open the sealed test part and score a run on it, with 95 % intervals.
 
     Every opening is noted in the run. Use it once per run, when all choices are made.
     """
     result = api.evaluate(run, data=data)
+    before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
         f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}",
@@ -230,6 +259,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
+        *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
         f"  nearest labelled neighbour  {result.nearest_neighbor_accuracy.percent}",
         f"  similarity to the labelled  {result.similarity_accuracy.percent}",
     ]
@@ -246,18 +276,30 @@ def label(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabelled ones.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path("labels.csv"),
+    out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
-        float, typer.Option(help="Accept labels only where the validation images support at most this error among them.")
+        float, typer.Option(help="Accept labels only where held-out images support at most this error among them.")
     ] = 0.05,
+    coverage: Annotated[float, typer.Option(help="How often the right class is to be among a scan's possible classes.")] = 0.9,
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Label new scans, and say of each whether to accept its label or to have it reviewed."""
-    result = api.label(run, folder, out=out, target_error=target_error, data=data)
+    """Label new scans, and say of each whether to accept its label.
+
+    accept: the label may be taken as it is; among all such labels at most --target-error are wrong (90 % sure, for scans drawn
+    like the held-out images). review: a person should look. unlike: it is like nothing that the run learnt from (no scan of
+    this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
+    Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
+
+    Stop it at any time: the same command goes on.
+
+    Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
+    """
+    result = api.label(run, folder, out=out, target_error=target_error, coverage=coverage, data=data)
     lines = [
-        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unreadable} unreadable",
-        f"  {result.reason}",
+        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unlike} unlike, "
+        f"{result.unreadable} unreadable",
+        *(f"  {reason}" for reason in result.reasons),
     ]
     _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
 

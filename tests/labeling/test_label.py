@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +12,11 @@ import pytest
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import calibrate
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.label import label_folder, label_unlabeled
+from fewscan.labeling.rule import DecisionRule
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -18,7 +24,7 @@ from fewscan.training.settings import RunSettings
 
 @pytest.fixture
 def dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
-    return split(make_dataset(300), labeled=160, test=40, validation=0.5)
+    return split(make_dataset(400), labeled=250, test=40, validation=0.5)
 
 
 @pytest.fixture
@@ -30,9 +36,10 @@ def run(dataset: Dataset, tmp_path: Path) -> Run:
         "device": "cpu",
         "views": {"minimum_crop": 0.9, "flip_probability": 0},
     }
-    settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=80, unlabeled=100)
+    settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=125, unlabeled=110)
     made = Run.create(tmp_path / "run", settings, dataset, 0)
     fit(made, dataset, resume=False)
+    calibrate(made, dataset)
     return made
 
 
@@ -42,16 +49,76 @@ def test_the_unlabelled_rest_gets_labels_and_decisions(run: Run, dataset: Datase
     table = pd.read_csv(out)
     rows = dataset.rows("unlabeled")
     assert len(table) == summary.scans == len(rows)
-    assert list(table.columns) == ["path", "label", *(f"probability_{name}" for name in dataset.classes), "decision", "reason"]
-    probabilities = table[[f"probability_{name}" for name in dataset.classes]].to_numpy()
+    columns = [f"probability_{name}" for name in dataset.classes]
+    assert list(table.columns) == ["path", "label", *columns, "score", "possible", "decision", "reason"]
+    probabilities = table[columns].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert [dataset.classes[k] for k in probabilities.argmax(axis=1)] == table["label"].tolist()
     assert summary.threshold is not None
+    alike = table["decision"] != "unlike"
     accepted = table["decision"] == "accept"
-    assert (accepted == (probabilities.max(axis=1) >= summary.threshold - 1e-6)).all()
-    assert (accepted.sum(), (table["decision"] == "review").sum()) == (summary.accepted, summary.review)
-    truth = [dataset.classes[k] for k in dataset.labels[rows]]
+    assert (accepted == (alike & (table["score"] >= summary.threshold - 1e-6))).all()
+    assert alike.mean() > 0.85
+    counts = table["decision"].value_counts()
+    assert (accepted.sum(), counts.get("review", 0), counts.get("unlike", 0)) == (
+        summary.accepted,
+        summary.review,
+        summary.unlike,
+    )
+    truth = np.array([dataset.classes[k] for k in dataset.labels[rows]])
     assert (table["label"] == truth)[accepted].mean() > 0.9
+    # A scan that is unlike all others has no set of classes; every other has its label in it.
+    assert table["possible"].isna().equals(~alike)
+    sets = table[alike].apply(lambda row: row["label"] in row["possible"].split("|"), axis=1)
+    assert sets.all()
+    assert (
+        np.mean([right in names.split("|") for right, names in zip(truth[alike], table["possible"][alike], strict=True)]) > 0.8
+    )
+
+
+def test_noise_is_unlike_and_never_accepted(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    for number in range(10):
+        stripes = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
+        PIL.Image.fromarray(stripes if number % 2 else stripes.T.copy()).save(folder / f"{number}.png")
+    summary = label_folder(run, dataset, folder, tmp_path / "labels.csv", target_error=0.2)
+    assert (summary.unlike, summary.accepted) == (10, 0)
+
+
+def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    label_unlabeled(run, dataset, tmp_path / "labels.csv")
+    label_unlabeled(run, dataset, tmp_path / "labels.parquet")
+    read = pd.read_csv(tmp_path / "labels.csv")
+    typed = pd.read_parquet(tmp_path / "labels.parquet")
+    assert list(typed.columns) == list(read.columns)
+    for column in read:
+        if column.startswith(("probability", "score")):
+            np.testing.assert_allclose(typed[column], read[column], atol=1e-6)
+        else:
+            assert typed[column].fillna("").tolist() == read[column].fillna("").tolist()
+
+
+def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    (run.folder / HELD_OUT_FILE).unlink()
+    summary = label_unlabeled(run, dataset, tmp_path / "labels.csv")
+    assert summary.accepted == 0
+    assert "fewscan calibrate" in summary.reasons[0]
+    # Nothing is known of its mistakes: no class of a scan can be ruled out.
+    table = pd.read_csv(tmp_path / "labels.csv")
+    assert set(table["possible"].dropna()) == {"|".join(dataset.classes)}
+
+
+def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> None:
+    held_out = HeldOut.load(run)
+    assert held_out is not None
+    alone = DecisionRule.of(run, dataset, target_error=0.1, coverage=0.9)
+    assert alone.threshold is not None
+    few = HeldOut(held_out.rows, held_out.groups % 10, held_out.labels, held_out.logits)
+    few.save(run.folder, dataset.classes)
+    grouped = DecisionRule.of(run, dataset, target_error=0.1, coverage=0.9)
+    assert grouped.threshold is None
+    assert "at least 36 independent held-out images" in grouped.reasons[0]
 
 
 def test_a_folder_is_labelled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -74,13 +141,11 @@ def test_a_folder_is_labelled_as_the_same_pixels_in_the_dataset_are(run: Run, da
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_without_enough_validation_images_nothing_is_accepted_and_it_says_so(
-    run: Run, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", target_error=0.01)
     assert summary.accepted == 0
     assert summary.threshold is None
-    assert "needs at least 299 validation images" in summary.reason
+    assert "needs at least 368 independent held-out images" in summary.reasons[0]
 
 
 def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -91,3 +156,46 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
     assert out.read_text() == "mine"
     with pytest.raises(FewscanError, match="--target-error"):
         label_unlabeled(run, dataset, tmp_path / "other.csv", target_error=1.5)
+    with pytest.raises(FewscanError, match="--coverage"):
+        label_unlabeled(run, dataset, tmp_path / "other.csv", coverage=0)
+    with pytest.raises(FewscanError, match=r"\.csv or \.parquet"):
+        label_unlabeled(run, dataset, tmp_path / "labels.xlsx")
+    assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
+
+
+def test_a_killed_labelling_goes_on_and_ends_with_the_same_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(5000):
+        PIL.Image.fromarray(dataset.pixels[number % 400, 0]).save(folder / f"{number:05}.bmp")
+    (folder / "00100.bmp").write_bytes(b"BM, but no picture")
+    out = tmp_path / "labels.csv"
+    command = [sys.executable, "-m", "fewscan", "label", run.folder, folder, "--out", out]
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    parts = tmp_path / "labels.csv.partial"
+    while not list(parts.glob("part-*.parquet")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not out.exists()
+    gone_on = label_folder(run, dataset, folder, out)
+    assert gone_on.scans == 5000
+    assert gone_on.unreadable == 1
+    assert not parts.exists()
+    whole = tmp_path / "whole.csv"
+    assert label_folder(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
+    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(5000)]
+    ours, theirs = pd.read_csv(out), pd.read_csv(whole)
+    np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
+    assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
+
+
+def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    parts = tmp_path / "labels.csv.partial"
+    parts.mkdir()
+    (parts / "plan.json").write_text("{}\n")
+    with pytest.raises(FewscanError, match="begun with another"):
+        label_unlabeled(run, dataset, out)
+    assert parts.is_dir()

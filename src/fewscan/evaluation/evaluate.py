@@ -7,13 +7,15 @@ from typing import Self
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import confusion, scores
+from fewscan.evaluation.metrics import calibration_error, confusion, scores
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.probes import nearest_neighbors
@@ -43,7 +45,9 @@ class Evaluation(Settings):
     accuracy: Interval
     balanced_accuracy: Interval
     auroc: Interval
-    calibration_error: Interval
+    calibration_error: Interval  # under the run's temperature
+    temperature: float = 1.0  # that the run had when it was evaluated; 1 where it was not calibrated
+    calibration_error_before: Interval | None = None  # without the temperature; None where it was not calibrated
     nearest_neighbor_accuracy: Interval  # of the most similar labelled image's label, by features h
     similarity_accuracy: Interval  # of soft nearest labelled neighbours, by projections z
     classes: tuple[ClassScore, ...]
@@ -74,8 +78,10 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     """
     predictor = Predictor.of(run)
     rows = dataset.rows("test")
+    calibrated = Calibration.load(run) is not None
     openings = run.note_test_opening("evaluate")
     predicted = predictor.predict(dataset.pixels, rows)
+    raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
     labeled = dataset.rows("labeled")
     bank = predictor.predict(dataset.pixels, labeled)
@@ -91,6 +97,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
 
     def score(positions: Rows) -> Mapping[str, float]:
         return scores(predicted.probabilities[positions], labels[positions]) | {
+            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
             "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
             "similarity_accuracy": float(similarity_hits[positions].mean()),
         }
@@ -108,6 +115,8 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         balanced_accuracy=intervals["balanced_accuracy"],
         auroc=intervals["auroc"],
         calibration_error=intervals["calibration_error"],
+        temperature=predictor.temperature,
+        calibration_error_before=intervals["calibration_error_before"] if calibrated else None,
         nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
         similarity_accuracy=intervals["similarity_accuracy"],
         classes=tuple(

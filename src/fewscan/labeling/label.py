@@ -1,31 +1,33 @@
-"""A folder of new scans, or a dataset's unlabelled ones -> labels.csv."""
+"""A folder of new scans, or a dataset's unlabelled ones -> a table of labels."""
 
-import csv
-from collections import Counter
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from fewscan.atomic import refuse_existing, replaced_file, writing
+import fewscan
+from fewscan.atomic import refuse_existing, writing
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.data.readers import UnreadableImage, read_images
-from fewscan.data.sources import ScanFile, list_scans, parse_sources
-from fewscan.errors import FewscanError
-from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.decisions import acceptance_threshold, images_needed
-from fewscan.progress import track
-from fewscan.training.run import Run
+from fewscan.data.sources import list_scans, parse_sources
+from fewscan.labeling.rule import DecisionRule
+from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, require_table_name
+from fewscan.progress import say, track
+from fewscan.training.run import MODEL_FILE, Run
 
 BLOCK_SCANS = 256
 
-Decision = Literal["accept", "review", "unreadable"]
-# What is known of a scan before it is labelled: its path, and its pixels (C, S, S) or why there are none.
-Scan = tuple[str, npt.NDArray[np.uint8] | UnreadableImage]
+Item = TypeVar("Item")
+# A scan as the run's dataset would hold it, (C, S, S), or why there is none.
+Pixels = npt.NDArray[np.uint8] | UnreadableImage
 
 
 class LabelSummary(Settings):
@@ -35,115 +37,134 @@ class LabelSummary(Settings):
     scans: int
     accepted: int
     review: int
+    unlike: int
     unreadable: int
     classes: dict[str, int]
     target_error: float
-    threshold: float | None  # lowest probability that is accepted; None where the labels cannot support the target error
-    reason: str  # where the threshold comes from, or why there is none
+    coverage: float
+    threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
+    reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
 
 
-def label_folder(run: Run, dataset: Dataset, folder: Path, out: Path, *, target_error: float = 0.05) -> LabelSummary:
-    """Label every scan in `folder` and write one CSV row a file: path, label, probability of every class, decision, reason.
+@dataclass(frozen=True)
+class _Scans:
+    """What is to be labelled: unique names, and a way to read those at some positions, in their order."""
 
-    `dataset` is the run's: its validation part says from which probability on labels are accepted. A file that cannot be read
-    keeps a row, with the reason. Raises FewscanError where the folder cannot be read or `out` exists.
+    described: str
+    names: Sequence[str]
+    read: Callable[[Sequence[int]], Generator[Pixels, None, None]]
+
+
+def label_folder(
+    run: Run, dataset: Dataset, folder: Path, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
+) -> LabelSummary:
+    """Label every scan in `folder` into a table `out`, CSV or Parquet by its name, one row an image.
+
+    Columns: path, label, probability of every class, score, possible classes, decision, reason. `dataset` is the run's: what
+    the run learnt from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
+    keeps a row, with the reason.
+    Raises FewscanError where the folder cannot be read, `out` exists, or its table was begun by another call.
     """
-    files = list_scans(parse_sources([], [str(folder)]))
-    return _label(run, dataset, _read(run, files), len(files), out, target_error)
-
-
-def label_unlabeled(run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05) -> LabelSummary:
-    """Label the dataset's own unlabelled scans; otherwise as `label_folder`."""
-    rows = dataset.rows("unlabeled")
-    paths = dataset.manifest["source"] + "/" + dataset.manifest["path"]
-    scans = ((str(paths.iloc[row]), dataset.pixels[row]) for row in rows)
-    return _label(run, dataset, scans, len(rows), out, target_error)
-
-
-def _read(run: Run, files: list[ScanFile]) -> Iterator[Scan]:
-    """Yield the files as the run's dataset would hold them."""
-    record = run.record
-    paths = [file.path for file in files]
-    reading = read_images(paths, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
-    with closing(reading) as images:
-        for file, image in zip(files, images, strict=True):
-            yield file.relative, image if isinstance(image, UnreadableImage) else image.pixels
-
-
-def _label(run: Run, dataset: Dataset, scans: Iterator[Scan], count: int, out: Path, target_error: float) -> LabelSummary:
-    if not 0 < target_error < 1:
-        raise FewscanError(f"--target-error is a share in (0, 1), for example 0.05, not {target_error:g}")
+    require_table_name(out)
     refuse_existing(out)
-    predictor = Predictor.of(run)
-    threshold, reason = _threshold(predictor, dataset, target_error)
+    files = list_scans(parse_sources([], [str(folder)]))
+
+    def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
+        record = run.record
+        paths = [files[position].path for position in positions]
+        reading = read_images(paths, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
+        with closing(reading) as images:
+            for image in images:
+                yield image if isinstance(image, UnreadableImage) else image.pixels
+
+    scans = _Scans(str(folder.resolve()), [file.relative for file in files], read)
+    return _label(run, dataset, scans, out, target_error, coverage)
+
+
+def label_unlabeled(
+    run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
+) -> LabelSummary:
+    """Label the dataset's own unlabelled scans; otherwise as `label_folder`."""
+    require_table_name(out)
+    refuse_existing(out)
+    rows = dataset.rows("unlabeled")
+    paths = (dataset.manifest["source"] + "/" + dataset.manifest["path"]).iloc[rows]
+
+    def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
+        for position in positions:
+            yield dataset.pixels[rows[position]]
+
+    scans = _Scans("the dataset's unlabelled scans", list(paths), read)
+    return _label(run, dataset, scans, out, target_error, coverage)
+
+
+def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: float, coverage: float) -> LabelSummary:
+    rule = DecisionRule.of(run, dataset, target_error=target_error, coverage=coverage)
+    plan = LabelPlan(
+        scans=scans.described,
+        model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
+        temperature=rule.predictor.temperature,
+        threshold=rule.threshold,
+        inclusion=rule.inclusion,
+        fewscan=fewscan.__version__,
+    )
     classes = run.record.classes
-    decisions: Counter[Decision] = Counter()
-    labels: Counter[str] = Counter()
-    with writing(out), replaced_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", *(f"probability_{name}" for name in classes), "decision", "reason"])
-        for scan, probabilities in _predicted(predictor, track(scans, "label", total=count)):
-            path, image = scan
-            if isinstance(image, UnreadableImage):
-                decision: Decision = "unreadable"
-                table.writerow([path, "", *([""] * len(classes)), decision, image.reason])
-            else:
-                name = classes[int(probabilities.argmax())]
-                decision = "accept" if threshold is not None and probabilities.max() >= threshold else "review"
-                table.writerow([path, name, *(f"{value:.6f}" for value in probabilities), decision, ""])
-                labels[name] += 1
-            decisions[decision] += 1
+    with writing(out):
+        table = LabelTable(out, _columns(classes), plan)
+        done = table.done()
+        left = [position for position, name in enumerate(scans.names) if name not in done]
+        if done:
+            say(f"going on: {len(done):,} scans are labelled already, {len(left):,} are left")
+        names = [scans.names[position] for position in left]
+        with closing(scans.read(left)) as images:
+            rows = _rows(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True))
+            for part in _blocks(rows, PART_ROWS):
+                table.add(part)
+        counts = table.finish(["decision", "label"])
+    decisions = counts["decision"]
     return LabelSummary(
         out=str(out),
-        scans=count,
+        scans=decisions.total(),
         accepted=decisions["accept"],
         review=decisions["review"],
+        unlike=decisions["unlike"],
         unreadable=decisions["unreadable"],
-        classes={name: labels[name] for name in classes},
+        classes={name: counts["label"][name] for name in classes},
         target_error=target_error,
-        threshold=threshold,
-        reason=reason,
+        coverage=coverage,
+        threshold=rule.threshold,
+        reasons=rule.reasons,
     )
 
 
-def _predicted(predictor: Predictor, scans: Iterator[Scan]) -> Iterator[tuple[Scan, npt.NDArray[np.float32]]]:
-    """Yield every scan with its probabilities (K,), which are empty for one that could not be read; block by block."""
-    for block in _blocks(scans):
+def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
+    texts = dict.fromkeys(("possible", "decision", "reason"), pa.string())
+    numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score"), pa.float32())
+    return {"path": pa.string(), "label": pa.string()} | numbers | texts
+
+
+def _rows(rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]]) -> Iterator[dict[str, Any]]:
+    """Yield a row of the table for every scan, in order, a block of them at a time through the network."""
+    for block in _blocks(scans, BLOCK_SCANS):
         pixels = [image for _, image in block if not isinstance(image, UnreadableImage)]
-        rows = iter(predictor.predict(np.stack(pixels)).probabilities if pixels else ())
-        for scan in block:
-            yield scan, np.empty(0, dtype=np.float32) if isinstance(scan[1], UnreadableImage) else next(rows)
+        decided = iter(_decided(rule, classes, np.stack(pixels)) if pixels else ())
+        for path, image in block:
+            if isinstance(image, UnreadableImage):
+                yield {"path": path, "decision": "unreadable", "reason": image.reason}
+            else:
+                yield {"path": path} | next(decided)
 
 
-def _blocks(scans: Iterator[Scan]) -> Iterator[list[Scan]]:
-    block: list[Scan] = []
-    for scan in scans:
-        block.append(scan)
-        if len(block) == BLOCK_SCANS:
-            yield block
-            block = []
-    if block:
+def _decided(rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
+    names = np.array(classes)
+    for probabilities, score, possible, decision in zip(*rule.decide(pixels), strict=True):
+        row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
+        row |= {"label": classes[int(probabilities.argmax())], "score": score, "decision": decision}
+        # Of a scan that is unlike all that was learnt from, no set of classes can be promised to hold the right one.
+        yield row if decision == "unlike" else row | {"possible": "|".join(names[possible])}
+
+
+def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    left = iter(items)
+    while block := list(islice(left, size)):
         yield block
-
-
-def _threshold(predictor: Predictor, dataset: Dataset, target_error: float) -> tuple[float | None, str]:
-    """Return from which probability on labels are accepted, and in words where that comes from."""
-    rows = dataset.rows("validation")
-    needed = images_needed(target_error)
-    if len(rows) < needed:
-        return None, (
-            f"nothing is accepted: an error of {target_error:g} needs at least {needed} validation images to be supported, "
-            f"and the split has {len(rows)}; use a larger --validation or --target-error"
-        )
-    probabilities = predictor.predict(dataset.pixels, rows).probabilities
-    correct = probabilities.argmax(axis=1) == dataset.labels[rows]
-    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error)
-    if threshold is None:
-        return None, (
-            f"nothing is accepted: there are too many mistakes among the most confident validation images to support an error "
-            f"of {target_error:g}"
-        )
-    return threshold, (
-        f"labels are accepted from a probability of {threshold:.3f} on: {len(rows)} validation images support an error of at "
-        f"most {target_error:g} there (95 % sure, if new scans are drawn like these)"
-    )

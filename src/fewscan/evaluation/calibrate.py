@@ -1,0 +1,76 @@
+"""A finished run gets its temperature, from images that it has not learnt from."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import softmax
+
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
+from fewscan.evaluation.cross_fitting import cross_fit
+from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.intervals import Rows, bootstrap
+from fewscan.evaluation.metrics import calibration_error
+from fewscan.training.run import Run
+
+# A validation part of so many images is held out enough; with fewer, all labels are, in turn.
+ENOUGH_VALIDATION_IMAGES = 100
+FOLDS = 5
+
+
+def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibration:
+    """Fit the run's temperature on held-out labelled images, and write `calibration.json` and `held_out.csv`.
+
+    Held out are the images of the validation part where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
+    all labelled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test part has no share in it.
+    Raises FewscanError where the run is unfinished, or the labels are too few for two folds.
+    """
+    if folds is not None and folds < 2:
+        raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
+    if folds is None and has_enough_validation(dataset):
+        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), "validation")
+    run.load_network()  # an unfinished run is refused before hours of training
+    return _calibrate(run, dataset, cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+
+
+def has_enough_validation(dataset: Dataset) -> bool:
+    """Return whether the validation part suffices to calibrate a run without further training."""
+    return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
+
+
+def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, source: str) -> Calibration:
+    after = _cross_calibrated(held_out)
+
+    def score(positions: Rows) -> Mapping[str, float]:
+        labels = held_out.labels[positions]
+        return {
+            "before": calibration_error(held_out.probabilities[positions], labels),
+            "after": calibration_error(after[positions], labels),
+        }
+
+    errors = bootstrap(score, held_out.groups)
+    calibration = Calibration.parse(
+        {
+            "temperature": fit_temperature(held_out.logits, held_out.labels),
+            "source": source,
+            "images": len(held_out.rows),
+            "groups": len(np.unique(held_out.groups)),
+            "calibration_error_before": errors["before"],
+            "calibration_error_after": errors["after"],
+            "dataset_fingerprint": dataset.description.fingerprint,
+        }
+    )
+    # The temperature last: its being there says that both are.
+    held_out.save(run.folder, dataset.classes)
+    calibration.save(run.folder)
+    return calibration
+
+
+def _cross_calibrated(held_out: HeldOut) -> Logits:
+    """Return probabilities (N, K), each image's under a temperature that was fitted without its group."""
+    probabilities = np.empty_like(held_out.logits)
+    for fold in group_folds(held_out.labels, held_out.groups, FOLDS):
+        others = held_out.take(np.setdiff1d(np.arange(len(held_out.rows)), fold))
+        probabilities[fold] = softmax(held_out.logits[fold] / fit_temperature(others.logits, others.labels), axis=1)
+    return probabilities

@@ -1,0 +1,95 @@
+"""What a run says of labelled images that it has not learnt from: what calibration and decisions rest on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import softmax
+from sklearn.model_selection import StratifiedGroupKFold
+
+from fewscan.atomic import replaced_file
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Labels, Logits
+from fewscan.evaluation.metrics import Probabilities
+from fewscan.evaluation.predictor import Predictor
+from fewscan.training.batches import Rows
+from fewscan.training.run import Run
+
+HELD_OUT_FILE = "held_out.csv"
+_LOGIT = "logit_"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Labelled images of a dataset and the logits of a network that learnt nothing from them or from their groups."""
+
+    rows: Rows  # (N,)
+    groups: Rows  # (N,)
+    labels: Labels  # (N,)
+    logits: Logits  # (N, K)
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """(N, K) probabilities as the network gives them, without a temperature."""
+        probabilities: Probabilities = softmax(self.logits, axis=1)
+        return probabilities
+
+    def take(self, positions: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "HeldOut":
+        """Return the images at these positions."""
+        return HeldOut(self.rows[positions], self.groups[positions], self.labels[positions], self.logits[positions])
+
+    def one_a_group(self, seed: int = 0) -> "HeldOut":
+        """Return one image of every group, drawn by `seed`: images of one patient or set of copies are not independent."""
+        order = np.random.default_rng(seed).permutation(len(self.rows))
+        _, first = np.unique(self.groups[order], return_index=True)
+        return self.take(np.sort(order[first]))
+
+    @classmethod
+    def load(cls, run: Run) -> Self | None:
+        """Return what the run was calibrated on, or None where it was not calibrated."""
+        path = run.folder / HELD_OUT_FILE
+        if not path.is_file():
+            return None
+        classes = run.record.classes
+        try:
+            table = pd.read_csv(path)
+            logits = table[[f"{_LOGIT}{name}" for name in classes]].to_numpy(dtype=np.float32)
+            index = {name: number for number, name in enumerate(classes)}
+            labels = np.array([index[name] for name in table["label"].astype(str)], dtype=np.int64)
+            rows, groups = (table[name].to_numpy(dtype=np.int64) for name in ("row", "group"))
+        except (ValueError, KeyError, pd.errors.ParserError):
+            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder}' again") from None
+        return cls(rows, groups, labels, logits)
+
+    def save(self, folder: Path, classes: tuple[str, ...]) -> None:
+        """Write `held_out.csv` into the run's folder."""
+        table = pd.DataFrame({"row": self.rows, "group": self.groups, "label": [classes[label] for label in self.labels]})
+        for number, name in enumerate(classes):
+            table[f"{_LOGIT}{name}"] = self.logits[:, number]
+        with replaced_file(folder / HELD_OUT_FILE) as temporary:
+            table.to_csv(temporary, index=False)
+
+
+def predict_held_out(run: Run, dataset: Dataset, rows: Rows) -> HeldOut:
+    """Return what the run says of labelled rows that it has not learnt from."""
+    logits = Predictor.of(run).predict(dataset.pixels, rows).logits
+    return HeldOut(rows, dataset.groups[rows], dataset.labels[rows], logits)
+
+
+def group_folds(labels: Labels, groups: Rows, folds: int, seed: int = 0) -> list[Rows]:
+    """Return the positions of at most `folds` parts that no group crosses, every part with the classes in proportion.
+
+    There are no more folds than the smallest class has groups. Raises FewscanError where that is one: nothing can be held out.
+    """
+    smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    if smallest < 2:
+        raise FewscanError(
+            "a class has labelled images of one patient or set of copies alone, so nothing of it can be held out: "
+            "label more images of it, or keep a larger --validation"
+        )
+    splitter = StratifiedGroupKFold(min(folds, smallest), shuffle=True, random_state=seed)
+    return [np.sort(held_out) for _, held_out in splitter.split(np.zeros(len(labels)), labels, groups)]

@@ -1,0 +1,114 @@
+"""The rule by which a run labels scans: accept, review or unlike, and which classes a scan may have."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.metrics import Probabilities
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.decisions import (
+    CONFIDENCE,
+    Scores,
+    acceptance_threshold,
+    images_needed,
+    inclusion_threshold,
+    possible_classes,
+)
+from fewscan.labeling.likeness import Likeness, describe, describe_rows
+from fewscan.training.run import Run
+
+Decision = Literal["accept", "review", "unlike"]
+
+
+class Decided(NamedTuple):
+    """What a rule says of N scans."""
+
+    probabilities: Probabilities  # (N, K), calibrated where the run is
+    scores: Scores  # (N,) largest probability before the temperature: what is held against the threshold
+    possible: npt.NDArray[np.bool_]  # (N, K)
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """How a run decides; `threshold` and `inclusion` are None where the labels support none, `reasons` say so."""
+
+    predictor: Predictor
+    likeness: Likeness
+    threshold: float | None  # lowest score that is accepted
+    inclusion: float | None  # least probability, before the temperature, of a possible class
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset, *, target_error: float, coverage: float) -> Self:
+        """Return the rule for a target error and a coverage, both in (0, 1), learnt from the run's held-out images.
+
+        Scores are taken before the temperature, which was fitted on the same images. One image of a group counts, and none
+        that is unlike: new scans that are unlike are not accepted either. The test part has no share in it.
+        Raises FewscanError for shares outside (0, 1), and where the run is unfinished or damaged.
+        """
+        for name, share in (("--target-error", target_error), ("--coverage", coverage)):
+            if not 0 < share < 1:
+                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        predictor = Predictor.of(run)
+        likeness = Likeness.of(predictor, dataset)
+        held_out = HeldOut.load(run)
+        if held_out is None:
+            advice = f"the run has not been calibrated: run 'fewscan calibrate {run.folder}' first"
+            return cls(predictor, likeness, None, None, (f"nothing is accepted: {advice}", "all classes are possible"))
+        alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
+        images = held_out.take(alike).one_a_group()
+        threshold, accepting = _threshold(images, target_error)
+        own = images.probabilities[np.arange(len(images.rows)), images.labels]
+        inclusion = inclusion_threshold(own, coverage)
+        including = (
+            f"all classes are possible: {len(own)} held-out images are too few for a coverage of {coverage:g}"
+            if inclusion is None
+            else f"the right class is among the possible ones in {100 * coverage:g} % of scans like the held-out images"
+        )
+        reasons = [accepting, including]
+        if run.record.protocol == "study":
+            reasons.append("protocol study: copies of the held-out images may have been learnt from, so neither promise holds")
+        return cls(predictor, likeness, threshold, inclusion, tuple(reasons))
+
+    def decide(self, pixels: npt.NDArray[np.uint8]) -> Decided:
+        """Decide on scans (N, C, S, S) uint8."""
+        predicted = self.predictor.predict(pixels)
+        raw: Probabilities = softmax(predicted.logits, axis=1)
+        scores = raw.max(axis=1)
+        unlike = self.likeness.unlike(describe(pixels, predicted))
+        accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
+        decisions = tuple(map(_decision, unlike, accepted))
+        return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions)
+
+
+def _decision(unlike: np.bool_, accepted: np.bool_) -> Decision:
+    return "unlike" if unlike else "accept" if accepted else "review"
+
+
+def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]:
+    """Return from which score on labels are accepted, and in words where that comes from."""
+    needed = images_needed(target_error)
+    if len(images.rows) < needed:
+        return None, (
+            f"nothing is accepted: an error of {target_error:g} needs at least {needed} independent held-out images to be "
+            f"supported, and there are {len(images.rows)}; label more images, or give a larger --target-error"
+        )
+    probabilities = images.probabilities
+    correct = probabilities.argmax(axis=1) == images.labels
+    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error)
+    if threshold is None:
+        return None, (
+            f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
+            f"of {target_error:g}; label more images, or give a larger --target-error"
+        )
+    return threshold, (
+        f"labels are accepted from a score of {threshold:.3f} on: {len(images.rows)} independent held-out images support an "
+        f"error of at most {target_error:g} there ({100 * CONFIDENCE:g} % sure, if new scans are drawn like these)"
+    )

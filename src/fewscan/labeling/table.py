@@ -1,0 +1,102 @@
+"""The table of labels, part by part: what was labelled before a stop or a kill is kept, and the whole appears at once."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fewscan.atomic import refuse_existing, replaced_file, write_text
+from fewscan.config import Settings
+from fewscan.errors import FewscanError
+
+SUFFIXES = (".csv", ".parquet")
+# Rows of a part: what a kill loses at most.
+PART_ROWS = 2048
+_PLAN_FILE = "plan.json"
+
+
+class LabelPlan(Settings):
+    """What a table of labels is made from; a stopped one is gone on with by the same plan alone."""
+
+    scans: str  # the folder, or which of the dataset's scans
+    model_sha256: str
+    temperature: float
+    threshold: float | None
+    inclusion: float | None
+    fewscan: str
+
+
+class LabelTable:
+    """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished."""
+
+    def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan) -> None:
+        """Begin a table, or go on with the one that the same plan began.
+
+        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
+        """
+        require_table_name(out)
+        refuse_existing(out)
+        self.out = out
+        self.schema = pa.schema(list(columns.items()))
+        self.folder = out.with_name(f"{out.name}.partial")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        written = self.folder / _PLAN_FILE
+        if not written.exists():
+            write_text(written, plan.model_dump_json(indent=2) + "\n")
+        elif written.read_text(encoding="utf-8") != plan.model_dump_json(indent=2) + "\n":
+            raise FewscanError(
+                f"{self.folder} was begun with another run, folder or target: go on with the same command, or remove it"
+            )
+
+    def done(self) -> set[str]:
+        """Return the paths that are in the table already."""
+        return {path for part in self._parts() for path in pq.read_table(part, columns=["path"])["path"].to_pylist()}
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows, of which none is lost from here on."""
+        number = len(self._parts())
+        with replaced_file(self.folder / f"part-{number:06}.parquet") as temporary:
+            pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], self.schema), temporary)
+
+    def finish(self, count: Sequence[str]) -> dict[str, Counter[str]]:
+        """Write the table as a whole, drop the parts, and return how often each value of the columns `count` occurs."""
+        counts: dict[str, Counter[str]] = {column: Counter() for column in count}
+        with replaced_file(self.out) as temporary:
+            write = _write_csv if self.out.suffix == ".csv" else _write_parquet
+            write(temporary, self._counted(counts), self.schema)
+        shutil.rmtree(self.folder)
+        return counts
+
+    def _counted(self, counts: Mapping[str, Counter[str]]) -> Iterator[pa.Table]:
+        for part in self._parts():
+            table = pq.read_table(part, schema=self.schema)
+            for column, counter in counts.items():
+                counter.update(value for value in table[column].to_pylist() if value is not None)
+            yield table
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+
+def require_table_name(out: Path) -> None:
+    """Raise FewscanError where the name does not say which kind of table it is to be."""
+    if out.suffix not in SUFFIXES:
+        raise FewscanError(f"--out {out} is no table: let its name end in {' or '.join(SUFFIXES)}")
+
+
+def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        pd.DataFrame(columns=schema.names).to_csv(file, index=False)
+        for table in tables:
+            table.to_pandas().to_csv(file, index=False, header=False, float_format="%.6f")
+
+
+def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
+    with pq.ParquetWriter(path, schema) as writer:
+        for table in tables:
+            writer.write_table(table)

@@ -1,0 +1,179 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax
+
+from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import calibrate
+from fewscan.evaluation.calibration import CALIBRATION_FILE, TEMPERATURES, Calibration, fit_temperature
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds
+from fewscan.evaluation.metrics import calibration_error
+from fewscan.evaluation.predictor import Predictor
+from fewscan.training.fit import fit
+from fewscan.training.run import OPENINGS_FILE, Run
+from fewscan.training.settings import RunSettings
+
+
+def overconfident(images: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose softmax would be right, and labels drawn from it; the logits are then multiplied by `factor`."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(size=(images, 4)) * 2
+    labels = np.array([random.choice(4, p=row) for row in softmax(logits, axis=1)])
+    return (logits * factor).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_the_temperature_undoes_a_known_factor(factor: float) -> None:
+    logits, labels = overconfident(20_000, factor)
+    assert fit_temperature(logits, labels) == pytest.approx(factor, rel=0.05)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.3, 4))
+def test_no_temperature_of_a_fine_grid_is_better(seed: int, factor: float) -> None:
+    logits, labels = overconfident(60, factor, seed)
+
+    def cross_entropy(temperature: float) -> float:
+        return float(-log_softmax(logits.astype(np.float64) / temperature, axis=1)[np.arange(60), labels].mean())
+
+    found = fit_temperature(logits, labels)
+    assert TEMPERATURES[0] <= found <= TEMPERATURES[1]
+    best = min(cross_entropy(temperature) for temperature in np.geomspace(*TEMPERATURES, 400))
+    assert cross_entropy(found) <= best + 1e-6
+
+
+def test_dividing_by_the_temperature_makes_probabilities_mean_what_they_say() -> None:
+    logits, labels = overconfident(5000, 3.0)
+    temperature = fit_temperature(logits, labels)
+    before = calibration_error(softmax(logits, axis=1), labels)
+    after = calibration_error(softmax(logits / temperature, axis=1), labels)
+    assert before > 0.1
+    assert after < 0.03
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 6), st.integers(0, 100), st.integers(30, 60))
+def test_folds_hold_out_every_image_once_and_cut_no_group(folds: int, seed: int, images: int) -> None:
+    random = np.random.default_rng(seed)
+    groups = random.integers(0, 25, images)
+    labels = groups % 2
+    parts = group_folds(labels, groups, folds, seed)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(images))
+    for part in parts:
+        others = np.setdiff1d(np.arange(images), part)
+        assert not set(groups[part]) & set(groups[others])
+
+
+def test_a_class_of_one_patient_cannot_be_held_out() -> None:
+    with pytest.raises(FewscanError, match="one patient"):
+        group_folds(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2]), 5)
+
+
+def test_one_image_stands_for_a_group() -> None:
+    groups = np.array([3, 3, 3, 1, 1, 7])
+    held_out = HeldOut(np.arange(6), groups, np.zeros(6, dtype=np.int64), np.zeros((6, 2), dtype=np.float32))
+    kept = held_out.one_a_group()
+    assert sorted(kept.groups) == [1, 3, 7]
+    assert (groups[kept.rows] == kept.groups).all()
+    drawn = {int(held_out.one_a_group(seed).rows[0]) for seed in range(30)}
+    assert drawn == {0, 1, 2}
+
+
+@pytest.fixture
+def run(split_dataset: Dataset, tmp_path: Path) -> Run:
+    quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 6, "device": "cpu", "views": {"flip_probability": 0}}
+    made = Run.create(
+        tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=12, unlabeled=40), split_dataset, 0
+    )
+    fit(made, split_dataset, resume=False)
+    return made
+
+
+def test_few_labels_are_held_out_in_turn_and_the_test_part_stays_sealed(run: Run, split_dataset: Dataset) -> None:
+    assert Predictor.of(run).temperature == 1
+    calibration = calibrate(run, split_dataset, folds=2)
+    granted = split_dataset.rows("labeled", "validation")
+    held_out = HeldOut.load(run)
+    assert held_out is not None
+    assert calibration.source == "cross-fitting"
+    assert sorted(held_out.rows) == sorted(granted)
+    assert (held_out.labels == split_dataset.labels[held_out.rows]).all()
+    assert calibration.temperature == pytest.approx(fit_temperature(held_out.logits, held_out.labels))
+    assert Calibration.load(run) == calibration
+    assert Predictor.of(run).temperature == calibration.temperature
+    assert not (run.folder / OPENINGS_FILE).exists()
+    assert not (run.folder / FOLDS_FOLDER).exists()
+    # The run itself has learnt these labels: what it says of them is something else.
+    own = Predictor.of(run).predict(split_dataset.pixels, held_out.rows).logits
+    assert not np.allclose(own, held_out.logits, atol=1e-3)
+
+
+def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_dataset: Dataset) -> None:
+    calibrate(run, split_dataset, folds=2)
+    predicted = Predictor.of(run).predict(split_dataset.pixels, np.arange(10))
+    calibration = Calibration.load(run)
+    assert calibration is not None
+    expected = softmax(predicted.logits.astype(np.float64) / calibration.temperature, axis=1)
+    np.testing.assert_allclose(predicted.probabilities, expected, atol=1e-6)
+
+
+def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fewscan.evaluation import cross_fitting
+
+    trained: list[str] = []
+    train = cross_fitting.train_new
+
+    def stop_at_the_second(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+        if trained:
+            raise KeyboardInterrupt
+        trained.append(folder.parent.name)
+        return train(dataset, settings, folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cross_fitting, "train_new", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            calibrate(run, split_dataset, folds=2)
+    weights = (run.folder / FOLDS_FOLDER / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns
+    assert Calibration.load(run) is None
+
+    def only_the_second(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+        assert folder.parent.name == "2-of-2"
+        assert (folder.parents[1] / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns == weights
+        return train(dataset, settings, folder)
+
+    monkeypatch.setattr(cross_fitting, "train_new", only_the_second)
+    assert calibrate(run, split_dataset, folds=2).images == len(split_dataset.rows("labeled", "validation"))
+
+
+def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Dataset, tmp_path: Path) -> None:
+    from fewscan.data.audit import leaking_pairs
+    from fewscan.evaluation.cross_fitting import _without_labels_of
+
+    granted, unlabeled = split_dataset.rows("labeled", "validation"), split_dataset.rows("unlabeled")
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[unlabeled[0], "group"] = manifest.loc[granted[0], "group"]
+    grouped = split_dataset.updated(manifest)
+    folder = tmp_path / "fold"
+    folder.mkdir()
+    without = _without_labels_of(grouped, granted[:5], folder)
+    assert without.rows("validation").tolist() == sorted(granted[:5].tolist())
+    assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
+    assert unlabeled[0] not in without.rows("unlabeled")
+    assert without.rows("test").tolist() == split_dataset.rows("test").tolist()
+    assert leaking_pairs(without) == []
+    without.require_split()
+
+
+def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split_dataset: Dataset) -> None:
+    with pytest.raises(FewscanError, match="at least 2"):
+        calibrate(run, split_dataset, folds=1)
+    (run.folder / CALIBRATION_FILE).write_text("{")
+    (run.folder / HELD_OUT_FILE).write_text("row,group\n1,2\n")
+    for load in (Calibration.load, HeldOut.load):
+        with pytest.raises(FewscanError, match="fewscan calibrate"):
+            load(run)
