@@ -16,7 +16,7 @@ from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.label import label_folder, label_unlabeled
-from fewscan.labeling.rule import DecisionRule
+from fewscan.labeling.rule import Grounds
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -96,7 +96,7 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tm
         if column.startswith(("probability", "score")):
             np.testing.assert_allclose(typed[column], read[column], atol=1e-6)
         else:
-            assert typed[column].fillna("").tolist() == read[column].fillna("").tolist()
+            assert typed[column].astype(object).fillna("").tolist() == read[column].astype(object).fillna("").tolist()
 
 
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -112,11 +112,11 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
 def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> None:
     held_out = HeldOut.load(run)
     assert held_out is not None
-    alone = DecisionRule.of(run, dataset, target_error=0.1, coverage=0.9)
+    alone = Grounds.of(run, dataset).rule(target_error=0.1, coverage=0.9)
     assert alone.threshold is not None
     few = HeldOut(held_out.rows, held_out.groups % 10, held_out.labels, held_out.logits)
     few.save(run.folder, dataset.classes)
-    grouped = DecisionRule.of(run, dataset, target_error=0.1, coverage=0.9)
+    grouped = Grounds.of(run, dataset).rule(target_error=0.1, coverage=0.9)
     assert grouped.threshold is None
     assert "at least 36 independent held-out images" in grouped.reasons[0]
 

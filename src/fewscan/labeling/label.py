@@ -18,7 +18,7 @@ from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import list_scans, parse_sources
-from fewscan.labeling.rule import DecisionRule
+from fewscan.labeling.rule import DecisionRule, Grounds
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, require_table_name
 from fewscan.progress import say, track
 from fewscan.training.run import MODEL_FILE, Run
@@ -99,7 +99,7 @@ def label_unlabeled(
 
 
 def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: float, coverage: float) -> LabelSummary:
-    rule = DecisionRule.of(run, dataset, target_error=target_error, coverage=coverage)
+    rule = Grounds.of(run, dataset).rule(target_error=target_error, coverage=coverage)
     plan = LabelPlan(
         scans=scans.described,
         model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),

@@ -36,6 +36,50 @@ class Decided(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Grounds:
+    """What the decisions of a run rest on."""
+
+    predictor: Predictor
+    likeness: Likeness
+    held_out: HeldOut | None  # one image of a group, and none that is unlike; None where the run is not calibrated
+    trustworthy: bool  # whether no copies of held-out images can have been learnt from
+    calibrate: str  # the command that would calibrate the run
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset) -> Self:
+        """Describe what the run learnt from, and read its held-out images; the test part has no share in either.
+
+        Raises FewscanError where the run is unfinished or damaged.
+        """
+        predictor = Predictor.of(run)
+        likeness = Likeness.of(predictor, dataset)
+        held_out = HeldOut.load(run)
+        if held_out is not None:
+            # New scans that are unlike are not accepted, so such images do not speak for those that are.
+            alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
+            held_out = held_out.take(alike).one_a_group()
+        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", f"fewscan calibrate {run.folder}")
+
+    def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
+        """Return the rule for a target error and a coverage, both in (0, 1).
+
+        Scores are taken before the temperature, which was fitted on the same images. Raises FewscanError for other shares.
+        """
+        for name, share in (("--target-error", target_error), ("--coverage", coverage)):
+            if not 0 < share < 1:
+                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        if self.held_out is None:
+            reason = f"nothing is accepted, and no class is ruled out: the run is not calibrated; run '{self.calibrate}' first"
+            return DecisionRule(self.predictor, self.likeness, None, None, (reason,))
+        threshold, accepting = _threshold(self.held_out, target_error)
+        inclusion, including = _inclusion(self.held_out, coverage)
+        reasons = [accepting, including]
+        if not self.trustworthy:
+            reasons.append("protocol study: copies of the held-out images may have been learnt from, so neither promise holds")
+        return DecisionRule(self.predictor, self.likeness, threshold, inclusion, tuple(reasons))
+
+
+@dataclass(frozen=True)
 class DecisionRule:
     """How a run decides; `threshold` and `inclusion` are None where the labels support none, `reasons` say so."""
 
@@ -44,38 +88,6 @@ class DecisionRule:
     threshold: float | None  # lowest score that is accepted
     inclusion: float | None  # least probability, before the temperature, of a possible class
     reasons: tuple[str, ...]
-
-    @classmethod
-    def of(cls, run: Run, dataset: Dataset, *, target_error: float, coverage: float) -> Self:
-        """Return the rule for a target error and a coverage, both in (0, 1), learnt from the run's held-out images.
-
-        Scores are taken before the temperature, which was fitted on the same images. One image of a group counts, and none
-        that is unlike: new scans that are unlike are not accepted either. The test part has no share in it.
-        Raises FewscanError for shares outside (0, 1), and where the run is unfinished or damaged.
-        """
-        for name, share in (("--target-error", target_error), ("--coverage", coverage)):
-            if not 0 < share < 1:
-                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
-        predictor = Predictor.of(run)
-        likeness = Likeness.of(predictor, dataset)
-        held_out = HeldOut.load(run)
-        if held_out is None:
-            advice = f"the run has not been calibrated: run 'fewscan calibrate {run.folder}' first"
-            return cls(predictor, likeness, None, None, (f"nothing is accepted: {advice}", "all classes are possible"))
-        alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
-        images = held_out.take(alike).one_a_group()
-        threshold, accepting = _threshold(images, target_error)
-        own = images.probabilities[np.arange(len(images.rows)), images.labels]
-        inclusion = inclusion_threshold(own, coverage)
-        including = (
-            f"all classes are possible: {len(own)} held-out images are too few for a coverage of {coverage:g}"
-            if inclusion is None
-            else f"the right class is among the possible ones in {100 * coverage:g} % of scans like the held-out images"
-        )
-        reasons = [accepting, including]
-        if run.record.protocol == "study":
-            reasons.append("protocol study: copies of the held-out images may have been learnt from, so neither promise holds")
-        return cls(predictor, likeness, threshold, inclusion, tuple(reasons))
 
     def decide(self, pixels: npt.NDArray[np.uint8]) -> Decided:
         """Decide on scans (N, C, S, S) uint8."""
@@ -111,4 +123,16 @@ def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]
     return threshold, (
         f"labels are accepted from a score of {threshold:.3f} on: {len(images.rows)} independent held-out images support an "
         f"error of at most {target_error:g} there ({100 * CONFIDENCE:g} % sure, if new scans are drawn like these)"
+    )
+
+
+def _inclusion(images: HeldOut, coverage: float) -> tuple[float | None, str]:
+    """Return from which probability on a class is possible, and in words what that promises."""
+    own = images.probabilities[np.arange(len(images.rows)), images.labels]
+    inclusion = inclusion_threshold(own, coverage)
+    if inclusion is None:
+        return None, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {coverage:g}"
+    return (
+        inclusion,
+        f"the right class is among the possible ones of {100 * coverage:g} % of scans drawn like the held-out images",
     )

@@ -1,0 +1,166 @@
+"""Does labelling keep its promise on the sealed test part, and does it notice what is no scan?
+
+    python -m benchmarks.decisions DATASET --out FOLDER [--pictures FOLDER] [--seeds 0 1 2 3 4] [--labeled 1235] [--csv FILE]
+
+DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
+learnt from held-out images then decides on the test part, which is opened once a run. FOLDER is kept: the same command goes on.
+
+Photographs of anything, a hundred of them, are drawn from the files in --pictures; without it there are none. Noise (50) and text
+pages (50) are drawn here.
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+import fewscan
+from fewscan.data.dataset import Dataset
+from fewscan.data.readers import fit, read_image
+from fewscan.data.splits import split
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import evaluate
+from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.training.run import Run
+
+PHOTOGRAPHS = 100
+DRAWN = 50
+NOISE_SIDE = 256
+TEXT = """the patient was seen again and all findings of the scan were read with care no change since the last report slice
+contrast series value image normal left right follow up in six weeks signed by"""
+
+
+def photographs(folder: Path, random: np.random.Generator) -> list[np.ndarray]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    drawn = random.permutation(len(files))[:PHOTOGRAPHS]
+    return [read_image(files[number]).pixels for number in drawn]
+
+
+def noise(random: np.random.Generator) -> list[np.ndarray]:
+    """White and Gaussian noise, clouds (1/f), salt and pepper, and single greys, ten of each."""
+    side = NOISE_SIDE
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
+    frequency[0, 0] = 1
+    pictures = []
+    for number in range(DRAWN):
+        kind = number % 5
+        if kind == 0:
+            values = random.integers(0, 256, (side, side)).astype(float)
+        elif kind == 1:
+            values = random.normal(random.uniform(40, 200), random.uniform(10, 60), (side, side))
+        elif kind == 2:
+            clouds = np.fft.ifft2(np.fft.fft2(random.normal(size=(side, side))) / frequency ** random.uniform(0.7, 2)).real
+            values = 255 * (clouds - clouds.min()) / np.ptp(clouds)
+        elif kind == 3:
+            values = 255.0 * (random.random((side, side)) < random.uniform(0.02, 0.5))
+        else:
+            values = np.full((side, side), random.uniform(0, 255))
+        pictures.append(values.clip(0, 255).astype(np.uint8))
+    return pictures
+
+
+def text_pages(random: np.random.Generator) -> list[np.ndarray]:
+    """Pages of words, black on white and, one in five, white on black."""
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    names = ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf")
+    pages = []
+    for number in range(DRAWN):
+        paper = 0 if number % 5 == 0 else 255
+        page = Image.new("L", (620, int(random.integers(620, 877))), paper)
+        font = ImageFont.truetype(str(fonts / names[number % 3]), int(random.integers(12, 36)))
+        for top in np.arange(40, page.height - 60, 1.4 * font.size):
+            line = " ".join(random.choice(TEXT.split(), int(random.integers(3, 14))))
+            ImageDraw.Draw(page).text((40, top), line, fill=255 - paper, font=font)
+        pages.append(np.asarray(page))
+    return pages
+
+
+def no_scans(run: Run, pictures: Path | None) -> dict[str, np.ndarray]:
+    """Return (N, C, S, S) uint8 of each kind, as the run's dataset would hold them."""
+    random = np.random.default_rng(0)
+    kinds = {"noise": noise(random), "text": text_pages(random)}
+    if pictures:
+        kinds["photographs"] = photographs(pictures, random)
+    record = run.record
+
+    def held(picture: np.ndarray) -> np.ndarray:
+        fitted = fit(picture, record.image_size_px, record.resize)
+        return np.repeat(fitted, record.channels, axis=0)
+
+    return {kind: np.stack([held(picture) for picture in drawn]) for kind, drawn in kinds.items()}
+
+
+def trained(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Run, Dataset]:
+    place = arguments.out / f"dataset-{seed}"
+    if not place.exists():
+        place.mkdir(parents=True)
+        sizes = {"labeled": arguments.labeled, "test": arguments.test, "validation": arguments.validation}
+        split(Dataset.open(dataset).sharing_pixels(place), seed=seed, **sizes)
+    run = arguments.out / f"run-{seed}"
+    opened = fewscan.train(place, out=run, resume=True) if run.exists() else fewscan.train(place, out=run, seed=seed)
+    if Calibration.load(opened) is None:
+        fewscan.calibrate(opened)
+    return opened, opened.open_dataset()
+
+
+def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
+    """Return what the rule makes of the test part."""
+    evaluation = evaluate(run, dataset)
+    rows = dataset.rows("test")
+    decided = rule.decide(dataset.pixels[rows])
+    labels = dataset.labels[rows]
+    right = decided.probabilities.argmax(axis=1) == labels
+    decisions = np.array(decided.decisions)
+    accepted, unlike = decisions == "accept", decisions == "unlike"
+    return {
+        "method": run.settings.method.name,
+        "held_out": len(dataset.rows("validation")),
+        "threshold": rule.threshold,
+        "test": len(rows),
+        "accuracy": 100 * right.mean(),
+        "accepted": 100 * accepted.mean(),
+        "accepted_error": 100 * (~right[accepted]).mean() if accepted.any() else None,
+        "unlike": 100 * unlike.mean(),
+        "covered": 100 * decided.possible[np.arange(len(rows)), labels].mean(),
+        "possible_classes": decided.possible.sum(axis=1).mean(),
+        "temperature": evaluation.temperature,
+        "ece_before": 100 * evaluation.calibration_error_before.value,
+        "ece_after": 100 * evaluation.calibration_error.value,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="where datasets and runs are kept")
+    parser.add_argument("--pictures", type=Path, help="a folder of photographs of anything")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--labeled", type=int, default=1235)
+    parser.add_argument("--test", type=int, default=308)
+    parser.add_argument("--validation", type=float, default=0.2)
+    parser.add_argument("--target-error", type=float, default=0.05)
+    parser.add_argument("--coverage", type=float, default=0.9)
+    parser.add_argument("--csv", type=Path, help="write a line for every seed here")
+    arguments = parser.parse_args()
+
+    lines = []
+    for seed in arguments.seeds:
+        run, dataset = trained(arguments.dataset, arguments, seed)
+        rule = Grounds.of(run, dataset).rule(target_error=arguments.target_error, coverage=arguments.coverage)
+        line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}
+        line |= scored(run, dataset, rule)
+        for kind, images in no_scans(run, arguments.pictures).items():
+            decisions = np.array(rule.decide(images).decisions)
+            line |= {kind: len(images), f"{kind}_accepted": int((decisions == "accept").sum())}
+            line[f"{kind}_unlike"] = int((decisions == "unlike").sum())
+        lines.append(line)
+        if arguments.csv:
+            pd.DataFrame(lines).round(3).to_csv(arguments.csv, index=False)
+    print(pd.DataFrame(lines).round(3).T.to_string(header=False))
+
+
+if __name__ == "__main__":
+    main()
