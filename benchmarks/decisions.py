@@ -5,8 +5,8 @@
 DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
 learnt from held-out images then decides on the test part, which is opened once a run. FOLDER is kept: the same command goes on.
 
-Photographs of anything, a hundred of them, are drawn from the files in --pictures; without it there are none. Noise (50) and text
-pages (50) are drawn here.
+A hundred photographs of anything are drawn from the files in --pictures; without it there are none. Noise (50) and text pages
+(50) are drawn here.
 """
 
 import argparse

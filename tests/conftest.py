@@ -1,7 +1,6 @@
 """Small datasets that tests make themselves."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,8 +25,8 @@ from fewscan.data.splits import split
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 
-@pytest.fixture
-def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
+@pytest.fixture(scope="session")
+def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
     """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise."""
 
     def make(images: int = 80, size_px: int = 16, groups: list[int] | None = None, seed: int = 0) -> Dataset:
@@ -47,7 +46,7 @@ def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
         manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
         manifest["width_px"] = manifest["height_px"] = size_px
         manifest = manifest.astype(MANIFEST_DTYPES)
-        folder = Path(tempfile.mkdtemp(prefix="dataset", dir=tmp_path))
+        folder = tmp_path_factory.mktemp("dataset")
         np.save(folder / PIXELS_FILE, pixels)
         write_manifest(folder, manifest)
         description = DatasetDescription(
@@ -55,7 +54,7 @@ def make_dataset(tmp_path: Path) -> Callable[..., Dataset]:
             image_size_px=size_px,
             channels=1,
             resize="stretch",
-            sources=(SourceDescription(name="squares", folder=str(tmp_path), images=images, set_aside=0),),
+            sources=(SourceDescription(name="squares", folder="squares", images=images, set_aside=0),),
             fingerprint=dataset_fingerprint(manifest, CLASSES, pixels),
             audit=AuditDescription(
                 similarity=0.9, pairs=0, groups=manifest["group"].nunique(), copy_sets=images, conflicting_images=0

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import time
@@ -22,13 +23,13 @@ from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
     return split(make_dataset(400), labeled=250, test=40, validation=0.5)
 
 
-@pytest.fixture
-def run(dataset: Dataset, tmp_path: Path) -> Run:
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     quick = {
         "encoder": {"width": 16},
         "batch_size": 16,
@@ -37,10 +38,16 @@ def run(dataset: Dataset, tmp_path: Path) -> Run:
         "views": {"minimum_crop": 0.9, "flip_probability": 0},
     }
     settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=125, unlabeled=110)
-    made = Run.create(tmp_path / "run", settings, dataset, 0)
+    made = Run.create(tmp_path_factory.mktemp("trained") / "run", settings, dataset, 0)
     fit(made, dataset, resume=False)
     calibrate(made, dataset)
     return made
+
+
+@pytest.fixture
+def run(trained: Run, tmp_path: Path) -> Run:
+    """A copy of the trained run, for a test to damage."""
+    return Run.open(shutil.copytree(trained.folder, tmp_path / "run"))
 
 
 def test_the_unlabelled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
