@@ -317,7 +317,7 @@ def test_a_leak_is_said_before_the_score(
     protocol: Any, leaking_pairs: int | None, said: str | None, make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=16, test=24, protocol=protocol)
-    run = new_run(dataset, tmp_path / "run", leaking_pairs=leaking_pairs)
+    run = finished_run(dataset, tmp_path / "run", leaking_pairs=leaking_pairs)
     score_run(run, dataset, opinions(dataset))
     text = Page(write_report(run, dataset)).text
     before_the_score = text.partition("Score on the test part")[0]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from fewscan.atomic import write_text
 from fewscan.config import Settings
@@ -63,3 +63,11 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
         return float(-log_softmax(exact / np.exp(log_temperature), axis=1)[rows, labels].mean())
 
     return float(np.exp(minimize_scalar(cross_entropy, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
+
+
+def before_temperature(probabilities: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+    """Return the probabilities (N, K) that a network gave before its logits were divided by `temperature`."""
+    before: npt.NDArray[np.float64] = softmax(
+        temperature * np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)), axis=1
+    )
+    return before

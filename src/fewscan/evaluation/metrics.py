@@ -4,6 +4,8 @@ Written out here because intervals ask for each of them a thousand times on resa
 fraction of a millisecond and say NaN where a score is not defined.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
@@ -65,8 +67,32 @@ def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
 
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
+    bins = reliability(probabilities, labels)
+    return float(np.abs(bins.hits - bins.confidence).sum() / len(labels))
+
+
+class Reliability(NamedTuple):
+    """Sums over the images in each of CALIBRATION_BINS equal bins of confidence, all (B,)."""
+
+    images: Scores
+    confidence: Scores
+    hits: Scores
+
+
+def reliability(probabilities: Probabilities, labels: Labels) -> Reliability:
+    """Bin images by the largest probability, and count how many were called right: what a reliability diagram shows."""
     confidence = probabilities.max(axis=1).astype(np.float64)
-    hits = probabilities.argmax(axis=1) == labels
+    hits = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=hits - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    images, *sums = (np.bincount(bins, each, CALIBRATION_BINS) for each in (np.ones(len(bins)), confidence, hits))
+    return Reliability(images.astype(np.float64), *(each.astype(np.float64) for each in sums))
+
+
+def error_by_share(scores: npt.NDArray[np.floating[Any]], correct: npt.NDArray[np.bool_]) -> tuple[Scores, Scores]:
+    """Return (N,) shares of images accepted, the highest scores first, and (N,) the error among those: the decision curve.
+
+    Source: El-Yaniv and Wiener 2010, "On the foundations of noise-free selective classification" (risk-coverage curve).
+    """
+    order = np.argsort(-scores, kind="stable")
+    accepted = np.arange(1, len(scores) + 1)
+    return accepted / len(scores), np.cumsum(~correct[order]) / accepted

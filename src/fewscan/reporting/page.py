@@ -12,7 +12,10 @@ import pandas as pd
 from fewscan.atomic import refuse_existing, write_text, writing
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.reporting.checklist import checklist
+from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.training.run import Run
@@ -56,6 +59,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
     if out is not None:
         refuse_existing(out)
     evaluation = Evaluation.load(run)
+    calibration = Calibration.load(run)
     metrics = run.metrics()
     page = render(
         "report.html",
@@ -68,8 +72,10 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         description=dataset.description,
         split=dataset.require_split(),
         evaluation=evaluation,
-        mistakes=_mistakes(run, dataset) if evaluation else [],
+        calibration=calibration,
+        checklist=checklist(run, dataset, evaluation, calibration),
         mistakes_shown=MISTAKES_SHOWN,
+        **(_of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}),
         labeled_samples=_labeled_samples(dataset),
         unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
@@ -84,10 +90,18 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
     return path
 
 
-def _mistakes(run: Run, dataset: Dataset) -> list[Mistake]:
-    """Return the wrongly called test images of which the network was surest, the surest first."""
+def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+    """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
-    probabilities = predictions[[f"probability_{name}" for name in run.record.classes]].max(axis=1)
+    return {
+        "decisions": describe_decisions(run, dataset, evaluation, predictions),
+        "mistakes": _mistakes(dataset, predictions),
+    }
+
+
+def _mistakes(dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
+    """Return the wrongly called test images of which the network was surest, the surest first."""
+    probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
     surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
     conflicts = dataset.manifest["conflict"].to_numpy()

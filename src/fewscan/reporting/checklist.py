@@ -1,0 +1,229 @@
+"""What two reporting guidelines ask for: what a run answers by itself, and what its user must still write.
+
+Numbers are those of TRIPOD+AI (Collins et al. 2024, BMJ 385:e078378) and of CLAIM (Mongan et al. 2020, Radiology: Artificial
+Intelligence 2:e200029). The topics are in our words; the guidelines' own texts count.
+"""
+
+from typing import NamedTuple
+
+from fewscan.data.dataset import Dataset
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.training.run import Run
+
+
+class Item(NamedTuple):
+    """One topic; `answer` is what the run says of it, `write` what is left to its user; either may be empty, never both."""
+
+    topic: str
+    tripod: str
+    claim: str
+    answer: str
+    write: str
+
+
+def checklist(run: Run, dataset: Dataset, evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
+    """Return the topics in the guidelines' order, with what this run says of them."""
+    return (
+        *_purpose(),
+        *_data(dataset),
+        *_labels(run, dataset),
+        *_model(run),
+        *_scores(evaluation, calibration),
+        *_rest(),
+    )
+
+
+def _purpose() -> tuple[Item, ...]:
+    return (
+        Item("title and abstract", "1, 2", "1, 2", "", "that it is a study of machine learning, the outcome, the main scores"),
+        Item(
+            "background, intended use, users, place in care",
+            "3a, 3b",
+            "3",
+            "intended for research alone",
+            "the clinical question, who would use the labels and when, what is known already",
+        ),
+        Item(
+            "known inequalities between groups of people", "3c", "", "", "which are known for this disease and these scanners"
+        ),
+        Item("objectives, kind of study", "4", "4, 5, 6", "development, with one evaluation inside the same data", "the aim"),
+    )
+
+
+def _data(dataset: Dataset) -> tuple[Item, ...]:
+    description = dataset.description
+    split = dataset.require_split()
+    images = sum(source.images for source in description.sources)
+    aside = sum(source.set_aside for source in description.sources)
+    audit = description.audit
+    found = "not audited"
+    if audit:
+        found = f"audited: {audit.copy_sets:,} sets of copies, {audit.conflicting_images:,} images with conflicting labels"
+    patients = dataset.manifest["patient"].nunique()
+    known = f"{patients:,} patients known, as salted hashes" if patients else "patients not known"
+    return (
+        Item(
+            "sources of data",
+            "5a",
+            "7",
+            f"{images:,} images, sources: {len(description.sources)}; {known}; {found}",
+            "how and why the scans were collected, and whom they represent",
+        ),
+        Item("dates and places", "5b, 6a", "7, 8", "", "when, where and by which scanners the scans were taken"),
+        Item(
+            "who was eligible, how scans were chosen",
+            "6b, 6c",
+            "8, 10",
+            f"{aside:,} files set aside as unreadable, {split.left_out:,} images left out of the split",
+            "inclusion, exclusion, treatments before the scan",
+        ),
+        Item(
+            "preparation of the data",
+            "7",
+            "9",
+            f"resized to {description.image_size_px} px ({description.resize}), {description.channels} channel"
+            f"{'s' if description.channels != 1 else ''}, 8 bits; what was done is in docs/data.md",
+            "what was done to the scans before fewscan read them",
+        ),
+        Item(
+            "de-identification", "", "12", "patients are kept as salted hashes; this page names no file", "how the scans were"
+        ),
+        Item("missing data", "11", "13", f"{aside:,} unreadable files set aside, none replaced", "scans that were never taken"),
+        Item(
+            "how the data were divided, and at which level",
+            "12a",
+            "20, 21",
+            f"protocol {split.protocol}, seed {split.seed}: {split.labeled:,} labelled, {split.validation:,} validation, "
+            f"{split.unlabeled:,} unlabelled, {split.test:,} test; "
+            + (
+                "copies and patients never cross"
+                if split.protocol == "leakfree"
+                else "image by image, so that copies and patients may cross"
+            ),
+            "",
+        ),
+        Item(
+            "number of images", "10", "19", "as above; the score's interval says how much they can tell", "how it was decided"
+        ),
+    )
+
+
+def _labels(run: Run, dataset: Dataset) -> tuple[Item, ...]:
+    counts = [
+        f"{name} {int((dataset.labels[dataset.rows('labeled')] == number).sum()):,}"
+        for number, name in enumerate(run.record.classes)
+    ]
+    return (
+        Item(
+            "reference standard",
+            "8a, 8b",
+            "14, 15, 16, 17",
+            f"classes: {', '.join(run.record.classes)}",
+            "what each label means, who gave it, by what, with what training, and with which tool",
+        ),
+        Item("blinding and disagreement of readers", "8c", "18", "", "what readers knew, and how far they agree"),
+        Item(
+            "unequal classes",
+            "13",
+            "",
+            f"labels: {', '.join(counts)}; class_balance {run.settings.class_balance:g}",
+            "how often the classes are where the model would be used",
+        ),
+    )
+
+
+def _model(run: Run) -> tuple[Item, ...]:
+    settings = run.settings
+    begun = "pretrained weights" if settings.encoder.pretrained else "random weights"
+    versions = ", ".join(f"{name} {number}" for name, number in run.record.versions.items())
+    return (
+        Item(
+            "inputs",
+            "9a, 9b, 9c",
+            "11",
+            "the pixels of one image and nothing else",
+            "which sequence, plane and slice they are",
+        ),
+        Item(
+            "model and training",
+            "12b, 12c",
+            "22, 24, 25",
+            f"method {settings.method.name}, encoder {settings.encoder.name} from {begun}, {settings.epochs} epochs, seed "
+            f"{settings.seed}; all settings stand below",
+            "why this method, and which others were tried",
+        ),
+        Item(
+            "choice of the final model",
+            "12c",
+            "26, 27",
+            "the last epoch's averaged weights; no choice between epochs, no ensemble",
+            "how many runs were made before this one, and what they were chosen by",
+        ),
+        Item("software", "12c", "23", versions, ""),
+        Item("full specification", "22", "22", "config.yaml and model.safetensors in the run's folder; fewscan export", ""),
+        Item("what comes out", "15", "", "a probability for every class; accept, review or unlike", "what is done with each"),
+    )
+
+
+def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
+    if evaluation is None:
+        score, flow, classes = "", "not evaluated yet", ""
+    else:
+        score = f"accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
+        flow = (
+            f"{evaluation.test_images:,} test images in {evaluation.test_groups:,} groups; the numbers of all parts stand below"
+        )
+        classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes with heat maps"
+    calibrated = "not calibrated"
+    if calibration is not None:
+        calibrated = f"temperature {calibration.temperature:.2f} from {calibration.images:,} held-out images"
+    return (
+        Item(
+            "measures, uncertainty",
+            "12e",
+            "28, 29",
+            "accuracy, balanced accuracy, AUROC, calibration error; 95 % bootstrap intervals over groups",
+            "which of them matters most here, and what would be good enough",
+        ),
+        Item("calibration", "12e, 23a", "", calibrated, ""),
+        Item(
+            "robustness, explainability",
+            "",
+            "30, 31",
+            "fewscan explain; fewscan explain --check",
+            "what the maps show a reader",
+        ),
+        Item(
+            "flow and characteristics of people", "20a, 20b, 20c", "33, 34", flow, "age, sex, and how the parts differ in them"
+        ),
+        Item("scores", "23a", "35, 36", score, "" if evaluation else "evaluate the run first"),
+        Item(
+            "scores by class, mistakes", "23b", "37", classes, "scores by age, sex, scanner and site; why the mistakes happen"
+        ),
+        Item("fairness", "14", "", "", "whether scores differ between groups of people"),
+        Item(
+            "evaluation on other data",
+            "16, 24",
+            "32",
+            "none: test images come from the same sources",
+            "scores on scans of another hospital, taken later",
+        ),
+        Item(
+            "quality of input when used",
+            "27a",
+            "",
+            "scans that are unlike those learnt from are called so by fewscan label",
+            "what happens to them",
+        ),
+    )
+
+
+def _rest() -> tuple[Item, ...]:
+    return (
+        Item("interpretation, limitations", "25, 26", "38, 39", "", "what the scores mean, and where they may not hold"),
+        Item("use, skills needed, next steps", "27b, 27c", "39", "", "who must look at what, and what is still to be studied"),
+        Item("ethics, involvement of patients", "17, 19", "", "", "approval, consent, and who was involved"),
+        Item("funding, interests, protocol, registration", "18a to 18d", "40, 41, 42", "", "all of it"),
+        Item("data and code", "18e, 18f", "41", "fingerprints of data and split stand below", "where data and code can be had"),
+    )

@@ -1,0 +1,74 @@
+"""What a report says of calibration and decisions, from the predictions of the test part that the evaluation kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fewscan.data.dataset import Dataset
+from fewscan.evaluation.calibration import before_temperature
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.metrics import error_by_share, reliability
+from fewscan.labeling.decisions import CONFIDENCE
+from fewscan.labeling.rule import Grounds
+from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
+from fewscan.reporting.figures import Theme
+from fewscan.training.run import Run
+
+TARGET_ERRORS = (0.02, 0.05, 0.1)
+COVERAGE = 0.9
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a target error comes to: from which score on labels are accepted, and how that went on the test part."""
+
+    target_error: float
+    reason: str
+    threshold: float | None
+    share: float | None  # of the test images, how many are accepted
+    error: float | None  # among those
+
+
+@dataclass(frozen=True)
+class DecisionsSection:
+    """The content of the report's section on calibration and decisions; pictures by theme, as PNG data URIs."""
+
+    promises: tuple[Promise, ...]
+    confidence: float
+    reliability: dict[Theme, str]
+    curve: dict[Theme, str]
+
+
+def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame) -> DecisionsSection:
+    """Return the section; thresholds come from held-out images, and the test part only shows what they come to.
+
+    predictions: row by row of the test part, as the evaluation wrote them. Whether a test image is unlike what was learnt from
+    is not asked here: that would open the test part again.
+    """
+    labels = dataset.labels[predictions["row"]]
+    probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64)
+    raw = before_temperature(probabilities, evaluation.temperature)
+    scores, right = raw.max(axis=1), raw.argmax(axis=1) == labels
+    shares, errors = error_by_share(scores, right)
+    grounds = Grounds.of(run, dataset)
+    promises = []
+    for target_error in TARGET_ERRORS:
+        rule = grounds.rule(target_error=target_error, coverage=COVERAGE)
+        accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else scores >= rule.threshold
+        error = float((~right[accepted]).mean()) if accepted.any() else None
+        share = None if rule.threshold is None else float(accepted.mean())
+        # The rule's own words name the run's folder, which a page does not.
+        reason = "nothing is accepted: the run is not calibrated" if grounds.held_out is None else rule.reasons[0]
+        promises.append(Promise(target_error, reason, rule.threshold, share, error))
+    curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
+    if evaluation.temperature != 1:
+        curves[f"with temperature {evaluation.temperature:.2f}"] = reliability(probabilities.astype(np.float32), labels)
+    drawn = [Accepted(each.target_error, each.share, each.error) for each in promises if each.share and each.error is not None]
+    themes: tuple[Theme, ...] = ("light", "dark")
+    return DecisionsSection(
+        tuple(promises),
+        CONFIDENCE,
+        {theme: reliability_diagram(curves, theme) for theme in themes},
+        {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
+    )
