@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import (
     multiclass_specificity,
 )
 
-from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, scores
+from fewscan.evaluation.metrics import CALIBRATION_BINS, auroc, confusion, error_by_share, reliability, scores
 
 
 def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,3 +69,25 @@ def test_one_class_alone_has_no_auroc() -> None:
     result = scores(np.array([[0.9, 0.1], [0.4, 0.6]], dtype=np.float32), np.array([0, 0]))
     assert np.isnan(result["auroc"])
     assert result["accuracy"] == 0.5
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 60))
+def test_reliability_and_decision_curve_are_those_of_plain_loops(seed: int, images: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.dirichlet(np.ones(3), images).astype(np.float32)
+    labels = random.integers(0, 3, images)
+    bins = reliability(probabilities, labels)
+    sums = np.zeros((3, CALIBRATION_BINS))
+    for row, label in zip(probabilities.astype(np.float64), labels, strict=True):
+        place = min(int(row.max() * CALIBRATION_BINS), CALIBRATION_BINS - 1)
+        sums[:, place] += (1, row.max(), row.argmax() == label)
+    np.testing.assert_allclose(np.array(bins), sums, atol=1e-6)
+
+    scores, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    shares, errors = error_by_share(scores, correct)
+    ranked = sorted(range(images), key=lambda image: -scores[image])
+    for accepted in range(1, images + 1):
+        wrong = sum(not correct[image] for image in ranked[:accepted])
+        assert shares[accepted - 1] == pytest.approx(accepted / images)
+        assert errors[accepted - 1] == pytest.approx(wrong / accepted)

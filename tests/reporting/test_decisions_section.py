@@ -1,0 +1,94 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.evaluation.calibrate import calibrate
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.rule import Grounds
+from fewscan.reporting.checklist import checklist
+from fewscan.reporting.decisions_section import TARGET_ERRORS, describe_decisions
+from fewscan.reporting.page import write_report
+from fewscan.training.fit import fit
+from fewscan.training.run import OPENINGS_FILE, Run
+from fewscan.training.settings import RunSettings
+
+
+@pytest.fixture(scope="module")
+def calibrated(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Dataset]:
+    """A run that mostly learnt its 60 labels, calibrated on 160 images and evaluated."""
+    dataset = split(make_dataset(400), labeled=220, test=100, validation=0.72)
+    quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 8, "device": "cpu", "views": {"flip_probability": 0}}
+    settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=80)
+    run = Run.create(tmp_path_factory.mktemp("calibrated") / "run", settings, dataset, 0)
+    fit(run, dataset, resume=False)
+    calibrate(run, dataset)
+    evaluate(run, dataset)
+    return run, dataset
+
+
+def test_what_a_threshold_comes_to_on_the_test_part(calibrated: tuple[Run, Dataset]) -> None:
+    run, dataset = calibrated
+    openings = (run.folder / OPENINGS_FILE).read_text()
+    evaluation = Evaluation.load(run)
+    assert evaluation is not None
+    section = describe_decisions(run, dataset, evaluation, pd.read_csv(run.folder / PREDICTIONS_FILE))
+    rows = dataset.rows("test")
+    logits = Predictor.of(run).predict(dataset.pixels, rows).logits.astype(np.float64)
+    raw = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    right = raw.argmax(axis=1) == dataset.labels[rows]
+    grounds = Grounds.of(run, dataset)
+    assert [promise.target_error for promise in section.promises] == list(TARGET_ERRORS)
+    for promise in section.promises:
+        threshold = grounds.rule(target_error=promise.target_error, coverage=0.9).threshold
+        assert promise.threshold == threshold
+        if threshold is not None:
+            accepted = raw.max(axis=1) >= threshold
+            assert promise.share == pytest.approx(accepted.mean(), abs=0.011)
+            assert promise.error == pytest.approx((~right[accepted]).mean(), abs=0.011)
+    assert section.promises[-1].threshold is not None
+    assert (run.folder / OPENINGS_FILE).read_text() == openings
+
+
+def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Dataset]) -> None:
+    run, dataset = calibrated
+    calibration = Calibration.load(run)
+    assert calibration is not None
+    page = write_report(run, dataset).read_text()
+    assert f"Temperature {calibration.temperature:.2f}" in page
+    assert calibration.calibration_error_after.percent in page
+    assert "Not calibrated" not in page
+    assert str(run.folder.parent) not in page
+
+
+def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+    run, dataset = calibrated
+    copy = Run.create(tmp_path / "run", run.settings, dataset, 0)
+    copy.log(run.metrics()[-1])
+    copy.save_network(run.load_network())
+    evaluate(copy, dataset)
+    page = write_report(copy, dataset).read_text()
+    assert "fewscan calibrate RUN" in page
+    assert page.count("nothing is accepted: the run is not calibrated") == len(TARGET_ERRORS)
+
+
+def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Dataset]) -> None:
+    run, dataset = calibrated
+    for evaluation, calibration in ((None, None), (Evaluation.load(run), Calibration.load(run))):
+        items = checklist(run, dataset, evaluation, calibration)
+        assert all(item.answer or item.write for item in items)
+        assert all(item.tripod or item.claim for item in items)
+        # Both guidelines number their items from 1, one of them with letters for parts.
+        assert {int(number) for item in items for number in re.findall(r"\d+", item.tripod)} == set(range(1, 28))
+        assert {int(number) for item in items for number in re.findall(r"\d+", item.claim)} == set(range(1, 43))
+    scored = {item.topic: item for item in checklist(run, dataset, Evaluation.load(run), Calibration.load(run))}
+    evaluation = Evaluation.load(run)
+    assert evaluation is not None
+    assert evaluation.accuracy.percent in scored["scores"].answer
