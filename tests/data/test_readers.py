@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from fewscan.data.readers import FORMATS, Image, UnreadableImage, fit, read_image, read_images
+from fewscan.data.formats.pictures import FORMATS
+from fewscan.data.readers import Image, UnreadableImage, fit, read_image, read_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (24, 17), dtype=np.uint8)

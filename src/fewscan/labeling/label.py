@@ -63,8 +63,7 @@ def label_unlabeled(run: Run, dataset: Dataset, out: Path, *, target_error: floa
 def _read(run: Run, files: list[ScanFile]) -> Iterator[Scan]:
     """Yield the files as the run's dataset would hold them."""
     record = run.record
-    paths = [file.path for file in files]
-    reading = read_images(paths, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
+    reading = read_images(files, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
     with closing(reading) as images:
         for file, image in zip(files, images, strict=True):
             yield file.relative, image if isinstance(image, UnreadableImage) else image.pixels
