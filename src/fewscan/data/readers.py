@@ -117,8 +117,7 @@ def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | Unr
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
-            file.seek(0)
-            for one in recognise(task.path).read(file, task.parts):
+            for one in recognise(task.path, file).read(file, task.parts):
                 yield UnreadableImage(one.reason, sha256) if isinstance(one, UnreadableImage) else _image(one, sha256, channels)
                 read += 1
     except UnreadableImage as unreadable:

@@ -6,7 +6,7 @@ import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -38,16 +38,14 @@ class Format(Protocol):
         """Yield the images of a file that `parts` names, in that order; raises UnreadableImage."""
 
 
-def recognise(path: Path) -> Format:
-    """Return the format of a file; what is of no known kind is left to Pillow to refuse."""
-    name = path.name.lower()
-    if name.endswith(_PICTURES_OF_ONE_IMAGE):
+def recognise(path: Path, file: BufferedReader) -> Format:
+    """Return the format of an opened file, which is left at its beginning; what is of no known kind Pillow may refuse."""
+    if holds_one_image(path):
         return pictures
-    try:
-        with opened(path) as file:
-            head = file.read(_HEAD_BYTES)
-    except UnreadableImage:
-        head = b""
+    name = path.name.lower()
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
     if head[_DICOM_PREFIX_AT:].startswith(b"DICM"):
         return dicom
     if name.endswith((".npy", ".npz")) or head.startswith(b"\x93NUMPY"):
@@ -72,16 +70,23 @@ def holds_one_image(path: Path) -> bool:
 def contents_of(path: Path, slices: Slices) -> Contents:
     """Say which images a file holds, and what it says of patient and label; raises UnreadableImage."""
     with opened(path) as file:
-        return recognise(path).contents(file, slices)
+        return recognise(path, file).contents(file, slices)
 
 
 def require_packages(paths: Sequence[Path]) -> None:
     """Raise FewscanError where some of the files need a package that is not installed, naming the extra that holds it."""
-    counts = Counter((format_.NAME, format_.NEEDS) for format_ in map(recognise, paths) if format_.NEEDS)
+    counts = Counter((format_.NAME, format_.NEEDS) for format_ in _formats(paths) if format_.NEEDS)
     lacking = {name: count for (name, package), count in counts.items() if not _installed(package)}
     if lacking:
         files = " and ".join(f"{count} {name} file{'s' if count > 1 else ''}" for name, count in lacking.items())
         raise FewscanError(f"there are {files}, which need a package that is not here: pip install 'fewscan[medical]'")
+
+
+def _formats(paths: Sequence[Path]) -> Iterator[Format]:
+    for path in paths:
+        # Why a file cannot be opened is said when it is looked into.
+        with suppress(UnreadableImage), opened(path) as file:
+            yield recognise(path, file)
 
 
 def _installed(package: str | None) -> bool:
