@@ -23,6 +23,8 @@ from fewscan.errors import FewscanError
 from fewscan.progress import track
 
 MAX_CLASSES = 100
+# Fewer files are looked into before a progress bar would be read.
+_FILES_WITHOUT_BAR = 20
 
 # Folders named like these hold a part of the images, not a class of them.
 PART_FOLDERS = frozenset(
@@ -246,8 +248,9 @@ def _look_into(scans: Sequence[ScanFile], sources: Sequence[Source], slices: Sli
     unlabeled = {source.name for source in sources if not source.labeled}
     looking = in_order(partial(_contents, slices=slices), [scan.path for scan in to_open], workers=workers)
     found: dict[ScanFile, list[ScanFile]] = {}
+    counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "look into", total=len(to_open))
     with silenced(), closing(looking) as looked_into:
-        for scan, contents in zip(track(to_open, "look into", total=len(to_open)), looked_into, strict=True):
+        for scan, contents in zip(counted, looked_into, strict=True):
             if isinstance(contents, UnreadableImage):
                 found[scan] = [replace(scan, set_aside=contents.reason)]
             else:

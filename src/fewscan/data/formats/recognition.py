@@ -40,10 +40,10 @@ class Format(Protocol):
 
 def recognise(path: Path, file: BufferedReader) -> Format:
     """Return the format of an opened file, which is left at its beginning; what is of no known kind Pillow may refuse."""
+    file.seek(0)
     if holds_one_image(path):
         return pictures
     name = path.name.lower()
-    file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     if head[_DICOM_PREFIX_AT:].startswith(b"DICM"):
