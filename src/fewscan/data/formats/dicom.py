@@ -75,8 +75,8 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
         _require_pixels(dataset)
         numbers = positions(parts, "frame", _frames(dataset), first=1)
         require_size(int(dataset.Columns), int(dataset.Rows))
-        syntax = _transfer_syntax(dataset)
-    with _damage_named(f"its pixels cannot be decoded ({syntax})"):
+        undecodable = _undecodable(dataset)
+    with _damage_named(undecodable):
         for number, frame in zip(numbers, iter_pixels(dataset, indices=numbers), strict=True):
             values = native(frame)
             if dataset.PhotometricInterpretation in _GREY:
@@ -86,13 +86,13 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
 
 
 @contextmanager
-def _damage_named(what: str = "its DICOM header cannot be read") -> Iterator[None]:
+def _damage_named(reason: str = "truncated or damaged: its DICOM header cannot be read") -> Iterator[None]:
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
         yield
     except (InvalidDicomError, BytesLengthException, AttributeError, OSError, *DAMAGE):
-        raise UnreadableImage(f"truncated or damaged: {what}") from None
+        raise UnreadableImage(reason) from None
 
 
 def _text(dataset: "Dataset", keyword: str) -> str:
@@ -114,8 +114,8 @@ def _require_pixels(dataset: "Dataset") -> None:
     raise UnreadableImage(f"no pixels: DICOM {kind.name if kind.name != kind else 'object of a private kind'}")
 
 
-def _transfer_syntax(dataset: "Dataset") -> str:
-    """Return the name of how the pixels are stored, and note it in the header where that leaves it out."""
+def _undecodable(dataset: "Dataset") -> str:
+    """Note how the pixels are stored where the header leaves it out, and return what to say if they cannot be decoded."""
     from pydicom import uid
 
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -123,7 +123,10 @@ def _transfer_syntax(dataset: "Dataset") -> str:
         explicit = uid.ExplicitVRLittleEndian if little_endian else uid.ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
     syntax = dataset.file_meta.TransferSyntaxUID
-    return "a private transfer syntax" if syntax.name == syntax else str(syntax.name)
+    name = "a private transfer syntax" if syntax.name == syntax else syntax.name
+    if syntax.is_private or syntax.is_encapsulated:
+        return f"not decodable: damaged, or no plug-in of pydicom's that is installed reads {name}; see docs/data.md"
+    return f"truncated or damaged: its pixels cannot be decoded ({name})"
 
 
 def _group(dataset: "Dataset", number: int, keyword: str) -> "Dataset":

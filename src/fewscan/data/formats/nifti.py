@@ -145,7 +145,7 @@ def _window(volume: npt.NDArray[np.float32]) -> tuple[float, float]:
 def _displayed(volume: Values, plane: Plane, number: int) -> Values:
     """Return one slice as it is looked at: (rows from the top, columns from the left)."""
     # Both remaining axes run the other way on the screen: to the patient's left or front, and to the front or head.
-    return np.ascontiguousarray(np.flip(volume.take(number, axis=_AXES[plane])).T)
+    return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T)
 
 
 def _square(pixels: Pixels, width_mm: float, height_mm: float) -> Pixels:
