@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fewscan.comparison.results import Results
     from fewscan.data.audit import AuditResult
     from fewscan.data.dataset import Dataset, Protocol, Resize
+    from fewscan.data.formats.slices import Plane
     from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
     from fewscan.labeling.label import LabelSummary
@@ -33,6 +34,8 @@ def import_scans(
     size_px: int = 96,
     resize: Resize = "stretch",
     channels: Literal[1, 3] = 1,
+    plane: Plane = "axial",
+    slices: Literal["brain", "all"] = "brain",
 ) -> Dataset:
     """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`."""
     from fewscan.data import importing
@@ -50,6 +53,8 @@ def import_scans(
         size_px=size_px,
         resize=resize,
         channels=channels,
+        plane=plane,
+        slices=slices,
     )
 
 

@@ -64,14 +64,24 @@ def import_(
         Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")
     ] = "stretch",
     color: Annotated[bool, typer.Option("--color", help="Keep colour (three channels) instead of grey.")] = False,
+    plane: Annotated[
+        Literal["axial", "coronal", "sagittal"], typer.Option(help="Of NIfTI volumes: the plane whose slices are images.")
+    ] = "axial",
+    slices: Annotated[
+        Literal["brain", "all"], typer.Option(help="Of NIfTI volumes: the slices that hold brain, or all.")
+    ] = "brain",
     as_json: AsJson = False,
 ) -> None:
     """Read folders of scans into a dataset folder.
 
     The label of a scan is the name of the folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
-    Files that cannot be read are set aside with the reason, and counted.
+    Files that cannot be read are set aside with the reason, and counted. JPEG, PNG, TIFF, BMP, GIF, WebP, .npy and .npz; with
+    pip install 'fewscan[medical]' also DICOM, NIfTI and the figshare brain-tumour set's .mat. Each frame, page or slice is an
+    image. Patients are taken from the headers, or from the CSV, and kept as salted hashes only.
 
     Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
+
+    Example: fewscan import volumes --plane coronal --labels labels.csv --out mri
 
     The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --out study (needs network access and
     pip install 'fewscan[kaggle]')
@@ -90,6 +100,8 @@ def import_(
         size_px=size,
         resize=resize,
         channels=3 if color else 1,
+        plane=plane,
+        slices=slices,
     )
     result = summary(dataset)
     lines = [f"{result.images} images in {result.folder}"]

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from fewscan.data.readers import FORMATS, Image, UnreadableImage, fit, read_image, read_images
+from fewscan.data.formats.pictures import FORMATS
+from fewscan.data.readers import Image, UnreadableImage, fit, read_image, read_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (24, 17), dtype=np.uint8)
@@ -267,7 +268,7 @@ def test_a_png_that_declares_too_many_pixels_is_not_decoded(tmp_path, side):
 def test_several_frames_are_counted_and_set_aside(tmp_path, suffix):
     frames = [PIL.Image.fromarray(np.full((9, 9), value, np.uint8)) for value in (0, 90, 200)]
     path = saved(tmp_path / f"scan.{suffix}", frames[0], save_all=True, append_images=frames[1:])
-    assert reason(path) == "more than one image: 3 frames"
+    assert reason(path) == f"more than one image: 3 {'pages' if suffix == 'tiff' else 'frames'}"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings
+from fewscan.data.formats.slices import Slices
 from fewscan.errors import FewscanError
 
 Resize = Literal["stretch", "pad"]
@@ -26,12 +27,13 @@ MANIFEST_FILE = "manifest.parquet"
 PIXELS_FILE = "pixels.npy"
 FORMAT = 1
 
-# One row an image; `path` is relative to its source's folder. A row that was set aside keeps its number and has zero pixels.
+# One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
+# them this is. A row that was set aside keeps its number and has zero pixels.
 MANIFEST_DTYPES: dict[str, str] = {
     "path": "str",
     "source": "str",
     "label": "str",  # class name, or null
-    "patient": "str",  # or null
+    "patient": "str",  # a salted hash, or null
     "group": "Int64",  # images that must stay together; null until audited
     "copy_set": "Int64",  # images that are copies of one another; null until audited
     "conflict": "bool",  # copies of this image carry another label
@@ -85,6 +87,7 @@ class DatasetDescription(Settings):
     image_size_px: int
     channels: Literal[1, 3]
     resize: Resize
+    slices: Slices = Slices()  # of volumes
     sources: tuple[SourceDescription, ...]
     fingerprint: str
     audit: AuditDescription | None = None
@@ -203,10 +206,14 @@ def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
 
 
 def dataset_fingerprint(manifest: pd.DataFrame, classes: tuple[str, ...], pixels: npt.NDArray[np.uint8]) -> str:
-    """Return a SHA-256 over what the images, their labels and their stored pixels are; the same import gives the same one."""
+    """Return a SHA-256 over what the images, their labels and their stored pixels are; the same import gives the same one.
+
+    Of the patients only which images are one's counts, since their hashes have another salt in every import.
+    """
     digest = hashlib.sha256(json.dumps([FORMAT, *classes]).encode())
     columns = ["source", "path", "label", "patient", "sha256", "set_aside"]
-    digest.update(manifest[columns].to_csv(index=False).encode())
+    numbers = pd.Series(pd.factorize(manifest["patient"])[0], index=manifest.index, dtype="Int64")
+    digest.update(manifest[columns].assign(patient=numbers.mask(numbers < 0)).to_csv(index=False).encode())
     for row in pixels:
         digest.update(row)
     return digest.hexdigest()

@@ -1,5 +1,9 @@
 """Sources of scans -> a dataset folder: read on all cores, bad files set aside with the reason, whole or not at all."""
 
+import hashlib
+import hmac
+import json
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,12 +26,14 @@ from fewscan.data.dataset import (
     dataset_fingerprint,
     write_manifest,
 )
+from fewscan.data.formats.slices import Plane, Slices
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import LabelColumns, ScanFile, Source, list_scans, parse_sources
 from fewscan.errors import FewscanError
 from fewscan.progress import track
 
 SET_ASIDE_EXAMPLES = 5
+PATIENT_HEX_DIGITS = 16
 
 
 class ImportSettings(Settings):
@@ -76,27 +82,32 @@ def import_scans(
     size_px: int = 96,
     resize: Resize = "stretch",
     channels: Literal[1, 3] = 1,
+    plane: Plane = "axial",
+    slices: Literal["brain", "all"] = "brain",
     workers: int | None = None,
 ) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out` and open it.
 
     `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `sources.list_scans` says where labels come from and
-    what `rename` does. Files that cannot be used keep a row, with the reason. The same files give the same dataset,
-    whatever the number of `workers` (threads; default: one per core).
+    what `rename` does. Of volumes `slices` of one `plane` are read: all, or those that hold brain. Files that cannot be used
+    keep a row, with the reason. The same files give the same dataset, whatever the number of `workers` (threads; default: one
+    per core), but for the hashes that stand for patients, which mean nothing outside of it.
 
-    Raises FewscanError where `out` exists or cannot be written, for sources or labels that are wrong, and where a source has
-    no usable file.
+    Raises FewscanError where `out` exists or cannot be written, for sources or labels that are wrong, where a source has
+    no usable file, and where a format needs a package that is not installed.
     """
     settings = ImportSettings.parse({"size_px": size_px, "resize": resize, "channels": channels})
+    chosen = Slices.parse({"plane": plane, "slices": slices})
     out = Path(out)
     with writing(out):
         refuse_existing(out)
     found = parse_sources(sources, unlabeled)
-    scans = list_scans(found, labels, LabelColumns(path_column, label_column, patient_column), rename)
+    columns = LabelColumns(path_column, label_column, patient_column)
+    scans = list_scans(found, labels, columns, rename, slices=chosen, workers=workers)
     with writing(out), new_folder(out) as folder:
         manifest = _import_pixels(scans, folder / PIXELS_FILE, settings, workers)
         _require_usable(manifest, found)
-        _describe(folder, manifest, found, settings)
+        _describe(folder, manifest, found, settings, chosen)
     return Dataset.open(out)
 
 
@@ -126,16 +137,17 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     """Write the pixels of all scans, row by row, and return the manifest; a row that is set aside has zero pixels."""
     shape = (len(scans), settings.channels, settings.size_px, settings.size_px)
     blank = np.zeros(shape[1:], dtype=np.uint8)
-    to_read = [scan.path for scan in scans if scan.set_aside is None]
-    reading = read_images(to_read, **settings.model_dump(), workers=workers)
+    reading = read_images(scans, **settings.model_dump(), workers=workers)
+    # Thrown away with this call: no one can try names until one gives the hash in the manifest.
+    salt = secrets.token_bytes(32)
     rows = []
     # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
     with closing(reading) as images, pixels_file.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for scan in track(scans, "import", total=len(scans)):
-            image = next(images) if scan.set_aside is None else UnreadableImage(scan.set_aside)
-            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label, "patient": scan.patient}
-            row["sha256"] = image.sha256
+            image = next(images)
+            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label}
+            row |= {"patient": _hashed(scan, salt), "sha256": image.sha256}
             if isinstance(image, UnreadableImage):
                 row["set_aside"] = image.reason
                 file.write(blank.data)
@@ -148,6 +160,14 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     return manifest.astype(MANIFEST_DTYPES)
 
 
+def _hashed(scan: ScanFile, salt: bytes) -> str | None:
+    """Return a keyed hash of the patient, whose name means something within its source only."""
+    if scan.patient is None:
+        return None
+    whose = json.dumps([scan.source, scan.patient]).encode()
+    return hmac.new(salt, whose, hashlib.sha256).hexdigest()[:PATIENT_HEX_DIGITS]
+
+
 def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
     for source in sources:
         rows = manifest[manifest["source"] == source.name]
@@ -158,7 +178,9 @@ def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
             )
 
 
-def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], settings: ImportSettings) -> None:
+def _describe(
+    folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], settings: ImportSettings, slices: Slices
+) -> None:
     usable = manifest["set_aside"].isna()
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
     # A label that only unusable files have is no class: notes in a folder of their own, for example.
@@ -170,6 +192,7 @@ def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], s
         image_size_px=settings.size_px,
         channels=settings.channels,
         resize=settings.resize,
+        slices=slices,
         sources=tuple(
             SourceDescription(
                 name=source.name,

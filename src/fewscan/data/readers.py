@@ -1,61 +1,33 @@
-"""One image file -> one array of grey or colour pixels, with the hashes that tell copies; and the resizing that all share."""
+"""Files -> arrays of grey or colour pixels, with the hashes that tell copies; and the resizing that all share."""
 
 import hashlib
-import os
-import stat
-import struct
-import warnings
-import zlib
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import PIL.Image
-import PIL.ImageOps
-from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from fewscan.data.dataset import Resize
+from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
+from fewscan.data.formats.recognition import opened, recognise, silenced
+from fewscan.data.parallel import in_order
+from fewscan.data.sources import ScanFile
 
-# Others that Pillow knows are left out on purpose: EPS, for one, would start another program.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
-MAX_PIXELS = 64_000_000
-
-# Percentiles of an image's own values that become black and white where they have more than 8 bits. Not its least and
-# greatest: one hot pixel or bright vessel would push all tissue into a few dark greys. Not the range of the type: 12 bits
-# kept in 16 would be nearly black.
-WINDOW_PERCENTILES = (0.1, 99.9)
-
-_BLOCK_FILES = 1024
-_TIFF_WHITE_IS_ZERO = 0
-# What Pillow's decoders are known to raise on damaged files, beside OSError.
-_DAMAGE = (
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
-
-Pixels = npt.NDArray[np.uint8]
+__all__ = ["Image", "UnreadableImage", "fit", "read_image", "read_images"]
 
 
 @dataclass(frozen=True)
 class Image:
-    """What was read from one file.
+    """What was read of one image.
 
-    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes. `pixels_sha256` is over type, shape and values as
-    decoded: upright, alpha composited, colour with three equal channels as one, before any change of depth or size. `width_px`
-    and `height_px` are the upright image's.
+    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
+    is over type, shape and values as decoded: upright, alpha composited, colour with three equal channels as one, before any
+    window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels.
     """
 
     pixels: Pixels
@@ -65,67 +37,41 @@ class Image:
     height_px: int
 
 
-class UnreadableImage(Exception):  # noqa: N818 - it describes a file among many, not a fault of the program
-    """A file that cannot be used; `reason` is one line, its kind before the first colon.
+class _FileTask(NamedTuple):
+    """A file, and which of its images are wanted; with a reason, only its hash is."""
 
-    `sha256` is over the file's bytes, or None where these could not be read.
+    path: Path
+    parts: tuple[str | None, ...]
+    set_aside: str | None
+
+
+def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = None) -> Image:
+    """Read one image; `part` says which, such as `frame=3`, of a file that holds several.
+
+    What is kept and what is mapped to 8 bits, each format's module says (`fewscan.data.formats`). Colour becomes grey by ITU-R
+    601 luminance. Raises UnreadableImage for anything that is not one whole, finite image.
     """
-
-    def __init__(self, reason: str, sha256: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sha256 = sha256
-
-
-def read_image(path: Path, channels: Literal[1, 3] = 1) -> Image:
-    """Read a JPEG, PNG, TIFF, BMP, GIF or WebP file of one image.
-
-    8-bit values are kept as they are, and colour becomes grey by ITU-R 601 luminance. Grey of 16 or 32 bits and floats are
-    mapped linearly, WINDOW_PERCENTILES to 0 and 255; of colour with 16 bits a channel the upper 8 are kept. EXIF orientation
-    is honoured, transparency composited onto black, CMYK converted.
-
-    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels.
-    """
-    try:
-        # A pipe among the files would block for ever when opened.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableImage("not a regular file")
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            if file.tell() == 0:
-                raise UnreadableImage("empty file", sha256)
-            file.seek(0)
-            try:
-                decoded = _decode(file)
-            except UnreadableImage as unreadable:
-                raise UnreadableImage(unreadable.reason, sha256) from None
-    except FileNotFoundError:
-        raise UnreadableImage("no such file") from None
-    except PermissionError:
-        raise UnreadableImage("no permission to read it") from None
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read: {error.strerror or error}") from None
-
-    height, width = decoded.shape[:2]
-    return Image(_to_channels(_to_8_bit(decoded), channels), sha256, _pixels_digest(decoded), width, height)
+    with silenced():
+        (result,) = _read_file(_FileTask(path, (part,), None), channels)
+    if isinstance(result, UnreadableImage):
+        raise result
+    return result
 
 
 def read_images(
-    paths: Sequence[Path], *, size_px: int, resize: Resize, channels: Literal[1, 3], workers: int | None = None
+    scans: Sequence[ScanFile | Path], *, size_px: int, resize: Resize, channels: Literal[1, 3], workers: int | None = None
 ) -> Generator[Image | UnreadableImage, None, None]:
-    """Read many files on all cores and yield, in their order, images whose `pixels` are fitted to (C, S, S).
+    """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
-    A file that cannot be used yields its UnreadableImage. The result does not depend on `workers` (default: one per core).
-    Close the generator to stop early.
+    An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for all of
+    its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
+    stop early.
     """
     read = partial(_read_fitted, size_px=size_px, resize=resize, channels=channels)
-    # Threads, because Pillow, numpy and hashlib let go of the interpreter while they work: no start-up, no pixels copied
-    # between processes. In blocks, so that a million files are not a million waiting tasks.
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as executor, warnings.catch_warnings():
-        # Pillow warns of odd tags in files that it reads well; what matters here is raised, not warned of.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        for start in range(0, len(paths), _BLOCK_FILES):
-            yield from executor.map(read, paths[start : start + _BLOCK_FILES])
+    reading = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
+    with silenced(), closing(reading) as files:
+        for images in files:
+            yield from images
 
 
 def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
@@ -144,69 +90,45 @@ def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
     return canvas[np.newaxis] if canvas.ndim == 2 else np.ascontiguousarray(canvas.transpose(2, 0, 1))
 
 
-def _read_fitted(path: Path, size_px: int, resize: Resize, channels: Literal[1, 3]) -> Image | UnreadableImage:
+def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
+    wanted = (
+        _FileTask(one, (None,), None) if isinstance(one, Path) else _FileTask(one.path, (one.part,), one.set_aside)
+        for one in scans
+    )
+    for (path, set_aside), tasks in itertools.groupby(wanted, key=lambda task: (task.path, task.set_aside)):
+        yield _FileTask(path, tuple(part for task in tasks for part in task.parts), set_aside)
+
+
+def _read_fitted(task: _FileTask, size_px: int, resize: Resize, channels: Literal[1, 3]) -> list[Image | UnreadableImage]:
+    return [
+        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, size_px, resize))
+        for one in _read_file(task, channels)
+    ]
+
+
+def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | UnreadableImage]:
+    """Yield the images of one file; from where it cannot be read on, the reason for each that is left."""
+    read = 0
+    sha256 = None
     try:
-        image = read_image(path, channels)
+        with opened(task.path) as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if task.set_aside is not None:
+                raise UnreadableImage(task.set_aside)
+            if file.tell() == 0:
+                raise UnreadableImage("empty file")
+            for one in recognise(task.path, file).read(file, task.parts):
+                yield UnreadableImage(one.reason, sha256) if isinstance(one, UnreadableImage) else _image(one, sha256, channels)
+                read += 1
     except UnreadableImage as unreadable:
-        return unreadable
-    return replace(image, pixels=fit(image.pixels, size_px, resize))
+        reason = unreadable.reason if task.set_aside is None else task.set_aside
+        for _ in task.parts[read:]:
+            yield UnreadableImage(reason, sha256)
 
 
-def _decode(file: BinaryIO) -> npt.NDArray[Any]:
-    try:
-        with PIL.Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImage(f"too large: declares {image.width} x {image.height} pixels")
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                raise UnreadableImage(f"more than one image: {frames} frames")
-            # Pillow turns these round for 8 bits and fewer, but not for more.
-            photometric = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) if isinstance(image, TiffImageFile) else None
-            decoded = _decode_upright(PIL.ImageOps.exif_transpose(image), photometric == _TIFF_WHITE_IS_ZERO)
-    except PIL.UnidentifiedImageError:
-        raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} begins here") from None
-    except PIL.Image.DecompressionBombError:
-        raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
-    except (OSError, *_DAMAGE) as error:
-        raise UnreadableImage(f"truncated or damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
-    if decoded.size == 0:
-        raise UnreadableImage("truncated or damaged: it has no pixels")
-    if not np.isfinite(decoded).all():
-        raise UnreadableImage("not finite: it holds NaN or infinite values")
-    return decoded
-
-
-def _decode_upright(image: PIL.Image.Image, white_is_zero: bool) -> npt.NDArray[Any]:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        deep = np.asarray(image)
-        deep = deep.astype(deep.dtype.newbyteorder("="))
-        return deep.max() - deep if white_is_zero else deep
-    if image.has_transparency_data:
-        black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = PIL.Image.alpha_composite(black, image.convert("RGBA"))
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
-    colour = np.asarray(image.convert("RGB"))
-    if (colour[..., 0] == colour[..., 1]).all() and (colour[..., 0] == colour[..., 2]).all():
-        return np.ascontiguousarray(colour[..., 0])
-    return colour
-
-
-def _to_8_bit(decoded: npt.NDArray[Any]) -> Pixels:
-    if decoded.dtype == np.uint8:
-        return decoded
-    black, white = np.percentile(decoded, WINDOW_PERCENTILES)
-    if black == white:
-        # Nearly all of it has one value: what little there is to see lies outside the window.
-        black, white = float(decoded.min()), float(decoded.max())
-    if black == white:
-        return np.zeros(decoded.shape, dtype=np.uint8)
-    # In place, since these may be 64 million values.
-    scaled = decoded.astype(np.float64)
-    scaled -= black
-    scaled *= 255 / (white - black)
-    scaled.clip(0, 255, out=scaled)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
+    height, width = decoded.pixels.shape[:2]
+    return Image(_to_channels(decoded.pixels, channels), sha256, _values_digest(decoded.values), width, height)
 
 
 def _to_channels(pixels: Pixels, channels: Literal[1, 3]) -> Pixels:
@@ -217,7 +139,7 @@ def _to_channels(pixels: Pixels, channels: Literal[1, 3]) -> Pixels:
     return pixels
 
 
-def _pixels_digest(decoded: npt.NDArray[Any]) -> str:
-    digest = hashlib.sha256(f"{decoded.dtype.name} {decoded.shape}".encode())
-    digest.update(np.ascontiguousarray(decoded).data)
+def _values_digest(values: Values) -> str:
+    digest = hashlib.sha256(f"{values.dtype.name} {values.shape}".encode())
+    digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The layouts people have their scans in -> one list of files with what is known of each."""
+"""The layouts people have their scans in -> one list of images with what is known of each."""
 
 import csv
 import difflib
@@ -8,14 +8,23 @@ import re
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from fewscan.config import nearest
+from fewscan.data.formats.image import Contents, UnreadableImage
+from fewscan.data.formats.recognition import contents_of, holds_one_image, require_packages, silenced
+from fewscan.data.formats.slices import Slices
 from fewscan.data.kaggle import KAGGLE_PREFIX, KAGGLE_SETS, check_name, fetch
+from fewscan.data.parallel import in_order
 from fewscan.errors import FewscanError
+from fewscan.progress import track
 
 MAX_CLASSES = 100
+# Fewer files are looked into before a progress bar would be read.
+_FILES_WITHOUT_BAR = 20
 
 # Folders named like these hold a part of the images, not a class of them.
 PART_FOLDERS = frozenset(
@@ -59,17 +68,25 @@ class _WrittenSource:
 
 @dataclass(frozen=True)
 class ScanFile:
-    """A file to import. `relative` is its path below the source's folder, with forward slashes.
+    """An image to import: a file, or one of the images that it holds.
 
-    `set_aside` is the reason why it need not be read at all, or None.
+    `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
+    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `patient` is as it was
+    given, so it is for no page or message. `set_aside` is the reason why the image need not be read at all, or None.
     """
 
     source: str
     relative: str
     path: Path
     label: str | None = None
-    patient: str | None = None
+    patient: str | None = field(default=None, repr=False)
     set_aside: str | None = None
+    part: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The file's path below the source's folder."""
+        return self.relative if self.part is None else self.relative.removesuffix(f"#{self.part}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class _LabelRow:
     where: str
     path: str
     label: str | None
-    patient: str | None
+    patient: str | None = field(repr=False)
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
@@ -115,20 +132,29 @@ def list_scans(
     labels: Sequence[str | Path] = (),
     columns: LabelColumns | None = None,
     rename: Mapping[str, str] | None = None,
+    slices: Slices | None = None,
+    workers: int | None = None,
 ) -> list[ScanFile]:
-    """List every file of the sources, in their order and then by path, with its label and patient where known.
+    """List every image of the sources, in their order, by path and as its file holds them, with label and patient if known.
 
-    The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS. A CSV
-    in `labels` that names at least one file of a source gives all labels of that source; it names files from its own folder,
-    from a source's, or in full. `rename` maps labels to other names; in the study's sources STUDY_LABELS are renamed unless
-    it says otherwise. Hidden and system files are passed over; every other file is listed, image or not. A row of a CSV whose
-    file is not there is listed as set aside.
+    A file that holds several images is listed once for each: frames, pages, and of a volume those that `slices` chooses. One
+    that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
+    passed over; every other file is listed, image or not.
+
+    The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS; a label
+    that the file itself holds goes before it. A CSV in `labels` that names at least one file of a source gives all labels of
+    that source; it names files from its own folder, from a source's, or in full, and single images by their part besides, which
+    go before their file. `rename` maps labels to other names; in the study's sources STUDY_LABELS are renamed unless it
+    says otherwise. The patient comes from a CSV, else from the file's header; the images of one file without either are one
+    patient's.
 
     Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for labels that differ only in
-    spelling, for more than MAX_CLASSES classes, and where a source holds no file.
+    spelling, for more than MAX_CLASSES classes, where a source holds no file, and where a format needs a package that is not
+    installed.
     """
     tables = [Path(table) for table in labels]
     scans = _label_from_folders(sources, passed_over=tables)
+    scans = _look_into(scans, sources, slices or Slices(), workers)
     if tables:
         scans = _label_from_tables(scans, sources, tables, columns or LabelColumns())
     scans = _rename(scans, rename or {})
@@ -213,6 +239,59 @@ def _scan_file(source: Source, relative: str) -> ScanFile:
     return ScanFile(source.name, relative, path, label=parent if is_class else None)
 
 
+def _look_into(scans: Sequence[ScanFile], sources: Sequence[Source], slices: Slices, workers: int | None) -> list[ScanFile]:
+    """List the images of each file in its place, with what the file says of them."""
+    to_open = [scan for scan in scans if scan.set_aside is None and not holds_one_image(scan.path)]
+    if not to_open:
+        return list(scans)
+    require_packages([scan.path for scan in to_open])
+    unlabeled = {source.name for source in sources if not source.labeled}
+    looking = in_order(partial(_contents, slices=slices), [scan.path for scan in to_open], workers=workers)
+    found: dict[ScanFile, list[ScanFile]] = {}
+    counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "look into", total=len(to_open))
+    with silenced(), closing(looking) as looked_into:
+        for scan, contents in zip(counted, looked_into, strict=True):
+            if isinstance(contents, UnreadableImage):
+                found[scan] = [replace(scan, set_aside=contents.reason)]
+            else:
+                found[scan] = _images(scan, contents, labeled=scan.source not in unlabeled)
+    listed = [image for scan in scans for image in found.get(scan, [scan])]
+    _check_unique(listed)
+    return listed
+
+
+def _contents(path: Path, slices: Slices) -> Contents | UnreadableImage:
+    try:
+        return contents_of(path, slices)
+    except UnreadableImage as unreadable:
+        return unreadable
+
+
+def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFile]:
+    label = contents.label if labeled and contents.label is not None else scan.label
+    patient = contents.patient
+    if patient is None and contents.parts != (None,):
+        # The slices of a file whose patient is not known are still one head's.
+        patient = f"file {scan.relative}"
+    return [
+        replace(
+            scan,
+            relative=scan.relative if part is None else f"{scan.relative}#{part}",
+            part=part,
+            label=label,
+            patient=patient,
+        )
+        for part in contents.parts
+    ]
+
+
+def _check_unique(scans: Sequence[ScanFile]) -> None:
+    first: dict[tuple[str, str], ScanFile] = {}
+    for scan in scans:
+        if first.setdefault((scan.source, scan.relative), scan) is not scan:
+            raise FewscanError(f"'{scan.relative}' is a file and an image in another file: rename the file")
+
+
 def _walk(root: Path) -> Iterator[str]:
     """Yield the paths, relative to `root`, of all files below it, each folder once, also where links make a loop."""
     seen = set()
@@ -244,29 +323,35 @@ def _walk(root: Path) -> Iterator[str]:
 def _label_from_tables(
     scans: Sequence[ScanFile], sources: Sequence[Source], tables: Sequence[Path], columns: LabelColumns
 ) -> list[ScanFile]:
-    by_path = {_real_parent(scan.path): scan for scan in scans}
-    rows: dict[ScanFile, _LabelRow] = {}
+    files = {path: _real_parent(path) for path in {scan.path for scan in scans}}
+    # Where a row may point: at a file, or at one of the images that it holds.
+    by_place: dict[Path, ScanFile] = {}
+    for scan in scans:
+        by_place.setdefault(files[scan.path], scan)
+        by_place[_place(scan, files)] = scan
+    rows: dict[Path, _LabelRow] = {}
     missing: list[_LabelRow] = []
     for table in tables:
         found = 0
         for row in _read_table(table, columns):
-            scan = _find(row, sources, by_path)
-            if scan is None:
+            place = _find(row, sources, by_place)
+            if place is None:
                 missing.append(row)
                 continue
             found += 1
-            _check_agreement(rows.setdefault(scan, row), row)
+            _check_agreement(rows.setdefault(place, row), row)
         if not found:
             looked = ", ".join(dict.fromkeys(str(folder) for folder in [table.parent, *(source.folder for source in sources)]))
             raise FewscanError(f"{table} names no file of the sources: '{missing[-1].path}', for one, is not in {looked}")
 
-    spoken_of = list(dict.fromkeys(scan.source for scan in rows))
+    spoken_of = list(dict.fromkeys(by_place[place].source for place in rows))
     unlabeled = {source.name for source in sources if not source.labeled}
     labeled = []
     for scan in scans:
-        if scan in rows:
-            label = None if scan.source in unlabeled else rows[scan].label
-            labeled.append(replace(scan, label=label, patient=rows[scan].patient))
+        said = rows.get(_place(scan, files)) or rows.get(files[scan.path])
+        if said is not None:
+            label = None if scan.source in unlabeled else said.label
+            labeled.append(replace(scan, label=label, patient=said.patient or scan.patient))
         else:
             labeled.append(replace(scan, label=None) if scan.source in spoken_of else scan)
     absent: dict[tuple[str, str], ScanFile] = {}
@@ -275,7 +360,14 @@ def _label_from_tables(
         absent.setdefault((scan.source, scan.relative), scan)
     labeled += absent.values()
     order = {source.name: number for number, source in enumerate(sources)}
-    return sorted(labeled, key=lambda scan: (order[scan.source], scan.relative))
+    # Sorting keeps the images of a file in their order, slice 9 before slice 10.
+    return sorted(labeled, key=lambda scan: (order[scan.source], scan.file))
+
+
+def _place(scan: ScanFile, files: Mapping[Path, Path]) -> Path:
+    """Return what a row that means this image alone points at, as `_real_parent` spells it."""
+    file = files[scan.path]
+    return file if scan.part is None else file.with_name(f"{file.name}#{scan.part}")
 
 
 def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
@@ -319,15 +411,15 @@ def _label_row(table: Path, line: int, cells: Mapping[str | None, str | None], c
     return _LabelRow(table, where, path, cell(columns.label), cell(columns.patient))
 
 
-def _find(row: _LabelRow, sources: Sequence[Source], by_path: Mapping[Path, ScanFile]) -> ScanFile | None:
-    beside_table = by_path.get(_real_parent(row.table.parent / row.path))
-    if beside_table is not None:
+def _find(row: _LabelRow, sources: Sequence[Source], by_place: Mapping[Path, ScanFile]) -> Path | None:
+    beside_table = _real_parent(row.table.parent / row.path)
+    if beside_table in by_place:
         return beside_table
-    in_sources = [by_path.get(_real_parent(source.folder / row.path)) for source in sources]
-    found = list(dict.fromkeys(scan for scan in in_sources if scan is not None))
+    in_sources = [_real_parent(source.folder / row.path) for source in sources]
+    found = list(dict.fromkeys(place for place in in_sources if place in by_place))
     if len(found) > 1:
         raise FewscanError(
-            f"{row.where}: '{row.path}' is in several sources ({', '.join(scan.source for scan in found)}): "
+            f"{row.where}: '{row.path}' is in several sources ({', '.join(by_place[place].source for place in found)}): "
             f"write its path from the folder of {row.table.name}"
         )
     return found[0] if found else None
@@ -339,17 +431,26 @@ def _real_parent(path: Path) -> Path:
 
 
 def _check_agreement(first: _LabelRow, row: _LabelRow) -> None:
-    for what, one, other in [("label", first.label, row.label), ("patient", first.patient, row.patient)]:
-        if one != other:
-            raise FewscanError(
-                f"'{row.path}' has two values as its {what}: '{one or ''}' ({first.where}) and '{other or ''}' ({row.where}); "
-                "keep one of them"
-            )
+    if first.label != row.label:
+        raise FewscanError(
+            f"'{row.path}' has two values as its label: '{first.label or ''}' ({first.where}) and "
+            f"'{row.label or ''}' ({row.where}); keep one of them"
+        )
+    if first.patient != row.patient:
+        # A patient's number is for no terminal or log.
+        raise FewscanError(f"'{row.path}' has two values as its patient ({first.where} and {row.where}); keep one of them")
 
 
 def _missing_scan(row: _LabelRow, sources: Sequence[Source], otherwise: str) -> ScanFile:
     path = row.table.parent / row.path
-    reason = f"no such file: named in {row.where}"
+    file, sign, _ = row.path.rpartition("#")
+    in_file = sign and any((folder / file).is_file() for folder in (row.table.parent, *(one.folder for one in sources)))
+    what = (
+        "no such image: its file holds none of that name, or it is no slice that --plane and --slices choose;"
+        if in_file
+        else "no such file:"
+    )
+    reason = f"{what} named in {row.where}"
     for source in sources:
         if _inside(path, source.folder):
             relative = _real(path).relative_to(_real(source.folder)).as_posix()

@@ -67,12 +67,12 @@ def label_folder(
     """
     require_table_name(out)
     refuse_existing(out)
-    files = list_scans(parse_sources([], [str(folder)]))
+    files = list_scans(parse_sources([], [str(folder)]), slices=dataset.description.slices)
 
     def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
         record = run.record
-        paths = [files[position].path for position in positions]
-        reading = read_images(paths, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
+        asked = [files[position] for position in positions]
+        reading = read_images(asked, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
         with closing(reading) as images:
             for image in images:
                 yield image if isinstance(image, UnreadableImage) else image.pixels

@@ -1,0 +1,1 @@
+"""One small file a format: which images a file holds, and their pixels."""

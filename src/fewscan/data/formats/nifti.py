@@ -1,0 +1,158 @@
+"""NIfTI volumes: the slices of a plane, upright and with square pixels."""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from fewscan.data.formats.image import (
+    DAMAGE,
+    MAX_VOLUME_VALUES,
+    Contents,
+    Decoded,
+    Pixels,
+    UnreadableImage,
+    Values,
+    position_of,
+    require_size,
+    window,
+    windowed,
+)
+from fewscan.data.formats.slices import Plane, Slices
+
+NAME = "NIfTI"
+NEEDS: str | None = "nibabel"
+NIFTI1_HEADER_BYTES = 348
+NIFTI2_HEADER_BYTES = 540
+
+# A voxel is foreground above this share of the volume's window, and a slice holds brain from this share of foreground on.
+FOREGROUND = 0.1
+BRAIN_SHARE = 0.1
+# Sides of a voxel that differ by less are one length, written in two ways.
+_SQUARE_TOLERANCE = 0.01
+
+# The axis of the volume, turned to run from left to right, back to front and foot to head, that a plane's slices lie along.
+_AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+def contents(file: BufferedReader, slices: Slices) -> Contents:
+    """Name the slices of the chosen plane, `axial=12` the one with voxel index 12, counted from 0.
+
+    A slice holds brain where at least BRAIN_SHARE of its voxels are brighter than FOREGROUND of the way from the volume's black
+    to its white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
+    """
+    axis = _AXES[slices.plane]
+    with _damage_named(), _volume(file) as (volume, _):
+        chosen = np.arange(volume.shape[axis])
+        if slices.slices == "brain":
+            black, white = _window(volume)
+            others = tuple(other for other in range(3) if other != axis)
+            share = (volume > black + FOREGROUND * (white - black)).mean(axis=others)
+            chosen = np.flatnonzero(share >= BRAIN_SHARE)
+    if not len(chosen):
+        raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
+    return Contents(tuple(f"{slices.plane}={number}" for number in chosen))
+
+
+def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+    """Yield the slices that `parts` names, in radiological convention, with square pixels.
+
+    The volume is turned to its nearest canonical axes by its affine (no resampling across slices). The patient's right is on
+    the image's left; up is to the front in axial slices and to the head in the others; sagittal slices look to the left.
+    WINDOW_PERCENTILES of the whole volume become 0 and 255; NaN is no value and becomes black. Pixels that are no squares
+    are resampled to the shorter side, bilinearly.
+
+    Raises UnreadableImage for what is not one whole three-dimensional volume of at most MAX_VOLUME_VALUES values.
+    """
+    with _damage_named(), _volume(file) as (volume, voxel_sizes):
+        if list(parts) == [None]:
+            raise UnreadableImage("more than one image: a volume; its slices are named as FILE#axial=12")
+        slices = [(plane, number) for plane, axis in _AXES.items() for number in range(volume.shape[axis])]
+        known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
+        black, white = _window(volume)
+        for part in parts:
+            plane, number = slices[position_of(part, known)]
+            values = _displayed(volume, plane, number)
+            pixels = windowed(np.nan_to_num(values, nan=black), black, white)
+            width_mm, height_mm = (size for axis, size in enumerate(voxel_sizes) if axis != _AXES[plane])
+            yield Decoded(values, _square(pixels, width_mm, height_mm))
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError, ImageDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    own = (ImageFileError, HeaderDataError, ImageDataError, WrapStructError)
+    try:
+        yield
+    except (*own, OSError, *DAMAGE):
+        raise UnreadableImage("truncated or damaged: not one whole NIfTI volume") from None
+
+
+@contextmanager
+def _volume(file: BufferedReader) -> Iterator[tuple[npt.NDArray[np.float32], tuple[float, ...]]]:
+    """Hand over a volume (X, Y, Z) that runs left to right, back to front, foot to head, and its voxels' sides in mm."""
+    import nibabel
+    from nibabel import affines
+
+    zipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    with gzip.GzipFile(fileobj=file) if zipped else file as stream:
+        head = stream.read(4)
+        stream.seek(0)
+        sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
+        if NIFTI1_HEADER_BYTES in sizes:
+            image = nibabel.Nifti1Image.from_stream(stream)
+        elif NIFTI2_HEADER_BYTES in sizes:
+            image = nibabel.Nifti2Image.from_stream(stream)
+        else:
+            raise UnreadableImage("not an image: no NIfTI header begins here")
+        _require_one_volume(image.shape, image.get_data_dtype())
+        values = image.get_fdata(caching="unchanged", dtype=np.float32)
+    values = values.reshape((*image.shape, 1, 1)[:3])
+    if not np.isfinite(image.affine).all() or np.isinf(values).any() or np.isnan(values).all():
+        raise UnreadableImage("not finite: its values or its place in space are not")
+    canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
+    voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
+    if min(voxel_sizes) <= 0:
+        raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
+    yield np.asanyarray(canonical.dataobj), voxel_sizes
+
+
+def _require_one_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    # Which contrast or moment of several is meant, nobody can know from here.
+    if any(size > 1 for size in shape[3:]):
+        raise UnreadableImage(f"more than one volume: {int(np.prod(shape[3:]))}; split them into a file each")
+    if dtype.kind not in "iuf":
+        raise UnreadableImage("not grey: its voxels are colours or complex numbers")
+    if len(shape) < 2 or min(shape) < 1:
+        raise UnreadableImage("truncated or damaged: it has no pixels")
+    if int(np.prod([int(size) for size in shape])) > MAX_VOLUME_VALUES:
+        raise UnreadableImage(f"too large: declares {' x '.join(str(size) for size in shape)} voxels")
+
+
+def _window(volume: npt.NDArray[np.float32]) -> tuple[float, float]:
+    return window(volume[~np.isnan(volume)] if np.isnan(volume).any() else volume)
+
+
+def _displayed(volume: Values, plane: Plane, number: int) -> Values:
+    """Return one slice as it is looked at: (rows from the top, columns from the left)."""
+    # Both remaining axes run the other way on the screen: to the patient's left or front, and to the front or head.
+    return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T)
+
+
+def _square(pixels: Pixels, width_mm: float, height_mm: float) -> Pixels:
+    if abs(width_mm - height_mm) <= _SQUARE_TOLERANCE * min(width_mm, height_mm):
+        return pixels
+    side_mm = min(width_mm, height_mm)
+    height, width = pixels.shape
+    size = round(width * width_mm / side_mm), round(height * height_mm / side_mm)
+    require_size(*size)
+    return np.asarray(PIL.Image.fromarray(pixels).resize(size, PIL.Image.Resampling.BILINEAR))

@@ -1,0 +1,126 @@
+"""Arrays that numpy saved: one image or a stack, never a pickle."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.readers import Image, read_image, read_images
+from fewscan.data.sources import ScanFile, Source, list_scans
+
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (9, 7), dtype=np.uint8)
+STACK = RANDOM.integers(0, 4000, (12, 9, 7)).astype(np.uint16)
+
+
+def listed(folder: Path) -> list[ScanFile]:
+    return list_scans([Source("in", folder)])
+
+
+def windowed(values: np.ndarray) -> np.ndarray:
+    black, white = np.percentile(values, (0.1, 99.9))
+    return np.rint(np.clip((values.astype(float) - black) / (white - black), 0, 1) * 255)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_image_of_8_bits_is_kept_and_each_of_a_stack_has_a_window_of_its_own(tmp_path, order):
+    np.save(tmp_path / "a.npy", np.asarray(GREY, order=order))
+    np.save(tmp_path / "b.npy", np.asarray(STACK, order=order))
+    scans = listed(tmp_path)
+    assert [scan.relative for scan in scans] == ["a.npy", *(f"b.npy#image={number}" for number in range(12))]
+    assert [scan.patient for scan in scans] == [None, *["file b.npy"] * 12]
+    images = [read_image(scan.path, part=scan.part).pixels for scan in scans]
+    np.testing.assert_array_equal(images[0], GREY)
+    for image, values in zip(images[1:], STACK, strict=True):
+        np.testing.assert_array_equal(image, windowed(values))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_the_arrays_of_an_archive_are_named(tmp_path, save):
+    save(tmp_path / "c.npz", one=GREY, more=STACK[:2])
+    save(tmp_path / "d.npz", GREY)
+    scans = listed(tmp_path)
+    assert [scan.relative for scan in scans] == [
+        "c.npz#array=one",
+        "c.npz#array=more,image=0",
+        "c.npz#array=more,image=1",
+        "d.npz",
+    ]
+    images = list(read_images(scans, size_px=9, resize="pad", channels=1))
+    digests = [image.pixels_sha256 for image in images]
+    assert digests[0] == digests[3]
+    assert len(set(digests)) == 3
+    np.testing.assert_array_equal(read_image(scans[2].path, part=scans[2].part).pixels, windowed(STACK[1]))
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<i4", "f4", "f2", "i1", "bool"])
+def test_numbers_of_every_kind_are_read(tmp_path, dtype):
+    values = (STACK[0] % 100).astype(dtype)
+    np.save(tmp_path / "a.npy", values)
+    expected = values * 255 if dtype == "bool" else windowed(values)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.npy").pixels, expected)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_pickles_are_never_opened(tmp_path, suffix):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    objects = np.array([[Trap()]], dtype=object)
+    with (tmp_path / f"a.{suffix}").open("wb") as file:
+        np.save(file, objects, allow_pickle=True) if suffix == "npy" else np.savez(file, objects)
+    with pytest.raises(UnreadableImage, match="Python objects, which are pickled and never opened"):
+        read_image(tmp_path / f"a.{suffix}")
+    assert listed(tmp_path)[0].set_aside.startswith("not an image: ")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.zeros(9), "not grey images: an array (9,)"),
+        (np.zeros((2, 3, 4, 5)), "not grey images"),
+        (np.zeros((9, 9, 3), np.uint8), "not grey images: an array (9, 9, 3)"),
+        (np.zeros((9, 9), complex), "not an image: an array of something else than numbers"),
+        (np.zeros((0, 9)), "truncated or damaged"),
+        (np.full((9, 9), np.nan), "not finite"),
+    ],
+)  # fmt: skip
+def test_what_is_no_grey_image_has_a_reason(tmp_path, values, expected):
+    np.save(tmp_path / "a.npy", values)
+    (result,) = read_images(listed(tmp_path), size_px=8, resize="pad", channels=1)
+    assert isinstance(result, UnreadableImage)
+    assert result.reason.startswith(expected)
+
+
+def test_one_bad_image_of_a_stack_leaves_the_others(tmp_path):
+    values = STACK.astype(np.float32)
+    values[3, 2, 2] = np.inf
+    np.save(tmp_path / "a.npy", values)
+    results = list(read_images(listed(tmp_path), size_px=8, resize="pad", channels=1))
+    assert [number for number, result in enumerate(results) if isinstance(result, UnreadableImage)] == [3]
+
+
+def test_an_archive_that_declares_a_giant_array_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("giant.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10_000, 8_000, 8_000)})
+    assert listed(tmp_path)[0].set_aside.startswith("too large: declares an array")
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
+    np.save(tmp_path / "a.npy", STACK[:2])
+    np.savez(tmp_path / "b.npz", GREY, STACK[:2])
+    path = tmp_path / data.draw(st.sampled_from(["a.npy", "b.npz"]))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    for result in read_images(listed(tmp_path), size_px=8, resize="pad", channels=1, workers=1):
+        assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

@@ -1,0 +1,38 @@
+"""A folder of volumes and stacks is labelled image by image."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.labeling.label import label_folder
+from fewscan.training.fit import fit
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+
+def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    dataset = split(make_dataset(80), labeled=40, test=24, validation=0.25)
+    quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 1, "device": "cpu"}
+    run = Run.create(
+        tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=30, unlabeled=16), dataset, 0
+    )
+    fit(run, dataset, resume=False)
+    new = tmp_path / "new"
+    new.mkdir()
+    volume = np.random.default_rng(0).integers(0, 900, (16, 16, 12)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), new / "head.nii.gz")
+    np.save(new / "stack.npy", np.zeros((3, 16, 16), np.uint8))
+    (new / "cut.nii.gz").write_bytes((new / "head.nii.gz").read_bytes()[:500])
+
+    summary = label_folder(run, dataset, new, tmp_path / "labels.csv", target_error=0.1)
+    table = pd.read_csv(tmp_path / "labels.csv").set_index("path")
+    slices = [f"head.nii.gz#axial={number}" for number in range(12)]
+    assert list(table.index) == ["cut.nii.gz", *slices, *(f"stack.npy#image={number}" for number in range(3))]
+    assert (summary.scans, summary.unreadable) == (16, 1)
+    assert table.loc["cut.nii.gz", "reason"] == "truncated or damaged: not one whole NIfTI volume"
+    assert set(table.loc[slices, "label"]) <= set(dataset.classes)
