@@ -12,11 +12,13 @@ from fewscan.methods.views import plain
 
 HeatMap = npt.NDArray[np.float32]  # (S, S), larger = more in favour of the class
 
-# All as shares of a scan's side. A window about as large as the smaller lesions, moved by half of itself; the blur that hides
-# what is in it is as wide, so that a lesion goes and the brightness around it stays.
+# All as shares of a scan's side, the last two Gaussian deviations. A window about as large as the smaller lesions, moved by
+# half of itself; the blur that hides what is in it is as wide, so that a lesion goes and the brightness around it stays; and
+# half a step of smoothing, because between two steps nothing was looked at.
 WINDOW_SHARE = 1 / 8
 STRIDE_SHARE = 1 / 16
 BLUR_SHARE = 1 / 8
+SMOOTHING_SHARE = 1 / 32
 
 HIDDEN_AT_ONCE = 64
 
@@ -25,8 +27,8 @@ def heat_map(predictor: Predictor, pixels: npt.NDArray[np.uint8], label: int) ->
     """Return (S, S) float32: by how much the log-odds of class `label` fall when a place of the scan is blurred.
 
     pixels: (C, S, S) uint8. A window slides over the scan and what lies in it is taken from a blurred copy; a pixel's value is
-    the mean over the windows that cover it, positive where it speaks for the class, negative where against. Log-odds, ln(p / (1
-    - p)) of the calibrated probability p, because a probability near 1 hardly moves whatever is hidden. No gradients are
+    the mean over the windows that cover it, smoothed: positive where it speaks for the class, negative where against. Log-odds,
+    ln(p / (1 - p)) of the run's probability p, because a probability near 1 hardly moves whatever is hidden. No gradients are
     needed, so that every encoder and every head can be explained, and nothing is random.
     Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2; Captum's Occlusion.
     """
@@ -50,7 +52,7 @@ def heat_map(predictor: Predictor, pixels: npt.NDArray[np.uint8], label: int) ->
             perturbations_per_eval=HIDDEN_AT_ONCE,
         )
     # Captum gives every channel what the window gave, which covers them all.
-    found: HeatMap = attributed[0, 0].cpu().numpy().astype(np.float32)
+    found: HeatMap = ndimage.gaussian_filter(attributed[0, 0].cpu().numpy(), SMOOTHING_SHARE * size_px, mode="nearest")
     return found
 
 

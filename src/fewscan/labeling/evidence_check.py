@@ -25,9 +25,9 @@ HIDDEN_SHARE = 0.1  # of a scan's pixels
 # Random places to hide in a scan, and how many of them are counted: those that change it most.
 PLACES = 16
 PLACES_COUNTED = 4
-# Shares of a scan's side. How far a hidden pixel looks for visible ones; 4 times as far it still finds one, as the widest hole of a
-# tenth of the pixels, a disc, has a radius of 0.18.
-AROUND_SHARE = 1 / 16
+# Shares of a scan's side. The Gaussian deviation with which a hidden pixel looks for visible ones: within 4 of them, where the
+# Gaussian is cut, it always finds some, since no hole of a tenth of the pixels is deeper than a quarter disc in a corner: 0.36.
+AROUND_SHARE = 0.1
 FRAME_SHARE = 0.1
 CORNER_SHARE = 0.3
 
@@ -104,10 +104,11 @@ def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
 def hiding_check(predictor: Predictor, pixels: Images, rows: Rows, groups: Rows, *, seed: int = 0) -> HidingCheck:
     """Compare hiding the top tenth of each scan's heat map with hiding as much of it, in the same shape, at random places.
 
-    pixels: of the dataset; rows: (N,) which of them; groups: (N,) theirs. The map is that of the predicted class. What is hidden
-    is filled from around it (`hide`), which is another way than the map's own blur, so that the map is not merely found to agree
-    with itself. A random place is the same shape shifted round the scan. PLACES are drawn and the PLACES_COUNTED that change the
-    scan most are counted: the air around a head has nothing to hide, and counting it would flatter the map.
+    pixels: of the dataset; rows: (N,) which of them; groups: (N,) theirs. The map is that of the predicted class. What is
+    hidden is filled from around it (`hide`), which is another way than the map's own blur, so that the map is not merely found
+    to agree with itself. A random place is the same shape shifted, what leaves at one edge coming in at the other. PLACES are
+    drawn and the PLACES_COUNTED that change the scan most are counted: the air around a head has nothing to hide, and counting
+    it would flatter the map.
     """
     random = np.random.default_rng(seed)
     falls = np.array([_falls(predictor, np.array(pixels[row]), random) for row in track(rows, "hide", total=len(rows))])
@@ -146,7 +147,9 @@ def top_tenth(values: HeatMap) -> Mask:
 
 
 def hide(pixels: Images, hidden: Mask) -> Images:
-    """Return (N, C, S, S) copies of a scan (C, S, S) uint8, each with the pixels of a mask (N, S, S) filled from around it.
+    """Return (N, C, S, S) copies of a scan (C, S, S) uint8, each with the pixels of a mask (N, S, S) filled from around them.
+
+    hidden: true at a tenth of the pixels of each copy at most.
 
     A hidden pixel becomes the mean of the visible ones, weighted by a Gaussian of their distance: nothing of what was there is
     left, and no edge or black hole that the network has never seen is put in its place.
@@ -159,8 +162,7 @@ def hide(pixels: Images, hidden: Mask) -> Images:
         return found
 
     visible = (~hidden[:, np.newaxis]).astype(np.float64)
-    weights = spread(visible)
-    around = spread(visible * pixels) / np.where(weights > 0, weights, 1)
+    around = spread(visible * pixels) / spread(visible)
     return np.rint(np.where(hidden[:, np.newaxis], around, pixels)).astype(np.uint8)
 
 

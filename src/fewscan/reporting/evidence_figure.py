@@ -12,23 +12,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from fewscan.atomic import refuse_existing, replaced_file, writing
+from fewscan.atomic import replaced_file, writing
 from fewscan.labeling.attribution import HeatMap
 from fewscan.labeling.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
-from fewscan.labeling.evidence_check import top_tenth
 from fewscan.reporting.figures import GRID, INK
 
 DPI = 150
 SIZE_INCHES = (9.6, 6.6)
 FONT_SIZE = 9.5
-SMALL = 8.5
+# Without parse_math a class that holds dollar signs would be read as a formula.
+LOOK = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "text.color": INK["light"], "text.parse_math": False}
 
 # From dark blue through grey to yellow, its lightness growing evenly: the colour-blind read it, and so does who prints in grey.
 COLORS = mpl.colormaps["cividis"]
 # Between these greys the scan stands under a map, so that both its dark and its light show.
-SCAN_GREYS = (0.12, 0.72)
+SCAN_GREYS = (0.12, 0.85)
 STRONGEST_OPACITY = 0.85
-OUTLINE = "#ffffff"
+# A line is drawn where a map has this share of its strongest value for the class.
+OUTLINED_SHARE = 0.5
+BAR = "#0072b2"
 
 # What the scan and its map measure beside each other in a page.
 PAIR_SIDE_PX = 160
@@ -36,8 +38,7 @@ PAIR_GAP_PX = 4
 
 
 def write_figure(evidence: Evidence, out: Path) -> None:
-    """Write `draw_evidence` as a PNG file; raises FewscanError where `out` exists or cannot be written."""
-    refuse_existing(out)
+    """Write `draw_evidence` as the PNG file `out`, replacing an older one; raises FewscanError where it cannot be written."""
     with writing(out), replaced_file(out) as temporary:
         draw_evidence(evidence).savefig(temporary, format="png")
 
@@ -47,21 +48,20 @@ def draw_evidence(evidence: Evidence) -> Figure:
 
     Scans are named by their row numbers; no file and no patient is.
     """
-    with mpl.rc_context({"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "text.color": INK["light"]}):
+    with mpl.rc_context(LOOK):
         figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
         figure.suptitle(_headline(evidence), fontsize=FONT_SIZE + 2)
-        above, below = figure.subfigures(2, 1, height_ratios=(1.75, 1))
+        ((above,), (below,)) = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.75, 1))
         scan, mapped, bars = above.subplots(1, 3, width_ratios=(1, 1.0, 0.85))
         _show(scan, _rgb(evidence.pixels), "the scan, as the network sees it")
-        _show(mapped, _overlaid(evidence.pixels, evidence.heat_map), f"what speaks for {evidence.explained}")
+        _show(mapped, _overlaid(evidence.pixels, evidence.heat_map), f"for {evidence.explained} (yellow), against it (blue)")
         _outline(mapped, evidence.heat_map)
         strength = _strength(evidence.heat_map)
         above.colorbar(
             ScalarMappable(Normalize(-strength, strength), COLORS),
             ax=mapped,
             location="bottom",
-            label=f"against  ←  hidden here, log-odds fall by  →  for {evidence.explained}",
-            shrink=0.95,
+            label="fall of the class's log-odds where the scan is blurred\n(line: half of the largest fall)",
         )
         _draw_probabilities(bars, evidence)
         below.suptitle(
@@ -77,7 +77,9 @@ def scan_beside_map(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.uint8]:
     """Return (3, PAIR_SIDE_PX, 2 PAIR_SIDE_PX + PAIR_GAP_PX) uint8: a scan (C, S, S), and it under its map, for a page."""
     sides = []
     for picture in (_rgb(pixels), _overlaid(pixels, heat_map)):
-        enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize((PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR)
+        enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize(
+            (PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR
+        )
         sides.append(np.asarray(enlarged))
     gap = np.full((PAIR_SIDE_PX, PAIR_GAP_PX, 3), 255, dtype=np.uint8)
     return np.ascontiguousarray(np.concatenate([sides[0], gap, sides[1]], axis=1).transpose(2, 0, 1))
@@ -116,16 +118,26 @@ def _show(axes: Axes, picture: npt.NDArray[np.float64], title: str) -> None:
 
 
 def _outline(axes: Axes, heat_map: HeatMap) -> None:
-    """Draw a line around the tenth of the pixels that say most: what a reader in grey looks for."""
-    axes.contour(top_tenth(heat_map), levels=[0.5], colors="#000000", linewidths=2.6)
-    axes.contour(top_tenth(heat_map), levels=[0.5], colors=OUTLINE, linewidths=1.2)
+    """Draw a line around the places that say half as much as the strongest one: what a reader in grey looks for."""
+    if heat_map.max() > 0:
+        for color, width in (("#000000", 2.8), ("#ffffff", 1.4)):
+            axes.contour(heat_map, levels=[OUTLINED_SHARE * heat_map.max()], colors=color, linewidths=width)
 
 
 def _draw_probabilities(axes: Axes, evidence: Evidence) -> None:
     places = np.arange(len(evidence.classes))
-    axes.barh(places, evidence.probabilities, color="#0072b2", height=0.55)
+    axes.barh(places, evidence.probabilities, color=BAR, height=0.55)
     for place, probability in zip(places, evidence.probabilities, strict=True):
-        axes.text(min(probability, 0.8) + 0.02, place - 0.42, f"{probability:.3f}", va="center", fontsize=SMALL)
+        inside = probability > 0.5
+        axes.annotate(
+            f"{probability:.3f}",
+            (probability, place),
+            xytext=(-4 if inside else 4, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            va="center",
+            color="#ffffff" if inside else INK["light"],
+        )
     axes.set_yticks(places, evidence.classes)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
