@@ -2,9 +2,9 @@
 
     python -m benchmarks.evidence runs/demo/supervised [--scans 200] [--json]
 
-The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumours are. Unlabelled scans are looked
-at, so the sealed test part stays closed: of those with a tumour that are called rightly, `--scans` drawn at random. A hit is a
-map whose largest value lies in the tumour's box; chance is the box's share of the scan.
+The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumours are. Unlabelled scans are
+looked at, so the sealed test part stays closed: of those with a tumour that are called rightly, `--scans` drawn at random. A
+hit is a map whose largest value lies in the tumour's box; chance is the box's share of the scan.
 """
 
 import argparse

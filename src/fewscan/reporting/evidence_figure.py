@@ -1,6 +1,7 @@
 """A scan, what speaks for its class in it, and the labelled scans that look most alike, as one picture."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,12 @@ DPI = 150
 SIZE_INCHES = (9.6, 6.6)
 FONT_SIZE = 9.5
 # Without parse_math a class that holds dollar signs would be read as a formula.
-LOOK = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "text.color": INK["light"], "text.parse_math": False}
+LOOK: dict[Any, float | str | bool] = {
+    "font.size": FONT_SIZE,
+    "axes.titlesize": FONT_SIZE,
+    "text.color": INK["light"],
+    "text.parse_math": False,
+}
 
 # From dark blue through grey to yellow, its lightness growing evenly: the colour-blind read it, and so does who prints in grey.
 COLORS = mpl.colormaps["cividis"]
