@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fewscan.atomic import write_text
 from fewscan.data.dataset import (
@@ -21,6 +22,8 @@ from fewscan.data.dataset import (
     write_manifest,
 )
 from fewscan.data.splits import split
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
 
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
@@ -70,6 +73,21 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
 def split_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
     """80 easy images: 16 labelled, 4 of them for validation, and 24 test images."""
     return split(make_dataset(), labeled=16, test=24, validation=0.25)
+
+
+@pytest.fixture
+def untrained_run(tmp_path: Path) -> Callable[[Dataset], Run]:
+    """A function that makes a run whose network keeps its first weights: it predicts, and has learnt nothing."""
+
+    def make(dataset: Dataset) -> Run:
+        sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
+        settings = RunSettings.resolve("supervised", "fewscan", {"epochs": 1, "device": "cpu"}, **sizes)
+        run = Run.create(tmp_path / "untrained", settings, dataset, 0)
+        torch.manual_seed(0)
+        run.save_network(run.first_network())
+        return run
+
+    return make
 
 
 @pytest.fixture(scope="session")

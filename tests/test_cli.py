@@ -16,7 +16,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.methods.registry import METHODS
 
-VERBS = ["import", "audit", "split", "train", "calibrate", "evaluate", "label", "report", "compare", "methods", "demo"]
+VERBS = ["import", "audit", "split", "train", "calibrate", "evaluate", "label", "explain", "report", "compare", "methods", "demo"]
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 
@@ -79,6 +79,15 @@ def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None
     labelled = json_of("label", "run", class_folders, "--out", "labels.csv")
     assert (labelled["scans"], labelled["unreadable"]) == (61, 1)
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 62
+    scan = class_folders / "Testing" / "glioma" / "003.png"
+    explained = json_of("explain", "run", scan, "--out", "explanation.png", "--class", "no_tumor")
+    assert explained["explained"] == "no_tumor"
+    assert len(explained["neighbors"]) == 5
+    assert (tmp_path / "explanation.png").read_bytes().startswith(b"\x89PNG")
+    assert "exists already" in refusal(fewscan("explain", "run", scan, "--out", "explanation.png", cwd=tmp_path))
+    checked = json_of("explain", "run", "--check")
+    assert checked["test_openings"] == 2
+    assert json.loads((tmp_path / "run" / "evidence.json").read_text()) == checked
     page = json_of("report", "run")
     assert Path(str(page["page"])) == Path("run/report.html")
     html = (tmp_path / "run" / "report.html").read_text()
@@ -128,6 +137,9 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["train", "empty", "--out", "run"], "fewscan import"),
         (["evaluate", "empty"], "fewscan train"),
         (["label", "empty"], "fewscan train"),
+        (["explain", "empty", "scan.png"], "fewscan train"),
+        (["explain", "empty"], "give --check"),
+        (["explain", "empty", "scan.png", "--check"], "--check takes no IMAGE"),
         (["report", "empty"], "fewscan train"),
         (["compare", "empty", "--out", "comparison"], "fewscan import"),
     ],

@@ -1,20 +1,35 @@
 """fewscan: a folder of medical scans, few of them labelled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `report`,
-`compare`, `compare_budgets`. Research use only.
+The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `explain`,
+`check_evidence`, `report`, `compare`, `compare_budgets`. Research use only.
 """
 
 __version__ = "0.1.0"
 
-from fewscan.api import audit, compare, compare_budgets, evaluate, import_scans, label, methods, report, split, train
+from fewscan.api import (
+    audit,
+    check_evidence,
+    compare,
+    compare_budgets,
+    evaluate,
+    explain,
+    import_scans,
+    label,
+    methods,
+    report,
+    split,
+    train,
+)
 from fewscan.errors import FewscanError
 
 __all__ = [
     "FewscanError",
     "audit",
+    "check_evidence",
     "compare",
     "compare_budgets",
     "evaluate",
+    "explain",
     "import_scans",
     "label",
     "methods",

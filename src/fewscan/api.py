@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fewscan.data.formats.slices import Plane
     from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
+    from fewscan.labeling.evidence import Evidence
+    from fewscan.labeling.evidence_check import EvidenceCheck
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -162,6 +164,40 @@ def label(
     if folder is None:
         return label_unlabeled(opened, dataset, Path(out), target_error=target_error, coverage=coverage)
     return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error, coverage=coverage)
+
+
+def explain(
+    run: str | Path | Run,
+    image: str | Path,
+    *,
+    out: str | Path = "explanation.png",
+    class_name: str | None = None,
+    data: str | Path | None = None,
+) -> Evidence:
+    """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labelled scans.
+
+    The map is about the predicted class, or about `class_name`.
+    """
+    from fewscan.atomic import refuse_existing
+    from fewscan.labeling.evidence import explain_scan
+    from fewscan.reporting.evidence_figure import write_figure
+
+    refuse_existing(Path(out))
+    opened = _run(run)
+    evidence = explain_scan(opened, opened.open_dataset(data), Path(image), class_name)
+    write_figure(evidence, Path(out))
+    return evidence
+
+
+def check_evidence(run: str | Path | Run, *, data: str | Path | None = None) -> EvidenceCheck:
+    """Open the sealed test part, and check on it whether heat maps mean something and whether the score lives on the border.
+
+    Writes `evidence.json` into the run; see `fewscan.labeling.evidence_check`.
+    """
+    from fewscan.labeling import evidence_check
+
+    opened = _run(run)
+    return evidence_check.check_evidence(opened, opened.open_dataset(data))
 
 
 def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:

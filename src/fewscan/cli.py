@@ -16,6 +16,8 @@ from fewscan.progress import say
 if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
     from fewscan.comparison.results import Results
+    from fewscan.labeling.evidence import Evidence
+    from fewscan.labeling.evidence_check import EvidenceCheck
 
 app = typer.Typer(
     add_completion=False,
@@ -24,9 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""From a folder of medical scans, few of them labelled, to an audited, honest classifier that labels the rest.
 
-The verbs in their order: import, audit, split, train, calibrate, evaluate, label, report. Each ends by naming the command that
-comes next.
-Start with 'fewscan demo'. Research use only: not a medical device.""",
+The verbs in their order: import, audit, split, train, calibrate, evaluate, label, explain, report. Each ends by naming the
+command that comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
 )
 
 AsJson = Annotated[
@@ -312,6 +313,72 @@ def label(
         f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unlike} unlike, "
         f"{result.unreadable} unreadable",
         *(f"  {reason}" for reason in result.reasons),
+    ]
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def explain(
+    run: RunFolder,
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="One scan; leave it out with --check.")] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Instead: check on the sealed test part whether such evidence means something.")
+    ] = False,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what a prediction rests on: the scan, a heat map over it, and the five labelled scans most alike to the network.
+
+    The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
+    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right.
+
+    Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
+
+    --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map lower
+    the probability more than hiding a random tenth? And what is left of the score with border and corners in black?
+
+    Example: fewscan explain runs/mydata --check
+    """
+    if check:
+        if image is not None or class_name is not None or out != Path("explanation.png"):
+            raise FewscanError("--check takes no IMAGE, --class or --out: it checks the whole test part and draws nothing")
+        _finish_evidence_check(api.check_evidence(run, data=data), run, as_json)
+    elif image is None:
+        raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
+    else:
+        evidence = api.explain(run, image, out=out, class_name=class_name, data=data)
+        _finish_evidence(evidence, run, out, as_json)
+
+
+def _finish_evidence(evidence: "Evidence", run: Path, out: Path, as_json: bool) -> None:
+    lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
+    lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
+    lines.append("labelled scans most alike (1 - cosine similarity of features):")
+    lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
+    _finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], f"fewscan explain {run} --check")
+
+
+def _finish_evidence_check(result: "EvidenceCheck", run: Path, as_json: bool) -> None:
+    hiding, shortcut = result.hiding, result.shortcut
+    opened = f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}"
+    lines = [
+        f"{hiding.images} test images of {hiding.groups} groups, {opened}",
+        "the predicted class's probability falls, where a tenth of the scan is hidden,",
+        f"  by the heat map             {hiding.map_drop.percent}",
+        f"  at random                   {hiding.random_drop.percent}",
+        f"  difference                  {hiding.difference.percent}",
+        f"  scans where the map's fall is larger  {hiding.map_larger.percent}",
+        "the score, and with border and corners in black:",
+        f"  accuracy                    {shortcut.accuracy.percent}",
+        f"    masked                    {shortcut.masked_accuracy.percent}",
+        f"    difference                {shortcut.accuracy_difference.percent}",
+        f"  balanced accuracy           {shortcut.balanced_accuracy.percent}",
+        f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
+        f"    difference                {shortcut.balanced_accuracy_difference.percent}",
     ]
     _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
 

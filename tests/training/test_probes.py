@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fewscan.training.probes import leave_group_out_calls, nearest_neighbors
+from fewscan.training.probes import cosine_similarity, leave_group_out_calls, nearest_neighbors
 
 
 def test_the_nearest_neighbour_is_the_most_similar_direction() -> None:
@@ -34,3 +34,8 @@ def test_one_group_alone_has_no_neighbours() -> None:
     _, found, same_class_found = leave_group_out_calls(torch.randn(4, 2), torch.zeros(4), torch.zeros(4))
     assert not found.any()
     assert not same_class_found.any()
+
+
+def test_cosine_similarity_knows_directions_alone() -> None:
+    queries, bank = torch.tensor([[3.0, 4.0]]), torch.tensor([[6.0, 8.0], [-4.0, 3.0], [-0.3, -0.4]])
+    torch.testing.assert_close(cosine_similarity(queries, bank), torch.tensor([[1.0, 0.0, -1.0]]))

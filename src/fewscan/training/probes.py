@@ -78,8 +78,13 @@ def nearest_neighbors(queries: Tensor, bank: Tensor, excluded: Tensor | None = N
     queries: (Q, D); bank: (M, D); excluded: (Q, M) bool, pairs that must not be found (an image and its own copies).
     Where everything is excluded the similarity is -inf.
     """
-    similarity = F.normalize(queries.float(), dim=1) @ F.normalize(bank.float(), dim=1).T
+    similarity = cosine_similarity(queries, bank)
     if excluded is not None:
         similarity = similarity.masked_fill(excluded, -torch.inf)
     best, index = similarity.max(dim=1)
     return index, best
+
+
+def cosine_similarity(queries: Tensor, bank: Tensor) -> Tensor:
+    """Return (Q, M), in [-1, 1], of each query (Q, D) with each row of the bank (M, D)."""
+    return F.normalize(queries.float(), dim=1) @ F.normalize(bank.float(), dim=1).T

@@ -1,0 +1,98 @@
+"""Whether heat maps hit the tumour, on practice scans, whose tumours' places are known; and whether hiding them matters.
+
+    python -m benchmarks.evidence runs/demo/supervised [--scans 200] [--json]
+
+The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumours are. Unlabelled scans are
+looked at, so the sealed test part stays closed: of those with a tumour that are called rightly, `--scans` drawn at random. A
+hit is a map whose largest value lies in the tumour's box; chance is the box's share of the scan.
+"""
+
+import argparse
+import hashlib
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.phantoms import PracticeScan, write_practice_scans
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.attribution import heat_map
+from fewscan.labeling.evidence_check import hiding_check, top_tenth
+from fewscan.progress import track
+from fewscan.training.run import Run
+
+
+def drawn_again(dataset: Dataset) -> list[PracticeScan]:
+    """Return what is true of every row of a dataset of practice scans; raises FewscanError where they are other scans."""
+    with tempfile.TemporaryDirectory() as name:
+        written = write_practice_scans(Path(name) / "scans", images=len(dataset.manifest))
+        digests = {scan.path: hashlib.sha256((written.folder / scan.path).read_bytes()).hexdigest() for scan in written.scans}
+    manifest = dataset.manifest
+    if any(digests.get(path) != sha256 for path, sha256 in zip(manifest["path"], manifest["sha256"], strict=True)):
+        raise FewscanError("the run's dataset is not of today's practice scans: make one with 'fewscan demo'")
+    truth = {scan.path: scan for scan in written.scans}
+    return [truth[path] for path in manifest["path"]]
+
+
+def box_mask(scan: PracticeScan, width_px: int, height_px: int, size_px: int) -> np.ndarray:
+    """Return (size_px, size_px), true in the tumour's box; width_px, height_px: of the file, whose pixels the box is in."""
+    assert scan.tumour_box_px is not None
+    left, top, right, bottom = scan.tumour_box_px
+    mask = np.zeros((size_px, size_px), dtype=np.bool_)
+    rows = slice(int(top * size_px / height_px), int(np.ceil(bottom * size_px / height_px)))
+    mask[rows, int(left * size_px / width_px) : int(np.ceil(right * size_px / width_px))] = True
+    return mask
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    run = Run.open(arguments.run)
+    dataset = run.open_dataset()
+    truth = drawn_again(dataset)
+    predictor = Predictor.of(run)
+    rows = dataset.rows("unlabeled")
+    calls = predictor.predict(dataset.pixels, rows).probabilities.argmax(axis=1)
+    right = [
+        truth[row].tumour_box_px is not None and truth[row].label == dataset.classes[call]
+        for row, call in zip(rows, calls, strict=True)
+    ]
+    chosen = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(right))[: arguments.scans])
+    hits, inside, chance = [], [], []
+    began = time.perf_counter()
+    for place in track(chosen, "explain", total=len(chosen)):
+        row = rows[place]
+        file = dataset.manifest.iloc[row]
+        box = box_mask(truth[row], int(file["width_px"]), int(file["height_px"]), run.record.image_size_px)
+        found = heat_map(predictor, dataset.pixels[row], int(calls[place]))
+        hits.append(box.flat[found.argmax()])
+        inside.append(box[top_tenth(found)].mean())
+        chance.append(box.mean())
+    seconds = time.perf_counter() - began
+    hiding = hiding_check(predictor, dataset.pixels, rows[chosen], dataset.groups[rows[chosen]])
+    figures = {
+        "scans": len(chosen),
+        "hits_percent": round(100 * float(np.mean(hits)), 1),
+        "hits_by_chance_percent": round(100 * float(np.mean(chance)), 1),
+        "top_tenth_in_box_percent": round(100 * float(np.mean(inside)), 1),
+        "top_tenth_in_box_at_best_percent": round(100 * float(np.mean(np.minimum(1, np.array(chance) / 0.1))), 1),
+        "seconds_a_map": round(seconds / len(chosen), 2),
+        "hiding": hiding.model_dump(),
+    }
+    if arguments.json:
+        print(json.dumps(figures))
+        return
+    print("  ".join(f"{key} {value}" for key, value in figures.items() if key != "hiding"))
+    print(f"probability falls by {hiding.map_drop.percent} by the map, {hiding.random_drop.percent} at random")
+    print(f"difference {hiding.difference.percent}; the map's fall is larger in {hiding.map_larger.percent}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What a prediction rests on: the place in the scan that speaks for it, and the labelled scans that look most alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fewscan.config import nearest
+from fewscan.data.dataset import Dataset
+from fewscan.data.readers import UnreadableImage, read_images
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.attribution import HeatMap, heat_map
+from fewscan.training.probes import cosine_similarity
+from fewscan.training.run import Run
+
+NEIGHBORS = 5
+
+Pixels = npt.NDArray[np.uint8]  # (C, S, S)
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A labelled scan; `distance` is 1 - cosine similarity of features h, in [0, 2]."""
+
+    row: int
+    label: str
+    distance: float
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run says of one scan, and what that rests on.
+
+    `pixels` (C, S, S) uint8 are the scan as the network sees it, `probabilities` (K,) follow `classes`. `heat_map` (S, S) is
+    about the class `explained`; see `attribution.heat_map` for its unit.
+    """
+
+    pixels: Pixels
+    classes: tuple[str, ...]
+    probabilities: npt.NDArray[np.float32]
+    explained: str
+    heat_map: HeatMap
+    neighbors: tuple[Neighbor, ...]  # nearest first
+
+    @property
+    def predicted(self) -> str:
+        """The class of the largest probability."""
+        return self.classes[int(self.probabilities.argmax())]
+
+    def summary(self) -> dict[str, Any]:
+        """Return what can be said in a few numbers."""
+        return {
+            "predicted": self.predicted,
+            "explained": self.explained,
+            "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
+            "neighbors": [
+                {"row": neighbor.row, "label": neighbor.label, "distance": neighbor.distance} for neighbor in self.neighbors
+            ],
+        }
+
+
+def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None = None) -> Evidence:
+    """Explain what `run` predicts for a scan in a file, or what speaks for class `class_name` in it.
+
+    `dataset` is the run's; its labelled scans are the ones compared with. Raises FewscanError where the file cannot be read or
+    there is no such class.
+    """
+    if class_name is not None and class_name not in run.record.classes:
+        raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
+    pixels = _read(run, image)
+    predictor = Predictor.of(run)
+    predicted = predictor.predict(pixels[np.newaxis])
+    probabilities = predicted.probabilities[0]
+    label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)
+    return Evidence(
+        pixels=pixels,
+        classes=run.record.classes,
+        probabilities=probabilities,
+        explained=run.record.classes[label],
+        heat_map=heat_map(predictor, pixels, label),
+        neighbors=_nearest_labeled(predictor, dataset, predicted.features),
+    )
+
+
+def _read(run: Run, path: Path) -> Pixels:
+    """Return the scan as the run's dataset would hold it."""
+    record = run.record
+    (image,) = read_images([path], size_px=record.image_size_px, resize=record.resize, channels=record.channels, workers=1)
+    if isinstance(image, UnreadableImage):
+        raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one scan")
+    return image.pixels
+
+
+def _nearest_labeled(predictor: Predictor, dataset: Dataset, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:
+    """Return the labelled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
+    rows = dataset.rows("labeled")
+    bank = predictor.predict(dataset.pixels, rows).features
+    distances = 1 - cosine_similarity(torch.from_numpy(features), torch.from_numpy(bank))[0].numpy()
+    return tuple(
+        Neighbor(
+            row=int(rows[place]),
+            label=dataset.classes[dataset.labels[rows[place]]],
+            # Rounding may put a scan that is compared with itself a hair below zero.
+            distance=max(0.0, float(distances[place])),
+            pixels=np.array(dataset.pixels[rows[place]]),
+        )
+        for place in np.argsort(distances, kind="stable")[:NEIGHBORS]
+    )

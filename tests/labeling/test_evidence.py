@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.attribution import heat_map
+from fewscan.labeling.evidence import NEIGHBORS, Evidence, explain_scan
+from fewscan.training.run import Run
+
+
+@pytest.fixture
+def run(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -> Run:
+    return untrained_run(split_dataset)
+
+
+def explained(run: Run, dataset: Dataset, row: int, folder: Path, class_name: str | None = None) -> Evidence:
+    path = folder / "patient-4711.png"
+    PIL.Image.fromarray(dataset.pixels[row, 0]).save(path)
+    return explain_scan(run, dataset, path, class_name)
+
+
+def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    row = int(split_dataset.rows("unlabeled")[0])
+    evidence = explained(run, split_dataset, row, tmp_path)
+    np.testing.assert_array_equal(evidence.pixels, split_dataset.pixels[row])
+    predictor = Predictor.of(run)
+    expected = predictor.predict(split_dataset.pixels, np.array([row])).probabilities[0]
+    np.testing.assert_allclose(evidence.probabilities, expected, atol=1e-6)
+    assert evidence.predicted == evidence.explained == split_dataset.classes[int(expected.argmax())]
+    expected_map = heat_map(predictor, split_dataset.pixels[row], int(expected.argmax()))
+    np.testing.assert_array_equal(evidence.heat_map, expected_map)
+
+
+def test_the_nearest_labelled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    row = int(split_dataset.rows("unlabeled")[3])
+    evidence = explained(run, split_dataset, row, tmp_path)
+    labeled = split_dataset.rows("labeled")
+    predictor = Predictor.of(run)
+    query = predictor.predict(split_dataset.pixels, np.array([row])).features[0].astype(np.float64)
+    bank = predictor.predict(split_dataset.pixels, labeled).features.astype(np.float64)
+    distances = 1 - bank @ query / (np.linalg.norm(bank, axis=1) * np.linalg.norm(query))
+    order = np.argsort(distances)[:NEIGHBORS]
+    assert [neighbor.row for neighbor in evidence.neighbors] == labeled[order].tolist()
+    assert [neighbor.distance for neighbor in evidence.neighbors] == pytest.approx(distances[order].tolist(), abs=1e-5)
+    for neighbor in evidence.neighbors:
+        assert neighbor.label == split_dataset.manifest["label"][neighbor.row]
+        np.testing.assert_array_equal(neighbor.pixels, split_dataset.pixels[neighbor.row])
+
+
+def test_a_labelled_scan_finds_itself_first(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    row = int(split_dataset.rows("labeled")[5])
+    nearest = explained(run, split_dataset, row, tmp_path).neighbors[0]
+    assert nearest.row == row
+    assert 0 <= nearest.distance < 1e-6
+
+
+def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
+    run: Run, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    evidence = explained(run, split_dataset, 0, tmp_path, "pituitary")
+    assert evidence.explained == "pituitary"
+    expected = heat_map(Predictor.of(run), split_dataset.pixels[0], split_dataset.classes.index("pituitary"))
+    np.testing.assert_array_equal(evidence.heat_map, expected)
+    with pytest.raises(FewscanError, match="did you mean 'pituitary'"):
+        explained(run, split_dataset, 0, tmp_path, "pituitry")
+
+
+def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("not a picture")
+    with pytest.raises(FewscanError, match=r"notes\.png cannot be explained: not an image"):
+        explain_scan(run, split_dataset, tmp_path / "notes.png")
+    with pytest.raises(FewscanError, match="no such file"):
+        explain_scan(run, split_dataset, tmp_path / "nowhere.png")
+
+
+def test_the_summary_names_rows_and_never_files(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    evidence = explained(run, split_dataset, 0, tmp_path)
+    summary = evidence.summary()
+    assert sum(summary["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert [neighbor["row"] for neighbor in summary["neighbors"]] == [neighbor.row for neighbor in evidence.neighbors]
+    assert "4711" not in str(summary)
+    assert ".png" not in str(summary)
+
+
+def test_few_labels_give_few_neighbours(
+    untrained_run: Callable[[Dataset], Run], make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = split(make_dataset(40), labeled=4, test=12, validation=0)
+    evidence = explained(untrained_run(dataset), dataset, 0, tmp_path)
+    assert {neighbor.row for neighbor in evidence.neighbors} == set(dataset.rows("labeled").tolist())

@@ -1,0 +1,181 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from torch import Tensor, nn
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.evidence_check import (
+    EVIDENCE_FILE,
+    EvidenceCheck,
+    check_evidence,
+    hide,
+    hiding_check,
+    shortcut_check,
+    top_tenth,
+    without_border,
+)
+from fewscan.models.network import Outputs
+from fewscan.training.run import Run
+
+SIZE_PX = 32
+
+
+class RegionNetwork(nn.Module):
+    """Two classes, told apart by the brightness of a region alone: bright is class 1."""
+
+    def __init__(self, region: np.ndarray) -> None:
+        super().__init__()
+        self.region = torch.from_numpy(region)
+
+    def forward(self, images: Tensor) -> Outputs:
+        brightness = images[:, 0, self.region].mean(dim=1)
+        logits = torch.stack([torch.zeros_like(brightness), 20 * (brightness - 0.5)], dim=1)
+        return Outputs(brightness[:, None], brightness[:, None], logits)
+
+
+def region_predictor(region: np.ndarray) -> Predictor:
+    return Predictor(RegionNetwork(region), torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def square() -> np.ndarray:
+    region = np.zeros((SIZE_PX, SIZE_PX), dtype=np.bool_)
+    region[14:20, 8:14] = True
+    return region
+
+
+def frame() -> np.ndarray:
+    region = np.ones((SIZE_PX, SIZE_PX), dtype=np.bool_)
+    region[2:-2, 2:-2] = False
+    return region
+
+
+def scans(region: np.ndarray, images: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Noise, in every second image with the region bright, and the labels that say so."""
+    pixels = np.random.default_rng(0).integers(40, 100, size=(images, 1, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    labels = np.arange(images) % 2
+    pixels[labels == 1, 0] += (140 * region).astype(np.uint8)
+    return pixels, labels
+
+
+@st.composite
+def masks(draw: st.DrawFn) -> np.ndarray:
+    """A tenth of the pixels or fewer, wherever."""
+    mask = np.zeros(SIZE_PX**2, dtype=np.bool_)
+    places = draw(st.lists(st.integers(0, SIZE_PX**2 - 1), max_size=round(0.1 * SIZE_PX**2)))
+    mask[places] = True
+    return mask.reshape(SIZE_PX, SIZE_PX)
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks(), st.integers(0, 2**32 - 1))
+def test_nothing_of_what_is_hidden_is_left_and_all_else_stays(mask: np.ndarray, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pixels, other = random.integers(0, 256, size=(2, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    other[:, ~mask] = pixels[:, ~mask]
+    (hidden,) = hide(pixels, mask[np.newaxis])
+    np.testing.assert_array_equal(hidden, hide(other, mask[np.newaxis])[0])
+    np.testing.assert_array_equal(hidden[:, ~mask], pixels[:, ~mask])
+    assert hidden.min() >= pixels[:, ~mask].min()
+    assert hidden.max() <= pixels[:, ~mask].max()
+
+
+@settings(max_examples=20, deadline=None)
+@given(masks(), st.integers(0, 255))
+def test_hiding_in_an_even_scan_changes_nothing(mask: np.ndarray, value: int) -> None:
+    pixels = np.full((1, SIZE_PX, SIZE_PX), value, dtype=np.uint8)
+    np.testing.assert_array_equal(hide(pixels, mask[np.newaxis])[0], pixels)
+
+
+@pytest.mark.parametrize("size_px", [16, 64, 100])
+def test_the_deepest_hole_of_a_tenth_is_filled(size_px: int) -> None:
+    rows, columns = np.indices((size_px, size_px))
+    corner = top_tenth(-(rows.astype(np.float32) ** 2 + columns**2))
+    (hidden,) = hide(np.full((1, size_px, size_px), 90, dtype=np.uint8), corner[np.newaxis])
+    assert (hidden == 90).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays.arrays(np.float32, (20, 20), elements=st.floats(-5, 5, width=32)))
+def test_the_top_tenth_is_a_tenth_and_holds_the_largest(values: np.ndarray) -> None:
+    top = top_tenth(values)
+    assert top.sum() == 40
+    assert values[top].min() >= values[~top].max()
+
+
+def test_border_and_corners_are_black_and_the_rest_is_as_it_was() -> None:
+    images = np.full((2, 1, 20, 20), 7, dtype=np.uint8)
+    masked = without_border(images)[0, 0]
+    rows, columns = np.indices((20, 20))
+    down, right = np.minimum(rows, 19 - rows), np.minimum(columns, 19 - columns)
+    black = (down < 2) | (right < 2) | (down + right < 6)
+    np.testing.assert_array_equal(masked == 0, black)
+    assert (masked[~black] == 7).all()
+    assert (images == 7).all()
+
+
+def test_hiding_where_the_map_points_matters_and_elsewhere_it_does_not() -> None:
+    pixels, labels = scans(square())
+    bright = np.flatnonzero(labels == 1)
+    check = hiding_check(region_predictor(square()), pixels, bright, np.arange(len(bright)))
+    assert (check.images, check.groups) == (12, 12)
+    # All of the square is within the top tenth: without it the probability of 'bright' is nearly lost.
+    assert check.map_drop.value is not None
+    assert check.map_drop.value > 0.9
+    assert check.random_drop.value is not None
+    assert check.random_drop.value < 0.4
+    assert check.difference.value == pytest.approx(check.map_drop.value - check.random_drop.value)
+    assert check.map_larger.value == 1
+    assert check.difference.low is not None
+    assert check.difference.low > 0
+    assert check == hiding_check(region_predictor(square()), pixels, bright, np.arange(len(bright)))
+
+
+def test_a_network_that_looks_nowhere_has_maps_that_point_nowhere() -> None:
+    pixels, _ = scans(square(), 6)
+
+    class Blind(nn.Module):
+        def forward(self, images: Tensor) -> Outputs:
+            same = torch.zeros(len(images), 2)
+            return Outputs(same, same, same)
+
+    predictor = Predictor(Blind(), torch.device("cpu"))  # type: ignore[arg-type]
+    check = hiding_check(predictor, pixels, np.arange(6), np.arange(6))
+    assert check.difference.value == 0
+    assert check.map_larger.value == 0
+
+
+def test_a_score_that_lives_on_the_frame_is_lost_with_it_and_one_from_within_is_not() -> None:
+    for region, masked_accuracy in ((frame(), 0.5), (square(), 1.0)):
+        pixels, labels = scans(region)
+        check = shortcut_check(region_predictor(region), pixels, np.arange(24), labels, np.arange(24) // 2)
+        assert (check.images, check.groups) == (24, 12)
+        assert check.accuracy.value == check.balanced_accuracy.value == 1
+        assert check.masked_accuracy.value == check.masked_balanced_accuracy.value == masked_accuracy
+        assert check.accuracy_difference.value == check.balanced_accuracy_difference.value == 1 - masked_accuracy
+
+
+def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
+    untrained_run: Callable[[Dataset], Run], make_dataset: Callable[..., Dataset]
+) -> None:
+    dataset = split(make_dataset(40), labeled=12, test=12)
+    run = untrained_run(dataset)
+    assert EvidenceCheck.load(run) is None
+    check = check_evidence(run, dataset)
+    assert EvidenceCheck.load(run) == check
+    assert check.test_openings == 1
+    assert "explain" in (run.folder / "test_openings.jsonl").read_text()
+    rows = dataset.rows("test")
+    assert check.hiding.images == check.shortcut.images == len(rows) == 12
+    calls = Predictor.of(run).predict(dataset.pixels, rows).probabilities.argmax(axis=1)
+    assert check.shortcut.accuracy.value == pytest.approx((calls == dataset.labels[rows]).mean())
+    (run.folder / EVIDENCE_FILE).write_text("{}")
+    with pytest.raises(FewscanError, match="--check' again"):
+        EvidenceCheck.load(run)

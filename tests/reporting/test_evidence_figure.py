@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
+from PIL import Image
+
+from fewscan.labeling.evidence import NEIGHBORS, Evidence, Neighbor
+from fewscan.reporting.evidence_figure import (
+    COLORS,
+    PAIR_GAP_PX,
+    PAIR_SIDE_PX,
+    draw_evidence,
+    scan_beside_map,
+    write_figure,
+)
+
+CLASSES = ("glioma", "meningioma", "no_tumor", "$tumour$")
+
+
+def evidence(size_px: int = 24, channels: int = 1, neighbors: int = NEIGHBORS, explained: str = "meningioma") -> Evidence:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, size=(channels, size_px, size_px), dtype=np.uint8)
+    side = np.linspace(-1, 1, size_px, dtype=np.float32)
+    return Evidence(
+        pixels=pixels,
+        classes=CLASSES,
+        probabilities=np.array([0.25, 0.6, 0.05, 0.1], dtype=np.float32),
+        explained=explained,
+        heat_map=np.exp(-4 * (side[:, None] ** 2 + side[None, :] ** 2)) - 0.2,
+        neighbors=tuple(Neighbor(100 + k, CLASSES[k % 4], 0.01 * k, pixels) for k in range(neighbors)),
+    )
+
+
+def words(figure: Figure | SubFigure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
+    said = words(draw_evidence(evidence()))
+    assert "predicted: meningioma, probability 0.60" in said
+    for number in range(NEIGHBORS):
+        assert f"row {100 + number}, distance {0.01 * number:.3f}" in said
+    for probability in ("0.250", "0.600", "0.050", "0.100"):
+        assert probability in said
+    assert "explained:" not in said
+    assert "explained: glioma" in words(draw_evidence(evidence(explained="glioma")))
+
+
+@pytest.mark.parametrize(("size_px", "channels", "neighbors"), [(16, 3, 2), (256, 1, 5)])
+def test_scans_of_all_sizes_and_few_neighbours_make_a_picture(
+    size_px: int, channels: int, neighbors: int, tmp_path: Path
+) -> None:
+    write_figure(evidence(size_px, channels, neighbors), tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (1440, 990)
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 50
+
+
+def test_the_same_evidence_gives_the_same_picture(tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        write_figure(evidence(), tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_the_maps_colours_grow_lighter_from_against_to_for() -> None:
+    """Read in grey, a place for the class is lighter than a neutral one, and that lighter than one against it."""
+    lightness = COLORS(np.linspace(0, 1, 32))[:, :3] @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(lightness) > 0).all()
+
+
+def test_a_scan_stands_beside_itself_under_its_map() -> None:
+    shown = evidence(PAIR_SIDE_PX)
+    pair = scan_beside_map(shown.pixels, shown.heat_map)
+    assert pair.shape == (3, PAIR_SIDE_PX, 2 * PAIR_SIDE_PX + PAIR_GAP_PX)
+    assert pair.dtype == np.uint8
+    np.testing.assert_array_equal(pair[:, :, :PAIR_SIDE_PX], np.repeat(shown.pixels, 3, axis=0))
+    right = pair[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :].astype(int)
+    peak = right[:, PAIR_SIDE_PX // 2, PAIR_SIDE_PX // 2]
+    assert peak[0] > peak[2] + 60  # yellow: red far above blue
+    corner = right[:, 0, 0]
+    assert corner[2] > corner[0]  # blue
+
+
+def test_a_map_that_says_nothing_leaves_the_scan_grey() -> None:
+    shown = evidence()
+    right = scan_beside_map(shown.pixels, np.zeros_like(shown.heat_map))[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :]
+    assert (right[0] == right[1]).all()
+    assert (right[0] == right[2]).all()
