@@ -16,7 +16,20 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.methods.registry import METHODS
 
-VERBS = ["import", "audit", "split", "train", "calibrate", "evaluate", "label", "explain", "report", "compare", "methods", "demo"]
+VERBS = [
+    "import",
+    "audit",
+    "split",
+    "train",
+    "calibrate",
+    "evaluate",
+    "label",
+    "explain",
+    "report",
+    "compare",
+    "methods",
+    "demo",
+]
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 

@@ -14,8 +14,13 @@ from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.attribution import heat_map
+from fewscan.labeling.evidence_check import EvidenceCheck
+from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
+from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.training.run import Run
@@ -24,7 +29,7 @@ from fewscan.training.symptoms import reported_symptoms
 Rows = npt.NDArray[np.int64]
 
 REPORT_FILE = "report.html"
-MISTAKES_SHOWN = 12
+MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
 
@@ -39,7 +44,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test image that the network called by another class than its label's."""
+    """A test image that the network called by another class than its label's; the picture has its heat map beside it."""
 
     scan: Scan
     label: str
@@ -73,6 +78,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         split=dataset.require_split(),
         evaluation=evaluation,
         calibration=calibration,
+        evidence=EvidenceCheck.load(run),
         checklist=checklist(run, dataset, evaluation, calibration),
         mistakes_shown=MISTAKES_SHOWN,
         **(_of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}),
@@ -95,21 +101,32 @@ def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dic
     predictions = _read_predictions(run, dataset.rows("test"))
     return {
         "decisions": describe_decisions(run, dataset, evaluation, predictions),
-        "mistakes": _mistakes(dataset, predictions),
+        "mistakes": _mistakes(run, dataset, predictions),
     }
 
 
-def _mistakes(dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
+def _mistakes(run: Run, dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
     """Return the wrongly called test images of which the network was surest, the surest first."""
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
     surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
     conflicts = dataset.manifest["conflict"].to_numpy()
+    predictor = Predictor.of(run)
+
+    def explained(row: int, predicted: str) -> Scan:
+        pixels = np.array(dataset.pixels[row])
+        pair = scan_beside_map(pixels, heat_map(predictor, pixels, dataset.classes.index(predicted)))
+        return Scan(row, scan_picture(pair, largest_px=pair.shape[2]))
+
     return [
         Mistake(
-            _scan(dataset, mistake.row), mistake.label, mistake.predicted, mistake.probability, bool(conflicts[mistake.row])
+            explained(int(mistake.row), mistake.predicted),
+            mistake.label,
+            mistake.predicted,
+            mistake.probability,
+            bool(conflicts[mistake.row]),
         )
-        for mistake in surest.itertuples(index=False)
+        for mistake in track(surest.itertuples(index=False), "explain mistakes", total=len(surest))
     ]
 
 
