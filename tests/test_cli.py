@@ -16,7 +16,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.methods.registry import METHODS
 
-VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "compare", "methods", "demo"]
+VERBS = ["import", "audit", "split", "train", "evaluate", "label", "report", "export", "compare", "methods", "demo"]
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 

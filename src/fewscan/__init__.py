@@ -1,12 +1,12 @@
 """fewscan: a folder of medical scans, few of them labelled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `report`,
-`compare`, `compare_budgets`. Research use only.
+`export`, `compare`, `compare_budgets`. Research use only.
 """
 
 __version__ = "0.1.0"
 
-from fewscan.api import audit, compare, compare_budgets, evaluate, import_scans, label, methods, report, split, train
+from fewscan.api import audit, compare, compare_budgets, evaluate, export, import_scans, label, methods, report, split, train
 from fewscan.errors import FewscanError
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "compare",
     "compare_budgets",
     "evaluate",
+    "export",
     "import_scans",
     "label",
     "methods",

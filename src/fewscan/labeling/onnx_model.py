@@ -114,9 +114,7 @@ def _traced(pipeline: WholePipeline, channels: int) -> Any:
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).strip().splitlines()[0]
-        raise FewscanError(
-            f"torch cannot write this network as ONNX ({reason}): export it with --format safetensors"
-        ) from None
+        raise FewscanError(f"torch cannot write this network as ONNX ({reason}): export it with --format safetensors") from None
     assert program is not None  # as torch promises of dynamo=True
     return program.model_proto
 

@@ -65,8 +65,8 @@ def prove(model: ExportedModel, predictor: Predictor, dataset: Dataset) -> Proof
     # Asked like this, NaN fails too.
     if not largest < TOLERANCE:
         raise FewscanError(
-            f"the exported model is not the run: a probability differs by {largest:.1e}, {TOLERANCE:.0e} is allowed, so nothing "
-            "was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
+            f"the exported model is not the run: a probability differs by {largest:.1e}, {TOLERANCE:.0e} is allowed, so "
+            "nothing was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
         )
     return Proof(scans=len(rows), originals=len(differences) - 1, largest_difference=largest)
 
@@ -76,7 +76,7 @@ def _difference(found: Probabilities, expected: Probabilities) -> float:
 
 
 def _stored(dataset: Dataset, row: int) -> Pixels:
-    image = dataset.pixels[row].transpose(1, 2, 0)
+    image: Pixels = dataset.pixels[row].transpose(1, 2, 0)
     return image[..., 0] if dataset.description.channels == 1 else image
 
 

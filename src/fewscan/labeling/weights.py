@@ -50,9 +50,7 @@ class SavedModel:
 
     def probabilities(self, images: Images) -> Probabilities:
         """Return (N, K) float32 for N images as `readers.read_image` reads them."""
-        fitted: list[Pixels] = [
-            fit(image, self.description.image_size_px, self.description.resize) for image in images
-        ]
+        fitted: list[Pixels] = [fit(image, self.description.image_size_px, self.description.resize) for image in images]
         return self._predictor.predict(np.stack(fitted)).probabilities
 
 
