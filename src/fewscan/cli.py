@@ -24,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""From a folder of medical scans, few of them labelled, to an audited, honest classifier that labels the rest.
 
-The verbs in their order: import, audit, split, train, evaluate, label, report, export. Each ends by naming the command that comes
-next. Start with 'fewscan demo'. Research use only: not a medical device.""",
+The verbs in their order: import, audit, split, train, evaluate, label, report, export. Each ends by naming the command that
+comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
 )
 
 AsJson = Annotated[
