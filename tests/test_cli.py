@@ -129,6 +129,8 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["evaluate", "empty"], "fewscan train"),
         (["label", "empty"], "fewscan train"),
         (["report", "empty"], "fewscan train"),
+        (["export", "empty"], "fewscan train"),
+        (["export", "empty", "--format", "pickle"], "--format"),
         (["compare", "empty", "--out", "comparison"], "fewscan import"),
     ],
 )

@@ -285,7 +285,7 @@ def export(
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run as files that others can use without fewscan's data, with a model card, and prove them.
+    """Write a run as files that others can use, with a model card, once they say of scans what the run says.
 
     onnx makes model.onnx: resizing, normalisation, network, temperature and class names in one file that ONNX Runtime opens
     from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
