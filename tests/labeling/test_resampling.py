@@ -46,6 +46,11 @@ def test_sizes_that_scans_have_and_odd_ones(shape: tuple[int, int], resize: Resi
     np.testing.assert_array_equal(by_torch(image, 64, resize), fit(image, 64, resize))
 
 
+def test_a_side_that_ends_in_half_a_pixel_is_rounded_as_the_readers_round_it() -> None:
+    image = noise(460, 600, 1)  # 80.5 rows of 105
+    np.testing.assert_array_equal(by_torch(image, 105, "pad"), fit(image, 105, "pad"))
+
+
 @pytest.mark.parametrize("level", [0, 1, 77, 255])
 def test_a_blank_image_stays_what_it_is(level: int) -> None:
     image = np.full((137, 61), level, dtype=np.uint8)

@@ -20,10 +20,12 @@ def resampled(images: Tensor, size_px: int, resize: Resize) -> Tensor:
     as Pillow's does. Source: Pillow's documentation, "Filters", BILINEAR.
     """
     height, width = (_length(images.shape[axis]) for axis in (-2, -1))
+    # As a tensor, since torch divides a number by a tensor in two roundings; half a pixel would then go the other way.
+    size = torch.tensor(float(size_px), dtype=torch.float64)
     if resize == "stretch":
-        fitted_height = fitted_width = torch.tensor(float(size_px), dtype=torch.float64)
+        fitted_height = fitted_width = size
     else:
-        scale = size_px / torch.maximum(height, width)
+        scale = size / torch.maximum(height, width)
         fitted_height, fitted_width = ((side * scale).round().clamp(min=1) for side in (height, width))
     rows = _weights(images.shape[-2], fitted_height, size_px)
     columns = _weights(images.shape[-1], fitted_width, size_px).T
