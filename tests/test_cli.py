@@ -26,6 +26,7 @@ VERBS = [
     "label",
     "explain",
     "report",
+    "export",
     "compare",
     "methods",
     "demo",
@@ -154,6 +155,8 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["explain", "empty"], "give --check"),
         (["explain", "empty", "scan.png", "--check"], "--check takes no IMAGE"),
         (["report", "empty"], "fewscan train"),
+        (["export", "empty"], "fewscan train"),
+        (["export", "empty", "--format", "pickle"], "--format"),
         (["compare", "empty", "--out", "comparison"], "fewscan import"),
     ],
 )

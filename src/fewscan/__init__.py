@@ -1,18 +1,20 @@
 """fewscan: a folder of medical scans, few of them labelled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `evaluate`, `label`, `explain`,
-`check_evidence`, `report`, `compare`, `compare_budgets`. Research use only.
+The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `calibrate`, `evaluate`, `label`,
+`explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`. Research use only.
 """
 
 __version__ = "0.1.0"
 
 from fewscan.api import (
     audit,
+    calibrate,
     check_evidence,
     compare,
     compare_budgets,
     evaluate,
     explain,
+    export,
     import_scans,
     label,
     methods,
@@ -25,11 +27,13 @@ from fewscan.errors import FewscanError
 __all__ = [
     "FewscanError",
     "audit",
+    "calibrate",
     "check_evidence",
     "compare",
     "compare_budgets",
     "evaluate",
     "explain",
+    "export",
     "import_scans",
     "label",
     "methods",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
     from fewscan.labeling.evidence import Evidence
     from fewscan.labeling.evidence_check import EvidenceCheck
+    from fewscan.labeling.export import Export, ExportFormat
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -206,6 +207,31 @@ def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | 
 
     opened = _run(run)
     return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))
+
+
+def export(
+    run: str | Path | Run,
+    *,
+    format: ExportFormat = "onnx",
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+) -> Export:
+    """Write a finished run as files that others can use, with a model card, into a new folder (`export-FORMAT` in the run's).
+
+    The folder appears only where the files say of scans what the run says; see `fewscan.labeling.proof.prove`.
+    """
+    from fewscan.atomic import new_folder, writing
+    from fewscan.labeling.export import check_format, export_model
+    from fewscan.reporting.model_card import write_model_card
+
+    check_format(format)
+    opened = _run(run)
+    dataset = opened.open_dataset(data)
+    folder = opened.folder / f"export-{format}" if out is None else Path(out)
+    with writing(folder), new_folder(folder) as temporary:
+        exported = export_model(opened, dataset, temporary, folder, format)
+        write_model_card(opened, dataset, exported, temporary)
+    return exported
 
 
 def compare(

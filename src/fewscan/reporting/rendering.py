@@ -1,6 +1,7 @@
 """Pages from the templates beside this file."""
 
 import base64
+import re
 from typing import Any
 
 import jinja2
@@ -11,22 +12,28 @@ from fewscan.evaluation.intervals import Interval
 def render(template: str, **content: Any) -> str:
     """Return the page that `template`, a file in `templates/`, makes of `content`.
 
-    Everything is escaped, and a name that the template asks for and `content` lacks is an error.
+    In HTML everything is escaped; in Markdown what passes the filter `markdown` is. A name that the template asks for and
+    `content` lacks is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fewscan.reporting"),
-        autoescape=True,
+        autoescape=template.endswith(".html"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "decimal": decimal, "count": "{:,}".format}
+    environment.filters |= {"percent": percent, "decimal": decimal, "count": "{:,}".format, "markdown": markdown}
     return environment.get_template(template).render(**content)
 
 
 def png_uri(content: bytes) -> str:
     """Return a PNG file as a data URI, so that the page that shows it is one file."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def markdown(name: str) -> str:
+    """Return a name on one line, as Markdown shows it: nothing in it is taken for markup."""
+    return re.sub(r"([\\`*<>\[\]|&#~])", r"\\\1", " ".join(name.split()))
 
 
 def percent(share: float | None) -> str:

@@ -1,0 +1,65 @@
+"""What an exported model says of itself, in `model.json` and inside an ONNX file."""
+
+import json
+from typing import Literal, Self
+
+import pydantic
+
+import fewscan
+from fewscan.config import Settings
+from fewscan.data.dataset import Resize
+from fewscan.models.encoders import EncoderSettings
+from fewscan.models.heads import HeadSettings
+from fewscan.models.network import Network
+from fewscan.training.run import Run
+
+USE = "research use only: not a medical device"
+
+
+class ModelDescription(Settings):
+    """Everything that it takes to use a model besides its weights; the content of `model.json`."""
+
+    format: Literal[1] = 1
+    fewscan_version: str
+    use: str = USE
+    classes: tuple[str, ...]  # in the order of the probabilities
+    channels: Literal[1, 3]
+    image_size_px: int
+    resize: Resize
+    temperature: float = pydantic.Field(gt=0)  # logits are divided by it
+    encoder: EncoderSettings
+    heads: HeadSettings
+    dataset_fingerprint: str
+
+    @classmethod
+    def of(cls, run: Run, temperature: float) -> Self:
+        """Return the description of a run's model."""
+        record = run.record
+        return cls(
+            fewscan_version=fewscan.__version__,
+            classes=record.classes,
+            channels=record.channels,
+            image_size_px=record.image_size_px,
+            resize=record.resize,
+            temperature=temperature,
+            encoder=run.settings.encoder.untrained,
+            heads=run.settings.heads,
+            dataset_fingerprint=record.dataset_fingerprint,
+        )
+
+    def metadata(self) -> dict[str, str]:
+        """Return what goes into an ONNX file, whose metadata are texts: classes as a JSON list, the rest as it is written."""
+        plain = {"fewscan_version", "use", "channels", "image_size_px", "resize", "temperature", "dataset_fingerprint"}
+        return {"classes": json.dumps(self.classes)} | {
+            name: str(value) for name, value in self.model_dump(include=plain).items()
+        }
+
+    def new_network(self) -> Network:
+        """Return a network of the described shape, without trained weights; nothing is ever fetched for it."""
+        return Network(
+            self.encoder,
+            self.heads,
+            channels=self.channels,
+            image_size_px=self.image_size_px,
+            classes=len(self.classes),
+        )

@@ -1,0 +1,141 @@
+"""A model as one ONNX file, from the pixels of a scan to probabilities; onnx, onnxruntime and onnxscript are an extra."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fewscan.data.dataset import Resize
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling.description import ModelDescription
+from fewscan.labeling.proof import Images, Probabilities
+from fewscan.labeling.resampling import resampled
+from fewscan.methods.views import plain
+from fewscan.models.network import Network
+
+ONNX_FILE = "model.onnx"
+INPUT = "images"
+OUTPUTS = ("probabilities", "features")
+OPSET = 18
+
+
+class _Onnx(NamedTuple):
+    onnx: ModuleType
+    onnxruntime: ModuleType
+
+
+class WholePipeline(nn.Module):
+    """Scans in any size -> what a run's predictor says of them: resizing, network, temperature, softmax."""
+
+    def __init__(self, network: Network, *, temperature: float, image_size_px: int, resize: Resize) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+        self.image_size_px = image_size_px
+        self.resize = resize
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities (N, K) and features (N, D) of images (N, C, H, W) uint8."""
+        outputs = self.network(plain(resampled(images, self.image_size_px, self.resize)))
+        return (outputs.logits / self.temperature).softmax(dim=1), outputs.h
+
+
+class OnnxModel:
+    """An ONNX file in ONNX Runtime, on the CPU."""
+
+    def __init__(self, path: Path) -> None:
+        runtime = require_onnx().onnxruntime
+        self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def probabilities(self, images: Images) -> Probabilities:
+        """Return (N, K) float32 for N images of one size, as `readers.read_image` reads them."""
+        batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
+        found: Probabilities = self._session.run([OUTPUTS[0]], {INPUT: batch})[0]
+        return found
+
+
+def require_onnx() -> _Onnx:
+    """Import what writes and runs ONNX files; raises FewscanError where it is not installed."""
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401 - torch writes ONNX with it
+    except ImportError as error:
+        raise FewscanError(f"writing ONNX needs more packages ({error}): pip install 'fewscan[onnx]'") from None
+    return _Onnx(onnx, onnxruntime)
+
+
+def write_onnx(predictor: Predictor, description: ModelDescription, path: Path) -> None:
+    """Write `predictor`, which is on the CPU, and `description` into the one file `path`.
+
+    Input `images` (N, C, H, W) uint8 with any N, H, W; outputs `probabilities` (N, K) and `features` (N, D) float32. What the
+    model says of itself is in the file's metadata. Raises FewscanError where the network cannot be written as ONNX.
+    """
+    onnx = require_onnx().onnx
+    pipeline = WholePipeline(
+        predictor.network,
+        temperature=description.temperature,
+        image_size_px=description.image_size_px,
+        resize=description.resize,
+    ).eval()
+    content = _traced(pipeline, description.channels)
+    _forget_the_machine(content)
+    content.producer_name, content.producer_version = "fewscan", description.fewscan_version
+    onnx.helper.set_model_props(content, description.metadata())
+    onnx.checker.check_model(content)
+    path.write_bytes(content.SerializeToString())
+
+
+def _traced(pipeline: WholePipeline, channels: int) -> Any:
+    """Return the pipeline as an onnx.ModelProto."""
+    # Of sides that are neither equal nor 1, nor the network's own: the tracer takes such coincidences for rules.
+    example = torch.zeros(2, channels, pipeline.image_size_px + 3, pipeline.image_size_px + 5, dtype=torch.uint8)
+    sides = {axis: torch.export.Dim(name) for axis, name in ((0, "batch"), (2, "height"), (3, "width"))}
+    try:
+        with _quiet_torch():
+            program = torch.onnx.export(
+                pipeline,
+                (example,),
+                input_names=[INPUT],
+                output_names=OUTPUTS,
+                dynamic_shapes={"images": sides},
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FewscanError(f"torch cannot write this network as ONNX ({reason}): export it with --format safetensors") from None
+    assert program is not None  # as torch promises of dynamo=True
+    return program.model_proto
+
+
+def _forget_the_machine(content: Any) -> None:
+    """Remove what torch notes of where each node comes from: paths on this machine, which may name its user."""
+    graph = content.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+@contextmanager
+def _quiet_torch() -> Iterator[None]:
+    """Keep torch from telling users about torchvision, and about changes that are none of theirs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,93 @@
+"""Whether an exported model says what its run says: both are asked about the same scans, and the answers compared."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.config import Settings
+from fewscan.data.dataset import Dataset
+from fewscan.data.readers import Pixels, UnreadableImage, read_image
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.progress import track
+
+# How far a probability may be from the run's. Sums in another order move it by about a millionth; a wrong weight, a wrong
+# temperature or one grey level in many pixels move it further than this.
+TOLERANCE = 1e-4
+SCANS = 256
+
+Images = Sequence[Pixels]  # of one size, (H, W) or (H, W, 3) each
+Probabilities = npt.NDArray[np.float32]  # (N, K)
+
+
+class ExportedModel(Protocol):
+    """What an exported model can do, whatever its format."""
+
+    def probabilities(self, images: Images) -> Probabilities:
+        """Return (N, K) for N images of one size, as `readers.read_image` reads them."""
+
+
+class Proof(Settings):
+    """How far an exported model was from its run."""
+
+    scans: int
+    originals: int  # those of the scans that were also read again from the files that they were imported from
+    largest_difference: float  # between two probabilities
+    tolerance: float = TOLERANCE
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        files = f"{self.originals} of them read again from their files" if self.originals else "as the dataset stores them"
+        return (
+            f"largest difference in probability {self.largest_difference:.1e}, allowed {self.tolerance:.0e}, "
+            f"on {self.scans} scans, {files}"
+        )
+
+
+def prove(model: ExportedModel, predictor: Predictor, dataset: Dataset) -> Proof:
+    """Compare `model` with the run's `predictor` on at most SCANS of the run's dataset, none of its test part.
+
+    The predictor sees the pixels that the dataset stores. The model sees the same pixels, all at once, and besides, one by
+    one, the files that they were imported from, in their own sizes, where these are still there and hold the same image.
+    Raises FewscanError where a probability differs by TOLERANCE or more.
+    """
+    rows = dataset.rows("labeled", "unlabeled", "validation")
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:SCANS])
+    expected = predictor.predict(dataset.pixels, rows).probabilities
+    differences = [_difference(model.probabilities([_stored(dataset, row) for row in rows]), expected)]
+    for position, image in track(_originals(dataset, rows), "prove", total=len(rows)):
+        if image is not None:
+            differences.append(_difference(model.probabilities([image]), expected[position : position + 1]))
+    largest = float(np.max(differences))
+    # Asked like this, NaN fails too.
+    if not largest < TOLERANCE:
+        raise FewscanError(
+            f"the exported model is not the run: a probability differs by {largest:.1e}, {TOLERANCE:.0e} is allowed, so "
+            "nothing was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
+        )
+    return Proof(scans=len(rows), originals=len(differences) - 1, largest_difference=largest)
+
+
+def _difference(found: Probabilities, expected: Probabilities) -> float:
+    return float(np.abs(found.astype(np.float64) - expected).max())
+
+
+def _stored(dataset: Dataset, row: int) -> Pixels:
+    image: Pixels = dataset.pixels[row].transpose(1, 2, 0)
+    return image[..., 0] if dataset.description.channels == 1 else image
+
+
+def _originals(dataset: Dataset, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pixels | None]]:
+    """Yield for every row's position the image in its file, or None where the file is gone or holds another one."""
+    folders = {source.name: Path(source.folder) for source in dataset.description.sources}
+    columns = dataset.manifest.loc[rows, ["source", "path", "pixels_sha256"]]
+    for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
+        try:
+            image = read_image(folders[source] / path, dataset.description.channels)
+        except UnreadableImage:
+            yield position, None
+        else:
+            yield position, image.pixels if image.pixels_sha256 == pixels_sha256 else None

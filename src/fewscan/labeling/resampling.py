@@ -1,0 +1,62 @@
+"""Pillow's antialiased resizing in torch, equal to it to the grey level, so that a graph can do what `readers.fit` does."""
+
+import PIL
+import torch
+from torch import Tensor
+
+from fewscan.data.dataset import Resize
+
+# Pillow's weights of 8-bit images are whole numbers of 2 ** -22.
+_ONE = 2.0**22
+# From this version on Pillow resizes vertically first what it shrinks much more vertically.
+_CHOOSES_ORDER = int(PIL.__version__.split(".")[0]) >= 13
+
+
+def resampled(images: Tensor, size_px: int, resize: Resize) -> Tensor:
+    """Return images (N, C, H, W) uint8 as (N, C, size_px, size_px) uint8: what `readers.fit` makes of each of them.
+
+    H and W may be unknown while a graph is being made: nothing here depends on their values but by computing with them.
+    Each pass is a product with a matrix of whole numbers, which float64 holds without rounding, and ends in whole grey levels
+    as Pillow's does. Source: Pillow's documentation, "Filters", BILINEAR.
+    """
+    height, width = (_length(images.shape[axis]) for axis in (-2, -1))
+    # As a tensor, since torch divides a number by a tensor in two roundings; half a pixel would then go the other way.
+    size = torch.tensor(float(size_px), dtype=torch.float64)
+    if resize == "stretch":
+        fitted_height = fitted_width = size
+    else:
+        scale = size / torch.maximum(height, width)
+        fitted_height, fitted_width = ((side * scale).round().clamp(min=1) for side in (height, width))
+    rows = _weights(images.shape[-2], fitted_height, size_px)
+    columns = _weights(images.shape[-1], fitted_width, size_px).T
+    grey = images.double()
+    resized = _whole(rows @ _whole(grey @ columns))
+    if _CHOOSES_ORDER:
+        vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0)
+        resized = torch.where(vertically_first, _whole(_whole(rows @ grey) @ columns), resized)
+    return resized.to(torch.uint8)
+
+
+def _weights(side_px: int, fitted: Tensor, size_px: int) -> Tensor:
+    """Return (size_px, side_px) float64: how much of each input pixel is in each output pixel, in units of 2 ** -22.
+
+    `fitted` is how many of the output pixels the image fills, in their middle; the others get nothing of it.
+    """
+    positions = torch.arange(side_px, dtype=torch.float64)
+    outputs = torch.arange(size_px, dtype=torch.float64) - ((size_px - fitted) / 2).floor()
+    scale = _length(side_px) / fitted
+    centers = (outputs + 0.5) * scale
+    # A triangle as wide as an output pixel where the image shrinks: this is what keeps it free of aliasing.
+    triangle = (1 - ((positions - centers[:, None] + 0.5) * (1 / scale.clamp(min=1))).abs()).clamp(min=0)
+    filled = ((outputs >= 0) & (outputs < fitted))[:, None]
+    total = torch.where(filled, triangle.sum(dim=1, keepdim=True), 1.0)
+    return torch.where(filled, (triangle / total * _ONE + 0.5).floor(), 0.0)
+
+
+def _whole(sums: Tensor) -> Tensor:
+    return (sums / _ONE + 0.5).floor()
+
+
+def _length(side_px: int) -> Tensor:
+    """Return a side as a tensor: by way of its positions, because a graph that is being made must not read it as a number."""
+    return torch.arange(side_px, dtype=torch.float64)[-1] + 1

@@ -1,0 +1,37 @@
+"""The card of an exported model: what it is, what it was made from, how good it was, and how to use it."""
+
+from pathlib import Path
+
+from fewscan.atomic import write_text
+from fewscan.data.dataset import Dataset
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.labeling.export import Export
+from fewscan.reporting.rendering import render
+from fewscan.training.run import Run
+
+CARD_FILE = "model_card.md"
+
+
+def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -> Path:
+    """Write `model_card.md` about `export`, which was made from `run`, into `folder` and return its path.
+
+    dataset: the run's. Of runs, datasets and sources the card holds names alone: no paths, files or patients. What was not
+    measured it says is not, with the command that measures it. Source: Mitchell et al. 2019, "Model cards for model
+    reporting".
+    """
+    card = render(
+        CARD_FILE,
+        run_name=run.folder.resolve().name,
+        dataset_name=dataset.folder.resolve().name,
+        export=export,
+        model=export.model,
+        record=run.record,
+        settings=run.settings,
+        description=dataset.description,
+        split=dataset.require_split(),
+        evaluation=Evaluation.load(run),
+        calibration=Calibration.load(run),
+    )
+    write_text(folder / CARD_FILE, card + "\n")
+    return folder / CARD_FILE

@@ -1,0 +1,338 @@
+import ast
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import fewscan
+from fewscan.data.dataset import Dataset, Resize
+from fewscan.data.readers import fit, read_image
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.predictor import Predictor
+from fewscan.labeling import export as exporting
+from fewscan.labeling.description import ModelDescription
+from fewscan.labeling.onnx_model import OnnxModel
+from fewscan.labeling.proof import TOLERANCE, Images, Probabilities, prove
+from fewscan.labeling.weights import SavedModel, write_weights
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+
+SIZES = [(40, 56), (70, 30), (31, 90), (24, 24), (150, 45)]
+CLASSES = ("mass | <b>", "none")
+NOT_MEASURED = Interval(value=None, low=None, high=None)
+
+
+def write_scans(folder: Path, channels: Literal[1, 3]) -> Path:
+    random = np.random.default_rng(channels)
+    for number in range(60):
+        path = folder / CLASSES[number % 2] / f"Jane Doe {number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_scan(random, *SIZES[number % len(SIZES)], channels).save(path)
+    return folder
+
+
+def draw_scan(random: np.random.Generator, height: int, width: int, channels: int) -> PIL.Image.Image:
+    shape = (height // 4 + 1, width // 4 + 1, *([3] if channels == 3 else []))
+    return PIL.Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).resize((width, height))
+
+
+def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: dict[str, Any], temperature: float) -> Run:
+    """A finished run on scans of many sizes; its network is untrained, but decided, so that differences show."""
+    scans = write_scans(folder / "scans", channels)
+    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, resize=resize, channels=channels)
+    dataset = fewscan.split(folder / "data", protocol="study", labeled=16, test=20, validation=0.25)
+    settings = RunSettings.resolve("supervised", "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
+    run = Run.create(folder / "run", settings, dataset, None)
+    torch.manual_seed(0)
+    network = run.new_network().eval()
+    last = network.classifier[-1]
+    predictor = Predictor(network, torch.device("cpu"))
+    last.weight.data *= 2 / float(predictor.predict(dataset.pixels).logits.std(axis=0).mean())
+    last.bias.data -= torch.from_numpy(predictor.predict(dataset.pixels).logits.mean(axis=0))
+    run.save_network(network)
+    if temperature != 1:
+        Calibration(
+            temperature=temperature,
+            source="validation",
+            images=4,
+            groups=4,
+            calibration_error_before=NOT_MEASURED,
+            calibration_error_after=NOT_MEASURED,
+            dataset_fingerprint=run.record.dataset_fingerprint,
+        ).save(run.folder)
+    return run
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("grey")
+    return make_run(folder, channels=1, resize="pad", encoder={"width": 16}, temperature=1.7)
+
+
+@pytest.fixture(scope="module")
+def colour(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("colour")
+    return make_run(folder, channels=3, resize="stretch", encoder={"name": "study_cnn", "dense_units": 32}, temperature=1.0)
+
+
+@pytest.fixture(scope="module")
+def grey_command(grey: Run) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fewscan", "export", str(grey.folder), "--json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@dataclass(frozen=True)
+class Exported:
+    run: Run
+    dataset: Dataset
+    folder: Path
+    predictor: Predictor
+
+    @property
+    def model(self) -> OnnxModel:
+        return OnnxModel(self.folder / "model.onnx")
+
+
+@pytest.fixture(scope="module", params=["grey", "colour"])
+def exported(request: pytest.FixtureRequest) -> Exported:
+    """A run with its ONNX file: grey made by the command, colour in Python where no address can be asked for."""
+    run: Run = request.getfixturevalue(request.param)
+    folder = run.folder / "export-onnx"
+    if request.param == "grey":
+        request.getfixturevalue("grey_command")
+    elif not folder.exists():
+
+        def refuse(*address: Any, **options: Any) -> None:
+            raise AssertionError(f"asked for the address of {address}")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", refuse)
+            patch.setattr(socket.socket, "connect", refuse)
+            fewscan.export(run)
+    return Exported(run, run.open_dataset(), folder, Predictor.of(run))
+
+
+def code_in(card: Path) -> str:
+    (block,) = re.findall(r"```python\n(.*?)```", card.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return str(block)
+
+
+def run_code(folder: Path, scan: Path, working: Path) -> dict[str, float]:
+    """What the card's lines print for a scan, in a folder of its own."""
+    shutil.copytree(folder, working)
+    shutil.copy(scan, working / "scan.png")
+    command = [sys.executable, "-c", code_in(working / "model_card.md")]
+    done = subprocess.run(command, cwd=working, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(ast.literal_eval(done.stdout))
+
+
+def test_the_command_prints_the_proof_and_nothing_else(grey_command: subprocess.CompletedProcess[str], grey: Run) -> None:
+    assert grey_command.returncode == 0, grey_command.stderr
+    result = json.loads(grey_command.stdout)
+    assert result["out"] == str(grey.folder / "export-onnx")
+    assert result["files"] == ["model.onnx"]
+    assert result["model"]["temperature"] == 1.7
+    assert (result["proof"]["scans"], result["proof"]["originals"]) == (40, 40)
+    assert 0 <= result["proof"]["largest_difference"] < TOLERANCE
+    assert [line for line in grey_command.stderr.splitlines() if not line.startswith("prove ")] == []
+
+
+def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: Exported) -> None:
+    assert sorted(path.name for path in exported.folder.iterdir()) == ["model.onnx", "model_card.md"]
+    session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
+    record = exported.run.record
+    answers = set()
+    for height, width in [*SIZES, (1, 1), (200, 3)]:
+        random = np.random.default_rng(height)
+        images = [np.asarray(draw_scan(random, height, width, record.channels)) for _ in range(3)]
+        batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
+        expected = exported.predictor.predict(np.stack([fit(image, record.image_size_px, record.resize) for image in images]))
+        probabilities, features = session.run(None, {"images": batch})
+        np.testing.assert_allclose(probabilities, expected.probabilities, atol=TOLERANCE)
+        np.testing.assert_allclose(features, expected.features, atol=1e-3)
+        answers |= set(expected.probabilities[:, 0].round(2).tolist())
+    # A network that says the same of all would agree with any file.
+    assert len(answers) > 5
+
+
+def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported: Exported) -> None:
+    session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert tuple(json.loads(metadata.pop("classes"))) == CLASSES
+    record = exported.run.record
+    assert metadata == {
+        "channels": str(record.channels),
+        "dataset_fingerprint": record.dataset_fingerprint,
+        "fewscan_version": fewscan.__version__,
+        "image_size_px": "24",
+        "resize": record.resize,
+        "temperature": str(exported.predictor.temperature),
+        "use": "research use only: not a medical device",
+    }
+    content = (exported.folder / "model.onnx").read_bytes()
+    for secret in (b".py", b"site-packages", str(Path.home()).encode() + b"/", b"Jane", str(exported.run.folder).encode()):
+        assert secret not in content
+    (images,) = session.get_inputs()
+    assert (images.shape[1], images.type) == (record.channels, "tensor(uint8)")
+    assert all(isinstance(images.shape[axis], str) for axis in (0, 2, 3))
+
+
+def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
+    proof = prove(exported.model, exported.predictor, exported.dataset)
+    assert proof.largest_difference < TOLERANCE / 10
+    network = exported.run.load_network()
+    network.classifier[-1].weight.data[0] *= 1.1
+    others = [
+        Predictor(exported.run.load_network(), torch.device("cpu"), exported.predictor.temperature * 1.01),
+        Predictor(network, torch.device("cpu"), exported.predictor.temperature),
+    ]
+    for other in others:
+        with pytest.raises(FewscanError, match="is not the run: a probability differs by"):
+            prove(exported.model, other, exported.dataset)
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("grey", "resize"), ("colour", "resize"), ("grey", "nan")])
+def test_another_resizing_or_no_number_at_all_fails_the_proof(
+    kind: str, wrong: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: Run = request.getfixturevalue(kind)
+    predictor = Predictor.of(run)
+    description = ModelDescription.of(run, predictor.temperature)
+    if wrong == "resize":
+        description = description.model_copy(update={"resize": {"pad": "stretch", "stretch": "pad"}[description.resize]})
+    write_weights(predictor, description, tmp_path)
+    model = SavedModel.open(tmp_path)
+    if wrong == "nan":
+        predictor.network.classifier[-1].bias.data[0] = float("nan")
+    with pytest.raises(FewscanError, match="is not the run"):
+        prove(model, predictor, run.open_dataset())
+
+
+class Recorder:
+    """A saved model that remembers what it was asked about."""
+
+    def __init__(self, model: SavedModel) -> None:
+        self.model = model
+        self.images: list[np.ndarray] = []
+
+    def probabilities(self, images: Images) -> Probabilities:
+        self.images += list(images)
+        return self.model.probabilities(images)
+
+
+def test_no_scan_of_the_test_part_is_looked_at(grey: Run, tmp_path: Path) -> None:
+    predictor, dataset = Predictor.of(grey), grey.open_dataset()
+    write_weights(predictor, ModelDescription.of(grey, predictor.temperature), tmp_path)
+    recorder = Recorder(SavedModel.open(tmp_path))
+    prove(recorder, predictor, dataset)
+    seen = {fit(image, 24, "pad").tobytes() for image in recorder.images}
+    assert seen == {dataset.pixels[row].tobytes() for row in dataset.rows("labeled", "unlabeled", "validation")}
+    assert not seen & {dataset.pixels[row].tobytes() for row in dataset.rows("test")}
+
+
+def test_scans_whose_files_are_gone_or_another_are_compared_as_they_are_stored(tmp_path: Path) -> None:
+    run = make_run(tmp_path, channels=1, resize="stretch", encoder={"width": 16}, temperature=1.0)
+    dataset = run.open_dataset()
+    rows = dataset.rows("labeled", "unlabeled", "validation")
+    files = [tmp_path / "scans" / path for path in dataset.manifest.loc[rows, "path"]]
+    files[0].unlink()
+    files[1].write_bytes(files[2].read_bytes())
+    files[3].write_text("not a picture")
+    exported = fewscan.export(run, format="safetensors", out=tmp_path / "first")
+    assert (exported.proof.scans, exported.proof.originals) == (40, 37)
+    shutil.rmtree(tmp_path / "scans")
+    exported = fewscan.export(run, format="safetensors", out=tmp_path / "second")
+    assert (exported.proof.scans, exported.proof.originals) == (40, 0)
+    assert "as the dataset stores them" in str(exported.proof)
+    assert "the resizing was not compared" in (tmp_path / "second" / "model_card.md").read_text()
+
+
+def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: Path) -> None:
+    row = int(exported.dataset.rows("labeled")[0])
+    scan = exported.run.folder.parent / "scans" / str(exported.dataset.manifest.loc[row, "path"])
+    found = run_code(exported.folder, scan, tmp_path / "elsewhere")
+    expected = exported.predictor.predict(exported.dataset.pixels, np.array([row])).probabilities[0]
+    assert tuple(found) == CLASSES
+    np.testing.assert_allclose(list(found.values()), expected, atol=TOLERANCE)
+
+
+def test_weights_are_a_copy_of_the_runs_and_open_without_it(grey: Run, tmp_path: Path) -> None:
+    exported = fewscan.export(grey, format="safetensors", out=tmp_path / "weights")
+    assert exported.files == ("model.json", "model.safetensors")
+    assert (tmp_path / "weights" / "model.safetensors").read_bytes() == (grey.folder / "model.safetensors").read_bytes()
+    dataset = grey.open_dataset()
+    row = int(dataset.rows("labeled")[0])
+    scan = grey.folder.parent / "scans" / str(dataset.manifest.loc[row, "path"])
+    expected = Predictor.of(grey).predict(dataset.pixels, np.array([row])).probabilities[0]
+    found = run_code(tmp_path / "weights", scan, tmp_path / "elsewhere")
+    np.testing.assert_allclose(list(found.values()), expected, atol=1e-6)
+    model = SavedModel.open(tmp_path / "elsewhere")
+    assert model.description == exported.model
+    np.testing.assert_allclose(model.probabilities([read_image(scan).pixels])[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("damage", ["no weights", "half the weights", "no description", "cut description", "a list"])
+def test_saved_weights_that_are_damaged_are_refused(damage: str, grey: Run, tmp_path: Path) -> None:
+    predictor = Predictor.of(grey)
+    write_weights(predictor, ModelDescription.of(grey, 1.0), tmp_path)
+    weights, description = tmp_path / "model.safetensors", tmp_path / "model.json"
+    match damage:
+        case "no weights":
+            weights.unlink()
+        case "half the weights":
+            weights.write_bytes(weights.read_bytes()[:5000])
+        case "no description":
+            description.unlink()
+        case "cut description":
+            description.write_text(description.read_text()[:50])
+        case "a list":
+            description.write_text("[]")
+    with pytest.raises(FewscanError, match="fewscan export RUN --format safetensors"):
+        SavedModel.open(tmp_path)
+
+
+def test_where_the_proof_fails_nothing_is_left_behind(grey: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hotter(predictor: Predictor, description: ModelDescription, folder: Path) -> None:
+        write_weights(predictor, description.model_copy(update={"temperature": 2 * description.temperature}), folder)
+
+    monkeypatch.setattr(exporting, "write_weights", hotter)
+    with pytest.raises(FewscanError, match="nothing was written"):
+        fewscan.export(grey, format="safetensors", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_exported_is_refused_before_anything_is_written(
+    grey: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(FewscanError, match="unknown format 'onx': did you mean 'onnx'"):
+        fewscan.export(grey, format="onx", out=out)  # type: ignore[arg-type]
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(grey.folder, unfinished, ignore=shutil.ignore_patterns("model.safetensors", "export-*"))
+    with pytest.raises(FewscanError, match="--resume"):
+        fewscan.export(unfinished, out=out)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "onnxscript", None)
+        with pytest.raises(FewscanError, match=r"pip install 'fewscan\[onnx\]'"):
+            fewscan.export(grey, out=out)
+        with pytest.raises(FewscanError, match=r"pip install 'fewscan\[onnx\]'"):
+            OnnxModel(tmp_path / "model.onnx")
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(FewscanError, match="exists already"):
+        fewscan.export(grey, format="safetensors", out=out)
