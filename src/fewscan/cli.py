@@ -242,7 +242,7 @@ def calibrate(
 ) -> None:
     """Make probabilities mean what they say, and give decisions their ground: labelled images that the run has not learnt from.
 
-    With 100 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
+    With 50 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
     trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on.
     The test part has no share in it.
 

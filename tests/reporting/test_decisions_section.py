@@ -76,7 +76,7 @@ def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Dataset
     evaluate(copy, dataset)
     page = write_report(copy, dataset).read_text()
     assert "fewscan calibrate RUN" in page
-    assert page.count("nothing is accepted: the run is not calibrated") == len(TARGET_ERRORS)
+    assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39; first") == len(TARGET_ERRORS)
 
 
 def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Dataset]) -> None:

@@ -15,7 +15,7 @@ from fewscan.evaluation.metrics import calibration_error
 from fewscan.training.run import Run
 
 # A validation part of so many images is held out enough; with fewer, all labels are, in turn.
-ENOUGH_VALIDATION_IMAGES = 100
+ENOUGH_VALIDATION_IMAGES = 50
 FOLDS = 5
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
-from fewscan.data.readers import Pixels, UnreadableImage, read_image
+from fewscan.data.formats.image import Pixels
+from fewscan.data.readers import UnreadableImage, read_image
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.progress import track

@@ -1,6 +1,7 @@
 """The rule by which a run labels scans: accept, review or unlike, and which classes a scan may have."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.special import softmax
 
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
@@ -43,7 +45,8 @@ class Grounds:
     likeness: Likeness
     held_out: HeldOut | None  # one image of a group, and none that is unlike; None where the run is not calibrated
     trustworthy: bool  # whether no copies of held-out images can have been learnt from
-    calibrate: str  # the command that would calibrate the run
+    source: str | None  # of the held-out images; None where the run is not calibrated
+    run_folder: Path
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
@@ -58,7 +61,9 @@ class Grounds:
             # New scans that are unlike are not accepted, so such images do not speak for those that are.
             alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
             held_out = held_out.take(alike).one_a_group()
-        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", f"fewscan calibrate {run.folder}")
+        calibration = Calibration.load(run)
+        source = None if calibration is None else calibration.source
+        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", source, run.folder)
 
     def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
         """Return the rule for a target error and a coverage, both in (0, 1).
@@ -69,9 +74,12 @@ class Grounds:
             if not 0 < share < 1:
                 raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
         if self.held_out is None:
-            reason = f"nothing is accepted, and no class is ruled out: the run is not calibrated; run '{self.calibrate}' first"
+            advice = f"run 'fewscan calibrate {self.run_folder}' first"
+            reason = f"nothing is accepted, and no class is ruled out: the run is not calibrated; {advice}"
             return DecisionRule(self.predictor, self.likeness, None, None, (reason,))
         threshold, accepting = _threshold(self.held_out, target_error)
+        if threshold is None and self.source == "validation":
+            accepting += f", or hold out all labels in turn with 'fewscan calibrate {self.run_folder} --folds 5'"
         inclusion, including = _inclusion(self.held_out, coverage)
         reasons = [accepting, including]
         if not self.trustworthy:
@@ -110,7 +118,7 @@ def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]
     if len(images.rows) < needed:
         return None, (
             f"nothing is accepted: an error of {target_error:g} needs at least {needed} independent held-out images to be "
-            f"supported, and there are {len(images.rows)}; label more images, or give a larger --target-error"
+            f"supported, and there are {len(images.rows)}; label more images, give a larger --target-error"
         )
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
@@ -118,7 +126,7 @@ def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]
     if threshold is None:
         return None, (
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
-            f"of {target_error:g}; label more images, or give a larger --target-error"
+            f"of {target_error:g}; label more images, give a larger --target-error"
         )
     return threshold, (
         f"labels are accepted from a score of {threshold:.3f} on: {len(images.rows)} independent held-out images support an "

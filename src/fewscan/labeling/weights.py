@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from fewscan.atomic import write_text
-from fewscan.data.readers import Pixels, fit
+from fewscan.data.formats.image import Pixels
+from fewscan.data.readers import fit
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.description import ModelDescription

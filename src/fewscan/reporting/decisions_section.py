@@ -59,7 +59,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
         error = float((~right[accepted]).mean()) if accepted.any() else None
         share = None if rule.threshold is None else float(accepted.mean())
         # The rule's own words name the run's folder, which a page does not.
-        reason = "nothing is accepted: the run is not calibrated" if grounds.held_out is None else rule.reasons[0]
+        reason = rule.reasons[0].replace(str(run.folder), "RUN")
         promises.append(Promise(target_error, reason, rule.threshold, share, error))
     curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
     if evaluation.temperature != 1:
