@@ -320,7 +320,9 @@ def label(
 @app.command()
 def explain(
     run: RunFolder,
-    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="One scan; leave it out with --check.")] = None,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
     class_name: Annotated[
         str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")

@@ -79,6 +79,21 @@ def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_datas
         explain_scan(run, split_dataset, tmp_path / "nowhere.png")
 
 
+def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
+    run: Run, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    pages = [PIL.Image.fromarray(split_dataset.pixels[row, 0]) for row in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    evidence = explain_scan(run, split_dataset, tmp_path / "pages.tif#page=2")
+    np.testing.assert_array_equal(evidence.pixels, split_dataset.pixels[1])
+    with pytest.raises(FewscanError, match="more than one image"):
+        explain_scan(run, split_dataset, tmp_path / "pages.tif")
+    pages[2].save(tmp_path / "scan#page=2.png")
+    np.testing.assert_array_equal(
+        explain_scan(run, split_dataset, tmp_path / "scan#page=2.png").pixels, split_dataset.pixels[2]
+    )
+
+
 def test_the_summary_names_rows_and_never_files(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()

@@ -18,7 +18,7 @@ from fewscan.data.formats.recognition import opened, recognise, silenced
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile
 
-__all__ = ["Image", "UnreadableImage", "fit", "read_image", "read_images"]
+__all__ = ["Image", "UnreadableImage", "fit", "locate", "read_image", "read_images"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = No
     if isinstance(result, UnreadableImage):
         raise result
     return result
+
+
+def locate(path: Path) -> tuple[Path, str | None]:
+    """Return the file, and which image in it, that `FILE#PART` names; a file whose own name holds `#` goes first."""
+    if "#" not in path.name or path.exists():
+        return path, None
+    name, _, part = path.name.rpartition("#")
+    return path.with_name(name), part
 
 
 def read_images(

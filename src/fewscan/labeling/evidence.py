@@ -10,7 +10,8 @@ import torch
 
 from fewscan.config import nearest
 from fewscan.data.dataset import Dataset
-from fewscan.data.readers import UnreadableImage, read_images
+from fewscan.data.readers import UnreadableImage, locate, read_images
+from fewscan.data.sources import ScanFile
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.attribution import HeatMap, heat_map
@@ -90,9 +91,11 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
 def _read(run: Run, path: Path) -> Pixels:
     """Return the scan as the run's dataset would hold it."""
     record = run.record
-    (image,) = read_images([path], size_px=record.image_size_px, resize=record.resize, channels=record.channels, workers=1)
+    file, part = locate(path)
+    scan = ScanFile(source="", relative=path.name, path=file, part=part)
+    (image,) = read_images([scan], size_px=record.image_size_px, resize=record.resize, channels=record.channels, workers=1)
     if isinstance(image, UnreadableImage):
-        raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one scan")
+        raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one image, such as FILE#frame=3")
     return image.pixels
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.data.formats.image import Pixels
-from fewscan.data.readers import UnreadableImage, read_image
+from fewscan.data.readers import UnreadableImage, locate, read_image
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.progress import track
@@ -87,7 +87,8 @@ def _originals(dataset: Dataset, rows: npt.NDArray[np.int64]) -> Iterator[tuple[
     columns = dataset.manifest.loc[rows, ["source", "path", "pixels_sha256"]]
     for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
         try:
-            image = read_image(folders[source] / path, dataset.description.channels)
+            file, part = locate(folders[source] / path)
+            image = read_image(file, dataset.description.channels, part=part)
         except UnreadableImage:
             yield position, None
         else:
