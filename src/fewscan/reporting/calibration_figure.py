@@ -78,13 +78,14 @@ def decision_curve(shares: Scores, errors: Scores, rules: Sequence[Accepted], th
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.4, 4.6), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.4, 5.2), dpi=150, layout="constrained")
     return figure, figure.subplots()
 
 
 def _finished(figure: Figure, axes: Axes, theme: Theme) -> str:
     prepare_axes(axes, theme)
-    axes.legend(loc="upper left", frameon=False, labelcolor=INK[theme], fontsize=9)
+    # Below, where it hides nothing; one name a line, since these are long.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, labelcolor=INK[theme], fontsize=9)
     file = io.BytesIO()
     figure.savefig(file, format="png", transparent=True)
     return png_uri(file.getvalue())

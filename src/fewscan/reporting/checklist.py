@@ -175,9 +175,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
         score, flow, classes = "", "not evaluated yet", ""
     else:
         score = f"accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
-        flow = (
-            f"{evaluation.test_images:,} test images in {evaluation.test_groups:,} groups; the numbers of all parts stand below"
-        )
+        flow = f"{evaluation.test_images:,} test images in {evaluation.test_groups:,} groups; all parts stand above"
         classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes with heat maps"
     calibrated = "not calibrated"
     if calibration is not None:
