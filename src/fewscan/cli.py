@@ -163,9 +163,7 @@ def split(
     ]
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
-    _finish(
-        as_json, result.model_dump(mode="json"), lines, f"fewscan train {dataset} --method supervised --out runs/supervised"
-    )
+    _finish(as_json, result.model_dump(mode="json"), lines, f"fewscan train {dataset}")
 
 
 @app.command()
