@@ -20,8 +20,8 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.phantoms import PracticeScan, write_practice_scans
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import heat_map
-from fewscan.labeling.evidence_check import hiding_check, top_tenth
+from fewscan.explaining.attribution import heat_map
+from fewscan.explaining.evidence_check import hiding_check, top_tenth
 from fewscan.progress import track
 from fewscan.training.run import Run
 

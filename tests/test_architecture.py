@@ -14,7 +14,7 @@ FLOORS = [
     {"methods"},
     {"training"},
     {"evaluation"},
-    {"labeling"},
+    {"labeling", "explaining", "exporting"},
     {"comparison"},
     {"reporting"},
     {"api"},

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fewscan.data.formats.slices import Plane
     from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.evaluate import Evaluation
-    from fewscan.labeling.evidence import Evidence
-    from fewscan.labeling.evidence_check import EvidenceCheck
-    from fewscan.labeling.export import Export, ExportFormat
+    from fewscan.explaining.evidence import Evidence
+    from fewscan.explaining.evidence_check import EvidenceCheck
+    from fewscan.exporting.export import Export, ExportFormat
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
@@ -180,7 +180,7 @@ def explain(
     The map is about the predicted class, or about `class_name`.
     """
     from fewscan.atomic import refuse_existing
-    from fewscan.labeling.evidence import explain_scan
+    from fewscan.explaining.evidence import explain_scan
     from fewscan.reporting.evidence_figure import write_figure
 
     refuse_existing(Path(out))
@@ -193,9 +193,9 @@ def explain(
 def check_evidence(run: str | Path | Run, *, data: str | Path | None = None) -> EvidenceCheck:
     """Open the sealed test part, and check on it whether heat maps mean something and whether the score lives on the border.
 
-    Writes `evidence.json` into the run; see `fewscan.labeling.evidence_check`.
+    Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`.
     """
-    from fewscan.labeling import evidence_check
+    from fewscan.explaining import evidence_check
 
     opened = _run(run)
     return evidence_check.check_evidence(opened, opened.open_dataset(data))
@@ -218,10 +218,10 @@ def export(
 ) -> Export:
     """Write a finished run as files that others can use, with a model card, into a new folder (`export-FORMAT` in the run's).
 
-    The folder appears only where the files say of scans what the run says; see `fewscan.labeling.proof.prove`.
+    The folder appears only where the files say of scans what the run says; see `fewscan.exporting.proof.prove`.
     """
     from fewscan.atomic import new_folder, writing
-    from fewscan.labeling.export import check_format, export_model
+    from fewscan.exporting.export import check_format, export_model
     from fewscan.reporting.model_card import write_model_card
 
     check_format(format)

@@ -16,8 +16,8 @@ from fewscan.progress import say
 if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
     from fewscan.comparison.results import Results
-    from fewscan.labeling.evidence import Evidence
-    from fewscan.labeling.evidence_check import EvidenceCheck
+    from fewscan.explaining.evidence import Evidence
+    from fewscan.explaining.evidence_check import EvidenceCheck
 
 app = typer.Typer(
     add_completion=False,

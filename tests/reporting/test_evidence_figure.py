@@ -6,7 +6,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 from PIL import Image
 
-from fewscan.labeling.evidence import NEIGHBORS, Evidence, Neighbor
+from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor
 from fewscan.reporting.evidence_figure import (
     COLORS,
     PAIR_GAP_PX,

@@ -9,9 +9,9 @@ from fewscan.data.splits import split
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
-from fewscan.labeling.description import ModelDescription
-from fewscan.labeling.export import Export
-from fewscan.labeling.proof import Proof
+from fewscan.exporting.description import ModelDescription
+from fewscan.exporting.export import Export
+from fewscan.exporting.proof import Proof
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.rendering import markdown
 from fewscan.training.run import Run

@@ -11,7 +11,6 @@ from scipy.special import log_softmax, softmax
 
 from fewscan.atomic import write_text
 from fewscan.config import Settings
-from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
 from fewscan.training.run import Run
 
@@ -38,13 +37,7 @@ class Calibration(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's calibration, or None where it has none."""
-        path = run.folder / CALIBRATION_FILE
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder}' again") from None
+        return run.stored(CALIBRATION_FILE, cls, f"fewscan calibrate {run.folder}")
 
     def save(self, folder: Path) -> None:
         """Write `calibration.json` into the run's folder."""

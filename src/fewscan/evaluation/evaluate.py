@@ -12,7 +12,6 @@ from scipy.special import softmax
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
-from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error, confusion, scores
@@ -61,13 +60,7 @@ class Evaluation(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's evaluation, or None where it has not been evaluated."""
-        path = run.folder / EVALUATION_FILE
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise FewscanError(f"{path} is damaged: run 'fewscan evaluate {run.folder}' again") from None
+        return run.stored(EVALUATION_FILE, cls, f"fewscan evaluate {run.folder}")
 
 
 def evaluate(run: Run, dataset: Dataset) -> Evaluation:

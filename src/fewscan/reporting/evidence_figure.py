@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from fewscan.atomic import replaced_file, writing
-from fewscan.labeling.attribution import HeatMap
-from fewscan.labeling.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
+from fewscan.explaining.attribution import HeatMap
+from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
 from fewscan.reporting.figures import GRID, INK
 
 DPI = 150

@@ -6,7 +6,7 @@ from fewscan.atomic import write_text
 from fewscan.data.dataset import Dataset
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.labeling.export import Export
+from fewscan.exporting.export import Export
 from fewscan.reporting.rendering import render
 from fewscan.training.run import Run
 

@@ -15,8 +15,8 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import heat_map
-from fewscan.labeling.evidence_check import EvidenceCheck
+from fewscan.explaining.attribution import heat_map
+from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 import yaml
@@ -31,6 +31,8 @@ MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 OPENINGS_FILE = "test_openings.jsonl"
+
+Stored = TypeVar("Stored", bound=Settings)
 
 # Whose versions a run notes.
 PACKAGES = ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")
@@ -178,6 +180,19 @@ class Run:
         except (SafetensorError, OSError, RuntimeError):
             raise FewscanError(f"{self.folder / MODEL_FILE} is damaged or cut short: train again") from None
         return network.eval()
+
+    def stored(self, name: str, kind: type[Stored], command: str) -> Stored | None:
+        """Return what a verb wrote into the run as the JSON file `name`, or None where it has not.
+
+        Raises FewscanError, with the `command` that writes it anew, where it is damaged.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        try:
+            return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise FewscanError(f"{path} is damaged: run '{command}' again") from None
 
     def note_test_opening(self, purpose: str) -> int:
         """Write down that the test part is opened, and return how often it has been."""

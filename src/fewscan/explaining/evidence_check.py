@@ -11,11 +11,10 @@ from scipy import ndimage
 from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
-from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import HeatMap, heat_map
+from fewscan.explaining.attribution import HeatMap, heat_map
 from fewscan.progress import track
 from fewscan.training.run import Run
 
@@ -70,13 +69,7 @@ class EvidenceCheck(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's check, or None where it has not been made."""
-        path = run.folder / EVIDENCE_FILE
-        if not path.is_file():
-            return None
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise FewscanError(f"{path} is damaged: run 'fewscan explain {run.folder} --check' again") from None
+        return run.stored(EVIDENCE_FILE, cls, f"fewscan explain {run.folder} --check")
 
     def save(self, folder: Path) -> None:
         """Write `evidence.json` into the run's folder."""

@@ -12,7 +12,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.evidence_check import (
+from fewscan.explaining.evidence_check import (
     EVIDENCE_FILE,
     EvidenceCheck,
     check_evidence,

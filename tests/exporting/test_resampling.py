@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fewscan.data.dataset import Resize
 from fewscan.data.readers import fit, read_image
-from fewscan.labeling.resampling import resampled
+from fewscan.exporting.resampling import resampled
 
 SIDES = st.integers(1, 200)
 

@@ -9,10 +9,10 @@ from fewscan.config import Settings, nearest
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.description import ModelDescription
-from fewscan.labeling.onnx_model import ONNX_FILE, OnnxModel, require_onnx, write_onnx
-from fewscan.labeling.proof import ExportedModel, Proof, prove
-from fewscan.labeling.weights import SavedModel, write_weights
+from fewscan.exporting.description import ModelDescription
+from fewscan.exporting.onnx_model import ONNX_FILE, OnnxModel, require_onnx, write_onnx
+from fewscan.exporting.proof import ExportedModel, Proof, prove
+from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.training.run import Run
 
 ExportFormat = Literal["onnx", "safetensors"]

@@ -21,11 +21,11 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling import export as exporting
-from fewscan.labeling.description import ModelDescription
-from fewscan.labeling.onnx_model import OnnxModel
-from fewscan.labeling.proof import TOLERANCE, Images, Probabilities, prove
-from fewscan.labeling.weights import SavedModel, write_weights
+from fewscan.exporting import export as exporting
+from fewscan.exporting.description import ModelDescription
+from fewscan.exporting.onnx_model import OnnxModel
+from fewscan.exporting.proof import TOLERANCE, Images, Probabilities, prove
+from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 

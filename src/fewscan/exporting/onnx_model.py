@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from fewscan.data.dataset import Resize
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.description import ModelDescription
-from fewscan.labeling.proof import Images, Probabilities
-from fewscan.labeling.resampling import resampled
+from fewscan.exporting.description import ModelDescription
+from fewscan.exporting.proof import Images, Probabilities
+from fewscan.exporting.resampling import resampled
 from fewscan.methods.views import plain
 from fewscan.models.network import Network
 

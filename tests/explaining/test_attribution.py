@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import heat_map, log_odds
+from fewscan.explaining.attribution import heat_map, log_odds
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs

@@ -14,8 +14,8 @@ from fewscan.data.formats.image import Pixels
 from fewscan.data.readers import fit
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.description import ModelDescription
-from fewscan.labeling.proof import Images, Probabilities
+from fewscan.exporting.description import ModelDescription
+from fewscan.exporting.proof import Images, Probabilities
 
 WEIGHTS_FILE = "model.safetensors"
 DESCRIPTION_FILE = "model.json"

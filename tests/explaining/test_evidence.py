@@ -9,8 +9,8 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import heat_map
-from fewscan.labeling.evidence import NEIGHBORS, Evidence, explain_scan
+from fewscan.explaining.attribution import heat_map
+from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
 from fewscan.training.run import Run
 
 

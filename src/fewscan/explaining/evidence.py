@@ -14,7 +14,7 @@ from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.attribution import HeatMap, heat_map
+from fewscan.explaining.attribution import HeatMap, heat_map
 from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
 
