@@ -117,7 +117,6 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
     accepted, unlike = decisions == "accept", decisions == "unlike"
     return {
         "method": run.settings.method.name,
-        "held_out": len(dataset.rows("validation")),
         "threshold": rule.threshold,
         "test": len(rows),
         "accuracy": 100 * right.mean(),
@@ -149,8 +148,10 @@ def main() -> None:
     lines = []
     for seed in arguments.seeds:
         run, dataset = trained(arguments.dataset, arguments, seed)
-        rule = Grounds.of(run, dataset).rule(target_error=arguments.target_error, coverage=arguments.coverage)
+        grounds = Grounds.of(run, dataset)
+        rule = grounds.rule(target_error=arguments.target_error, coverage=arguments.coverage)
         line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}
+        line |= {"held_out": grounds.source, "held_out_images": len(grounds.held_out.rows)}
         line |= scored(run, dataset, rule)
         for kind, images in no_scans(run, arguments.pictures).items():
             decisions = np.array(rule.decide(images).decisions)
