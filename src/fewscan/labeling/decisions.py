@@ -10,7 +10,7 @@ from scipy.stats import beta
 CONFIDENCE = 0.9
 # Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
 # already forbids all, and at many the least sure ones do; each begins with its part of what we may be wrong by.
-STARTS = (0.2, 0.4, 0.6, 0.8)
+STARTS = (0.25, 0.5, 0.75)
 
 Scores = npt.NDArray[np.float32]
 
