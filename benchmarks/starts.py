@@ -53,7 +53,7 @@ def main() -> None:
             shares = np.array(accepted)
             something = int((shares > 0).sum())
             print(
-                f"{images} images, starts {starts}: accepted {100 * shares.mean():.0f} %, something in {something} of {DRAWS} draws, "
+                f"{images} images, starts {starts}: accepted {100 * shares.mean():.0f} %, something in {something} of {DRAWS}, "
                 f"more wrong than asked in {broken}"
             )
 
