@@ -49,7 +49,9 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
         manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
         manifest["width_px"] = manifest["height_px"] = size_px
         manifest = manifest.astype(MANIFEST_DTYPES)
-        folder = tmp_path_factory.mktemp("dataset")
+        # A parent of its own, since tests put things beside a dataset.
+        folder = tmp_path_factory.mktemp("made") / "dataset"
+        folder.mkdir()
         np.save(folder / PIXELS_FILE, pixels)
         write_manifest(folder, manifest)
         description = DatasetDescription(
