@@ -21,7 +21,8 @@ import PIL.Image
 import pytest
 
 from fewscan.data.kaggle import KAGGLE_SETS
-from fewscan.data.sources import list_scans, parse_sources
+from fewscan.data.listing import list_scans
+from fewscan.data.sources import parse_sources
 from fewscan.errors import FewscanError
 
 pytest.importorskip("kagglehub", reason="kagglehub is an extra: pip install 'fewscan[kaggle]'")

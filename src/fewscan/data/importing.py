@@ -27,8 +27,10 @@ from fewscan.data.dataset import (
     write_manifest,
 )
 from fewscan.data.formats.slices import Plane, Slices
+from fewscan.data.label_tables import LabelColumns
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import UnreadableImage, read_images
-from fewscan.data.sources import LabelColumns, ScanFile, Source, list_scans, parse_sources
+from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
 from fewscan.progress import track
 

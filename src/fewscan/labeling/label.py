@@ -16,8 +16,9 @@ import fewscan
 from fewscan.atomic import refuse_existing, writing
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import UnreadableImage, read_images
-from fewscan.data.sources import list_scans, parse_sources
+from fewscan.data.sources import parse_sources
 from fewscan.labeling.rule import DecisionRule, Grounds
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, require_table_name
 from fewscan.progress import say, track

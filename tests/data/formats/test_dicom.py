@@ -19,8 +19,9 @@ from fewscan.data.formats.dicom import contents
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.recognition import silenced
 from fewscan.data.formats.slices import Slices
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import Image, read_image, read_images
-from fewscan.data.sources import ScanFile, Source, list_scans
+from fewscan.data.sources import ScanFile, Source
 
 SHIPPED = Path(pydicom.data.__file__).parent / "test_files"
 FILES = sorted(path for path in SHIPPED.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))

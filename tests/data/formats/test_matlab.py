@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import Image, read_image, read_images
-from fewscan.data.sources import ScanFile, Source, list_scans
+from fewscan.data.sources import ScanFile, Source
 
 IMAGE = np.random.default_rng(0).integers(0, 3000, (20, 30)).astype(np.int16)
 USERBLOCK_BYTES = 512

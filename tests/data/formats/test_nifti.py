@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fewscan.data import readers
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.slices import Slices
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import Image, read_image, read_images
-from fewscan.data.sources import ScanFile, Source, list_scans
+from fewscan.data.sources import ScanFile, Source
 
 SHIPPED = Path(nibabel.__file__).parent / "tests" / "data"
 # Where the displayed row and column axes of each plane lie in a canonical volume, and which axis the slices are counted on.

@@ -5,8 +5,9 @@ import PIL.Image
 import pytest
 
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.listing import list_scans
 from fewscan.data.readers import read_image, read_images
-from fewscan.data.sources import Source, list_scans
+from fewscan.data.sources import Source
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

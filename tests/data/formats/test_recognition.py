@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from fewscan.data.formats import recognition
-from fewscan.data.sources import Source, list_scans
+from fewscan.data.listing import list_scans
+from fewscan.data.sources import Source
 from fewscan.errors import FewscanError
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fewscan.data.sources import LabelColumns, ScanFile, Source, list_scans, parse_sources
+from fewscan.data.label_tables import LabelColumns
+from fewscan.data.listing import list_scans
+from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
 
 
