@@ -1,0 +1,138 @@
+"""The verb compare: several methods, seeds, protocols, and budgets of labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, listed, parsed_settings
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.comparison.budgets import LabelEfficiency
+    from fewscan.comparison.results import Results
+
+
+@app.command()
+def compare(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")
+    ] = None,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
+    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
+    protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
+    recipe: Recipe = "fewscan",
+    labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
+    labels_budget: Annotated[
+        str | None,
+        typer.Option(help="Several budgets of labels, separated by commas: a comparison with each, and scores against labels."),
+    ] = None,
+    test: Annotated[int | None, typer.Option(help="Images in the test part. [default: as in the dataset's split]")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train several methods on the same images and say which is better, and whether that is more than chance.
+
+    Every method is trained with every seed under both protocols, its score taken once on the sealed test part. Stop it at any
+    time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's
+    columns, ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
+
+    batch_size counts labelled and unlabelled images together: 'supervised' takes the labelled ones of such a batch, so that
+    every method makes as many steps.
+
+    Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --recipe study --out comparison epochs=25
+
+    How many labels does it take? With --labels-budget there is such a comparison for every budget, in OUT/labels-N, on the same
+    test images, a smaller budget's labels within a larger one's; label_efficiency.csv, .png and .html set them side by side.
+    The same command goes on where it stopped, and may add budgets.
+
+    Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
+    """
+    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test", "validation")
+    changes = parsed_settings(settings, "compare", not_settings=(*options, "jobs", "train"))
+    if labels_budget is not None and labeled is not None:
+        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
+    asked: dict[str, Any] = {
+        "out": out,
+        "methods": listed(methods) or None,
+        "seeds": _whole_numbers(seeds, "--seeds"),
+        "protocols": listed(protocol),
+        "recipe": recipe,
+        "test": test,
+        "validation": validation,
+        "jobs": jobs,
+        "train": train,
+    }
+    if labels_budget is None:
+        results = api.compare(dataset, labeled=labeled, **asked, **changes)
+        _finish_comparison(results, as_json)
+    else:
+        budgets = _whole_numbers(labels_budget, "--labels-budget")
+        efficiency = api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes)
+        _finish_budgets(efficiency, as_json)
+
+
+def _finish_comparison(results: "Results", as_json: bool) -> None:
+    from fewscan.reporting.comparison_page import PAGE_FILE, headline
+
+    out = results.comparison.folder
+    rows: list[dict[str, Any]] = [
+        {
+            "protocol": row.protocol,
+            "method": row.method,
+            "runs": len(row.runs),
+            "val_p_acc_percent": row.cell("val_p_acc").mean,
+            "similarity_accuracy_percent": row.cell("similarity_accuracy").mean,
+        }
+        for row in results.rows
+    ]
+    page = out / PAGE_FILE
+    lines = [f"{row['protocol']:9} {row['method']:13} {_percent(row['val_p_acc_percent'])}" for row in rows]
+    finish(
+        as_json,
+        {"page": str(page), "headline": headline(results), "rows": rows},
+        [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
+        f"fewscan report {results.comparison.run_folder(results.comparison.plan.trials[0])}",
+    )
+
+
+def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
+    from fewscan.reporting.efficiency import PAGE_FILE, headline
+
+    rows = [point.numbers() for point in efficiency.points]
+    lines = [
+        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {_percent(row['accuracy_percent_mean'])}"
+        for row in rows
+    ]
+    page = efficiency.folder / PAGE_FILE
+    said = headline(efficiency)
+    plan = efficiency.plans[0]
+    finish(
+        as_json,
+        {"page": str(page), "headline": " ".join(said), "rows": rows},
+        [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
+        f"fewscan report {efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0])}",
+    )
+
+
+def _whole_numbers(text: str, option: str) -> list[int]:
+    parts = listed(text)
+    for part in parts:
+        if not part.isdecimal():
+            raise FewscanError(f"{option} takes whole numbers separated by commas, not '{part}'")
+    return [int(part) for part in parts]
+
+
+def _percent(value: float | None) -> str:
+    return "not run" if value is None else f"{value:.1f} %"

@@ -1,0 +1,209 @@
+"""The verbs that take a run: calibrate, evaluate, label, explain, report, export."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, MovedData, RunFolder, app, finish
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.explaining.evidence import Evidence
+    from fewscan.explaining.evidence_check import EvidenceCheck
+
+
+@app.command()
+def calibrate(
+    run: RunFolder,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where validation images are few]"),
+    ] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make probabilities mean what they say, and give decisions their ground: labelled images that the run has not learnt from.
+
+    With 50 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
+    trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on.
+    The test part has no share in it.
+
+    Example: fewscan calibrate runs/mri
+    """
+    result = api.calibrate(run, folds=folds, data=data)
+    lines = [
+        f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
+        f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
+        f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
+    ]
+    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan evaluate {run}")
+
+
+@app.command()
+def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) -> None:
+    """Open the sealed test part and score a run on it, with 95 % intervals.
+
+    Every opening is noted in the run. Use it once per run, when all choices are made.
+    """
+    result = api.evaluate(run, data=data)
+    before = result.calibration_error_before
+    lines = [
+        f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
+        f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}",
+        f"  accuracy                    {result.accuracy.percent}",
+        f"  balanced accuracy           {result.balanced_accuracy.percent}",
+        f"  macro AUROC                 {result.auroc.percent}",
+        f"  calibration error (ECE)     {result.calibration_error.percent}",
+        *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
+        f"  nearest labelled neighbour  {result.nearest_neighbor_accuracy.percent}",
+        f"  similarity to the labelled  {result.similarity_accuracy.percent}",
+    ]
+    study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
+    lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
+    if result.leaking_pairs:
+        lines.append(f"  this split leaks: {result.leaking_pairs} pairs of copies cross its parts, so the score flatters")
+    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def label(
+    run: RunFolder,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabelled ones.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
+    target_error: Annotated[
+        float, typer.Option(help="Accept labels only where held-out images support at most this error among them.")
+    ] = 0.05,
+    coverage: Annotated[float, typer.Option(help="How often the right class is to be among a scan's possible classes.")] = 0.9,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label new scans, and say of each whether to accept its label.
+
+    accept: the label may be taken as it is; among all such labels at most --target-error are wrong (90 % sure, for scans drawn
+    like the held-out images). review: a person should look. unlike: it is like nothing that the run learnt from (no scan of
+    this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
+    Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
+
+    Stop it at any time: the same command goes on.
+
+    Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
+    """
+    result = api.label(run, folder, out=out, target_error=target_error, coverage=coverage, data=data)
+    lines = [
+        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unlike} unlike, "
+        f"{result.unreadable} unreadable",
+        *(f"  {reason}" for reason in result.reasons),
+    ]
+    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def explain(
+    run: RunFolder,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Instead: check on the sealed test part whether such evidence means something.")
+    ] = False,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what a prediction rests on: the scan, a heat map over it, and the five labelled scans most alike to the network.
+
+    The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
+    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right.
+
+    Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
+
+    --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map lower
+    the probability more than hiding a random tenth? And what is left of the score with border and corners in black?
+
+    Example: fewscan explain runs/mydata --check
+    """
+    if check:
+        if image is not None or class_name is not None or out != Path("explanation.png"):
+            raise FewscanError("--check takes no IMAGE, --class or --out: it checks the whole test part and draws nothing")
+        _finish_evidence_check(api.check_evidence(run, data=data), run, as_json)
+    elif image is None:
+        raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
+    else:
+        evidence = api.explain(run, image, out=out, class_name=class_name, data=data)
+        _finish_evidence(evidence, run, out, as_json)
+
+
+def _finish_evidence(evidence: "Evidence", run: Path, out: Path, as_json: bool) -> None:
+    lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
+    lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
+    lines.append("labelled scans most alike (1 - cosine similarity of features):")
+    lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
+    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], f"fewscan explain {run} --check")
+
+
+def _finish_evidence_check(result: "EvidenceCheck", run: Path, as_json: bool) -> None:
+    hiding, shortcut = result.hiding, result.shortcut
+    opened = f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}"
+    lines = [
+        f"{hiding.images} test images of {hiding.groups} groups, {opened}",
+        "the predicted class's probability falls, where a tenth of the scan is hidden,",
+        f"  by the heat map             {hiding.map_drop.percent}",
+        f"  at random                   {hiding.random_drop.percent}",
+        f"  difference                  {hiding.difference.percent}",
+        f"  scans where the map's fall is larger  {hiding.map_larger.percent}",
+        "the score, and with border and corners in black:",
+        f"  accuracy                    {shortcut.accuracy.percent}",
+        f"    masked                    {shortcut.masked_accuracy.percent}",
+        f"    difference                {shortcut.accuracy_difference.percent}",
+        f"  balanced accuracy           {shortcut.balanced_accuracy.percent}",
+        f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
+        f"    difference                {shortcut.balanced_accuracy_difference.percent}",
+    ]
+    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+
+
+@app.command()
+def report(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page to write. [default: RUN/report.html]")] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML page about a run: scans, audit, curves, scores, mistakes, settings."""
+    page = api.report(run, out=out, data=data)
+    finish(as_json, {"page": str(page)}, [f"page: {page}"], f"fewscan label {run} FOLDER --out labels.csv")
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    file_format: Annotated[
+        Literal["onnx", "safetensors"],
+        typer.Option("--format", help="onnx: one file, from pixels to probabilities. safetensors: the weights, for Python."),
+    ] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The folder to make. [default: RUN/export-FORMAT]")] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as files that others can use, with a model card, once they say of scans what the run says.
+
+    onnx makes model.onnx: resizing, normalisation, network, temperature and class names in one file that ONNX Runtime opens
+    from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
+    model.safetensors and model.json. Either has model_card.md beside it: data, protocol, scores with intervals, limits, and
+    a few lines of Python that use it.
+
+    The files are asked about up to 256 scans outside the test part, and the largest difference in probability to the run is
+    printed. With 0.0001 or more nothing is written.
+
+    Example: fewscan export runs/mri --format onnx --out mri-classifier
+    """
+    result = api.export(run, format=file_format, out=out, data=data)
+    lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
+    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")

@@ -1,0 +1,79 @@
+"""The verbs that make a run: train, and methods, which says what there is to train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
+from fewscan.errors import FewscanError
+
+
+@app.command()
+def train(
+    dataset: DatasetFolder,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder to make, or with --resume the one to go on with. [default: runs/DATASET]"),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
+    ] = None,
+    recipe: Recipe = "fewscan",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run, as if nothing had happened.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on a split dataset.
+
+    With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
+    and why, and soon how long it will take.
+
+    Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
+    optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
+
+    Example: fewscan train mri --method joint --out runs/joint epochs=40
+
+    Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
+    those of the whole batch, and every image goes forward twice. Batch normalisation, which resnet_small has, normalises each
+    chunk by itself; study_cnn has none.
+
+    encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
+    encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
+    """
+    from fewscan.training.symptoms import reported_symptoms
+
+    changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
+    method_changes = changes.pop("method", {})
+    if method is None and method_changes:
+        raise FewscanError("settings of a method need its name: give --method")
+    folder = Path("runs") / dataset.resolve().name if out is None else out
+    asked = None if method is None else {"name": method, **method_changes}
+    run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
+    history = run.metrics()
+    symptoms = reported_symptoms(history, run.settings)
+    lines = [f"trained {run.settings.method.name}, epoch {run.settings.epochs} of {run.settings.epochs}: {run.folder}"]
+    finish(
+        as_json,
+        {
+            "run": str(run.folder),
+            "settings": run.settings.model_dump(mode="json"),
+            "last_epoch": history[-1],
+            "symptoms": [symptom._asdict() for symptom in symptoms],
+        },
+        [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
+        f"fewscan evaluate {folder}",
+    )
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> None:
+    """List the ways of learning."""
+    found = api.methods()
+    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], "fewscan train --help")
