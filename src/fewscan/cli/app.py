@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -59,14 +60,19 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def finish(as_json: bool, result: dict[str, Any], lines: list[str], next_command: str) -> None:
-    """Print the result for people or for programs, and for people the command that comes next."""
+def moved(data: Path | None) -> list[str | Path]:
+    """Return the option that says where a run's dataset lies now, for the command that comes next."""
+    return [] if data is None else ["--data", data]
+
+
+def finish(as_json: bool, result: dict[str, Any], lines: list[str], next_command: list[str | Path]) -> None:
+    """Print the result for people or for programs, and for people the command that comes next, given word by word."""
     if as_json:
         typer.echo(json.dumps(result))
         return
     for line in lines:
         typer.echo(line)
-    typer.echo(f"next: {next_command}")
+    typer.echo(f"next: {shlex.join(map(str, next_command))}")
 
 
 def main() -> NoReturn:

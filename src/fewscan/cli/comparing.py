@@ -103,7 +103,7 @@ def _finish_comparison(results: "Results", as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": headline(results), "rows": rows},
         [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        f"fewscan report {results.comparison.run_folder(results.comparison.plan.trials[0])}",
+        ["fewscan", "report", results.comparison.run_folder(results.comparison.plan.trials[0])],
     )
 
 
@@ -122,7 +122,7 @@ def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": " ".join(said), "rows": rows},
         [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
-        f"fewscan report {efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0])}",
+        ["fewscan", "report", efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0])],
     )
 
 

@@ -84,7 +84,7 @@ def import_(
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
         lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan audit {out}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "audit", out])
 
 
 def _old_and_new(pair: str) -> tuple[str, str]:
@@ -108,12 +108,16 @@ def audit(
     Copies are found through changes of contrast, size, crop, mirror and JPEG quality. They and the images of one patient become
     groups that no leak-free split ever cuts. Writes audit.json and audit.html, a page with the pairs as pictures.
     """
+    from fewscan.data.dataset import Dataset
+    from fewscan.data.splits import suggested_sizes
+
     result = api.audit(dataset, similarity=similarity)
+    labeled, test = suggested_sizes(Dataset.open(dataset))
     finish(
         as_json,
         result.counts(),
         [*result.lines(), f"page: {dataset / 'audit.html'}"],
-        f"fewscan split {dataset} --labeled 1235 --test 308",
+        ["fewscan", "split", dataset, "--labeled", str(labeled), "--test", str(test)],
     )
 
 
@@ -141,4 +145,4 @@ def split(
     ]
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan train {dataset}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "train", dataset])

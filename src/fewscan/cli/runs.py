@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, RunFolder, app, finish
+from fewscan.cli.app import AsJson, MovedData, RunFolder, app, finish, moved
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def calibrate(
         f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
         f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan evaluate {run}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "evaluate", run, *moved(data)])
 
 
 @app.command()
@@ -64,7 +64,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs of copies cross its parts, so the score flatters")
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
 
 
 @app.command()
@@ -98,7 +98,7 @@ def label(
         f"{result.unreadable} unreadable",
         *(f"  {reason}" for reason in result.reasons),
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
 
 
 @app.command()
@@ -125,48 +125,51 @@ def explain(
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 
     --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map lower
-    the probability more than hiding a random tenth? And what is left of the score with border and corners in black?
+    the probability more than hiding the same shape elsewhere, at those four of sixteen random places where it changes the scan
+    most? And what is left of the score with border and corners in black?
 
     Example: fewscan explain runs/mydata --check
     """
     if check:
         if image is not None or class_name is not None or out != Path("explanation.png"):
             raise FewscanError("--check takes no IMAGE, --class or --out: it checks the whole test part and draws nothing")
-        _finish_evidence_check(api.check_evidence(run, data=data), run, as_json)
+        _finish_evidence_check(api.check_evidence(run, data=data), run, data, as_json)
     elif image is None:
         raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
     else:
         evidence = api.explain(run, image, out=out, class_name=class_name, data=data)
-        _finish_evidence(evidence, run, out, as_json)
+        _finish_evidence(evidence, run, data, out, as_json)
 
 
-def _finish_evidence(evidence: "Evidence", run: Path, out: Path, as_json: bool) -> None:
+def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool) -> None:
     lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labelled scans most alike (1 - cosine similarity of features):")
     lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
-    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], f"fewscan explain {run} --check")
+    finish(
+        as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], ["fewscan", "report", run, *moved(data)]
+    )
 
 
-def _finish_evidence_check(result: "EvidenceCheck", run: Path, as_json: bool) -> None:
+def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
     hiding, shortcut = result.hiding, result.shortcut
     opened = f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}"
     lines = [
         f"{hiding.images} test images of {hiding.groups} groups, {opened}",
         "the predicted class's probability falls, where a tenth of the scan is hidden,",
-        f"  by the heat map             {hiding.map_drop.percent}",
-        f"  at random                   {hiding.random_drop.percent}",
-        f"  difference                  {hiding.difference.percent}",
+        f"  by the heat map             {hiding.map_drop.points}",
+        f"  elsewhere (see --help)      {hiding.random_drop.points}",
+        f"  difference                  {hiding.difference.points}",
         f"  scans where the map's fall is larger  {hiding.map_larger.percent}",
         "the score, and with border and corners in black:",
         f"  accuracy                    {shortcut.accuracy.percent}",
         f"    masked                    {shortcut.masked_accuracy.percent}",
-        f"    difference                {shortcut.accuracy_difference.percent}",
+        f"    difference                {shortcut.accuracy_difference.points}",
         f"  balanced accuracy           {shortcut.balanced_accuracy.percent}",
         f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
-        f"    difference                {shortcut.balanced_accuracy_difference.percent}",
+        f"    difference                {shortcut.balanced_accuracy_difference.points}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
 
 
 @app.command()
@@ -178,7 +181,12 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a run: scans, audit, curves, scores, mistakes, settings."""
     page = api.report(run, out=out, data=data)
-    finish(as_json, {"page": str(page)}, [f"page: {page}"], f"fewscan label {run} FOLDER --out labels.csv")
+    finish(
+        as_json,
+        {"page": str(page)},
+        [f"page: {page}"],
+        ["fewscan", "label", run, "FOLDER", "--out", "labels.csv", *moved(data)],
+    )
 
 
 @app.command()
@@ -206,4 +214,4 @@ def export(
     """
     result = api.export(run, format=file_format, out=out, data=data)
     lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
-    finish(as_json, result.model_dump(mode="json"), lines, f"fewscan report {run}")
+    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])

@@ -47,6 +47,7 @@ def train(
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
     encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
+    from fewscan.evaluation.calibration import Calibration
     from fewscan.training.symptoms import reported_symptoms
 
     changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
@@ -68,7 +69,7 @@ def train(
             "symptoms": [symptom._asdict() for symptom in symptoms],
         },
         [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
-        f"fewscan evaluate {folder}",
+        ["fewscan", "evaluate" if Calibration.load(run) else "calibrate", folder],
     )
 
 
@@ -76,4 +77,4 @@ def train(
 def methods(as_json: AsJson = False) -> None:
     """List the ways of learning."""
     found = api.methods()
-    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], "fewscan train --help")
+    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], ["fewscan", "train", "--help"])

@@ -15,6 +15,10 @@ from fewscan.errors import FewscanError
 
 Rows = npt.NDArray[np.int64]
 
+# What the published study learnt from and tested on.
+STUDY_LABELS = 1235
+STUDY_TEST_IMAGES = 308
+
 
 def split(
     dataset: Dataset,
@@ -66,6 +70,17 @@ def split(
         fingerprint=split_fingerprint(manifest),
     )
     return dataset.updated(manifest, split=description)
+
+
+def suggested_sizes(dataset: Dataset) -> tuple[int, int]:
+    """Return a budget of labels and a number of test images that suit an audited dataset: the study's, or fewer.
+
+    Counted are labelled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on.
+    """
+    manifest = dataset.manifest.iloc[dataset.usable]
+    known = manifest[manifest["label"].notna() & ~manifest["conflict"]]
+    distinct = int(known["copy_set"].nunique() + known["copy_set"].isna().sum())
+    return max(1, min(STUDY_LABELS, 3 * distinct // 5)), max(1, min(STUDY_TEST_IMAGES, distinct // 5))
 
 
 class _Draw:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.model_selection import GroupKFold
 
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
-from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.held_out import HeldOut, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.training.run import Run
@@ -24,10 +25,14 @@ def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibr
 
     Held out are the images of the validation part where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
     all labelled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test part has no share in it.
-    Raises FewscanError where the run is unfinished, or the labels are too few for two folds.
+    Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation part would
+    replace what a cross-fitting gave.
     """
     if folds is not None and folds < 2:
         raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
+    known = Calibration.load(run)
+    if folds is None and known is not None and known.source == "cross-fitting":
+        raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     if folds is None and has_enough_validation(dataset):
         return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), "validation")
     run.load_network()  # an unfinished run is refused before hours of training
@@ -49,7 +54,7 @@ def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, source: str) -> Ca
             "after": calibration_error(after[positions], labels),
         }
 
-    errors = bootstrap(score, held_out.groups)
+    errors = bootstrap(score, held_out.groups, raised_by_resampling=("before", "after"))
     calibration = Calibration.parse(
         {
             "temperature": fit_temperature(held_out.logits, held_out.labels),
@@ -69,8 +74,13 @@ def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, source: str) -> Ca
 
 def _cross_calibrated(held_out: HeldOut) -> Logits:
     """Return probabilities (N, K), each image's under a temperature that was fitted without its group."""
+    groups = len(np.unique(held_out.groups))
+    if groups < 2:
+        raise FewscanError(
+            "the held-out images are all of one patient or set of copies: keep a larger --validation, or give --folds"
+        )
     probabilities = np.empty_like(held_out.logits)
-    for fold in group_folds(held_out.labels, held_out.groups, FOLDS):
-        others = held_out.take(np.setdiff1d(np.arange(len(held_out.rows)), fold))
+    for rest, fold in GroupKFold(min(FOLDS, groups)).split(held_out.logits, groups=held_out.groups):
+        others = held_out.take(rest)
         probabilities[fold] = softmax(held_out.logits[fold] / fit_temperature(others.logits, others.labels), axis=1)
     return probabilities

@@ -14,7 +14,7 @@ from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import calibration_error, confusion, scores
+from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.probes import nearest_neighbors
@@ -95,7 +95,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
             "similarity_accuracy": float(similarity_hits[positions].mean()),
         }
 
-    intervals = bootstrap(score, dataset.groups[rows])
+    intervals = bootstrap(score, dataset.groups[rows], raised_by_resampling=("calibration_error", "calibration_error_before"))
     last_epoch = run.metrics()[-1]
     counts = confusion(predicted.probabilities, labels)
     evaluation = Evaluation(
@@ -128,18 +128,18 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         val_p_acc=intervals["accuracy"].value,
         dataset_fingerprint=dataset.description.fingerprint,
     )
-    _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities)
+    _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)
     write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json(indent=2) + "\n")
     return evaluation
 
 
-def _write_predictions(
-    path: Path, dataset: Dataset, rows: Rows, probabilities: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-) -> None:
+def _write_predictions(path: Path, dataset: Dataset, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:
     table = pd.DataFrame({"row": rows, "group": dataset.groups[rows]})
     table["label"] = [dataset.classes[label] for label in dataset.labels[rows]]
     table["predicted"] = [dataset.classes[label] for label in probabilities.argmax(axis=1)]
     for number, name in enumerate(dataset.classes):
         table[f"probability_{name}"] = probabilities[:, number]
+    # The largest probability before the temperature: what thresholds are held against.
+    table["score"] = raw.max(axis=1)
     with replaced_file(path) as temporary:
         table.to_csv(temporary, index=False)

@@ -49,25 +49,29 @@ class HeldOut:
         return self.take(np.sort(order[first]))
 
     @classmethod
-    def load(cls, run: Run) -> Self | None:
-        """Return what the run was calibrated on, or None where it was not calibrated."""
+    def load(cls, run: Run, dataset: Dataset) -> Self | None:
+        """Return what the run was calibrated on, or None where it was not calibrated.
+
+        Groups are those that `dataset`, the run's, has today: another audit may have numbered them anew.
+        """
         path = run.folder / HELD_OUT_FILE
         if not path.is_file():
             return None
         classes = run.record.classes
         try:
-            table = pd.read_csv(path)
+            # A class may be called '01' or 'NA': labels are texts, and no word stands for a missing value.
+            table = pd.read_csv(path, dtype={"label": "str"}, keep_default_na=False)
             logits = table[[f"{_LOGIT}{name}" for name in classes]].to_numpy(dtype=np.float32)
             index = {name: number for number, name in enumerate(classes)}
-            labels = np.array([index[name] for name in table["label"].astype(str)], dtype=np.int64)
-            rows, groups = (table[name].to_numpy(dtype=np.int64) for name in ("row", "group"))
+            labels = np.array([index[name] for name in table["label"]], dtype=np.int64)
+            rows = table["row"].to_numpy(dtype=np.int64)
         except (ValueError, KeyError, pd.errors.ParserError):
             raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder}' again") from None
-        return cls(rows, groups, labels, logits)
+        return cls(rows, dataset.groups[rows], labels, logits)
 
     def save(self, folder: Path, classes: tuple[str, ...]) -> None:
         """Write `held_out.csv` into the run's folder."""
-        table = pd.DataFrame({"row": self.rows, "group": self.groups, "label": [classes[label] for label in self.labels]})
+        table = pd.DataFrame({"row": self.rows, "label": [classes[label] for label in self.labels]})
         for number, name in enumerate(classes):
             table[f"{_LOGIT}{name}"] = self.logits[:, number]
         with replaced_file(folder / HELD_OUT_FILE) as temporary:

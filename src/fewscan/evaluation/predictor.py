@@ -36,14 +36,13 @@ class Predictor:
     def of(cls, run: Run) -> Self:
         """Load a finished run, with temperature 1 where it is not calibrated.
 
+        It predicts on the kind of device that the run was trained on, or on the CPU where this machine has none of it.
         Raises FewscanError where it is unfinished or damaged.
         """
         keep_freed_memory()
-        wanted = run.settings.device
-        found = "cuda" if torch.cuda.is_available() else "cpu"
         calibration = Calibration.load(run)
         temperature = 1.0 if calibration is None else calibration.temperature
-        return cls(run.load_network(), torch.device(found if wanted == "auto" else wanted), temperature)
+        return cls(run.load_network(), _device(run.settings.device), temperature)
 
     def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
@@ -51,3 +50,11 @@ class Predictor:
         outputs = predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows))
         probabilities = (outputs.logits / self.temperature).softmax(dim=1)
         return Prediction(probabilities.numpy(), outputs.logits.numpy(), outputs.h.numpy(), outputs.z.numpy())
+
+
+def _device(trained_on: str) -> torch.device:
+    if trained_on in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda")
+    if trained_on == "mps" and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

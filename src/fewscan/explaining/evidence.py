@@ -68,13 +68,16 @@ class Evidence:
 def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None = None) -> Evidence:
     """Explain what `run` predicts for a scan in a file, or what speaks for class `class_name` in it.
 
-    `dataset` is the run's; its labelled scans are the ones compared with. Raises FewscanError where the file cannot be read or
+    `dataset` is the run's; its labelled scans are the ones compared with. A scan that is one of its sealed test images is
+    explained all the same, and noted in the run as an opening. Raises FewscanError where the file cannot be read or
     there is no such class.
     """
     if class_name is not None and class_name not in run.record.classes:
         raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
     pixels = _read(run, image)
     predictor = Predictor.of(run)
+    if (dataset.pixels[dataset.rows("test")] == pixels).all(axis=(1, 2, 3)).any():
+        run.note_test_opening("explain")
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]
     label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)

@@ -51,7 +51,7 @@ def error_bound(errors: int, images: int) -> float:
 
 def images_needed(target_error: float) -> int:
     """Return how many held-out images, all of them right, it takes to support `target_error` at all."""
-    return math.ceil(math.log(_mistrust()) / math.log(1 - target_error))
+    return math.ceil(math.log(_mistrust()) / math.log1p(-target_error))
 
 
 def inclusion_threshold(own: Scores, coverage: float) -> float | None:

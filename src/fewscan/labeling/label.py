@@ -18,13 +18,19 @@ from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.data.listing import list_scans
 from fewscan.data.readers import UnreadableImage, read_images
-from fewscan.data.sources import parse_sources
+from fewscan.data.sources import ScanFile, parse_sources
 from fewscan.labeling.rule import DecisionRule, Grounds
-from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, require_table_name
+from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, partial_folder, require_table_name
 from fewscan.progress import say, track
+from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
 
 BLOCK_SCANS = 256
+
+_LEARNT_FROM = (
+    "these scans were learnt from, if without a label, so the run may be surer of them than of new ones: the promise is for "
+    "new scans"
+)
 
 Item = TypeVar("Item")
 # A scan as the run's dataset would hold it, (C, S, S), or why there is none.
@@ -49,11 +55,16 @@ class LabelSummary(Settings):
 
 @dataclass(frozen=True)
 class _Scans:
-    """What is to be labelled: unique names, and a way to read those at some positions, in their order."""
+    """What is to be labelled: unique names, and a way to read those at some positions, in their order.
+
+    `version` changes where the scans do. `groups`: theirs in the run's dataset, where it has learnt from them.
+    """
 
     described: str
+    version: str
     names: Sequence[str]
     read: Callable[[Sequence[int]], Generator[Pixels, None, None]]
+    groups: Rows | None = None
 
 
 def label_folder(
@@ -64,11 +75,14 @@ def label_folder(
     Columns: path, label, probability of every class, score, possible classes, decision, reason. `dataset` is the run's: what
     the run learnt from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
     keeps a row, with the reason.
-    Raises FewscanError where the folder cannot be read, `out` exists, or its table was begun by another call.
+    Raises FewscanError where the folder or one in it cannot be read, a format needs a package that is not installed, `out`
+    exists, or its table was begun by another call, on other files, or is being written by one.
     """
     require_table_name(out)
     refuse_existing(out)
-    files = list_scans(parse_sources([], [str(folder)]), slices=dataset.description.slices)
+    listed = list_scans(parse_sources([], [str(folder)]), slices=dataset.description.slices)
+    # Where the table grows inside the folder, its parts are no scans.
+    files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
 
     def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
         record = run.record
@@ -78,14 +92,17 @@ def label_folder(
             for image in images:
                 yield image if isinstance(image, UnreadableImage) else image.pixels
 
-    scans = _Scans(str(folder.resolve()), [file.relative for file in files], read)
+    scans = _Scans(str(folder.resolve()), _version(files), [file.relative for file in files], read)
     return _label(run, dataset, scans, out, target_error, coverage)
 
 
 def label_unlabeled(
     run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
 ) -> LabelSummary:
-    """Label the dataset's own unlabelled scans; otherwise as `label_folder`."""
+    """Label the dataset's own unlabelled scans; otherwise as `label_folder`.
+
+    The run may have learnt from them, so none of them is asked for as being like itself or its copies.
+    """
     require_table_name(out)
     refuse_existing(out)
     rows = dataset.rows("unlabeled")
@@ -95,7 +112,8 @@ def label_unlabeled(
         for position in positions:
             yield dataset.pixels[rows[position]]
 
-    scans = _Scans("the dataset's unlabelled scans", list(paths), read)
+    version = dataset.require_split().fingerprint
+    scans = _Scans("the dataset's unlabelled scans", version, list(paths), read, dataset.groups[rows])
     return _label(run, dataset, scans, out, target_error, coverage)
 
 
@@ -103,6 +121,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
     rule = Grounds.of(run, dataset).rule(target_error=target_error, coverage=coverage)
     plan = LabelPlan(
         scans=scans.described,
+        version=scans.version,
         model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
@@ -110,15 +129,15 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         fewscan=fewscan.__version__,
     )
     classes = run.record.classes
-    with writing(out):
-        table = LabelTable(out, _columns(classes), plan)
+    with writing(out), LabelTable(out, _columns(classes), plan) as table:
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
             say(f"going on: {len(done):,} scans are labelled already, {len(left):,} are left")
         names = [scans.names[position] for position in left]
         with closing(scans.read(left)) as images:
-            rows = _rows(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True))
+            groups = None if scans.groups is None else scans.groups[left]
+            rows = _rows(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True), groups)
             for part in _blocks(rows, PART_ROWS):
                 table.add(part)
         counts = table.finish(["decision", "label"])
@@ -134,8 +153,19 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         target_error=target_error,
         coverage=coverage,
         threshold=rule.threshold,
-        reasons=rule.reasons,
+        reasons=rule.reasons if scans.groups is None or rule.threshold is None else (*rule.reasons, _LEARNT_FROM),
     )
+
+
+def _version(files: Sequence[ScanFile]) -> str:
+    """Return a digest that changes where a file comes, goes, or is written anew."""
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.path.stat() if file.path.exists() else None
+        digest.update(
+            repr((file.relative, status and (status.st_size, status.st_mtime_ns))).encode("utf-8", "backslashreplace")
+        )
+    return digest.hexdigest()
 
 
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
@@ -144,11 +174,17 @@ def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
     return {"path": pa.string(), "label": pa.string()} | numbers | texts
 
 
-def _rows(rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]]) -> Iterator[dict[str, Any]]:
-    """Yield a row of the table for every scan, in order, a block of them at a time through the network."""
-    for block in _blocks(scans, BLOCK_SCANS):
+def _rows(
+    rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]], groups: Rows | None
+) -> Iterator[dict[str, Any]]:
+    """Yield a row of the table for every scan, in order, a block of them at a time through the network.
+
+    groups: of the scans, all of which can be read then; see `DecisionRule.decide`.
+    """
+    for number, block in enumerate(_blocks(scans, BLOCK_SCANS)):
         pixels = [image for _, image in block if not isinstance(image, UnreadableImage)]
-        decided = iter(_decided(rule, classes, np.stack(pixels)) if pixels else ())
+        theirs = None if groups is None else groups[number * BLOCK_SCANS :][:BLOCK_SCANS]
+        decided = iter(_decided(rule, classes, np.stack(pixels), theirs) if pixels else ())
         for path, image in block:
             if isinstance(image, UnreadableImage):
                 yield {"path": path, "decision": "unreadable", "reason": image.reason}
@@ -156,9 +192,11 @@ def _rows(rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str,
                 yield {"path": path} | next(decided)
 
 
-def _decided(rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
+def _decided(
+    rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8], groups: Rows | None
+) -> Iterator[dict[str, Any]]:
     names = np.array(classes)
-    for probabilities, score, possible, decision in zip(*rule.decide(pixels), strict=True):
+    for probabilities, score, possible, decision in zip(*rule.decide(pixels, groups), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
         row |= {"label": classes[int(probabilities.argmax())], "score": score, "decision": decision}
         # Of a scan that is unlike all that was learnt from, no set of classes can be promised to hold the right one.

@@ -42,7 +42,7 @@ def describe(pixels: npt.NDArray[np.uint8], prediction: Prediction) -> Descripti
 def describe_rows(predictor: Predictor, dataset: Dataset, rows: Rows) -> Descriptions:
     """Describe rows of a dataset, a block at a time."""
     blocks = np.split(rows, np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES))
-    parts = [describe(dataset.pixels[block], predictor.predict(dataset.pixels, block)) for block in blocks]
+    parts = [describe(dataset.pixels[block], predictor.predict(dataset.pixels[block])) for block in blocks]
     return Descriptions(*(np.concatenate(vectors) for vectors in zip(*parts, strict=True)))
 
 

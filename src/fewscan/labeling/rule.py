@@ -1,7 +1,6 @@
 """The rule by which a run labels scans: accept, review or unlike, and which classes a scan may have."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -23,6 +22,7 @@ from fewscan.labeling.decisions import (
     possible_classes,
 )
 from fewscan.labeling.likeness import Likeness, describe, describe_rows
+from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 
 Decision = Literal["accept", "review", "unlike"]
@@ -46,7 +46,6 @@ class Grounds:
     held_out: HeldOut | None  # one image of a group, and none that is unlike; None where the run is not calibrated
     trustworthy: bool  # whether no copies of held-out images can have been learnt from
     source: str | None  # of the held-out images; None where the run is not calibrated
-    run_folder: Path
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
@@ -56,14 +55,14 @@ class Grounds:
         """
         predictor = Predictor.of(run)
         likeness = Likeness.of(predictor, dataset)
-        held_out = HeldOut.load(run)
+        held_out = HeldOut.load(run, dataset)
         if held_out is not None:
             # New scans that are unlike are not accepted, so such images do not speak for those that are.
             alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
             held_out = held_out.take(alike).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
-        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", source, run.folder)
+        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", source)
 
     def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
         """Return the rule for a target error and a coverage, both in (0, 1).
@@ -74,12 +73,11 @@ class Grounds:
             if not 0 < share < 1:
                 raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
         if self.held_out is None:
-            advice = f"run 'fewscan calibrate {self.run_folder}' first"
-            reason = f"nothing is accepted, and no class is ruled out: the run is not calibrated; {advice}"
+            reason = "nothing is accepted, and no class is ruled out: the run is not calibrated; run 'fewscan calibrate RUN'"
             return DecisionRule(self.predictor, self.likeness, None, None, (reason,))
-        threshold, accepting = _threshold(self.held_out, target_error)
+        threshold, accepting = _threshold(self.held_out, target_error, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
-            accepting += f", or hold out all labels in turn with 'fewscan calibrate {self.run_folder} --folds 5'"
+            accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
         inclusion, including = _inclusion(self.held_out, coverage)
         reasons = [accepting, including]
         if not self.trustworthy:
@@ -97,12 +95,12 @@ class DecisionRule:
     inclusion: float | None  # least probability, before the temperature, of a possible class
     reasons: tuple[str, ...]
 
-    def decide(self, pixels: npt.NDArray[np.uint8]) -> Decided:
-        """Decide on scans (N, C, S, S) uint8."""
+    def decide(self, pixels: npt.NDArray[np.uint8], groups: Rows | None = None) -> Decided:
+        """Decide on scans (N, C, S, S) uint8; `groups` (N,), where the run has learnt from them, are theirs in its dataset."""
         predicted = self.predictor.predict(pixels)
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)
-        unlike = self.likeness.unlike(describe(pixels, predicted))
+        unlike = self.likeness.unlike(describe(pixels, predicted), groups)
         accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
         decisions = tuple(map(_decision, unlike, accepted))
         return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions)
@@ -112,7 +110,7 @@ def _decision(unlike: np.bool_, accepted: np.bool_) -> Decision:
     return "unlike" if unlike else "accept" if accepted else "review"
 
 
-def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]:
+def _threshold(images: HeldOut, target_error: float, other_networks: bool) -> tuple[float | None, str]:
     """Return from which score on labels are accepted, and in words where that comes from."""
     needed = images_needed(target_error)
     if len(images.rows) < needed:
@@ -128,9 +126,12 @@ def _threshold(images: HeldOut, target_error: float) -> tuple[float | None, str]
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
             f"of {target_error:g}; label more images, give a larger --target-error"
         )
+    assumed = "if new scans are drawn like these"
+    if other_networks:
+        assumed += ", and scored as the networks of the cross-fitting scored these"
     return threshold, (
-        f"labels are accepted from a score of {threshold:.3f} on: {len(images.rows)} independent held-out images support an "
-        f"error of at most {target_error:g} there ({100 * CONFIDENCE:g} % sure, if new scans are drawn like these)"
+        f"labels are accepted from a score of {threshold:.4f} on: {len(images.rows)} independent held-out images support an "
+        f"error of at most {target_error:g} there ({100 * CONFIDENCE:g} % sure, {assumed})"
     )
 
 
@@ -142,5 +143,6 @@ def _inclusion(images: HeldOut, coverage: float) -> tuple[float | None, str]:
         return None, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {coverage:g}"
     return (
         inclusion,
-        f"the right class is among the possible ones of {100 * coverage:g} % of scans drawn like the held-out images",
+        f"the right class is among the possible ones of {100 * coverage:g} % of scans that are not unlike, on average over "
+        "draws of held-out images and scans",
     )

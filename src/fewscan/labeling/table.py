@@ -1,10 +1,12 @@
 """The table of labels, part by part: what was labelled before a stop or a kill is kept, and the whole appears at once."""
 
+import csv
+import fcntl
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -18,12 +20,14 @@ SUFFIXES = (".csv", ".parquet")
 # Rows of a part: what a kill loses at most.
 PART_ROWS = 2048
 _PLAN_FILE = "plan.json"
+_LOCK_FILE = "lock"
 
 
 class LabelPlan(Settings):
     """What a table of labels is made from; a stopped one is gone on with by the same plan alone."""
 
     scans: str  # the folder, or which of the dataset's scans
+    version: str  # another one where they are others
     model_sha256: str
     temperature: float
     threshold: float | None
@@ -32,25 +36,48 @@ class LabelPlan(Settings):
 
 
 class LabelTable:
-    """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished."""
+    """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished.
+
+    To be used as a context, by one at a time.
+    """
 
     def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan) -> None:
         """Begin a table, or go on with the one that the same plan began.
 
-        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
+        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, was begun by another plan, or is being
+        written.
         """
         require_table_name(out)
-        refuse_existing(out)
         self.out = out
         self.schema = pa.schema(list(columns.items()))
-        self.folder = out.with_name(f"{out.name}.partial")
+        self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
+        # The system lets go of it also where the process is killed.
+        self._lock = (self.folder / _LOCK_FILE).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise FewscanError(f"{out} is being written already: wait for that, or name another --out") from None
+        refuse_existing(out)
+        self._begin(plan)
+
+    def __enter__(self) -> Self:
+        """Return the table, which nobody else writes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let others write it."""
+        self._lock.close()
+
+    def _begin(self, plan: LabelPlan) -> None:
         written = self.folder / _PLAN_FILE
         if not written.exists():
             write_text(written, plan.model_dump_json(indent=2) + "\n")
         elif written.read_text(encoding="utf-8") != plan.model_dump_json(indent=2) + "\n":
             raise FewscanError(
-                f"{self.folder} was begun with another run, folder or target: go on with the same command, or remove it"
+                f"{self.folder} was begun with another run or target, or with other scans: go on with the same command on the "
+                "same scans, or remove it"
             )
 
     def done(self) -> set[str]:
@@ -83,6 +110,11 @@ class LabelTable:
         return sorted(self.folder.glob("part-*.parquet"))
 
 
+def partial_folder(out: Path) -> Path:
+    """Return where the table that will be `out` grows."""
+    return out.with_name(f"{out.name}.partial")
+
+
 def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
     if out.suffix not in SUFFIXES:
@@ -93,7 +125,8 @@ def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> Non
     with path.open("w", encoding="utf-8", newline="") as file:
         pd.DataFrame(columns=schema.names).to_csv(file, index=False)
         for table in tables:
-            table.to_pandas().to_csv(file, index=False, header=False, float_format="%.6f")
+            # All texts in quotes: a name may hold a carriage return, which alone would not get any.
+            table.to_pandas().to_csv(file, index=False, header=False, float_format="%.6f", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:

@@ -25,7 +25,7 @@ class Item(NamedTuple):
 def checklist(run: Run, dataset: Dataset, evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
     """Return the topics in the guidelines' order, with what this run says of them."""
     return (
-        *_purpose(),
+        *_purpose(evaluation is not None),
         *_data(dataset),
         *_labels(run, dataset),
         *_model(run),
@@ -34,7 +34,7 @@ def checklist(run: Run, dataset: Dataset, evaluation: Evaluation | None, calibra
     )
 
 
-def _purpose() -> tuple[Item, ...]:
+def _purpose(evaluated: bool) -> tuple[Item, ...]:
     return (
         Item("title and abstract", "1, 2", "1, 2", "", "that it is a study of machine learning, the outcome, the main scores"),
         Item(
@@ -47,7 +47,13 @@ def _purpose() -> tuple[Item, ...]:
         Item(
             "known inequalities between groups of people", "3c", "", "", "which are known for this disease and these scanners"
         ),
-        Item("objectives, kind of study", "4", "4, 5, 6", "development, with one evaluation inside the same data", "the aim"),
+        Item(
+            "objectives, kind of study",
+            "4",
+            "4, 5, 6",
+            "development, with an evaluation inside the same data" if evaluated else "development; not evaluated yet",
+            "the aim",
+        ),
     )
 
 
@@ -161,7 +167,7 @@ def _model(run: Run) -> tuple[Item, ...]:
             "choice of the final model",
             "12c",
             "26, 27",
-            "the last epoch's averaged weights; no choice between epochs, no ensemble",
+            f"the last epoch's {'averaged ' if settings.averaging else ''}weights; no choice between epochs, no ensemble",
             "how many runs were made before this one, and what they were chosen by",
         ),
         Item("software", "12c", "23", versions, ""),
@@ -182,8 +188,8 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
         calibrated = f"temperature {calibration.temperature:.2f} from {calibration.images:,} held-out images"
     return (
         Item(
-            "measures, uncertainty",
-            "12e",
+            "measures, uncertainty, how predictions were made",
+            "12e, 12g",
             "28, 29",
             "accuracy, balanced accuracy, AUROC, calibration error; 95 % bootstrap intervals over groups",
             "which of them matters most here, and what would be good enough",
@@ -200,13 +206,19 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "flow and characteristics of people", "20a, 20b, 20c", "33, 34", flow, "age, sex, and how the parts differ in them"
         ),
         Item("scores", "23a", "35, 36", score, "" if evaluation else "evaluate the run first"),
+        Item("scores by class, mistakes", "23a", "37", classes, "scores by age, sex; why the mistakes happen"),
         Item(
-            "scores by class, mistakes", "23b", "37", classes, "scores by age, sex, scanner and site; why the mistakes happen"
+            "differences between hospitals and scanners",
+            "12d, 23b",
+            "",
+            "",
+            "whether scores differ between them, and how it was asked",
         ),
+        Item("updating of the model", "12f, 24", "", "none: as it was trained", "whether it was changed afterwards"),
         Item("fairness", "14", "", "", "whether scores differ between groups of people"),
         Item(
             "evaluation on other data",
-            "16, 24",
+            "16",
             "32",
             "none: test images come from the same sources",
             "scores on scans of another hospital, taken later",

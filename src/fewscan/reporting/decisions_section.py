@@ -36,6 +36,7 @@ class DecisionsSection:
 
     promises: tuple[Promise, ...]
     confidence: float
+    trustworthy: bool  # whether the promises hold; see `Grounds`
     reliability: dict[Theme, str]
     curve: dict[Theme, str]
 
@@ -49,7 +50,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
     labels = dataset.labels[predictions["row"]]
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64)
     raw = before_temperature(probabilities, evaluation.temperature)
-    scores, right = raw.max(axis=1), raw.argmax(axis=1) == labels
+    scores, right = predictions["score"].to_numpy(), raw.argmax(axis=1) == labels
     shares, errors = error_by_share(scores, right)
     grounds = Grounds.of(run, dataset)
     promises = []
@@ -58,9 +59,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
         accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else scores >= rule.threshold
         error = float((~right[accepted]).mean()) if accepted.any() else None
         share = None if rule.threshold is None else float(accepted.mean())
-        # The rule's own words name the run's folder, which a page does not.
-        reason = rule.reasons[0].replace(str(run.folder), "RUN")
-        promises.append(Promise(target_error, reason, rule.threshold, share, error))
+        promises.append(Promise(target_error, rule.reasons[0], rule.threshold, share, error))
     curves = {"without a temperature": reliability(raw.astype(np.float32), labels)}
     if evaluation.temperature != 1:
         curves[f"with temperature {evaluation.temperature:.2f}"] = reliability(probabilities.astype(np.float32), labels)
@@ -69,6 +68,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
     return DecisionsSection(
         tuple(promises),
         CONFIDENCE,
+        grounds.trustworthy,
         {theme: reliability_diagram(curves, theme) for theme in themes},
         {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
     )

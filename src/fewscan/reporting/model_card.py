@@ -32,6 +32,7 @@ def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -
         split=dataset.require_split(),
         evaluation=Evaluation.load(run),
         calibration=Calibration.load(run),
+        openings=run.test_openings(),
     )
     write_text(folder / CARD_FILE, card + "\n")
     return folder / CARD_FILE

@@ -60,12 +60,15 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
     dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never file names
     or patients; of the unlabelled ones it holds no label. Raises FewscanError where `out` exists already or where the run's
     evaluation is damaged.
+
+    The heat maps of mistakes are computed on test images, which is noted as an opening by `report`.
     """
     if out is not None:
         refuse_existing(out)
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
     metrics = run.metrics()
+    of_the_test_part = _of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}
     page = render(
         "report.html",
         run_name=run.folder.resolve().name,
@@ -81,7 +84,9 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         evidence=EvidenceCheck.load(run),
         checklist=checklist(run, dataset, evaluation, calibration),
         mistakes_shown=MISTAKES_SHOWN,
-        **(_of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}),
+        openings=run.test_openings(),
+        temperature=1.0 if calibration is None else calibration.temperature,
+        **of_the_test_part,
         labeled_samples=_labeled_samples(dataset),
         unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
@@ -99,6 +104,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
 def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
+    run.note_test_opening("report")
     return {
         "decisions": describe_decisions(run, dataset, evaluation, predictions),
         "mistakes": _mistakes(run, dataset, predictions),
@@ -131,10 +137,10 @@ def _mistakes(run: Run, dataset: Dataset, predictions: pd.DataFrame) -> list[Mis
 
 
 def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
-    """Return the table of test predictions: row, label, predicted and one probability a class."""
+    """Return the table of test predictions: row, label, predicted, one probability a class, score."""
     path = run.folder / PREDICTIONS_FILE
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
-    types |= {f"probability_{name}": "float64" for name in run.record.classes}
+    types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
     damaged = FewscanError(f"{path} is missing, damaged or cut short: run 'fewscan evaluate {run.folder}' again")
     try:
         # A class may be called 'none' or 'NA': no word stands for a missing value.

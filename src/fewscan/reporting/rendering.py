@@ -33,7 +33,8 @@ def png_uri(content: bytes) -> str:
 
 def markdown(name: str) -> str:
     """Return a name on one line, as Markdown shows it: nothing in it is taken for markup."""
-    return re.sub(r"([\\`*<>\[\]|&#~])", r"\\\1", " ".join(name.split()))
+    # Between letters and digits an underscore is none either.
+    return re.sub(r"([\\`*<>\[\]|&#~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(name.split()))
 
 
 def percent(share: float | None) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -195,11 +196,16 @@ class Run:
             raise FewscanError(f"{path} is damaged: run '{command}' again") from None
 
     def note_test_opening(self, purpose: str) -> int:
-        """Write down that the test part is opened, and return how often it has been."""
-        path = self.folder / OPENINGS_FILE
-        with path.open("a", encoding="utf-8") as file:
+        """Write down that the test part is opened by the verb `purpose`, and return how often it has been."""
+        with (self.folder / OPENINGS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": _now(), "purpose": purpose}) + "\n")
-        return len(path.read_text(encoding="utf-8").splitlines())
+        return sum(self.test_openings().values())
+
+    def test_openings(self) -> dict[str, int]:
+        """Return how often each verb has opened the test part."""
+        path = self.folder / OPENINGS_FILE
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return dict(Counter(json.loads(line)["purpose"] for line in lines))
 
 
 def _now() -> str:
