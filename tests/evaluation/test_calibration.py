@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ from scipy.special import log_softmax, softmax
 
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.evaluation import calibrate as calibrating
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, TEMPERATURES, Calibration, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
-from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
 from fewscan.training.fit import fit
@@ -39,12 +41,25 @@ def test_no_temperature_of_a_fine_grid_is_better(seed: int, factor: float) -> No
     logits, labels = overconfident(60, factor, seed)
 
     def cross_entropy(temperature: float) -> float:
-        return float(-log_softmax(logits.astype(np.float64) / temperature, axis=1)[np.arange(60), labels].mean())
+        """Of 60 images, each its own label to 61 parts of 62 and the three others to the rest: one loop an image."""
+        total = 0.0
+        for row, label in zip(log_softmax(logits.astype(np.float64) / temperature, axis=1), labels, strict=True):
+            total -= sum((61 / 62 if k == label else 1 / 62 / 3) * row[k] for k in range(4))
+        return total / 60
 
     found = fit_temperature(logits, labels)
     assert TEMPERATURES[0] <= found <= TEMPERATURES[1]
     best = min(cross_entropy(temperature) for temperature in np.geomspace(*TEMPERATURES, 400))
     assert cross_entropy(found) <= best + 1e-6
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(20, 200), st.floats(0.5, 20))
+def test_images_that_are_all_right_do_not_make_it_sure_without_bound(images: int, factor: float) -> None:
+    labels = np.arange(images) % 4
+    logits = (np.eye(4)[labels] * factor).astype(np.float32)
+    sure = softmax(logits / fit_temperature(logits, labels), axis=1)[np.arange(images), labels]
+    assert sure == pytest.approx((images + 1) / (images + 2), abs=0.002)
 
 
 def test_dividing_by_the_temperature_makes_probabilities_mean_what_they_say() -> None:
@@ -98,7 +113,7 @@ def test_few_labels_are_held_out_in_turn_and_the_test_part_stays_sealed(run: Run
     assert Predictor.of(run).temperature == 1
     calibration = calibrate(run, split_dataset, folds=2)
     granted = split_dataset.rows("labeled", "validation")
-    held_out = HeldOut.load(run)
+    held_out = HeldOut.load(run, split_dataset)
     assert held_out is not None
     assert calibration.source == "cross-fitting"
     assert sorted(held_out.rows) == sorted(granted)
@@ -174,6 +189,40 @@ def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split
         calibrate(run, split_dataset, folds=1)
     (run.folder / CALIBRATION_FILE).write_text("{")
     (run.folder / HELD_OUT_FILE).write_text("row,group\n1,2\n")
-    for load in (Calibration.load, HeldOut.load):
-        with pytest.raises(FewscanError, match="fewscan calibrate"):
-            load(run)
+    with pytest.raises(FewscanError, match="fewscan calibrate"):
+        Calibration.load(run)
+    with pytest.raises(FewscanError, match="fewscan calibrate"):
+        HeldOut.load(run, split_dataset)
+
+
+def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Dataset) -> None:
+    kept = calibrate(run, split_dataset, folds=2)
+    with pytest.raises(FewscanError, match="give --folds 5"):
+        calibrate(run, split_dataset)
+    assert Calibration.load(run) == kept
+
+
+@pytest.mark.parametrize("names", [("01", "02"), ("None", "NA")])
+def test_classes_may_have_names_that_look_like_numbers_or_nothing(
+    names: tuple[str, ...], run: Run, split_dataset: Dataset
+) -> None:
+    classes = (*names, *split_dataset.classes[2:])
+    named = replace(run, record=run.record.model_copy(update={"classes": classes}))
+    rows = split_dataset.rows("labeled")
+    held_out = predict_held_out(run, split_dataset, rows)
+    held_out.save(run.folder, classes)
+    loaded = HeldOut.load(named, split_dataset)
+    assert loaded is not None
+    assert loaded.labels.tolist() == split_dataset.labels[rows].tolist()
+    np.testing.assert_allclose(loaded.logits, held_out.logits, rtol=1e-5)
+
+
+def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_dataset: Dataset, run: Run) -> None:
+    rows = split_dataset.rows("labeled")
+    labels = split_dataset.labels[rows]
+    few = np.sort(np.concatenate([rows[labels == 0][:3], rows[labels == 1][:1]]))
+    only = replace(split_dataset, manifest=split_dataset.manifest.assign(split=None))
+    only.manifest.loc[few, "split"] = "validation"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(calibrating, "ENOUGH_VALIDATION_IMAGES", 4)
+        assert calibrate(run, only).images == 4

@@ -1,13 +1,16 @@
+import csv
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import PIL.Image
+import pyarrow as pa
 import pytest
 
 from fewscan.data.dataset import Dataset
@@ -18,6 +21,7 @@ from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.label import label_folder, label_unlabeled
 from fewscan.labeling.rule import Grounds
+from fewscan.labeling.table import LabelPlan, LabelTable
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -117,13 +121,13 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
 
 
 def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> None:
-    held_out = HeldOut.load(run)
+    held_out = HeldOut.load(run, dataset)
     assert held_out is not None
     alone = Grounds.of(run, dataset).rule(target_error=0.1, coverage=0.9)
     assert alone.threshold is not None
-    few = HeldOut(held_out.rows, held_out.groups % 10, held_out.labels, held_out.logits)
-    few.save(run.folder, dataset.classes)
-    grouped = Grounds.of(run, dataset).rule(target_error=0.1, coverage=0.9)
+    # Groups are those of the last audit, whatever they were when the run was calibrated.
+    coarse = replace(dataset, manifest=dataset.manifest.assign(group=dataset.manifest["group"] % 10))
+    grouped = Grounds.of(run, coarse).rule(target_error=0.1, coverage=0.9)
     assert grouped.threshold is None
     assert "at least 33 independent held-out images" in grouped.reasons[0]
 
@@ -196,6 +200,72 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_table(run: Run, datas
     ours, theirs = pd.read_csv(out), pd.read_csv(whole)
     np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
+
+
+def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learnt_from(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    odd = dataset.rows("unlabeled")[3]
+    pixels = np.array(dataset.pixels)
+    pixels[odd] = np.tile(np.arange(pixels.shape[-1], dtype=np.uint8) * 7, (1, pixels.shape[-1], 1))
+    strange = replace(dataset)
+    strange.__dict__["pixels"] = pixels
+    summary = label_unlabeled(run, strange, tmp_path / "labels.csv", target_error=0.1)
+    decisions = dict(zip(dataset.rows("unlabeled"), pd.read_csv(tmp_path / "labels.csv")["decision"], strict=True))
+    assert decisions[odd] == "unlike"
+    assert "the promise is for new scans" in summary.reasons[-1]
+
+
+def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(3):
+        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
+    out = folder / "labels.csv"
+    with pytest.MonkeyPatch.context() as patched:
+        # A kill right before the table is whole.
+        patched.setattr(LabelTable, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            label_folder(run, dataset, folder, out)
+    assert (folder / "labels.csv.partial").is_dir()
+    (folder / "1.png").unlink()
+    with pytest.raises(FewscanError, match="with other scans"):
+        label_folder(run, dataset, folder, out)
+    PIL.Image.fromarray(dataset.pixels[1, 0]).save(folder / "1.png")
+    with pytest.raises(FewscanError, match="with other scans"):
+        label_folder(run, dataset, folder, out)
+    shutil.rmtree(folder / "labels.csv.partial")
+    assert label_folder(run, dataset, folder, out).scans == 3
+
+
+def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(3):
+        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
+    out = folder / "labels.csv"
+    plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=None, fewscan="")
+    with LabelTable(out, {"path": pa.string()}, plan) as table:
+        table.add([{"path": "mine"}])
+        with pytest.raises(FewscanError, match="is being written already"):
+            label_folder(run, dataset, folder, out)
+        table.finish(["path"])
+    out.unlink()
+    # What a killed call has left in the folder that it labels.
+    with LabelTable(out, {"path": pa.string()}, plan):
+        pass
+    (folder / "labels.csv.partial" / "plan.json").unlink()
+    assert label_folder(run, dataset, folder, out).scans == 3
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    names = ["a\rb.png", 'c",d.png']
+    for name in names:
+        PIL.Image.fromarray(dataset.pixels[0, 0]).save(folder / name)
+    label_folder(run, dataset, folder, tmp_path / "labels.csv")
+    with (tmp_path / "labels.csv").open(newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == names
 
 
 def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:

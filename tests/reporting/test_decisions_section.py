@@ -1,5 +1,7 @@
 import re
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,41 @@ def test_what_a_threshold_comes_to_on_the_test_part(calibrated: tuple[Run, Datas
     assert (run.folder / OPENINGS_FILE).read_text() == openings
 
 
+def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calibrated: tuple[Run, Dataset]) -> None:
+    run, dataset = calibrated
+    evaluation = Evaluation.load(run)
+    assert evaluation is not None
+    predictions = pd.read_csv(run.folder / PREDICTIONS_FILE)
+    # Probabilities of 1 say nothing any more of the score behind them.
+    sure = predictions.assign(score=np.linspace(0, 1, len(predictions), dtype=np.float32))
+    section = describe_decisions(run, dataset, evaluation, sure)
+    for promise in section.promises:
+        if promise.threshold is not None:
+            assert promise.share == pytest.approx((sure["score"] >= promise.threshold).mean())
+
+
+def test_where_copies_may_cross_the_page_promises_nothing(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+    run, dataset = calibrated
+    words = "of 100 draws of held-out images the error among accepted scans stays within what was asked"
+    assert words in " ".join(write_report(run, dataset).read_text().split())
+    copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
+    study = replace(copy, record=run.record.model_copy(update={"protocol": "study"}))
+    page = " ".join(write_report(study, dataset).read_text().split())
+    assert words not in page
+    assert "They promise nothing here" in page
+
+
+def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+    run, dataset = calibrated
+    copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
+    then = Calibration.load(run)
+    assert then is not None
+    assert "that the run had then" not in write_report(copy, dataset).read_text()
+    then.model_copy(update={"temperature": 2 * then.temperature}).save(copy.folder)
+    page = " ".join(write_report(copy, dataset).read_text().split())
+    assert f"under the temperature {then.temperature:.2f} that the run had then" in page
+
+
 def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Dataset]) -> None:
     run, dataset = calibrated
     calibration = Calibration.load(run)
@@ -76,7 +113,7 @@ def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Dataset
     evaluate(copy, dataset)
     page = write_report(copy, dataset).read_text()
     assert "fewscan calibrate RUN" in page
-    assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39; first") == len(TARGET_ERRORS)
+    assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39;") == len(TARGET_ERRORS)
 
 
 def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Dataset]) -> None:

@@ -119,7 +119,10 @@ def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: i
     table["predicted"] = names[probabilities.argmax(axis=1)]
     for number, name in enumerate(dataset.classes):
         table[f"probability_{name}"] = probabilities[:, number]
+    table["score"] = probabilities.max(axis=1)
     table.to_csv(run.folder / PREDICTIONS_FILE, index=False)
+    for _ in range(openings):
+        run.note_test_opening("evaluate")
     counts = confusion(probabilities, labels)
     undefined = Interval(value=None, low=None, high=None)
     evaluation = Evaluation(
@@ -183,8 +186,12 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     score_run(run, split_dataset, opinions(split_dataset), openings=3)
     page = Page(write_report(run, split_dataset))
     assert (
-        "Accuracy 84.1 % [79.9, 88.0] on 24 test images in 23 groups, protocol leakfree; the test part has been opened 3 times."
+        "Accuracy 84.1 % [79.9, 88.0] on 24 test images in 23 groups, protocol leakfree. "
+        "The test part has been opened by evaluate 3 times, report once."
     ) in page.text
+    assert "Whoever chose settings between two openings" in page.text
+    again = Page(write_report(run, split_dataset)).text
+    assert "by evaluate 3 times, report twice." in again
     assert page.row("balanced accuracy")[1] == "83.1 % [79.1, 87.1]"
     assert page.row("AUROC, macro")[1] == "0.961 [0.941, 0.981]"
     assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
@@ -265,6 +272,9 @@ def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) ->
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset))
     page = write_report(run, split_dataset).read_bytes()
+    # How often reports were made stands on the page.
+    (run.folder / "test_openings.jsonl").unlink()
+    run.note_test_opening("evaluate")
     hidden = split_dataset.rows("unlabeled")
     manifest = split_dataset.manifest.copy()
     manifest.loc[hidden, "label"] = np.random.default_rng(1).permutation(manifest.loc[hidden, "label"])
@@ -415,7 +425,7 @@ def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Data
     content = path.read_text()
     damaged = {
         "empty": "",
-        "row cut": content[:-15],
+        "row cut": content[:-30],
         "rows missing": "\n".join(content.splitlines()[:10]),
         "other rows": re.sub(r"^(\d+),", r"1\1,", content, flags=re.MULTILINE),
         "column missing": content.replace("probability_glioma", "glioma"),
