@@ -1,9 +1,11 @@
 """Does labelling keep its promise on the sealed test part, and does it notice what is no scan?
 
-    python -m benchmarks.decisions DATASET --out FOLDER [--pictures FOLDER] [--seeds 0 1 2 3 4] [--labeled 1235] [--csv FILE]
+    python -m benchmarks.decisions DATASET --out FOLDER [--folds 5] [--pictures FOLDER] [--seeds 0 1 2 3 4] [--csv FILE]
 
 DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
-learnt from held-out images then decides on the test part, which is opened once a run. FOLDER is kept: the same command goes on.
+learnt from held-out images then decides on the test part, which is opened once a call, and on the dataset's own unlabelled
+scans, whose labels are known here. FOLDER is kept: the same command goes on, and with --folds it holds out all labels in turn,
+where without it the validation part is held out.
 
 A hundred photographs of anything are drawn from the files in --pictures; without it there are none. Noise (50) and text pages
 (50) are drawn here.
@@ -103,6 +105,8 @@ def trained(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Ru
     opened = fewscan.train(place, out=run, resume=True) if run.exists() else fewscan.train(place, out=run, seed=seed)
     if Calibration.load(opened) is None:
         fewscan.calibrate(opened)
+    if arguments.folds and Calibration.load(opened).source != "cross-fitting":
+        fewscan.calibrate(opened, folds=arguments.folds)
     return opened, opened.open_dataset()
 
 
@@ -115,6 +119,8 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
     right = decided.probabilities.argmax(axis=1) == labels
     decisions = np.array(decided.decisions)
     accepted, unlike = decisions == "accept", decisions == "unlike"
+    # The table leaves the possible classes of a scan that is unlike empty.
+    alike_rows = np.flatnonzero(~unlike)
     return {
         "method": run.settings.method.name,
         "threshold": rule.threshold,
@@ -123,11 +129,25 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
         "accepted": 100 * accepted.mean(),
         "accepted_error": 100 * (~right[accepted]).mean() if accepted.any() else None,
         "unlike": 100 * unlike.mean(),
-        "covered": 100 * decided.possible[np.arange(len(rows)), labels].mean(),
-        "possible_classes": decided.possible.sum(axis=1).mean(),
+        "covered": 100 * decided.possible[alike_rows, labels[alike_rows]].mean(),
+        "possible_classes": decided.possible[alike_rows].sum(axis=1).mean(),
         "temperature": evaluation.temperature,
         "ece_before": 100 * evaluation.calibration_error_before.value,
         "ece_after": 100 * evaluation.calibration_error.value,
+    }
+
+
+def of_its_own(dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
+    """Return what the rule makes of the unlabelled scans that the run has learnt from."""
+    rows = dataset.rows("unlabeled")
+    decided = rule.decide(dataset.pixels[rows], dataset.groups[rows])
+    right = decided.probabilities.argmax(axis=1) == dataset.labels[rows]
+    accepted = np.array(decided.decisions) == "accept"
+    return {
+        "own": len(rows),
+        "own_accuracy": 100 * right.mean(),
+        "own_accepted": 100 * accepted.mean(),
+        "own_accepted_error": 100 * (~right[accepted]).mean() if accepted.any() else None,
     }
 
 
@@ -136,6 +156,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="where datasets and runs are kept")
     parser.add_argument("--pictures", type=Path, help="a folder of photographs of anything")
+    parser.add_argument("--folds", type=int, help="hold out all labels in turn, by so many trainings a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--labeled", type=int, default=1235)
     parser.add_argument("--test", type=int, default=308)
@@ -152,7 +173,7 @@ def main() -> None:
         rule = grounds.rule(target_error=arguments.target_error, coverage=arguments.coverage)
         line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}
         line |= {"held_out": grounds.source, "held_out_images": len(grounds.held_out.rows)}
-        line |= scored(run, dataset, rule)
+        line |= scored(run, dataset, rule) | of_its_own(dataset, rule)
         for kind, images in no_scans(run, arguments.pictures).items():
             decisions = np.array(rule.decide(images).decisions)
             line |= {kind: len(images), f"{kind}_accepted": int((decisions == "accept").sum())}
