@@ -225,8 +225,11 @@ def test_several_csvs_add_up(root):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("path,lable\na.png,x\n", "has no column 'label': it has path, lable; did you mean 'lable'?"),
-        ("name,label\na.png,x\n", "has no column 'path': it has name, label"),
+        ("path,lable\na.png,x\n", "has no column 'label': did you mean 'lable'?"),
+        (
+            "name,label\na.png,x\n",
+            "has no column 'path': it has 2 columns, which its first line should name: path,label[,patient]",
+        ),
         ("", "has no column 'path': it is empty"),
         ("path,label\n", "holds no rows"),
         ("path,label\ngone.png,x\n", "names no file of the sources: 'gone.png'"),

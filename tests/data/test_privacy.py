@@ -99,8 +99,49 @@ def test_the_fingerprint_follows_which_images_are_one_patients(tmp_path, scans):
     assert fingerprint("halves", lambda number: f"p{number // 2}") != pairs
 
 
-def test_one_number_in_two_sources_is_two_patients(tmp_path):
-    for name in ("one", "two"):
+def test_one_number_in_the_headers_of_two_sources_is_one_patient(tmp_path):
+    """Two patients taken for one only cost images; one that is taken for two may be learnt from and tested on."""
+    for name in ("one", "two", "three"):
         scan(tmp_path / name / "a.dcm", "ZX-4711", 1)
-    dataset = import_scans([str(tmp_path / "one"), str(tmp_path / "two")], tmp_path / "dataset", size_px=16)
+    scan(tmp_path / "two/b.dcm", "ZX-4712", 2)
+    (tmp_path / "labels.csv").write_text("path,label,patient\none/a.dcm,x,ZX-4711\ntwo/b.dcm,x,ZX-4711\n")
+    dataset = import_scans(
+        [str(tmp_path / "one"), str(tmp_path / "two")],
+        tmp_path / "dataset",
+        unlabeled=[str(tmp_path / "three")],
+        labels=[tmp_path / "labels.csv"],
+        size_px=16,
+    )
+    assert len(dataset.manifest) == 4
+    assert dataset.manifest["patient"].nunique() == 1
+
+
+def test_one_number_in_a_csv_is_two_patients_in_two_sources(tmp_path):
+    for name in ("one", "two"):
+        scan(tmp_path / name / "a.dcm", "", 1)
+    (tmp_path / "labels.csv").write_text("path,label,patient\none/a.dcm,x,7\ntwo/a.dcm,x,7\n")
+    sources = [str(tmp_path / "one"), str(tmp_path / "two")]
+    dataset = import_scans(sources, tmp_path / "dataset", labels=[tmp_path / "labels.csv"], size_px=16)
     assert dataset.manifest["patient"].nunique() == 2
+
+
+def test_names_of_arrays_reach_neither_manifest_nor_terminal(tmp_path, capfd):
+    arrays = {name: np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8) for name in ("QUINCE\nAnna", "ZX-4711")}
+    (tmp_path / "scans").mkdir()
+    np.savez(tmp_path / "scans/heads.npz", **arrays)
+    app([str(word) for word in ("import", tmp_path / "scans", "--out", tmp_path / "dataset")], standalone_mode=False)
+    said = "".join(capfd.readouterr())
+    assert list(Dataset.open(tmp_path / "dataset").manifest["path"]) == ["heads.npz#array=0", "heads.npz#array=1"]
+    for name in NAMES:
+        assert name.encode() not in everything_in(tmp_path / "dataset")
+        assert name not in said
+
+
+@pytest.mark.parametrize("first_row", ["scans/glioma/1.dcm,glioma,ZX-4711", "ZX-4711,WATERMELON", "patient-QUINCE7,pathway 7"])
+def test_a_csv_without_a_line_of_names_does_not_have_its_first_row_repeated(scans, tmp_path, first_row):
+    (tmp_path / "labels.csv").write_text(f"{first_row}\n")
+    with pytest.raises(FewscanError) as caught:
+        import_scans([str(scans)], tmp_path / "dataset", labels=[tmp_path / "labels.csv"])
+    said = str(caught.value)
+    assert said.endswith("columns, which its first line should name: path,label[,patient]")
+    assert not [cell for cell in first_row.split(",") if cell in said]

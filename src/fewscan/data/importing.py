@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -142,6 +142,7 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     reading = read_images(scans, **settings.model_dump(), workers=workers)
     # Thrown away with this call: no one can try names until one gives the hash in the manifest.
     salt = secrets.token_bytes(32)
+    across_sources = {(scan.source, scan.patient) for scan in scans if scan.patient_across_sources}
     rows = []
     # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
     with closing(reading) as images, pixels_file.open("wb") as file:
@@ -149,7 +150,7 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
         for scan in track(scans, "import", total=len(scans)):
             image = next(images)
             row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label}
-            row |= {"patient": _hashed(scan, salt), "sha256": image.sha256}
+            row |= {"patient": _hashed(scan, across_sources, salt), "sha256": image.sha256}
             if isinstance(image, UnreadableImage):
                 row["set_aside"] = image.reason
                 file.write(blank.data)
@@ -162,11 +163,15 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     return manifest.astype(MANIFEST_DTYPES)
 
 
-def _hashed(scan: ScanFile, salt: bytes) -> str | None:
-    """Return a keyed hash of the patient, whose name means something within its source only."""
+def _hashed(scan: ScanFile, across_sources: Container[tuple[str, str | None]], salt: bytes) -> str | None:
+    """Return a keyed hash of the patient, whose name means something within its source only unless it is in `across_sources`.
+
+    A number in a CSV that is also in the header of a file of that source means the same patient.
+    """
     if scan.patient is None:
         return None
-    whose = json.dumps([scan.source, scan.patient]).encode()
+    within = None if (scan.source, scan.patient) in across_sources else scan.source
+    whose = json.dumps([within, scan.patient]).encode()
     return hmac.new(salt, whose, hashlib.sha256).hexdigest()[:PATIENT_HEX_DIGITS]
 
 

@@ -66,7 +66,10 @@ def label_from_tables(
         said = rows.get(_place(scan, files)) or rows.get(files[scan.path])
         if said is not None:
             label = None if scan.source in unlabeled else said.label
-            labeled.append(replace(scan, label=label, patient=said.patient or scan.patient))
+            # What the file's header says too, the CSV only repeats.
+            across_sources = scan.patient_across_sources and said.patient in (None, scan.patient)
+            patient = said.patient or scan.patient
+            labeled.append(replace(scan, label=label, patient=patient, patient_across_sources=across_sources))
         else:
             labeled.append(replace(scan, label=None) if scan.source in spoken_of else scan)
     absent: dict[tuple[str, str], ScanFile] = {}
@@ -93,7 +96,7 @@ def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
             optional = columns.patient == LabelColumns.patient and columns.patient not in present
             for wanted in [columns.path, columns.label, *([] if optional else [columns.patient])]:
                 if wanted not in present:
-                    raise FewscanError(f"{table} has no column '{wanted}': {_columns_hint(wanted, present)}")
+                    raise FewscanError(f"{table} has no column '{wanted}': {_columns_hint(wanted, present, columns)}")
             rows = [_label_row(table, reader.line_num, cells, columns) for cells in reader]
     except OSError as error:
         raise FewscanError(f"cannot read the labels {table}: {error.strerror}") from None
@@ -106,11 +109,15 @@ def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
     return rows
 
 
-def _columns_hint(wanted: str, present: Sequence[str]) -> str:
+def _columns_hint(wanted: str, present: Sequence[str], columns: LabelColumns) -> str:
     if not present:
         return "it is empty"
-    close = difflib.get_close_matches(wanted, present, n=1)
-    return f"it has {', '.join(present)}" + (f"; did you mean '{close[0]}'?" if close else "")
+    # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
+    names = [name for name in present if not any(letter.isdigit() for letter in name)]
+    if close := difflib.get_close_matches(wanted, names, n=1):
+        return f"did you mean '{close[0]}'?"
+    first_line = f"{columns.path},{columns.label}[,{columns.patient}]"
+    return f"it has {len(present)} column{'s' if len(present) > 1 else ''}, which its first line should name: {first_line}"
 
 
 def _label_row(table: Path, line: int, cells: Mapping[str | None, str | None], columns: LabelColumns) -> _LabelRow:

@@ -144,6 +144,7 @@ def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFi
             part=part,
             label=label,
             patient=patient,
+            patient_across_sources=contents.patient_across_sources,
         )
         for part in contents.parts
     ]

@@ -39,7 +39,8 @@ class ScanFile:
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `patient` is as it was
-    given, so it is for no page or message. `set_aside` is the reason why the image need not be read at all, or None.
+    given, so it is for no page or message; with `patient_across_sources` it means the same one in every source. `set_aside` is
+    the reason why the image need not be read at all, or None.
     """
 
     source: str
@@ -47,6 +48,7 @@ class ScanFile:
     path: Path
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
+    patient_across_sources: bool = False
     set_aside: str | None = None
     part: str | None = None
 

@@ -41,14 +41,14 @@ def test_an_image_of_8_bits_is_kept_and_each_of_a_stack_has_a_window_of_its_own(
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_the_arrays_of_an_archive_are_named(tmp_path, save):
+def test_the_arrays_of_an_archive_are_numbered_in_its_order(tmp_path, save):
     save(tmp_path / "c.npz", one=GREY, more=STACK[:2])
     save(tmp_path / "d.npz", GREY)
     scans = listed(tmp_path)
     assert [scan.relative for scan in scans] == [
-        "c.npz#array=one",
-        "c.npz#array=more,image=0",
-        "c.npz#array=more,image=1",
+        "c.npz#array=0",
+        "c.npz#array=1,image=0",
+        "c.npz#array=1,image=1",
         "d.npz",
     ]
     images = list(read_images(scans, size_px=9, resize="pad", channels=1))
@@ -111,6 +111,42 @@ def test_an_archive_that_declares_a_giant_array_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("giant.npy", "w") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10_000, 8_000, 8_000)})
     assert listed(tmp_path)[0].set_aside.startswith("too large: declares an array")
+
+
+def npy(header: str) -> bytes:
+    """A .npy file, version 1.0, with this header and zeros behind it."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(400)
+
+
+@pytest.mark.parametrize("shape", ["(10, 10, }", "(-3, 10, 10)}", "(-1, -1)}", "(0, 10, 10)}"])
+def test_a_header_that_cannot_be_is_set_aside(tmp_path, shape):
+    (tmp_path / "a.npy").write_bytes(npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}"))
+    (scan,) = listed(tmp_path)
+    assert scan.set_aside.startswith("truncated or damaged: ")
+
+
+def test_a_damaged_member_of_an_archive_is_set_aside(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_LZMA) as archive, archive.open("a.npy", "w") as file:
+        np.save(file, STACK)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[600:700] = bytes(100)
+    (tmp_path / "a.npz").write_bytes(content)
+    results = list(read_images(listed(tmp_path), size_px=8, resize="pad", channels=1))
+    assert {result.reason for result in results} == {"truncated or damaged: not one whole array of numpy's"}
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f2", "f4", "f8"])
+def test_neighbours_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
+    limits = np.finfo(dtype) if dtype.startswith("f") else np.iinfo(dtype)
+    shares = np.linspace(0.5, 1, 900).reshape(30, 30)
+    shares[0, 0] = -1
+    values = (shares * (0.99 * float(limits.max))).astype(dtype)
+    np.save(tmp_path / "a.npy", values)
+    # The lower percentile lies nine tenths of the way from the least value to the next.
+    wide = values.astype(np.longdouble)
+    black, white = np.percentile(wide, (0.1, 99.9))
+    expected = np.clip((wide - black) / (white - black), 0, 1) * 255
+    assert np.abs(read_image(tmp_path / "a.npy").pixels - expected).max() <= 1
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

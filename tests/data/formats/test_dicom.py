@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from fewscan.data.formats import dicom
 from fewscan.data.formats.dicom import contents
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.recognition import silenced
@@ -71,14 +73,18 @@ def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
     assert len(FILES) > 150
     assert {scan.path for scan in scans} >= set(FILES)
     read = {scan.path for scan, result in zip(scans, results, strict=True) if isinstance(result, Image)}
+    no_scans = {scan.path for scan in scans if scan.set_aside and scan.set_aside.startswith("not a scan: ")}
+    drawn_over_scans = {path for path in FILES if path.name.startswith(("rtdose", "liver", "badVR"))}
+    assert no_scans == drawn_over_scans
     with silenced():
         for path in FILES:
             try:
                 pydicom.dcmread(path).pixel_array  # noqa: B018 - whether pydicom can
             except Exception:
                 continue
-            assert path in read, f"pydicom reads {path.name}"
+            assert path in read | drawn_over_scans, f"pydicom reads {path.name}"
     reasons = {result.reason for result in results if isinstance(result, UnreadableImage)}
+    assert {"not a scan: DICOM RT Dose Storage", "not a scan: DICOM Segmentation Storage"} <= reasons
     assert "no pixels: DICOM Media Storage Directory Storage" in reasons
     assert "no pixels: DICOM Comprehensive SR Storage" in reasons
     assert "truncated or damaged: its pixels cannot be decoded (Explicit VR Little Endian)" in reasons
@@ -127,6 +133,72 @@ def test_the_first_of_several_windows_counts_and_one_without_width_does_not(tmp_
     assert one.pixels_sha256 == none.pixels_sha256
 
 
+@pytest.mark.parametrize(("centre", "width"), [("900", "nan"), ("inf", "300"), ("900", "1e400")])
+def test_a_window_that_is_not_finite_counts_as_none(tmp_path, centre, width):
+    dataset = grey(RAMP)
+    with pydicom.config.disable_value_validation():
+        dataset.add_new("WindowCenter", "DS", centre)
+        dataset.add_new("WindowWidth", "DS", width)
+        path = saved(dataset, tmp_path / "scan.dcm")
+    np.testing.assert_array_equal(read_image(path).pixels, read_image(saved(grey(RAMP), tmp_path / "none.dcm")).pixels)
+
+
+def test_a_window_narrower_than_1_is_exact_as_for_maps_of_small_values(tmp_path):
+    dataset = grey(RAMP, RescaleSlope=1e-6, RescaleIntercept=0, WindowCenter=1e-3, WindowWidth=1e-3)
+    assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(RAMP * 1e-6, 0.0005, 0.0015))
+
+
+def test_values_that_are_not_finite_once_rescaled_are_set_aside(tmp_path):
+    dataset = grey(RAMP, RescaleIntercept=0)
+    with pydicom.config.disable_value_validation():
+        dataset.add_new("RescaleSlope", "DS", "nan")
+        path = saved(dataset, tmp_path / "scan.dcm")
+    with pytest.raises(UnreadableImage, match="not finite: "):
+        read_image(path)
+
+
+def test_an_empty_rescale_slope_counts_as_absent(tmp_path):
+    dataset = grey(RAMP, RescaleSlope=None, RescaleIntercept=None)
+    plain = read_image(saved(grey(RAMP), tmp_path / "plain.dcm"))
+    np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, plain.pixels)
+
+
+def lut(descriptor: list[int], vr: str, data: object) -> Sequence:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", vr, data)
+    return Sequence([item])
+
+
+@pytest.mark.parametrize(("vr", "data"), [("OW", bytes(range(255, -1, -1))),
+                                          ("US", np.arange(255, -1, -1, np.uint8).view("<u2").tolist()),
+                                          ("US", list(range(255, -1, -1)))])  # fmt: skip
+def test_entries_of_8_bits_are_read_packed_two_a_word_or_one(tmp_path, vr, data):
+    values = RAMP % 256
+    dataset = grey(values, VOILUTSequence=lut([256, 0, 8], vr, data))
+    np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, 255 - values)
+
+
+def test_a_table_with_fewer_entries_than_it_declares_is_set_aside(tmp_path):
+    dataset = grey(RAMP, VOILUTSequence=lut([2000, 0, 16], "US", list(range(1000))))
+    with pytest.raises(UnreadableImage, match="a look-up table has fewer entries than it declares"):
+        read_image(saved(dataset, tmp_path / "scan.dcm"))
+
+
+def test_a_table_that_begins_at_a_negative_value_written_as_unsigned_is_applied(tmp_path):
+    values = RAMP.astype(np.int16) - 1000
+    dataset = grey(values, VOILUTSequence=lut([2000, 2**16 - 1000, 16], "US", [20 * number for number in range(2000)]))
+    assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(RAMP * 20.0, 0, 2**16 - 1))
+
+
+def test_a_table_that_is_not_described_hides_no_window(tmp_path):
+    plain = read_image(saved(grey(RAMP, WindowCenter=900, WindowWidth=300), tmp_path / "plain.dcm"))
+    tables = lut([2000, 0, 16], "US", list(range(2000)))
+    del tables[0].LUTDescriptor
+    dataset = grey(RAMP, WindowCenter=900, WindowWidth=300, VOILUTSequence=tables)
+    np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, plain.pixels)
+
+
 def test_a_voi_lut_goes_before_a_window_and_is_applied_as_pydicom_applies_it(tmp_path):
     item = Dataset()
     item.LUTDescriptor = [1000, 200, 12]
@@ -160,6 +232,12 @@ def test_8_bits_without_a_window_are_kept():
         np.testing.assert_array_equal(read_image(SHIPPED / "image_dfl.dcm").pixels, dataset.pixel_array)
 
 
+def test_8_bits_are_kept_where_rescaling_changes_nothing(tmp_path):
+    values = (RAMP % 200).astype(np.uint8)
+    dataset = grey(values, BitsAllocated=8, BitsStored=8, HighBit=7, RescaleSlope=1, RescaleIntercept=0)
+    np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, values)
+
+
 def test_monochrome1_is_turned_round(tmp_path):
     plain = read_image(saved(grey(RAMP), tmp_path / "plain.dcm"))
     turned = read_image(saved(grey(RAMP, PhotometricInterpretation="MONOCHROME1"), tmp_path / "turned.dcm"))
@@ -191,6 +269,18 @@ def test_a_range_of_padding_is_padding_and_nothing_else_is_black(tmp_path):
     all_padding = grey(np.full((9, 9), 5, np.uint16))
     all_padding.add_new("PixelPaddingValue", "US", 5)
     assert not read_image(saved(all_padding, tmp_path / "all.dcm")).pixels.any()
+
+
+@pytest.mark.parametrize("limit", [-2000, -1900])
+def test_negative_padding_that_is_written_as_unsigned_is_padding(tmp_path, limit):
+    values = RAMP.astype(np.int16)
+    values[:, :20] = -2000
+    dataset = grey(values)
+    dataset.add_new("PixelPaddingValue", "US", 2**16 - 2000)
+    dataset.add_new("PixelPaddingRangeLimit", "US", 2**16 + limit)
+    pixels = read_image(saved(dataset, tmp_path / "scan.dcm")).pixels
+    assert not pixels[:, :20].any()
+    assert close(pixels[:, 20:], windowed(values[:, 20:], *np.percentile(values[:, 20:], (0.1, 99.9))))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +330,28 @@ def test_compressed_frames_are_those_of_pydicom():
         np.testing.assert_array_equal(read_image(path, channels=3, part=scan.part).pixels, frame)
 
 
+def test_one_bad_frame_leaves_the_others(tmp_path):
+    dataset = shipped("examples_ybr_color.dcm")
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=30))
+    frames[1] = bytes(len(frames[1]))
+    dataset.PixelData = encapsulate(frames)
+    saved(dataset, tmp_path / "in/film.dcm")
+    scans = list_scans([Source("in", tmp_path / "in")])
+    results = list(read_images(scans, size_px=16, resize="pad", channels=1))
+    assert [number for number, result in enumerate(results) if isinstance(result, UnreadableImage)] == [1]
+    assert results[1].reason.startswith("not decodable: ")
+
+
+def test_a_deflated_object_is_inflated_up_to_a_bound_only(tmp_path, monkeypatch):
+    (tmp_path / "scan.dcm").write_bytes((SHIPPED / "image_dfl.dcm").read_bytes())
+    assert list_scans([Source("in", tmp_path)])[0].set_aside is None
+    monkeypatch.setattr(dicom, "MAX_INFLATED_BYTES", 10_000)
+    reason = "too large: deflated, and more than 10000 bytes when it is inflated"
+    assert list_scans([Source("in", tmp_path)])[0].set_aside == reason
+    with pytest.raises(UnreadableImage, match=reason):
+        read_image(tmp_path / "scan.dcm")
+
+
 def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path):
     def group(**items: object) -> Dataset:
         holder = Dataset()
@@ -274,19 +386,21 @@ def patient_of(path: Path) -> str | None:
         return contents(file, Slices()).patient
 
 
-def test_the_patient_is_the_number_with_its_issuer_or_else_the_series(tmp_path):
+def test_the_patient_is_the_number_or_else_the_study_or_else_the_series(tmp_path):
     assert patient_of(saved(grey(RAMP, PatientID=" 77 "), tmp_path / "1.dcm")) == "77"
-    assert patient_of(saved(grey(RAMP, PatientID="77", IssuerOfPatientID="north"), tmp_path / "2.dcm")) == "77^^^north"
-    series = saved(grey(RAMP, PatientID="", SeriesInstanceUID="1.2.3"), tmp_path / "3.dcm")
-    assert patient_of(series) == "1.2.3"
-    nobody = grey(RAMP, PatientID="", SeriesInstanceUID="")
-    assert patient_of(saved(nobody, tmp_path / "4.dcm")) is None
+    assert patient_of(saved(grey(RAMP, PatientID="77", IssuerOfPatientID="north"), tmp_path / "2.dcm")) == "77"
+    study = grey(RAMP, PatientID="", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
+    assert patient_of(saved(study, tmp_path / "3.dcm")) == "1.2"
+    series = grey(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="1.2.3")
+    assert patient_of(saved(series, tmp_path / "4.dcm")) == "1.2.3"
+    nobody = grey(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
+    assert patient_of(saved(nobody, tmp_path / "5.dcm")) is None
 
 
 def test_the_frames_of_a_file_without_a_patient_are_one_patients(tmp_path):
     frames = np.stack([RAMP, RAMP])
     for name in ("a.dcm", "b.dcm"):
-        saved(grey(frames, PatientID="", SeriesInstanceUID=""), tmp_path / "in" / name)
+        saved(grey(frames, PatientID="", StudyInstanceUID="", SeriesInstanceUID=""), tmp_path / "in" / name)
     patients = [scan.patient for scan in list_scans([Source("in", tmp_path / "in")])]
     assert patients[0] == patients[1] != patients[2] == patients[3]
     assert None not in patients

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -97,6 +98,45 @@ def test_only_slices_that_hold_brain_are_listed_unless_all_are_asked_for(tmp_pat
     saved(volume, tmp_path / "in/scan.nii.gz")
     assert [scan.relative for scan in listed(tmp_path / "in")] == ["scan.nii.gz#axial=2", "scan.nii.gz#axial=4"]
     assert len(listed(tmp_path / "in", slices="all")) == 6
+
+
+def test_the_background_of_a_volume_that_was_scaled_to_a_mean_of_0_is_no_brain(tmp_path):
+    """As tools that strip the skull leave them: outside 0, inside a mean of 0."""
+    volume = np.zeros((20, 20, 8), np.float32)
+    volume[4:16, 4:16, 3:6] = np.random.default_rng(0).standard_normal((12, 12, 3))
+    saved(volume, tmp_path / "in/scan.nii")
+    assert [scan.part for scan in listed(tmp_path / "in")] == ["axial=3", "axial=4", "axial=5"]
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ([[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "truncated or damaged: "),
+        (np.zeros((4, 4)), "truncated or damaged: "),
+    ],
+)
+def test_a_volume_that_lies_nowhere_in_space_is_set_aside(tmp_path, form, reason):
+    image = nibabel.Nifti1Image(head(), np.eye(4))
+    image.set_sform(np.array(form, float), 1)
+    (tmp_path / "in").mkdir()
+    nibabel.save(image, tmp_path / "in/scan.nii")
+    (scan,) = listed(tmp_path / "in")
+    assert scan.set_aside.startswith(reason)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 5), (np.int16, 7), (np.float32, 11), (np.float64, 11)])
+def test_a_volume_takes_little_more_memory_than_its_values_and_a_sorted_copy(tmp_path, dtype, most):
+    random = np.random.default_rng(0).integers(0, 200, (80, 80, 80))
+    path = saved(random.astype(dtype), tmp_path / "scan.nii.gz")
+    read_image(path, part="axial=1")  # what is imported on the way does not count
+    tracemalloc.start()
+    try:
+        listed(tmp_path)
+        read_image(path, part="axial=1")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most * random.size
 
 
 def test_a_blank_volume_is_set_aside_and_says_what_would_help(tmp_path):

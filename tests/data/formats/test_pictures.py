@@ -34,6 +34,23 @@ def test_a_tiff_of_one_page_is_one_image(tmp_path):
     assert (scan.relative, scan.part, scan.patient) == ("one.tiff", None, None)
 
 
+def test_one_bad_page_leaves_the_others(tmp_path):
+    pages = np.random.default_rng(0).integers(0, 250, (3, 40, 40)).astype(np.uint8)
+    first, *others = [PIL.Image.fromarray(page) for page in pages]
+    path = tmp_path / "a.tiff"
+    first.save(path, save_all=True, append_images=others, compression="tiff_adobe_deflate")
+    with PIL.Image.open(path) as image:
+        image.seek(1)
+        begins = image.tag_v2[273][0]
+    content = bytearray(path.read_bytes())
+    content[begins : begins + 50] = bytes(50)
+    path.write_bytes(content)
+    results = list(read_images(list_scans([Source("in", tmp_path)]), size_px=40, resize="pad", channels=1))
+    assert isinstance(results[1], UnreadableImage)
+    np.testing.assert_array_equal(results[0].pixels[0], pages[0])
+    np.testing.assert_array_equal(results[2].pixels[0], pages[2])
+
+
 def test_a_film_is_set_aside(tmp_path):
     frames = [PIL.Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (0, 90)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])

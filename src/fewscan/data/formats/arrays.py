@@ -2,19 +2,18 @@
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from io import BufferedReader
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fewscan.data.formats.image import (
-    DAMAGE,
     MAX_VOLUME_VALUES,
     Contents,
     Decoded,
     UnreadableImage,
     Values,
+    damage_named,
     decoded,
     native,
     numbered,
@@ -30,6 +29,7 @@ NEEDS: str | None = None
 _MOST_CHANNELS = 4
 
 _ZIP = b"PK\x03\x04"
+_DAMAGED = "truncated or damaged: not one whole array of numpy's"
 
 
 class _Header(NamedTuple):
@@ -39,11 +39,12 @@ class _Header(NamedTuple):
 
 
 def contents(file: BufferedReader, slices: Slices) -> Contents:
-    """Name the images: `image=0` the first of an array, `array=NAME` or `array=NAME,image=0` among several arrays of a .npz.
+    """Name the images: `image=0` the first of an array, `array=0` or `array=0,image=0` among several arrays of a .npz.
 
-    Raises UnreadableImage for what is not whole, and for arrays that are not grey images.
+    Arrays go by their place in the archive and not by their names, which might be a patient's. Raises UnreadableImage for what
+    is not whole, and for arrays that are not grey images.
     """
-    with _damage_named():
+    with damage_named(_DAMAGED):
         if _is_archive(file):
             with zipfile.ZipFile(file) as archive:
                 return Contents(tuple(_places(archive)))
@@ -52,7 +53,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
 
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
     """Yield the images that `parts` names: uint8 is kept, others are mapped linearly, each by its own WINDOW_PERCENTILES."""
-    with _damage_named():
+    with damage_named(_DAMAGED):
         if _is_archive(file):
             with zipfile.ZipFile(file) as archive:
                 yield from _read_archive(archive, parts)
@@ -62,14 +63,6 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
         array = np.memmap(file, header.dtype, "r", file.tell(), header.shape, "F" if header.fortran else "C")
         for position in positions(parts, "image", _count(header), first=0):
             yield _decode(array, position)
-
-
-@contextmanager
-def _damage_named() -> Iterator[None]:
-    try:
-        yield
-    except (zipfile.BadZipFile, OSError, *DAMAGE):
-        raise UnreadableImage("truncated or damaged: not one whole array of numpy's") from None
 
 
 def _header(stream: Any) -> _Header:
@@ -83,7 +76,7 @@ def _header(stream: Any) -> _Header:
         raise UnreadableImage("not an image: an array of something else than numbers")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] <= _MOST_CHANNELS):
         raise UnreadableImage(f"not grey images: an array {shape}; store (H, W) or (N, H, W)")
-    if 0 in shape:
+    if min(shape) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
     require_size(*shape[-2:])
     return _Header(shape, fortran, dtype)
@@ -102,13 +95,14 @@ def _is_archive(file: BufferedReader) -> bool:
 def _places(archive: zipfile.ZipFile) -> dict[str | None, tuple[str, int]]:
     """Return the images of an archive: their part's name -> the array's name and the position in it."""
     places: dict[str | None, tuple[str, int]] = {}
-    for name in (name for name in archive.namelist() if name.endswith(".npy")):
+    names = [name for name in archive.namelist() if name.endswith(".npy")]
+    for number, name in enumerate(names):
         with archive.open(name) as stream:
             header = _header(stream)
         if np.prod(header.shape) > MAX_VOLUME_VALUES:
             raise UnreadableImage(f"too large: declares an array {header.shape} in a .npz; store it as .npy")
         for position, part in enumerate(numbered("image", _count(header), first=0)):
-            array = f"array={name.removesuffix('.npy')}"
+            array = f"array={number}"
             places[array if part is None else f"{array},{part}"] = (name, position)
     if not places:
         raise UnreadableImage("not an image: the archive holds no array")

@@ -3,8 +3,9 @@
 What pydicom says of a damaged file quotes the file, so no reason here repeats it.
 """
 
+import math
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any, cast
@@ -13,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.data.formats.image import (
-    DAMAGE,
     Contents,
     Decoded,
     Pixels,
     UnreadableImage,
     Values,
+    damage_named,
     decoded,
+    decoded_alone,
     grey_if_equal,
     native,
     numbered,
@@ -36,63 +38,92 @@ if TYPE_CHECKING:
 NAME = "DICOM"
 NEEDS: str | None = "pydicom"
 
-_OF_INTEREST = ["PatientID", "IssuerOfPatientID", "SeriesInstanceUID", "NumberOfFrames"]
+# What a deflated object may be when it is inflated, which pydicom does in memory: a small file can become a giant one.
+MAX_INFLATED_BYTES = 256 * 2**20
+
+_OF_INTEREST = ["SOPClassUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "NumberOfFrames"]
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+# RT Dose, Segmentation and Label Map Segmentation (PS3.4 B.5): pixels that are drawn over a scan.
+_NO_SCANS = ("1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_DAMAGED = "truncated or damaged: its DICOM header cannot be read"
+_INFLATED_AT_ONCE_BYTES = 2**20
 
 
 def contents(file: BufferedReader, slices: Slices) -> Contents:
-    """Name the frames, `frame=1` the first, and the patient: PatientID with its issuer, or else the series.
+    """Name the frames, `frame=1` the first, and the patient: PatientID, or else the study, or else the series.
 
-    Raises UnreadableImage where the header cannot be read.
+    These mean the same patient in every source. The issuer of a PatientID is left out, since not every file of a patient's has
+    it, and to take two patients for one only costs images. Raises UnreadableImage where the header cannot be read, and for
+    objects that are no scans.
     """
     import pydicom
 
-    with _damage_named():
+    with damage_named(_DAMAGED):
+        _require_bounded(file)
         header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=list(_OF_INTEREST))
-        patient = _text(header, "PatientID")
-        if patient and (issuer := _text(header, "IssuerOfPatientID")):
-            patient = f"{patient}^^^{issuer}"
-        return Contents(numbered("frame", _frames(header), first=1), patient or _text(header, "SeriesInstanceUID") or None)
+        _require_scan(header)
+        known = (_text(header, keyword) for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
+        patient = next(filter(None, known), None)
+        return Contents(numbered("frame", _frames(header), first=1), patient, patient_across_sources=patient is not None)
 
 
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
     """Yield the frames that `parts` names, as PS3.4 N.2 and PS3.3 C.11 have them shown.
 
     Grey goes through the modality LUT or rescale slope and intercept, then through the first VOI LUT or window; without one,
-    or with a window of no width, unsigned 8-bit values are kept and others mapped linearly, WINDOW_PERCENTILES of the frame to
-    0 and 255. MONOCHROME1 is turned round. Padding counts for no window and becomes black. Palettes and YBR become RGB; of
-    colour with more than 8 bits the upper 8 are kept. Of an enhanced object each frame has its own functional groups.
+    or with a window that has no width or is not finite, unsigned 8-bit values are kept and others mapped linearly,
+    WINDOW_PERCENTILES of the frame to 0 and 255. MONOCHROME1 is turned round. Padding counts for no window and becomes black.
+    Palettes and YBR become RGB; of colour with more than 8 bits the upper 8 are kept. Of an enhanced object each frame has its
+    own functional groups.
 
-    Raises UnreadableImage for objects without pixels, and for those that are damaged or compressed in a way that no plug-in of
-    pydicom's that is installed can decode.
+    Raises UnreadableImage for objects that are no scans or have no pixels, and for those that are damaged. Frames that are
+    damaged, or compressed in a way that no plug-in of pydicom's that is installed can decode, are set aside one by one.
     """
     import pydicom
-    from pydicom.pixels.utils import iter_pixels
 
-    with _damage_named():
+    with damage_named(_DAMAGED):
+        _require_bounded(file)
         dataset = pydicom.dcmread(file, force=True)
+        _require_scan(dataset)
         _require_pixels(dataset)
         numbers = positions(parts, "frame", _frames(dataset), first=1)
         require_size(int(dataset.Columns), int(dataset.Rows))
         undecodable = _undecodable(dataset)
-    with _damage_named(undecodable):
-        for number, frame in zip(numbers, iter_pixels(dataset, indices=numbers), strict=True):
-            values = native(frame)
-            if dataset.PhotometricInterpretation in _GREY:
-                yield decoded(values, partial(_shown, dataset=dataset, number=number))
-            else:
-                yield decoded(_colour(values, dataset), partial(_upper_8_bits, dataset=dataset))
+    for number in numbers:
+        yield decoded_alone(partial(_decode, dataset, number), undecodable)
 
 
-@contextmanager
-def _damage_named(reason: str = "truncated or damaged: its DICOM header cannot be read") -> Iterator[None]:
-    from pydicom.errors import BytesLengthException, InvalidDicomError
+def _decode(dataset: "Dataset", number: int) -> Decoded | UnreadableImage:
+    from pydicom.pixels.utils import pixel_array
 
-    try:
-        yield
-    except (InvalidDicomError, BytesLengthException, AttributeError, OSError, *DAMAGE):
-        raise UnreadableImage(reason) from None
+    values = native(pixel_array(dataset, index=number))
+    if dataset.PhotometricInterpretation in _GREY:
+        return decoded(values, partial(_shown, dataset=dataset, number=number))
+    return decoded(_colour(values, dataset), partial(_upper_8_bits, dataset=dataset))
+
+
+def _require_bounded(file: BufferedReader) -> None:
+    """Raise UnreadableImage for a deflated object (PS3.5 A.5) of more than MAX_INFLATED_BYTES; leave `file` at its start."""
+    from pydicom.filereader import read_dataset, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    read_preamble(file, force=True)
+    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflated_bytes = 0
+        while some := inflating.unconsumed_tail or file.read(_INFLATED_AT_ONCE_BYTES):
+            inflated_bytes += len(inflating.decompress(some, _INFLATED_AT_ONCE_BYTES))
+            if inflated_bytes > MAX_INFLATED_BYTES:
+                raise UnreadableImage(f"too large: deflated, and more than {MAX_INFLATED_BYTES} bytes when it is inflated")
+    file.seek(0)
+
+
+def _require_scan(dataset: "Dataset") -> None:
+    kind = dataset.get("SOPClassUID")
+    if kind in _NO_SCANS:
+        raise UnreadableImage(f"not a scan: DICOM {kind.name}")
 
 
 def _text(dataset: "Dataset", keyword: str) -> str:
@@ -140,13 +171,12 @@ def _group(dataset: "Dataset", number: int, keyword: str) -> "Dataset":
 
 def _shown(stored: Values, dataset: "Dataset", number: int) -> Pixels:
     """Map a grey frame's stored values to 8 bits."""
-    from pydicom.pixels.processing import apply_modality_lut
-
+    little_endian = bool(dataset.original_encoding[1])
     padding = _padding(stored, dataset)
-    values = apply_modality_lut(stored, _group(dataset, number, "PixelValueTransformationSequence"))
+    values = _transformed(stored, _group(dataset, number, "PixelValueTransformationSequence"), little_endian)
     voi = _group(dataset, number, "FrameVOILUTSequence")
-    if voi.get("VOILUTSequence"):
-        pixels = _through_table(values, voi.VOILUTSequence[0], little_endian=bool(dataset.original_encoding[1]))
+    if (table := _table(voi, "VOILUTSequence")) is not None:
+        pixels = windowed(_looked_up(values, table, little_endian), 0, 2 ** table.LUTDescriptor[2] - 1)
     elif (limits := _window(voi)) is not None:
         pixels = _through_window(values, *limits, str(voi.get("VOILUTFunction") or "LINEAR").upper())
     elif values.dtype == np.uint8 and dataset.BitsStored == 8:
@@ -160,19 +190,40 @@ def _shown(stored: Values, dataset: "Dataset", number: int) -> Pixels:
     return np.where(padding, np.uint8(0), pixels)
 
 
+def _transformed(stored: Values, group: "Dataset", little_endian: bool) -> Values:
+    """Apply the modality LUT, or rescale slope and intercept (PS3.3 C.11.1); where they change nothing, keep the type too."""
+    if (table := _table(group, "ModalityLUTSequence")) is not None:
+        return _looked_up(stored, table, little_endian)
+    slope, intercept = (_first(group.get(keyword)) for keyword in ("RescaleSlope", "RescaleIntercept"))
+    slope, intercept = 1 if slope is None else slope, intercept or 0
+    if (slope, intercept) == (1, 0):
+        return stored
+    with np.errstate(over="ignore", invalid="ignore"):
+        values: Values = stored.astype(np.float64) * slope + intercept
+    if not np.isfinite(values).all():
+        raise UnreadableImage("not finite: its rescale slope and intercept make NaN or infinite values")
+    return values
+
+
 def _padding(stored: Values, dataset: "Dataset") -> npt.NDArray[np.bool_]:
     value = dataset.get("PixelPaddingValue")
     if not isinstance(value, int):
         return np.zeros(stored.shape, bool)
     limit = dataset.get("PixelPaddingRangeLimit")
-    ends = sorted([value, limit if isinstance(limit, int) else value])
-    return (stored >= ends[0]) & (stored <= ends[1])
+    ends = np.array([value, limit if isinstance(limit, int) else value])
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize > 1:
+        # Some write it as if it were unsigned, whatever the pixels are, or the other way round: its bits are what counts.
+        ends = ends.astype(stored.dtype)
+    padding: npt.NDArray[np.bool_] = (stored >= ends.min()) & (stored <= ends.max())
+    return padding
 
 
 def _window(voi: "Dataset") -> tuple[float, float] | None:
-    """Return the centre and width of the first window, or None where there is none that has a width."""
+    """Return the centre and width of the first window, or None where there is none that has a width and is finite."""
     centre, width = (_first(voi.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
-    return None if centre is None or width is None or width <= 0 else (centre, width)
+    if centre is None or width is None or width <= 0 or not math.isfinite(abs(centre) + width):
+        return None
+    return centre, width
 
 
 def _first(value: Any) -> float | None:
@@ -188,20 +239,35 @@ def _through_window(values: Values, centre: float, width: float, function: str) 
         # Beyond these the curve is flat to 8 bits, and exp would overflow.
         steepness = np.clip(-4 * (values - centre) / width, -50, 50)
         return np.rint(255 / (1 + np.exp(steepness))).astype(np.uint8)
-    if function == "LINEAR_EXACT":
+    # Of LINEAR the standard has widths of 1 and more, and of less some scanners make the window of values below 1.
+    if function == "LINEAR_EXACT" or width < 1:
         return windowed(values, centre - width / 2, centre + width / 2)
-    half = max(width - 1, 0) / 2
+    half = (width - 1) / 2
     return windowed(values, centre - 0.5 - half, centre - 0.5 + half)
 
 
-def _through_table(values: Values, item: "Dataset", *, little_endian: bool) -> Pixels:
-    """Map values through a VOI LUT (PS3.3 C.11.2.1.1), whose whole range becomes 0 to 255."""
-    entries, first_mapped, bits = item.LUTDescriptor
-    data = item.LUTData
-    table = np.frombuffer(data, "<u2" if little_endian else ">u2") if isinstance(data, bytes) else np.asarray(data)
-    table = windowed(table[: entries or 2**16], 0, 2**bits - 1)
-    pixels: Pixels = table[np.clip(np.rint(values) - first_mapped, 0, len(table) - 1).astype(np.int64)]
-    return pixels
+def _table(group: "Dataset", keyword: str) -> "Dataset | None":
+    """Return the first LUT of a sequence, or None where it has none that is described and has entries."""
+    item = next(iter(group.get(keyword) or ()), None)
+    return item if item is not None and item.get("LUTDescriptor") and item.get("LUTData") else None
+
+
+def _looked_up(values: Values, table: "Dataset", little_endian: bool) -> Values:
+    """Map values through a LUT (PS3.3 C.11.1.1, C.11.2.1.1): those before it become its first entry, others its last."""
+    entries, first_mapped, bits = table.LUTDescriptor
+    entries = entries or 2**16
+    if first_mapped >= 2**15 and values.max() < first_mapped:
+        # A negative number that was written as an unsigned one: no value would be in the table.
+        first_mapped -= 2**16
+    data = table.LUTData
+    lut = np.frombuffer(data, "<u2" if little_endian else ">u2") if isinstance(data, bytes) else np.asarray(data, np.uint16)
+    if bits <= 8 and len(lut) == (entries + 1) // 2:
+        # Two entries a word, the first in its lower byte.
+        lut = lut.astype("<u2").view(np.uint8)
+    if len(lut) < entries:
+        raise UnreadableImage("truncated or damaged: a look-up table has fewer entries than it declares")
+    mapped: Values = native(lut)[np.clip(np.rint(values) - first_mapped, 0, entries - 1).astype(np.int64)]
+    return mapped
 
 
 def _colour(values: Values, dataset: "Dataset") -> Values:

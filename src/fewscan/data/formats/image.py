@@ -1,8 +1,7 @@
 """What every format hands over, and the mapping of deep values to 8 bits that all share."""
 
-import struct
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,20 +18,6 @@ MAX_IMAGES = 20_000
 # greatest: one hot pixel or bright vessel would push all tissue into a few dark greys. Not the range of the type: 12 bits
 # kept in 16 would be nearly black.
 WINDOW_PERCENTILES = (0.1, 99.9)
-
-# What decoders are known to raise on damaged files, beside OSError and errors of their own.
-DAMAGE = (
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
 
 Pixels = npt.NDArray[np.uint8]
 Values = npt.NDArray[Any]
@@ -55,11 +40,13 @@ class UnreadableImage(Exception):  # noqa: N818 - it describes a file among many
 class Contents:
     """What a look into a file says: its images, and what it says of them itself.
 
-    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image.
+    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. With
+    `patient_across_sources` the patient's name means the same one in every source.
     """
 
     parts: tuple[str | None, ...] = (None,)
     patient: str | None = field(default=None, repr=False)
+    patient_across_sources: bool = False
     label: str | None = None
 
 
@@ -72,6 +59,31 @@ class Decoded:
 
     values: Values
     pixels: Pixels
+
+
+@contextmanager
+def damage_named(reason: str) -> Iterator[None]:
+    """Raise UnreadableImage with `reason` for whatever is raised over a damaged file.
+
+    The last resort of the import, and the only one: what the libraries that decode, and those that they call, raise over
+    damaged bytes is in no list of theirs, and one bad file must not end an import of thousands. What an error says is not
+    repeated: it may quote the file, and so a patient.
+    """
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Exception:
+        raise UnreadableImage(reason) from None
+
+
+def decoded_alone(decode: Callable[[], Decoded | UnreadableImage], reason: str) -> Decoded | UnreadableImage:
+    """Return what `decode` returns, or why it cannot be: a bad image leaves the others of its file."""
+    try:
+        with damage_named(reason):
+            return decode()
+    except UnreadableImage as unreadable:
+        return unreadable
 
 
 def numbered(name: str, count: int, *, first: int) -> tuple[str | None, ...]:
@@ -126,11 +138,20 @@ def to_8_bit(values: Values) -> Pixels:
 
 
 def window(values: Values) -> tuple[float, float]:
-    """Return the WINDOW_PERCENTILES of `values`, or their least and greatest where these are one."""
-    black, white = np.percentile(values, WINDOW_PERCENTILES)
+    """Return the WINDOW_PERCENTILES of `values`, or their least and greatest where these are one.
+
+    NaN is no value; at least one must be another.
+    """
+    count = values.size - int(np.isnan(values).sum()) if values.dtype.kind == "f" else values.size
+    ranks = np.array(WINDOW_PERCENTILES) / 100 * (count - 1)
+    below, above = np.floor(ranks).astype(np.intp), np.ceil(ranks).astype(np.intp)
+    # Not numpy's percentile, which takes differences in the type of the values, where they overflow. NaN is sorted last.
+    ordered = np.partition(values, [0, *below, *above, count - 1], axis=None)
+    lower, upper = ordered[below].astype(np.float64) / 2, ordered[above].astype(np.float64) / 2
+    black, white = 2 * (lower + (upper - lower) * (ranks - below))
     if black == white:
         # Nearly all of it has one value: what little there is to see lies outside the window.
-        black, white = values.min(), values.max()
+        black, white = ordered[0], ordered[count - 1]
     return float(black), float(white)
 
 
@@ -145,11 +166,14 @@ def decoded(values: Values, to_pixels: Callable[[Values], Pixels] = to_8_bit) ->
 
 def windowed(values: Values, black: float, white: float) -> Pixels:
     """Map values linearly, `black` to 0 and `white` to 255; where the two are one, what lies above becomes white."""
-    if black == white:
+    # Halves, since the difference of two numbers may be greater than the greatest number.
+    half_black, half_white = black / 2, white / 2
+    if half_black == half_white:
         return np.where(values > white, np.uint8(255), np.uint8(0))
     # In place, since these may be 64 million values.
-    scaled = values.astype(np.float64)
-    scaled -= black
-    scaled *= 255 / (white - black)
-    scaled.clip(0, 255, out=scaled)
+    scaled = np.multiply(values, 0.5, dtype=np.float64)
+    scaled.clip(half_black, half_white, out=scaled)
+    scaled -= half_black
+    scaled /= half_white - half_black
+    scaled *= 255
     return np.rint(scaled, out=scaled).astype(np.uint8)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fewscan.data.formats.image import (
-    DAMAGE,
     Contents,
     Decoded,
     UnreadableImage,
+    damage_named,
     decoded,
     native,
     position_of,
@@ -56,10 +56,8 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
 def _struct(file: BufferedReader) -> Iterator[Any]:
     import h5py
 
-    try:
-        with h5py.File(file, "r") as opened:
-            if "cjdata" not in opened:
-                raise UnreadableImage("not an image: of MATLAB's files only those of the figshare brain-tumour set are read")
-            yield opened["cjdata"]
-    except (OSError, AttributeError, *DAMAGE):
-        raise UnreadableImage("truncated or damaged: not one whole scan of the figshare set, in MATLAB 7.3") from None
+    reason = "truncated or damaged: not one whole scan of the figshare set, in MATLAB 7.3"
+    with damage_named(reason), h5py.File(file, "r") as opened:
+        if "cjdata" not in opened:
+            raise UnreadableImage("not an image: of MATLAB's files only those of the figshare brain-tumour set are read")
+        yield opened["cjdata"]

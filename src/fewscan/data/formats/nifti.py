@@ -1,6 +1,7 @@
 """NIfTI volumes: the slices of a plane, upright and with square pixels."""
 
 import gzip
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
@@ -11,13 +12,15 @@ import numpy.typing as npt
 import PIL.Image
 
 from fewscan.data.formats.image import (
-    DAMAGE,
+    MAX_IMAGES,
     MAX_VOLUME_VALUES,
     Contents,
     Decoded,
     Pixels,
     UnreadableImage,
     Values,
+    damage_named,
+    native,
     position_of,
     require_size,
     window,
@@ -33,6 +36,8 @@ NIFTI2_HEADER_BYTES = 540
 # A voxel is foreground above this share of the volume's window, and a slice holds brain from this share of foreground on.
 FOREGROUND = 0.1
 BRAIN_SHARE = 0.1
+# Where more than this share of the voxels have exactly one value, that is no tissue; scaled to a mean of 0 it is not black.
+BACKGROUND_SHARE = 0.1
 # Sides of a voxel that differ by less are one length, written in two ways.
 _SQUARE_TOLERANCE = 0.01
 
@@ -44,15 +49,15 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
     """Name the slices of the chosen plane, `axial=12` the one with voxel index 12, counted from 0.
 
     A slice holds brain where at least BRAIN_SHARE of its voxels are brighter than FOREGROUND of the way from the volume's black
-    to its white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
+    to its white, and are not its background: the value that the most voxels have, where more than BACKGROUND_SHARE have it and
+    it is below white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
     """
     axis = _AXES[slices.plane]
-    with _damage_named(), _volume(file) as (volume, _):
+    with _volume(file) as (volume, _):
         chosen = np.arange(volume.shape[axis])
         if slices.slices == "brain":
-            black, white = _window(volume)
             others = tuple(other for other in range(3) if other != axis)
-            share = (volume > black + FOREGROUND * (white - black)).mean(axis=others)
+            share = _foreground(volume).mean(axis=others)
             chosen = np.flatnonzero(share >= BRAIN_SHARE)
     if not len(chosen):
         raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
@@ -67,14 +72,15 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
     WINDOW_PERCENTILES of the whole volume become 0 and 255; NaN is no value and becomes black. Pixels that are no squares
     are resampled to the shorter side, bilinearly.
 
-    Raises UnreadableImage for what is not one whole three-dimensional volume of at most MAX_VOLUME_VALUES values.
+    Raises UnreadableImage for what is not one whole three-dimensional volume of at most MAX_VOLUME_VALUES values
+    and MAX_IMAGES a side.
     """
-    with _damage_named(), _volume(file) as (volume, voxel_sizes):
+    with _volume(file) as (volume, voxel_sizes):
         if list(parts) == [None]:
             raise UnreadableImage("more than one image: a volume; its slices are named as FILE#axial=12")
         slices = [(plane, number) for plane, axis in _AXES.items() for number in range(volume.shape[axis])]
         known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
-        black, white = _window(volume)
+        black, white = window(volume)
         for part in parts:
             plane, number = slices[position_of(part, known)]
             values = _displayed(volume, plane, number)
@@ -84,46 +90,47 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
 
 
 @contextmanager
-def _damage_named() -> Iterator[None]:
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError, ImageDataError
-    from nibabel.wrapstruct import WrapStructError
-
-    own = (ImageFileError, HeaderDataError, ImageDataError, WrapStructError)
-    try:
-        yield
-    except (*own, OSError, *DAMAGE):
-        raise UnreadableImage("truncated or damaged: not one whole NIfTI volume") from None
-
-
-@contextmanager
-def _volume(file: BufferedReader) -> Iterator[tuple[npt.NDArray[np.float32], tuple[float, ...]]]:
+def _volume(file: BufferedReader) -> Iterator[tuple[Values, tuple[float, ...]]]:
     """Hand over a volume (X, Y, Z) that runs left to right, back to front, foot to head, and its voxels' sides in mm."""
     import nibabel
     from nibabel import affines
 
-    zipped = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    with gzip.GzipFile(fileobj=file) if zipped else file as stream:
-        head = stream.read(4)
-        stream.seek(0)
-        sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
-        if NIFTI1_HEADER_BYTES in sizes:
-            image = nibabel.Nifti1Image.from_stream(stream)
-        elif NIFTI2_HEADER_BYTES in sizes:
-            image = nibabel.Nifti2Image.from_stream(stream)
-        else:
-            raise UnreadableImage("not an image: no NIfTI header begins here")
-        _require_one_volume(image.shape, image.get_data_dtype())
-        values = image.get_fdata(caching="unchanged", dtype=np.float32)
-    values = values.reshape((*image.shape, 1, 1)[:3])
-    if not np.isfinite(image.affine).all() or np.isinf(values).any() or np.isnan(values).all():
-        raise UnreadableImage("not finite: its values or its place in space are not")
-    canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
-    voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
-    if min(voxel_sizes) <= 0:
-        raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
-    yield np.asanyarray(canonical.dataobj), voxel_sizes
+    with damage_named("truncated or damaged: not one whole NIfTI volume"):
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) if zipped else file as stream:
+            head = stream.read(4)
+            stream.seek(0)
+            sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
+            if NIFTI1_HEADER_BYTES in sizes:
+                image = nibabel.Nifti1Image.from_stream(stream)
+            elif NIFTI2_HEADER_BYTES in sizes:
+                image = nibabel.Nifti2Image.from_stream(stream)
+            else:
+                raise UnreadableImage("not an image: no NIfTI header begins here")
+            _require_one_volume(image.shape, image.get_data_dtype())
+            values = _values(image.dataobj.reshape((*image.shape, 1, 1)[:3]))
+        if not np.isfinite(image.affine).all() or not _finite(values):
+            raise UnreadableImage("not finite: its values or its place in space are not")
+        canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
+        voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
+        if min(voxel_sizes) <= 0:
+            raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
+        yield np.asanyarray(canonical.dataobj), voxel_sizes
+
+
+def _values(stored: Any) -> Values:
+    """Read the values (X, Y, Z): integers of at most 16 bits as they are, others as float32.
+
+    Slice by slice, in the order of the file: all at once they would be in memory a second time, as they are before conversion
+    and scaling.
+    """
+    first = native(stored[..., 0])
+    values = np.empty(stored.shape, first.dtype if first.dtype.itemsize <= 2 else np.float32, order="F")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
+        for number in range(values.shape[2]):
+            values[..., number] = stored[..., number]
+    return values
 
 
 def _require_one_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -134,18 +141,39 @@ def _require_one_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise UnreadableImage("not grey: its voxels are colours or complex numbers")
     if len(shape) < 2 or min(shape) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
-    if int(np.prod([int(size) for size in shape])) > MAX_VOLUME_VALUES:
+    if math.prod(int(size) for size in shape) > MAX_VOLUME_VALUES or max(shape) > MAX_IMAGES:
         raise UnreadableImage(f"too large: declares {' x '.join(str(size) for size in shape)} voxels")
 
 
-def _window(volume: npt.NDArray[np.float32]) -> tuple[float, float]:
-    return window(volume[~np.isnan(volume)] if np.isnan(volume).any() else volume)
+def _finite(values: Values) -> bool:
+    """Return whether no value is infinite and at least one is a number; a slice at a time, since a mask is a volume too."""
+    slices = [values[..., number] for number in range(values.shape[2])]
+    return not any(np.isinf(one).any() for one in slices) and not all(np.isnan(one).all() for one in slices)
+
+
+def _foreground(volume: Values) -> npt.NDArray[np.bool_]:
+    black, white = window(volume)
+    background = _background(volume)
+    foreground: npt.NDArray[np.bool_] = volume > black + FOREGROUND * (white - black)
+    if background is not None and background < white:
+        foreground &= volume != background
+    return foreground
+
+
+def _background(volume: Values) -> float | None:
+    """Return the value that the most voxels have, if more than BACKGROUND_SHARE have it."""
+    # In sorted order such a value fills more than the way from one of these ranks to the next.
+    ranks = np.arange(0, volume.size, max(1, int(BACKGROUND_SHARE * volume.size)))
+    candidates = np.unique(np.partition(volume, ranks, axis=None)[ranks])
+    counts = [np.count_nonzero(volume == value) for value in candidates]
+    most = int(np.argmax(counts))
+    return float(candidates[most]) if counts[most] > BACKGROUND_SHARE * volume.size else None
 
 
 def _displayed(volume: Values, plane: Plane, number: int) -> Values:
     """Return one slice as it is looked at: (rows from the top, columns from the left)."""
     # Both remaining axes run the other way on the screen: to the patient's left or front, and to the front or head.
-    return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T)
+    return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T, dtype=np.float32)
 
 
 def _square(pixels: Pixels, width_mm: float, height_mm: float) -> Pixels:

@@ -1,6 +1,8 @@
 """Pictures that Pillow reads: JPEG, PNG, BMP, GIF and WebP of one image, and each page of a TIFF."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
 
 import numpy as np
@@ -9,12 +11,13 @@ import PIL.ImageOps
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from fewscan.data.formats.image import (
-    DAMAGE,
     Contents,
     Decoded,
     UnreadableImage,
     Values,
+    damage_named,
     decoded,
+    decoded_alone,
     grey_if_equal,
     native,
     numbered,
@@ -29,14 +32,15 @@ NEEDS: str | None = None
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 
 _TIFF_WHITE_IS_ZERO = 0
+_DAMAGED = "truncated or damaged: not one whole picture"
 
 
 def contents(file: BufferedReader, slices: Slices) -> Contents:
     """Name the pages of a TIFF; every other picture is one image, or is set aside when it is read."""
     try:
-        with PIL.Image.open(file, formats=FORMATS) as image:
+        with _opened(file) as image:
             pages = image.n_frames if isinstance(image, TiffImageFile) else 1
-    except (PIL.UnidentifiedImageError, PIL.Image.DecompressionBombError, OSError, *DAMAGE):
+    except UnreadableImage:
         return Contents()  # why it cannot be read is for `read` to say
     return Contents(numbered("page", pages, first=1))
 
@@ -48,28 +52,33 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
     of colour with 16 bits a channel the upper 8 are kept. EXIF orientation is honoured, transparency composited onto black,
     CMYK converted.
 
-    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels.
+    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels; a bad page of a TIFF
+    is set aside alone.
     """
-    try:
-        with PIL.Image.open(file, formats=FORMATS) as image:
-            require_size(image.width, image.height)
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and not isinstance(image, TiffImageFile):
-                raise UnreadableImage(f"more than one image: {frames} frames")
-            for position in positions(parts, "page", frames, first=1):
-                if position:
-                    image.seek(position)
-                    require_size(image.width, image.height)
-                yield _decode(image)
-    except PIL.UnidentifiedImageError:
-        raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} begins here") from None
-    except PIL.Image.DecompressionBombError:
-        raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
-    except (OSError, *DAMAGE) as error:
-        raise UnreadableImage(f"truncated or damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
+    with _opened(file) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and not isinstance(image, TiffImageFile):
+            raise UnreadableImage(f"more than one image: {frames} frames")
+        for position in positions(parts, "page", frames, first=1):
+            yield decoded_alone(partial(_decode, image, position), _DAMAGED)
 
 
-def _decode(image: PIL.Image.Image) -> Decoded | UnreadableImage:
+@contextmanager
+def _opened(file: BufferedReader) -> Iterator[PIL.Image.Image]:
+    with damage_named(_DAMAGED):
+        try:
+            image = PIL.Image.open(file, formats=FORMATS)
+        except PIL.UnidentifiedImageError:
+            raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} begins here") from None
+        except PIL.Image.DecompressionBombError:
+            raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
+        with image:
+            yield image
+
+
+def _decode(image: PIL.Image.Image, position: int) -> Decoded | UnreadableImage:
+    image.seek(position)
+    require_size(image.width, image.height)
     # Pillow turns these round for 8 bits and fewer, but not for more.
     photometric = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) if isinstance(image, TiffImageFile) else None
     return decoded(_upright(PIL.ImageOps.exif_transpose(image), photometric == _TIFF_WHITE_IS_ZERO))
