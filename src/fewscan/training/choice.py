@@ -10,7 +10,7 @@ from fewscan.methods.supervised import Supervised
 
 # README's table of label efficiency; to be changed with it.
 WORTH = (
-    "That was worth 8 points of accuracy with 124 labels, and nothing sure with 40 or with 1,235; 'fewscan compare' tells what "
+    "That was worth 6 points of accuracy with 124 labels, and nothing sure with 40 or with 1,235; 'fewscan compare' tells what "
     "it is on yours"
 )
 
