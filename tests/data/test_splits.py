@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.data.splits import split, suggested_sizes
 from fewscan.errors import FewscanError
 
 MakeDataset = Callable[..., Dataset]
@@ -27,6 +27,14 @@ def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) ->
     for part in ("labeled", "validation", "test"):
         counts = done.manifest.loc[done.rows(part), "label"].value_counts()
         assert counts.max() - counts.min() <= 1
+
+
+def test_suggested_sizes_can_be_drawn_and_count_a_set_of_copies_once(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    assert suggested_sizes(dataset) == (120, 40)
+    copies = pd.array([0] * 101 + [None] * 99, dtype="Int64")
+    assert suggested_sizes(dataset.updated(dataset.manifest.assign(copy_set=copies))) == (60, 20)
+    assert split(make_dataset(200), labeled=120, test=40).require_split().test == 40
 
 
 def test_the_description_says_what_was_drawn(make_dataset: MakeDataset) -> None:

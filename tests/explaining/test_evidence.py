@@ -94,6 +94,13 @@ def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
     )
 
 
+def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    explained(run, split_dataset, int(split_dataset.rows("unlabeled")[0]), tmp_path)
+    assert run.test_openings() == {}
+    explained(run, split_dataset, int(split_dataset.rows("test")[0]), tmp_path)
+    assert run.test_openings() == {"explain": 1}
+
+
 def test_the_summary_names_rows_and_never_files(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()

@@ -21,7 +21,7 @@ from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.label import label_folder, label_unlabeled
 from fewscan.labeling.rule import Grounds
-from fewscan.labeling.table import LabelPlan, LabelTable
+from fewscan.labeling.table import LabelPlan, LabelTable, alone
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -52,6 +52,13 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run(trained: Run, tmp_path: Path) -> Run:
     """A copy of the trained run, for a test to damage."""
     return Run.open(shutil.copytree(trained.folder, tmp_path / "run"))
+
+
+def three_scans(dataset: Dataset, folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(3):
+        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
+    return folder
 
 
 def test_the_unlabelled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -215,10 +222,7 @@ def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learnt_from(run: Run,
 
 
 def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, dataset: Dataset, tmp_path: Path) -> None:
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    for number in range(3):
-        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
+    folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     with pytest.MonkeyPatch.context() as patched:
         # A kill right before the table is whole.
@@ -237,21 +241,18 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
 
 
 def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Dataset, tmp_path: Path) -> None:
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    for number in range(3):
-        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
+    folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=None, fewscan="")
-    with LabelTable(out, {"path": pa.string()}, plan) as table:
+    with alone(out):
+        table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])
         with pytest.raises(FewscanError, match="is being written already"):
             label_folder(run, dataset, folder, out)
         table.finish(["path"])
     out.unlink()
     # What a killed call has left in the folder that it labels.
-    with LabelTable(out, {"path": pa.string()}, plan):
-        pass
+    LabelTable(out, {"path": pa.string()}, plan)
     (folder / "labels.csv.partial" / "plan.json").unlink()
     assert label_folder(run, dataset, folder, out).scans == 3
 

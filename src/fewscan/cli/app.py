@@ -24,21 +24,12 @@ The verbs in their order: import, audit, split, train, calibrate, evaluate, labe
 the command that comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
 )
 
-
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
 ]
-
-
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
-
-
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
-
-
 Recipe = Annotated[str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")]
-
-
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
 
 
@@ -55,24 +46,19 @@ def parsed_settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[s
     return changes
 
 
-def listed(text: str) -> list[str]:
-    """Return the parts of a text with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def moved(data: Path | None) -> list[str | Path]:
     """Return the option that says where a run's dataset lies now, for the command that comes next."""
     return [] if data is None else ["--data", data]
 
 
-def finish(as_json: bool, result: dict[str, Any], lines: list[str], next_command: list[str | Path]) -> None:
-    """Print the result for people or for programs, and for people the command that comes next, given word by word."""
+def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words: str | Path) -> None:
+    """Print the result for people or for programs, and for people the command that comes next, given as verb and arguments."""
     if as_json:
         typer.echo(json.dumps(result))
         return
     for line in lines:
         typer.echo(line)
-    typer.echo(f"next: {shlex.join(map(str, next_command))}")
+    typer.echo(f"next: {shlex.join(map(str, ('fewscan', *next_words)))}")
 
 
 def main() -> NoReturn:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, listed, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def compare(
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
         "out": out,
-        "methods": listed(methods) or None,
+        "methods": _listed(methods) or None,
         "seeds": _whole_numbers(seeds, "--seeds"),
-        "protocols": listed(protocol),
+        "protocols": _listed(protocol),
         "recipe": recipe,
         "test": test,
         "validation": validation,
@@ -103,7 +103,8 @@ def _finish_comparison(results: "Results", as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": headline(results), "rows": rows},
         [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        ["fewscan", "report", results.comparison.run_folder(results.comparison.plan.trials[0])],
+        "report",
+        results.comparison.run_folder(results.comparison.plan.trials[0]),
     )
 
 
@@ -122,12 +123,17 @@ def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": " ".join(said), "rows": rows},
         [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
-        ["fewscan", "report", efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0])],
+        "report",
+        efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0]),
     )
 
 
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _whole_numbers(text: str, option: str) -> list[int]:
-    parts = listed(text)
+    parts = _listed(text)
     for part in parts:
         if not part.isdecimal():
             raise FewscanError(f"{option} takes whole numbers separated by commas, not '{part}'")

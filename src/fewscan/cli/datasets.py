@@ -84,7 +84,7 @@ def import_(
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
         lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "audit", out])
+    finish(as_json, result.model_dump(mode="json"), lines, "audit", out)
 
 
 def _old_and_new(pair: str) -> tuple[str, str]:
@@ -117,7 +117,12 @@ def audit(
         as_json,
         result.counts(),
         [*result.lines(), f"page: {dataset / 'audit.html'}"],
-        ["fewscan", "split", dataset, "--labeled", str(labeled), "--test", str(test)],
+        "split",
+        dataset,
+        "--labeled",
+        str(labeled),
+        "--test",
+        str(test),
     )
 
 
@@ -145,4 +150,4 @@ def split(
     ]
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "train", dataset])
+    finish(as_json, result.model_dump(mode="json"), lines, "train", dataset)

@@ -21,4 +21,4 @@ def demo(
     from fewscan.demo import demo as whole_way
 
     result = whole_way(out, QUICK if quick else FULL)
-    finish(as_json, result.model_dump(mode="json"), result.lines(), ["fewscan", "import", "YOUR_SCANS", "--out", "mydata"])
+    finish(as_json, result.model_dump(mode="json"), result.lines(), "import", "YOUR_SCANS", "--out", "mydata")

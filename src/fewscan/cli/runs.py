@@ -38,7 +38,7 @@ def calibrate(
         f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
         f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "evaluate", run, *moved(data)])
+    finish(as_json, result.model_dump(mode="json"), lines, "evaluate", run, *moved(data))
 
 
 @app.command()
@@ -51,7 +51,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
-        f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}",
+        f"{_opened(result.test_openings)}",
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  macro AUROC                 {result.auroc.percent}",
@@ -64,7 +64,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs of copies cross its parts, so the score flatters")
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
+    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
 
 
 @app.command()
@@ -98,7 +98,7 @@ def label(
         f"{result.unreadable} unreadable",
         *(f"  {reason}" for reason in result.reasons),
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
+    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
 
 
 @app.command()
@@ -146,16 +146,13 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labelled scans most alike (1 - cosine similarity of features):")
     lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
-    finish(
-        as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], ["fewscan", "report", run, *moved(data)]
-    )
+    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], "report", run, *moved(data))
 
 
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
     hiding, shortcut = result.hiding, result.shortcut
-    opened = f"opened {result.test_openings} time{'s' if result.test_openings != 1 else ''}"
     lines = [
-        f"{hiding.images} test images of {hiding.groups} groups, {opened}",
+        f"{hiding.images} test images of {hiding.groups} groups, {_opened(result.test_openings)}",
         "the predicted class's probability falls, where a tenth of the scan is hidden,",
         f"  by the heat map             {hiding.map_drop.points}",
         f"  elsewhere (see --help)      {hiding.random_drop.points}",
@@ -169,7 +166,7 @@ def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None
         f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
         f"    difference                {shortcut.balanced_accuracy_difference.points}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
+    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
 
 
 @app.command()
@@ -185,7 +182,12 @@ def report(
         as_json,
         {"page": str(page)},
         [f"page: {page}"],
-        ["fewscan", "label", run, "FOLDER", "--out", "labels.csv", *moved(data)],
+        "label",
+        run,
+        "FOLDER",
+        "--out",
+        "labels.csv",
+        *moved(data),
     )
 
 
@@ -214,4 +216,8 @@ def export(
     """
     result = api.export(run, format=file_format, out=out, data=data)
     lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
-    finish(as_json, result.model_dump(mode="json"), lines, ["fewscan", "report", run, *moved(data)])
+    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+
+
+def _opened(times: int) -> str:
+    return f"opened {times} time{'s' if times != 1 else ''}"

@@ -69,7 +69,8 @@ def train(
             "symptoms": [symptom._asdict() for symptom in symptoms],
         },
         [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
-        ["fewscan", "evaluate" if Calibration.load(run) else "calibrate", folder],
+        "evaluate" if Calibration.load(run) else "calibrate",
+        folder,
     )
 
 
@@ -77,4 +78,4 @@ def train(
 def methods(as_json: AsJson = False) -> None:
     """List the ways of learning."""
     found = api.methods()
-    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], ["fewscan", "train", "--help"])
+    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], "train", "--help")

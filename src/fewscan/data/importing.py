@@ -90,7 +90,7 @@ def import_scans(
 ) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out` and open it.
 
-    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `sources.list_scans` says where labels come from and
+    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `listing.list_scans` says where labels come from and
     what `rename` does. Of volumes `slices` of one `plane` are read: all, or those that hold brain. Files that cannot be used
     keep a row, with the reason. The same files give the same dataset, whatever the number of `workers` (threads; default: one
     per core), but for the hashes that stand for patients, which mean nothing outside of it.

@@ -20,7 +20,7 @@ from fewscan.data.listing import list_scans
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import ScanFile, parse_sources
 from fewscan.labeling.rule import DecisionRule, Grounds
-from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, partial_folder, require_table_name
+from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, partial_folder, require_table_name
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
@@ -129,7 +129,8 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         fewscan=fewscan.__version__,
     )
     classes = run.record.classes
-    with writing(out), LabelTable(out, _columns(classes), plan) as table:
+    with writing(out), alone(out):
+        table = LabelTable(out, _columns(classes), plan)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
@@ -160,11 +161,11 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
 def _version(files: Sequence[ScanFile]) -> str:
     """Return a digest that changes where a file comes, goes, or is written anew."""
     digest = hashlib.sha256()
-    for file in files:
-        status = file.path.stat() if file.path.exists() else None
-        digest.update(
-            repr((file.relative, status and (status.st_size, status.st_mtime_ns))).encode("utf-8", "backslashreplace")
-        )
+    # A file of many slices is listed once for each.
+    for path, file in {scan.path: scan.file for scan in files}.items():
+        status = path.stat() if path.exists() else None
+        written = None if status is None else (status.st_size, status.st_mtime_ns)
+        digest.update(repr((file, written)).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
 
 

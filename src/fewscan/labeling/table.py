@@ -5,8 +5,9 @@ import fcntl
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -38,39 +39,20 @@ class LabelPlan(Settings):
 class LabelTable:
     """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished.
 
-    To be used as a context, by one at a time.
+    It is for one at a time: see `alone`.
     """
 
     def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan) -> None:
         """Begin a table, or go on with the one that the same plan began.
 
-        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, was begun by another plan, or is being
-        written.
+        Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
         """
         require_table_name(out)
+        refuse_existing(out)
         self.out = out
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # The system lets go of it also where the process is killed.
-        self._lock = (self.folder / _LOCK_FILE).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise FewscanError(f"{out} is being written already: wait for that, or name another --out") from None
-        refuse_existing(out)
-        self._begin(plan)
-
-    def __enter__(self) -> Self:
-        """Return the table, which nobody else writes."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let others write it."""
-        self._lock.close()
-
-    def _begin(self, plan: LabelPlan) -> None:
         written = self.folder / _PLAN_FILE
         if not written.exists():
             write_text(written, plan.model_dump_json(indent=2) + "\n")
@@ -113,6 +95,20 @@ class LabelTable:
 def partial_folder(out: Path) -> Path:
     """Return where the table that will be `out` grows."""
     return out.with_name(f"{out.name}.partial")
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep others from writing the table `out` meanwhile; raises FewscanError where another does."""
+    folder = partial_folder(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK_FILE).open("w") as lock:
+        # The system lets go of it also where the process is killed.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FewscanError(f"{out} is being written already: wait for that, or name another --out") from None
+        yield
 
 
 def require_table_name(out: Path) -> None:

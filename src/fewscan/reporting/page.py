@@ -68,6 +68,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
     metrics = run.metrics()
+    # First, since what it looks at is counted among the openings.
     of_the_test_part = _of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}
     page = render(
         "report.html",
@@ -85,7 +86,6 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         checklist=checklist(run, dataset, evaluation, calibration),
         mistakes_shown=MISTAKES_SHOWN,
         openings=run.test_openings(),
-        temperature=1.0 if calibration is None else calibration.temperature,
         **of_the_test_part,
         labeled_samples=_labeled_samples(dataset),
         unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
