@@ -23,6 +23,9 @@ from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLD
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
 
+# Groups of eighty images that are forty pairs of copies.
+PAIRS = [row % 40 for row in range(80)]
+
 
 def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
     quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu"}
@@ -133,9 +136,28 @@ def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Datase
     assert_same_run(Run.open(tmp_path / "whole"), Run.open(broken))
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_copies_of_labelled_images_show_is_learnt_where_they_share_the_label(
+    shared: bool, make_dataset: Callable[..., Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
+    before = trained(dataset, tmp_path / "before", "supervised", copies_share_labels=shared)
+    sets = dataset.manifest["copy_set"].to_numpy()
+    unlabeled = dataset.rows("unlabeled")
+    copies = unlabeled[np.isin(sets[unlabeled], sets[dataset.rows("labeled")])]
+    told = f"{len(copies)} unlabelled scans are copies of labelled ones and are learnt with their labels, too"
+    assert (told in capsys.readouterr().err) == shared
+    pixels = np.array(dataset.pixels)
+    pixels[copies] = 255 - pixels[copies]
+    np.save(dataset.folder / PIXELS_FILE, pixels)
+    after = trained(Dataset.open(dataset.folder), tmp_path / "after", "supervised", copies_share_labels=shared)
+    same = all(torch.equal(value, weights(after)[name]) for name, value in weights(before).items())
+    assert same != shared
+
+
 @pytest.mark.parametrize("method", ["joint", "mixmatch"])
 def test_labels_outside_the_budget_are_never_seen(method: str, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
-    dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
+    dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
     before = trained(dataset, tmp_path / "before", method)
     hidden = np.concatenate([dataset.rows("unlabeled"), dataset.rows("test")])
     labels = dataset.manifest["label"].to_numpy(dtype=object)

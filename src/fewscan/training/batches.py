@@ -1,11 +1,19 @@
 """Which rows a step trains on: a function of seed and epoch alone, so that a resumed run draws what it would have drawn."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """The rows of a step."""
+
+    labeled: Rows
+    unlabeled: Rows
 
 
 def images_per_pass(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> float:
@@ -40,8 +48,8 @@ def epoch_batches(
     labeled_share: float | None = None,
     class_balance: float = 0.0,
     passes: int = 1,
-) -> Iterator[Rows]:
-    """Yield the row numbers of every step of an epoch, the labelled first.
+) -> Iterator[Batch]:
+    """Yield the rows of every step of an epoch.
 
     Each step takes a slice of the unlabelled rows and one of the labelled ones, over which it passes again until every step has
     its share (see `images_per_pass`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
@@ -56,7 +64,7 @@ def epoch_batches(
     drawn = _balanced(random, labeled, classes, count, class_balance) if class_balance else _passes(random, labeled, count)
     rest = _passes(random, unlabeled, passes * len(unlabeled))
     for labeled_slice, rest_slice in zip(np.array_split(drawn, steps), np.array_split(rest, steps), strict=True):
-        yield np.concatenate([labeled_slice, rest_slice])
+        yield Batch(labeled_slice, rest_slice)
 
 
 def _passes(random: np.random.Generator, rows: Rows, count: int) -> Rows:

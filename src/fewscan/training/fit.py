@@ -8,6 +8,7 @@ import lightning_fabric
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from fewscan.data.dataset import Dataset
@@ -19,13 +20,14 @@ from fewscan.models.network import Network
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
-from fewscan.training.batches import Rows, epoch_batches
+from fewscan.training.batches import Batch, epoch_batches
+from fewscan.training.budget import BudgetRows
 from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
 from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
 from fewscan.training.optimizer import build_optimizer, learning_rate
-from fewscan.training.probes import BudgetRows, probe
+from fewscan.training.probes import probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import new_symptoms
@@ -57,7 +59,9 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     state = {"network": network, "averaged": averaged, "method": method}
 
     images = ImageRows(dataset.pixels, fabric.device)
-    rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled)
+    rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
+    if len(rows.bearers.copies):
+        say(f"{len(rows.bearers.copies):,} unlabelled scans are copies of labelled ones and are learnt with their labels, too")
     steps = settings.steps(len(rows.labeled), len(rows.unlabeled))
     checkpoint = run.folder / CHECKPOINT_FOLDER
     if resume:
@@ -77,16 +81,17 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
             torch.manual_seed(_seed(settings.seed, epoch))
             trained.train()
             tally = Tally()
-            for step, batch in enumerate(_batches(settings, rows, epoch), start=1):
+            random = np.random.default_rng((settings.seed, epoch, 1))
+            for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
                 done = (epoch - 1) * steps + step - 1
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
 
                 # Step 1: random views of every image, and whatever the method makes of them.
-                granted = rows.labels[batch]
-                labels, labeled = sent(granted, fabric.device), int((granted >= 0).sum())
+                seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
+                labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), fabric.device)
                 views, targets = _method_input(
-                    fabric, method, averaged, settings, images[batch], labels, labeled=labeled, when=(epoch, step)
+                    fabric, method, averaged, settings, images[seen], labels, labeled=len(labeled), when=(epoch, step)
                 )
                 # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
@@ -159,7 +164,7 @@ def _method_input(
     return method.mixed(views, labels, guesses)
 
 
-def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Rows]:
+def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Batch]:
     return epoch_batches(
         rows.labeled,
         rows.unlabeled,

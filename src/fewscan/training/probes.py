@@ -1,40 +1,15 @@
 """What an epoch is judged by, from the labels of the budget alone: validation, nearest labelled neighbour, signs of faults."""
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewscan.data.dataset import Dataset
 from fewscan.models.network import Network
-from fewscan.training.batches import Rows
+from fewscan.training.budget import BudgetRows
 from fewscan.training.images import ImageRows
 from fewscan.training.predict import predict
 from fewscan.training.signs import chance_limit, signs
-
-
-@dataclass(frozen=True)
-class BudgetRows:
-    """The rows that a run may learn from, and the labels that the budget grants it: no others reach the loop."""
-
-    labeled: Rows
-    unlabeled: Rows
-    validation: Rows
-    labels: Tensor  # (N,) int64, -1 for every row outside `labeled` and `validation`
-    groups: Tensor  # (N,) int64
-
-    @classmethod
-    def of(cls, dataset: Dataset, *, uses_unlabeled: bool) -> Self:
-        """Return the rows of `dataset`'s split."""
-        labeled, validation = dataset.rows("labeled"), dataset.rows("validation")
-        granted = np.full(len(dataset.labels), -1, dtype=np.int64)
-        for rows in (labeled, validation):
-            granted[rows] = dataset.labels[rows]
-        unlabeled = dataset.rows("unlabeled") if uses_unlabeled else np.empty(0, dtype=np.int64)
-        return cls(labeled, unlabeled, validation, torch.from_numpy(granted), torch.from_numpy(dataset.groups))
 
 
 def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images: int, seed: int) -> dict[str, float | None]:

@@ -42,6 +42,8 @@ class RunSettings(Settings):
     labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
     # 0: classes come as they are labelled; 1: equally often; between: n ** (1 - class_balance) of a class with n labels.
     class_balance: float = pydantic.Field(default=0.0, ge=0, le=1)
+    # Whether unlabelled copies of a labelled image, as the audit found them, are learnt with its label in its stead by turns.
+    copies_share_labels: bool = True
     # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
     chunk_size: int | None = pydantic.Field(default=None, ge=2)
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
@@ -148,6 +150,7 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
                 "schedule": "constant",
                 "warmup_epochs": 0,
             },
+            "copies_share_labels": False,
             "averaging": 0.0,
             "epochs": 100,
             "batch_size": 512 if method.two_views else 64,

@@ -1,0 +1,69 @@
+"""What a run may learn from: the rows of the split, and the labels that the budget grants."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewscan.data.dataset import Dataset
+from fewscan.training.batches import Rows
+
+
+class LabelBearers:
+    """Which rows bear the label of a labelled row: the row itself, and copies of it."""
+
+    def __init__(self, labeled: Rows, copies: Rows, originals: Rows) -> None:
+        """Take `copies` and, at the same places of `originals`, the row of `labeled` that each is a copy of."""
+        self.copies = np.unique(copies)
+        bearers, label_rows = np.concatenate([labeled, copies]), np.concatenate([labeled, originals])
+        self._bearers = bearers[np.argsort(label_rows, kind="stable")]
+        self._labeled, self._starts, self._counts = np.unique(np.sort(label_rows), return_index=True, return_counts=True)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """Let the unlabelled copies of an image that the split labels bear its label, where all labels of the set agree.
+
+        Looks at no label but those of the labelled part.
+        """
+        manifest = dataset.manifest.assign(row=np.arange(len(dataset.manifest))).dropna(subset="copy_set")
+        labeled, unlabeled = (manifest[manifest["split"] == part] for part in ("labeled", "unlabeled"))
+        agreeing = labeled.groupby("copy_set")["label"].transform("nunique") == 1
+        pairs = labeled[agreeing].merge(unlabeled, on="copy_set", suffixes=("_original", "_copy"))
+        return cls(dataset.rows("labeled"), pairs["row_copy"].to_numpy(np.int64), pairs["row_original"].to_numpy(np.int64))
+
+    @classmethod
+    def alone(cls, labeled: Rows) -> Self:
+        """Let every labelled row bear its own label and nothing else bear any."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(labeled, none, none)
+
+    def drawn(self, random: np.random.Generator, rows: Rows) -> Rows:
+        """Return for each of `rows`, which are labelled, one of the rows that bear its label, all equally likely."""
+        places = np.searchsorted(self._labeled, rows)
+        drawn: Rows = self._bearers[self._starts[places] + random.integers(self._counts[places])]
+        return drawn
+
+
+@dataclass(frozen=True)
+class BudgetRows:
+    """The rows that a run may learn from, and the labels that the budget grants it: no others reach the loop."""
+
+    labeled: Rows
+    unlabeled: Rows
+    validation: Rows
+    bearers: LabelBearers
+    labels: Tensor  # (N,) int64, -1 for every row outside `labeled` and `validation`
+    groups: Tensor  # (N,) int64
+
+    @classmethod
+    def of(cls, dataset: Dataset, *, uses_unlabeled: bool, copies_share_labels: bool) -> Self:
+        """Return the rows of `dataset`'s split."""
+        labeled, validation = dataset.rows("labeled"), dataset.rows("validation")
+        granted = np.full(len(dataset.labels), -1, dtype=np.int64)
+        for rows in (labeled, validation):
+            granted[rows] = dataset.labels[rows]
+        unlabeled = dataset.rows("unlabeled") if uses_unlabeled else np.empty(0, dtype=np.int64)
+        bearers = LabelBearers.of(dataset) if copies_share_labels else LabelBearers.alone(labeled)
+        return cls(labeled, unlabeled, validation, bearers, torch.from_numpy(granted), torch.from_numpy(dataset.groups))
