@@ -120,7 +120,7 @@ RECIPES: dict[str, str] = {
 
 # What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network,
 # forward and back. Counted like this all methods take about the same time.
-TRAINING_IMAGES = 300_000
+TRAINING_IMAGES = 900_000
 MINIMUM_EPOCHS = 40
 # Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
 USUAL_EPOCHS = 100
