@@ -16,8 +16,8 @@ from fewscan.models.network import Outputs
 CLASSES = 3
 
 
-def method(**settings: float) -> MixMatch:
-    return MixMatch(MixMatchSettings.parse({"name": "mixmatch", **settings}), projection_dim=8, classes=CLASSES)
+def method(class_shares: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3), **settings: float) -> MixMatch:
+    return MixMatch(MixMatchSettings.parse({"name": "mixmatch", **settings}), 8, torch.tensor(class_shares))
 
 
 def labels_of(labeled: list[int], unlabeled: int) -> Tensor:
@@ -80,23 +80,21 @@ def test_guesses_are_sharpened() -> None:
     torch.manual_seed(0)
     guesses = torch.tensor([[2.0, 1.0, 0.0]])
     alone = method(sharpening=0.5)
-    # One labelled image of each class: what is aligned stays where it is, but for a hundredth.
-    targets = alone._targets(torch.eye(CLASSES), guesses)
+    # Every class has as many labels: what is aligned stays where it is, but for a hundredth.
+    targets = alone._targets(guesses)
     expected = guesses.softmax(dim=1) ** 2 / (guesses.softmax(dim=1) ** 2).sum()
     assert targets.numpy() == pytest.approx(expected.numpy(), abs=0.01)
 
 
 def test_classes_come_to_be_guessed_nearer_to_how_often_they_are_labelled() -> None:
     torch.manual_seed(0)
-    aligning = method(sharpening=1)
-    known = F.one_hot(torch.tensor([0] * 2 + [1] * 3 + [2] * 5), CLASSES).float()
+    wanted = torch.tensor([0.2, 0.3, 0.5])
+    aligning = method((0.2, 0.3, 0.5), sharpening=1)
     for _ in range(600):
         # The network is taken with class 0, whatever it sees.
         guesses = torch.randn(200, CLASSES) + torch.tensor([3.0, 0.0, 0.0])
-        targets = aligning._targets(known, guesses)
-    away, away_before = (
-        float((shares.mean(dim=0) - known.mean(dim=0)).abs().sum()) for shares in (targets, guesses.softmax(1))
-    )
+        targets = aligning._targets(guesses)
+    away, away_before = (float((shares.mean(dim=0) - wanted).abs().sum()) for shares in (targets, guesses.softmax(1)))
     assert away < away_before / 4
 
 

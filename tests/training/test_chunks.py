@@ -29,7 +29,7 @@ def new_network(method: str, encoder: str = "study_cnn") -> Network:
 
 def new_method(name: str) -> Method:
     kind = METHODS[name]
-    return kind(kind.settings_type(), HeadSettings().projection_units[-1], classes=4)
+    return kind(kind.settings_type(), HeadSettings().projection_units[-1], torch.full((4,), 0.25))
 
 
 def new_views(method: str, seed: int = 1) -> Tensor:

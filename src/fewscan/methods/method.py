@@ -36,8 +36,8 @@ class Method(nn.Module):
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
     guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views of unlabelled images
 
-    def __init__(self, settings: Any, projection_dim: int, classes: int) -> None:
-        """Make the method for projections z (B, projection_dim) and so many classes."""
+    def __init__(self, settings: Any, projection_dim: int, class_shares: Tensor) -> None:
+        """Make the method for projections z (B, projection_dim) and classes with these shares (K,) of the labels."""
         super().__init__()
         self.settings = settings
 

@@ -43,16 +43,16 @@ class MixMatch(Method):
     guesses = True
 
     settings: MixMatchSettings
-    labeled_shares: Tensor  # (K,) running shares of the classes among labelled images
-    guessed_shares: Tensor  # (K,) and among guesses
+    labeled_shares: Tensor  # (K,) shares of the classes among the labels, however they are drawn
+    guessed_shares: Tensor  # (K,) and running ones among guesses
     guess_counts: Tensor  # (K,) guesses of this epoch by their likeliest class
     steps: Tensor  # () int64
 
-    def __init__(self, settings: MixMatchSettings, projection_dim: int, classes: int) -> None:
-        super().__init__(settings, projection_dim, classes)
-        for name in ("labeled_shares", "guessed_shares"):
-            self.register_buffer(name, torch.full((classes,), 1 / classes))
-        self.register_buffer("guess_counts", torch.zeros(classes))
+    def __init__(self, settings: MixMatchSettings, projection_dim: int, class_shares: Tensor) -> None:
+        super().__init__(settings, projection_dim, class_shares)
+        self.register_buffer("labeled_shares", class_shares)
+        self.register_buffer("guessed_shares", torch.full_like(class_shares, 1 / len(class_shares)))
+        self.register_buffer("guess_counts", torch.zeros_like(class_shares))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def mixed(self, views: Tensor, labels: Tensor, guesses: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -61,7 +61,7 @@ class MixMatch(Method):
         self.steps += 1
         classes = len(self.labeled_shares)
         known = F.one_hot(labels[: len(labels) - len(guesses)], classes).float()
-        targets = torch.cat([known, self._targets(known, guesses)])
+        targets = torch.cat([known, self._targets(guesses)])
         shape = (len(views),)
         drawn = torch.distributions.Beta(*torch.full((2,), self.settings.mixup_alpha, device=views.device)).sample(shape)
         # At least half of an image is itself, so that a labelled one stays one.
@@ -89,11 +89,10 @@ class MixMatch(Method):
         return {"pseudo_label_commonest": commonest, "pseudo_labels_used": 1.0 if total else 0.0}
 
     @torch.no_grad()
-    def _targets(self, known: Tensor, guesses: Tensor) -> Tensor:
+    def _targets(self, guesses: Tensor) -> Tensor:
         """Return targets (U, K) for logits (U, K) of unlabelled images, and take them into the running shares."""
         probabilities = guesses.float().softmax(dim=1)
         if len(guesses):
-            self.labeled_shares.lerp_(known.mean(dim=0), 1 - SHARE_DECAY)
             self.guessed_shares.lerp_(probabilities.mean(dim=0), 1 - SHARE_DECAY)
         # A class that is never guessed must not be divided by nothing.
         aligned = probabilities * self.labeled_shares / self.guessed_shares.clamp(min=1e-6)

@@ -51,7 +51,9 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
     network = run.new_network() if resume else run.first_network()
     kind = method_type(settings.method.name)
-    method = kind(settings.method, settings.heads.projection_units[-1], len(dataset.classes)).to(fabric.device)
+    rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
+    class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
+    method = kind(settings.method, settings.heads.projection_units[-1], class_shares).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
     trained, stepper = fabric.setup(network, optimizer)
@@ -59,7 +61,6 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     state = {"network": network, "averaged": averaged, "method": method}
 
     images = ImageRows(dataset.pixels, fabric.device)
-    rows = BudgetRows.of(dataset, uses_unlabeled=method.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
     if len(rows.bearers.copies):
         say(f"{len(rows.bearers.copies):,} unlabelled scans are copies of labelled ones and are learnt with their labels, too")
     steps = settings.steps(len(rows.labeled), len(rows.unlabeled))

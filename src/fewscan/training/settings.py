@@ -114,7 +114,7 @@ class RunSettings(Settings):
 
 
 RECIPES: dict[str, str] = {
-    "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights",
+    "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, classes drawn equally often",
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
@@ -131,8 +131,8 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
         if method.guesses:
             # Half of a batch is drawn from the labelled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
-            return {"batch_size": 96, "labeled_share": share, "optimizer": {"learning_rate": 3e-3}}
-        return {"batch_size": 256 if method.two_views else 64}
+            return {"batch_size": 96, "labeled_share": share, "class_balance": 1.0, "optimizer": {"learning_rate": 3e-3}}
+        return {"batch_size": 256 if method.two_views else 64, "class_balance": 1.0}
     if name == "study":
         return {
             "encoder": {"name": "study_cnn"},
