@@ -40,7 +40,9 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
     network = Network(settings.encoder, settings.heads, channels=1, image_size_px=arguments.size, classes=CLASSES)
     network.to(memory_format=torch.channels_last)
     shares = torch.full((CLASSES,), 1 / CLASSES)
-    method = method_type("joint")(settings.method, settings.heads.projection_units[-1], shares).to(fabric.device)
+    method = method_type("joint")(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], shares).to(
+        fabric.device
+    )
     trained, stepper = fabric.setup(network, build_optimizer(settings.optimizer, network))
     images = torch.randint(256, (arguments.batch, 1, arguments.size, arguments.size), dtype=torch.uint8).to(fabric.device)
     labels = torch.randint(CLASSES, (arguments.batch,))

@@ -17,6 +17,7 @@ from fewscan.models.network import Network, Outputs
 from fewscan.training.chunks import Step, add_gradients
 
 IMAGES = 13
+FEATURES = 32
 LABELS = torch.tensor([0, 1, 2, 3, 0, 1] + [-1] * (IMAGES - 6))
 
 
@@ -29,7 +30,7 @@ def new_network(method: str, encoder: str = "study_cnn") -> Network:
 
 def new_method(name: str) -> Method:
     kind = METHODS[name]
-    return kind(kind.settings_type(), HeadSettings().projection_units[-1], torch.full((4,), 0.25))
+    return kind(kind.settings_type(), FEATURES, HeadSettings().projection_units[-1], torch.full((4,), 0.25))
 
 
 def new_views(method: str, seed: int = 1) -> Tensor:
@@ -45,8 +46,8 @@ def step(
     fabric = fabric or lightning_fabric.Fabric(accelerator="cpu", devices=1)
     with torch.random.fork_rng():
         torch.manual_seed(3)  # what a method mixes at random is the same in every step
-        guesses = torch.randn(int((LABELS < 0).sum()), 4) if method.guesses else None
-        trained_on, targets = method.mixed(views, LABELS, guesses)
+        averaged = Outputs(torch.rand(IMAGES, FEATURES), torch.randn(IMAGES, 64), torch.randn(IMAGES, 4))
+        trained_on, targets = method.mixed(views, LABELS, averaged if method.guesses else None)
     return add_gradients(fabric, fabric.setup_module(network.train()), method, trained_on, targets, chunk_size)
 
 

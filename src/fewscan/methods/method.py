@@ -34,18 +34,22 @@ class Method(nn.Module):
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
-    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views of unlabelled images
+    guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views
 
-    def __init__(self, settings: Any, projection_dim: int, class_shares: Tensor) -> None:
-        """Make the method for projections z (B, projection_dim) and classes with these shares (K,) of the labels."""
+    def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
+        """Make the method for a network with features h (B, feature_dim) and projections z (B, projection_dim).
+
+        class_shares: (K,), the classes' shares of the labels.
+        """
         super().__init__()
         self.settings = settings
 
-    def mixed(self, views: Tensor, labels: Tensor, guesses: Tensor | None) -> tuple[Tensor, Tensor]:
+    def mixed(self, views: Tensor, labels: Tensor, averaged: Outputs | None) -> tuple[Tensor, Tensor]:
         """Return what goes through the network, and the targets that `losses` gets; by default the views and the labels.
 
         views: (V * B, C, S, S), V views of each image, one batch after the other. labels: (B,) int64, -1 for an image without a
-        label; these come last. guesses: (U, K) logits of the U images without a label where `guesses` is set, else None.
+        label; these come last. averaged: where `guesses` is set, what the averaged network puts out for a weak view of each of
+        the B images, else None.
         """
         return views, labels
 

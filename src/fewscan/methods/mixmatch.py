@@ -1,8 +1,9 @@
 """MixMatch: the averaged network guesses what nobody labelled, and all is learnt mixed in pairs (Berthelot et al. 2019)."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import pydantic
+import pydantic_core
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,17 +23,33 @@ class MixMatchSettings(MethodSettings):
     sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
     mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
     unlabeled_weight: float = pydantic.Field(default=1.0, ge=0)
-    # Steps over which that weight grows from nothing: first guesses are worth little.
+    # How much of a guess is what its nearest neighbours among earlier images say; 0 for none.
+    neighbor_share: float = pydantic.Field(default=0.5, ge=0, le=1)
+    neighbors: int = pydantic.Field(default=10, ge=1)
+    neighbor_temperature: float = pydantic.Field(default=0.1, gt=0)  # of the softmax over their cosine similarities
+    queue_size: int = pydantic.Field(default=8192, ge=1)  # earlier images that neighbours are sought among
+    # Steps over which both weights grow from nothing: first guesses and first features are worth little.
     ramp_steps: int = pydantic.Field(default=300, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _enough_to_seek_among(self) -> Self:
+        if self.neighbors > self.queue_size:
+            raise pydantic_core.PydanticCustomError(
+                "too_many_neighbors", "neighbors ({neighbors}) must not exceed queue_size ({queue_size})", self.model_dump()
+            )
+        return self
 
 
 class MixMatch(Method):
     """Cross-entropy on labelled and unlabelled images, each mixed with another one of the batch, and so their targets.
 
     An unlabelled image's target is what the averaged network says of a weak view, moved so that on average classes are guessed
-    as often as they are labelled (distribution alignment), then sharpened. Source: Berthelot et al. 2019, "MixMatch: a holistic
-    approach to semi-supervised learning", with the alignment of Berthelot et al. 2020, "ReMixMatch", and cross-entropy for
-    guesses, too; the teacher is averaged as in Tarvainen and Valpola 2017, "Mean teachers are better role models".
+    as often as they are labelled (distribution alignment), mixed with what is known or guessed of its nearest neighbours among
+    the images of earlier steps, then sharpened. Neighbouring slices of a patient lie close to each other before the classifier
+    calls them alike, and labels spread along them. Source: Berthelot et al. 2019, "MixMatch: a holistic approach to
+    semi-supervised learning", with the alignment of Berthelot et al. 2020, "ReMixMatch", and cross-entropy for guesses, too;
+    the teacher is averaged as in Tarvainen and Valpola 2017, "Mean teachers are better role models"; neighbours as in Li et al.
+    2021, "CoMatch: semi-supervised learning with contrastive graph regularization", equation 5, but found by features h.
     """
 
     name = "mixmatch"
@@ -46,22 +63,25 @@ class MixMatch(Method):
     labeled_shares: Tensor  # (K,) shares of the classes among the labels, however they are drawn
     guessed_shares: Tensor  # (K,) and running ones among guesses
     guess_counts: Tensor  # (K,) guesses of this epoch by their likeliest class
+    queue_features: Tensor  # (queue_size, D) of the averaged network for the latest images, the newest first; zeros where empty
+    queue_targets: Tensor  # (queue_size, K) their labels and guesses, before sharpening
     steps: Tensor  # () int64
 
-    def __init__(self, settings: MixMatchSettings, projection_dim: int, class_shares: Tensor) -> None:
-        super().__init__(settings, projection_dim, class_shares)
+    def __init__(self, settings: MixMatchSettings, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
+        super().__init__(settings, feature_dim, projection_dim, class_shares)
         self.register_buffer("labeled_shares", class_shares)
         self.register_buffer("guessed_shares", torch.full_like(class_shares, 1 / len(class_shares)))
         self.register_buffer("guess_counts", torch.zeros_like(class_shares))
+        self.register_buffer("queue_features", torch.zeros(settings.queue_size, feature_dim))
+        # An empty place that is taken for a neighbour, since too few others are there, says nothing.
+        self.register_buffer("queue_targets", class_shares.repeat(settings.queue_size, 1))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def mixed(self, views: Tensor, labels: Tensor, guesses: Tensor | None) -> tuple[Tensor, Tensor]:
+    def mixed(self, views: Tensor, labels: Tensor, averaged: Outputs | None) -> tuple[Tensor, Tensor]:
         """Return mixed images (B, C, S, S) and their targets (B, K + 1): class shares, then whether the image was labelled."""
-        assert guesses is not None
+        assert averaged is not None
         self.steps += 1
-        classes = len(self.labeled_shares)
-        known = F.one_hot(labels[: len(labels) - len(guesses)], classes).float()
-        targets = torch.cat([known, self._targets(guesses)])
+        targets = self._targets(labels, averaged)
         shape = (len(views),)
         drawn = torch.distributions.Beta(*torch.full((2,), self.settings.mixup_alpha, device=views.device)).sample(shape)
         # At least half of an image is itself, so that a labelled one stays one.
@@ -75,7 +95,7 @@ class MixMatch(Method):
         """Return the cross-entropy of the labelled images, and that of the unlabelled ones with its weight."""
         labeled = targets[:, -1]
         losses = soft_cross_entropy(view0.logits, targets[:, :-1])
-        weight = self.settings.unlabeled_weight * (self.steps / self.settings.ramp_steps).clamp(max=1)
+        weight = self.settings.unlabeled_weight * self._ramp
         return {
             "cross_entropy": (losses * labeled).sum() / labeled.sum().clamp(min=1),
             "guess_cross_entropy": weight * (losses * (1 - labeled)).sum() / (1 - labeled).sum().clamp(min=1),
@@ -88,15 +108,44 @@ class MixMatch(Method):
         self.guess_counts.zero_()
         return {"pseudo_label_commonest": commonest, "pseudo_labels_used": 1.0 if total else 0.0}
 
+    @property
+    def _ramp(self) -> Tensor:
+        return (self.steps / self.settings.ramp_steps).clamp(max=1)
+
     @torch.no_grad()
-    def _targets(self, guesses: Tensor) -> Tensor:
-        """Return targets (U, K) for logits (U, K) of unlabelled images, and take them into the running shares."""
-        probabilities = guesses.float().softmax(dim=1)
-        if len(guesses):
-            self.guessed_shares.lerp_(probabilities.mean(dim=0), 1 - SHARE_DECAY)
+    def _targets(self, labels: Tensor, averaged: Outputs) -> Tensor:
+        """Return targets (B, K), and take the images into queue and running shares."""
+        # Masked, not indexed: the number of labelled images would have to be waited for on a GPU.
+        labeled = (labels >= 0).unsqueeze(1)
+        known = F.one_hot(labels.clamp(min=0), len(self.labeled_shares)).float()
+        features = averaged.h.float()
+        guesses = self._aligned(averaged.logits.float().softmax(dim=1), ~labeled)
+        guesses = torch.lerp(guesses, self._votes(features), self.settings.neighbor_share * self._ramp)
+        targets = torch.where(labeled, known, guesses)
+        self.queue_features = torch.cat([features, self.queue_features])[: self.settings.queue_size]
+        self.queue_targets = torch.cat([targets, self.queue_targets])[: self.settings.queue_size]
+        sharpened = guesses ** (1 / self.settings.sharpening)
+        sharpened = sharpened / sharpened.sum(dim=1, keepdim=True)
+        self.guess_counts += (F.one_hot(sharpened.argmax(dim=1), sharpened.shape[1]) * ~labeled).sum(dim=0)
+        return torch.where(labeled, known, sharpened)
+
+    def _aligned(self, probabilities: Tensor, unlabeled: Tensor) -> Tensor:
+        """Return probabilities (B, K) moved towards the shares of the labels.
+
+        Those of images that are `unlabeled`, (B, 1) bool, are taken into the running shares.
+        """
+        mean = (probabilities * unlabeled).sum(dim=0) / unlabeled.sum().clamp(min=1)
+        self.guessed_shares.lerp_(mean, (1 - SHARE_DECAY) * unlabeled.any())
         # A class that is never guessed must not be divided by nothing.
         aligned = probabilities * self.labeled_shares / self.guessed_shares.clamp(min=1e-6)
-        sharpened = (aligned / aligned.sum(dim=1, keepdim=True)) ** (1 / self.settings.sharpening)
-        targets = sharpened / sharpened.sum(dim=1, keepdim=True)
-        self.guess_counts += F.one_hot(targets.argmax(dim=1), targets.shape[1]).sum(dim=0)
-        return targets
+        return aligned / aligned.sum(dim=1, keepdim=True)
+
+    def _votes(self, features: Tensor) -> Tensor:
+        """Return the targets (B, K) of the nearest neighbours in the queue of features (B, D), nearer ones weighing more."""
+        taken = self.queue_features.any(dim=1)
+        # Features are nowhere negative: all are alike unless their common part is taken away.
+        mean = self.queue_features.sum(dim=0) / taken.sum().clamp(min=1)
+        similarity = F.normalize(features - mean, dim=1) @ F.normalize(self.queue_features - mean, dim=1).T
+        nearest = similarity.masked_fill(~taken, -1.0).topk(self.settings.neighbors, dim=1)
+        weights = (nearest.values / self.settings.neighbor_temperature).softmax(dim=1)
+        return (weights.unsqueeze(2) * self.queue_targets[nearest.indices]).sum(dim=1)

@@ -37,8 +37,8 @@ class NNCLR(Method):
     settings: NNCLRSettings
     queue: Tensor  # (queue_size, P)
 
-    def __init__(self, settings: NNCLRSettings, projection_dim: int, class_shares: Tensor) -> None:
-        super().__init__(settings, projection_dim, class_shares)
+    def __init__(self, settings: NNCLRSettings, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
+        super().__init__(settings, feature_dim, projection_dim, class_shares)
         self.register_buffer("queue", torch.zeros(settings.queue_size, projection_dim))
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:

@@ -53,7 +53,8 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     kind = method_type(settings.method.name)
     rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
-    method = kind(settings.method, settings.heads.projection_units[-1], class_shares).to(fabric.device)
+    dims = network.encoder.feature_dim, settings.heads.projection_units[-1]
+    method = kind(settings.method, *dims, class_shares).to(fabric.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
     trained, stepper = fabric.setup(network, optimizer)
@@ -91,9 +92,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 # Step 1: random views of every image, and whatever the method makes of them.
                 seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
                 labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), fabric.device)
-                views, targets = _method_input(
-                    fabric, method, averaged, settings, images[seen], labels, labeled=len(labeled), when=(epoch, step)
-                )
+                views, targets = _method_input(fabric, method, averaged, settings, images[seen], labels, when=(epoch, step))
                 # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
                 losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
@@ -148,21 +147,16 @@ def _method_input(
     images: Tensor,
     labels: Tensor,
     *,
-    labeled: int,
     when: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
-    """Return the views that go through the network, and the method's targets.
-
-    labeled: how many of the images have a label, they come first; given, so that nobody waits for a GPU to count them.
-    when: the epoch and the step.
-    """
+    """Return the views that go through the network, and the method's targets. when: the epoch and the step."""
     views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
-    guesses = None
+    outputs = None
     if method.guesses:
-        weak = random_views(settings.views.weak(), images[labeled:], 1, _seed(settings.seed, *when, 1))
+        weak = random_views(settings.views.weak(), images, 1, _seed(settings.seed, *when, 1))
         with torch.no_grad(), fabric.autocast():
-            guesses = averaged.network(weak).logits
-    return method.mixed(views, labels, guesses)
+            outputs = averaged.network(weak)
+    return method.mixed(views, labels, outputs)
 
 
 def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Batch]:

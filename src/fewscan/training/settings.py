@@ -94,8 +94,7 @@ class RunSettings(Settings):
         """Return the settings with passes and epochs that train as long as the recipe 'fewscan' does."""
         kind = method_type(self.method.name)
         used = self._used(unlabeled)
-        labeled_share = labeled / (labeled + used) if self.labeled_share is None or not used else self.labeled_share
-        images = TRAINING_IMAGES / _cost(kind, 1 - labeled_share)
+        images = TRAINING_IMAGES / _cost(kind)
         passes = math.ceil(images / images_per_pass(labeled, used, self.batch_size, self.labeled_share) / USUAL_EPOCHS)
         longer = self if "passes" in self.model_fields_set else self.model_copy(update={"passes": passes})
         epochs = math.ceil(images / (longer.batch_size * longer.steps(labeled, unlabeled)))
@@ -158,11 +157,9 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
 
 
-def _cost(method: type[Method], unlabeled_share: float) -> float:
-    """Return what an image of a batch costs, in forward and backward passes of one view."""
-    cost = 2.0 if method.two_views else 1.0
-    # A forward pass alone costs a third, and only unlabelled images are guessed at.
-    return cost + (unlabeled_share / 3 if method.guesses else 0)
+def _cost(method: type[Method]) -> float:
+    """Return what an image of a batch costs, in forward and backward passes of one view; a forward pass alone is a third."""
+    return (2.0 if method.two_views else 1.0) + (1 / 3 if method.guesses else 0.0)
 
 
 def _is_group(annotation: Any) -> bool:
