@@ -1,4 +1,4 @@
-"""MixMatch: the averaged network guesses what nobody labelled, and all is learnt mixed in pairs (Berthelot et al. 2019)."""
+"""MixMatch: averaged network and neighbours guess the unknown labels, all is learnt mixed in pairs (Berthelot et al. 2019)."""
 
 from typing import Literal, Self
 
@@ -53,7 +53,7 @@ class MixMatch(Method):
     """
 
     name = "mixmatch"
-    summary = "the averaged network guesses the unlabelled scans' classes; all images are learnt mixed in pairs"
+    summary = "averaged network and nearest neighbours guess unlabelled scans' classes; all images are learnt mixed in pairs"
     settings_type = MixMatchSettings
     two_views = False
     uses_unlabeled = True

@@ -124,13 +124,24 @@ MINIMUM_EPOCHS = 40
 # Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
 USUAL_EPOCHS = 100
 
+# Where neighbours are sought: among the images of one pass, so that of an unlabelled one there is about one look. Were there
+# more, its nearest neighbours would be its own earlier looks. Of many images not all need be there.
+LEAST_QUEUE = 64
+LARGEST_QUEUE = 8192
+
 
 def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> dict[str, Any]:
     if name == "fewscan":
         if method.guesses:
             # Half of a batch is drawn from the labelled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
-            return {"batch_size": 96, "labeled_share": share, "class_balance": 1.0, "optimizer": {"learning_rate": 3e-3}}
+            return {
+                "method": {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, 96, share))},
+                "batch_size": 96,
+                "labeled_share": share,
+                "class_balance": 1.0,
+                "optimizer": {"learning_rate": 3e-3},
+            }
         return {"batch_size": 256 if method.two_views else 64, "class_balance": 1.0}
     if name == "study":
         return {
@@ -155,6 +166,11 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
             "batch_size": 512 if method.two_views else 64,
         }
     raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
+
+
+def _queue_size(images: float) -> int:
+    """Return the power of two from LEAST_QUEUE to LARGEST_QUEUE that holds a pass of so many images, or comes nearest to it."""
+    return int(min(max(LEAST_QUEUE, 2 ** math.ceil(math.log2(images))), LARGEST_QUEUE))
 
 
 def _cost(method: type[Method]) -> float:
