@@ -44,3 +44,20 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
             assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
             assert not sure or f"{round(float(row['less_supervised_points']))} points" in worth
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
+
+
+def test_readmes_single_runs_are_the_committed_ones() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    with (DOCS / "results" / "label_efficiency_longer.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = list(dict.fromkeys((row["method"], row["commit"]) for row in rows))
+    head = "| labels | " + " | ".join(f"`{method}`, {commit}" for method, commit in columns) + " |"
+    assert head in readme
+    for labels in ("1235", "124", "40"):
+        cells = [
+            ", ".join(
+                row["accuracy_percent"] for row in rows if (row["labels"], row["method"], row["commit"]) == (labels, *column)
+            )
+            for column in columns
+        ]
+        assert f"| {int(labels):,} | {' | '.join(cells)} |" in readme
