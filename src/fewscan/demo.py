@@ -25,7 +25,7 @@ class DemoSize(Settings):
     mixmatch_epochs: int
 
 
-# Enough to show what each method can do, in under two minutes on two cores in all.
+# Enough to show what each method can do, in two to five minutes on two cores in all.
 FULL = DemoSize(images=1000, labeled=400, test=250, supervised_epochs=100, mixmatch_epochs=38)
 # Enough to see that every step works.
 QUICK = DemoSize(images=300, labeled=120, test=60, supervised_epochs=2, mixmatch_epochs=2)
