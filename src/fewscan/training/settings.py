@@ -135,9 +135,10 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
         if method.guesses:
             # Half of a batch is drawn from the labelled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
+            batch_size = 96
             return {
-                "method": {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, 96, share))},
-                "batch_size": 96,
+                "method": {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, batch_size, share))},
+                "batch_size": batch_size,
                 "labeled_share": share,
                 "class_balance": 1.0,
                 "optimizer": {"learning_rate": 3e-3},
