@@ -71,6 +71,27 @@ def test_all_methods_train_as_long_whatever_the_budget_and_in_few_epochs(labeled
     assert 40 <= settings.epochs <= 110
 
 
+@pytest.mark.parametrize("method", ["supervised", "mixmatch", "joint"])
+@pytest.mark.parametrize("recipe", ["fewscan", "study"])
+def test_as_many_training_images_as_are_asked_for_however_few(method: str, recipe: str) -> None:
+    costs = {"supervised": 1, "mixmatch": 1 + 1 / 3, "joint": 2}
+    for images in (60_000, 300_000):
+        settings = resolve(method, recipe, training_images=images)
+        trained = costs[method] * settings.epochs * settings.steps(988, 3000) * settings.batch_size
+        # No run ends amid an epoch.
+        assert images * 0.95 <= trained <= images * 1.05 + trained / settings.epochs
+        assert settings.training_images == images
+    assert resolve(method, recipe, training_images=1).epochs == 1
+
+
+def test_how_long_to_train_is_said_once() -> None:
+    assert resolve().training_images == 900_000
+    assert resolve(epochs=3).training_images is None
+    assert resolve(recipe="study").training_images is None
+    with pytest.raises(FewscanError, match="epochs and training_images both"):
+        resolve(epochs=3, training_images=1000)
+
+
 @pytest.mark.parametrize(
     ("labeled", "unlabeled", "queue_size"),
     [(1235, 2716, 8192), (40, 3911, 8192), (40, 100_000, 8192), (320, 350, 2048), (8, 3, 64)],
@@ -108,6 +129,9 @@ def test_passes_that_the_user_asks_for_stay_and_epochs_follow() -> None:
         ({"encoder": {"width": 8}}, r"setting 'encoder\.width'.*16"),
         ({"epochs": 0}, r"setting 'epochs'"),
         ({"epochs": "many"}, r"setting 'epochs'.*got 'many'"),
+        ({"training_images": 0}, r"setting 'training_images'"),
+        ({"training_images": "many"}, r"setting 'training_images'.*got 'many'"),
+        ({"training_images": None}, r"setting 'epochs' is missing"),
         ({"batch_size": "large"}, r"setting 'batch_size'"),
     ],
 )

@@ -35,6 +35,9 @@ class RunSettings(Settings):
     heads: HeadSettings = HeadSettings()
     views: ViewSettings = ViewSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
+    # How long to train: so many images through the network, forward and back; counted so, all methods take about the same
+    # time. Epochs follow from it, and passes where they are not given. None: `epochs` was given instead.
+    training_images: int | None = pydantic.Field(default=None, ge=1)
     epochs: int = pydantic.Field(ge=1)
     passes: int = pydantic.Field(default=1, ge=1)  # over the images in an epoch
     batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
@@ -68,19 +71,26 @@ class RunSettings(Settings):
 
         `method` is a name, or a mapping that holds the `name` and settings of the method. `changes` may name a group by its
         name alone: `{"encoder": "study_cnn"}`. Raises FewscanError naming an unknown recipe, method or setting, with the
-        nearest valid one.
+        nearest valid one, and for `epochs` beside `training_images`.
         """
+        if {"epochs", "training_images"} <= changes.keys():
+            raise FewscanError("epochs and training_images both say how long to train: give one of them")
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
         precision = fastest_precision(str(changes.get("device", "auto")))
-        base = merge({"heads": {}, "epochs": 1, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
+        base = merge({"heads": {}, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
         groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
         spelled_out = {
             key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()
         }
-        settings = cls.parse(merge(base, spelled_out))
-        return settings if recipe == "study" or "epochs" in changes else settings._with_length(labeled, unlabeled)
+        wanted = merge(base, spelled_out)
+        if "epochs" in changes:
+            wanted["training_images"] = None
+        if wanted.get("training_images") is None:
+            return cls.parse(wanted)
+        least = 1 if "training_images" in changes else MINIMUM_EPOCHS
+        return cls.parse({**wanted, "epochs": least})._with_length(labeled, unlabeled, least)
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
@@ -90,15 +100,16 @@ class RunSettings(Settings):
         """Return how many of the unlabelled images the method learns from: all or none."""
         return unlabeled if method_type(self.method.name).uses_unlabeled else 0
 
-    def _with_length(self, labeled: int, unlabeled: int) -> Self:
-        """Return the settings with passes and epochs that train as long as the recipe 'fewscan' does."""
+    def _with_length(self, labeled: int, unlabeled: int, minimum_epochs: int) -> Self:
+        """Return the settings with the passes and epochs that `training_images` asks for."""
+        assert self.training_images is not None
         kind = method_type(self.method.name)
         used = self._used(unlabeled)
-        images = TRAINING_IMAGES / _cost(kind)
+        images = self.training_images / _cost(kind)
         passes = math.ceil(images / images_per_pass(labeled, used, self.batch_size, self.labeled_share) / USUAL_EPOCHS)
         longer = self if "passes" in self.model_fields_set else self.model_copy(update={"passes": passes})
         epochs = math.ceil(images / (longer.batch_size * longer.steps(labeled, unlabeled)))
-        return longer.model_copy(update={"epochs": max(MINIMUM_EPOCHS, epochs)})
+        return longer.model_copy(update={"epochs": max(minimum_epochs, epochs)})
 
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
@@ -117,8 +128,7 @@ RECIPES: dict[str, str] = {
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
 
-# What the recipe 'fewscan' trains at least, however few the labels or many the images: so many images through the network,
-# forward and back. Counted like this all methods take about the same time.
+# What the recipe 'fewscan' trains at least, however few the labels or many the images.
 TRAINING_IMAGES = 900_000
 MINIMUM_EPOCHS = 40
 # Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
@@ -142,8 +152,13 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
                 "labeled_share": share,
                 "class_balance": 1.0,
                 "optimizer": {"learning_rate": 3e-3},
+                "training_images": TRAINING_IMAGES,
             }
-        return {"batch_size": 256 if method.two_views else 64, "class_balance": 1.0}
+        return {
+            "batch_size": 256 if method.two_views else 64,
+            "class_balance": 1.0,
+            "training_images": TRAINING_IMAGES,
+        }
     if name == "study":
         return {
             "encoder": {"name": "study_cnn"},
