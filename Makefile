@@ -7,7 +7,7 @@ demo: .venv/installed
 	$(BIN)/fewscan demo
 
 test: .venv/installed lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/installed
 	$(BIN)/ruff check .

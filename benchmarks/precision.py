@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--csv", type=Path, help="write a line for every training here")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for `fewscan train`")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     settings = parse_overrides(arguments.settings)
 
     lines = []

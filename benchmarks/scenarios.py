@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--csv", type=Path, help="write a line for every scenario here")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="of both methods, as for `fewscan train`")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     changes = parse_overrides(arguments.settings)
 
     lines = []
