@@ -61,3 +61,29 @@ def test_readmes_single_runs_are_the_committed_ones() -> None:
             for column in columns
         ]
         assert f"| {int(labels):,} | {' | '.join(cells)} |" in readme
+
+
+def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    for name, rows_expected in (("ceiling", 1), ("study_protocol", 2)):
+        with (DOCS / "results" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == rows_expected
+        for row in rows:
+            score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
+            assert f"{score:.1f} % [{low:.1f}, {high:.1f}]" in readme
+
+
+def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
+    text = (DOCS / "search.md").read_text(encoding="utf-8")
+    for name in ("scenarios", "scenarios_short"):
+        with (DOCS / "results" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 5
+        for row in rows:
+            scores = [float(row[f"{method}_accuracy"]) for method in ("supervised", "mixmatch")]
+            line = next(line for line in text.splitlines() if all(f"{score:.2f}" in line for score in scores))
+            assert f"{float(row['difference']):+.2f}" in line
+            assert f"p = {float(row['p_value']):.4f}" in line
+            assert ("not more than chance" in line) == (float(row["p_value"]) >= 0.05)
+            assert ("**more than chance**" in line) == (row["falls_under_supervised"] == "True")
