@@ -13,6 +13,7 @@ import threading
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -121,7 +122,9 @@ class KaggleRequest(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if breaks_off else body)
+        # A client whose disk is full hangs up amid the body.
+        with suppress(ConnectionError):
+            self.wfile.write(body[: len(body) // 2] if breaks_off else body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent; `requests` keeps what was asked."""
