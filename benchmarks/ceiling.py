@@ -7,16 +7,14 @@ under leakfree, but that all unlabelled images keep their labels; the test image
 opened once a seed.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.scenarios import TEST_IMAGES, with_parts
-from fewscan.config import parse_overrides
+from benchmarks.command_line import parsed, training_parser
+from benchmarks.scenarios import drawn, with_parts
 from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
@@ -28,18 +26,12 @@ ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 def all_labeled(dataset: Dataset) -> Dataset:
     """Return the dataset under README's split of 1,235 labels, with the unlabelled images labelled."""
-    drawn = split(dataset, labeled=LABELS, test=TEST_IMAGES, validation=0)
-    return with_parts(drawn, drawn.manifest["split"].replace("unlabeled", "labeled"))
+    split_dataset = drawn(dataset, LABELS)
+    return with_parts(split_dataset, split_dataset.manifest["split"].replace("unlabeled", "labeled"))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--csv", type=Path, help="write a line for every seed here")
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for `fewscan train`")
-    arguments = parser.parse_intermixed_args()
-    changes = parse_overrides(arguments.settings)
+    arguments, changes = parsed(training_parser(__doc__, seeds=[0], csv_line="seed"))
 
     lines = []
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ Trains `supervised` on a split dataset with a validation part, once in float32 a
 the validation accuracy of the last epoch and the time that the epochs took. The test part stays sealed.
 """
 
-import argparse
 import itertools
 import tempfile
 from pathlib import Path
@@ -14,20 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 import fewscan
-from fewscan.config import parse_overrides
+from benchmarks.command_line import parsed, training_parser
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = training_parser(__doc__, seeds=[0, 1, 2], csv_line="training")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--csv", type=Path, help="write a line for every training here")
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="as for `fewscan train`")
-    arguments = parser.parse_intermixed_args()
-    settings = parse_overrides(arguments.settings)
+    arguments, settings = parsed(parser)
 
     lines = []
     with tempfile.TemporaryDirectory() as folder:

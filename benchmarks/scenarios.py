@@ -16,7 +16,6 @@ A method falls under `supervised` by more than chance where a paired permutation
 The number of scenarios is not corrected for, which makes a fall easier to find.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.command_line import parsed, training_parser
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import EvaluatedRun
 from fewscan.comparison.significance import paired_p_value
-from fewscan.config import parse_overrides
 from fewscan.data.dataset import Dataset, split_fingerprint
 from fewscan.data.splits import split
 from fewscan.evaluation.evaluate import evaluate
@@ -130,15 +129,10 @@ def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
+    parser = training_parser(__doc__, seeds=[0], csv_line="scenario")
     parser.add_argument("--method", choices=[name for name in METHODS if name != "supervised"], default=DEFAULT_METHOD)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--csv", type=Path, help="write a line for every scenario here")
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="of both methods, as for `fewscan train`")
-    arguments = parser.parse_intermixed_args()
-    changes = parse_overrides(arguments.settings)
+    arguments, changes = parsed(parser)
 
     lines = []
     for name in arguments.only:

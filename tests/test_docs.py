@@ -10,14 +10,19 @@ DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
 
 
+def committed(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_no_number_of_the_results_is_missing_from_the_committed_tables() -> None:
     tables = sorted((DOCS / "results").glob("*/*.csv"))
     assert {table.name for table in tables} >= {"comparison.csv", "table1.csv", "table2.csv", "pairs.csv"}
     known: set[str] = set()
     for table in tables:
-        with table.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                known |= {cell.lstrip("-") for cell in row.values()}
+        for row in committed(table):
+            known |= {cell.lstrip("-") for cell in row.values()}
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
     found = DECIMALS.findall(prose)
@@ -27,8 +32,7 @@ def test_no_number_of_the_results_is_missing_from_the_committed_tables() -> None
 
 def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    with (DOCS / "results" / "label_efficiency.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = committed(DOCS / "results" / "label_efficiency.csv")
     assert {row["labels"] for row in rows} == {"1235", "124", "40"}
     for row in rows:
         scores = [
@@ -48,8 +52,7 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
 
 def test_readmes_single_runs_are_the_committed_ones() -> None:
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    with (DOCS / "results" / "label_efficiency_longer.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = committed(DOCS / "results" / "label_efficiency_longer.csv")
     columns = list(dict.fromkeys((row["method"], row["commit"]) for row in rows))
     head = "| labels | " + " | ".join(f"`{method}`, {commit}" for method, commit in columns) + " |"
     assert head in readme
@@ -66,8 +69,7 @@ def test_readmes_single_runs_are_the_committed_ones() -> None:
 def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed() -> None:
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     for name, rows_expected in (("ceiling", 1), ("study_protocol", 2)):
-        with (DOCS / "results" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = committed(DOCS / "results" / f"{name}.csv")
         assert len(rows) == rows_expected
         for row in rows:
             score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
@@ -77,8 +79,7 @@ def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed()
 def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
     text = (DOCS / "search.md").read_text(encoding="utf-8")
     for name in ("scenarios", "scenarios_short"):
-        with (DOCS / "results" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = committed(DOCS / "results" / f"{name}.csv")
         assert len(rows) == 5
         for row in rows:
             scores = [float(row[f"{method}_accuracy"]) for method in ("supervised", "mixmatch")]

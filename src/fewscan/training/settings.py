@@ -142,23 +142,19 @@ LARGEST_QUEUE = 8192
 
 def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> dict[str, Any]:
     if name == "fewscan":
+        shared = {"class_balance": 1.0, "training_images": TRAINING_IMAGES}
         if method.guesses:
             # Half of a batch is drawn from the labelled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
             batch_size = 96
             return {
+                **shared,
                 "method": {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, batch_size, share))},
                 "batch_size": batch_size,
                 "labeled_share": share,
-                "class_balance": 1.0,
                 "optimizer": {"learning_rate": 3e-3},
-                "training_images": TRAINING_IMAGES,
             }
-        return {
-            "batch_size": 256 if method.two_views else 64,
-            "class_balance": 1.0,
-            "training_images": TRAINING_IMAGES,
-        }
+        return {**shared, "batch_size": 256 if method.two_views else 64}
     if name == "study":
         return {
             "encoder": {"name": "study_cnn"},

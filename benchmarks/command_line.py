@@ -1,0 +1,24 @@
+"""What the benchmarks that train on a dataset are told alike."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fewscan.config import parse_overrides
+
+
+def training_parser(description: str | None, *, seeds: Sequence[int], csv_line: str) -> argparse.ArgumentParser:
+    """Return a parser of DATASET, --seeds, --csv, with a line for every `csv_line`, and settings KEY=VALUE."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--csv", type=Path, help=f"write a line for every {csv_line} here")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="of every method, as for `fewscan train`")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Return the arguments and the settings, which may stand after options."""
+    arguments = parser.parse_intermixed_args()
+    return arguments, parse_overrides(arguments.settings)
