@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from fewscan.cli import main
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.methods.registry import METHODS
@@ -49,6 +50,21 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error: ")
     return lines[0]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a command prints as it is refused, run within this process: loading PyTorch anew for each of many takes minutes."""
+
+    def run(*arguments: object) -> str:
+        words = ["fewscan", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        return refusal(subprocess.CompletedProcess(words, int(str(ended.value.code)), printed.out, printed.err))
+
+    return run
 
 
 @pytest.fixture
@@ -174,9 +190,12 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["compare", "empty", "--out", "comparison"], "fewscan import"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_what_is_asked_wrongly_is_refused_in_one_line(
+    arguments: list[str], message: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "empty").mkdir()
-    assert message in refusal(fewscan(*arguments, cwd=tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -196,10 +215,10 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(arguments: list[str], mess
     ],
 )
 def test_wrong_settings_of_training_are_refused_in_one_line(
-    arguments: list[str], message: str, split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, refused: Callable[..., str], split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    assert message in refusal(fewscan("train", split_dataset.folder, "--out", out, *arguments))
+    assert message in refused("train", split_dataset.folder, "--out", out, *arguments)
     assert not out.exists()
 
 
@@ -224,10 +243,10 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
     ],
 )
 def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
-    arguments: list[str], message: str, split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, refused: Callable[..., str], split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
-    assert message in refusal(fewscan("compare", split_dataset.folder, "--out", out, *arguments))
+    assert message in refused("compare", split_dataset.folder, "--out", out, *arguments)
     assert not out.exists()
 
 

@@ -1,4 +1,4 @@
-"""Scores of a classifier's probabilities, under torchmetrics' names and with its values (the tests compare them).
+"""Scores of a classifier's probabilities, with the values of scikit-learn where it has them (the tests compare them).
 
 Written out here because intervals ask for each of them a thousand times on resamples that may lack a class: these take a
 fraction of a millisecond and say NaN where a score is not defined.
