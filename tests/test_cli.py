@@ -295,6 +295,12 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(sp
         (16, method, 0) for method in ("supervised", "joint")
     ]
     assert "not run" in (out / "label_efficiency.csv").read_text()
+    told = fewscan(*[word for word in command if word != "--json"], "16", "--no-train", *quick)
+    following = shlex.split(told.stdout.splitlines()[-1].removeprefix("next: "))
+    trained = fewscan(*following[1:])
+    assert trained.returncode == 0, trained.stderr
+    run = out / "labels-16" / "runs" / "leakfree" / "supervised-seed0"
+    assert shlex.split(trained.stdout.splitlines()[-1]) == ["next:", "fewscan", "report", str(run)]
     done = fewscan(*command, "16,8,16", *quick)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.config import Settings, merge, nearest, parse_overrides
+from fewscan.config import Settings, merge, nearest, parse_overrides, spelled_out
 from fewscan.errors import FewscanError
 
 
@@ -22,6 +22,13 @@ def test_overrides_are_read_as_yaml_and_nested_by_dots() -> None:
         "flag": True,
         "name": "joint",
     }
+
+
+def test_pretrained_weights_are_spelled_out_as_the_command_line_takes_them() -> None:
+    changes = {"encoder": {"name": "timm:resnet18", "pretrained": True}}
+    assert spelled_out(changes) == ["encoder.name=timm:resnet18", "encoder.pretrained=true"]
+    assert parse_overrides(spelled_out(changes)) == changes
+    assert parse_overrides(["encoder=timm:resnet18", "encoder.pretrained=true"]) == changes
 
 
 def test_lists_are_lists_and_what_would_be_a_mapping_is_text() -> None:

@@ -4,6 +4,7 @@ The settings of a part stand beside that part, as a subclass of `Settings`; here
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -78,6 +79,19 @@ def _members(group: dict[str, Any], part: str, key: str) -> dict[str, Any]:
     if not isinstance(members, dict):
         raise FewscanError(f"'{key}': '{part}' is given a value of its own elsewhere")
     return members
+
+
+def spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return changed settings as the command line takes them, `method.temperature=0.5`: what `parse_overrides` reads."""
+    words = []
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            words += spelled_out(value, f"{prefix}{key}.")
+        else:
+            text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
+            text = text.removesuffix("...\n").removesuffix("\n")
+            words.append(f"{prefix}{key}={text}")
+    return words
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

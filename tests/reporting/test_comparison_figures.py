@@ -336,7 +336,8 @@ def test_footers_say_what_the_curves_were_made_with(whole: Results) -> None:
         if name == "figure2.png":
             assert "drawn at random from the leakfree split" in text
         else:
-            assert all(part in text for part in ("recipe study", "3 epochs", "seeds 0, 1", "range over seeds"))
+            recipe = "recipe study with encoder=study_cnn epochs=3 batch_size=32"
+            assert all(part in text for part in (recipe, "3 epochs", "seeds 0, 1", "range over seeds"))
             assert "runs finished" not in text
 
 

@@ -25,7 +25,7 @@ from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, Dataset, Protocol
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.methods.registry import METHODS as REGISTERED
-from fewscan.reporting.comparison_page import caption, command, comparison_page, headline, spelled_out, write_comparison
+from fewscan.reporting.comparison_page import caption, command, comparison_page, headline, write_comparison
 from fewscan.training.run import Run
 
 TEST_IMAGES = 40
@@ -323,13 +323,6 @@ def test_the_caption_says_how_it_was_run_and_stands_on_every_table_of_scores(mad
 
 def test_without_a_stand_in_none_is_spoken_of(made_up: Callable[..., Results]) -> None:
     assert "stand-in" not in comparison_page(made_up({("leakfree", "joint"): (20,)}), [])
-
-
-def test_pretrained_weights_are_spelled_out_as_the_command_line_takes_them() -> None:
-    changes = {"encoder": {"name": "timm:resnet18", "pretrained": True}}
-    assert spelled_out(changes) == ["encoder.name=timm:resnet18", "encoder.pretrained=true"]
-    assert parse_overrides(spelled_out(changes)) == changes
-    assert parse_overrides(["encoder=timm:resnet18", "encoder.pretrained=true"]) == changes
 
 
 def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up: Callable[..., Results]) -> None:

@@ -1,5 +1,7 @@
 """The verb compare: several methods, seeds, protocols, and budgets of labels."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,7 @@ from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
-    from fewscan.comparison.results import Results
+    from fewscan.comparison.results import Results, Row
 
 
 @app.command()
@@ -76,17 +78,18 @@ def compare(
     }
     if labels_budget is None:
         results = api.compare(dataset, labeled=labeled, **asked, **changes)
-        _finish_comparison(results, as_json)
+        _finish_comparison(results, dataset, as_json)
     else:
         budgets = _whole_numbers(labels_budget, "--labels-budget")
         efficiency = api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes)
-        _finish_budgets(efficiency, as_json)
+        _finish_budgets(efficiency, dataset, as_json)
 
 
-def _finish_comparison(results: "Results", as_json: bool) -> None:
-    from fewscan.reporting.comparison_page import PAGE_FILE, headline
+def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:
+    from fewscan.reporting.comparison_page import PAGE_FILE, command, headline
 
     out = results.comparison.folder
+    training = command(results.comparison.plan, dataset=dataset, out=out)
     rows: list[dict[str, Any]] = [
         {
             "protocol": row.protocol,
@@ -103,12 +106,12 @@ def _finish_comparison(results: "Results", as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": headline(results), "rows": rows},
         [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        "report",
-        results.comparison.run_folder(results.comparison.plan.trials[0]),
+        *_next_words(results.rows, training),
     )
 
 
-def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
+def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool) -> None:
+    from fewscan.reporting.comparison_page import command
     from fewscan.reporting.efficiency import PAGE_FILE, headline
 
     rows = [point.numbers() for point in efficiency.points]
@@ -118,14 +121,19 @@ def _finish_budgets(efficiency: "LabelEfficiency", as_json: bool) -> None:
     ]
     page = efficiency.folder / PAGE_FILE
     said = headline(efficiency)
-    plan = efficiency.plans[0]
+    training = command(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)
     finish(
         as_json,
         {"page": str(page), "headline": " ".join(said), "rows": rows},
         [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
-        "report",
-        efficiency.results[efficiency.budgets[0]].comparison.run_folder(plan.trials[0]),
+        *_next_words([point.row for point in efficiency.points], training),
     )
+
+
+def _next_words(rows: Sequence["Row"], training: str) -> list[str]:
+    """Return the words of the command that comes next: a report of the first run, or where none is finished, `training`."""
+    runs = [run.run for row in rows for run in row.runs]
+    return ["report", str(runs[0].folder)] if runs else shlex.split(training)[1:]
 
 
 def _listed(text: str) -> list[str]:

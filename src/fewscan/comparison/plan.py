@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 from fewscan.atomic import new_folder, write_text
-from fewscan.config import Settings, nearest
+from fewscan.config import Settings, nearest, spelled_out
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
@@ -62,6 +62,12 @@ class Plan(Settings):
     def with_labels(self, labels: int, within: Sequence[int]) -> Self:
         """Return the same plan with another budget of labels, drawn out of larger ones."""
         return self.model_copy(update={"split": self.split.model_copy(update={"labeled": labels, "within": tuple(within)})})
+
+    @property
+    def recipe_as_changed(self) -> str:
+        """The recipe's name, and the settings that were laid over it."""
+        changes = " ".join(spelled_out(self.changes))
+        return f"{self.recipe} with {changes}" if changes else self.recipe
 
     @property
     def trials(self) -> list[Trial]:

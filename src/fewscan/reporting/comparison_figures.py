@@ -126,7 +126,7 @@ def _footer(results: Results) -> list[str]:
     size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
     epochs = sorted({run.run.settings.epochs for run in runs})
     return [
-        f"recipe {plan.recipe}",
+        f"recipe {plan.recipe_as_changed}",
         f"{' to '.join(str(number) for number in dict.fromkeys((epochs[0], epochs[-1])))} epochs" if epochs else "",
         f"{size_px} px",
         f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(str(seed) for seed in plan.seeds)}",

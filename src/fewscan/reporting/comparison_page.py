@@ -1,20 +1,18 @@
 """The page of a comparison: one self-contained HTML file, whose first sentence says whether `joint` beats `supervised`."""
 
-import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from fewscan.atomic import write_text, writing
 from fewscan.comparison.plan import PROTOCOLS, Plan, Trial
 from fewscan.comparison.results import SCORES, SIGNIFICANT, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import PUBLISHED, TABLE1, TABLE2
+from fewscan.config import spelled_out
 from fewscan.data.dataset import Protocol
 from fewscan.evaluation.intervals import Interval
 from fewscan.methods.registry import METHODS, method_type
@@ -158,12 +156,10 @@ def caption(results: Results) -> str:
     """Return in two or three sentences how the runs were made and what differs from the study."""
     plan = results.comparison.plan
     runs = _planned_runs(results)
-    changes = " ".join(spelled_out(plan.changes))
     size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
-    recipe = f"Recipe {plan.recipe} with {changes}" if changes else f"Recipe {plan.recipe}"
     ours = ", ".join(
         [
-            f"{recipe}: {_range([run.settings.epochs for run in runs])} epochs",
+            f"Recipe {plan.recipe_as_changed}: {_range([run.settings.epochs for run in runs])} epochs",
             f"{size_px} px",
             f"{plan.split.labeled:,} labels",
             f"{plan.split.test:,} test images",
@@ -179,10 +175,11 @@ def caption(results: Results) -> str:
     return " ".join(sentences)
 
 
-def command(plan: Plan, budgets: Sequence[int] = ()) -> str:
+def command(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = None, out: Path | None = None) -> str:
     """Return the command that makes the comparison again, or with `budgets` those of so many labels.
 
-    The dataset goes by the name of its folder. Labels that were drawn out of larger budgets need those too.
+    Unless told where it is, the dataset goes by the name of its folder. Labels that were drawn out of larger budgets need those
+    too.
     """
     if plan.split.within and not budgets:
         budgets = (*plan.split.within, plan.split.labeled)
@@ -194,10 +191,10 @@ def command(plan: Plan, budgets: Sequence[int] = ()) -> str:
         **size,
         "validation": str(plan.split.validation),
         "test": str(plan.split.test),
-        "out": "DIR",
+        "out": str(out or "DIR"),
         "recipe": plan.recipe,
     }
-    words = ["fewscan", "compare", Path(plan.dataset).name]
+    words = ["fewscan", "compare", str(dataset or Path(plan.dataset).name)]
     words += [word for name, value in options.items() for word in (f"--{name}", value)]
     return shlex.join([*words, *spelled_out(plan.changes)])
 
@@ -326,19 +323,6 @@ def points(difference: float) -> str:
 def chance(pair: Pair) -> str:
     """Return a pair's corrected p-value."""
     return "p < 0.001" if pair.corrected_p_value < 0.001 else f"p = {pair.corrected_p_value:.3f}"
-
-
-def spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return changed settings as the command line takes them: `method.temperature=0.5`."""
-    words = []
-    for key, value in changes.items():
-        if isinstance(value, Mapping):
-            words += spelled_out(value, f"{prefix}{key}.")
-        else:
-            text = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
-            text = text.removesuffix("...\n").removesuffix("\n")
-            words.append(f"{prefix}{key}={text}")
-    return words
 
 
 def _range(numbers: Sequence[int]) -> str:

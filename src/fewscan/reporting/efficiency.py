@@ -11,7 +11,7 @@ from fewscan.comparison.budgets import BASELINE, SCORES, LabelEfficiency, Point,
 from fewscan.comparison.results import SIGNIFICANT
 from fewscan.data.dataset import Protocol
 from fewscan.reporting.comparison_page import PAGE_FILE as BUDGET_PAGE_FILE
-from fewscan.reporting.comparison_page import STAND_IN, chance, command, listed, points, spelled_out
+from fewscan.reporting.comparison_page import STAND_IN, chance, command, listed, points
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict
 from fewscan.reporting.efficiency_figure import SCORE_TITLES, write_figure
 from fewscan.reporting.rendering import png_uri, render
@@ -72,10 +72,9 @@ def caption(efficiency: LabelEfficiency) -> str:
     """Return in a sentence or two how the runs were made."""
     plan = efficiency.plans[0]
     size_px = efficiency.results[efficiency.budgets[0]].comparison.dataset(plan.protocols[0]).description.image_size_px
-    changes = " ".join(spelled_out(plan.changes))
     seeds = sorted({seed for each in efficiency.plans for seed in each.seeds})
     sentences = [
-        f"Recipe {plan.recipe}{f' with {changes}' if changes else ''}: {size_px} px, the same {plan.split.test:,} test images "
+        f"Recipe {plan.recipe_as_changed}: {size_px} px, the same {plan.split.test:,} test images "
         f"with every budget, seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}."
     ]
     planned = sum(len(each.trials) for each in efficiency.plans)

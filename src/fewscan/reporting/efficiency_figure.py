@@ -126,7 +126,7 @@ def _footer(efficiency: LabelEfficiency) -> list[str]:
     rows = [point.row for point in efficiency.points]
     ran = sum(len(row.runs) for row in rows)
     return [
-        f"recipe {plans[0].recipe}",
+        f"recipe {plans[0].recipe_as_changed}",
         f"{plans[0].split.test:,} test images",
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}",
         f"{ran} of {planned} runs finished" if ran < planned else "",
