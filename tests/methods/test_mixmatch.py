@@ -189,7 +189,7 @@ def test_before_there_are_neighbours_guesses_stay_likely_as_labels_are() -> None
 
 
 def test_the_queue_keeps_the_latest_images_with_their_labels_and_guesses_and_is_part_of_the_state() -> None:
-    queueing = method(queue_size=7, neighbors=3)
+    queueing = method(queue_size=7, neighbors=3, neighbor_share=0.5)
     rounds = [torch.rand(5, FEATURES), torch.rand(5, FEATURES)]
     for features in rounds:
         queueing._targets(labels_of([2, 0], 3), outputs(torch.zeros(5, CLASSES), features))
@@ -197,6 +197,12 @@ def test_the_queue_keeps_the_latest_images_with_their_labels_and_guesses_and_is_
     assert queueing.queue_targets[:2].tolist() == [[0, 0, 1], [1, 0, 0]]
     assert queueing.queue_targets.sum(dim=1).numpy() == pytest.approx(1, abs=1e-6)
     assert {"queue_features", "queue_targets"} <= set(queueing.state_dict())
+
+
+def test_where_neighbours_have_no_share_none_are_kept() -> None:
+    alone = method(queue_size=7, neighbors=3)
+    alone._targets(labels_of([2, 0], 3), outputs(torch.zeros(5, CLASSES), torch.rand(5, FEATURES)))
+    assert not alone.queue_features.any()
 
 
 def test_more_neighbours_than_places_are_refused() -> None:

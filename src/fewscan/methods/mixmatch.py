@@ -118,12 +118,11 @@ class MixMatch(Method):
         # Masked, not indexed: the number of labelled images would have to be waited for on a GPU.
         labeled = (labels >= 0).unsqueeze(1)
         known = F.one_hot(labels.clamp(min=0), len(self.labeled_shares)).float()
-        features = averaged.h.float()
         guesses = self._aligned(averaged.logits.float().softmax(dim=1), ~labeled)
-        guesses = torch.lerp(guesses, self._votes(features), self.settings.neighbor_share * self._ramp)
-        targets = torch.where(labeled, known, guesses)
-        self.queue_features = torch.cat([features, self.queue_features])[: self.settings.queue_size]
-        self.queue_targets = torch.cat([targets, self.queue_targets])[: self.settings.queue_size]
+        if self.settings.neighbor_share:
+            features = averaged.h.float()
+            guesses = torch.lerp(guesses, self._votes(features), self.settings.neighbor_share * self._ramp)
+            self._queue(features, torch.where(labeled, known, guesses))
         sharpened = guesses ** (1 / self.settings.sharpening)
         sharpened = sharpened / sharpened.sum(dim=1, keepdim=True)
         self.guess_counts += (F.one_hot(sharpened.argmax(dim=1), sharpened.shape[1]) * ~labeled).sum(dim=0)
@@ -139,6 +138,11 @@ class MixMatch(Method):
         # A class that is never guessed must not be divided by nothing.
         aligned = probabilities * self.labeled_shares / self.guessed_shares.clamp(min=1e-6)
         return aligned / aligned.sum(dim=1, keepdim=True)
+
+    def _queue(self, features: Tensor, targets: Tensor) -> None:
+        """Put features (B, D) and targets (B, K) before those of earlier images, and drop the oldest."""
+        self.queue_features = torch.cat([features, self.queue_features])[: self.settings.queue_size]
+        self.queue_targets = torch.cat([targets, self.queue_targets])[: self.settings.queue_size]
 
     def _votes(self, features: Tensor) -> Tensor:
         """Return the targets (B, K) of the nearest neighbours in the queue of features (B, D), nearer ones weighing more."""
