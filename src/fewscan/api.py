@@ -99,8 +99,8 @@ def train(
     """Train `method` on a split dataset and return the finished run in the folder `out`.
 
     `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
-    data and the machine, and said on standard error with their reasons. `settings` are laid over those of the recipe:
-    `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
+    of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     With `resume` an interrupted run goes on with the settings that it began with.
     Where the validation part is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
@@ -123,7 +123,7 @@ def train(
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
-        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe)
+        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
         method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     return _calibrated(train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes))), opened)

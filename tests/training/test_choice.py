@@ -1,7 +1,8 @@
 import pytest
 
+from fewscan.errors import FewscanError
 from fewscan.methods.registry import DEFAULT_METHOD, METHODS
-from fewscan.training.choice import choose
+from fewscan.training.choice import LEAST_IMAGES, choose
 from fewscan.training.settings import RunSettings
 
 
@@ -13,6 +14,21 @@ def test_unlabelled_scans_decide_the_method_and_explain_it() -> None:
     assert "40 labels" in choice.reasons[0]
     assert "nothing sure with 40" in choice.reasons[0]
     assert choose(labeled=40, unlabeled=0).method == "supervised"
+
+
+@pytest.mark.parametrize("short", [{"training_images": LEAST_IMAGES - 20_000}, {"epochs": 2}])
+def test_a_training_too_short_to_learn_from_unlabelled_scans_is_supervised_and_says_how_long_would_do(
+    short: dict[str, int],
+) -> None:
+    choice = choose(labeled=40, unlabeled=3000, changes=short)
+    assert choice.method == "supervised"
+    assert f"training_images={LEAST_IMAGES}" in choice.reasons[0]
+    assert choose(labeled=40, unlabeled=3000, changes={"training_images": LEAST_IMAGES}).method == DEFAULT_METHOD
+
+
+def test_a_wrong_setting_is_refused_where_the_method_is_chosen() -> None:
+    with pytest.raises(FewscanError, match="did you mean 'epochs'"):
+        choose(labeled=40, unlabeled=3000, changes={"epoch": 2})
 
 
 def test_the_studys_recipe_keeps_the_studys_method_and_shape() -> None:

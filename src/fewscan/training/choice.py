@@ -1,18 +1,25 @@
-"""Which method and which size suit the data and the machine, where the user names none, and why."""
+"""Which method and which size suit the data, the schedule and the machine, where the user names none, and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
+from fewscan.config import merge
 from fewscan.methods.registry import DEFAULT_METHOD
 from fewscan.methods.supervised import Supervised
+from fewscan.training.settings import RunSettings
 
 # README's table of label efficiency; to be changed with it.
 WORTH = (
     "That was worth 6 points of accuracy with 124 labels, and nothing sure with 40 or with 1,235; 'fewscan compare' tells what "
     "it is on yours"
 )
+# In shorter trainings the default method was below `supervised` about as often as above it, once by more than chance:
+# docs/search.md, 6 and 10.
+LEAST_IMAGES = 150_000
 
 
 @dataclass(frozen=True)
@@ -24,16 +31,39 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def choose(*, labeled: int, unlabeled: int, recipe: str = "fewscan", cuda: bool | None = None) -> Choice:
-    """Return what to train on so many labelled and unlabelled images; `cuda`: whether there is a GPU, by default as it is."""
+def choose(
+    *,
+    labeled: int,
+    unlabeled: int,
+    recipe: str = "fewscan",
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    cuda: bool | None = None,
+) -> Choice:
+    """Return what to train on so many labelled and unlabelled images.
+
+    `changes` are the settings that the user lays over the recipe's; `cuda`: whether there is a GPU, by default as it is. Raises
+    FewscanError naming a wrong setting.
+    """
     if recipe == "study":
         return Choice("joint", {}, ("method joint: what the study proposes",))
-    method = DEFAULT_METHOD if unlabeled else Supervised.name
-    if unlabeled:
-        why = f"method {method}: {labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides. {WORTH}"
-    else:
-        why = f"method {method}: {labeled:,} labels, and no unlabelled scans to learn from besides"
     if torch.cuda.is_available() if cuda is None else cuda:
-        return Choice(method, {"encoder": {"width": 32}}, (why, "encoder resnet_small, width 32: there is a GPU"))
-    width = "encoder resnet_small, width 16: of the shapes tried it learns most in a given time on a CPU"
-    return Choice(method, {}, (why, width))
+        size: dict[str, Any] = {"encoder": {"width": 32}}
+        why_size = "encoder resnet_small, width 32: there is a GPU"
+    else:
+        size = {}
+        why_size = "encoder resnet_small, width 16: of the shapes tried it learns most in a given time on a CPU"
+    method, why = _method(labeled, unlabeled, recipe, merge(size, changes))
+    return Choice(method, size, (f"method {method}: {why}", why_size))
+
+
+def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
+    if not unlabeled:
+        return Supervised.name, f"{labeled:,} labels, and no unlabelled scans to learn from besides"
+    settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
+    images = settings.images_trained(labeled, unlabeled)
+    if images < LEAST_IMAGES:
+        return Supervised.name, (
+            f"{labeled:,} labels. {DEFAULT_METHOD}, which learns from the {unlabeled:,} unlabelled scans besides, learns late: "
+            f"{images:,} images of training are too few for it, from training_images={LEAST_IMAGES} on it is taken"
+        )
+    return DEFAULT_METHOD, f"{labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides. {WORTH}"

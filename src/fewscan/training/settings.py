@@ -96,6 +96,11 @@ class RunSettings(Settings):
         """Return how many steps an epoch has on a dataset of that size."""
         return steps_per_epoch(labeled, self._used(unlabeled), self.batch_size, self.labeled_share, self.passes)
 
+    def images_trained(self, labeled: int, unlabeled: int) -> int:
+        """Return how many images go through the network on a dataset of that size, counted as in `training_images`."""
+        batches = self.epochs * self.steps(labeled, unlabeled)
+        return round(batches * self.batch_size * _cost(method_type(self.method.name)))
+
     def _used(self, unlabeled: int) -> int:
         """Return how many of the unlabelled images the method learns from: all or none."""
         return unlabeled if method_type(self.method.name).uses_unlabeled else 0
