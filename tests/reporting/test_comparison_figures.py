@@ -21,7 +21,15 @@ from fewscan.data.dataset import Dataset, write_manifest
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.methods.registry import METHODS
-from fewscan.reporting.comparison_figures import ASIDE_LOOKS, FILES, METHOD_LOOKS, SAMPLES_A_ROW, draw_figures, write_figures
+from fewscan.reporting.comparison_figures import (
+    ASIDE_LOOKS,
+    FILES,
+    METHOD_LOOKS,
+    SAMPLES_A_ROW,
+    draw_figures,
+    new_figure,
+    write_figures,
+)
 from fewscan.training.run import Run
 
 BOTH = ("leakfree", "study")
@@ -339,6 +347,14 @@ def test_footers_say_what_the_curves_were_made_with(whole: Results) -> None:
             recipe = "recipe study with encoder=study_cnn epochs=3 batch_size=32"
             assert all(part in text for part in (recipe, "3 epochs", "seeds 0, 1", "range over seeds"))
             assert "runs finished" not in text
+
+
+def test_a_footer_longer_than_a_line_breaks_between_its_words() -> None:
+    settings = [f"group.setting_{number}=0.5" for number in range(12)]
+    figure, _ = new_figure(1, [" ".join(settings), "16 px"])
+    (footer,) = words(figure)
+    assert len(footer.splitlines()) > 1
+    assert footer.split() == [*settings, "·", "16", "px"]
 
 
 def test_a_stand_in_is_named_in_every_figure(make_comparison: Callable[..., Comparison]) -> None:

@@ -111,9 +111,9 @@ def new_figure(height_inches: float, footer: Sequence[str]) -> tuple[Figure, Sub
     size = (WIDTH_INCHES, height_inches + FOOTER_INCHES)
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     content, foot = figure.subfigures(2, 1, squeeze=False, height_ratios=(height_inches, FOOTER_INCHES))[:, 0]
-    # Lines break between the parts of the footer, not inside them.
+    # Lines break between the parts of the footer, and inside a part only where it is longer than a line.
     unbroken = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  ".join(
-        part.replace(" ", "\N{NO-BREAK SPACE}") for part in footer if part
+        part if len(part) > FOOTER_LETTERS_A_LINE else part.replace(" ", "\N{NO-BREAK SPACE}") for part in footer if part
     )
     foot.text(0.01, 0.5, textwrap.fill(unbroken, FOOTER_LETTERS_A_LINE), fontsize=FOOTER_SIZE, va="center", color=INK["light"])
     return figure, content
