@@ -78,7 +78,7 @@ def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed()
 
 def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
     text = (DOCS / "search.md").read_text(encoding="utf-8")
-    for name, scenarios in (("scenarios", 5), ("scenarios_short", 5), ("scenarios_full", 1)):
+    for name, scenarios in (("scenarios", 5), ("scenarios_short", 5), ("scenarios_full", 3)):
         rows = committed(DOCS / "results" / f"{name}.csv")
         assert len(rows) == scenarios
         for row in rows:
