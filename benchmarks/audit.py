@@ -30,8 +30,8 @@ Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def contrast_and_brightness(scan: Image.Image, random: np.random.Generator) -> Image.Image:
-    grey = np.asarray(scan, np.float32)
-    changed = (grey - grey.mean()) * random.uniform(0.6, 1.6) + grey.mean() + random.uniform(-40, 40)
+    gray = np.asarray(scan, np.float32)
+    changed = (gray - gray.mean()) * random.uniform(0.6, 1.6) + gray.mean() + random.uniform(-40, 40)
     return Image.fromarray(np.clip(changed, 0, 255).astype(np.uint8))
 
 

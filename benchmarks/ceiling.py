@@ -1,9 +1,9 @@
-"""How high `supervised` gets where every image outside the test part is labelled: a hint at what fewer labels can reach.
+"""How high `supervised` gets where every image outside the test part is labeled: a hint at what fewer labels can reach.
 
     python -m benchmarks.ceiling DATASET [--seeds 0 1 2] [--csv FILE] [KEY=VALUE ...]
 
 DATASET is an audited dataset. Its split is that of `fewscan compare DATASET --labels-budget 1235 --test 308 --validation 0`
-under leakfree, but that all unlabelled images keep their labels; the test images are the same. The test part is
+under leakfree, but that all unlabeled images keep their labels; the test images are the same. The test part is
 opened once a seed.
 """
 
@@ -25,7 +25,7 @@ ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 
 def all_labeled(dataset: Dataset) -> Dataset:
-    """Return the dataset under README's split of 1,235 labels, with the unlabelled images labelled."""
+    """Return the dataset under README's split of 1,235 labels, with the unlabeled images labeled."""
     split_dataset = drawn(dataset, LABELS)
     return with_parts(split_dataset, split_dataset.manifest["split"].replace("unlabeled", "labeled"))
 

@@ -1,9 +1,9 @@
-"""Does labelling keep its promise on the sealed test part, and does it notice what is no scan?
+"""Does labeling keep its promise on the sealed test part, and does it notice what is no scan?
 
     python -m benchmarks.decisions DATASET --out FOLDER [--folds 5] [--pictures FOLDER] [--seeds 0 1 2 3 4] [--csv FILE]
 
 DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
-learnt from held-out images then decides on the test part, which is opened once a call, and on the dataset's own unlabelled
+learned from held-out images then decides on the test part, which is opened once a call, and on the dataset's own unlabeled
 scans, whose labels are known here. FOLDER is kept: the same command goes on, and with --folds it holds out all labels in turn,
 where without it the validation part is held out.
 
@@ -42,7 +42,7 @@ def photographs(folder: Path, random: np.random.Generator) -> list[np.ndarray]:
 
 
 def noise(random: np.random.Generator) -> list[np.ndarray]:
-    """White and Gaussian noise, clouds (1/f), salt and pepper, and single greys, ten of each."""
+    """White and Gaussian noise, clouds (1/f), salt and pepper, and single grays, ten of each."""
     side = NOISE_SIDE
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     frequency[0, 0] = 1
@@ -138,7 +138,7 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
 
 
 def of_its_own(dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
-    """Return what the rule makes of the unlabelled scans that the run has learnt from."""
+    """Return what the rule makes of the unlabeled scans that the run has learned from."""
     rows = dataset.rows("unlabeled")
     decided = rule.decide(dataset.pixels[rows], dataset.groups[rows])
     right = decided.probabilities.argmax(axis=1) == dataset.labels[rows]

@@ -1,10 +1,10 @@
-"""Whether heat maps hit the tumour, on practice scans, whose tumours' places are known; and whether hiding them matters.
+"""Whether heat maps hit the tumor, on practice scans, whose tumors' places are known; and whether hiding them matters.
 
     python -m benchmarks.evidence runs/demo/supervised [--scans 200] [--json]
 
-The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumours are. Unlabelled scans are
-looked at, so the sealed test part stays closed: of those with a tumour that are called rightly, `--scans` drawn at random. A
-hit is a map whose largest value lies in the tumour's box; chance is the box's share of the scan.
+The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumors are. Unlabeled scans are
+looked at, so the sealed test part stays closed: of those with a tumor that are called rightly, `--scans` drawn at random. A
+hit is a map whose largest value lies in the tumor's box; chance is the box's share of the scan.
 """
 
 import argparse
@@ -39,9 +39,9 @@ def drawn_again(dataset: Dataset) -> list[PracticeScan]:
 
 
 def box_mask(scan: PracticeScan, width_px: int, height_px: int, size_px: int) -> np.ndarray:
-    """Return (size_px, size_px), true in the tumour's box; width_px, height_px: of the file, whose pixels the box is in."""
-    assert scan.tumour_box_px is not None
-    left, top, right, bottom = scan.tumour_box_px
+    """Return (size_px, size_px), true in the tumor's box; width_px, height_px: of the file, whose pixels the box is in."""
+    assert scan.tumor_box_px is not None
+    left, top, right, bottom = scan.tumor_box_px
     mask = np.zeros((size_px, size_px), dtype=np.bool_)
     rows = slice(int(top * size_px / height_px), int(np.ceil(bottom * size_px / height_px)))
     mask[rows, int(left * size_px / width_px) : int(np.ceil(right * size_px / width_px))] = True
@@ -61,7 +61,7 @@ def main() -> None:
     rows = dataset.rows("unlabeled")
     calls = predictor.predict(dataset.pixels, rows).probabilities.argmax(axis=1)
     right = [
-        truth[row].tumour_box_px is not None and truth[row].label == dataset.classes[call]
+        truth[row].tumor_box_px is not None and truth[row].label == dataset.classes[call]
         for row, call in zip(rows, calls, strict=True)
     ]
     chosen = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(right))[: arguments.scans])

@@ -1,8 +1,8 @@
-"""How fast a folder of new scans is labelled, how near that is to the network alone, and in how much memory as folders grow.
+"""How fast a folder of new scans is labeled, how near that is to the network alone, and in how much memory as folders grow.
 
     python -m benchmarks.label [--scans 1000 10000] [--encoder resnet_small] [--json]
 
-The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labelled in
+The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labeled in
 a process of its own, so that its peak of memory is its own.
 """
 

@@ -8,9 +8,9 @@ without a validation part, trains both methods with every seed and opens the tes
 plain            124 labels, drawn as always
 twenty_labels    20 labels in all
 unequal_classes  124 labels; scans of the first class are left out until it makes 5 % of all
-wrong_labels     124 labels, 5 % of them wrong, in the labelled part alone
-one_source       about 124 labels, all of the first source; of the other all is unlabelled; both are tested
-unknown_class    124 labels of all classes but the last, whose scans are all unlabelled; it is not tested
+wrong_labels     124 labels, 5 % of them wrong, in the labeled part alone
+one_source       about 124 labels, all of the first source; of the other all is unlabeled; both are tested
+unknown_class    124 labels of all classes but the last, whose scans are all unlabeled; it is not tested
 
 A method falls under `supervised` by more than chance where a paired permutation test over the test images gives p below 5 %.
 The number of scenarios is not corrected for, which makes a fall easier to find.

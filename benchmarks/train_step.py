@@ -1,4 +1,4 @@
-"""How much of a training step is not the network: views, losses, optimiser, averaging and the loop itself.
+"""How much of a training step is not the network: views, losses, optimizer, averaging and the loop itself.
 
     python -m benchmarks.train_step [--method joint] [--encoder resnet_small] [--size 96] [--json]
 

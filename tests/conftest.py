@@ -73,13 +73,13 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
 
 @pytest.fixture
 def split_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
-    """80 easy images: 16 labelled, 4 of them for validation, and 24 test images."""
+    """80 easy images: 16 labeled, 4 of them for validation, and 24 test images."""
     return split(make_dataset(), labeled=16, test=24, validation=0.25)
 
 
 @pytest.fixture
 def untrained_run(tmp_path: Path) -> Callable[[Dataset], Run]:
-    """A function that makes a run whose network keeps its first weights: it predicts, and has learnt nothing."""
+    """A function that makes a run whose network keeps its first weights: it predicts, and has learned nothing."""
 
     def make(dataset: Dataset) -> Run:
         sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}

@@ -107,8 +107,8 @@ def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None
     assert evaluated["test_openings"] == 1
     for read_out in ("accuracy", "similarity_accuracy", "nearest_neighbor_accuracy"):
         assert set(evaluated[read_out]) == {"value", "low", "high"}
-    labelled = json_of("label", "run", class_folders, "--out", "labels.csv")
-    assert (labelled["scans"], labelled["unreadable"]) == (61, 1)
+    labeled = json_of("label", "run", class_folders, "--out", "labels.csv")
+    assert (labeled["scans"], labeled["unreadable"]) == (61, 1)
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 62
     scan = class_folders / "Testing" / "glioma" / "003.png"
     explained = json_of("explain", "run", scan, "--out", "explanation.png", "--class", "no_tumor")
@@ -231,11 +231,11 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
         (["--labels-budget", "16,x"], "--labels-budget takes whole numbers separated by commas, not 'x'"),
         (["--labels-budget", "16,0"], "--labels-budget takes positive whole numbers"),
         (["--labels-budget", ""], "--labels-budget takes positive whole numbers"),
-        (["--labels-budget", "16,70", "--test", "30"], "70 labelled and 30 test images"),
+        (["--labels-budget", "16,70", "--test", "30"], "70 labeled and 30 test images"),
         (["--labels-budget", "16", "--labeled", "16"], "--labeled and --labels-budget exclude each other"),
         (["labels_budget=16"], "give it as an option"),
         (["--protocol", "studi"], "did you mean 'study'"),
-        (["--labeled", "70", "--test", "30"], "70 labelled and 30 test images"),
+        (["--labeled", "70", "--test", "30"], "70 labeled and 30 test images"),
         (["epoch=3"], "did you mean 'epochs'"),
         (["method=joint"], "--methods joint"),
         (["seed=1"], "--seeds"),

@@ -1,4 +1,4 @@
-"""fewscan: a folder of medical scans, few of them labelled, becomes an audited, honest classifier that labels the rest.
+"""fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `calibrate`, `evaluate`, `label`,
 `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`. Research use only.

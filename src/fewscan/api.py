@@ -81,7 +81,7 @@ def split(
     validation: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
-    """Draw which images are labelled, validate, stay unlabelled and test; see `fewscan.data.splits.split`."""
+    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`."""
     from fewscan.data import splits
 
     return splits.split(_dataset(dataset), protocol=protocol, labeled=labeled, test=test, validation=validation, seed=seed)
@@ -130,7 +130,7 @@ def train(
 
 
 def calibrate(run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None) -> Calibration:
-    """Fit the run's temperature on labelled images that it has not learnt from; see `fewscan.evaluation.calibrate`."""
+    """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`."""
     from fewscan.evaluation import calibrate as calibrating
 
     opened = _run(run)
@@ -154,7 +154,7 @@ def label(
     coverage: float = 0.9,
     data: str | Path | None = None,
 ) -> LabelSummary:
-    """Label the scans in `folder`, or without one the dataset's own unlabelled scans, into the table `out`.
+    """Label the scans in `folder`, or without one the dataset's own unlabeled scans, into the table `out`.
 
     CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
     """
@@ -175,7 +175,7 @@ def explain(
     class_name: str | None = None,
     data: str | Path | None = None,
 ) -> Evidence:
-    """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labelled scans.
+    """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
 
     The map is about the predicted class, or about `class_name`.
     """

@@ -130,13 +130,13 @@ def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Data
 
 def test_a_budget_that_cannot_be_given_leaves_nothing_behind(split_dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "new" / "efficiency"
-    with pytest.raises(FewscanError, match="100 labelled and 24 test images"):
+    with pytest.raises(FewscanError, match="100 labeled and 24 test images"):
         begin_budgets(out, plans(split_dataset, 16, 100))
     assert not out.parent.exists()
 
     begin_budgets(out, plans(split_dataset, 16))
     before = content(out)
-    with pytest.raises(FewscanError, match="100 labelled and 24 test images"):
+    with pytest.raises(FewscanError, match="100 labeled and 24 test images"):
         begin_budgets(out, plans(split_dataset, 16, 8, 100, protocols=["study", "leakfree"], seeds=[0, 1]))
     assert content(out) == before
 

@@ -91,7 +91,7 @@ def test_a_patient_stays_together_within_a_source_and_is_no_copy(scans: Callable
     assert together(dataset, "group") == {frozenset({0, 1, 17}), frozenset({5, 6})}
 
 
-def test_copies_with_two_labels_are_a_conflict_and_unlabelled_copies_are_none(scans: Callable[..., Dataset]) -> None:
+def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(scans: Callable[..., Dataset]) -> None:
     dataset = scans({17: 1, 18: 2, 16: 0}, label={17: "glioma", 18: None})  # row 1 is a meningioma, rows 0 and 16 gliomas
     result = audit(dataset)
     assert [(conflict.rows, conflict.labels) for conflict in result.conflicts] == [((1, 17), ("meningioma", "glioma"))]

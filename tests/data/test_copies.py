@@ -121,7 +121,7 @@ def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
     assert {tuple(sorted((order[a], order[b]))) for a, b in ends(found)} == {(row, 12 + row) for row in range(4)}
 
 
-def test_a_set_larger_than_the_neighbourhood_is_one_set_and_reaches_its_odd_member(heads: list[Picture]) -> None:
+def test_a_set_larger_than_the_neighborhood_is_one_set_and_reaches_its_odd_member(heads: list[Picture]) -> None:
     random = np.random.default_rng(0)
     alike = [np.clip(heads[0] + random.normal(0, 2, heads[0].shape), 0, 255).astype(np.uint8) for _ in range(30)]
     pixels = stack([*heads, *alike, mirror(crop(sharpen(heads[0])))])
@@ -131,11 +131,11 @@ def test_a_set_larger_than_the_neighbourhood_is_one_set_and_reaches_its_odd_memb
     assert (np.bincount(numbers) > 1).sum() == 1
 
 
-def test_colour_is_read_as_its_mean(heads: list[Picture]) -> None:
-    grey = stack([*heads[:10], crop(heads[0])])
-    found = find_copies(np.repeat(grey, 3, axis=1))
+def test_color_is_read_as_its_mean(heads: list[Picture]) -> None:
+    gray = stack([*heads[:10], crop(heads[0])])
+    found = find_copies(np.repeat(gray, 3, axis=1))
     assert ends(found) == {(0, 10)}
-    np.testing.assert_allclose(found.similarity, find_copies(grey).similarity, atol=1e-5)
+    np.testing.assert_allclose(found.similarity, find_copies(gray).similarity, atol=1e-5)
 
 
 @pytest.mark.parametrize("size_px", [16, 64, 128])

@@ -66,8 +66,8 @@ def test_parts_that_do_not_fit_each_other_are_refused(make_dataset: MakeDataset)
 def test_an_unknown_key_and_an_unknown_class_are_named(make_dataset: MakeDataset) -> None:
     folder = make_dataset(12).folder
     content = json.loads((folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps(content | {"colour": 1}))
-    with pytest.raises(FewscanError, match=r"unknown setting 'dataset\.json\.colour'"):
+    (folder / "dataset.json").write_text(json.dumps(content | {"color": 1}))
+    with pytest.raises(FewscanError, match=r"unknown setting 'dataset\.json\.color'"):
         Dataset.open(folder)
     (folder / "dataset.json").write_text(json.dumps(content | {"classes": ["glioma"]}))
     with pytest.raises(FewscanError, match="meningioma"):

@@ -65,12 +65,12 @@ def test_the_folder_that_is_returned_is_the_one_on_disk(scans, tmp_path):
     assert sorted(path.name for path in again.folder.iterdir()) == ["dataset.json", "manifest.parquet", "pixels.npy"]
 
 
-def test_colour_is_kept_where_it_is_asked_for(tmp_path):
-    colour = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+def test_color_is_kept_where_it_is_asked_for(tmp_path):
+    color = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     (tmp_path / "scans").mkdir()
-    PIL.Image.fromarray(colour).save(tmp_path / "scans/a.png")
+    PIL.Image.fromarray(color).save(tmp_path / "scans/a.png")
     dataset = import_scans([str(tmp_path / "scans")], tmp_path / "dataset", size_px=8, channels=3)
-    np.testing.assert_array_equal(dataset.pixels[0], colour.transpose(2, 0, 1))
+    np.testing.assert_array_equal(dataset.pixels[0], color.transpose(2, 0, 1))
 
 
 def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_path):

@@ -56,7 +56,7 @@ COMMANDS = {
 
 
 def zipped(paths: list[str], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip of small grey JPEGs."""
+    """A zip of small gray JPEGs."""
     random = np.random.default_rng(0)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", compression) as file:

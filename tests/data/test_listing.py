@@ -59,7 +59,7 @@ def test_the_label_is_the_folder_right_above_at_any_depth(root):
 
 
 def test_files_at_the_root_and_in_folders_named_like_parts_have_no_label(root):
-    parts = ["train", "Training", "test", "TESTING", "val", "valid", "validation", "unlabeled", "Unlabelled", "images", "data"]
+    parts = ["train", "Training", "test", "TESTING", "val", "valid", "validation", "unlabeled", "Unlabeled", "images", "data"]
     make(root, "a.png", *(f"{part}/b.png" for part in parts))
     assert set(labels_of(listed(root)).values()) == {None}
 
@@ -317,14 +317,14 @@ def test_other_sources_keep_their_spellings(root):
 
 def test_labels_are_renamed_by_either_spelling_of_a_study_source(root):
     make(root, "notumor/a.png", "normal/b.png", "glioma/c.png")
-    scans = listed(f"nickparvar={root}", rename={"notumor": "healthy", "glioma": "tumour"})
-    assert labels_of(scans) == {"notumor/a.png": "healthy", "normal/b.png": "no_tumor", "glioma/c.png": "tumour"}
+    scans = listed(f"nickparvar={root}", rename={"notumor": "healthy", "glioma": "tumor"})
+    assert labels_of(scans) == {"notumor/a.png": "healthy", "normal/b.png": "no_tumor", "glioma/c.png": "tumor"}
     assert set(labels_of(listed(f"nickparvar={root}", rename={"no_tumor": "healthy"})).values()) == {"healthy", "glioma"}
 
 
 def test_renaming_what_is_not_there_is_refused(root):
     make(root, "glioma/a.png")
-    assert "no image is labelled 'gliom', so it cannot be renamed: did you mean 'glioma'?" in refusal(
+    assert "no image is labeled 'gliom', so it cannot be renamed: did you mean 'glioma'?" in refusal(
         root, rename={"gliom": "x"}
     )
     assert "cannot be renamed to nothing" in refusal(root, rename={"glioma": " "})

@@ -45,7 +45,7 @@ def accuracy_on_new_heads(features: np.ndarray, labels: np.ndarray) -> float:
 def test_one_seed_gives_one_picture_and_another_seed_another(label: str) -> None:
     first, again, other = draw(label, 7), draw(label, 7), draw(label, 8)
     assert np.array_equal(first.pixels, again.pixels)
-    assert np.array_equal(first.tumour_mask, again.tumour_mask)
+    assert np.array_equal(first.tumor_mask, again.tumor_mask)
     assert not np.array_equal(first.pixels, other.pixels)
 
 
@@ -53,17 +53,17 @@ def test_one_seed_gives_one_picture_and_another_seed_another(label: str) -> None
 def test_pixels_and_mask_have_the_size_asked_for(size_px: int) -> None:
     for label in CLASSES:
         phantom = draw(label, 1, size_px)
-        assert phantom.pixels.shape == phantom.tumour_mask.shape == (size_px, size_px)
+        assert phantom.pixels.shape == phantom.tumor_mask.shape == (size_px, size_px)
         assert phantom.pixels.dtype == np.uint8
-        assert phantom.tumour_mask.dtype == np.bool_
+        assert phantom.tumor_mask.dtype == np.bool_
 
 
-def test_mask_is_empty_without_tumour_and_one_lesion_with_one(phantoms: list[Phantom]) -> None:
+def test_mask_is_empty_without_tumor_and_one_lesion_with_one(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label == "no_tumor":
-            assert not phantom.tumour_mask.any()
+            assert not phantom.tumor_mask.any()
         else:
-            pieces, count = ndimage.label(phantom.tumour_mask)
+            pieces, count = ndimage.label(phantom.tumor_mask)
             areas = np.bincount(pieces.ravel())[1:]
             assert count >= 1
             assert areas.max() >= 40
@@ -76,7 +76,7 @@ def test_every_class_is_drawn_in_every_view(phantoms: list[Phantom]) -> None:
     assert min(counts.values()) > 25  # 50 expected of each
 
 
-def test_pictures_fill_the_grey_scale_and_leave_air_dark(phantoms: list[Phantom]) -> None:
+def test_pictures_fill_the_gray_scale_and_leave_air_dark(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         assert np.quantile(phantom.pixels, 0.99) > 130
         corner = phantom.pixels[:6, -6:]
@@ -87,11 +87,11 @@ def test_a_glioma_lies_inside_the_brain_away_from_the_skull(phantoms: list[Phant
     for phantom in phantoms:
         if phantom.label == "glioma":
             to_skull_px = ndimage.distance_transform_edt(phantom.cavity_mask)
-            assert to_skull_px[phantom.tumour_mask].min() > 2
+            assert to_skull_px[phantom.tumor_mask].min() > 2
 
 
 def test_a_head_whose_deepest_part_lies_at_the_sella_still_gets_a_glioma() -> None:
-    # The one state in a hundred thousand practice scans that once found no place for the tumour.
+    # The one state in a hundred thousand practice scans that once found no place for the tumor.
     rng = np.random.default_rng()
     rng.bit_generator.state = {
         "bit_generator": "PCG64",
@@ -99,26 +99,26 @@ def test_a_head_whose_deepest_part_lies_at_the_sella_still_gets_a_glioma() -> No
         "has_uint32": 1,
         "uinteger": 1314380955,
     }
-    assert draw_phantom(rng, "glioma", size_px=96).tumour_mask.any()
+    assert draw_phantom(rng, "glioma", size_px=96).tumor_mask.any()
 
 
 def test_a_meningioma_lies_within_the_skull_and_touches_it_broadly(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label == "meningioma":
-            assert not (phantom.tumour_mask & ~phantom.cavity_mask).any()
+            assert not (phantom.tumor_mask & ~phantom.cavity_mask).any()
             rim = phantom.cavity_mask & ~ndimage.binary_erosion(phantom.cavity_mask)
-            assert (phantom.tumour_mask & rim).sum() >= 6
+            assert (phantom.tumor_mask & rim).sum() >= 6
 
 
-def test_a_pituitary_tumour_lies_on_the_midline_at_the_skull_base(phantoms: list[Phantom]) -> None:
+def test_a_pituitary_tumor_lies_on_the_midline_at_the_skull_base(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label != "pituitary":
             continue
-        row, column = ndimage.center_of_mass(phantom.tumour_mask)
+        row, column = ndimage.center_of_mass(phantom.tumor_mask)
         rows, columns = np.nonzero(phantom.cavity_mask)
         height, width = np.ptp(rows), np.ptp(columns)
         # It stands on the edge of the cavity, or partly in the pit beyond it ...
-        assert ndimage.distance_transform_edt(phantom.cavity_mask)[phantom.tumour_mask].min() <= 3
+        assert ndimage.distance_transform_edt(phantom.cavity_mask)[phantom.tumor_mask].min() <= 3
         # ... which in the axial view is the front (up), in the others the floor (down).
         if phantom.view == "axial":
             assert row < rows.min() + 0.55 * height
@@ -130,13 +130,13 @@ def test_a_pituitary_tumour_lies_on_the_midline_at_the_skull_base(phantoms: list
             assert abs(column - columns.min() - 0.5 * width) < 0.15 * width
 
 
-def test_a_tumour_can_be_told_from_what_surrounds_it(phantoms: list[Phantom]) -> None:
+def test_a_tumor_can_be_told_from_what_surrounds_it(phantoms: list[Phantom]) -> None:
     """In most heads the lesion is brighter or darker than its surroundings; faint ones are allowed, and wanted."""
     differences = []
     for phantom in phantoms:
-        if phantom.tumour_mask.any():
-            near = ndimage.binary_dilation(phantom.tumour_mask, iterations=6) & phantom.cavity_mask & ~phantom.tumour_mask
-            differences.append(abs(float(phantom.pixels[phantom.tumour_mask].mean()) - float(phantom.pixels[near].mean())))
+        if phantom.tumor_mask.any():
+            near = ndimage.binary_dilation(phantom.tumor_mask, iterations=6) & phantom.cavity_mask & ~phantom.tumor_mask
+            differences.append(abs(float(phantom.pixels[phantom.tumor_mask].mean()) - float(phantom.pixels[near].mean())))
     assert np.median(differences) > 20
 
 
@@ -182,10 +182,10 @@ def test_written_files_are_the_ones_described(written: PracticeScans) -> None:
         with Image.open(written.folder / scan.path) as image:
             assert image.mode == "L"
             assert image.format == {".png": "PNG", ".jpg": "JPEG"}[Path(scan.path).suffix]
-            if scan.tumour_box_px is None:
+            if scan.tumor_box_px is None:
                 assert scan.label == "no_tumor"
             else:
-                left, top, right, bottom = scan.tumour_box_px
+                left, top, right, bottom = scan.tumor_box_px
                 assert 0 <= left < right <= image.width
                 assert 0 <= top < bottom <= image.height
 

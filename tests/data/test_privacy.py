@@ -100,7 +100,7 @@ def test_the_fingerprint_follows_which_images_are_one_patients(tmp_path, scans):
 
 
 def test_one_number_in_the_headers_of_two_sources_is_one_patient(tmp_path):
-    """Two patients taken for one only cost images; one that is taken for two may be learnt from and tested on."""
+    """Two patients taken for one only cost images; one that is taken for two may be learned from and tested on."""
     for name in ("one", "two", "three"):
         scan(tmp_path / name / "a.dcm", "ZX-4711", 1)
     scan(tmp_path / "two/b.dcm", "ZX-4712", 2)

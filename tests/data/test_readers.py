@@ -18,8 +18,8 @@ from fewscan.data.formats.pictures import FORMATS
 from fewscan.data.readers import Image, UnreadableImage, fit, read_image, read_images
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (24, 17), dtype=np.uint8)
-COLOUR = RNG.integers(0, 256, (24, 17, 3), dtype=np.uint8)
+GRAY = RNG.integers(0, 256, (24, 17), dtype=np.uint8)
+COLOR = RNG.integers(0, 256, (24, 17, 3), dtype=np.uint8)
 DEEP = (np.arange(24 * 17, dtype=np.uint16) * 9 + 300).reshape(24, 17)
 
 
@@ -41,56 +41,56 @@ def windowed(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "bmp", "gif"])
-def test_grey_of_8_bits_is_kept_in_every_lossless_format(tmp_path, suffix):
-    image = read_image(saved(tmp_path / f"scan.{suffix}", PIL.Image.fromarray(GREY)))
-    np.testing.assert_array_equal(image.pixels, GREY)
+def test_gray_of_8_bits_is_kept_in_every_lossless_format(tmp_path, suffix):
+    image = read_image(saved(tmp_path / f"scan.{suffix}", PIL.Image.fromarray(GRAY)))
+    np.testing.assert_array_equal(image.pixels, GRAY)
     assert (image.width_px, image.height_px) == (17, 24)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "bmp", "webp"])
-def test_colour_is_kept_in_every_lossless_format(tmp_path, suffix):
-    path = saved(tmp_path / f"scan.{suffix}", PIL.Image.fromarray(COLOUR), lossless=True)
-    np.testing.assert_array_equal(read_image(path, channels=3).pixels, COLOUR)
+def test_color_is_kept_in_every_lossless_format(tmp_path, suffix):
+    path = saved(tmp_path / f"scan.{suffix}", PIL.Image.fromarray(COLOR), lossless=True)
+    np.testing.assert_array_equal(read_image(path, channels=3).pixels, COLOR)
 
 
 def test_jpeg_is_read_as_pillow_reads_it_and_hashed_by_its_bytes(tmp_path):
-    path = saved(tmp_path / "scan.jpg", PIL.Image.fromarray(GREY))
+    path = saved(tmp_path / "scan.jpg", PIL.Image.fromarray(GRAY))
     image = read_image(path)
     np.testing.assert_array_equal(image.pixels, np.asarray(PIL.Image.open(path)))
     assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_colour_becomes_grey_by_the_601_weights(tmp_path):
-    image = read_image(saved(tmp_path / "scan.png", PIL.Image.fromarray(COLOUR)))
-    assert np.abs(image.pixels - COLOUR @ np.array([0.299, 0.587, 0.114])).max() <= 0.51
+def test_color_becomes_gray_by_the_601_weights(tmp_path):
+    image = read_image(saved(tmp_path / "scan.png", PIL.Image.fromarray(COLOR)))
+    assert np.abs(image.pixels - COLOR @ np.array([0.299, 0.587, 0.114])).max() <= 0.51
 
 
-def test_grey_asked_for_in_colour_has_three_equal_channels(tmp_path):
-    image = read_image(saved(tmp_path / "scan.png", PIL.Image.fromarray(GREY)), channels=3)
-    np.testing.assert_array_equal(image.pixels, np.stack([GREY] * 3, axis=2))
+def test_gray_asked_for_in_color_has_three_equal_channels(tmp_path):
+    image = read_image(saved(tmp_path / "scan.png", PIL.Image.fromarray(GRAY)), channels=3)
+    np.testing.assert_array_equal(image.pixels, np.stack([GRAY] * 3, axis=2))
 
 
 def test_the_pixel_hash_sees_through_formats_and_equal_channels_but_not_through_values(tmp_path):
-    grey = PIL.Image.fromarray(GREY)
+    gray = PIL.Image.fromarray(GRAY)
     variants = [
-        saved(tmp_path / "grey.png", grey),
-        saved(tmp_path / "grey.tiff", grey, compression="tiff_lzw"),
-        saved(tmp_path / "colour.png", grey.convert("RGB")),
-        saved(tmp_path / "opaque.png", grey.convert("RGBA")),
-        saved(tmp_path / "palette.gif", grey),
+        saved(tmp_path / "gray.png", gray),
+        saved(tmp_path / "gray.tiff", gray, compression="tiff_lzw"),
+        saved(tmp_path / "color.png", gray.convert("RGB")),
+        saved(tmp_path / "opaque.png", gray.convert("RGBA")),
+        saved(tmp_path / "palette.gif", gray),
     ]
     images = [read_image(path) for path in variants]
     assert len({image.pixels_sha256 for image in images}) == 1
     assert len({image.sha256 for image in images}) == len(images)
-    changed = GREY.copy()
+    changed = GRAY.copy()
     changed[3, 4] ^= 1
     assert read_image(saved(tmp_path / "changed.png", PIL.Image.fromarray(changed))).pixels_sha256 != images[0].pixels_sha256
-    turned = saved(tmp_path / "turned.png", PIL.Image.fromarray(GREY.reshape(17, 24)))
+    turned = saved(tmp_path / "turned.png", PIL.Image.fromarray(GRAY.reshape(17, 24)))
     assert read_image(turned).pixels_sha256 != images[0].pixels_sha256
 
 
 def test_the_pixel_hash_does_not_depend_on_the_channels_asked_for(tmp_path):
-    path = saved(tmp_path / "scan.png", PIL.Image.fromarray(COLOUR))
+    path = saved(tmp_path / "scan.png", PIL.Image.fromarray(COLOR))
     assert read_image(path, channels=1).pixels_sha256 == read_image(path, channels=3).pixels_sha256
 
 
@@ -104,7 +104,7 @@ def test_the_pixel_hash_does_not_depend_on_the_channels_asked_for(tmp_path):
         ("scan.tiff", DEEP.astype(np.float32) / 7 - 100),
     ],
 )
-def test_deep_grey_is_mapped_linearly_from_its_own_range(tmp_path, name, values):
+def test_deep_gray_is_mapped_linearly_from_its_own_range(tmp_path, name, values):
     image = read_image(saved(tmp_path / name, PIL.Image.fromarray(values)))
     np.testing.assert_array_equal(image.pixels, windowed(values))
     assert len(np.unique(image.pixels)) > 200
@@ -150,28 +150,28 @@ def test_a_tiff_whose_zero_is_white_is_turned_round_at_every_depth(tmp_path, dty
 
 
 def test_palette_one_bit_and_alpha_are_read(tmp_path):
-    bits = PIL.Image.fromarray((GREY > 127).astype(np.uint8) * 255).convert("1")
-    np.testing.assert_array_equal(read_image(saved(tmp_path / "bits.png", bits)).pixels, (GREY > 127) * 255)
+    bits = PIL.Image.fromarray((GRAY > 127).astype(np.uint8) * 255).convert("1")
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "bits.png", bits)).pixels, (GRAY > 127) * 255)
 
-    palette = PIL.Image.fromarray(COLOUR).quantize(16)
+    palette = PIL.Image.fromarray(COLOR).quantize(16)
     expected = np.asarray(palette.convert("RGB"))
     np.testing.assert_array_equal(read_image(saved(tmp_path / "palette.png", palette), channels=3).pixels, expected)
 
-    alpha = np.zeros_like(GREY)
+    alpha = np.zeros_like(GRAY)
     alpha[:, :8] = 255
-    faded = PIL.Image.merge("LA", [PIL.Image.fromarray(GREY), PIL.Image.fromarray(alpha)])
-    np.testing.assert_array_equal(read_image(saved(tmp_path / "alpha.png", faded)).pixels, np.where(alpha, GREY, 0))
+    faded = PIL.Image.merge("LA", [PIL.Image.fromarray(GRAY), PIL.Image.fromarray(alpha)])
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "alpha.png", faded)).pixels, np.where(alpha, GRAY, 0))
 
 
-def test_half_transparent_colour_is_composited_onto_black(tmp_path):
+def test_half_transparent_color_is_composited_onto_black(tmp_path):
     faded = PIL.Image.new("RGBA", (5, 5), (200, 100, 40, 128))
     pixels = read_image(saved(tmp_path / "scan.png", faded), channels=3).pixels
     assert np.abs(pixels[0, 0].astype(int) - [100, 50, 20]).max() <= 1
 
 
 def test_a_transparent_palette_entry_is_black(tmp_path):
-    palette = PIL.Image.fromarray(GREY).convert("P")
-    path = saved(tmp_path / "scan.gif", palette, transparency=int(GREY[0, 0]))
+    palette = PIL.Image.fromarray(GRAY).convert("P")
+    path = saved(tmp_path / "scan.gif", palette, transparency=int(GRAY[0, 0]))
     assert read_image(path).pixels[0, 0] == 0
 
 
@@ -184,7 +184,7 @@ def test_cmyk_is_converted(tmp_path):
 
 @pytest.mark.parametrize("name", ["scan.jpg", "scan.tiff", "scan.png"])
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (8, 1), (3, 2), (6, 3)])
-def test_exif_orientation_is_honoured(tmp_path, name, orientation, turns):
+def test_exif_orientation_is_honored(tmp_path, name, orientation, turns):
     image = PIL.Image.fromarray(np.pad(np.full((16, 16), 255, np.uint8), ((0, 16), (0, 0))))
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
@@ -208,7 +208,7 @@ def test_any_png_comes_back_as_it_was(tmp_path, pixels):
 
 def encoded(format_: str) -> bytes:
     buffer = io.BytesIO()
-    PIL.Image.fromarray(COLOUR).save(buffer, format_)
+    PIL.Image.fromarray(COLOR).save(buffer, format_)
     return buffer.getvalue()
 
 
@@ -279,7 +279,7 @@ def test_a_tiff_that_holds_no_number_somewhere(tmp_path, value):
 
 
 def test_formats_that_are_not_asked_for_are_not_opened(tmp_path):
-    assert reason(saved(tmp_path / "scan.eps", PIL.Image.fromarray(COLOUR))).startswith("not an image")
+    assert reason(saved(tmp_path / "scan.eps", PIL.Image.fromarray(COLOR))).startswith("not an image")
 
 
 def test_files_that_cannot_be_opened(tmp_path):
@@ -295,7 +295,7 @@ def test_files_that_cannot_be_opened(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_rights(tmp_path):
-    path = saved(tmp_path / "scan.png", PIL.Image.fromarray(GREY))
+    path = saved(tmp_path / "scan.png", PIL.Image.fromarray(GRAY))
     path.chmod(0)
     assert reason(path) == "no permission to read it"
 
@@ -311,7 +311,7 @@ def test_stretch_fills_the_square_and_pad_keeps_the_proportions():
 
 @pytest.mark.parametrize("resize", ["stretch", "pad"])
 def test_an_image_of_the_right_size_is_left_as_it_is(resize):
-    np.testing.assert_array_equal(fit(COLOUR[:17, :17], 17, resize), COLOUR[:17, :17].transpose(2, 0, 1))
+    np.testing.assert_array_equal(fit(COLOR[:17, :17], 17, resize), COLOR[:17, :17].transpose(2, 0, 1))
 
 
 def test_shrinking_is_antialiased():
@@ -327,7 +327,7 @@ def test_shrinking_is_antialiased():
     resize=st.sampled_from(["stretch", "pad"]),
     channels=st.sampled_from([1, 3]),
 )
-def test_any_shape_fits_and_grey_fits_as_each_channel_of_colour_does(height, width, size_px, resize, channels):
+def test_any_shape_fits_and_gray_fits_as_each_channel_of_color_does(height, width, size_px, resize, channels):
     pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, channels), dtype=np.uint8)
     fitted = fit(pixels if channels == 3 else pixels[..., 0], size_px, resize)
     assert fitted.shape == (channels, size_px, size_px)
@@ -339,7 +339,7 @@ def test_any_shape_fits_and_grey_fits_as_each_channel_of_colour_does(height, wid
 
 
 def test_many_files_come_in_order_each_image_or_reason_whatever_the_workers(tmp_path):
-    paths = [saved(tmp_path / f"{number}.png", PIL.Image.fromarray(GREY + np.uint8(number))) for number in range(30)]
+    paths = [saved(tmp_path / f"{number}.png", PIL.Image.fromarray(GRAY + np.uint8(number))) for number in range(30)]
     paths[7].write_bytes(b"")
 
     def read(workers: int) -> list[tuple[object, ...]]:
@@ -348,5 +348,5 @@ def test_many_files_come_in_order_each_image_or_reason_whatever_the_workers(tmp_
         return [(one.sha256, one.pixels.tobytes() if isinstance(one, Image) else one.reason) for one in results]
 
     assert read(1) == read(4)
-    expected = [fit(GREY + np.uint8(number), 8, "pad").tobytes() for number in range(30) if number != 7]
+    expected = [fit(GRAY + np.uint8(number), 8, "pad").tobytes() for number in range(30) if number != 7]
     assert [content for number, (_, content) in enumerate(read(2)) if number != 7] == expected

@@ -15,8 +15,8 @@ MakeDataset = Callable[..., Dataset]
 
 
 def sides_of_groups(dataset: Dataset) -> pd.Series:
-    """For every group, on how many sides its images lie: learnt from (with a label or without), chosen by, tested on."""
-    sides = dataset.manifest["split"].replace({"labeled": "learnt from", "unlabeled": "learnt from"})
+    """For every group, on how many sides its images lie: learned from (with a label or without), chosen by, tested on."""
+    sides = dataset.manifest["split"].replace({"labeled": "learned from", "unlabeled": "learned from"})
     return pd.Series(sides.to_numpy()).groupby(dataset.groups).nunique()
 
 
@@ -139,7 +139,7 @@ def test_rows_that_were_set_aside_or_have_no_label(make_dataset: MakeDataset) ->
     assert done.manifest["split"][20:24].isna().all()
 
 
-def test_an_unlabelled_copy_of_a_test_image_is_left_out(make_dataset: MakeDataset) -> None:
+def test_an_unlabeled_copy_of_a_test_image_is_left_out(make_dataset: MakeDataset) -> None:
     groups = [row if row < 40 else row - 40 for row in range(80)]
     dataset = make_dataset(80, groups=groups)
     label = dataset.manifest["label"].copy()
@@ -149,7 +149,7 @@ def test_an_unlabelled_copy_of_a_test_image_is_left_out(make_dataset: MakeDatase
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_what_belongs_to_a_labelled_image_is_there_to_learn_from_and_what_belongs_to_others_is_left_out(
+def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs_to_others_is_left_out(
     known: bool, make_dataset: MakeDataset
 ) -> None:
     # Every image is there twice: row i and row i + 80, whose label may not be known.
@@ -170,7 +170,7 @@ def test_what_belongs_to_a_labelled_image_is_there_to_learn_from_and_what_belong
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"labeled": 100, "test": 10}, "100 labelled and 10 test images were asked for, but there are 80"),
+        ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were asked for, but there are 80"),
         ({"labeled": 0, "test": 10}, "at least 1"),
         ({"labeled": 10, "test": 10, "validation": 1.0}, r"--validation is a share"),
     ],

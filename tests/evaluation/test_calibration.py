@@ -123,7 +123,7 @@ def test_few_labels_are_held_out_in_turn_and_the_test_part_stays_sealed(run: Run
     assert Predictor.of(run).temperature == calibration.temperature
     assert not (run.folder / OPENINGS_FILE).exists()
     assert not (run.folder / FOLDS_FOLDER).exists()
-    # The run itself has learnt these labels: what it says of them is something else.
+    # The run itself has learned these labels: what it says of them is something else.
     own = Predictor.of(run).predict(split_dataset.pixels, held_out.rows).logits
     assert not np.allclose(own, held_out.logits, atol=1e-3)
 

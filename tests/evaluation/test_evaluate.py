@@ -45,7 +45,7 @@ def test_the_score_is_that_of_the_test_part_and_every_opening_is_noted(run: Run,
     assert Evaluation.load(run) == second
 
 
-def test_both_read_outs_from_labelled_images_see_the_labelled_part_alone(run: Run, split_dataset: Dataset) -> None:
+def test_both_read_outs_from_labeled_images_see_the_labeled_part_alone(run: Run, split_dataset: Dataset) -> None:
     evaluation = evaluate(run, split_dataset)
     predictor = Predictor.of(run)
     labeled, test = split_dataset.rows("labeled"), split_dataset.rows("test")

@@ -35,7 +35,7 @@ def test_probabilities_sum_to_one_and_ignore_the_length_of_projections() -> None
     torch.testing.assert_close(soft_nearest_neighbors(7 * z, 0.1 * bank, labels, 3), found)
 
 
-def test_a_cold_vote_is_the_nearest_neighbours_and_a_class_without_labels_gets_none() -> None:
+def test_a_cold_vote_is_the_nearest_neighbors_and_a_class_without_labels_gets_none() -> None:
     bank = torch.eye(3)
     found = soft_nearest_neighbors(torch.tensor([[0.1, 0.9, 0.2]]), bank, torch.tensor([0, 2, 0]), 4, temperature=0.001)
     torch.testing.assert_close(found, torch.tensor([[0.0, 0.0, 1.0, 0.0]]))

@@ -37,7 +37,7 @@ def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_
     np.testing.assert_array_equal(evidence.heat_map, expected_map)
 
 
-def test_the_nearest_labelled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_nearest_labeled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
     row = int(split_dataset.rows("unlabeled")[3])
     evidence = explained(run, split_dataset, row, tmp_path)
     labeled = split_dataset.rows("labeled")
@@ -53,7 +53,7 @@ def test_the_nearest_labelled_scans_are_those_with_the_largest_cosine(run: Run, 
         np.testing.assert_array_equal(neighbor.pixels, split_dataset.pixels[neighbor.row])
 
 
-def test_a_labelled_scan_finds_itself_first(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_labeled_scan_finds_itself_first(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
     row = int(split_dataset.rows("labeled")[5])
     nearest = explained(run, split_dataset, row, tmp_path).neighbors[0]
     assert nearest.row == row
@@ -110,7 +110,7 @@ def test_the_summary_names_rows_and_never_files(run: Run, split_dataset: Dataset
     assert ".png" not in str(summary)
 
 
-def test_few_labels_give_few_neighbours(
+def test_few_labels_give_few_neighbors(
     untrained_run: Callable[[Dataset], Run], make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(40), labeled=4, test=12, validation=0)

@@ -78,20 +78,20 @@ def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: 
 
 
 @pytest.fixture(scope="module")
-def grey(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("grey")
+def gray(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("gray")
     return make_run(folder, channels=1, resize="pad", encoder={"width": 16}, temperature=1.7)
 
 
 @pytest.fixture(scope="module")
-def colour(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("colour")
+def color(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("color")
     return make_run(folder, channels=3, resize="stretch", encoder={"name": "study_cnn", "dense_units": 32}, temperature=1.0)
 
 
 @pytest.fixture(scope="module")
-def grey_command(grey: Run) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fewscan", "export", str(grey.folder), "--json"]
+def gray_command(gray: Run) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fewscan", "export", str(gray.folder), "--json"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -107,13 +107,13 @@ class Exported:
         return OnnxModel(self.folder / "model.onnx")
 
 
-@pytest.fixture(scope="module", params=["grey", "colour"])
+@pytest.fixture(scope="module", params=["gray", "color"])
 def exported(request: pytest.FixtureRequest) -> Exported:
-    """A run with its ONNX file: grey made by the command, colour in Python where no address can be asked for."""
+    """A run with its ONNX file: gray made by the command, color in Python where no address can be asked for."""
     run: Run = request.getfixturevalue(request.param)
     folder = run.folder / "export-onnx"
-    if request.param == "grey":
-        request.getfixturevalue("grey_command")
+    if request.param == "gray":
+        request.getfixturevalue("gray_command")
     elif not folder.exists():
 
         def refuse(*address: Any, **options: Any) -> None:
@@ -141,15 +141,15 @@ def run_code(folder: Path, scan: Path, working: Path) -> dict[str, float]:
     return dict(ast.literal_eval(done.stdout))
 
 
-def test_the_command_prints_the_proof_and_nothing_else(grey_command: subprocess.CompletedProcess[str], grey: Run) -> None:
-    assert grey_command.returncode == 0, grey_command.stderr
-    result = json.loads(grey_command.stdout)
-    assert result["out"] == str(grey.folder / "export-onnx")
+def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.CompletedProcess[str], gray: Run) -> None:
+    assert gray_command.returncode == 0, gray_command.stderr
+    result = json.loads(gray_command.stdout)
+    assert result["out"] == str(gray.folder / "export-onnx")
     assert result["files"] == ["model.onnx"]
     assert result["model"]["temperature"] == 1.7
     assert (result["proof"]["scans"], result["proof"]["originals"]) == (40, 40)
     assert 0 <= result["proof"]["largest_difference"] < TOLERANCE
-    assert [line for line in grey_command.stderr.splitlines() if not line.startswith("prove ")] == []
+    assert [line for line in gray_command.stderr.splitlines() if not line.startswith("prove ")] == []
 
 
 def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: Exported) -> None:
@@ -206,7 +206,7 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
             prove(exported.model, other, exported.dataset)
 
 
-@pytest.mark.parametrize(("kind", "wrong"), [("grey", "resize"), ("colour", "resize"), ("grey", "nan")])
+@pytest.mark.parametrize(("kind", "wrong"), [("gray", "resize"), ("color", "resize"), ("gray", "nan")])
 def test_another_resizing_or_no_number_at_all_fails_the_proof(
     kind: str, wrong: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -235,9 +235,9 @@ class Recorder:
         return self.model.probabilities(images)
 
 
-def test_no_scan_of_the_test_part_is_looked_at(grey: Run, tmp_path: Path) -> None:
-    predictor, dataset = Predictor.of(grey), grey.open_dataset()
-    write_weights(predictor, ModelDescription.of(grey, predictor.temperature), tmp_path)
+def test_no_scan_of_the_test_part_is_looked_at(gray: Run, tmp_path: Path) -> None:
+    predictor, dataset = Predictor.of(gray), gray.open_dataset()
+    write_weights(predictor, ModelDescription.of(gray, predictor.temperature), tmp_path)
     recorder = Recorder(SavedModel.open(tmp_path))
     prove(recorder, predictor, dataset)
     seen = {fit(image, 24, "pad").tobytes() for image in recorder.images}
@@ -271,14 +271,14 @@ def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: P
     np.testing.assert_allclose(list(found.values()), expected, atol=TOLERANCE)
 
 
-def test_weights_are_a_copy_of_the_runs_and_open_without_it(grey: Run, tmp_path: Path) -> None:
-    exported = fewscan.export(grey, format="safetensors", out=tmp_path / "weights")
+def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path: Path) -> None:
+    exported = fewscan.export(gray, format="safetensors", out=tmp_path / "weights")
     assert exported.files == ("model.json", "model.safetensors")
-    assert (tmp_path / "weights" / "model.safetensors").read_bytes() == (grey.folder / "model.safetensors").read_bytes()
-    dataset = grey.open_dataset()
+    assert (tmp_path / "weights" / "model.safetensors").read_bytes() == (gray.folder / "model.safetensors").read_bytes()
+    dataset = gray.open_dataset()
     row = int(dataset.rows("labeled")[0])
-    scan = grey.folder.parent / "scans" / str(dataset.manifest.loc[row, "path"])
-    expected = Predictor.of(grey).predict(dataset.pixels, np.array([row])).probabilities[0]
+    scan = gray.folder.parent / "scans" / str(dataset.manifest.loc[row, "path"])
+    expected = Predictor.of(gray).predict(dataset.pixels, np.array([row])).probabilities[0]
     found = run_code(tmp_path / "weights", scan, tmp_path / "elsewhere")
     np.testing.assert_allclose(list(found.values()), expected, atol=1e-6)
     model = SavedModel.open(tmp_path / "elsewhere")
@@ -287,9 +287,9 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(grey: Run, tmp_path:
 
 
 @pytest.mark.parametrize("damage", ["no weights", "half the weights", "no description", "cut description", "a list"])
-def test_saved_weights_that_are_damaged_are_refused(damage: str, grey: Run, tmp_path: Path) -> None:
-    predictor = Predictor.of(grey)
-    write_weights(predictor, ModelDescription.of(grey, 1.0), tmp_path)
+def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_path: Path) -> None:
+    predictor = Predictor.of(gray)
+    write_weights(predictor, ModelDescription.of(gray, 1.0), tmp_path)
     weights, description = tmp_path / "model.safetensors", tmp_path / "model.json"
     match damage:
         case "no weights":
@@ -306,33 +306,33 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, grey: Run, tmp_
         SavedModel.open(tmp_path)
 
 
-def test_where_the_proof_fails_nothing_is_left_behind(grey: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_proof_fails_nothing_is_left_behind(gray: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hotter(predictor: Predictor, description: ModelDescription, folder: Path) -> None:
         write_weights(predictor, description.model_copy(update={"temperature": 2 * description.temperature}), folder)
 
     monkeypatch.setattr(exporting, "write_weights", hotter)
     with pytest.raises(FewscanError, match="nothing was written"):
-        fewscan.export(grey, format="safetensors", out=tmp_path / "out")
+        fewscan.export(gray, format="safetensors", out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(
-    grey: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gray: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(FewscanError, match="unknown format 'onx': did you mean 'onnx'"):
-        fewscan.export(grey, format="onx", out=out)  # type: ignore[arg-type]
+        fewscan.export(gray, format="onx", out=out)  # type: ignore[arg-type]
     unfinished = tmp_path / "unfinished"
-    shutil.copytree(grey.folder, unfinished, ignore=shutil.ignore_patterns("model.safetensors", "export-*"))
+    shutil.copytree(gray.folder, unfinished, ignore=shutil.ignore_patterns("model.safetensors", "export-*"))
     with pytest.raises(FewscanError, match="--resume"):
         fewscan.export(unfinished, out=out)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "onnxscript", None)
         with pytest.raises(FewscanError, match=r"pip install 'fewscan\[onnx\]'"):
-            fewscan.export(grey, out=out)
+            fewscan.export(gray, out=out)
         with pytest.raises(FewscanError, match=r"pip install 'fewscan\[onnx\]'"):
             OnnxModel(tmp_path / "model.onnx")
     assert not out.exists()
     out.mkdir()
     with pytest.raises(FewscanError, match="exists already"):
-        fewscan.export(grey, format="safetensors", out=out)
+        fewscan.export(gray, format="safetensors", out=out)

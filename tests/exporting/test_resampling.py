@@ -32,7 +32,7 @@ def by_torch(image: np.ndarray, size_px: int, resize: Resize) -> np.ndarray:
     channels=st.sampled_from([1, 3]),
     seed=st.integers(0, 1000),
 )
-def test_every_grey_level_is_the_readers(
+def test_every_gray_level_is_the_readers(
     height: int, width: int, size_px: int, resize: Resize, channels: int, seed: int
 ) -> None:
     image = noise(height, width, channels, seed)

@@ -61,7 +61,7 @@ def three_scans(dataset: Dataset, folder: Path) -> Path:
     return folder
 
 
-def test_the_unlabelled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     summary = label_unlabeled(run, dataset, out, target_error=0.1)
     table = pd.read_csv(out)
@@ -139,7 +139,7 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> 
     assert "at least 33 independent held-out images" in grouped.reasons[0]
 
 
-def test_a_folder_is_labelled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "deep"
     folder.mkdir(parents=True)
     for row in range(20):
@@ -181,7 +181,7 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
     assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
 
 
-def test_a_killed_labelling_goes_on_and_ends_with_the_same_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
     for number in range(5000):
@@ -209,7 +209,7 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_table(run: Run, datas
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
 
 
-def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learnt_from(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     odd = dataset.rows("unlabeled")[3]
     pixels = np.array(dataset.pixels)
     pixels[odd] = np.tile(np.arange(pixels.shape[-1], dtype=np.uint8) * 7, (1, pixels.shape[-1], 1))

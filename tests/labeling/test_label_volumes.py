@@ -1,4 +1,4 @@
-"""A folder of volumes and stacks is labelled image by image."""
+"""A folder of volumes and stacks is labeled image by image."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -76,7 +76,7 @@ def test_distances_are_those_of_a_plain_loop_and_leave_out_the_own_group() -> No
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_of_what_was_learnt_from_about_as_many_are_unlike_as_is_said(likeness: Likeness) -> None:
+def test_of_what_was_learned_from_about_as_many_are_unlike_as_is_said(likeness: Likeness) -> None:
     own = likeness.unlike(likeness.reference, likeness.groups)
     assert 0 < own.mean() <= 0.02
 
@@ -87,7 +87,7 @@ def test_a_single_group_knows_no_distance_and_calls_nothing_unlike() -> None:
     assert not alone.unlike(described(heads(5, 1))).any()
 
 
-def test_descriptions_do_not_depend_on_their_neighbours_nor_on_the_side(split_dataset: Dataset) -> None:
+def test_descriptions_do_not_depend_on_their_neighbors_nor_on_the_side(split_dataset: Dataset) -> None:
     pixels = np.array(split_dataset.pixels[:10])
     together = described(pixels)
     alone = [described(pixels[k : k + 1]) for k in range(10)]

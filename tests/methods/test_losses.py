@@ -147,9 +147,9 @@ def test_nnclr_is_symmetric_and_indifferent_to_order_scale_and_the_order_of_the_
         assert float(other) == pytest.approx(float(loss), rel=1e-5)
 
 
-def test_nnclr_is_least_where_neighbours_are_the_views_and_images_are_opposite() -> None:
+def test_nnclr_is_least_where_neighbors_are_the_views_and_images_are_opposite() -> None:
     z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    # Each neighbour meets its own view at cosine 1 and the other image's at -1.
+    # Each neighbor meets its own view at cosine 1 and the other image's at -1.
     assert float(nnclr(z, z, z, 0.5)) == pytest.approx(math.log(1 + math.exp(-4)), rel=1e-4)
 
 
@@ -211,7 +211,7 @@ def test_losses_and_gradients_equal_those_of_the_lightly_package(name: str) -> N
         torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
 
 
-def test_cross_entropy_sees_labelled_images_only() -> None:
+def test_cross_entropy_sees_labeled_images_only() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 1.0]], requires_grad=True)
     labels = torch.tensor([0, -1, 1])
     loss = labeled_cross_entropy(logits, labels)

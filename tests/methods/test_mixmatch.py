@@ -19,7 +19,7 @@ FEATURES = 4
 
 
 def method(class_shares: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3), neighbor_share: float = 0, **settings: float) -> MixMatch:
-    """MixMatch whose neighbours say nothing, unless a test asks for them."""
+    """MixMatch whose neighbors say nothing, unless a test asks for them."""
     parsed = MixMatchSettings.parse({"name": "mixmatch", "neighbor_share": neighbor_share, **settings})
     return MixMatch(parsed, FEATURES, 8, torch.tensor(class_shares))
 
@@ -33,7 +33,7 @@ def outputs(logits: Tensor, features: Tensor | None = None) -> Outputs:
 
 
 def said(labeled: int, guesses: Tensor) -> Outputs:
-    """What the averaged network makes of a batch: of its labelled images anything, of the others these guesses."""
+    """What the averaged network makes of a batch: of its labeled images anything, of the others these guesses."""
     return outputs(torch.cat([torch.randn(labeled, CLASSES), guesses]))
 
 
@@ -51,7 +51,7 @@ def test_soft_cross_entropy_is_what_a_plain_loop_gives(logits: np.ndarray, weigh
     assert got.numpy() == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
-def test_certain_targets_give_the_labelled_cross_entropy() -> None:
+def test_certain_targets_give_the_labeled_cross_entropy() -> None:
     logits, labels = torch.randn(6, CLASSES), torch.tensor([0, 1, 2, 2, 1, 0])
     soft = soft_cross_entropy(logits, F.one_hot(labels, CLASSES)).mean()
     assert float(soft) == pytest.approx(float(labeled_cross_entropy(logits, labels)), rel=1e-6)
@@ -95,7 +95,7 @@ def test_guesses_are_sharpened() -> None:
     assert targets.numpy() == pytest.approx(expected.numpy(), abs=0.01)
 
 
-def test_classes_come_to_be_guessed_nearer_to_how_often_they_are_labelled() -> None:
+def test_classes_come_to_be_guessed_nearer_to_how_often_they_are_labeled() -> None:
     torch.manual_seed(0)
     wanted = torch.tensor([0.2, 0.3, 0.5])
     aligning = method((0.2, 0.3, 0.5), sharpening=1)
@@ -107,7 +107,7 @@ def test_classes_come_to_be_guessed_nearer_to_how_often_they_are_labelled() -> N
     assert away < away_before / 4
 
 
-def test_unlabelled_images_count_for_more_as_training_goes_on() -> None:
+def test_unlabeled_images_count_for_more_as_training_goes_on() -> None:
     torch.manual_seed(0)
     ramping = method(ramp_steps=10, unlabeled_weight=3)
     images, labels = torch.zeros(6, 1, 2, 2), labels_of([0, 1], 4)
@@ -121,7 +121,7 @@ def test_unlabelled_images_count_for_more_as_training_goes_on() -> None:
     assert weights == pytest.approx([3 * min(step / 10, 1) for step in range(1, 16)], rel=1e-4)
 
 
-def test_nothing_unlabelled_leaves_mixup_of_the_labelled() -> None:
+def test_nothing_unlabeled_leaves_mixup_of_the_labeled() -> None:
     torch.manual_seed(0)
     mixing = method()
     _, targets = mixing.mixed(torch.rand(4, 1, 2, 2), labels_of([0, 1, 2, 0], 0), said(4, torch.zeros(0, CLASSES)))
@@ -155,7 +155,7 @@ def neighbors_votes(
 
 
 @given(seed=st.integers(0, 99), neighbors=st.integers(1, 12), temperature=st.floats(0.05, 2))
-def test_neighbours_vote_as_a_plain_loop_says(seed: int, neighbors: int, temperature: float) -> None:
+def test_neighbors_vote_as_a_plain_loop_says(seed: int, neighbors: int, temperature: float) -> None:
     random = np.random.default_rng(seed)
     queue, targets = random.random((12, FEATURES)), random.dirichlet(np.ones(CLASSES), 12)
     asked = random.random((5, FEATURES))
@@ -166,8 +166,8 @@ def test_neighbours_vote_as_a_plain_loop_says(seed: int, neighbors: int, tempera
     assert got.numpy() == pytest.approx(neighbors_votes(asked, queue, targets, neighbors, temperature), abs=1e-3)
 
 
-def test_a_label_spreads_along_a_chain_of_neighbours_that_the_classifier_cannot_tell_apart() -> None:
-    """Two arcs of images, one label at the beginning of each; guesses are even, neighbours are all there is to go by."""
+def test_a_label_spreads_along_a_chain_of_neighbors_that_the_classifier_cannot_tell_apart() -> None:
+    """Two arcs of images, one label at the beginning of each; guesses are even, neighbors are all there is to go by."""
     torch.manual_seed(0)
     places = torch.linspace(0, 1, 40)
     arcs = [torch.stack([sign * places.cos(), sign * places.sin(), places, 1 - places], dim=1) + 2 for sign in (1.0, -1.0)]
@@ -180,7 +180,7 @@ def test_a_label_spreads_along_a_chain_of_neighbours_that_the_classifier_cannot_
     assert bool((targets[41:, 1] > targets[41:, 0]).all())
 
 
-def test_before_there_are_neighbours_guesses_stay_likely_as_labels_are() -> None:
+def test_before_there_are_neighbors_guesses_stay_likely_as_labels_are() -> None:
     shares = (0.2, 0.3, 0.5)
     first = method(shares, neighbor_share=1, ramp_steps=1, sharpening=1)
     first.steps += 1
@@ -199,12 +199,12 @@ def test_the_queue_keeps_the_latest_images_with_their_labels_and_guesses_and_is_
     assert {"queue_features", "queue_targets"} <= set(queueing.state_dict())
 
 
-def test_where_neighbours_have_no_share_none_are_kept() -> None:
+def test_where_neighbors_have_no_share_none_are_kept() -> None:
     alone = method(queue_size=7, neighbors=3)
     alone._targets(labels_of([2, 0], 3), outputs(torch.zeros(5, CLASSES), torch.rand(5, FEATURES)))
     assert not alone.queue_features.any()
 
 
-def test_more_neighbours_than_places_are_refused() -> None:
+def test_more_neighbors_than_places_are_refused() -> None:
     with pytest.raises(FewscanError, match=r"neighbors \(9\) must not exceed queue_size \(5\)"):
         MixMatchSettings.parse({"name": "mixmatch", "neighbors": 9, "queue_size": 5}, where="method")

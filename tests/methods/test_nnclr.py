@@ -29,7 +29,7 @@ def test_the_queue_begins_empty_and_holds_the_latest_first_views() -> None:
     torch.testing.assert_close(method.queue, torch.cat(entered)[:7])
 
 
-def test_an_empty_queue_teaches_nothing_by_contrast_and_empty_places_are_no_neighbours() -> None:
+def test_an_empty_queue_teaches_nothing_by_contrast_and_empty_places_are_no_neighbors() -> None:
     method = NNCLR(NNCLRSettings(queue_size=50), 6, 4, SHARES)
     view0, view1 = outputs(0, requires_grad=True), outputs(1, requires_grad=True)
     loss = method.losses(view0, view1, LABELS)["nnclr"]
@@ -51,7 +51,7 @@ def test_a_batch_larger_than_the_queue_leaves_its_first_projections() -> None:
     torch.testing.assert_close(method.queue, F.normalize(view0.z, dim=1)[:2])
 
 
-def test_neighbours_come_from_the_queue_as_it_was_before_the_batch() -> None:
+def test_neighbors_come_from_the_queue_as_it_was_before_the_batch() -> None:
     """Were the batch already in it, every view would find itself, and the loss would be a plain contrastive one."""
     method = NNCLR(NNCLRSettings(queue_size=5, temperature=0.5), 6, 4, SHARES)
     method.losses(outputs(8), outputs(9), LABELS)

@@ -117,7 +117,7 @@ def test_a_size_that_does_not_fit_is_said_before_training(
 
 
 def weights_in_file(timm: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """A colour resnet10t with random weights, which stand in `file`, where timm will look for them; return it."""
+    """A color resnet10t with random weights, which stand in `file`, where timm will look for them; return it."""
     torch.manual_seed(7)
     model: torch.nn.Module = timm.create_model("resnet10t")
     for layer in model.modules():
@@ -129,7 +129,7 @@ def weights_in_file(timm: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatc
     return model.eval()
 
 
-def test_pretrained_weights_of_colours_see_a_grey_scan_as_grey(
+def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
     timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)

@@ -47,7 +47,7 @@ Log = list[dict[str, Any]]
 
 @pytest.fixture
 def make_comparison(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..., Comparison]:
-    """A function that begins a comparison of all methods on 80 easy images, 16 labelled and 24 for testing."""
+    """A function that begins a comparison of all methods on 80 easy images, 16 labeled and 24 for testing."""
 
     def make(
         methods: tuple[str, ...] = tuple(METHODS), seeds: tuple[int, ...] = (0,), protocols: tuple[str, ...] = BOTH
@@ -317,7 +317,7 @@ def test_samples_are_of_their_class_and_part(make_comparison: Callable[..., Comp
     assert parts == {}
 
 
-def test_labels_of_unlabelled_images_change_no_pixel(make_comparison: Callable[..., Comparison]) -> None:
+def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: Callable[..., Comparison]) -> None:
     def picture() -> bytes:
         file = io.BytesIO()
         draw_figures(collect(comparison))["figure2.png"].savefig(file, format="png")

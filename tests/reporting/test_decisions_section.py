@@ -25,7 +25,7 @@ from fewscan.training.settings import RunSettings
 
 @pytest.fixture(scope="module")
 def calibrated(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Dataset]:
-    """A run that mostly learnt its 60 labels, calibrated on 160 images and evaluated."""
+    """A run that mostly learned its 60 labels, calibrated on 160 images and evaluated."""
     dataset = split(make_dataset(400), labeled=220, test=100, validation=0.72)
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 8, "device": "cpu", "views": {"flip_probability": 0}}
     settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=80)

@@ -16,7 +16,7 @@ from fewscan.reporting.evidence_figure import (
     write_figure,
 )
 
-CLASSES = ("glioma", "meningioma", "no_tumor", "$tumour$")
+CLASSES = ("glioma", "meningioma", "no_tumor", "$tumor$")
 
 
 def evidence(size_px: int = 24, channels: int = 1, neighbors: int = NEIGHBORS, explained: str = "meningioma") -> Evidence:
@@ -49,7 +49,7 @@ def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
 
 
 @pytest.mark.parametrize(("size_px", "channels", "neighbors"), [(16, 3, 2), (256, 1, 5)])
-def test_scans_of_all_sizes_and_few_neighbours_make_a_picture(
+def test_scans_of_all_sizes_and_few_neighbors_make_a_picture(
     size_px: int, channels: int, neighbors: int, tmp_path: Path
 ) -> None:
     write_figure(evidence(size_px, channels, neighbors), tmp_path / "picture.png")
@@ -65,8 +65,8 @@ def test_the_same_evidence_gives_the_same_picture(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
-def test_the_maps_colours_grow_lighter_from_against_to_for() -> None:
-    """Read in grey, a place for the class is lighter than a neutral one, and that lighter than one against it."""
+def test_the_maps_colors_grow_lighter_from_against_to_for() -> None:
+    """Read in gray, a place for the class is lighter than a neutral one, and that lighter than one against it."""
     lightness = COLORS(np.linspace(0, 1, 32))[:, :3] @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(lightness) > 0).all()
 
@@ -84,7 +84,7 @@ def test_a_scan_stands_beside_itself_under_its_map() -> None:
     assert corner[2] > corner[0]  # blue
 
 
-def test_a_map_that_says_nothing_leaves_the_scan_grey() -> None:
+def test_a_map_that_says_nothing_leaves_the_scan_gray() -> None:
     shown = evidence()
     right = scan_beside_map(shown.pixels, np.zeros_like(shown.heat_map))[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :]
     assert (right[0] == right[1]).all()

@@ -115,7 +115,7 @@ def test_the_sum_of_losses_is_named_only_where_there_are_several() -> None:
     assert loss_names([{"epoch": 1, "loss": 0.5}]) == ["loss"]
 
 
-def test_curves_differ_in_grey_and_stand_out_from_the_page() -> None:
+def test_curves_differ_in_gray_and_stand_out_from_the_page() -> None:
     assert len(set(STYLES)) >= len(ACCURACIES)
     assert len(set(MARKERS)) >= len(ACCURACIES)
     for theme, colors in COLORS.items():

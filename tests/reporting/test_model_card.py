@@ -81,7 +81,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
         assert f"| {score.name} | 6 | {score.sensitivity.percent} | {score.specificity.percent} |" in card
     text = " ".join(card.split())
     assert "24 images in 24 groups, protocol leakfree. The test part has been opened 1 time by evaluate." in text
-    assert "Temperature 1.234, fitted on 16 labelled images in 15 groups outside the test part (by cross-fitting)." in text
+    assert "Temperature 1.234, fitted on 16 labeled images in 15 groups outside the test part (by cross-fitting)." in text
     # The score was taken before the run got that temperature.
     assert "| calibration error (ECE), of probabilities with temperature 1, not this model's |" in card
     assert "12.3 % [10.0, 20.0] before, 4.5 % [1.0, 9.0] after" in text
@@ -95,7 +95,7 @@ def test_data_split_and_proof_are_named_and_no_path_file_or_patient_is(
     assert "| squares | 80 | 3 |" in card
     for fingerprint in (run.record.dataset_fingerprint, run.record.split_fingerprint):
         assert f"`{fingerprint}`" in card
-    assert "12 labelled, 4 validation, 40 unlabelled, 24 test, 0 left out" in text
+    assert "12 labeled, 4 validation, 40 unlabeled, 24 test, 0 left out" in text
     assert "largest difference in probability 2.3e-06, allowed 1e-04, on 56 scans, 40 of them read again" in text
     for secret in ("Jane", "/home", "0000.png", str(run.folder.parent)):
         assert secret not in card

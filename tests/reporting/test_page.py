@@ -195,8 +195,8 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     assert page.row("balanced accuracy")[1] == "83.1 % [79.1, 87.1]"
     assert page.row("AUROC, macro")[1] == "0.961 [0.941, 0.981]"
     assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
-    assert page.row("nearest labelled neighbour")[1] == "80.1 % [75.1, 85.1]"
-    assert page.row("similarity to the labelled")[1] == "70.1 % [65.1, 75.1]"
+    assert page.row("nearest labeled neighbor")[1] == "80.1 % [75.1, 85.1]"
+    assert page.row("similarity to the labeled")[1] == "70.1 % [65.1, 75.1]"
     assert [page.row(name)[1] for name in ("c_acc", "r_acc", "p_acc", "val_p_acc")] == [
         "90.0 %",
         "not defined",
@@ -244,7 +244,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
     expected = sorted(np.flatnonzero(called != labels), key=lambda number: -probabilities[number].max())[:MISTAKES_SHOWN]
     page = Page(write_report(run, split_dataset))
 
-    said = re.findall(r"called (\w+) with probability ([\d.]+), labelled (\w+) ; row (\d+)", page.text)
+    said = re.findall(r"called (\w+) with probability ([\d.]+), labeled (\w+) ; row (\d+)", page.text)
     names = split_dataset.classes
     assert len(said) == MISTAKES_SHOWN
     assert said == [
@@ -261,7 +261,7 @@ def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Dataset, tmp
     run = finished_run(split_dataset, tmp_path / "run")
     right = np.eye(4, dtype=np.float32)[split_dataset.labels[split_dataset.rows("test")]]
     score_run(run, split_dataset, right)
-    assert "None: every test image was called as it is labelled." in Page(write_report(run, split_dataset)).text
+    assert "None: every test image was called as it is labeled." in Page(write_report(run, split_dataset)).text
 
     score_run(run, split_dataset, np.roll(right, 1, axis=1))
     conflicting = replace(split_dataset, manifest=split_dataset.manifest.assign(conflict=True))
@@ -387,9 +387,9 @@ def test_the_audit_and_the_split_are_counted(split_dataset: Dataset, tmp_path: P
     page = Page(write_report(new_run(audited, tmp_path / "run", leaking_pairs=7), audited))
     counts = [page.row(name)[1] for name in ("pairs", "groups", "sets of copies", "conflicting images", "leaking pairs")]
     assert counts == ["5,021", "2,411", "388", "46", "7"]
-    assert page.row("labelled")[1:6] == ["12", "3", "3", "3", "3"]
+    assert page.row("labeled")[1:6] == ["12", "3", "3", "3", "3"]
     assert page.row("validation")[1:6] == ["4", "1", "1", "1", "1"]
-    assert page.row("unlabelled")[1] == "40"
+    assert page.row("unlabeled")[1] == "40"
     assert page.row("test")[1] == "24"
 
 

@@ -9,7 +9,7 @@ sizes = st.tuples(st.integers(1, 60), st.integers(0, 200), st.integers(2, 50), s
 
 
 def batches(labeled: int, unlabeled: int, batch_size: int, seed: int, epoch: int, classes: int = 1, **how: float) -> list[Rows]:
-    """Return an epoch's batches; labelled rows count from 0, with classes in turn, unlabelled ones from 1,000."""
+    """Return an epoch's batches; labeled rows count from 0, with classes in turn, unlabeled ones from 1,000."""
     rows = np.arange(labeled)
     steps = epoch_batches(rows, 1000 + np.arange(unlabeled), rows % classes, batch_size, seed, epoch, **how)
     return [np.concatenate(step) for step in steps]
@@ -31,7 +31,7 @@ def test_an_epoch_passes_once_over_all_images_and_every_step_has_a_label(drawn: 
 
 
 @given(sizes, st.floats(0.05, 0.95))
-def test_every_batch_has_its_share_of_labels_and_an_epoch_passes_once_over_the_unlabelled(
+def test_every_batch_has_its_share_of_labels_and_an_epoch_passes_once_over_the_unlabeled(
     drawn: tuple[int, int, int, int, int], share: float
 ) -> None:
     labeled_count, unlabeled_count, batch_size, *_ = drawn
@@ -63,7 +63,7 @@ def test_an_epoch_of_several_passes_sees_every_image_as_often(
     assert share or times.max() == max(passes, -(-len(steps) // labeled_count))
 
 
-def test_a_share_of_labels_says_nothing_where_all_are_labelled() -> None:
+def test_a_share_of_labels_says_nothing_where_all_are_labeled() -> None:
     assert np.array_equal(np.concatenate(batches(50, 0, 10, 0, 1, labeled_share=0.3)), np.concatenate(batches(50, 0, 10, 0, 1)))
 
 

@@ -17,7 +17,7 @@ def copied(make_dataset: Callable[..., Dataset]) -> Dataset:
     return split(make_dataset(images=IMAGES, groups=SETS), labeled=24, test=16, validation=0.25)
 
 
-def test_an_unlabelled_copy_bears_the_label_of_its_set_and_nothing_else_bears_any(copied: Dataset) -> None:
+def test_an_unlabeled_copy_bears_the_label_of_its_set_and_nothing_else_bears_any(copied: Dataset) -> None:
     sets = copied.manifest["copy_set"].to_numpy()
     labeled, unlabeled = copied.rows("labeled"), copied.rows("unlabeled")
     wanted = unlabeled[np.isin(sets[unlabeled], sets[labeled])]
@@ -27,7 +27,7 @@ def test_an_unlabelled_copy_bears_the_label_of_its_set_and_nothing_else_bears_an
     drawn = bearers.drawn(np.random.default_rng(0), np.repeat(labeled, 200))
     assert set(drawn) == {*labeled, *wanted}
     assert (sets[drawn] == np.repeat(sets[labeled], 200)).all()
-    # A set counts as often as it was labelled, however many its images are; each of them comes up as often as the others.
+    # A set counts as often as it was labeled, however many its images are; each of them comes up as often as the others.
     for row in labeled:
         mine = np.count_nonzero(drawn == row) / 200
         assert mine == pytest.approx(1 / np.count_nonzero(np.isin(sets[[row, *wanted]], sets[row])), abs=0.15)

@@ -6,18 +6,18 @@ from fewscan.training.choice import LEAST_IMAGES, choose
 from fewscan.training.settings import RunSettings
 
 
-def test_unlabelled_scans_decide_the_method_and_explain_it() -> None:
+def test_unlabeled_scans_decide_the_method_and_explain_it() -> None:
     choice = choose(labeled=40, unlabeled=3000)
     assert choice.method == DEFAULT_METHOD
     assert METHODS[DEFAULT_METHOD].uses_unlabeled
-    assert "3,000 unlabelled" in choice.reasons[0]
+    assert "3,000 unlabeled" in choice.reasons[0]
     assert "40 labels" in choice.reasons[0]
     assert "nothing sure with 40" in choice.reasons[0]
     assert choose(labeled=40, unlabeled=0).method == "supervised"
 
 
 @pytest.mark.parametrize("short", [{"training_images": LEAST_IMAGES - 20_000}, {"epochs": 2}])
-def test_a_training_too_short_to_learn_from_unlabelled_scans_is_supervised_and_says_how_long_would_do(
+def test_a_training_too_short_to_learn_from_unlabeled_scans_is_supervised_and_says_how_long_would_do(
     short: dict[str, int],
 ) -> None:
     choice = choose(labeled=40, unlabeled=3000, changes=short)
@@ -50,11 +50,11 @@ def test_the_schedule_is_told_as_it_will_be() -> None:
     settings = RunSettings.resolve("joint", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400)
     said = settings.schedule(labeled=100, unlabeled=400)
     assert "7 epochs of 10 steps, 50 images a step" in said
-    assert "400 unlabelled" in said
+    assert "400 unlabeled" in said
 
 
-def test_a_schedule_without_unlabelled_images_does_not_speak_of_them() -> None:
+def test_a_schedule_without_unlabeled_images_does_not_speak_of_them() -> None:
     settings = RunSettings.resolve("supervised", "fewscan", {"epochs": 7, "batch_size": 50}, labeled=100, unlabeled=400)
     said = settings.schedule(labeled=100, unlabeled=400)
     assert "of 2 steps" in said
-    assert "unlabelled" not in said
+    assert "unlabeled" not in said

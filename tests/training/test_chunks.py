@@ -104,7 +104,7 @@ def test_a_chunk_that_holds_the_batch_is_the_plain_step_bit_for_bit(chunk_size: 
 
 
 @pytest.mark.parametrize("name", ["supervised", "joint"])
-def test_batch_normalisation_takes_each_chunk_by_itself_and_counts_it_once(name: str) -> None:
+def test_batch_normalization_takes_each_chunk_by_itself_and_counts_it_once(name: str) -> None:
     network = new_network(name, "resnet_small")
     reference = copy.deepcopy(network)
     chunked = step(network, new_method(name), new_views(name), 5)
@@ -118,7 +118,7 @@ def test_batch_normalisation_takes_each_chunk_by_itself_and_counts_it_once(name:
         torch.testing.assert_close(running[buffer], value, rtol=1e-4, atol=1e-5)
 
 
-def test_every_chunk_has_its_share_of_the_labelled_images() -> None:
+def test_every_chunk_has_its_share_of_the_labeled_images() -> None:
     seen: list[Tensor] = []
 
     class Spy(nn.Module):

@@ -136,7 +136,7 @@ def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Datase
     assert_same_run(Run.open(tmp_path / "whole"), Run.open(broken))
 
 
-def test_a_method_is_told_how_often_classes_are_labelled_however_they_are_drawn(
+def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
     make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=13, test=12, validation=0)
@@ -148,7 +148,7 @@ def test_a_method_is_told_how_often_classes_are_labelled_however_they_are_drawn(
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_what_copies_of_labelled_images_show_is_learnt_where_they_share_the_label(
+def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_label(
     shared: bool, make_dataset: Callable[..., Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
@@ -156,7 +156,7 @@ def test_what_copies_of_labelled_images_show_is_learnt_where_they_share_the_labe
     sets = dataset.manifest["copy_set"].to_numpy()
     unlabeled = dataset.rows("unlabeled")
     copies = unlabeled[np.isin(sets[unlabeled], sets[dataset.rows("labeled")])]
-    told = f"{len(copies)} unlabelled scans are copies of labelled ones and are learnt with their labels, too"
+    told = f"{len(copies)} unlabeled scans are copies of labeled ones and are learned with their labels, too"
     assert (told in capsys.readouterr().err) == shared
     pixels = np.array(dataset.pixels)
     pixels[copies] = 255 - pixels[copies]
@@ -213,7 +213,7 @@ def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, 
 
 @pytest.fixture
 def many_labels(make_dataset: Callable[..., Dataset]) -> Dataset:
-    """160 easy images: 60 labelled for training, enough to tell learning from guessing."""
+    """160 easy images: 60 labeled for training, enough to tell learning from guessing."""
     return split(make_dataset(160), labeled=80, test=40, validation=0.25)
 
 

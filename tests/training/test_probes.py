@@ -6,7 +6,7 @@ import torch
 from fewscan.training.probes import cosine_similarity, leave_group_out_calls, nearest_neighbors
 
 
-def test_the_nearest_neighbour_is_the_most_similar_direction() -> None:
+def test_the_nearest_neighbor_is_the_most_similar_direction() -> None:
     bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     queries = torch.tensor([[5.0, 1.0], [-0.1, 0.3]])
     index, similarity = nearest_neighbors(queries, bank)
@@ -30,7 +30,7 @@ def test_the_probe_never_finds_an_image_in_its_own_group() -> None:
     assert not same_class_found.any()
 
 
-def test_one_group_alone_has_no_neighbours() -> None:
+def test_one_group_alone_has_no_neighbors() -> None:
     _, found, same_class_found = leave_group_out_calls(torch.randn(4, 2), torch.zeros(4), torch.zeros(4))
     assert not found.any()
     assert not same_class_found.any()

@@ -96,14 +96,14 @@ def test_how_long_to_train_is_said_once() -> None:
     ("labeled", "unlabeled", "queue_size"),
     [(1235, 2716, 8192), (40, 3911, 8192), (40, 100_000, 8192), (320, 350, 2048), (8, 3, 64)],
 )
-def test_mixmatch_seeks_neighbours_among_the_images_of_one_pass(labeled: int, unlabeled: int, queue_size: int) -> None:
+def test_mixmatch_seeks_neighbors_among_the_images_of_one_pass(labeled: int, unlabeled: int, queue_size: int) -> None:
     settings = resolve("mixmatch", labeled=labeled, unlabeled=unlabeled)
     assert settings.method.model_dump()["queue_size"] == queue_size
     asked = resolve({"name": "mixmatch", "queue_size": 99}, labeled=labeled, unlabeled=unlabeled)
     assert asked.method.model_dump()["queue_size"] == 99
 
 
-def test_mixmatch_takes_half_of_a_batch_from_the_labelled_and_half_from_all() -> None:
+def test_mixmatch_takes_half_of_a_batch_from_the_labeled_and_half_from_all() -> None:
     assert resolve("mixmatch", labeled=1000, unlabeled=3000).labeled_share == pytest.approx(0.5 + 0.5 / 4)
     assert resolve("mixmatch", labeled=1000, unlabeled=0).labeled_share is None
     assert resolve("mixmatch", labeled=1000, labeled_share=0.3).labeled_share == 0.3

@@ -135,11 +135,11 @@ def test_the_numbers_that_were_seen_are_said() -> None:
     def text(name: str) -> str:
         return reported(history_of(20, SICK[name]), settings_of())[0].text
 
-    assert "0.0 % of them vary over the labelled images" in text("constant_features")
+    assert "0.0 % of them vary over the labeled images" in text("constant_features")
     assert "3.0 % of its projections vary" in text("dead_projections")
     assert "the loss does not fall: 4 at the beginning, 4 over the last 8 epochs" in text("loss_not_falling")
-    assert "99.0 % of the labelled images by one class, where the commonest has 30.0 % of the labels" in text("one_class")
-    assert "right on 27.0 % of the labelled images, and guessing reaches 31.0 %" in text("probe_at_chance")
+    assert "99.0 % of the labeled images by one class, where the commonest has 30.0 % of the labels" in text("one_class")
+    assert "right on 27.0 % of the labeled images, and guessing reaches 31.0 %" in text("probe_at_chance")
     assert "98.0 % of the pseudo-labels are of one class" in text("one_class_pseudo_labels")
 
 
@@ -199,14 +199,14 @@ def test_a_loss_that_wavers_where_it_has_come_down_to_is_left_alone(wavering: li
     assert names(history, settings_of(epochs=40)) == []
 
 
-def test_validation_images_and_neighbours_are_asked_where_the_classifier_knows_its_own_images() -> None:
+def test_validation_images_and_neighbors_are_asked_where_the_classifier_knows_its_own_images() -> None:
     by_heart = {"labeled_accuracy": 1.0, "val_p_acc": 0.3}
     (symptom,) = reported(history_of(20, by_heart), settings_of())
     assert "right on 30.0 % of the validation images, and guessing reaches 35.0 %" in symptom.text
     neighbors = {"probe_accuracy": 0.25}
-    assert names(history_of(20, neighbors), settings_of()) == []  # the validation part says that it has learnt
+    assert names(history_of(20, neighbors), settings_of()) == []  # the validation part says that it has learned
     (symptom,) = reported(history_of(20, neighbors | {"val_p_acc": None, "val_chance_limit": None}), settings_of())
-    assert "nearest labelled neighbour is of the right class for 25.0 %" in symptom.text
+    assert "nearest labeled neighbor is of the right class for 25.0 %" in symptom.text
 
 
 def outputs_of(calls: torch.Tensor, classes: int) -> Outputs:

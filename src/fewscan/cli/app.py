@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="""From a folder of medical scans, few of them labelled, to an audited, honest classifier that labels the rest.
+    help="""From a folder of medical scans, few of them labeled, to an audited, honest classifier that labels the rest.
 
 The verbs in their order: import, audit, split, train, calibrate, evaluate, label, explain, report, export. Each ends by naming
 the command that comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
@@ -29,7 +29,7 @@ AsJson = Annotated[
 ]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
-Recipe = Annotated[str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimiser.")]
+Recipe = Annotated[str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimizer.")]
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
 
 

@@ -50,7 +50,7 @@ def compare(
     time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's
     columns, ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
 
-    batch_size counts labelled and unlabelled images together: 'supervised' takes the labelled ones of such a batch, so that
+    batch_size counts labeled and unlabeled images together: 'supervised' takes the labeled ones of such a batch, so that
     every method makes as many steps. training_images=300000 gives every method a third of the usual time.
 
     Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --recipe study --out comparison epochs=25

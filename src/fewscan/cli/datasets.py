@@ -35,7 +35,7 @@ def import_(
     resize: Annotated[
         Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")
     ] = "stretch",
-    color: Annotated[bool, typer.Option("--color", help="Keep colour (three channels) instead of grey.")] = False,
+    color: Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")] = False,
     plane: Annotated[
         Literal["axial", "coronal", "sagittal"], typer.Option(help="Of NIfTI volumes: the plane whose slices are images.")
     ] = "axial",
@@ -48,7 +48,7 @@ def import_(
 
     The label of a scan is the name of the folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
     Files that cannot be read are set aside with the reason, and counted. JPEG, PNG, TIFF, BMP, GIF, WebP, .npy and .npz; with
-    pip install 'fewscan[medical]' also DICOM, NIfTI and the figshare brain-tumour set's .mat. Each frame, page or slice is an
+    pip install 'fewscan[medical]' also DICOM, NIfTI and the figshare brain-tumor set's .mat. Each frame, page or slice is an
     image. Patients are taken from the headers, or from the CSV, and kept as salted hashes only.
 
     Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
@@ -130,7 +130,7 @@ def audit(
 def split(
     dataset: DatasetFolder,
     labeled: Annotated[int, typer.Option(help="The budget of labels: how many images training may see with their label.")],
-    test: Annotated[int, typer.Option(help="How many labelled images are sealed for the final score.")],
+    test: Annotated[int, typer.Option(help="How many labeled images are sealed for the final score.")],
     protocol: Annotated[
         Literal["leakfree", "study"],
         typer.Option(help="leakfree: copies and patients never cross. study: at random, as the published study did."),
@@ -141,7 +141,7 @@ def split(
     seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Draw which scans are labelled, which validate, which are unlabelled and which test."""
+    """Draw which scans are labeled, which validate, which are unlabeled and which test."""
     done = api.split(dataset, labeled=labeled, test=test, protocol=protocol, validation=validation, seed=seed)
     result = done.require_split()
     lines = [

@@ -24,7 +24,7 @@ def calibrate(
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make probabilities mean what they say, and give decisions their ground: labelled images that the run has not learnt from.
+    """Make probabilities mean what they say, and give decisions their ground: labeled images that the run has not learned from.
 
     With 50 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
     trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on.
@@ -57,8 +57,8 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
         *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
-        f"  nearest labelled neighbour  {result.nearest_neighbor_accuracy.percent}",
-        f"  similarity to the labelled  {result.similarity_accuracy.percent}",
+        f"  nearest labeled neighbor  {result.nearest_neighbor_accuracy.percent}",
+        f"  similarity to the labeled  {result.similarity_accuracy.percent}",
     ]
     study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
     lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
@@ -71,7 +71,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
 def label(
     run: RunFolder,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabelled ones.")
+        Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabeled ones.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
@@ -84,7 +84,7 @@ def label(
     """Label new scans, and say of each whether to accept its label.
 
     accept: the label may be taken as it is; among all such labels at most --target-error are wrong (90 % sure, for scans drawn
-    like the held-out images). review: a person should look. unlike: it is like nothing that the run learnt from (no scan of
+    like the held-out images). review: a person should look. unlike: it is like nothing that the run learned from (no scan of
     this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
     Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
 
@@ -117,7 +117,7 @@ def explain(
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what a prediction rests on: the scan, a heat map over it, and the five labelled scans most alike to the network.
+    """Draw what a prediction rests on: the scan, a heat map over it, and the five labeled scans most alike to the network.
 
     The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
     yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right.
@@ -144,7 +144,7 @@ def explain(
 def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool) -> None:
     lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
-    lines.append("labelled scans most alike (1 - cosine similarity of features):")
+    lines.append("labeled scans most alike (1 - cosine similarity of features):")
     lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
     finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], "report", run, *moved(data))
 
@@ -204,7 +204,7 @@ def export(
 ) -> None:
     """Write a run as files that others can use, with a model card, once they say of scans what the run says.
 
-    onnx makes model.onnx: resizing, normalisation, network, temperature and class names in one file that ONNX Runtime opens
+    onnx makes model.onnx: resizing, normalization, network, temperature and class names in one file that ONNX Runtime opens
     from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
     model.safetensors and model.json. Either has model_card.md beside it: data, protocol, scores with intervals, limits, and
     a few lines of Python that use it.

@@ -41,11 +41,11 @@ def train(
     Example: fewscan train mri --method joint --out runs/joint epochs=40
 
     training_images=300000 trains on so many images, for every method alike; the recipe fewscan takes 900000, and 40 epochs at
-    least. epochs= counts passes over the scans instead. Shorter is for a first look, and favours supervised, which is chosen
+    least. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
     below 150000: mixmatch learns late.
 
     Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
-    those of the whole batch, and every image goes forward twice. Batch normalisation, which resnet_small has, normalises each
+    those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
     chunk by itself; study_cnn has none.
 
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With

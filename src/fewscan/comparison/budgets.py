@@ -162,7 +162,7 @@ def collect_budgets(folder: Path) -> LabelEfficiency:
 def require_nested(protocol: Protocol, datasets: Mapping[int, Dataset]) -> None:
     """Refuse splits of one protocol, by their budgets of labels, whose curves would compare unlike things.
 
-    All must have the same test rows, and the labelled rows of a smaller budget, its validation part among them, must lie within
+    All must have the same test rows, and the labeled rows of a smaller budget, its validation part among them, must lie within
     those of every larger one. Raises FewscanError naming the two budgets that do not fit.
     """
     for larger, smaller in combinations(sorted(datasets, reverse=True), 2):

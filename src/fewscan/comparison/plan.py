@@ -80,7 +80,7 @@ class Plan(Settings):
         method = {"name": trial.method, **changes.pop("method", {})}
         batch_size = changes.get("batch_size")
         if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
-            # The same slices of labelled images as in everybody's batches, hence as many steps (but for rounding).
+            # The same slices of labeled images as in everybody's batches, hence as many steps (but for rounding).
             steps = steps_per_epoch(labeled, unlabeled, batch_size, changes.get("labeled_share"))
             changes["batch_size"] = max(2, round(labeled / steps))
         return RunSettings.resolve(method, self.recipe, changes | {"seed": trial.seed}, labeled=labeled, unlabeled=unlabeled)

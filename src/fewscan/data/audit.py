@@ -175,8 +175,8 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditR
 def leaking_pairs(dataset: Dataset) -> list[tuple[int, int]]:
     """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
 
-    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labelled and
-    unlabelled ones. Rows without a group betray nobody.
+    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labeled and
+    unlabeled ones. Rows without a group betray nobody.
     """
     grouped = dataset.manifest["group"].notna().to_numpy()
     found = []

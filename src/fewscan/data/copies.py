@@ -1,4 +1,4 @@
-"""Find images that show the same slice, or a neighbouring slice of the same head, however they were re-processed.
+"""Find images that show the same slice, or a neighboring slice of the same head, however they were re-processed.
 
 Three steps, each for the few images or pairs that the step before leaves over:
 
@@ -10,7 +10,7 @@ Three steps, each for the few images or pairs that the step before leaves over:
    Matthews, IJCV 2004), from coarse to fine. The similarity is the correlation of what is left after the local brightness and
    contrast have been removed.
 
-A window of an image is (centre x, centre y, half width, half height) in units in which the frame reaches from -1 to 1.
+A window of an image is (center x, center y, half width, half height) in units in which the frame reaches from -1 to 1.
 """
 
 import math
@@ -36,17 +36,17 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-# On 4,575 real scans no pair lies between 0.92 and 0.94: above it are copies of one slice, below it down to 0.85 neighbouring
+# On 4,575 real scans no pair lies between 0.92 and 0.94: above it are copies of one slice, below it down to 0.85 neighboring
 # slices of one head, and further down more and more different heads.
 DEFAULT_SIMILARITY = 0.85
 # Pairs below this are given up before the last level, so no less can be asked for.
 LEAST_SIMILARITY = 0.8
 
-NEIGHBOURS = 12
+NEIGHBORS = 12
 BATCH = 256
 SEED = 0
 
-# An image whose grey levels spread less than this shows nothing that could be compared.
+# An image whose gray levels spread less than this shows nothing that could be compared.
 BLANK_STD = 2.0
 
 # Descriptors of one slice agree at least this much, unless there are too few images to learn the projection from.
@@ -102,7 +102,7 @@ FINE_LEVELS = (
 def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
     """Return the pairs of images whose aligned correlation is at least `similarity`.
 
-    `pixels` is (N, C, S, S) uint8 and may be memory-mapped; colour is read as its mean. `rows` (R,) are the images to look
+    `pixels` is (N, C, S, S) uint8 and may be memory-mapped; color is read as its mean. `rows` (R,) are the images to look
     among, all by default. A pair is looked for through changes of contrast, brightness, gamma, sharpening, size, crop border,
     mirror and JPEG quality. Of a large set of copies not every pair is named, but every member is joined to the set by some
     pair. Blank images are never copies. The same input gives the same pairs. Raises FewscanError for a similarity outside
@@ -137,7 +137,7 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
             if not copies.any():
                 break
             pairs, scores = np.concatenate([pairs, candidates[copies]]), np.concatenate([scores, score[copies]])
-            # The neighbours of a member of a large set are all in the set. One member of each set looks beyond it.
+            # The neighbors of a member of a large set are all in the set. One member of each set looks beyond it.
             _, asked = np.unique(components(len(rows), pairs[:, :2]), return_index=True)
     return _sorted_pairs(np.column_stack([rows[pairs[:, 0]], rows[pairs[:, 1]], pairs[:, 2]]), scores)
 
@@ -170,7 +170,7 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         yield workers
 
 
-def _grey(pixels: Pixels, rows: Int64s) -> Floats:
+def _gray(pixels: Pixels, rows: Int64s) -> Floats:
     """Read rows of (N, C, S, S) uint8 as (B, S, S) float32 in [0, 255]."""
     return np.asarray(pixels[rows].mean(axis=1, dtype=np.float32), np.float32)
 
@@ -181,7 +181,7 @@ def _batches(rows: Int64s) -> Iterator[Int64s]:
 
 
 def _showing_something(pixels: Pixels, rows: Int64s) -> Int64s:
-    shown = [batch[_grey(pixels, batch).std(axis=(1, 2)) >= BLANK_STD] for batch in _batches(rows)]
+    shown = [batch[_gray(pixels, batch).std(axis=(1, 2)) >= BLANK_STD] for batch in _batches(rows)]
     return np.concatenate([rows[:0], *shown])
 
 
@@ -206,19 +206,19 @@ def _blur(images: Floats, sigma_px: float) -> Floats:
 def _without_contrast(images: Floats, sigma_px: float) -> Floats:
     """Remove the local mean and the local contrast, (B, n, n) -> (B, n, n); flat parts become 0, not amplified noise."""
     floor = 0.16 * images.std(axis=(1, 2), keepdims=True) + 1e-3
-    centred = images - _blur(images, sigma_px)
-    return np.asarray(centred / np.sqrt(_blur(centred * centred, sigma_px) + floor**2), np.float32)
+    centerd = images - _blur(images, sigma_px)
+    return np.asarray(centerd / np.sqrt(_blur(centerd * centerd, sigma_px) + floor**2), np.float32)
 
 
 @cache
 def _places(size_px: int) -> Floats:
-    """Return the centres of `size_px` bins over [-1, 1]."""
+    """Return the centers of `size_px` bins over [-1, 1]."""
     return np.asarray((np.arange(size_px, dtype=np.float32) + 0.5) / size_px * 2 - 1, np.float32)
 
 
-def _resampling(centre: Floats, half: Floats, from_px: int, to_px: int) -> Floats:
-    """(B, to_px, from_px) linear weights that read centre +- half of the frame; wide enough not to alias."""
-    at = np.clip((centre[:, None] + half[:, None] * _places(to_px) + 1) * (from_px / 2) - 0.5, 0, from_px - 1)
+def _resampling(center: Floats, half: Floats, from_px: int, to_px: int) -> Floats:
+    """(B, to_px, from_px) linear weights that read center +- half of the frame; wide enough not to alias."""
+    at = np.clip((center[:, None] + half[:, None] * _places(to_px) + 1) * (from_px / 2) - 0.5, 0, from_px - 1)
     reach = np.maximum(half * (from_px / to_px), 1)[:, None, None]
     weights = 1 - np.abs(at[:, :, None] - np.arange(from_px, dtype=np.float32)) / reach
     np.maximum(weights, 0, out=weights)
@@ -252,9 +252,9 @@ def _slopes(images: Floats) -> tuple[Floats, Floats]:
 # --- step 1: describe ---
 
 
-def _oriented_gradients(grey: Floats) -> Floats:
+def _oriented_gradients(gray: Floats) -> Floats:
     """(B, S, S) -> (B, ORIENTATIONS * CELLS * CELLS) histograms of edge orientation, unit length."""
-    across, down = _slopes(_without_contrast(_resized(grey, DESCRIPTOR_PX), 5.0))
+    across, down = _slopes(_without_contrast(_resized(gray, DESCRIPTOR_PX), 5.0))
     strength_squared = across**2 + down**2 + 1e-12
     # Twice the angle, so that an edge and its negative count as one orientation.
     cosine = (across**2 - down**2) / strength_squared
@@ -265,7 +265,7 @@ def _oriented_gradients(grey: Floats) -> Floats:
     for angle in 2 * math.pi / ORIENTATIONS * np.arange(ORIENTATIONS):
         near = np.maximum(cosine * np.float32(math.cos(angle)) + sine * np.float32(math.sin(angle)), 0)
         histograms.append(cells @ (near * near * near * root) @ cells.T)
-    return _unit(np.stack(histograms, axis=1).reshape(len(grey), -1))
+    return _unit(np.stack(histograms, axis=1).reshape(len(gray), -1))
 
 
 @cache
@@ -286,13 +286,13 @@ def _fit_description(pixels: Pixels, rows: Int64s) -> Callable[[Floats], Floats]
     versions = max(6, math.ceil(2 * DIMENSIONS / len(chosen)))
     parts = []
     for batch in _batches(chosen):
-        grey = _grey(pixels, batch)
+        gray = _gray(pixels, batch)
         changed = []
         for _ in range(versions):
-            left, right, top, bottom = random.uniform(0, FITTING_CROP, (4, len(grey)))
+            left, right, top, bottom = random.uniform(0, FITTING_CROP, (4, len(gray)))
             window = np.stack([left - right, top - bottom, 1 - left - right, 1 - top - bottom], axis=1)
-            gamma = np.exp(random.uniform(-FITTING_LOG_GAMMA, FITTING_LOG_GAMMA, (len(grey), 1, 1)))
-            view = _windows(grey, window.astype(np.float32), grey.shape[-1]) / 255
+            gamma = np.exp(random.uniform(-FITTING_LOG_GAMMA, FITTING_LOG_GAMMA, (len(gray), 1, 1)))
+            view = _windows(gray, window.astype(np.float32), gray.shape[-1]) / 255
             changed.append(_oriented_gradients((view**gamma * 255).astype(np.float32)))
         parts.append(np.stack(changed, axis=1))
     samples = np.concatenate(parts).astype(np.float64)
@@ -304,11 +304,11 @@ def _fit_description(pixels: Pixels, rows: Int64s) -> Callable[[Floats], Floats]
     _, directions = np.linalg.eigh(whitening @ _covariance(samples - mean) @ whitening.T)
     projection = (whitening.T @ directions[:, -DIMENSIONS:]).astype(np.float32)
     offset = mean.astype(np.float32)
-    return lambda grey: _unit((_oriented_gradients(grey) - offset) @ projection)
+    return lambda gray: _unit((_oriented_gradients(gray) - offset) @ projection)
 
 
-def _covariance(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    flat = centred.reshape(-1, centred.shape[-1])
+def _covariance(centerd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    flat = centerd.reshape(-1, centerd.shape[-1])
     return np.asarray(flat.T @ flat / len(flat), np.float64)
 
 
@@ -320,10 +320,10 @@ def _prepared_images(
     coarse = tuple(np.empty((len(rows), level.size_px, level.size_px), np.float16) for level in COARSE_LEVELS)
 
     def prepare(batch: Int64s) -> None:
-        grey = _grey(pixels, rows[batch])
-        plain[batch], mirror[batch] = describe(grey), describe(grey[:, :, ::-1])
+        gray = _gray(pixels, rows[batch])
+        plain[batch], mirror[batch] = describe(gray), describe(gray[:, :, ::-1])
         for images, level in zip(coarse, COARSE_LEVELS, strict=True):
-            images[batch] = _at_level(grey, level)
+            images[batch] = _at_level(gray, level)
 
     for _ in workers.map(prepare, _batches(np.arange(len(rows)))):
         pass
@@ -337,11 +337,11 @@ def _candidates(plain: Floats, mirror: Floats, asked: Int64s, least_cosine: floa
     """Return (P, 3) unique candidates among `asked`: lower number, higher number, 1 where the second one is mirrored."""
     index = faiss.IndexFlatIP(plain.shape[1])
     index.add(plain[asked])
-    neighbours = min(NEIGHBOURS + 1, len(asked))
+    neighbors = min(NEIGHBORS + 1, len(asked))
     parts = []
     for flip, queries in enumerate((plain, mirror)):
-        cosines, found = index.search(queries[asked], neighbours)
-        first, second = np.repeat(asked, neighbours), asked[found.ravel()]
+        cosines, found = index.search(queries[asked], neighbors)
+        first, second = np.repeat(asked, neighbors), asked[found.ravel()]
         kept = (first != second) & (cosines.ravel() >= least_cosine)
         first, second = first[kept], second[kept]
         parts.append(np.column_stack([np.minimum(first, second), np.maximum(first, second), np.full(len(first), flip)]))
@@ -351,8 +351,8 @@ def _candidates(plain: Floats, mirror: Floats, asked: Int64s, least_cosine: floa
 # --- step 3: align ---
 
 
-def _at_level(grey: Floats, level: _Level) -> Floats:
-    return _without_contrast(_blur(_resized(grey, level.size_px), level.blur_px), level.contrast_px)
+def _at_level(gray: Floats, level: _Level) -> Floats:
+    return _without_contrast(_blur(_resized(gray, level.size_px), level.blur_px), level.contrast_px)
 
 
 def _aligned_similarity(pixels: Pixels, rows: Int64s, coarse: tuple[npt.NDArray[np.float16], ...], pairs: Int64s) -> Floats:
@@ -366,7 +366,7 @@ def _aligned_similarity(pixels: Pixels, rows: Int64s, coarse: tuple[npt.NDArray[
         if number < len(COARSE_LEVELS):
             a, b = coarse[number][first].astype(np.float32), coarse[number][second].astype(np.float32)
         else:
-            a, b = _at_level(_grey(pixels, rows[first]), level), _at_level(_grey(pixels, rows[second]), level)
+            a, b = _at_level(_gray(pixels, rows[first]), level), _at_level(_gray(pixels, rows[second]), level)
         b = np.where(flip[:, None, None] == 1, b[:, :, ::-1], b)
         window, score = _align(a, b, window, level.steps)
         kept = score >= level.least
@@ -390,15 +390,15 @@ def _align(a: Floats, b: Floats, window: Floats, steps: int) -> tuple[Floats, Fl
         inside_y = (np.abs(window[:, 1:2] + window[:, 3:4] * place) <= 1).astype(np.float32)
         inside = inside_y[:, :, None] * inside_x[:, None, :]
         overlap = np.maximum(inside.sum(axis=(1, 2)), 1)
-        centred_a, centred_b = _centred(a, inside, overlap), _centred(seen, inside, overlap)
-        product, energy_a, energy_b = _dot(centred_a, centred_b), _dot(centred_a, centred_a), _dot(centred_b, centred_b)
+        centerd_a, centerd_b = _centerd(a, inside, overlap), _centerd(seen, inside, overlap)
+        product, energy_a, energy_b = _dot(centerd_a, centerd_b), _dot(centerd_a, centerd_a), _dot(centerd_b, centerd_b)
         score = product / np.sqrt(energy_a * energy_b + 1e-6)
         better = score > best_score
         best, best_score = np.where(better[:, None], window, best), np.where(better, score, best_score)
         if step == steps:
             break
         gain = np.clip(product / (energy_b + 1e-6), 0.3, 3)
-        residual = (gain[:, None, None] * centred_b - centred_a).reshape(len(a), -1, 1)
+        residual = (gain[:, None, None] * centerd_b - centerd_a).reshape(len(a), -1, 1)
         slopes_inside = slopes * inside.reshape(len(a), 1, -1)
         curvature = slopes_inside @ slopes_inside.transpose(0, 2, 1)
         damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 4 + 1e-6
@@ -406,12 +406,12 @@ def _align(a: Floats, b: Floats, window: Floats, steps: int) -> tuple[Floats, Fl
         change = np.clip(np.linalg.solve(curvature, slopes_inside @ residual)[:, :, 0], -0.15, 0.15)
         # The step was found in a's frame: undo it there, then go through the window.
         half = window[:, 2:] / (1 + change[:, 2:])
-        centre = window[:, :2] - half * change[:, :2]
-        window = np.concatenate([np.clip(centre, -0.5, 0.5), np.clip(half, 0.66, 1.5)], axis=1)
+        center = window[:, :2] - half * change[:, :2]
+        window = np.concatenate([np.clip(center, -0.5, 0.5), np.clip(half, 0.66, 1.5)], axis=1)
     return best, best_score
 
 
-def _centred(images: Floats, inside: Floats, overlap: Floats) -> Floats:
+def _centerd(images: Floats, inside: Floats, overlap: Floats) -> Floats:
     mean = _dot(images, inside) / overlap
     return (images - mean[:, None, None]) * inside
 

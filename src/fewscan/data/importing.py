@@ -39,7 +39,7 @@ PATIENT_HEX_DIGITS = 16
 
 
 class ImportSettings(Settings):
-    """How images are stored: resized to size_px x size_px, as grey (1 channel) or colour (3)."""
+    """How images are stored: resized to size_px x size_px, as gray (1 channel) or color (3)."""
 
     size_px: int = pydantic.Field(96, ge=8, le=2048)
     resize: Resize = "stretch"

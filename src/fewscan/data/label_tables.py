@@ -105,7 +105,7 @@ def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
     except csv.Error as error:
         raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
     if not rows:
-        raise FewscanError(f"{table} holds no rows: it needs one for each labelled image")
+        raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
     return rows
 
 

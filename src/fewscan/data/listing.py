@@ -26,7 +26,7 @@ _FILES_WITHOUT_BAR = 20
 
 # Folders named like these hold a part of the images, not a class of them.
 PART_FOLDERS = frozenset(
-    ["train", "training", "test", "testing", "val", "valid", "validation", "unlabeled", "unlabelled", "images", "data"]
+    ["train", "training", "test", "testing", "val", "valid", "validation", "unlabeled", "unlabeled", "images", "data"]
 )
 
 # What operating systems leave behind; names that start with a dot are passed over as well.
@@ -189,7 +189,7 @@ def _rename(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFi
     known = {name for scan in scans if scan.label is not None for name in (scan.label, _study_label(scan.source, scan.label))}
     for old, new in rename.items():
         if old not in known:
-            raise FewscanError(f"no image is labelled '{old}', so it cannot be renamed: {nearest(old, known)}")
+            raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
         if not new.strip():
             raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
 

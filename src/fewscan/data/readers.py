@@ -1,4 +1,4 @@
-"""Files -> arrays of grey or colour pixels, with the hashes that tell copies; and the resizing that all share."""
+"""Files -> arrays of gray or color pixels, with the hashes that tell copies; and the resizing that all share."""
 
 import hashlib
 import itertools
@@ -14,7 +14,7 @@ import PIL.Image
 
 from fewscan.data.dataset import Resize
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
-from fewscan.data.formats.recognition import opened, recognise, silenced
+from fewscan.data.formats.recognition import opened, recognize, silenced
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile
 
@@ -26,7 +26,7 @@ class Image:
     """What was read of one image.
 
     `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
-    is over type, shape and values as decoded: upright, alpha composited, colour with three equal channels as one, before any
+    is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
     window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels.
     """
 
@@ -48,7 +48,7 @@ class _FileTask(NamedTuple):
 def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = None) -> Image:
     """Read one image; `part` says which, such as `frame=3`, of a file that holds several.
 
-    What is kept and what is mapped to 8 bits, each format's module says (`fewscan.data.formats`). Colour becomes grey by ITU-R
+    What is kept and what is mapped to 8 bits, each format's module says (`fewscan.data.formats`). Color becomes gray by ITU-R
     601 luminance. Raises UnreadableImage for anything that is not one whole, finite image.
     """
     with silenced():
@@ -85,7 +85,7 @@ def read_images(
 def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
     """Resize (H, W) or (H, W, 3) uint8 to (C, S, S) uint8, antialiased.
 
-    `stretch` ignores the proportions; `pad` keeps them and centres the image on black.
+    `stretch` ignores the proportions; `pad` keeps them and centers the image on black.
     """
     height, width = pixels.shape[:2]
     scale = size_px / max(height, width)
@@ -125,7 +125,7 @@ def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | Unr
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
-            for one in recognise(task.path, file).read(file, task.parts):
+            for one in recognize(task.path, file).read(file, task.parts):
                 yield UnreadableImage(one.reason, sha256) if isinstance(one, UnreadableImage) else _image(one, sha256, channels)
                 read += 1
     except UnreadableImage as unreadable:

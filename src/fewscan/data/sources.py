@@ -59,7 +59,7 @@ class ScanFile:
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
-    """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabelled ones last.
+    """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabeled ones last.
 
     `kaggle:NAME` is one of KAGGLE_SETS, which is fetched (see `kaggle.fetch`); a folder of that very name goes first.
 

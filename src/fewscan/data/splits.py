@@ -1,4 +1,4 @@
-"""Splits: which images are labelled, which validate, which are unlabelled and which test.
+"""Splits: which images are labeled, which validate, which are unlabeled and which test.
 
 `study` draws images at random, as the study did, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
 of an image, images of a patient) on one side: to learn from, to choose by or to test on.
@@ -15,7 +15,7 @@ from fewscan.errors import FewscanError
 
 Rows = npt.NDArray[np.int64]
 
-# What the published study learnt from and tested on.
+# What the published study learned from and tested on.
 STUDY_LABELS = 1235
 STUDY_TEST_IMAGES = 308
 
@@ -34,13 +34,13 @@ def split(
 
     labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. (Where groups are large it may
     be somewhat less, so that none of the budget is lost.) test: images in the test part. All parts hold the classes in the
-    proportion of the labelled images. What no part takes is `unlabeled`, whether its label is known or not. within: larger
+    proportion of the labeled images. What no part takes is `unlabeled`, whether its label is known or not. within: larger
     budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
     theirs whatever the groups.
 
     Under `leakfree` a group of the test or the validation part is in no other part. A set of copies counts once in the test
     part and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
-    labelled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
+    labeled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
     another label.
     Raises FewscanError where the dataset cannot give what is asked.
     """
@@ -54,7 +54,7 @@ def split(
         budget = draw.take_labels(images, budget)
     draw.take("validation", validation_images, budget, cut_groups=False)
     for group in undrawn:
-        # To learn from what belongs to a labelled image betrays nothing; from what belongs to a validation image, it does.
+        # To learn from what belongs to a labeled image betrays nothing; from what belongs to a validation image, it does.
         if not (draw.parts[group] == "validation").any():
             draw.parts[group[pd.isna(draw.parts[group])]] = "unlabeled"
 
@@ -75,7 +75,7 @@ def split(
 def suggested_sizes(dataset: Dataset) -> tuple[int, int]:
     """Return a budget of labels and a number of test images that suit an audited dataset: the study's, or fewer.
 
-    Counted are labelled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on.
+    Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on.
     """
     manifest = dataset.manifest.iloc[dataset.usable]
     known = manifest[manifest["label"].notna() & ~manifest["conflict"]]
@@ -109,7 +109,7 @@ class _Draw:
         self.class_counts = np.bincount(known[known >= 0], minlength=len(dataset.classes))
 
     def take(self, part: Split, count: int, groups: list[Rows], *, cut_groups: bool = True) -> list[Rows]:
-        """Give `part` `count` labelled images out of `groups`, classes in proportion, and return the groups not touched.
+        """Give `part` `count` labeled images out of `groups`, classes in proportion, and return the groups not touched.
 
         Without `cut_groups` only whole groups are taken, and the part may stay somewhat smaller.
         """
@@ -141,7 +141,7 @@ class _Draw:
         return groups
 
     def take_labels(self, count: int, groups: list[Rows]) -> list[Rows]:
-        """Make `count` images of `groups` the labelled ones, and no others, and return them, group by group."""
+        """Make `count` images of `groups` the labeled ones, and no others, and return them, group by group."""
         self.parts[self.parts == "labeled"] = None
         self.take("labeled", count, groups)
         granted = [group[self.parts[group] == "labeled"] for group in groups]
@@ -152,7 +152,7 @@ class _Draw:
         wanted -= np.bincount(self.labels[rows], minlength=len(wanted))
 
     def _distinct(self, group: Rows) -> Rows:
-        """Return the labelled images of a group, one of each set of copies: a second look at a slice is not worth a label."""
+        """Return the labeled images of a group, one of each set of copies: a second look at a slice is not worth a label."""
         members = group[self.labels[group] >= 0]
         if not self.grouped:
             return members
@@ -207,6 +207,6 @@ def _require_possible(
     asked = labeled + test
     if asked > available.sum():
         raise FewscanError(
-            f"{labeled} labelled and {test} test images were asked for, but there are {available.sum()} images "
+            f"{labeled} labeled and {test} test images were asked for, but there are {available.sum()} images "
             f"with a usable label"
         )

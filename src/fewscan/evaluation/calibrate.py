@@ -1,4 +1,4 @@
-"""A finished run gets its temperature, from images that it has not learnt from."""
+"""A finished run gets its temperature, from images that it has not learned from."""
 
 from collections.abc import Mapping
 
@@ -21,10 +21,10 @@ FOLDS = 5
 
 
 def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibration:
-    """Fit the run's temperature on held-out labelled images, and write `calibration.json` and `held_out.csv`.
+    """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
     Held out are the images of the validation part where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
-    all labelled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test part has no share in it.
+    all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test part has no share in it.
     Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation part would
     replace what a cross-fitting gave.
     """

@@ -16,7 +16,7 @@ from fewscan.training.run import Run
 
 CALIBRATION_FILE = "calibration.json"
 
-# Wide enough for any network that learnt something: at the upper end the surest network says little more than chance.
+# Wide enough for any network that learned something: at the upper end the surest network says little more than chance.
 TEMPERATURES = (0.05, 20.0)
 
 Logits = npt.NDArray[np.float32]  # (N, K)

@@ -1,4 +1,4 @@
-"""Every labelled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
+"""Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
 import shutil
@@ -19,11 +19,11 @@ FOLDS_FOLDER = "folds"
 
 
 def cross_fit(run: Run, dataset: Dataset, folds: int) -> HeldOut:
-    """Train the run's settings once for every fold of its labelled and validation images, and predict each fold held out.
+    """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
     the run's folder until all are done, and what they said of their folds is kept.
-    Raises FewscanError where the labelled images are too few for two folds.
+    Raises FewscanError where the labeled images are too few for two folds.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
     rows = dataset.rows("labeled", "validation")
@@ -56,9 +56,9 @@ def _hold_out(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> HeldOut:
 
 
 def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
-    """Write the dataset with another split: `rows` are its validation part, all other granted labels its labelled part.
+    """Write the dataset with another split: `rows` are its validation part, all other granted labels its labeled part.
 
-    What else is in the groups of `rows` is left out: unlabelled copies of a held-out image would be learnt from.
+    What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from.
     """
     parts = dataset.manifest["split"].to_numpy(dtype=object).copy()
     parts[dataset.rows("labeled", "validation")] = "labeled"

@@ -47,8 +47,8 @@ class Evaluation(Settings):
     calibration_error: Interval  # under the run's temperature
     temperature: float = 1.0  # that the run had when it was evaluated; 1 where it was not calibrated
     calibration_error_before: Interval | None = None  # without the temperature; None where it was not calibrated
-    nearest_neighbor_accuracy: Interval  # of the most similar labelled image's label, by features h
-    similarity_accuracy: Interval  # of soft nearest labelled neighbours, by projections z
+    nearest_neighbor_accuracy: Interval  # of the most similar labeled image's label, by features h
+    similarity_accuracy: Interval  # of soft nearest labeled neighbors, by projections z
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
     c_acc: float | None  # of the last epoch of training, as the study has them

@@ -1,4 +1,4 @@
-"""What a run says of labelled images that it has not learnt from: what calibration and decisions rest on."""
+"""What a run says of labeled images that it has not learned from: what calibration and decisions rest on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _LOGIT = "logit_"
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labelled images of a dataset and the logits of a network that learnt nothing from them or from their groups."""
+    """Labeled images of a dataset and the logits of a network that learned nothing from them or from their groups."""
 
     rows: Rows  # (N,)
     groups: Rows  # (N,)
@@ -79,7 +79,7 @@ class HeldOut:
 
 
 def predict_held_out(run: Run, dataset: Dataset, rows: Rows) -> HeldOut:
-    """Return what the run says of labelled rows that it has not learnt from."""
+    """Return what the run says of labeled rows that it has not learned from."""
     logits = Predictor.of(run).predict(dataset.pixels, rows).logits
     return HeldOut(rows, dataset.groups[rows], dataset.labels[rows], logits)
 
@@ -92,7 +92,7 @@ def group_folds(labels: Labels, groups: Rows, folds: int, seed: int = 0) -> list
     smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if smallest < 2:
         raise FewscanError(
-            "a class has labelled images of one patient or set of copies alone, so nothing of it can be held out: "
+            "a class has labeled images of one patient or set of copies alone, so nothing of it can be held out: "
             "label more images of it, or keep a larger --validation"
         )
     splitter = StratifiedGroupKFold(min(folds, smallest), shuffle=True, random_state=seed)

@@ -1,4 +1,4 @@
-"""The study's second read-out: an image's class from the similarity of its projection to those of the labelled images."""
+"""The study's second read-out: an image's class from the similarity of its projection to those of the labeled images."""
 
 import torch
 from torch import Tensor
@@ -11,9 +11,9 @@ TEMPERATURE = 0.1
 def soft_nearest_neighbors(
     z: Tensor, labeled_z: Tensor, labels: Tensor, classes: int, temperature: float = TEMPERATURE
 ) -> Tensor:
-    """Return probabilities (Q, classes): every labelled image votes for its class with weight softmax(cosine / temperature).
+    """Return probabilities (Q, classes): every labeled image votes for its class with weight softmax(cosine / temperature).
 
-    z: (Q, P) projections; labeled_z: (M, P) those of the labelled images; labels: (M,) int64 in [0, classes).
+    z: (Q, P) projections; labeled_z: (M, P) those of the labeled images; labels: (M,) int64 in [0, classes).
     Source: Assran et al. 2021, "Semi-supervised learning of visual features by non-parametrically predicting view assignments
     with support samples", equation 1.
     """

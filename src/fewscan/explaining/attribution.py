@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fewscan.evaluation.predictor import Predictor
 from fewscan.methods.views import plain
 
-HeatMap = npt.NDArray[np.float32]  # (S, S), larger = more in favour of the class
+HeatMap = npt.NDArray[np.float32]  # (S, S), larger = more in favor of the class
 
 # All as shares of a scan's side, the last two Gaussian deviations. A window about as large as the smaller lesions, moved by
 # half of itself; the blur that hides what is in it is as wide, so that a lesion goes and the brightness around it stays; and

@@ -1,4 +1,4 @@
-"""What a prediction rests on: the place in the scan that speaks for it, and the labelled scans that look most alike."""
+"""What a prediction rests on: the place in the scan that speaks for it, and the labeled scans that look most alike."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ Pixels = npt.NDArray[np.uint8]  # (C, S, S)
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A labelled scan; `distance` is 1 - cosine similarity of features h, in [0, 2]."""
+    """A labeled scan; `distance` is 1 - cosine similarity of features h, in [0, 2]."""
 
     row: int
     label: str
@@ -68,7 +68,7 @@ class Evidence:
 def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None = None) -> Evidence:
     """Explain what `run` predicts for a scan in a file, or what speaks for class `class_name` in it.
 
-    `dataset` is the run's; its labelled scans are the ones compared with. A scan that is one of its sealed test images is
+    `dataset` is the run's; its labeled scans are the ones compared with. A scan that is one of its sealed test images is
     explained all the same, and noted in the run as an opening. Raises FewscanError where the file cannot be read or
     there is no such class.
     """
@@ -103,7 +103,7 @@ def _read(run: Run, path: Path) -> Pixels:
 
 
 def _nearest_labeled(predictor: Predictor, dataset: Dataset, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:
-    """Return the labelled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
+    """Return the labeled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
     rows = dataset.rows("labeled")
     bank = predictor.predict(dataset.pixels, rows).features
     distances = 1 - cosine_similarity(torch.from_numpy(features), torch.from_numpy(bank))[0].numpy()

@@ -146,7 +146,7 @@ def hide(pixels: Images, hidden: Mask) -> Images:
 
     A hidden pixel becomes the mean of the visible ones, weighted by a Gaussian of their distance: nothing of what was there is
     left, and no edge or black hole that the network has never seen is put in its place.
-    Source: normalised convolution, Knutsson and Westin 1993, "Normalized and differential convolution", section 3.
+    Source: normalized convolution, Knutsson and Westin 1993, "Normalized and differential convolution", section 3.
     """
     deviation_px = AROUND_SHARE * pixels.shape[-1]
 

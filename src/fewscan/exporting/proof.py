@@ -16,7 +16,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.progress import track
 
 # How far a probability may be from the run's. Sums in another order move it by about a millionth; a wrong weight, a wrong
-# temperature or one grey level in many pixels move it further than this.
+# temperature or one gray level in many pixels move it further than this.
 TOLERANCE = 1e-4
 SCANS = 256
 

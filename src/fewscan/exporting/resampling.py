@@ -1,4 +1,4 @@
-"""Pillow's antialiased resizing in torch, equal to it to the grey level, so that a graph can do what `readers.fit` does."""
+"""Pillow's antialiased resizing in torch, equal to it to the gray level, so that a graph can do what `readers.fit` does."""
 
 import PIL
 import torch
@@ -16,7 +16,7 @@ def resampled(images: Tensor, size_px: int, resize: Resize) -> Tensor:
     """Return images (N, C, H, W) uint8 as (N, C, size_px, size_px) uint8: what `readers.fit` makes of each of them.
 
     H and W may be unknown while a graph is being made: nothing here depends on their values but by computing with them.
-    Each pass is a product with a matrix of whole numbers, which float64 holds without rounding, and ends in whole grey levels
+    Each pass is a product with a matrix of whole numbers, which float64 holds without rounding, and ends in whole gray levels
     as Pillow's does. Source: Pillow's documentation, "Filters", BILINEAR.
     """
     height, width = (_length(images.shape[axis]) for axis in (-2, -1))
@@ -29,11 +29,11 @@ def resampled(images: Tensor, size_px: int, resize: Resize) -> Tensor:
         fitted_height, fitted_width = ((side * scale).round().clamp(min=1) for side in (height, width))
     rows = _weights(images.shape[-2], fitted_height, size_px)
     columns = _weights(images.shape[-1], fitted_width, size_px).T
-    grey = images.double()
-    resized = _whole(rows @ _whole(grey @ columns))
+    gray = images.double()
+    resized = _whole(rows @ _whole(gray @ columns))
     if _CHOOSES_ORDER:
         vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0)
-        resized = torch.where(vertically_first, _whole(_whole(rows @ grey) @ columns), resized)
+        resized = torch.where(vertically_first, _whole(_whole(rows @ gray) @ columns), resized)
     return resized.to(torch.uint8)
 
 

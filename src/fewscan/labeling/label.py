@@ -1,4 +1,4 @@
-"""A folder of new scans, or a dataset's unlabelled ones -> a table of labels."""
+"""A folder of new scans, or a dataset's unlabeled ones -> a table of labels."""
 
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -27,8 +27,8 @@ from fewscan.training.run import MODEL_FILE, Run
 
 BLOCK_SCANS = 256
 
-_LEARNT_FROM = (
-    "these scans were learnt from, if without a label, so the run may be surer of them than of new ones: the promise is for "
+_LEARNED_FROM = (
+    "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is for "
     "new scans"
 )
 
@@ -55,9 +55,9 @@ class LabelSummary(Settings):
 
 @dataclass(frozen=True)
 class _Scans:
-    """What is to be labelled: unique names, and a way to read those at some positions, in their order.
+    """What is to be labeled: unique names, and a way to read those at some positions, in their order.
 
-    `version` changes where the scans do. `groups`: theirs in the run's dataset, where it has learnt from them.
+    `version` changes where the scans do. `groups`: theirs in the run's dataset, where it has learned from them.
     """
 
     described: str
@@ -73,7 +73,7 @@ def label_folder(
     """Label every scan in `folder` into a table `out`, CSV or Parquet by its name, one row an image.
 
     Columns: path, label, probability of every class, score, possible classes, decision, reason. `dataset` is the run's: what
-    the run learnt from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
+    the run learned from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
     keeps a row, with the reason.
     Raises FewscanError where the folder or one in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
@@ -99,9 +99,9 @@ def label_folder(
 def label_unlabeled(
     run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
 ) -> LabelSummary:
-    """Label the dataset's own unlabelled scans; otherwise as `label_folder`.
+    """Label the dataset's own unlabeled scans; otherwise as `label_folder`.
 
-    The run may have learnt from them, so none of them is asked for as being like itself or its copies.
+    The run may have learned from them, so none of them is asked for as being like itself or its copies.
     """
     require_table_name(out)
     refuse_existing(out)
@@ -113,7 +113,7 @@ def label_unlabeled(
             yield dataset.pixels[rows[position]]
 
     version = dataset.require_split().fingerprint
-    scans = _Scans("the dataset's unlabelled scans", version, list(paths), read, dataset.groups[rows])
+    scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, dataset.groups[rows])
     return _label(run, dataset, scans, out, target_error, coverage)
 
 
@@ -134,7 +134,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
-            say(f"going on: {len(done):,} scans are labelled already, {len(left):,} are left")
+            say(f"going on: {len(done):,} scans are labeled already, {len(left):,} are left")
         names = [scans.names[position] for position in left]
         with closing(scans.read(left)) as images:
             groups = None if scans.groups is None else scans.groups[left]
@@ -154,7 +154,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         target_error=target_error,
         coverage=coverage,
         threshold=rule.threshold,
-        reasons=rule.reasons if scans.groups is None or rule.threshold is None else (*rule.reasons, _LEARNT_FROM),
+        reasons=rule.reasons if scans.groups is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
     )
 
 
@@ -200,7 +200,7 @@ def _decided(
     for probabilities, score, possible, decision in zip(*rule.decide(pixels, groups), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
         row |= {"label": classes[int(probabilities.argmax())], "score": score, "decision": decision}
-        # Of a scan that is unlike all that was learnt from, no set of classes can be promised to hold the right one.
+        # Of a scan that is unlike all that was learned from, no set of classes can be promised to hold the right one.
         yield row if decision == "unlike" else row | {"possible": "|".join(names[possible])}
 
 

@@ -1,4 +1,4 @@
-"""Is a scan like those that the run learnt from? If not, no probability says anything of it."""
+"""Is a scan like those that the run learned from? If not, no probability says anything of it."""
 
 from typing import NamedTuple, Self
 
@@ -9,15 +9,15 @@ from fewscan.data.dataset import Dataset
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.training.batches import Rows
 
-# Of scans like those learnt from, about so many are called unlike.
+# Of scans like those learned from, about so many are called unlike.
 FALSE_ALARMS = 0.02
-# So many of the images learnt from stand for them all: time and memory grow with them.
+# So many of the images learned from stand for them all: time and memory grow with them.
 REFERENCE_IMAGES = 10_000
 _BLOCK_IMAGES = 256
 
 THUMBNAIL_SIDE = 16
 HISTOGRAM_BINS = 32
-# Contrast, in grey levels, below which a thumbnail is not stretched: noise would look like a picture.
+# Contrast, in gray levels, below which a thumbnail is not stretched: noise would look like a picture.
 LEAST_CONTRAST = 4.0
 
 Vectors = npt.NDArray[np.float32]  # (N, D)
@@ -28,15 +28,15 @@ class Descriptions(NamedTuple):
 
     features: Vectors  # what the network sees, of length 1
     thumbnails: Vectors  # where it is bright, whatever brightness and contrast
-    histograms: Vectors  # how much of it has which grey level (roots of shares: Hellinger distance)
+    histograms: Vectors  # how much of it has which gray level (roots of shares: Hellinger distance)
 
 
 def describe(pixels: npt.NDArray[np.uint8], prediction: Prediction) -> Descriptions:
     """Describe images (N, C, S, S) uint8 and what a run predicted of them."""
-    grey = pixels.astype(np.float32).mean(axis=1)
+    gray = pixels.astype(np.float32).mean(axis=1)
     lengths = np.linalg.norm(prediction.features, axis=1, keepdims=True)
     features = prediction.features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return Descriptions(features, _thumbnails(grey), _histograms(grey))
+    return Descriptions(features, _thumbnails(gray), _histograms(gray))
 
 
 def describe_rows(predictor: Predictor, dataset: Dataset, rows: Rows) -> Descriptions:
@@ -47,7 +47,7 @@ def describe_rows(predictor: Predictor, dataset: Dataset, rows: Rows) -> Descrip
 
 
 class Likeness:
-    """How far scans lie from the nearest image that a run learnt from, and how far is too far.
+    """How far scans lie from the nearest image that a run learned from, and how far is too far.
 
     Too far is what hardly any of these images is from the nearest one of another group, in any of the three descriptions.
     Source: Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors", with two descriptions of the pixels
@@ -55,7 +55,7 @@ class Likeness:
     """
 
     def __init__(self, reference: Descriptions, groups: Rows) -> None:
-        """reference: (N, ...) the images learnt from; groups: (N,)."""
+        """reference: (N, ...) the images learned from; groups: (N,)."""
         self.reference = reference
         self.groups = groups
         own = self.distances(reference, groups)
@@ -63,14 +63,14 @@ class Likeness:
 
     @classmethod
     def of(cls, predictor: Predictor, dataset: Dataset, seed: int = 0) -> Self:
-        """Describe the dataset's labelled and unlabelled images, or REFERENCE_IMAGES of them drawn by `seed`."""
+        """Describe the dataset's labeled and unlabeled images, or REFERENCE_IMAGES of them drawn by `seed`."""
         rows = dataset.rows("labeled", "unlabeled")
         if len(rows) > REFERENCE_IMAGES:
             rows = np.sort(np.random.default_rng(seed).choice(rows, REFERENCE_IMAGES, replace=False))
         return cls(describe_rows(predictor, dataset, rows), dataset.groups[rows])
 
     def unlike(self, described: Descriptions, groups: Rows | None = None) -> npt.NDArray[np.bool_]:
-        """Return (N,) which scans are like nothing that was learnt from; with `groups` (N,), their own groups do not count."""
+        """Return (N,) which scans are like nothing that was learned from; with `groups` (N,), their own groups do not count."""
         too_far: npt.NDArray[np.bool_] = (self.distances(described, groups) > self.limits).any(axis=1)
         return too_far
 
@@ -96,22 +96,22 @@ class Likeness:
         return nearest
 
 
-def _thumbnails(grey: npt.NDArray[np.float32]) -> Vectors:
-    side = grey.shape[1]
+def _thumbnails(gray: npt.NDArray[np.float32]) -> Vectors:
+    side = gray.shape[1]
     # Means of as equal parts as the side allows: it need not be a multiple of the thumbnail's.
     edges = np.arange(min(THUMBNAIL_SIDE, side)) * side // min(THUMBNAIL_SIDE, side)
     sizes = np.diff(edges, append=side)
-    sums = np.add.reduceat(np.add.reduceat(grey, edges, axis=1), edges, axis=2)
-    flat = (sums / (sizes[:, None] * sizes)).reshape(len(grey), -1)
+    sums = np.add.reduceat(np.add.reduceat(gray, edges, axis=1), edges, axis=2)
+    flat = (sums / (sizes[:, None] * sizes)).reshape(len(gray), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
     thumbnails: Vectors = (flat / np.maximum(lengths, LEAST_CONTRAST * np.sqrt(flat.shape[1]))).astype(np.float32)
     return thumbnails
 
 
-def _histograms(grey: npt.NDArray[np.float32]) -> Vectors:
-    bins = (grey * (HISTOGRAM_BINS / 256)).astype(np.int64).reshape(len(grey), -1)
-    offsets = np.arange(len(grey))[:, None] * HISTOGRAM_BINS
-    counts = np.bincount((bins + offsets).ravel(), minlength=len(grey) * HISTOGRAM_BINS).reshape(len(grey), HISTOGRAM_BINS)
+def _histograms(gray: npt.NDArray[np.float32]) -> Vectors:
+    bins = (gray * (HISTOGRAM_BINS / 256)).astype(np.int64).reshape(len(gray), -1)
+    offsets = np.arange(len(gray))[:, None] * HISTOGRAM_BINS
+    counts = np.bincount((bins + offsets).ravel(), minlength=len(gray) * HISTOGRAM_BINS).reshape(len(gray), HISTOGRAM_BINS)
     roots: Vectors = np.sqrt(counts / bins.shape[1]).astype(np.float32)
     return roots

@@ -44,12 +44,12 @@ class Grounds:
     predictor: Predictor
     likeness: Likeness
     held_out: HeldOut | None  # one image of a group, and none that is unlike; None where the run is not calibrated
-    trustworthy: bool  # whether no copies of held-out images can have been learnt from
+    trustworthy: bool  # whether no copies of held-out images can have been learned from
     source: str | None  # of the held-out images; None where the run is not calibrated
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
-        """Describe what the run learnt from, and read its held-out images; the test part has no share in either.
+        """Describe what the run learned from, and read its held-out images; the test part has no share in either.
 
         Raises FewscanError where the run is unfinished or damaged.
         """
@@ -81,7 +81,7 @@ class Grounds:
         inclusion, including = _inclusion(self.held_out, coverage)
         reasons = [accepting, including]
         if not self.trustworthy:
-            reasons.append("protocol study: copies of the held-out images may have been learnt from, so neither promise holds")
+            reasons.append("protocol study: copies of the held-out images may have been learned from, so neither promise holds")
         return DecisionRule(self.predictor, self.likeness, threshold, inclusion, tuple(reasons))
 
 
@@ -96,7 +96,7 @@ class DecisionRule:
     reasons: tuple[str, ...]
 
     def decide(self, pixels: npt.NDArray[np.uint8], groups: Rows | None = None) -> Decided:
-        """Decide on scans (N, C, S, S) uint8; `groups` (N,), where the run has learnt from them, are theirs in its dataset."""
+        """Decide on scans (N, C, S, S) uint8; `groups` (N,), where the run has learned from them, are theirs in its dataset."""
         predicted = self.predictor.predict(pixels)
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)

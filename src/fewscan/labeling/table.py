@@ -1,4 +1,4 @@
-"""The table of labels, part by part: what was labelled before a stop or a kill is kept, and the whole appears at once."""
+"""The table of labels, part by part: what was labeled before a stop or a kill is kept, and the whole appears at once."""
 
 import csv
 import fcntl

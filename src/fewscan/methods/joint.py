@@ -20,7 +20,7 @@ class JointSettings(MethodSettings):
 
 
 class Joint(Method):
-    """NT-Xent on all images plus cross-entropy on the labelled ones, both teaching the encoder.
+    """NT-Xent on all images plus cross-entropy on the labeled ones, both teaching the encoder.
 
     Source: doi 10.17798/bitlisfen.1558069, section 2.2.4 and figure 6.
     """

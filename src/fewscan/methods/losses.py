@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def nt_xent(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
-    """Return the normalised-temperature cross-entropy of SimCLR, a scalar >= 0.
+    """Return the normalized-temperature cross-entropy of SimCLR, a scalar >= 0.
 
     z0, z1: (B, P), the projections of two views of the same B images. For every one of the 2B views i with its partner j:
     -log exp(sim(i, j) / t) / sum over k != i of exp(sim(i, k) / t), sim being the cosine; the mean over all i.
@@ -23,7 +23,7 @@ def nt_xent(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
 def barlow_twins(z0: Tensor, z1: Tensor, redundancy_weight: float) -> Tensor:
     """Return the redundancy-reduction loss of Barlow Twins, a scalar >= 0.
 
-    z0, z1: (B, P), the projections of two views of the same B images. With every column standardised over its batch and
+    z0, z1: (B, P), the projections of two views of the same B images. With every column standardized over its batch and
     C = z0^T z1 / B, (P, P): sum over i of (1 - C_ii)^2 + redundancy_weight * sum over i != j of C_ij^2. A constant column
     correlates with nothing. Source: Zbontar et al. 2021, "Barlow Twins: self-supervised learning via redundancy reduction",
     equations 1 and 2.
@@ -86,7 +86,7 @@ def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:
 def correlation_accuracy(h0: Tensor, h1: Tensor) -> tuple[Tensor, Tensor]:
     """Return `r_acc`, in [0, 1], and the number of features left out of it because they are constant in a view.
 
-    h0, h1: (B, D) features of two views. Columns are standardised over the batch; C = h0^T h1 / B; the share of features
+    h0, h1: (B, D) features of two views. Columns are standardized over the batch; C = h0^T h1 / B; the share of features
     that correlate most with themselves in the other view, the mean over both directions. NaN where every feature is constant.
     """
     deviation0, mean0 = torch.std_mean(h0.float(), dim=0, correction=0)

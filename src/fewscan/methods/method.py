@@ -33,7 +33,7 @@ class Method(nn.Module):
     settings_type: ClassVar[type[MethodSettings]]
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
-    uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabelled images
+    uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabeled images
     guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views
 
     def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
@@ -54,7 +54,7 @@ class Method(nn.Module):
         return views, labels
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
-        """Return named scalar losses; their sum is minimised.
+        """Return named scalar losses; their sum is minimized.
 
         view0, view1: outputs for two views of the same B images; the same object twice unless `two_views`.
         targets: as `mixed` returned them: labels (B,) int64, -1 for an image without one, unless a method makes its own.

@@ -1,4 +1,4 @@
-"""MixMatch: averaged network and neighbours guess the unknown labels, all is learnt mixed in pairs (Berthelot et al. 2019)."""
+"""MixMatch: averaged network and neighbors guess the unknown labels, all is learned mixed in pairs (Berthelot et al. 2019)."""
 
 from typing import Literal, Self
 
@@ -23,11 +23,11 @@ class MixMatchSettings(MethodSettings):
     sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
     mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
     unlabeled_weight: float = pydantic.Field(default=1.0, ge=0)
-    # How much of a guess is what its nearest neighbours among earlier images say; 0 for none.
+    # How much of a guess is what its nearest neighbors among earlier images say; 0 for none.
     neighbor_share: float = pydantic.Field(default=0.5, ge=0, le=1)
     neighbors: int = pydantic.Field(default=10, ge=1)
     neighbor_temperature: float = pydantic.Field(default=0.1, gt=0)  # of the softmax over their cosine similarities
-    queue_size: int = pydantic.Field(default=8192, ge=1)  # earlier images that neighbours are sought among
+    queue_size: int = pydantic.Field(default=8192, ge=1)  # earlier images that neighbors are sought among
     # Steps over which both weights grow from nothing: first guesses and first features are worth little.
     ramp_steps: int = pydantic.Field(default=300, ge=1)
 
@@ -41,19 +41,19 @@ class MixMatchSettings(MethodSettings):
 
 
 class MixMatch(Method):
-    """Cross-entropy on labelled and unlabelled images, each mixed with another one of the batch, and so their targets.
+    """Cross-entropy on labeled and unlabeled images, each mixed with another one of the batch, and so their targets.
 
-    An unlabelled image's target is what the averaged network says of a weak view, moved so that on average classes are guessed
-    as often as they are labelled (distribution alignment), mixed with what is known or guessed of its nearest neighbours among
-    the images of earlier steps, then sharpened. Neighbouring slices of a patient lie close to each other before the classifier
+    An unlabeled image's target is what the averaged network says of a weak view, moved so that on average classes are guessed
+    as often as they are labeled (distribution alignment), mixed with what is known or guessed of its nearest neighbors among
+    the images of earlier steps, then sharpened. Neighboring slices of a patient lie close to each other before the classifier
     calls them alike, and labels spread along them. Source: Berthelot et al. 2019, "MixMatch: a holistic approach to
     semi-supervised learning", with the alignment of Berthelot et al. 2020, "ReMixMatch", and cross-entropy for guesses, too;
-    the teacher is averaged as in Tarvainen and Valpola 2017, "Mean teachers are better role models"; neighbours as in Li et al.
+    the teacher is averaged as in Tarvainen and Valpola 2017, "Mean teachers are better role models"; neighbors as in Li et al.
     2021, "CoMatch: semi-supervised learning with contrastive graph regularization", equation 5, but found by features h.
     """
 
     name = "mixmatch"
-    summary = "averaged network and nearest neighbours guess unlabelled scans' classes; all images are learnt mixed in pairs"
+    summary = "averaged network and nearest neighbors guess unlabeled scans' classes; all images are learned mixed in pairs"
     settings_type = MixMatchSettings
     two_views = False
     uses_unlabeled = True
@@ -73,18 +73,18 @@ class MixMatch(Method):
         self.register_buffer("guessed_shares", torch.full_like(class_shares, 1 / len(class_shares)))
         self.register_buffer("guess_counts", torch.zeros_like(class_shares))
         self.register_buffer("queue_features", torch.zeros(settings.queue_size, feature_dim))
-        # An empty place that is taken for a neighbour, since too few others are there, says nothing.
+        # An empty place that is taken for a neighbor, since too few others are there, says nothing.
         self.register_buffer("queue_targets", class_shares.repeat(settings.queue_size, 1))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def mixed(self, views: Tensor, labels: Tensor, averaged: Outputs | None) -> tuple[Tensor, Tensor]:
-        """Return mixed images (B, C, S, S) and their targets (B, K + 1): class shares, then whether the image was labelled."""
+        """Return mixed images (B, C, S, S) and their targets (B, K + 1): class shares, then whether the image was labeled."""
         assert averaged is not None
         self.steps += 1
         targets = self._targets(labels, averaged)
         shape = (len(views),)
         drawn = torch.distributions.Beta(*torch.full((2,), self.settings.mixup_alpha, device=views.device)).sample(shape)
-        # At least half of an image is itself, so that a labelled one stays one.
+        # At least half of an image is itself, so that a labeled one stays one.
         weight = torch.maximum(drawn, 1 - drawn)
         partner = torch.randperm(len(views), device=views.device)
         images = torch.lerp(views[partner], views, weight.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
@@ -92,7 +92,7 @@ class MixMatch(Method):
         return images, torch.cat([mixed_targets, (labels >= 0).float().view(-1, 1)], dim=1)
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
-        """Return the cross-entropy of the labelled images, and that of the unlabelled ones with its weight."""
+        """Return the cross-entropy of the labeled images, and that of the unlabeled ones with its weight."""
         labeled = targets[:, -1]
         losses = soft_cross_entropy(view0.logits, targets[:, :-1])
         weight = self.settings.unlabeled_weight * self._ramp
@@ -115,7 +115,7 @@ class MixMatch(Method):
     @torch.no_grad()
     def _targets(self, labels: Tensor, averaged: Outputs) -> Tensor:
         """Return targets (B, K), and take the images into queue and running shares."""
-        # Masked, not indexed: the number of labelled images would have to be waited for on a GPU.
+        # Masked, not indexed: the number of labeled images would have to be waited for on a GPU.
         labeled = (labels >= 0).unsqueeze(1)
         known = F.one_hot(labels.clamp(min=0), len(self.labeled_shares)).float()
         guesses = self._aligned(averaged.logits.float().softmax(dim=1), ~labeled)
@@ -145,7 +145,7 @@ class MixMatch(Method):
         self.queue_targets = torch.cat([targets, self.queue_targets])[: self.settings.queue_size]
 
     def _votes(self, features: Tensor) -> Tensor:
-        """Return the targets (B, K) of the nearest neighbours in the queue of features (B, D), nearer ones weighing more."""
+        """Return the targets (B, K) of the nearest neighbors in the queue of features (B, D), nearer ones weighing more."""
         taken = self.queue_features.any(dim=1)
         # Features are nowhere negative: all are alike unless their common part is taken away.
         mean = self.queue_features.sum(dim=0) / taken.sum().clamp(min=1)

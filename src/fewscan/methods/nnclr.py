@@ -1,4 +1,4 @@
-"""NNCLR: SimCLR, with the nearest neighbour from a queue of earlier projections in a view's place (Dwibedi et al. 2021)."""
+"""NNCLR: SimCLR, with the nearest neighbor from a queue of earlier projections in a view's place (Dwibedi et al. 2021)."""
 
 from typing import Literal
 
@@ -24,7 +24,7 @@ class NNCLR(Method):
     """The encoder learns from all images without labels; a linear probe on its detached features learns the classes.
 
     The support queue holds the latest projections of first views, newest first, as unit vectors. It begins empty, not random as
-    in the paper: where all projections are still alike they share one random neighbour, and training collapses onto it.
+    in the paper: where all projections are still alike they share one random neighbor, and training collapses onto it.
     """
 
     name = "nnclr"
@@ -42,7 +42,7 @@ class NNCLR(Method):
         self.register_buffer("queue", torch.zeros(settings.queue_size, projection_dim))
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
-        """Return the neighbours' contrastive loss and the probe's cross-entropy, and take view0.z into the queue."""
+        """Return the neighbors' contrastive loss and the probe's cross-entropy, and take view0.z into the queue."""
         loss = nnclr(view0.z, view1.z, self.queue, self.settings.temperature)
         latest = torch.cat([F.normalize(view0.z.detach().float(), dim=1), self.queue])
         # A new tensor, since the loss's backward pass still reads the old one.

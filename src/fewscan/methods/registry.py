@@ -12,7 +12,7 @@ from fewscan.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
 
-# What `fewscan train` takes where scans are unlabelled, unless told otherwise; docs/search.md says why.
+# What `fewscan train` takes where scans are unlabeled, unless told otherwise; docs/search.md says why.
 DEFAULT_METHOD = MixMatch.name
 
 

@@ -1,4 +1,4 @@
-"""The baseline that every other method must beat: cross-entropy on the labelled images alone."""
+"""The baseline that every other method must beat: cross-entropy on the labeled images alone."""
 
 from typing import Literal
 
@@ -17,10 +17,10 @@ class SupervisedSettings(MethodSettings):
 
 
 class Supervised(Method):
-    """Encoder and classifier learn from the labelled images; the unlabelled ones are not looked at."""
+    """Encoder and classifier learn from the labeled images; the unlabeled ones are not looked at."""
 
     name = "supervised"
-    summary = "cross-entropy on the labelled images alone: the baseline"
+    summary = "cross-entropy on the labeled images alone: the baseline"
     settings_type = SupervisedSettings
     two_views = False
     uses_unlabeled = False
@@ -28,5 +28,5 @@ class Supervised(Method):
     settings: SupervisedSettings
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
-        """Return the cross-entropy of the labelled images."""
+        """Return the cross-entropy of the labeled images."""
         return {"cross_entropy": labeled_cross_entropy(view0.logits, targets, self.settings.label_smoothing)}

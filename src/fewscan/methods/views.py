@@ -1,6 +1,6 @@
 """Random views of a batch of scans: sample every image's parameters first, then apply them to the whole batch at once.
 
-Two policies. `study`: a horizontal flip, nothing else. `scan`: what a grey MRI slice may look like from another scanner or
+Two policies. `study`: a horizontal flip, nothing else. `scan`: what a gray MRI slice may look like from another scanner or
 another crop: one geometric resampling (crop, aspect, flip, rotation), then blur, gamma, contrast, brightness and noise.
 """
 
@@ -24,7 +24,7 @@ class ViewSettings(Settings):
     minimum_crop: float = 0.7  # side of the smallest crop, as a share of the image's side
     maximum_aspect: float = 1.15  # largest stretch of one axis against the other
     maximum_rotation_degrees: float = 15.0
-    maximum_shift: float = 0.1  # of the crop's centre beyond what keeps it inside, as a share of the side
+    maximum_shift: float = 0.1  # of the crop's center beyond what keeps it inside, as a share of the side
     contrast: float = 0.4  # factor drawn from [1 - contrast, 1 + contrast]
     brightness: float = 0.2  # added, drawn from [-brightness, brightness]
     log_gamma: float = 0.5  # exponent drawn from exp([-log_gamma, log_gamma])
@@ -33,7 +33,7 @@ class ViewSettings(Settings):
     maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
 
     def weak(self) -> "ViewSettings":
-        """Return the policy with half of every range, without blur and noise: an image that is still easy to recognise."""
+        """Return the policy with half of every range, without blur and noise: an image that is still easy to recognize."""
         halved = ("maximum_rotation_degrees", "maximum_shift", "contrast", "brightness", "log_gamma")
         return self.model_copy(
             update={name: getattr(self, name) / 2 for name in halved}
@@ -83,7 +83,7 @@ def sample_views(settings: ViewSettings, count: int, image_size_px: int, generat
     crop = uniform(settings.minimum_crop, 1.0)
     stretch = uniform(-1, 1).mul(0.5 * math.log(settings.maximum_aspect)).exp()
     angle = uniform(-1, 1) * math.radians(settings.maximum_rotation_degrees)
-    # A crop of side c may sit anywhere inside the image: its centre keeps within 1 - c of the middle.
+    # A crop of side c may sit anywhere inside the image: its center keeps within 1 - c of the middle.
     reach = 1 - crop + settings.maximum_shift
     shift_x, shift_y = uniform(-1, 1) * reach, uniform(-1, 1) * reach
     scale_x, scale_y = crop * stretch * torch.where(flip, -1.0, 1.0), crop / stretch

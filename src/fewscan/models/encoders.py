@@ -82,7 +82,7 @@ class StudyCNN(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut (He et al. 2016, "Deep residual learning", figure 2), batch-normalised."""
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, "Deep residual learning", figure 2), batch-normalized."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -102,9 +102,9 @@ class ResidualBlock(nn.Module):
 
 
 class ResNetSmall(nn.Module):
-    """A small residual network for grey scans: every image standardised, a strided stem, four stages of one block each.
+    """A small residual network for gray scans: every image standardized, a strided stem, four stages of one block each.
 
-    Standardising each image by its own mean and deviation makes the features indifferent to a scanner's brightness and
+    Standardizing each image by its own mean and deviation makes the features indifferent to a scanner's brightness and
     contrast, and needs no statistics of the data set.
     """
 

@@ -42,7 +42,7 @@ class Network(nn.Module):
 def initialize_as_keras(module: nn.Module) -> None:
     """Give a convolution or dense layer Keras' first weights, which the study's network had: Glorot-uniform, biases zero.
 
-    PyTorch's own are so small that what twelve layers without normalisation put out is nearly the same for every image: the
+    PyTorch's own are so small that what twelve layers without normalization put out is nearly the same for every image: the
     biases' sum. Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks",
     equation 16.
     """

@@ -15,11 +15,11 @@ UNFIT = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDi
 
 
 class TimmEncoder(nn.Module):
-    """A model of timm without its classifier: every image standardised, then its pooled features.
+    """A model of timm without its classifier: every image standardized, then its pooled features.
 
-    timm's weights expect colour images whose channels have mean 0 and deviation 1 over their data set. Standardising each scan
-    by itself puts it on that scale, whatever its scanner, and needs no statistics of ours. For grey scans timm sums the first
-    layer's weights over the colours: what it would compute were the scan in all three channels.
+    timm's weights expect color images whose channels have mean 0 and deviation 1 over their data set. Standardizing each scan
+    by itself puts it on that scale, whatever its scanner, and needs no statistics of ours. For gray scans timm sums the first
+    layer's weights over the colors: what it would compute were the scan in all three channels.
     """
 
     def __init__(self, name: str, channels: int, image_size_px: int, *, pretrained: bool) -> None:

@@ -12,7 +12,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.reporting.figures import scan_picture
 from fewscan.reporting.rendering import render
 
-# As many grey pictures of 96 px keep the page under 5 MB; of larger or coloured ones there are fewer pairs.
+# As many gray pictures of 96 px keep the page under 5 MB; of larger or colored ones there are fewer pairs.
 PICTURES = 340
 PICTURE_PX = 96
 LARGEST_PICTURE_PX = 128

@@ -100,8 +100,8 @@ def _data(dataset: Dataset) -> tuple[Item, ...]:
             "how the data were divided, and at which level",
             "12a",
             "20, 21",
-            f"protocol {split.protocol}, seed {split.seed}: {split.labeled:,} labelled, {split.validation:,} validation, "
-            f"{split.unlabeled:,} unlabelled, {split.test:,} test; "
+            f"protocol {split.protocol}, seed {split.seed}: {split.labeled:,} labeled, {split.validation:,} validation, "
+            f"{split.unlabeled:,} unlabeled, {split.test:,} test; "
             + (
                 "copies and patients never cross"
                 if split.protocol == "leakfree"
@@ -227,7 +227,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "quality of input when used",
             "27a",
             "",
-            "scans that are unlike those learnt from are called so by fewscan label",
+            "scans that are unlike those learned from are called so by fewscan label",
             "what happens to them",
         ),
     )

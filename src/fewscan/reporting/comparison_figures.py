@@ -94,7 +94,7 @@ def write_figures(results: Results, folder: Path) -> list[Path]:
 def draw_figures(results: Results) -> dict[str, Figure]:
     """Draw figures 2, 7, 8 (in two parts) and 9 of the study from a comparison's runs; keys are FILES.
 
-    A method that was not run is named as such. Of the scans, pixels are shown; of the unlabelled ones no class.
+    A method that was not run is named as such. Of the scans, pixels are shown; of the unlabeled ones no class.
     """
     drawn = (
         _samples(results),
@@ -140,7 +140,7 @@ def _footer(results: Results) -> list[str]:
 
 
 def _samples(results: Results) -> Figure:
-    """Draw labelled images by class, and unlabelled ones in random order, of the first protocol's split."""
+    """Draw labeled images by class, and unlabeled ones in random order, of the first protocol's split."""
     protocol = results.comparison.plan.protocols[0]
     dataset = results.comparison.dataset(protocol)
     random = np.random.default_rng(0)
@@ -154,13 +154,13 @@ def _samples(results: Results) -> Figure:
     ]
     figure, content = new_figure(sum(heights), footer)
     above, below = content.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-    _head(above, f"Labelled images (of {len(labeled):,})")
+    _head(above, f"Labeled images (of {len(labeled):,})")
     grid = above.subplots(len(dataset.classes), 1, squeeze=False)
     for axes, (number, name) in zip(grid[:, 0], enumerate(dataset.classes), strict=True):
         axes.set_title(name, loc="left")
         of_class = labeled[dataset.labels[labeled] == number]
         _show(axes, dataset, random.permutation(of_class)[:SAMPLES_A_ROW])
-    _head(below, f"Unlabelled images (of {len(unlabeled):,})")
+    _head(below, f"Unlabeled images (of {len(unlabeled):,})")
     # In the order of rows, which mostly are sorted by class, the classes would show.
     _show(below.subplots(), dataset, random.permutation(unlabeled)[: SAMPLES_A_ROW * UNLABELED_ROWS])
     return figure
@@ -273,7 +273,7 @@ def _legend_outside(part: SubFigure) -> None:
 def _accuracies_together(results: Results) -> Figure:
     """Draw the accuracies of all methods: on training images over epochs, on test images at the end."""
     figure, content = _methods_together(results, _compare_accuracies)
-    training = Line2D([], [], color=INK["light"], marker="o", markersize=5, label="p_acc (labelled training images)")
+    training = Line2D([], [], color=INK["light"], marker="o", markersize=5, label="p_acc (labeled training images)")
     test = _test_marker("val_p_acc (sealed test part, after the last epoch)")
     content.legend(handles=[training, test], loc="outside lower center", ncols=2, frameon=False, labelcolor=INK["light"])
     return figure

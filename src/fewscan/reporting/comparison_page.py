@@ -38,8 +38,8 @@ SCORE_TITLES = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC, macro",
     "calibration_error": "calibration error (ECE)",
-    "similarity_accuracy": "similarity read-out: accuracy of soft nearest labelled neighbours, by projections z",
-    "nearest_neighbor_accuracy": "accuracy of the nearest labelled neighbour, by features h",
+    "similarity_accuracy": "similarity read-out: accuracy of soft nearest labeled neighbors, by projections z",
+    "nearest_neighbor_accuracy": "accuracy of the nearest labeled neighbor, by features h",
 }
 
 
@@ -53,8 +53,8 @@ class FigureText:
 
 FIGURES = {
     "figure2": FigureText(
-        "Figure 2. Samples of the scans that training sees: labelled ones by class, and unlabelled ones.",
-        "Rows of brain scans: some of each labelled class, and some without a label",
+        "Figure 2. Samples of the scans that training sees: labeled ones by class, and unlabeled ones.",
+        "Rows of brain scans: some of each labeled class, and some without a label",
     ),
     "figure7": FigureText(
         "Figure 7. SimCLR beside the proposed model (joint): accuracies and losses over epochs.",

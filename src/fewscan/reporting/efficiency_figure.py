@@ -19,7 +19,7 @@ FIGURE_FILE = "label_efficiency.png"
 
 SCORE_TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC, macro"}
 
-# Curves of neighbouring methods are set apart by this share of the axis, so that no bar hides another.
+# Curves of neighboring methods are set apart by this share of the axis, so that no bar hides another.
 APART = 0.012
 MARGIN = 0.08
 # Budgets that lie closer on the axis than this share of it have their numbers upright, so that they do not run together.

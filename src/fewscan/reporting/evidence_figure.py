@@ -1,4 +1,4 @@
-"""A scan, what speaks for its class in it, and the labelled scans that look most alike, as one picture."""
+"""A scan, what speaks for its class in it, and the labeled scans that look most alike, as one picture."""
 
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ LOOK: dict[Any, float | str | bool] = {
     "text.parse_math": False,
 }
 
-# From dark blue through grey to yellow, its lightness growing evenly: the colour-blind read it, and so does who prints in grey.
+# From dark blue through gray to yellow, its lightness growing evenly: the color-blind read it, and so does who prints in gray.
 COLORS = mpl.colormaps["cividis"]
-# Between these greys the scan stands under a map, so that both its dark and its light show.
-SCAN_GREYS = (0.12, 0.85)
+# Between these grays the scan stands under a map, so that both its dark and its light show.
+SCAN_GRAYS = (0.12, 0.85)
 STRONGEST_OPACITY = 0.85
 # A line is drawn where a map has this share of its strongest value for the class.
 OUTLINED_SHARE = 0.5
@@ -50,7 +50,7 @@ def write_figure(evidence: Evidence, out: Path) -> None:
 
 
 def draw_evidence(evidence: Evidence) -> Figure:
-    """Draw the scan, the same under its heat map, the probabilities, and below the nearest labelled scans.
+    """Draw the scan, the same under its heat map, the probabilities, and below the nearest labeled scans.
 
     Scans are named by their row numbers; no file and no patient is.
     """
@@ -71,7 +71,7 @@ def draw_evidence(evidence: Evidence) -> Figure:
         )
         _draw_probabilities(bars, evidence)
         below.suptitle(
-            "labelled scans that look most alike to the network (distance: 1 - cosine similarity of features)",
+            "labeled scans that look most alike to the network (distance: 1 - cosine similarity of features)",
             fontsize=FONT_SIZE,
         )
         for axes, neighbor in zip(below.subplots(1, NEIGHBORS), [*evidence.neighbors, *[None] * NEIGHBORS], strict=False):
@@ -103,13 +103,13 @@ def _rgb(pixels: Pixels) -> npt.NDArray[np.float64]:
 
 
 def _overlaid(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.float64]:
-    """Return (S, S, 3) in [0, 1]: the scan in grey, under colours that grow denser with how much a place says."""
-    dark, light = SCAN_GREYS
-    grey = dark + (light - dark) * _rgb(pixels).mean(axis=2, keepdims=True)
+    """Return (S, S, 3) in [0, 1]: the scan in gray, under colors that grow denser with how much a place says."""
+    dark, light = SCAN_GRAYS
+    gray = dark + (light - dark) * _rgb(pixels).mean(axis=2, keepdims=True)
     strength = heat_map / _strength(heat_map)
     colors = COLORS((1 + strength) / 2)[..., :3]
     opacity = STRONGEST_OPACITY * np.abs(strength)[..., np.newaxis]
-    return np.asarray((1 - opacity) * grey + opacity * colors)
+    return np.asarray((1 - opacity) * gray + opacity * colors)
 
 
 def _strength(heat_map: HeatMap) -> float:
@@ -124,7 +124,7 @@ def _show(axes: Axes, picture: npt.NDArray[np.float64], title: str) -> None:
 
 
 def _outline(axes: Axes, heat_map: HeatMap) -> None:
-    """Draw a line around the places that say half as much as the strongest one: what a reader in grey looks for."""
+    """Draw a line around the places that say half as much as the strongest one: what a reader in gray looks for."""
     if heat_map.max() > 0:
         for color, width in (("#000000", 2.8), ("#ffffff", 1.4)):
             axes.contour(heat_map, levels=[OUTLINED_SHARE * heat_map.max()], colors=color, linewidths=width)

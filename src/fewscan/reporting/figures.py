@@ -23,7 +23,7 @@ LARGEST_SCAN_PX = 224
 ACCURACIES: dict[str, str] = {
     "p_acc": "p_acc",
     "val_p_acc": "val_p_acc (validation part)",
-    "probe_accuracy": "nearest labelled neighbour",
+    "probe_accuracy": "nearest labeled neighbor",
     "c_acc": "c_acc",
     "r_acc": "r_acc",
 }
@@ -34,8 +34,8 @@ SIGNS = {"live_features", "live_projections", "commonest_prediction", "commonest
 PSEUDO_LABELS = {"pseudo_label_commonest", "pseudo_labels_used"}
 NOT_LOSSES = COUNTS | CHANCE | SIGNS | PSEUDO_LABELS | set(ACCURACIES)
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, darker or lighter as the page is; line styles and markers
-# tell the curves apart in grey.
+# Okabe and Ito's colors, which the color-blind can tell apart, darker or lighter as the page is; line styles and markers
+# tell the curves apart in gray.
 COLORS: dict[Theme, tuple[str, ...]] = {
     "light": ("#0072b2", "#d55e00", "#007a5a", "#a8447f", "#000000", "#8a6d00"),
     "dark": ("#56b4e9", "#e69f00", "#2fc79b", "#e59bc6", "#f0e442", "#c9b8ff"),
@@ -58,7 +58,7 @@ class Look(NamedTuple):
 
 
 def numbered_look(number: int, theme: Theme) -> Look:
-    """Return the look of curve `number`; when the colours begin again, other styles and markers come with them."""
+    """Return the look of curve `number`; when the colors begin again, other styles and markers come with them."""
     color = number % len(STYLES)
     shape = (number + number // len(STYLES)) % len(STYLES)
     return Look(COLORS[theme][color], STYLES[shape], MARKERS[shape])

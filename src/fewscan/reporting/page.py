@@ -58,7 +58,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
 
     dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
     dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never file names
-    or patients; of the unlabelled ones it holds no label. Raises FewscanError where `out` exists already or where the run's
+    or patients; of the unlabeled ones it holds no label. Raises FewscanError where `out` exists already or where the run's
     evaluation is damaged.
 
     The heat maps of mistakes are computed on test images, which is noted as an opening by `report`.
@@ -171,7 +171,7 @@ def _labeled_samples(dataset: Dataset) -> dict[str, list[Scan]]:
 
 
 def _budget(dataset: Dataset) -> dict[str, tuple[int, int]]:
-    """Return for every class its images in the labelled and in the validation part."""
+    """Return for every class its images in the labeled and in the validation part."""
     labeled, validation = (
         np.bincount(dataset.labels[dataset.rows(part)], minlength=len(dataset.classes)) for part in ("labeled", "validation")
     )

@@ -12,7 +12,7 @@ LOW_LEARNING_RATE = 0.1
 SMALL_BATCH = 64
 
 LOOK_AT_SCANS = "Look at the sample scans on the run's report: where they are all alike, import them anew."
-LOOK_AT_LABELS = "Look at the labelled scans on the run's report: labels come from folder names or a CSV and may be mixed up."
+LOOK_AT_LABELS = "Look at the labeled scans on the run's report: labels come from folder names or a CSV and may be mixed up."
 MORE_LABELS = "Label more images, of the rarer classes above all."
 
 
@@ -31,7 +31,7 @@ def advice(symptom: str, settings: RunSettings) -> str:
         stronger = ["views=scan"] if settings.views.name == "study" else []
         return _try([_more_epochs(settings), _other_learning_rate(settings), *stronger], LOOK_AT_LABELS, MORE_LABELS)
     return (
-        "Unless the unlabelled images are nearly all of one class: label more images of the others, and set the run beside "
+        "Unless the unlabeled images are nearly all of one class: label more images of the others, and set the run beside "
         "one with --method supervised, which makes no pseudo-labels."
     )
 
@@ -46,7 +46,7 @@ def _against_collapse(settings: RunSettings) -> list[str]:
     if settings.optimizer.warmup_epochs == 0:
         changes.append(f"optimizer.warmup_epochs={OptimizerSettings().warmup_epochs:g}")
     if settings.encoder.name == "study_cnn":
-        changes.append("encoder=resnet_small")  # its batch normalisation keeps features apart
+        changes.append("encoder=resnet_small")  # its batch normalization keeps features apart
     return [*changes, *_for_the_method(settings)]
 
 

@@ -12,7 +12,7 @@ class AveragedNetwork(nn.Module):
     """A copy of a network whose weights follow it slowly: w <- d * w + (1 - d) * new; with decay 0 it is the network itself.
 
     d = min(decay, (1 + n) / (10 + n)) after n updates, so that the first steps do not weigh for ever. Buffers (the running
-    statistics of batch normalisation) are averaged alike; integer ones are copied.
+    statistics of batch normalization) are averaged alike; integer ones are copied.
     Source: Polyak and Juditsky 1992; the warm-up is the one of TensorFlow's ExponentialMovingAverage.
     """
 

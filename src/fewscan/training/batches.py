@@ -17,10 +17,10 @@ class Batch(NamedTuple):
 
 
 def images_per_pass(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> float:
-    """Return how many images a pass of training takes, labelled and unlabelled together.
+    """Return how many images a pass of training takes, labeled and unlabeled together.
 
-    labeled_share: how much of every batch is labelled, in (0, 1); a pass is then one over the unlabelled images. None, or
-    nothing unlabelled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
+    labeled_share: how much of every batch is labeled, in (0, 1); a pass is then one over the unlabeled images. None, or
+    nothing unlabeled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
     """
     if labeled_share is None or not unlabeled:
         return labeled + unlabeled
@@ -33,7 +33,7 @@ def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int, labeled_share
 
 
 def labeled_in_batch(batch_size: int, labeled_share: float) -> int:
-    """Return how many images of a batch are labelled: at least one, and not all."""
+    """Return how many images of a batch are labeled: at least one, and not all."""
     return min(max(1, round(labeled_share * batch_size)), batch_size - 1)
 
 
@@ -51,9 +51,9 @@ def epoch_batches(
 ) -> Iterator[Batch]:
     """Yield the rows of every step of an epoch.
 
-    Each step takes a slice of the unlabelled rows and one of the labelled ones, over which it passes again until every step has
+    Each step takes a slice of the unlabeled rows and one of the labeled ones, over which it passes again until every step has
     its share (see `images_per_pass`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
-    labelled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
+    labeled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
     """
     random = np.random.default_rng((seed, epoch))
     steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share, passes)

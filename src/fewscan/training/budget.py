@@ -12,7 +12,7 @@ from fewscan.training.batches import Rows
 
 
 class LabelBearers:
-    """Which rows bear the label of a labelled row: the row itself, and copies of it."""
+    """Which rows bear the label of a labeled row: the row itself, and copies of it."""
 
     def __init__(self, labeled: Rows, copies: Rows, originals: Rows) -> None:
         """Take `copies` and, at the same places of `originals`, the row of `labeled` that each is a copy of."""
@@ -23,9 +23,9 @@ class LabelBearers:
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
-        """Let the unlabelled copies of an image that the split labels bear its label, where all labels of the set agree.
+        """Let the unlabeled copies of an image that the split labels bear its label, where all labels of the set agree.
 
-        Looks at no label but those of the labelled part.
+        Looks at no label but those of the labeled part.
         """
         manifest = dataset.manifest.assign(row=np.arange(len(dataset.manifest))).dropna(subset="copy_set")
         labeled, unlabeled = (manifest[manifest["split"] == part] for part in ("labeled", "unlabeled"))
@@ -35,12 +35,12 @@ class LabelBearers:
 
     @classmethod
     def alone(cls, labeled: Rows) -> Self:
-        """Let every labelled row bear its own label and nothing else bear any."""
+        """Let every labeled row bear its own label and nothing else bear any."""
         none = np.empty(0, dtype=np.int64)
         return cls(labeled, none, none)
 
     def drawn(self, random: np.random.Generator, rows: Rows) -> Rows:
-        """Return for each of `rows`, which are labelled, one of the rows that bear its label, all equally likely."""
+        """Return for each of `rows`, which are labeled, one of the rows that bear its label, all equally likely."""
         places = np.searchsorted(self._labeled, rows)
         drawn: Rows = self._bearers[self._starts[places] + random.integers(self._counts[places])]
         return drawn

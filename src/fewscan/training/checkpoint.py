@@ -17,7 +17,7 @@ CHECKPOINT_FILE = "state.safetensors"
 
 
 def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
-    """Write modules, optimiser and the number of finished epochs; a kill leaves the old state or the new one, whole.
+    """Write modules, optimizer and the number of finished epochs; a kill leaves the old state or the new one, whole.
 
     Random state is not part of it: everything random in an epoch is drawn from the run's seed and the epoch's number.
     """
@@ -33,7 +33,7 @@ def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module
 
 
 def load_checkpoint(folder: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
-    """Put the saved state into modules and optimiser and return the number of finished epochs.
+    """Put the saved state into modules and optimizer and return the number of finished epochs.
 
     Raises FewscanError where the file is missing, cut short, or from another network.
     """

@@ -39,7 +39,7 @@ def choose(
     changes: Mapping[str, Any] = MappingProxyType({}),
     cuda: bool | None = None,
 ) -> Choice:
-    """Return what to train on so many labelled and unlabelled images.
+    """Return what to train on so many labeled and unlabeled images.
 
     `changes` are the settings that the user lays over the recipe's; `cuda`: whether there is a GPU, by default as it is. Raises
     FewscanError naming a wrong setting.
@@ -58,12 +58,12 @@ def choose(
 
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
     if not unlabeled:
-        return Supervised.name, f"{labeled:,} labels, and no unlabelled scans to learn from besides"
+        return Supervised.name, f"{labeled:,} labels, and no unlabeled scans to learn from besides"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
     images = settings.images_trained(labeled, unlabeled)
     if images < LEAST_IMAGES:
         return Supervised.name, (
-            f"{labeled:,} labels. {DEFAULT_METHOD}, which learns from the {unlabeled:,} unlabelled scans besides, learns late: "
+            f"{labeled:,} labels. {DEFAULT_METHOD}, which learns from the {unlabeled:,} unlabeled scans besides, learns late: "
             f"{images:,} images of training are too few for it, from training_images={LEAST_IMAGES} on it is taken"
         )
-    return DEFAULT_METHOD, f"{labeled:,} labels, and {unlabeled:,} unlabelled scans to learn from besides. {WORTH}"
+    return DEFAULT_METHOD, f"{labeled:,} labels, and {unlabeled:,} unlabeled scans to learn from besides. {WORTH}"

@@ -29,7 +29,7 @@ def add_gradients(
 
     In chunks, pass 1 takes the outputs of all chunks without keeping what a backward pass needs; the method sees them whole,
     once, and says how its losses change with them. Pass 2 takes every chunk again and goes back from there. Every image goes
-    forward twice, and batch normalisation normalises a chunk by the chunk's own statistics; without it the gradients are those
+    forward twice, and batch normalization normalizes a chunk by the chunk's own statistics; without it the gradients are those
     of the whole batch. Source: Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup",
     section 3.2.
     """
@@ -76,7 +76,7 @@ def _separate(outputs: Outputs, images: int) -> tuple[Outputs, Outputs]:
 def _chunk(tensor: Tensor, images: int, number: int, count: int) -> Tensor:
     """Return a chunk of (V * B, ...) as (V, b, ...), without a copy.
 
-    It takes every `count`-th image: labelled images lead a batch, and so every chunk has its share of them.
+    It takes every `count`-th image: labeled images lead a batch, and so every chunk has its share of them.
     """
     return tensor.view(-1, images, *tensor.shape[1:])[:, number::count]
 

@@ -33,7 +33,7 @@ from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import new_symptoms
 from fewscan.training.tally import Tally, spoken, view_accuracies
 
-# Of a method that trains on one view, c_acc and r_acc are taken on this many labelled images: a batch of the study's size.
+# Of a method that trains on one view, c_acc and r_acc are taken on this many labeled images: a batch of the study's size.
 TWO_VIEW_IMAGES = 512
 
 
@@ -63,7 +63,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 
     images = ImageRows(dataset.pixels, fabric.device)
     if len(rows.bearers.copies):
-        say(f"{len(rows.bearers.copies):,} unlabelled scans are copies of labelled ones and are learnt with their labels, too")
+        say(f"{len(rows.bearers.copies):,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
     steps = settings.steps(len(rows.labeled), len(rows.unlabeled))
     checkpoint = run.folder / CHECKPOINT_FOLDER
     if resume:
@@ -96,7 +96,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
                 stepper.zero_grad()
                 losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
-                # Step 3: the optimiser follows the sum of the losses, the averaged weights follow the optimiser.
+                # Step 3: the optimizer follows the sum of the losses, the averaged weights follow the optimizer.
                 stepper.step()
                 averaged.update(network, done)
 
@@ -177,7 +177,7 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ba
 def _two_view_accuracies(
     run: Run, network: Network, images: ImageRows, rows: BudgetRows, epoch: int
 ) -> dict[str, float | None]:
-    """Return c_acc and r_acc of a method that trains on one view: of labelled images seen twice, once training is over."""
+    """Return c_acc and r_acc of a method that trains on one view: of labeled images seen twice, once training is over."""
     batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[:TWO_VIEW_IMAGES]
     h0, h1 = network(random_views(run.settings.views, images[batch], 2, _seed(run.settings.seed, epoch, 0))).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}

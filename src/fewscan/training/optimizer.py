@@ -1,4 +1,4 @@
-"""The optimiser, and the learning rate as a function of the step alone: a resumed run needs no scheduler's state."""
+"""The optimizer, and the learning rate as a function of the step alone: a resumed run needs no scheduler's state."""
 
 import math
 
@@ -9,8 +9,8 @@ from fewscan.training.settings import OptimizerSettings
 
 
 def build_optimizer(settings: OptimizerSettings, module: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of a module's parameters."""
-    # Decay shrinks weights only; biases and batch normalisation have nothing to gain from it.
+    """Return the optimizer of a module's parameters."""
+    # Decay shrinks weights only; biases and batch normalization have nothing to gain from it.
     decayed = [parameter for parameter in module.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]

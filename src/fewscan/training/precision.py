@@ -12,7 +12,7 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 def fastest_precision(device: str) -> Literal["32-true", "bf16-mixed"]:
     """Return `bf16-mixed` where the device ("auto", "cpu", "cuda" or "mps") multiplies bfloat16 in hardware, else `32-true`.
 
-    Weights, losses and the optimiser stay in float32 either way. docs/performance.md holds what was measured.
+    Weights, losses and the optimizer stay in float32 either way. docs/performance.md holds what was measured.
     """
     if device in ("auto", "cuda") and torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""What an epoch is judged by, from the labels of the budget alone: validation, nearest labelled neighbour, signs of faults."""
+"""What an epoch is judged by, from the labels of the budget alone: validation, nearest labeled neighbor, signs of faults."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
     """Return `val_p_acc`, `probe_accuracy`, what guessing would reach in each, and the `signs` of collapse, in [0, 1].
 
     What belongs to the validation part is None where there is none. The probe and the signs look at `probe_images` of the
-    labelled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
+    labeled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
     """
     numbers: dict[str, float | None] = {"val_p_acc": None, "val_chance_limit": None, "probe_accuracy": None}
     if len(rows.validation):
@@ -37,7 +37,7 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
 
 
 def leave_group_out_calls(features: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the label of each image's nearest neighbour from another group, and whether there is one, in all and of its class.
+    """Return the label of each image's nearest neighbor from another group, and whether there is one, in all and of its class.
 
     features: (N, D); labels, groups: (N,) int64. The call (N,) is meaningless where there is none; the others: (N,) bool.
     """

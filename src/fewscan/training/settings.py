@@ -18,7 +18,7 @@ from fewscan.training.precision import fastest_precision
 
 
 class OptimizerSettings(Settings):
-    """Which optimiser, and its learning rate over time."""
+    """Which optimizer, and its learning rate over time."""
 
     name: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = pydantic.Field(default=2e-3, gt=0)
@@ -40,17 +40,17 @@ class RunSettings(Settings):
     training_images: int | None = pydantic.Field(default=None, ge=1)
     epochs: int = pydantic.Field(ge=1)
     passes: int = pydantic.Field(default=1, ge=1)  # over the images in an epoch
-    batch_size: int = pydantic.Field(ge=2)  # images in a step, labelled and unlabelled together, before views
-    # How much of a batch is labelled, for methods that learn from unlabelled images too; None: as the data are.
+    batch_size: int = pydantic.Field(ge=2)  # images in a step, labeled and unlabeled together, before views
+    # How much of a batch is labeled, for methods that learn from unlabeled images too; None: as the data are.
     labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
-    # 0: classes come as they are labelled; 1: equally often; between: n ** (1 - class_balance) of a class with n labels.
+    # 0: classes come as they are labeled; 1: equally often; between: n ** (1 - class_balance) of a class with n labels.
     class_balance: float = pydantic.Field(default=0.0, ge=0, le=1)
-    # Whether unlabelled copies of a labelled image, as the audit found them, are learnt with its label in its stead by turns.
+    # Whether unlabeled copies of a labeled image, as the audit found them, are learned with its label in its stead by turns.
     copies_share_labels: bool = True
     # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
     chunk_size: int | None = pydantic.Field(default=None, ge=2)
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
-    probe_images: int = pydantic.Field(default=512, ge=0)  # labelled images of the nearest-neighbour probe; 0 for none
+    probe_images: int = pydantic.Field(default=512, ge=0)  # labeled images of the nearest-neighbor probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]  # of training; what predicts computes in float32
@@ -102,7 +102,7 @@ class RunSettings(Settings):
         return round(batches * self.batch_size * _cost(method_type(self.method.name)))
 
     def _used(self, unlabeled: int) -> int:
-        """Return how many of the unlabelled images the method learns from: all or none."""
+        """Return how many of the unlabeled images the method learns from: all or none."""
         return unlabeled if method_type(self.method.name).uses_unlabeled else 0
 
     def _with_length(self, labeled: int, unlabeled: int, minimum_epochs: int) -> Self:
@@ -119,9 +119,9 @@ class RunSettings(Settings):
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
         steps = self.steps(labeled, unlabeled)
-        seen = f"{labeled:,} labelled"
+        seen = f"{labeled:,} labeled"
         if method_type(self.method.name).uses_unlabeled:
-            seen += f" and {unlabeled:,} unlabelled"
+            seen += f" and {unlabeled:,} unlabeled"
         return (
             f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {steps} steps, "
             f"{self.batch_size} images a step, of {seen} ones"
@@ -139,8 +139,8 @@ MINIMUM_EPOCHS = 40
 # Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
 USUAL_EPOCHS = 100
 
-# Where neighbours are sought: among the images of one pass, so that of an unlabelled one there is about one look. Were there
-# more, its nearest neighbours would be its own earlier looks. Of many images not all need be there.
+# Where neighbors are sought: among the images of one pass, so that of an unlabeled one there is about one look. Were there
+# more, its nearest neighbors would be its own earlier looks. Of many images not all need be there.
 LEAST_QUEUE = 64
 LARGEST_QUEUE = 8192
 
@@ -149,7 +149,7 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
     if name == "fewscan":
         shared = {"class_balance": 1.0, "training_images": TRAINING_IMAGES}
         if method.guesses:
-            # Half of a batch is drawn from the labelled images, the other half from all.
+            # Half of a batch is drawn from the labeled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
             batch_size = 96
             return {

@@ -1,4 +1,4 @@
-"""Signs of collapse in what a network says of labelled images: pure functions of its outputs, once an epoch."""
+"""Signs of collapse in what a network says of labeled images: pure functions of its outputs, once an epoch."""
 
 import math
 
@@ -21,7 +21,7 @@ LIMIT_DEVIATIONS = 1.645
 
 
 def signs(outputs: Outputs, labels: Tensor) -> dict[str, float | None]:
-    """Return what `training.symptoms` reads an epoch by, of N labelled images as they are; shares and accuracies in [0, 1].
+    """Return what `training.symptoms` reads an epoch by, of N labeled images as they are; shares and accuracies in [0, 1].
 
     outputs: of these images; labels: (N,) int64 >= 0. `live_features`, `live_projections`: share of columns of h and of z
     that live. `commonest_prediction`, `commonest_label`: share of the images that have the commonest call, the commonest

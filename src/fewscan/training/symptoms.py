@@ -16,7 +16,7 @@ Epoch = Mapping[str, Any]
 History = Sequence[Epoch]
 
 # How long a sign must last: this share of the run's epochs, and never fewer than so many. A supervised run on practice scans
-# was at chance on its validation part in eight of its first ten epochs, of forty, and then learnt.
+# was at chance on its validation part in eight of its first ten epochs, of forty, and then learned.
 PATIENCE_SHARE = 0.25
 PATIENCE_EPOCHS = 8
 
@@ -30,7 +30,7 @@ LEAST_LIVE_PROJECTIONS = 0.1
 # Calls are of one class where fewer than this share of what other classes should have is called by any of them.
 LEAST_OTHERS = 0.05
 
-# Pseudo-labels for fewer of the unlabelled images than this are too few to speak of their classes.
+# Pseudo-labels for fewer of the unlabeled images than this are too few to speak of their classes.
 LEAST_PSEUDO_LABELS_USED = 0.05
 
 # A loss stands where its mean has fallen by less than this share since the beginning, or by no more than chance: so many
@@ -110,7 +110,7 @@ def _consequences(name: str, settings: RunSettings) -> set[str]:
 def _constant_features(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_features", LEAST_LIVE_FEATURES)
     return few and (
-        f"the features are the same for every image: {few} of them vary over the labelled images, so that no class can be told "
+        f"the features are the same for every image: {few} of them vary over the labeled images, so that no class can be told "
         "from another"
     )
 
@@ -118,7 +118,7 @@ def _constant_features(history: History, settings: RunSettings) -> str | None:
 def _dead_projections(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_projections", LEAST_LIVE_PROJECTIONS)
     return few and (
-        f"the projection head is dead: {few} of its projections vary over the labelled images, so that nothing is learnt "
+        f"the projection head is dead: {few} of its projections vary over the labeled images, so that nothing is learned "
         "through them"
     )
 
@@ -138,11 +138,11 @@ def _loss_not_falling(history: History, settings: RunSettings) -> str | None:
         if lowest < (1 - CLEAR_FALL) * began and recent > given_back:
             return (
                 f"{name} has risen again: {lowest:.4g} at its lowest, {recent:.4g} over the last {patience} epochs, so that "
-                "what was learnt is being lost"
+                "what was learned is being lost"
             )
         return (
             f"{name} does not fall: {began:.4g} at the beginning, {recent:.4g} over the last {patience} epochs, so that "
-            "nothing is learnt by it"
+            "nothing is learned by it"
         )
     return None
 
@@ -155,23 +155,23 @@ def _one_class(history: History, settings: RunSettings) -> str | None:
     if not _lasts(history, settings, sign):
         return None
     return (
-        f"the classifier calls {_percent(history[-1]['commonest_prediction'])} of the labelled images by one class, where the "
+        f"the classifier calls {_percent(history[-1]['commonest_prediction'])} of the labeled images by one class, where the "
         f"commonest has {_percent(history[-1]['commonest_label'])} of the labels: it does not tell classes apart"
     )
 
 
 def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
-    """Judge by the classifier's labelled images, then by images that it never saw, then by the nearest labelled neighbour."""
+    """Judge by the classifier's labeled images, then by images that it never saw, then by the nearest labeled neighbor."""
     last = history[-1]
     if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "labeled_accuracy", "chance_limit")):
         return (
-            f"the classifier is right on {_percent(last['labeled_accuracy'])} of the labelled images, and guessing reaches "
-            f"{_percent(last['chance_limit'])}: it has learnt nothing"
+            f"the classifier is right on {_percent(last['labeled_accuracy'])} of the labeled images, and guessing reaches "
+            f"{_percent(last['chance_limit'])}: it has learned nothing"
         )
     if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "val_p_acc", "val_chance_limit")):
         return (
             f"the classifier is right on {_percent(last['val_p_acc'])} of the validation images, and guessing reaches "
-            f"{_percent(last['val_chance_limit'])}: what it has learnt does not hold for images that it was not trained on"
+            f"{_percent(last['val_chance_limit'])}: what it has learned does not hold for images that it was not trained on"
         )
 
     def neighbor_sign(numbers: Epoch) -> bool:
@@ -180,7 +180,7 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
 
     if _lasts(history, settings, neighbor_sign):
         return (
-            f"the nearest labelled neighbour is of the right class for {_percent(last['probe_accuracy'])} of the labelled "
+            f"the nearest labeled neighbor is of the right class for {_percent(last['probe_accuracy'])} of the labeled "
             f"images, and guessing reaches {_percent(last['probe_chance_limit'])}: the features say nothing about the classes"
         )
     return None
@@ -235,7 +235,7 @@ def _losses(history: History, settings: RunSettings) -> dict[str, list[float]]:
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """Return the deviation of single epochs, from neighbours' differences: a trend does not count as noise."""
+    """Return the deviation of single epochs, from neighbors' differences: a trend does not count as noise."""
     return math.sqrt(math.fsum((after - before) ** 2 for before, after in pairwise(values)) / (2 * (len(values) - 1)))
 
 

@@ -14,7 +14,7 @@ from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
 RANDOM = np.random.default_rng(0)
-GREY = RANDOM.integers(0, 256, (9, 7), dtype=np.uint8)
+GRAY = RANDOM.integers(0, 256, (9, 7), dtype=np.uint8)
 STACK = RANDOM.integers(0, 4000, (12, 9, 7)).astype(np.uint16)
 
 
@@ -29,21 +29,21 @@ def windowed(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_an_image_of_8_bits_is_kept_and_each_of_a_stack_has_a_window_of_its_own(tmp_path, order):
-    np.save(tmp_path / "a.npy", np.asarray(GREY, order=order))
+    np.save(tmp_path / "a.npy", np.asarray(GRAY, order=order))
     np.save(tmp_path / "b.npy", np.asarray(STACK, order=order))
     scans = listed(tmp_path)
     assert [scan.relative for scan in scans] == ["a.npy", *(f"b.npy#image={number}" for number in range(12))]
     assert [scan.patient for scan in scans] == [None, *["file b.npy"] * 12]
     images = [read_image(scan.path, part=scan.part).pixels for scan in scans]
-    np.testing.assert_array_equal(images[0], GREY)
+    np.testing.assert_array_equal(images[0], GRAY)
     for image, values in zip(images[1:], STACK, strict=True):
         np.testing.assert_array_equal(image, windowed(values))
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_the_arrays_of_an_archive_are_numbered_in_its_order(tmp_path, save):
-    save(tmp_path / "c.npz", one=GREY, more=STACK[:2])
-    save(tmp_path / "d.npz", GREY)
+    save(tmp_path / "c.npz", one=GRAY, more=STACK[:2])
+    save(tmp_path / "d.npz", GRAY)
     scans = listed(tmp_path)
     assert [scan.relative for scan in scans] == [
         "c.npz#array=0",
@@ -84,15 +84,15 @@ def test_pickles_are_never_opened(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (np.zeros(9), "not grey images: an array (9,)"),
-        (np.zeros((2, 3, 4, 5)), "not grey images"),
-        (np.zeros((9, 9, 3), np.uint8), "not grey images: an array (9, 9, 3)"),
+        (np.zeros(9), "not gray images: an array (9,)"),
+        (np.zeros((2, 3, 4, 5)), "not gray images"),
+        (np.zeros((9, 9, 3), np.uint8), "not gray images: an array (9, 9, 3)"),
         (np.zeros((9, 9), complex), "not an image: an array of something else than numbers"),
         (np.zeros((0, 9)), "truncated or damaged"),
         (np.full((9, 9), np.nan), "not finite"),
     ],
 )  # fmt: skip
-def test_what_is_no_grey_image_has_a_reason(tmp_path, values, expected):
+def test_what_is_no_gray_image_has_a_reason(tmp_path, values, expected):
     np.save(tmp_path / "a.npy", values)
     (result,) = read_images(listed(tmp_path), size_px=8, resize="pad", channels=1)
     assert isinstance(result, UnreadableImage)
@@ -136,7 +136,7 @@ def test_a_damaged_member_of_an_archive_is_set_aside(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f2", "f4", "f8"])
-def test_neighbours_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
+def test_neighbors_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
     limits = np.finfo(dtype) if dtype.startswith("f") else np.iinfo(dtype)
     shares = np.linspace(0.5, 1, 900).reshape(30, 30)
     shares[0, 0] = -1
@@ -153,7 +153,7 @@ def test_neighbours_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     np.save(tmp_path / "a.npy", STACK[:2])
-    np.savez(tmp_path / "b.npz", GREY, STACK[:2])
+    np.savez(tmp_path / "b.npz", GRAY, STACK[:2])
     path = tmp_path / data.draw(st.sampled_from(["a.npy", "b.npz"]))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(0, 4))):

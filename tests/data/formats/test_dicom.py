@@ -39,7 +39,7 @@ def saved(dataset: Dataset, path: Path) -> Path:
     return path
 
 
-def grey(values: np.ndarray, **elements: object) -> Dataset:
+def gray(values: np.ndarray, **elements: object) -> Dataset:
     """A secondary capture of 16 bits with these values, (H, W) or (N, H, W), and whatever else is given."""
     dataset = shipped("MR_small.dcm")
     for keyword in ("WindowCenter", "WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue"):
@@ -115,7 +115,7 @@ def test_a_window_is_applied_as_pydicom_applies_it(path):
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 def test_each_function_of_a_window_is_the_standards(tmp_path, function):
-    dataset = grey(RAMP, WindowCenter=900, WindowWidth=701, VOILUTFunction=function, RescaleSlope=0.5, RescaleIntercept=-30)
+    dataset = gray(RAMP, WindowCenter=900, WindowWidth=701, VOILUTFunction=function, RescaleSlope=0.5, RescaleIntercept=-30)
     values = apply_modality_lut(RAMP, dataset)
     shown = apply_voi_lut(np.append(values.ravel(), [-1e5, 1e5]), dataset)
     expected = windowed(shown[:-2], shown[-2], shown[-1]).reshape(RAMP.shape)
@@ -123,33 +123,33 @@ def test_each_function_of_a_window_is_the_standards(tmp_path, function):
 
 
 def test_the_first_of_several_windows_counts_and_one_without_width_does_not(tmp_path):
-    one = read_image(saved(grey(RAMP, WindowCenter=900, WindowWidth=300), tmp_path / "one.dcm"))
-    two = read_image(saved(grey(RAMP, WindowCenter=[900, 50], WindowWidth=[300, 9]), tmp_path / "two.dcm"))
-    none = read_image(saved(grey(RAMP), tmp_path / "none.dcm"))
-    empty = read_image(saved(grey(RAMP, WindowCenter=900, WindowWidth=0), tmp_path / "empty.dcm"))
+    one = read_image(saved(gray(RAMP, WindowCenter=900, WindowWidth=300), tmp_path / "one.dcm"))
+    two = read_image(saved(gray(RAMP, WindowCenter=[900, 50], WindowWidth=[300, 9]), tmp_path / "two.dcm"))
+    none = read_image(saved(gray(RAMP), tmp_path / "none.dcm"))
+    empty = read_image(saved(gray(RAMP, WindowCenter=900, WindowWidth=0), tmp_path / "empty.dcm"))
     np.testing.assert_array_equal(one.pixels, two.pixels)
     np.testing.assert_array_equal(none.pixels, empty.pixels)
     assert (one.pixels != none.pixels).any()
     assert one.pixels_sha256 == none.pixels_sha256
 
 
-@pytest.mark.parametrize(("centre", "width"), [("900", "nan"), ("inf", "300"), ("900", "1e400")])
-def test_a_window_that_is_not_finite_counts_as_none(tmp_path, centre, width):
-    dataset = grey(RAMP)
+@pytest.mark.parametrize(("center", "width"), [("900", "nan"), ("inf", "300"), ("900", "1e400")])
+def test_a_window_that_is_not_finite_counts_as_none(tmp_path, center, width):
+    dataset = gray(RAMP)
     with pydicom.config.disable_value_validation():
-        dataset.add_new("WindowCenter", "DS", centre)
+        dataset.add_new("WindowCenter", "DS", center)
         dataset.add_new("WindowWidth", "DS", width)
         path = saved(dataset, tmp_path / "scan.dcm")
-    np.testing.assert_array_equal(read_image(path).pixels, read_image(saved(grey(RAMP), tmp_path / "none.dcm")).pixels)
+    np.testing.assert_array_equal(read_image(path).pixels, read_image(saved(gray(RAMP), tmp_path / "none.dcm")).pixels)
 
 
 def test_a_window_narrower_than_1_is_exact_as_for_maps_of_small_values(tmp_path):
-    dataset = grey(RAMP, RescaleSlope=1e-6, RescaleIntercept=0, WindowCenter=1e-3, WindowWidth=1e-3)
+    dataset = gray(RAMP, RescaleSlope=1e-6, RescaleIntercept=0, WindowCenter=1e-3, WindowWidth=1e-3)
     assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(RAMP * 1e-6, 0.0005, 0.0015))
 
 
 def test_values_that_are_not_finite_once_rescaled_are_set_aside(tmp_path):
-    dataset = grey(RAMP, RescaleIntercept=0)
+    dataset = gray(RAMP, RescaleIntercept=0)
     with pydicom.config.disable_value_validation():
         dataset.add_new("RescaleSlope", "DS", "nan")
         path = saved(dataset, tmp_path / "scan.dcm")
@@ -158,8 +158,8 @@ def test_values_that_are_not_finite_once_rescaled_are_set_aside(tmp_path):
 
 
 def test_an_empty_rescale_slope_counts_as_absent(tmp_path):
-    dataset = grey(RAMP, RescaleSlope=None, RescaleIntercept=None)
-    plain = read_image(saved(grey(RAMP), tmp_path / "plain.dcm"))
+    dataset = gray(RAMP, RescaleSlope=None, RescaleIntercept=None)
+    plain = read_image(saved(gray(RAMP), tmp_path / "plain.dcm"))
     np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, plain.pixels)
 
 
@@ -175,27 +175,27 @@ def lut(descriptor: list[int], vr: str, data: object) -> Sequence:
                                           ("US", list(range(255, -1, -1)))])  # fmt: skip
 def test_entries_of_8_bits_are_read_packed_two_a_word_or_one(tmp_path, vr, data):
     values = RAMP % 256
-    dataset = grey(values, VOILUTSequence=lut([256, 0, 8], vr, data))
+    dataset = gray(values, VOILUTSequence=lut([256, 0, 8], vr, data))
     np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, 255 - values)
 
 
 def test_a_table_with_fewer_entries_than_it_declares_is_set_aside(tmp_path):
-    dataset = grey(RAMP, VOILUTSequence=lut([2000, 0, 16], "US", list(range(1000))))
+    dataset = gray(RAMP, VOILUTSequence=lut([2000, 0, 16], "US", list(range(1000))))
     with pytest.raises(UnreadableImage, match="a look-up table has fewer entries than it declares"):
         read_image(saved(dataset, tmp_path / "scan.dcm"))
 
 
 def test_a_table_that_begins_at_a_negative_value_written_as_unsigned_is_applied(tmp_path):
     values = RAMP.astype(np.int16) - 1000
-    dataset = grey(values, VOILUTSequence=lut([2000, 2**16 - 1000, 16], "US", [20 * number for number in range(2000)]))
+    dataset = gray(values, VOILUTSequence=lut([2000, 2**16 - 1000, 16], "US", [20 * number for number in range(2000)]))
     assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(RAMP * 20.0, 0, 2**16 - 1))
 
 
 def test_a_table_that_is_not_described_hides_no_window(tmp_path):
-    plain = read_image(saved(grey(RAMP, WindowCenter=900, WindowWidth=300), tmp_path / "plain.dcm"))
+    plain = read_image(saved(gray(RAMP, WindowCenter=900, WindowWidth=300), tmp_path / "plain.dcm"))
     tables = lut([2000, 0, 16], "US", list(range(2000)))
     del tables[0].LUTDescriptor
-    dataset = grey(RAMP, WindowCenter=900, WindowWidth=300, VOILUTSequence=tables)
+    dataset = gray(RAMP, WindowCenter=900, WindowWidth=300, VOILUTSequence=tables)
     np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, plain.pixels)
 
 
@@ -203,7 +203,7 @@ def test_a_voi_lut_goes_before_a_window_and_is_applied_as_pydicom_applies_it(tmp
     item = Dataset()
     item.LUTDescriptor = [1000, 200, 12]
     item.add_new("LUTData", "US", [int(value) for value in np.linspace(4095, 0, 1000) ** 2 / 4095])
-    dataset = grey(RAMP, VOILUTSequence=Sequence([item]), WindowCenter=5, WindowWidth=5)
+    dataset = gray(RAMP, VOILUTSequence=Sequence([item]), WindowCenter=5, WindowWidth=5)
     expected = windowed(apply_voi_lut(RAMP.astype(np.int64), dataset), 0, 4095)
     assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, expected)
 
@@ -212,7 +212,7 @@ def test_a_modality_lut_is_applied(tmp_path):
     item = Dataset()
     item.LUTDescriptor = [2000, 0, 16]
     item.add_new("LUTData", "US", [int(value) for value in (np.arange(2000) * 7919) % 2000])
-    dataset = grey(RAMP, ModalityLUTSequence=Sequence([item]))
+    dataset = gray(RAMP, ModalityLUTSequence=Sequence([item]))
     values = apply_modality_lut(RAMP, dataset)
     expected = windowed(values, *np.percentile(values, (0.1, 99.9)))
     assert close(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, expected)
@@ -221,7 +221,7 @@ def test_a_modality_lut_is_applied(tmp_path):
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16])
 def test_without_a_window_percentiles_are_black_and_white_signed_or_not(tmp_path, dtype):
     values = RAMP.astype(dtype) - dtype(0 if dtype == np.uint16 else 700)
-    dataset = grey(values, BitsStored=12, HighBit=11)
+    dataset = gray(values, BitsStored=12, HighBit=11)
     assert close(
         read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, windowed(values, *np.percentile(values, (0.1, 99.9)))
     )
@@ -234,13 +234,13 @@ def test_8_bits_without_a_window_are_kept():
 
 def test_8_bits_are_kept_where_rescaling_changes_nothing(tmp_path):
     values = (RAMP % 200).astype(np.uint8)
-    dataset = grey(values, BitsAllocated=8, BitsStored=8, HighBit=7, RescaleSlope=1, RescaleIntercept=0)
+    dataset = gray(values, BitsAllocated=8, BitsStored=8, HighBit=7, RescaleSlope=1, RescaleIntercept=0)
     np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm")).pixels, values)
 
 
 def test_monochrome1_is_turned_round(tmp_path):
-    plain = read_image(saved(grey(RAMP), tmp_path / "plain.dcm"))
-    turned = read_image(saved(grey(RAMP, PhotometricInterpretation="MONOCHROME1"), tmp_path / "turned.dcm"))
+    plain = read_image(saved(gray(RAMP), tmp_path / "plain.dcm"))
+    turned = read_image(saved(gray(RAMP, PhotometricInterpretation="MONOCHROME1"), tmp_path / "turned.dcm"))
     np.testing.assert_array_equal(turned.pixels, 255 - plain.pixels)
 
 
@@ -248,7 +248,7 @@ def test_monochrome1_is_turned_round(tmp_path):
 def test_padding_counts_for_no_window_and_is_black(tmp_path, photometric):
     values = RAMP.astype(np.int16)
     values[:, :20] = -3000
-    dataset = grey(values, PhotometricInterpretation=photometric)
+    dataset = gray(values, PhotometricInterpretation=photometric)
     dataset.add_new("PixelPaddingValue", "SS", -3000)
     pixels = read_image(saved(dataset, tmp_path / "scan.dcm")).pixels
     expected = windowed(values[:, 20:], *np.percentile(values[:, 20:], (0.1, 99.9)))
@@ -260,13 +260,13 @@ def test_a_range_of_padding_is_padding_and_nothing_else_is_black(tmp_path):
     values = RAMP + np.uint16(100)
     values[:5] = 7
     values[5:10] = 9
-    dataset = grey(values)
+    dataset = gray(values)
     dataset.add_new("PixelPaddingValue", "US", 9)
     dataset.add_new("PixelPaddingRangeLimit", "US", 7)
     pixels = read_image(saved(dataset, tmp_path / "scan.dcm")).pixels
     assert close(pixels[10:], windowed(values[10:], *np.percentile(values[10:], (0.1, 99.9))))
     assert not pixels[:10].any()
-    all_padding = grey(np.full((9, 9), 5, np.uint16))
+    all_padding = gray(np.full((9, 9), 5, np.uint16))
     all_padding.add_new("PixelPaddingValue", "US", 5)
     assert not read_image(saved(all_padding, tmp_path / "all.dcm")).pixels.any()
 
@@ -275,7 +275,7 @@ def test_a_range_of_padding_is_padding_and_nothing_else_is_black(tmp_path):
 def test_negative_padding_that_is_written_as_unsigned_is_padding(tmp_path, limit):
     values = RAMP.astype(np.int16)
     values[:, :20] = -2000
-    dataset = grey(values)
+    dataset = gray(values)
     dataset.add_new("PixelPaddingValue", "US", 2**16 - 2000)
     dataset.add_new("PixelPaddingRangeLimit", "US", 2**16 + limit)
     pixels = read_image(saved(dataset, tmp_path / "scan.dcm")).pixels
@@ -295,12 +295,12 @@ def test_one_scan_stored_without_loss_in_another_way_is_the_same(name):
 
 @pytest.mark.parametrize("name", ["SC_rgb_rle.dcm", "SC_rgb_dcmtk_+eb+cy+np.dcm", "SC_ybr_full_422_uncompressed.dcm",
                                   "examples_jpeg2k.dcm", "examples_rgb_color.dcm"])  # fmt: skip
-def test_colour_is_what_pydicom_makes_of_it(name):
+def test_color_is_what_pydicom_makes_of_it(name):
     expected = pydicom.pixels.pixel_array(SHIPPED / name)
     np.testing.assert_array_equal(read_image(SHIPPED / name, channels=3).pixels, expected)
 
 
-def test_palettes_and_deep_colour_become_8_bits():
+def test_palettes_and_deep_color_become_8_bits():
     palette = shipped("examples_palette.dcm")
     expected = apply_color_lut(palette.pixel_array, palette) >> 8
     np.testing.assert_array_equal(read_image(SHIPPED / "examples_palette.dcm", channels=3).pixels, expected)
@@ -310,7 +310,7 @@ def test_palettes_and_deep_colour_become_8_bits():
 
 def test_each_frame_is_an_image_of_its_own(tmp_path):
     frames = np.random.default_rng(0).integers(0, 4000, (12, 9, 11)).astype(np.uint16)
-    saved(grey(frames), tmp_path / "in/film.dcm")
+    saved(gray(frames), tmp_path / "in/film.dcm")
     scans = list_scans([Source("in", tmp_path / "in")])
     assert [scan.relative for scan in scans] == [f"film.dcm#frame={number}" for number in range(1, 13)]
     for scan, frame in zip(scans, frames, strict=True):
@@ -363,7 +363,7 @@ def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path
         return holder
 
     frames = np.stack([RAMP, RAMP])
-    dataset = grey(
+    dataset = gray(
         frames,
         SharedFunctionalGroupsSequence=Sequence(
             [group(PixelValueTransformationSequence={"RescaleSlope": 2, "RescaleIntercept": -100, "RescaleType": "US"})]
@@ -387,20 +387,20 @@ def patient_of(path: Path) -> str | None:
 
 
 def test_the_patient_is_the_number_or_else_the_study_or_else_the_series(tmp_path):
-    assert patient_of(saved(grey(RAMP, PatientID=" 77 "), tmp_path / "1.dcm")) == "77"
-    assert patient_of(saved(grey(RAMP, PatientID="77", IssuerOfPatientID="north"), tmp_path / "2.dcm")) == "77"
-    study = grey(RAMP, PatientID="", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
+    assert patient_of(saved(gray(RAMP, PatientID=" 77 "), tmp_path / "1.dcm")) == "77"
+    assert patient_of(saved(gray(RAMP, PatientID="77", IssuerOfPatientID="north"), tmp_path / "2.dcm")) == "77"
+    study = gray(RAMP, PatientID="", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
     assert patient_of(saved(study, tmp_path / "3.dcm")) == "1.2"
-    series = grey(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="1.2.3")
+    series = gray(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="1.2.3")
     assert patient_of(saved(series, tmp_path / "4.dcm")) == "1.2.3"
-    nobody = grey(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
+    nobody = gray(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
     assert patient_of(saved(nobody, tmp_path / "5.dcm")) is None
 
 
 def test_the_frames_of_a_file_without_a_patient_are_one_patients(tmp_path):
     frames = np.stack([RAMP, RAMP])
     for name in ("a.dcm", "b.dcm"):
-        saved(grey(frames, PatientID="", StudyInstanceUID="", SeriesInstanceUID=""), tmp_path / "in" / name)
+        saved(gray(frames, PatientID="", StudyInstanceUID="", SeriesInstanceUID=""), tmp_path / "in" / name)
     patients = [scan.patient for scan in list_scans([Source("in", tmp_path / "in")])]
     assert patients[0] == patients[1] != patients[2] == patients[3]
     assert None not in patients
@@ -424,7 +424,7 @@ def test_dicom_is_told_by_its_content_and_without_a_prefix_by_its_name(tmp_path)
 
 
 def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
-    dataset = grey(RAMP)
+    dataset = gray(RAMP)
     path = saved(dataset, tmp_path / "in/scan.dcm")
     # Too long for its kind of element, which pydicom warns of, quoting it; and more bytes of pixels than there should be.
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The figshare brain-tumour set: files laid out as MATLAB 7.3 lays them out."""
+"""The figshare brain-tumor set: files laid out as MATLAB 7.3 lays them out."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_the_files_own_label_goes_before_its_folder_and_a_csv_before_both(tmp_pa
     for name in ("a", "b"):
         saved(tmp_path / f"in/brainTumorDataPublic_1-766/{name}.mat")
     assert [scan.label for scan in listed(tmp_path / "in")] == ["glioma", "glioma"]
-    assert [scan.label for scan in listed(tmp_path / "in", rename={"glioma": "tumour"})] == ["tumour", "tumour"]
+    assert [scan.label for scan in listed(tmp_path / "in", rename={"glioma": "tumor"})] == ["tumor", "tumor"]
     table = tmp_path / "labels.csv"
     table.write_text("path,label,patient\nin/brainTumorDataPublic_1-766/a.mat,other,p9\n")
     scans = listed(tmp_path / "in", labels=[table])
@@ -76,7 +76,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     assert reasons["cvind.mat"].startswith("not an image: of MATLAB's files only")
     assert reasons["old.mat"].startswith("truncated or damaged: not one whole scan of the figshare set")
     assert reasons["label.mat"].startswith("no known label")
-    assert reasons["volume.mat"].startswith("not an image: cjdata.image is no grey one")
+    assert reasons["volume.mat"].startswith("not an image: cjdata.image is no gray one")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -200,13 +200,13 @@ def volumes() -> dict[str, np.ndarray]:
     endless[1, 1, 1] = np.inf
     return {
         "more than one volume: 3": np.zeros((4, 5, 6, 3), np.int16),
-        "not grey": np.zeros((4, 5, 6), np.complex64),
+        "not gray": np.zeros((4, 5, 6), np.complex64),
         "not finite": endless,
     }
 
 
 @pytest.mark.parametrize("reason", volumes())
-def test_what_is_no_single_grey_volume_is_set_aside(tmp_path, reason):
+def test_what_is_no_single_gray_volume_is_set_aside(tmp_path, reason):
     saved(volumes()[reason], tmp_path / "in/scan.nii")
     (scan,) = listed(tmp_path / "in")
     assert scan.set_aside.startswith(reason)
@@ -233,15 +233,15 @@ def test_slices_come_in_order_and_are_one_patients_and_a_csv_may_name_volume_or_
     assert {scan.patient for scan in scans if scan.path.name == "a.nii.gz"} == {"file a.nii.gz"}
     table = tmp_path / "labels.csv"
     table.write_text("path,label,patient\nin/a.nii.gz,glioma,p1\nin/a.nii.gz#axial=9,no_tumor,p1\nin/a.nii.gz#axial=99,x,p1\n")
-    labelled = list_scans([Source("in", tmp_path / "in")], [table])
-    by_path = {scan.relative: scan for scan in labelled}
+    labeled = list_scans([Source("in", tmp_path / "in")], [table])
+    by_path = {scan.relative: scan for scan in labeled}
     assert by_path["a.nii.gz#axial=8"].label == "glioma"
     assert by_path["a.nii.gz#axial=9"].label == "no_tumor"
-    assert {scan.patient for scan in labelled if scan.path.name == "a.nii.gz"} == {"p1"}
+    assert {scan.patient for scan in labeled if scan.path.name == "a.nii.gz"} == {"p1"}
     assert by_path["b.nii.gz#axial=9"].label is None
     assert by_path["b.nii.gz#axial=9"].patient == "file b.nii.gz"
     assert by_path["a.nii.gz#axial=99"].set_aside.startswith("no such image: ")
-    assert [scan.relative for scan in labelled if scan.set_aside is None] == [scan.relative for scan in scans]
+    assert [scan.relative for scan in labeled if scan.set_aside is None] == [scan.relative for scan in scans]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -249,8 +249,8 @@ def test_a_volume_is_read_once_for_all_its_slices(tmp_path, monkeypatch, workers
     for name in ("a", "b", "c"):
         saved(head(), tmp_path / f"in/{name}.nii")
     opened = []
-    recognise = readers.recognise
-    monkeypatch.setattr(readers, "recognise", lambda path, file: (opened.append(path.name), recognise(path, file))[1])
+    recognize = readers.recognize
+    monkeypatch.setattr(readers, "recognize", lambda path, file: (opened.append(path.name), recognize(path, file))[1])
     scans = listed(tmp_path / "in")
     images = list(read_images(scans, size_px=8, resize="pad", channels=1, workers=workers))
     assert sorted(opened) == ["a.nii", "b.nii", "c.nii"]

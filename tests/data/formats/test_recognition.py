@@ -63,5 +63,5 @@ def test_a_source_of_pictures_needs_no_package_and_opens_no_file(tmp_path, monke
 def test_files_are_told_by_name_or_first_bytes(tmp_path, name, head, expected):
     (tmp_path / name).write_bytes(head)
     with (tmp_path / name).open("rb") as file:
-        assert expected == recognition.recognise(tmp_path / name, file).NAME
+        assert expected == recognition.recognize(tmp_path / name, file).NAME
         assert file.tell() == 0

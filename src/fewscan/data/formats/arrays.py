@@ -1,4 +1,4 @@
-"""Arrays that numpy saved: .npy and .npz, grey, (H, W) or (N, H, W). Nothing is unpickled."""
+"""Arrays that numpy saved: .npy and .npz, gray, (H, W) or (N, H, W). Nothing is unpickled."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from fewscan.data.formats.slices import Slices
 
 NAME = "numpy"
 NEEDS: str | None = None
-# (H, W, 3) and (H, W, 4) are pictures in colour, not H images of 3 or 4 columns.
+# (H, W, 3) and (H, W, 4) are pictures in color, not H images of 3 or 4 columns.
 _MOST_CHANNELS = 4
 
 _ZIP = b"PK\x03\x04"
@@ -42,7 +42,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
     """Name the images: `image=0` the first of an array, `array=0` or `array=0,image=0` among several arrays of a .npz.
 
     Arrays go by their place in the archive and not by their names, which might be a patient's. Raises UnreadableImage for what
-    is not whole, and for arrays that are not grey images.
+    is not whole, and for arrays that are not gray images.
     """
     with damage_named(_DAMAGED):
         if _is_archive(file):
@@ -66,7 +66,7 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
 
 
 def _header(stream: Any) -> _Header:
-    """Return shape, order and type of the array that begins here; raises UnreadableImage where it is no grey image."""
+    """Return shape, order and type of the array that begins here; raises UnreadableImage where it is no gray image."""
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, fortran, dtype = readers[version](stream)
@@ -75,7 +75,7 @@ def _header(stream: Any) -> _Header:
     if dtype.kind not in "biuf":
         raise UnreadableImage("not an image: an array of something else than numbers")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] <= _MOST_CHANNELS):
-        raise UnreadableImage(f"not grey images: an array {shape}; store (H, W) or (N, H, W)")
+        raise UnreadableImage(f"not gray images: an array {shape}; store (H, W) or (N, H, W)")
     if min(shape) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
     require_size(*shape[-2:])

@@ -22,7 +22,7 @@ from fewscan.data.formats.image import (
     damage_named,
     decoded,
     decoded_alone,
-    grey_if_equal,
+    gray_if_equal,
     native,
     numbered,
     positions,
@@ -42,7 +42,7 @@ NEEDS: str | None = "pydicom"
 MAX_INFLATED_BYTES = 256 * 2**20
 
 _OF_INTEREST = ["SOPClassUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "NumberOfFrames"]
-_GREY = ("MONOCHROME1", "MONOCHROME2")
+_GRAY = ("MONOCHROME1", "MONOCHROME2")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # RT Dose, Segmentation and Label Map Segmentation (PS3.4 B.5): pixels that are drawn over a scan.
 _NO_SCANS = ("1.2.840.10008.5.1.4.1.1.481.2", "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -71,10 +71,10 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
     """Yield the frames that `parts` names, as PS3.4 N.2 and PS3.3 C.11 have them shown.
 
-    Grey goes through the modality LUT or rescale slope and intercept, then through the first VOI LUT or window; without one,
+    Gray goes through the modality LUT or rescale slope and intercept, then through the first VOI LUT or window; without one,
     or with a window that has no width or is not finite, unsigned 8-bit values are kept and others mapped linearly,
     WINDOW_PERCENTILES of the frame to 0 and 255. MONOCHROME1 is turned round. Padding counts for no window and becomes black.
-    Palettes and YBR become RGB; of colour with more than 8 bits the upper 8 are kept. Of an enhanced object each frame has its
+    Palettes and YBR become RGB; of color with more than 8 bits the upper 8 are kept. Of an enhanced object each frame has its
     own functional groups.
 
     Raises UnreadableImage for objects that are no scans or have no pixels, and for those that are damaged. Frames that are
@@ -98,9 +98,9 @@ def _decode(dataset: "Dataset", number: int) -> Decoded | UnreadableImage:
     from pydicom.pixels.utils import pixel_array
 
     values = native(pixel_array(dataset, index=number))
-    if dataset.PhotometricInterpretation in _GREY:
+    if dataset.PhotometricInterpretation in _GRAY:
         return decoded(values, partial(_shown, dataset=dataset, number=number))
-    return decoded(_colour(values, dataset), partial(_upper_8_bits, dataset=dataset))
+    return decoded(_color(values, dataset), partial(_upper_8_bits, dataset=dataset))
 
 
 def _require_bounded(file: BufferedReader) -> None:
@@ -170,7 +170,7 @@ def _group(dataset: "Dataset", number: int, keyword: str) -> "Dataset":
 
 
 def _shown(stored: Values, dataset: "Dataset", number: int) -> Pixels:
-    """Map a grey frame's stored values to 8 bits."""
+    """Map a gray frame's stored values to 8 bits."""
     little_endian = bool(dataset.original_encoding[1])
     padding = _padding(stored, dataset)
     values = _transformed(stored, _group(dataset, number, "PixelValueTransformationSequence"), little_endian)
@@ -219,11 +219,11 @@ def _padding(stored: Values, dataset: "Dataset") -> npt.NDArray[np.bool_]:
 
 
 def _window(voi: "Dataset") -> tuple[float, float] | None:
-    """Return the centre and width of the first window, or None where there is none that has a width and is finite."""
-    centre, width = (_first(voi.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
-    if centre is None or width is None or width <= 0 or not math.isfinite(abs(centre) + width):
+    """Return the center and width of the first window, or None where there is none that has a width and is finite."""
+    center, width = (_first(voi.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
+    if center is None or width is None or width <= 0 or not math.isfinite(abs(center) + width):
         return None
-    return centre, width
+    return center, width
 
 
 def _first(value: Any) -> float | None:
@@ -233,17 +233,17 @@ def _first(value: Any) -> float | None:
     return float(several[0]) if several else None
 
 
-def _through_window(values: Values, centre: float, width: float, function: str) -> Pixels:
+def _through_window(values: Values, center: float, width: float, function: str) -> Pixels:
     """Map values through a window: PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT)."""
     if function == "SIGMOID":
         # Beyond these the curve is flat to 8 bits, and exp would overflow.
-        steepness = np.clip(-4 * (values - centre) / width, -50, 50)
+        steepness = np.clip(-4 * (values - center) / width, -50, 50)
         return np.rint(255 / (1 + np.exp(steepness))).astype(np.uint8)
     # Of LINEAR the standard has widths of 1 and more, and of less some scanners make the window of values below 1.
     if function == "LINEAR_EXACT" or width < 1:
-        return windowed(values, centre - width / 2, centre + width / 2)
+        return windowed(values, center - width / 2, center + width / 2)
     half = (width - 1) / 2
-    return windowed(values, centre - 0.5 - half, centre - 0.5 + half)
+    return windowed(values, center - 0.5 - half, center - 0.5 + half)
 
 
 def _table(group: "Dataset", keyword: str) -> "Dataset | None":
@@ -270,14 +270,14 @@ def _looked_up(values: Values, table: "Dataset", little_endian: bool) -> Values:
     return mapped
 
 
-def _colour(values: Values, dataset: "Dataset") -> Values:
+def _color(values: Values, dataset: "Dataset") -> Values:
     from pydicom.pixels.processing import apply_color_lut
 
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, dataset)[..., :3]
     if values.ndim != 3 or values.shape[2] != 3:
-        raise UnreadableImage("not grey and not colour: it has another number of channels")
-    return grey_if_equal(values)
+        raise UnreadableImage("not gray and not color: it has another number of channels")
+    return gray_if_equal(values)
 
 
 def _upper_8_bits(values: Values, dataset: "Dataset") -> Pixels:

@@ -15,7 +15,7 @@ MAX_VOLUME_VALUES = 256_000_000
 MAX_IMAGES = 20_000
 
 # Percentiles of an image's own values that become black and white where they have more than 8 bits. Not its least and
-# greatest: one hot pixel or bright vessel would push all tissue into a few dark greys. Not the range of the type: 12 bits
+# greatest: one hot pixel or bright vessel would push all tissue into a few dark grays. Not the range of the type: 12 bits
 # kept in 16 would be nearly black.
 WINDOW_PERCENTILES = (0.1, 99.9)
 
@@ -125,11 +125,11 @@ def native(values: Values) -> Values:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def grey_if_equal(colour: Values) -> Values:
-    """Return (H, W) where the three channels of (H, W, 3) are equal, else `colour` as it is."""
-    if (colour[..., 0] == colour[..., 1]).all() and (colour[..., 0] == colour[..., 2]).all():
-        return np.ascontiguousarray(colour[..., 0])
-    return colour
+def gray_if_equal(color: Values) -> Values:
+    """Return (H, W) where the three channels of (H, W, 3) are equal, else `color` as it is."""
+    if (color[..., 0] == color[..., 1]).all() and (color[..., 0] == color[..., 2]).all():
+        return np.ascontiguousarray(color[..., 0])
+    return color
 
 
 def to_8_bit(values: Values) -> Pixels:

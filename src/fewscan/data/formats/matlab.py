@@ -1,4 +1,4 @@
-"""The figshare brain-tumour set: one MATLAB 7.3 file a slice, with its patient and its label.
+"""The figshare brain-tumor set: one MATLAB 7.3 file a slice, with its patient and its label.
 
 Jun Cheng, "brain tumor dataset", figshare 1512427: a struct `cjdata` with `PID`, `image`, `label`, `tumorBorder`, `tumorMask`.
 """
@@ -45,7 +45,7 @@ def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded 
         with _struct(file) as struct:
             stored = struct["image"]
             if stored.ndim != 2 or stored.dtype.kind not in "iuf":
-                raise UnreadableImage("not an image: cjdata.image is no grey one")
+                raise UnreadableImage("not an image: cjdata.image is no gray one")
             require_size(*stored.shape)
             # MATLAB stores columns first.
             values = np.ascontiguousarray(native(stored[()]).T)
@@ -59,5 +59,5 @@ def _struct(file: BufferedReader) -> Iterator[Any]:
     reason = "truncated or damaged: not one whole scan of the figshare set, in MATLAB 7.3"
     with damage_named(reason), h5py.File(file, "r") as opened:
         if "cjdata" not in opened:
-            raise UnreadableImage("not an image: of MATLAB's files only those of the figshare brain-tumour set are read")
+            raise UnreadableImage("not an image: of MATLAB's files only those of the figshare brain-tumor set are read")
         yield opened["cjdata"]

@@ -138,7 +138,7 @@ def _require_one_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if any(size > 1 for size in shape[3:]):
         raise UnreadableImage(f"more than one volume: {int(np.prod(shape[3:]))}; split them into a file each")
     if dtype.kind not in "iuf":
-        raise UnreadableImage("not grey: its voxels are colours or complex numbers")
+        raise UnreadableImage("not gray: its voxels are colors or complex numbers")
     if len(shape) < 2 or min(shape) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
     if math.prod(int(size) for size in shape) > MAX_VOLUME_VALUES or max(shape) > MAX_IMAGES:

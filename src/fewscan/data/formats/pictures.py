@@ -18,7 +18,7 @@ from fewscan.data.formats.image import (
     damage_named,
     decoded,
     decoded_alone,
-    grey_if_equal,
+    gray_if_equal,
     native,
     numbered,
     positions,
@@ -48,8 +48,8 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
     """Yield the images that `parts` names.
 
-    8-bit values are kept as they are. Grey of 16 or 32 bits and floats are mapped linearly, WINDOW_PERCENTILES to 0 and 255;
-    of colour with 16 bits a channel the upper 8 are kept. EXIF orientation is honoured, transparency composited onto black,
+    8-bit values are kept as they are. Gray of 16 or 32 bits and floats are mapped linearly, WINDOW_PERCENTILES to 0 and 255;
+    of color with 16 bits a channel the upper 8 are kept. EXIF orientation is honored, transparency composited onto black,
     CMYK converted.
 
     Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels; a bad page of a TIFF
@@ -93,4 +93,4 @@ def _upright(image: PIL.Image.Image, white_is_zero: bool) -> Values:
         image = PIL.Image.alpha_composite(black, image.convert("RGBA"))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
-    return grey_if_equal(np.asarray(image.convert("RGB")))
+    return gray_if_equal(np.asarray(image.convert("RGB")))

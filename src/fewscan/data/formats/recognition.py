@@ -38,7 +38,7 @@ class Format(Protocol):
         """Yield the images of a file that `parts` names, in that order; raises UnreadableImage."""
 
 
-def recognise(path: Path, file: BufferedReader) -> Format:
+def recognize(path: Path, file: BufferedReader) -> Format:
     """Return the format of an opened file, which is left at its beginning; what is of no known kind Pillow may refuse."""
     file.seek(0)
     if holds_one_image(path):
@@ -70,7 +70,7 @@ def holds_one_image(path: Path) -> bool:
 def contents_of(path: Path, slices: Slices) -> Contents:
     """Say which images a file holds, and what it says of patient and label; raises UnreadableImage."""
     with opened(path) as file:
-        return recognise(path, file).contents(file, slices)
+        return recognize(path, file).contents(file, slices)
 
 
 def require_packages(paths: Sequence[Path]) -> None:
@@ -86,7 +86,7 @@ def _formats(paths: Sequence[Path]) -> Iterator[Format]:
     for path in paths:
         # Why a file cannot be opened is said when it is looked into.
         with suppress(UnreadableImage), opened(path) as file:
-            yield recognise(path, file)
+            yield recognize(path, file)
 
 
 def _installed(package: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Practice scans: slices of made-up heads, drawn from a seed, with tumours whose place is known.
+"""Practice scans: slices of made-up heads, drawn from a seed, with tumors whose place is known.
 
 They look like magnetic resonance images to a person and ask a classifier the same question (what is there, and where), but the
 anatomy in them is nobody's, and no score on them says anything about real scans.

@@ -17,7 +17,7 @@ class Outline:
 
     head: Field  # the shape within the skin
     cavity: Field  # the shape within the skull
-    centre: Point  # of the brain
+    center: Point  # of the brain
     sella: Point  # the pit in the skull base that holds the pituitary gland
 
 
@@ -30,10 +30,10 @@ class Plane:
     paint_brain: Callable[[Canvas, Outline], None]
 
 
-def skull_vault(canvas: Canvas, centre: Point, half_width: float, half_height: float) -> Field:
+def skull_vault(canvas: Canvas, center: Point, half_width: float, half_height: float) -> Field:
     """Return the shape of a head above the ears, lumpy in its own way."""
-    vault = canvas.ellipse(centre, canvas.about(half_width, 0.06), canvas.about(half_height, 0.05))
-    angle = canvas.angle(centre)
+    vault = canvas.ellipse(center, canvas.about(half_width, 0.06), canvas.about(half_height, 0.05))
+    angle = canvas.angle(center)
     for order in (2, 3, 4, 5):
         vault -= canvas.rng.normal(0, 0.026 / order) * np.cos(order * angle + canvas.rng.uniform(0, 2 * math.pi))
     return vault
@@ -56,23 +56,23 @@ def paint_head(canvas: Canvas, outline: Outline) -> None:
 
 
 def paint_cortex(canvas: Canvas, outline: Outline) -> None:
-    """Paint white matter, the grey ribbon folded around its sulci, and the fluid in them."""
+    """Paint white matter, the gray ribbon folded around its sulci, and the fluid in them."""
     rng = canvas.rng
     brain = outline.cavity + rng.uniform(0.015, 0.045)
     shallow = np.clip(1.35 + brain / rng.uniform(0.22, 0.4), 0, 1)
-    folds = np.sin(int(rng.integers(6, 13)) * canvas.angle(outline.centre) + 2.6 * canvas.field(6))
+    folds = np.sin(int(rng.integers(6, 13)) * canvas.angle(outline.center) + 2.6 * canvas.field(6))
     folds = np.abs(folds + 0.9 * canvas.field(int(rng.integers(13, 20))))
-    canvas.paint(brain, "grey")
+    canvas.paint(brain, "gray")
     canvas.paint(brain + 0.05, "white", edge=0.05)
     canvas = canvas.inside(brain)
-    canvas.paint(folds - 0.55, "grey", opacity=shallow, edge=0.35)
+    canvas.paint(folds - 0.55, "gray", opacity=shallow, edge=0.35)
     canvas.paint(folds - rng.uniform(0.1, 0.26), "fluid", opacity=rng.uniform(0.65, 1) * shallow, edge=0.2)
 
 
 def paint_cerebellum(canvas: Canvas, shape: Field, root: Point) -> None:
     """Paint a shape with the fine leaves of the cerebellum around a white root."""
     canvas.paint(shape - 0.025, "fluid")
-    canvas.paint(shape, "grey")
+    canvas.paint(shape, "gray")
     canvas = canvas.inside(shape)
     leaves = np.sin(canvas.about(70, 0.2) * shape + 2.2 * canvas.field(7))
     canvas.paint(0.7 - leaves, "fluid", opacity=0.35, edge=0.6)
@@ -88,7 +88,7 @@ def paint_gland(canvas: Canvas, outline: Outline) -> None:
 
 
 def paint_findings(canvas: Canvas, outline: Outline) -> None:
-    """Paint what is bright or dark and no tumour: vessels, and spots in the white matter."""
+    """Paint what is bright or dark and no tumor: vessels, and spots in the white matter."""
     rng = canvas.rng
     depth = -outline.cavity
     for _ in range(rng.integers(2, 6)):

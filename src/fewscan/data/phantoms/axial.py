@@ -16,7 +16,7 @@ def _paint_nothing(canvas: Canvas, outline: Outline) -> None:
 
 
 def _paint_ventricles(canvas: Canvas, outline: Outline) -> None:
-    """Paint the falx, the deep grey nuclei and the lateral and third ventricles."""
+    """Paint the falx, the deep gray nuclei and the lateral and third ventricles."""
     rng = canvas.rng
     wide = canvas.about(0.06, 0.55)  # of the ventricles
     cleft = rng.uniform(0.008, 0.02)
@@ -30,7 +30,7 @@ def _paint_ventricles(canvas: Canvas, outline: Outline) -> None:
         sides.ellipse((0.14, 0.1), 0.1, 0.15, turn=0.2),
         sides.ellipse((0.1 + wide, -0.22), 0.06, 0.12, turn=0.4),
     ):
-        canvas.paint(nucleus, "grey", opacity=0.8, edge=0.04)
+        canvas.paint(nucleus, "gray", opacity=0.8, edge=0.04)
     canvas.paint(sides.line((0.72, -0.1), (0.42, canvas.about(0.04, 0.5)), rng.uniform(0.012, 0.03)), "fluid")
     horn = sides.line((0.05, -0.12), (0.08 + wide, canvas.about(-0.4)), wide * canvas.about(0.8))
     end = (0.2 + 1.5 * wide, 0.1 + canvas.about(0.36))

@@ -49,9 +49,9 @@ class Canvas:
         """Return a canvas for the same picture on which what is painted at the right appears at the left as well."""
         return replace(self, x=np.abs(self.x))
 
-    def pushed_from(self, centre: Point, radius: float) -> Self:
-        """Return a canvas for the same picture on which things give way to a lump around `centre`."""
-        right, down = self.x - centre[0], self.y - centre[1]
+    def pushed_from(self, center: Point, radius: float) -> Self:
+        """Return a canvas for the same picture on which things give way to a lump around `center`."""
+        right, down = self.x - center[0], self.y - center[1]
         give = 0.5 * np.exp(-(right**2 + down**2) / (2 * (1.4 * radius) ** 2))
         return replace(self, x=self.x - give * right, y=self.y - give * down)
 
@@ -70,12 +70,12 @@ class Canvas:
     def field(self, waves: int) -> Field:
         """Return a new smooth random field (H, W) of about unit variance, with `waves` independent values along a side."""
         values = Image.fromarray(self.rng.standard_normal((waves + 1, waves + 1), dtype=np.float32))
-        # Interpolation averages neighbours and so takes away a sixth of the deviation.
+        # Interpolation averages neighbors and so takes away a sixth of the deviation.
         return 1.2 * np.asarray(values.resize(self.image.shape[::-1], Image.Resampling.BICUBIC))
 
-    def ellipse(self, centre: Point, half_width: float, half_height: float, turn: float = 0.0) -> Field:
+    def ellipse(self, center: Point, half_width: float, half_height: float, turn: float = 0.0) -> Field:
         """Return the shape (its distances are nearly true) of an ellipse turned by `turn` radians."""
-        right, down = self.x - centre[0], self.y - centre[1]
+        right, down = self.x - center[0], self.y - center[1]
         across = (right * math.cos(turn) + down * math.sin(turn)) / half_width
         along = (down * math.cos(turn) - right * math.sin(turn)) / half_height
         reach: Field = np.sqrt(across**2 + along**2) - 1
@@ -89,9 +89,9 @@ class Canvas:
         distance: Field = np.sqrt((right - place * along_x) ** 2 + (down - place * along_y) ** 2)
         return distance - half_width
 
-    def angle(self, centre: Point) -> Field:
-        """Return the direction (H, W) in which every pixel lies from `centre`, in radians."""
-        angle: Field = np.arctan2(self.y - centre[1], self.x - centre[0])
+    def angle(self, center: Point) -> Field:
+        """Return the direction (H, W) in which every pixel lies from `center`, in radians."""
+        angle: Field = np.arctan2(self.y - center[1], self.x - center[0])
         return angle
 
     def pick(self, where: Mask) -> Point:

@@ -44,7 +44,7 @@ def _paint_brain(canvas: Canvas, outline: Outline) -> None:
         sides.ellipse((0.34, 0), 0.09, 0.14, turn=0.2),
         sides.ellipse((0.12, 0.02), 0.09, 0.1),
     ):
-        canvas.paint(nucleus, "grey", opacity=0.8, edge=0.04)
+        canvas.paint(nucleus, "gray", opacity=0.8, edge=0.04)
     canvas.paint(sides.line((0.03, horn_y + 0.07), (0.08 + 1.6 * wide, horn_y - 0.03), wide), "fluid")
     canvas.paint(sides.line((0.78, 0.16), (0.45, canvas.about(0.05, 1)), rng.uniform(0.014, 0.035)), "fluid", opacity=0.9)
     canvas.paint(sides.ellipse((0.13, sella_y), 0.03, 0.035), "vessel")

@@ -1,4 +1,4 @@
-"""One practice slice from a seed: pick a plane, paint the head tissue by tissue and the tumour into it, take the picture."""
+"""One practice slice from a seed: pick a plane, paint the head tissue by tissue and the tumor into it, take the picture."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,7 +10,7 @@ from fewscan.data.phantoms import axial, coronal, sagittal
 from fewscan.data.phantoms.anatomy import Plane, paint_cortex, paint_findings, paint_gland, paint_head
 from fewscan.data.phantoms.canvas import Canvas
 from fewscan.data.phantoms.scanner import acquire, draw_tissues
-from fewscan.data.phantoms.tumours import draw_tumour, paint_tumour
+from fewscan.data.phantoms.tumors import draw_tumor, paint_tumor
 from fewscan.errors import FewscanError
 
 View = Literal["axial", "coronal", "sagittal"]
@@ -26,14 +26,14 @@ THROUGH_SELLA: dict[View, Plane] = {"axial": axial.LOW, "coronal": coronal.PLANE
 class Phantom:
     """One drawn slice.
 
-    `pixels` is (H, W) uint8. `tumour_mask` (H, W) bool leaves out the swelling around the tumour and is empty for no_tumor;
+    `pixels` is (H, W) uint8. `tumor_mask` (H, W) bool leaves out the swelling around the tumor and is empty for no_tumor;
     `cavity_mask` (H, W) bool is everything within the skull.
     """
 
     pixels: npt.NDArray[np.uint8]
     label: str
     view: View
-    tumour_mask: npt.NDArray[np.bool_]
+    tumor_mask: npt.NDArray[np.bool_]
     cavity_mask: npt.NDArray[np.bool_]
 
 
@@ -47,21 +47,21 @@ def draw_phantom(rng: np.random.Generator, label: str, *, size_px: int = 128) ->
     if size_px < SMALLEST_SIZE_PX:
         raise FewscanError(f"practice scans of {size_px} px are too small: ask for {SMALLEST_SIZE_PX} px or more")
     view = VIEWS[rng.integers(len(VIEWS))]
-    # The view says nothing about the class. The level does: a slice above the skull base cannot show a pituitary tumour.
+    # The view says nothing about the class. The level does: a slice above the skull base cannot show a pituitary tumor.
     above_sella = rng.random() < 0.4 and view == "axial" and label != "pituitary"
     plane = axial.HIGH if above_sella else THROUGH_SELLA[view]
 
     canvas = Canvas.new(rng, size_px, draw_tissues(rng))
     outline = plane.outline(canvas)
-    tumour = None if label == "no_tumor" else draw_tumour(canvas, outline, label)
+    tumor = None if label == "no_tumor" else draw_tumor(canvas, outline, label)
     paint_head(canvas, outline)
     plane.paint_surroundings(canvas, outline)
     brain = canvas.inside(outline.cavity)
-    if tumour is not None:
-        brain = brain.pushed_from(tumour.centre, tumour.radius)
+    if tumor is not None:
+        brain = brain.pushed_from(tumor.center, tumor.radius)
     paint_cortex(brain, outline)
     plane.paint_brain(brain, outline)
     paint_gland(canvas, outline)
     paint_findings(canvas, outline)
-    mask = np.zeros((size_px, size_px), dtype=np.bool_) if tumour is None else paint_tumour(canvas, outline, tumour)
+    mask = np.zeros((size_px, size_px), dtype=np.bool_) if tumor is None else paint_tumor(canvas, outline, tumor)
     return Phantom(acquire(canvas), label, view, mask, outline.cavity < 0)

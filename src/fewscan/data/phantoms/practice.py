@@ -21,14 +21,14 @@ class PracticeScan:
     """The truth about one written file.
 
     `path` is relative to the folder and starts with the class that the file is filed under; `label` is the true class.
-    `tumour_box_px` is (left, top, right, bottom) in the file's own pixels, right and bottom exclusive, None without a tumour.
+    `tumor_box_px` is (left, top, right, bottom) in the file's own pixels, right and bottom exclusive, None without a tumor.
     `copy_of` is the path of the file that this one was made from by `changes`, None for a head of its own.
     """
 
     path: str
     label: str
     view: View
-    tumour_box_px: Box | None
+    tumor_box_px: Box | None
     copy_of: str | None = None
     changes: tuple[str, ...] = ()
 
@@ -113,7 +113,7 @@ def write_practice_scans(
 def _write_head(folder: Path, stem: str, phantom: Phantom, rng: np.random.Generator) -> PracticeScan:
     path = stem + (".png" if rng.random() < 0.5 else ".jpg")
     Image.fromarray(phantom.pixels).save(folder / path, quality=90)
-    return PracticeScan(path, phantom.label, phantom.view, _box(phantom.tumour_mask))
+    return PracticeScan(path, phantom.label, phantom.view, _box(phantom.tumor_mask))
 
 
 def _write_copy(folder: Path, stem: str, phantom: Phantom, original: PracticeScan, rng: np.random.Generator) -> PracticeScan:
@@ -121,7 +121,7 @@ def _write_copy(folder: Path, stem: str, phantom: Phantom, original: PracticeSca
         path = stem + Path(original.path).suffix
         shutil.copyfile(folder / original.path, folder / path)
         return replace(original, path=path, copy_of=original.path, changes=("none",))
-    image, mask = Image.fromarray(phantom.pixels), Image.fromarray(phantom.tumour_mask)
+    image, mask = Image.fromarray(phantom.pixels), Image.fromarray(phantom.tumor_mask)
     changes = []
     if rng.random() < 0.25:
         changes.append("mirror")

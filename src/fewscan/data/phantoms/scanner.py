@@ -17,7 +17,7 @@ TISSUES: dict[str, tuple[float, float, float]] = {
     "muscle": (0.36, 0.20, 0.28),
     "mucosa": (0.66, 0.76, 0.60),
     "fluid": (0.10, 0.80, 0.07),
-    "grey": (0.36, 0.56, 0.48),
+    "gray": (0.36, 0.56, 0.48),
     "white": (0.44, 0.40, 0.37),
     "vessel": (0.80, 0.12, 0.16),
     "plexus": (0.62, 0.70, 0.42),
@@ -36,7 +36,7 @@ def draw_tissues(rng: np.random.Generator) -> dict[str, float]:
     """Return how bright each tissue is, [0, 1], in a sequence and patient drawn at random."""
     sequence = rng.choice(len(SEQUENCE_SHARES), p=SEQUENCE_SHARES)
     tissues = {name: levels[sequence] * rng.uniform(0.92, 1.08) for name, levels in TISSUES.items()}
-    # Fat is suppressed or not, and the muscles of head and neck differ: brightness alone must not give a tumour away.
+    # Fat is suppressed or not, and the muscles of head and neck differ: brightness alone must not give a tumor away.
     return tissues | {"fat": tissues["fat"] * rng.uniform(0.4, 1.1), "muscle": tissues["muscle"] * rng.uniform(0.7, 1.3)}
 
 
@@ -47,7 +47,7 @@ def acquire(canvas: Canvas) -> npt.NDArray[np.uint8]:
     signal *= np.exp(rng.uniform(0.03, 0.12) * canvas.field(2))
     noise = rng.uniform(0.005, 0.016) * rng.standard_normal((2, *signal.shape), dtype=np.float32)
     signal = np.sqrt((signal + noise[0]) ** 2 + noise[1] ** 2)
-    # The window is set on the tissues that fill the head: a bright tumour must not darken everything else.
+    # The window is set on the tissues that fill the head: a bright tumor must not darken everything else.
     white = np.quantile(signal, 0.96) * rng.uniform(0.9, 1.4)
     pixels: npt.NDArray[np.uint8] = np.rint(255 * np.clip(signal / white, 0, 1) ** rng.uniform(0.75, 1.35)).astype(np.uint8)
     return pixels
