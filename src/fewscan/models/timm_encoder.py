@@ -91,7 +91,7 @@ def _feature_dim(model: nn.Module, channels: int, image_size_px: int) -> int:
 
 def _pretrained_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
     # timm fetches with this; a connection that breaks off is an error of its own, no OSError.
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined, unused-ignore]  # it re-exports
 
     try:
         model: nn.Module = timm.create_model(name, pretrained=True, **options)
