@@ -18,7 +18,7 @@ import lightning_fabric
 import torch
 
 from benchmarks.measure import in_own_process, peak_memory_mb
-from fewscan.methods.registry import method_type
+from fewscan.learning.registry import method_type
 from fewscan.models.network import Network
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.chunks import add_gradients

@@ -38,8 +38,8 @@ import fewscan
 from benchmarks.measure import peak_memory_mb
 from fewscan.data.dataset import Dataset
 from fewscan.data.phantoms import write_practice_scans
-from fewscan.methods.losses import nt_xent
-from fewscan.methods.simclr import SimCLR
+from fewscan.learning.losses import nt_xent
+from fewscan.learning.simclr import SimCLR
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network

@@ -30,7 +30,7 @@ from fewscan.comparison.significance import paired_p_value
 from fewscan.data.dataset import Dataset, split_fingerprint
 from fewscan.data.splits import split
 from fewscan.evaluation.evaluate import evaluate
-from fewscan.methods.registry import DEFAULT_METHOD, METHODS
+from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.progress import say
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new

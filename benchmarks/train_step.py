@@ -22,7 +22,7 @@ import torch
 
 import fewscan
 from fewscan.data.phantoms import write_practice_scans
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.models.network import Network
 from fewscan.training.run import Run
 

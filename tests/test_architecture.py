@@ -11,7 +11,7 @@ FLOORS = [
     {"config", "atomic", "progress"},
     {"data"},
     {"models"},
-    {"methods"},
+    {"learning"},
     {"training"},
     {"evaluation"},
     {"labeling", "explaining", "exporting"},

@@ -16,7 +16,7 @@ import pytest
 from fewscan.cli import main
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 
 VERBS = [
     "import",

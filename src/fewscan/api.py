@@ -329,7 +329,7 @@ def compare_budgets(
 
 def methods() -> dict[str, str]:
     """Return the methods by name, each with one line on what it does."""
-    from fewscan.methods.registry import METHODS
+    from fewscan.learning.registry import METHODS
 
     return {name: method.summary for name, method in METHODS.items()}
 

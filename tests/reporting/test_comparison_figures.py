@@ -20,7 +20,7 @@ from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import Dataset, write_manifest
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_figures import (
     ASIDE_LOOKS,
     FILES,

@@ -24,7 +24,7 @@ from fewscan.config import parse_overrides
 from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, Dataset, Protocol
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.methods.registry import METHODS as REGISTERED
+from fewscan.learning.registry import METHODS as REGISTERED
 from fewscan.reporting.comparison_page import caption, command, comparison_page, headline, write_comparison
 from fewscan.training.run import Run
 

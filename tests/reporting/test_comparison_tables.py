@@ -16,7 +16,7 @@ from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE1, TABLE2
 from fewscan.comparison.trials import run_trial
 from fewscan.data.dataset import DATASET_FILE, Dataset
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_tables import RUN_COLUMNS, hundredths, write_tables
 
 RUN = [Trial("leakfree", "supervised", 0), Trial("leakfree", "supervised", 1), Trial("leakfree", "simclr", 0)]

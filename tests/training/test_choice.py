@@ -1,7 +1,7 @@
 import pytest
 
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import DEFAULT_METHOD, METHODS
+from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.training.choice import LEAST_IMAGES, choose
 from fewscan.training.settings import RunSettings
 

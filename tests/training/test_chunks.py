@@ -9,8 +9,8 @@ import torch
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor, nn
 
-from fewscan.methods.method import Method
-from fewscan.methods.registry import METHODS
+from fewscan.learning.method import Method
+from fewscan.learning.registry import METHODS
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fewscan.methods.losses import nt_xent
+from fewscan.learning.losses import nt_xent
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network

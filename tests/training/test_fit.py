@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from fewscan.data.dataset import PIXELS_FILE, Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewscan.config import merge, parse_overrides
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.models.network import Outputs
 from fewscan.training.advice import advice
 from fewscan.training.settings import RECIPES, RunSettings

@@ -17,7 +17,7 @@ from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
 from fewscan.comparison.results import Cell, Pair, Results, Row, collect
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 
 BASELINE = "supervised"
 

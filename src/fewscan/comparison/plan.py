@@ -15,7 +15,7 @@ from fewscan.config import Settings, nearest, spelled_out
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
-from fewscan.methods.registry import METHODS, method_type
+from fewscan.learning.registry import METHODS, method_type
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

@@ -15,7 +15,7 @@ from fewscan.data.dataset import Protocol
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.training.run import Run
 
 # Besides the study's four: what an evaluation says, each with its interval over the test images.

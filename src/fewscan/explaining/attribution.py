@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.evaluation.predictor import Predictor
-from fewscan.methods.views import plain
+from fewscan.learning.views import plain
 
 HeatMap = npt.NDArray[np.float32]  # (S, S), larger = more in favor of the class
 

@@ -18,7 +18,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Images, Probabilities
 from fewscan.exporting.resampling import resampled
-from fewscan.methods.views import plain
+from fewscan.learning.views import plain
 from fewscan.models.network import Network
 
 ONNX_FILE = "model.onnx"

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.results import EvaluatedRun, Results, Row
 from fewscan.data.dataset import Dataset
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 from fewscan.reporting.figures import (
     INK,
     Look,

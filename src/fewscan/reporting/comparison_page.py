@@ -15,7 +15,7 @@ from fewscan.comparison.study import PUBLISHED, TABLE1, TABLE2
 from fewscan.config import spelled_out
 from fewscan.data.dataset import Protocol
 from fewscan.evaluation.intervals import Interval
-from fewscan.methods.registry import METHODS, method_type
+from fewscan.learning.registry import METHODS, method_type
 from fewscan.reporting.comparison_figures import write_figures
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict, write_tables
 from fewscan.reporting.rendering import png_uri, render

@@ -11,7 +11,7 @@ from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, EvaluatedRun, Results, Row
 from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
 from fewscan.data.dataset import Protocol
-from fewscan.methods.registry import METHODS
+from fewscan.learning.registry import METHODS
 
 NOT_RUN = "not run"
 NOT_DEFINED = "not defined"

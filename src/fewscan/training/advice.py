@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fewscan.methods.registry import method_type
+from fewscan.learning.registry import method_type
 from fewscan.training.settings import OptimizerSettings, RunSettings
 
 # A learning rate below this share of the recipe's is taken for too low, any other for too high: the first is the rarer slip.

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from fewscan.config import merge
-from fewscan.methods.registry import DEFAULT_METHOD
-from fewscan.methods.supervised import Supervised
+from fewscan.learning.registry import DEFAULT_METHOD
+from fewscan.learning.supervised import Supervised
 from fewscan.training.settings import RunSettings
 
 # README's table of label efficiency; to be changed with it.

@@ -7,7 +7,7 @@ import lightning_fabric
 import torch
 from torch import Tensor, nn
 
-from fewscan.methods.method import Method
+from fewscan.learning.method import Method
 from fewscan.models.network import Outputs
 
 

@@ -13,9 +13,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
-from fewscan.methods.method import Method
-from fewscan.methods.registry import method_type
-from fewscan.methods.views import ViewSettings, apply_views, sample_views
+from fewscan.learning.method import Method
+from fewscan.learning.registry import method_type
+from fewscan.learning.views import ViewSettings, apply_views, sample_views
 from fewscan.models.network import Network
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory

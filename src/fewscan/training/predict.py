@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from fewscan.methods.views import plain
+from fewscan.learning.views import plain
 from fewscan.models.network import Network, Outputs
 
 

@@ -8,9 +8,9 @@ import pydantic
 
 from fewscan.config import Settings, merge, nearest
 from fewscan.errors import FewscanError
-from fewscan.methods.method import Method, MethodSettings
-from fewscan.methods.registry import method_type
-from fewscan.methods.views import ViewSettings
+from fewscan.learning.method import Method, MethodSettings
+from fewscan.learning.registry import method_type
+from fewscan.learning.views import ViewSettings
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.training.batches import images_per_pass, steps_per_epoch

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fewscan.methods.losses import contrastive_accuracy, correlation_accuracy
+from fewscan.learning.losses import contrastive_accuracy, correlation_accuracy
 from fewscan.models.network import Outputs
 
 

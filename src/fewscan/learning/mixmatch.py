@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewscan.methods.losses import soft_cross_entropy
-from fewscan.methods.method import Method, MethodSettings
+from fewscan.learning.losses import soft_cross_entropy
+from fewscan.learning.method import Method, MethodSettings
 from fewscan.models.network import Outputs
 
 # Decay of the running class shares: they follow the last hundred steps or so.

@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from fewscan.methods.losses import labeled_cross_entropy
-from fewscan.methods.method import Method, MethodSettings
+from fewscan.learning.losses import labeled_cross_entropy
+from fewscan.learning.method import Method, MethodSettings
 from fewscan.models.network import Outputs
 
 

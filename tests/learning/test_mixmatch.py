@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
-from fewscan.methods.losses import labeled_cross_entropy, soft_cross_entropy
-from fewscan.methods.mixmatch import MixMatch, MixMatchSettings
+from fewscan.learning.losses import labeled_cross_entropy, soft_cross_entropy
+from fewscan.learning.mixmatch import MixMatch, MixMatchSettings
 from fewscan.models.network import Outputs
 
 CLASSES = 3

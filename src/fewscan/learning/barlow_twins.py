@@ -5,8 +5,8 @@ from typing import Literal
 import pydantic
 from torch import Tensor
 
-from fewscan.methods.losses import barlow_twins, labeled_cross_entropy
-from fewscan.methods.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import barlow_twins, labeled_cross_entropy
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
 from fewscan.models.network import Outputs
 
 

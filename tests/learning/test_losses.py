@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fewscan.methods.losses import (
+from fewscan.learning.losses import (
     barlow_twins,
     contrastive_accuracy,
     correlation_accuracy,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fewscan.methods.nnclr import NNCLR, NNCLRSettings
+from fewscan.learning.nnclr import NNCLR, NNCLRSettings
 from fewscan.models.network import Outputs
 
 LABELS = torch.tensor([0, -1, 1])

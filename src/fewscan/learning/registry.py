@@ -2,13 +2,13 @@
 
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
-from fewscan.methods.barlow_twins import BarlowTwins
-from fewscan.methods.joint import Joint
-from fewscan.methods.method import Method
-from fewscan.methods.mixmatch import MixMatch
-from fewscan.methods.nnclr import NNCLR
-from fewscan.methods.simclr import SimCLR
-from fewscan.methods.supervised import Supervised
+from fewscan.learning.barlow_twins import BarlowTwins
+from fewscan.learning.joint import Joint
+from fewscan.learning.method import Method
+from fewscan.learning.mixmatch import MixMatch
+from fewscan.learning.nnclr import NNCLR
+from fewscan.learning.simclr import SimCLR
+from fewscan.learning.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
 

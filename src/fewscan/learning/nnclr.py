@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewscan.methods.losses import labeled_cross_entropy, nnclr
-from fewscan.methods.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import labeled_cross_entropy, nnclr
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
 from fewscan.models.network import Outputs
 
 

@@ -5,8 +5,8 @@ from typing import Literal
 import pydantic
 from torch import Tensor
 
-from fewscan.methods.losses import labeled_cross_entropy, nt_xent
-from fewscan.methods.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import labeled_cross_entropy, nt_xent
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
 from fewscan.models.network import Outputs
 
 

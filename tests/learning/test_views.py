@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
-from fewscan.methods.views import ScanParameters, ViewParameters, ViewSettings, apply_views, plain, sample_views
+from fewscan.learning.views import ScanParameters, ViewParameters, ViewSettings, apply_views, plain, sample_views
 
 
 def scans(count: int = 6, size: int = 24, channels: int = 1) -> Tensor:
