@@ -118,9 +118,9 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
     labels = dataset.labels[rows]
     right = decided.probabilities.argmax(axis=1) == labels
     decisions = np.array(decided.decisions)
-    accepted, unlike = decisions == "accept", decisions == "unlike"
-    # The table leaves the possible classes of a scan that is unlike empty.
-    alike_rows = np.flatnonzero(~unlike)
+    accepted, odd = decisions == "accept", decisions == "out_of_distribution"
+    # The table leaves the possible classes of a scan that is out of distribution empty.
+    alike_rows = np.flatnonzero(~odd)
     return {
         "method": run.settings.method.name,
         "threshold": rule.threshold,
@@ -128,7 +128,7 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
         "accuracy": 100 * right.mean(),
         "accepted": 100 * accepted.mean(),
         "accepted_error": 100 * (~right[accepted]).mean() if accepted.any() else None,
-        "unlike": 100 * unlike.mean(),
+        "out_of_distribution": 100 * odd.mean(),
         "covered": 100 * decided.possible[alike_rows, labels[alike_rows]].mean(),
         "possible_classes": decided.possible[alike_rows].sum(axis=1).mean(),
         "temperature": evaluation.temperature,
@@ -177,7 +177,7 @@ def main() -> None:
         for kind, images in no_scans(run, arguments.pictures).items():
             decisions = np.array(rule.decide(images).decisions)
             line |= {kind: len(images), f"{kind}_accepted": int((decisions == "accept").sum())}
-            line[f"{kind}_unlike"] = int((decisions == "unlike").sum())
+            line[f"{kind}_out_of_distribution"] = int((decisions == "out_of_distribution").sum())
         lines.append(line)
         if arguments.csv:
             pd.DataFrame(lines).round(3).to_csv(arguments.csv, index=False)

@@ -73,19 +73,19 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert [dataset.classes[k] for k in probabilities.argmax(axis=1)] == table["label"].tolist()
     assert summary.threshold is not None
-    alike = table["decision"] != "unlike"
+    alike = table["decision"] != "out_of_distribution"
     accepted = table["decision"] == "accept"
     assert (accepted == (alike & (table["score"] >= summary.threshold - 1e-6))).all()
     assert alike.mean() > 0.85
     counts = table["decision"].value_counts()
-    assert (accepted.sum(), counts.get("review", 0), counts.get("unlike", 0)) == (
+    assert (accepted.sum(), counts.get("review", 0), counts.get("out_of_distribution", 0)) == (
         summary.accepted,
         summary.review,
-        summary.unlike,
+        summary.out_of_distribution,
     )
     truth = np.array([dataset.classes[k] for k in dataset.labels[rows]])
     assert (table["label"] == truth)[accepted].mean() > 0.9
-    # A scan that is unlike all others has no set of classes; every other has its label in it.
+    # A scan that is out of distribution has no set of classes; every other has its label in it.
     assert table["possible"].isna().equals(~alike)
     sets = table[alike].apply(lambda row: row["label"] in row["possible"].split("|"), axis=1)
     assert sets.all()
@@ -94,14 +94,14 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
     )
 
 
-def test_noise_is_unlike_and_never_accepted(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "noise"
     folder.mkdir()
     for number in range(10):
         stripes = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
         PIL.Image.fromarray(stripes if number % 2 else stripes.T.copy()).save(folder / f"{number}.png")
     summary = label_folder(run, dataset, folder, tmp_path / "labels.csv", target_error=0.2)
-    assert (summary.unlike, summary.accepted) == (10, 0)
+    assert (summary.out_of_distribution, summary.accepted) == (10, 0)
 
 
 def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run
     strange.__dict__["pixels"] = pixels
     summary = label_unlabeled(run, strange, tmp_path / "labels.csv", target_error=0.1)
     decisions = dict(zip(dataset.rows("unlabeled"), pd.read_csv(tmp_path / "labels.csv")["decision"], strict=True))
-    assert decisions[odd] == "unlike"
+    assert decisions[odd] == "out_of_distribution"
     assert "the promise is for new scans" in summary.reasons[-1]
 
 

@@ -84,8 +84,8 @@ def label(
     """Label new scans, and say of each whether to accept its label.
 
     accept: the label may be taken as it is; among all such labels at most --target-error are wrong (90 % sure, for scans drawn
-    like the held-out images). review: a person should look. unlike: it is like nothing that the run learned from (no scan of
-    this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
+    like the held-out images). review: a person should look. out_of_distribution: it is like nothing that the run learned from
+    (no scan of this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
     Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
 
     Stop it at any time: the same command goes on.
@@ -94,8 +94,8 @@ def label(
     """
     result = api.label(run, folder, out=out, target_error=target_error, coverage=coverage, data=data)
     lines = [
-        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, {result.unlike} unlike, "
-        f"{result.unreadable} unreadable",
+        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, "
+        f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
         *(f"  {reason}" for reason in result.reasons),
     ]
     finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))

@@ -44,7 +44,7 @@ class LabelSummary(Settings):
     scans: int
     accepted: int
     review: int
-    unlike: int
+    out_of_distribution: int
     unreadable: int
     classes: dict[str, int]
     target_error: float
@@ -148,7 +148,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         scans=decisions.total(),
         accepted=decisions["accept"],
         review=decisions["review"],
-        unlike=decisions["unlike"],
+        out_of_distribution=decisions["out_of_distribution"],
         unreadable=decisions["unreadable"],
         classes={name: counts["label"][name] for name in classes},
         target_error=target_error,
@@ -200,8 +200,8 @@ def _decided(
     for probabilities, score, possible, decision in zip(*rule.decide(pixels, groups), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
         row |= {"label": classes[int(probabilities.argmax())], "score": score, "decision": decision}
-        # Of a scan that is unlike all that was learned from, no set of classes can be promised to hold the right one.
-        yield row if decision == "unlike" else row | {"possible": "|".join(names[possible])}
+        # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
+        yield row if decision == "out_of_distribution" else row | {"possible": "|".join(names[possible])}
 
 
 def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

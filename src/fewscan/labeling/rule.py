@@ -1,4 +1,4 @@
-"""The rule by which a run labels scans: accept, review or unlike, and which classes a scan may have."""
+"""The rule by which a run labels scans: accept, review or out of distribution, and which classes a scan may have."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
@@ -13,6 +13,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Typicality, describe, describe_rows
 from fewscan.labeling.decisions import (
     CONFIDENCE,
     Scores,
@@ -21,11 +22,10 @@ from fewscan.labeling.decisions import (
     inclusion_threshold,
     possible_classes,
 )
-from fewscan.labeling.likeness import Likeness, describe, describe_rows
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 
-Decision = Literal["accept", "review", "unlike"]
+Decision = Literal["accept", "review", "out_of_distribution"]
 
 
 class Decided(NamedTuple):
@@ -42,8 +42,8 @@ class Grounds:
     """What the decisions of a run rest on."""
 
     predictor: Predictor
-    likeness: Likeness
-    held_out: HeldOut | None  # one image of a group, and none that is unlike; None where the run is not calibrated
+    typicality: Typicality
+    held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
     trustworthy: bool  # whether no copies of held-out images can have been learned from
     source: str | None  # of the held-out images; None where the run is not calibrated
 
@@ -54,15 +54,15 @@ class Grounds:
         Raises FewscanError where the run is unfinished or damaged.
         """
         predictor = Predictor.of(run)
-        likeness = Likeness.of(predictor, dataset)
+        typicality = Typicality.of(predictor, dataset)
         held_out = HeldOut.load(run, dataset)
         if held_out is not None:
-            # New scans that are unlike are not accepted, so such images do not speak for those that are.
-            alike = ~likeness.unlike(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
-            held_out = held_out.take(alike).one_a_group()
+            # New scans out of distribution are not accepted, so such images do not speak for those that are.
+            typical = ~typicality.out_of_distribution(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
+            held_out = held_out.take(typical).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
-        return cls(predictor, likeness, held_out, run.record.protocol == "leakfree", source)
+        return cls(predictor, typicality, held_out, run.record.protocol == "leakfree", source)
 
     def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
         """Return the rule for a target error and a coverage, both in (0, 1).
@@ -74,7 +74,7 @@ class Grounds:
                 raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
         if self.held_out is None:
             reason = "nothing is accepted, and no class is ruled out: the run is not calibrated; run 'fewscan calibrate RUN'"
-            return DecisionRule(self.predictor, self.likeness, None, None, (reason,))
+            return DecisionRule(self.predictor, self.typicality, None, None, (reason,))
         threshold, accepting = _threshold(self.held_out, target_error, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
             accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
@@ -82,7 +82,7 @@ class Grounds:
         reasons = [accepting, including]
         if not self.trustworthy:
             reasons.append("protocol study: copies of the held-out images may have been learned from, so neither promise holds")
-        return DecisionRule(self.predictor, self.likeness, threshold, inclusion, tuple(reasons))
+        return DecisionRule(self.predictor, self.typicality, threshold, inclusion, tuple(reasons))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DecisionRule:
     """How a run decides; `threshold` and `inclusion` are None where the labels support none, `reasons` say so."""
 
     predictor: Predictor
-    likeness: Likeness
+    typicality: Typicality
     threshold: float | None  # lowest score that is accepted
     inclusion: float | None  # least probability, before the temperature, of a possible class
     reasons: tuple[str, ...]
@@ -100,14 +100,14 @@ class DecisionRule:
         predicted = self.predictor.predict(pixels)
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)
-        unlike = self.likeness.unlike(describe(pixels, predicted), groups)
+        odd = self.typicality.out_of_distribution(describe(pixels, predicted), groups)
         accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
-        decisions = tuple(map(_decision, unlike, accepted))
+        decisions = tuple(map(_decision, odd, accepted))
         return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions)
 
 
-def _decision(unlike: np.bool_, accepted: np.bool_) -> Decision:
-    return "unlike" if unlike else "accept" if accepted else "review"
+def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
+    return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
 def _threshold(images: HeldOut, target_error: float, other_networks: bool) -> tuple[float | None, str]:
@@ -143,6 +143,6 @@ def _inclusion(images: HeldOut, coverage: float) -> tuple[float | None, str]:
         return None, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {coverage:g}"
     return (
         inclusion,
-        f"the right class is among the possible ones of {100 * coverage:g} % of scans that are not unlike, on average over "
-        "draws of held-out images and scans",
+        f"the right class is among the possible ones of {100 * coverage:g} % of scans that are not out of distribution, on "
+        "average over draws of held-out images and scans",
     )

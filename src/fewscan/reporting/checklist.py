@@ -172,7 +172,13 @@ def _model(run: Run) -> tuple[Item, ...]:
         ),
         Item("software", "12c", "23", versions, ""),
         Item("full specification", "22", "22", "config.yaml and model.safetensors in the run's folder; fewscan export", ""),
-        Item("what comes out", "15", "", "a probability for every class; accept, review or unlike", "what is done with each"),
+        Item(
+            "what comes out",
+            "15",
+            "",
+            "a probability for every class; accept, review or out of distribution",
+            "what is done with each",
+        ),
     )
 
 
@@ -227,7 +233,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "quality of input when used",
             "27a",
             "",
-            "scans that are unlike those learned from are called so by fewscan label",
+            "scans unlike those learned from are called out of distribution by fewscan label",
             "what happens to them",
         ),
     )

@@ -44,7 +44,7 @@ class DecisionsSection:
 def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame) -> DecisionsSection:
     """Return the section; thresholds come from held-out images, and the test part only shows what they come to.
 
-    predictions: row by row of the test part, as the evaluation wrote them. Whether a test image is unlike what was learned from
+    predictions: row by row of the test part, as the evaluation wrote them. Whether a test image is out of distribution
     is not asked here: that would open the test part again.
     """
     labels = dataset.labels[predictions["row"]]

@@ -9,7 +9,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.training.batches import Rows
 
-# Of scans like those learned from, about so many are called unlike.
+# Of scans like those learned from, about so many are called out of distribution.
 FALSE_ALARMS = 0.02
 # So many of the images learned from stand for them all: time and memory grow with them.
 REFERENCE_IMAGES = 10_000
@@ -46,7 +46,7 @@ def describe_rows(predictor: Predictor, dataset: Dataset, rows: Rows) -> Descrip
     return Descriptions(*(np.concatenate(vectors) for vectors in zip(*parts, strict=True)))
 
 
-class Likeness:
+class Typicality:
     """How far scans lie from the nearest image that a run learned from, and how far is too far.
 
     Too far is what hardly any of these images is from the nearest one of another group, in any of the three descriptions.
@@ -69,7 +69,7 @@ class Likeness:
             rows = np.sort(np.random.default_rng(seed).choice(rows, REFERENCE_IMAGES, replace=False))
         return cls(describe_rows(predictor, dataset, rows), dataset.groups[rows])
 
-    def unlike(self, described: Descriptions, groups: Rows | None = None) -> npt.NDArray[np.bool_]:
+    def out_of_distribution(self, described: Descriptions, groups: Rows | None = None) -> npt.NDArray[np.bool_]:
         """Return (N,) which scans are like nothing that was learned from; with `groups` (N,), their own groups do not count."""
         too_far: npt.NDArray[np.bool_] = (self.distances(described, groups) > self.limits).any(axis=1)
         return too_far

@@ -3,7 +3,7 @@ import pytest
 
 from fewscan.data.dataset import Dataset
 from fewscan.evaluation.predictor import Prediction
-from fewscan.labeling.likeness import Descriptions, Likeness, describe
+from fewscan.evaluation.typicality import Descriptions, Typicality, describe
 
 SIDE = 32
 
@@ -32,16 +32,18 @@ def described(pixels: np.ndarray) -> Descriptions:
 
 
 @pytest.fixture(scope="module")
-def likeness() -> Likeness:
-    return Likeness(described(heads(400, 0)), np.arange(400))
+def typicality() -> Typicality:
+    return Typicality(described(heads(400, 0)), np.arange(400))
 
 
-def test_new_scans_of_the_kind_are_mostly_alike(likeness: Likeness) -> None:
-    assert likeness.unlike(described(heads(500, 1))).mean() < 0.06
+def test_new_scans_of_the_kind_are_mostly_alike(typicality: Typicality) -> None:
+    assert typicality.out_of_distribution(described(heads(500, 1))).mean() < 0.06
 
 
 @pytest.mark.parametrize("kind", ["noise", "text", "black", "white", "gradient", "inverted"])
-def test_what_is_no_scan_is_unlike_even_where_the_network_sees_no_difference(likeness: Likeness, kind: str) -> None:
+def test_what_is_no_scan_is_out_of_distribution_even_where_the_network_sees_no_difference(
+    typicality: Typicality, kind: str
+) -> None:
     random = np.random.default_rng(2)
     pictures = {
         "noise": random.integers(0, 256, (20, 1, SIDE, SIDE)),
@@ -51,7 +53,7 @@ def test_what_is_no_scan_is_unlike_even_where_the_network_sees_no_difference(lik
         "gradient": np.broadcast_to(np.linspace(0, 255, SIDE), (20, 1, SIDE, SIDE)),
         "inverted": 255 - heads(20, 3).astype(np.int64),
     }[kind].astype(np.uint8)
-    assert likeness.unlike(described(pictures)).all()
+    assert typicality.out_of_distribution(described(pictures)).all()
 
 
 def test_distances_are_those_of_a_plain_loop_and_leave_out_the_own_group() -> None:
@@ -59,7 +61,7 @@ def test_distances_are_those_of_a_plain_loop_and_leave_out_the_own_group() -> No
     reference = Descriptions(*(random.normal(size=(30, 5)).astype(np.float32) for _ in range(3)))
     scans = Descriptions(*(random.normal(size=(300, 5)).astype(np.float32) for _ in range(3)))
     groups, own = random.integers(0, 6, 30), random.integers(0, 6, 300)
-    found = Likeness(reference, groups).distances(scans, own)
+    found = Typicality(reference, groups).distances(scans, own)
     expected = np.array(
         [
             [
@@ -76,15 +78,15 @@ def test_distances_are_those_of_a_plain_loop_and_leave_out_the_own_group() -> No
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_of_what_was_learned_from_about_as_many_are_unlike_as_is_said(likeness: Likeness) -> None:
-    own = likeness.unlike(likeness.reference, likeness.groups)
+def test_of_what_was_learned_from_about_as_many_are_out_of_distribution_as_is_said(typicality: Typicality) -> None:
+    own = typicality.out_of_distribution(typicality.reference, typicality.groups)
     assert 0 < own.mean() <= 0.02
 
 
-def test_a_single_group_knows_no_distance_and_calls_nothing_unlike() -> None:
-    alone = Likeness(described(heads(5, 0)), np.zeros(5, dtype=np.int64))
+def test_a_single_group_knows_no_distance_and_calls_nothing_out_of_distribution() -> None:
+    alone = Typicality(described(heads(5, 0)), np.zeros(5, dtype=np.int64))
     assert np.isinf(alone.limits).all()
-    assert not alone.unlike(described(heads(5, 1))).any()
+    assert not alone.out_of_distribution(described(heads(5, 1))).any()
 
 
 def test_descriptions_do_not_depend_on_their_neighbors_nor_on_the_side(split_dataset: Dataset) -> None:
