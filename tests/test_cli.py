@@ -159,7 +159,7 @@ def test_help_teaches_every_verb() -> None:
 
 def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; import fewscan; from fewscan.cli import app;"
+        "import sys; from typer.testing import CliRunner; import fewscan; from fewscan.cli.app import app;"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
         "print([name for name in ('torch', 'pandas', 'numpy', 'matplotlib', 'faiss') if name in sys.modules])"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from fewscan.training.choice import WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
+PACKAGE = DOCS.parent / "src" / "fewscan"
 DECIMALS = re.compile(r"\d+\.\d+")
 
 
@@ -88,3 +89,40 @@ def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
             assert f"p = {float(row['p_value']):.4f}" in line
             assert ("not more than chance" in line) == (float(row["p_value"]) >= 0.05)
             assert ("**more than chance**" in line) == (row["falls_under_supervised"] == "True")
+
+
+def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    (house,) = re.findall(r"```\nsrc/fewscan/\n(.*?)```", text, flags=re.DOTALL)
+    named: dict[str, set[str]] = {}
+    floor = ""
+    for line in house.splitlines():
+        if line.startswith("tests/"):
+            break
+        if begins := re.match(r"  (?:(\w+)/|(\w+\.py))", line):
+            floor = begins[1] or ""
+        named.setdefault(floor, set()).update(re.findall(r"\w+\.py", line))
+    there: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        *folders, name = path.relative_to(PACKAGE).parts
+        if name != "__init__.py":
+            there.setdefault(folders[0] if folders else "", set()).add(name)
+    assert named == there
+
+
+def test_every_program_that_a_document_names_exists_and_holds_what_it_is_named_for() -> None:
+    known = [
+        "/" + str(path.relative_to(DOCS.parent))
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for path in (DOCS.parent / folder).rglob("*.py")
+    ]
+    named = 0
+    for document in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+        text = document.read_text(encoding="utf-8")
+        for program in re.findall(r"`([\w./]+\.py)`", text):
+            named += 1
+            assert any(path.endswith(f"/{program}") for path in known), f"{document.name}: {program}"
+        for name, program in re.findall(r"`(\w+)`[^`]{0,3}\(`([\w./]+\.py)`\)", text):
+            holders = [path for path in known if path.endswith(f"/{program}")]
+            assert any(name in (DOCS.parent / path[1:]).read_text(encoding="utf-8") for path in holders), f"{name}: {program}"
+    assert named > 10

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from fewscan.cli import app
+from fewscan.cli.app import app
 from fewscan.data.dataset import Dataset
 from fewscan.data.importing import import_scans
 from fewscan.errors import FewscanError

@@ -1,0 +1,23 @@
+"""One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
+
+from fewscan.api.comparing import compare, compare_budgets
+from fewscan.api.datasets import audit, import_scans, split
+from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
+from fewscan.api.training import methods, train
+
+__all__ = [
+    "audit",
+    "calibrate",
+    "check_evidence",
+    "compare",
+    "compare_budgets",
+    "evaluate",
+    "explain",
+    "export",
+    "import_scans",
+    "label",
+    "methods",
+    "report",
+    "split",
+    "train",
+]

@@ -1,0 +1,127 @@
+"""The verb compare: several methods, seeds, protocols, and budgets of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewscan.api.opening import opened_dataset
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.comparison.budgets import LabelEfficiency
+    from fewscan.comparison.plan import Comparison
+    from fewscan.comparison.results import Results
+    from fewscan.data.dataset import Dataset
+
+
+def compare(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] = ("study", "leakfree"),
+    recipe: str = "fewscan",
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float | None = None,
+    jobs: int | None = None,
+    train: bool = True,
+    **settings: Any,
+) -> Results:
+    """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
+
+    Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes that are not given
+    are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
+    Raises FewscanError where a run failed, after all others were trained and the tables written.
+    """
+    from fewscan.comparison.plan import Comparison, make_plan
+
+    plan = make_plan(
+        opened_dataset(dataset),
+        methods=methods,
+        seeds=seeds,
+        protocols=protocols,
+        recipe=recipe,
+        changes=settings,
+        labeled=labeled,
+        test=test,
+        validation=validation,
+    )
+    comparison = Comparison.begin(Path(out), plan)
+    results, failures = _run_and_write(comparison, jobs, train)
+    _refuse_failures(failures, len(comparison.plan.trials))
+    return results
+
+
+def compare_budgets(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    labels_budget: Sequence[int],
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] = ("study", "leakfree"),
+    recipe: str = "fewscan",
+    test: int | None = None,
+    validation: float | None = None,
+    jobs: int | None = None,
+    train: bool = True,
+    **settings: Any,
+) -> LabelEfficiency:
+    """Make a comparison like `compare`'s with each of several budgets of labels, and write how scores grow with labels.
+
+    `out` then holds a comparison in `labels-N` for every budget of N labels, and above them one table, figure and page. All
+    budgets have the same test images, and a smaller one's labels lie within a larger one's. All splits are drawn before the
+    first training begins. Called again with the same `out` it goes on where it stopped, and may add budgets.
+    Raises FewscanError where the dataset cannot give a budget, and where a run failed, after all others were trained and all
+    was written.
+    """
+    from fewscan.comparison.budgets import begin_budgets, collect_budgets, distinct_budgets
+    from fewscan.comparison.plan import make_plan
+    from fewscan.progress import say
+    from fewscan.reporting.efficiency import write_efficiency
+
+    budgets = distinct_budgets(labels_budget)
+    plan = make_plan(
+        opened_dataset(dataset),
+        methods=methods,
+        seeds=seeds,
+        protocols=protocols,
+        recipe=recipe,
+        changes=settings,
+        labeled=budgets[0],
+        test=test,
+        validation=validation,
+    )
+    failures: dict[str, str] = {}
+    trials = 0
+    for comparison in begin_budgets(Path(out), [plan.with_labels(labels, ()) for labels in budgets]):
+        say(f"{comparison.plan.split.labeled} labels")
+        _, failed = _run_and_write(comparison, jobs, train)
+        failures |= {f"{comparison.folder.name}/{trial}": reason for trial, reason in failed.items()}
+        trials += len(comparison.plan.trials)
+    efficiency = collect_budgets(Path(out))
+    write_efficiency(efficiency)
+    _refuse_failures(failures, trials)
+    return efficiency
+
+
+def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:
+    """Train what a comparison lacks, write its tables, figures and page, and return why runs failed, by their names."""
+    from fewscan.comparison.results import collect
+    from fewscan.comparison.trials import run_trials
+    from fewscan.reporting.comparison_page import write_comparison
+
+    failures = run_trials(comparison, jobs) if train else {}
+    results = collect(comparison)
+    write_comparison(results)
+    return results, {str(trial): reason for trial, reason in failures.items()}
+
+
+def _refuse_failures(failures: Mapping[str, str], trials: int) -> None:
+    if failures:
+        trial, reason = next(iter(failures.items()))
+        raise FewscanError(f"{len(failures)} of {trials} runs failed, {trial} for one: {reason}")

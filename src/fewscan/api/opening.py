@@ -1,0 +1,24 @@
+"""What verbs take, opened where it was named by its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fewscan.data.dataset import Dataset
+    from fewscan.training.run import Run
+
+
+def opened_dataset(dataset: str | Path | Dataset) -> Dataset:
+    """Return a dataset that was named by its folder, or is open already."""
+    from fewscan.data.dataset import Dataset
+
+    return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+
+
+def opened_run(run: str | Path | Run) -> Run:
+    """Return a run that was named by its folder, or is open already."""
+    from fewscan.training.run import Run
+
+    return run if isinstance(run, Run) else Run.open(run)

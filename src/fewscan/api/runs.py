@@ -1,0 +1,122 @@
+"""The verbs that take a run: calibrate, evaluate, label, explain, report, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.opening import opened_run
+
+if TYPE_CHECKING:
+    from fewscan.evaluation.calibration import Calibration
+    from fewscan.evaluation.evaluate import Evaluation
+    from fewscan.explaining.evidence import Evidence
+    from fewscan.explaining.evidence_check import EvidenceCheck
+    from fewscan.exporting.export import Export, ExportFormat
+    from fewscan.labeling.label import LabelSummary
+    from fewscan.training.run import Run
+
+
+def calibrate(run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None) -> Calibration:
+    """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`."""
+    from fewscan.evaluation import calibrate as calibrating
+
+    opened = opened_run(run)
+    return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
+
+
+def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:
+    """Open the sealed test part and score the run on it; `data` is where the run's dataset lies now, if it was moved."""
+    from fewscan.evaluation import evaluate as evaluation
+
+    opened = opened_run(run)
+    return evaluation.evaluate(opened, opened.open_dataset(data))
+
+
+def label(
+    run: str | Path | Run,
+    folder: str | Path | None = None,
+    *,
+    out: str | Path,
+    target_error: float = 0.05,
+    coverage: float = 0.9,
+    data: str | Path | None = None,
+) -> LabelSummary:
+    """Label the scans in `folder`, or without one the dataset's own unlabeled scans, into the table `out`.
+
+    CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
+    """
+    from fewscan.labeling.label import label_folder, label_unlabeled
+
+    opened = opened_run(run)
+    dataset = opened.open_dataset(data)
+    if folder is None:
+        return label_unlabeled(opened, dataset, Path(out), target_error=target_error, coverage=coverage)
+    return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error, coverage=coverage)
+
+
+def explain(
+    run: str | Path | Run,
+    image: str | Path,
+    *,
+    out: str | Path = "explanation.png",
+    class_name: str | None = None,
+    data: str | Path | None = None,
+) -> Evidence:
+    """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
+
+    The map is about the predicted class, or about `class_name`.
+    """
+    from fewscan.atomic import refuse_existing
+    from fewscan.explaining.evidence import explain_scan
+    from fewscan.reporting.evidence_figure import write_figure
+
+    refuse_existing(Path(out))
+    opened = opened_run(run)
+    evidence = explain_scan(opened, opened.open_dataset(data), Path(image), class_name)
+    write_figure(evidence, Path(out))
+    return evidence
+
+
+def check_evidence(run: str | Path | Run, *, data: str | Path | None = None) -> EvidenceCheck:
+    """Open the sealed test part, and check on it whether heat maps mean something and whether the score lives on the border.
+
+    Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`.
+    """
+    from fewscan.explaining import evidence_check
+
+    opened = opened_run(run)
+    return evidence_check.check_evidence(opened, opened.open_dataset(data))
+
+
+def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:
+    """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder)."""
+    from fewscan.reporting.page import write_report
+
+    opened = opened_run(run)
+    return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))
+
+
+def export(
+    run: str | Path | Run,
+    *,
+    format: ExportFormat = "onnx",
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+) -> Export:
+    """Write a finished run as files that others can use, with a model card, into a new folder (`export-FORMAT` in the run's).
+
+    The folder appears only where the files say of scans what the run says; see `fewscan.exporting.proof.prove`.
+    """
+    from fewscan.atomic import new_folder, writing
+    from fewscan.exporting.export import check_format, export_model
+    from fewscan.reporting.model_card import write_model_card
+
+    check_format(format)
+    opened = opened_run(run)
+    dataset = opened.open_dataset(data)
+    folder = opened.folder / f"export-{format}" if out is None else Path(out)
+    with writing(folder), new_folder(folder) as temporary:
+        exported = export_model(opened, dataset, temporary, folder, format)
+        write_model_card(opened, dataset, exported, temporary)
+    return exported

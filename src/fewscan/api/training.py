@@ -1,0 +1,73 @@
+"""The verbs that make a run: train, and methods, which says what there is to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewscan.api.opening import opened_dataset
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.data.dataset import Dataset
+    from fewscan.training.run import Run
+
+
+def train(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    method: str | Mapping[str, Any] | None = None,
+    recipe: str = "fewscan",
+    resume: bool = False,
+    **settings: Any,
+) -> Run:
+    """Train `method` on a split dataset and return the finished run in the folder `out`.
+
+    `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
+    data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
+    of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    With `resume` an interrupted run goes on with the settings that it began with.
+    Where the validation part is large enough, the run is calibrated on it at the end; see `calibrate`.
+    Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
+    is unknown, and where a loss stops being finite.
+    """
+    from fewscan.config import merge
+    from fewscan.training.choice import choose
+    from fewscan.training.run import Run
+    from fewscan.training.settings import RunSettings
+    from fewscan.training.train import train_new, train_on
+
+    if resume:
+        if settings:
+            raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
+        run = Run.open(out)
+        split_dataset = run.open_dataset(opened_dataset(dataset).folder)
+        return _calibrated(train_on(run, split_dataset), split_dataset)
+    opened = opened_dataset(dataset)
+    opened.require_split()
+    sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
+    reasons: tuple[str, ...] = ()
+    if method is None:
+        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
+        method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
+    resolved = RunSettings.resolve(method, recipe, settings, **sizes)
+    return _calibrated(train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes))), opened)
+
+
+def methods() -> dict[str, str]:
+    """Return the methods by name, each with one line on what it does."""
+    from fewscan.learning.registry import METHODS
+
+    return {name: method.summary for name, method in METHODS.items()}
+
+
+def _calibrated(run: Run, dataset: Dataset) -> Run:
+    """Calibrate a finished run that is not calibrated yet, where that needs no further training."""
+    from fewscan.evaluation.calibrate import calibrate, has_enough_validation
+    from fewscan.evaluation.calibration import Calibration
+
+    if Calibration.load(run) is None and has_enough_validation(dataset):
+        calibrate(run, dataset)
+    return run
