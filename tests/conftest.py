@@ -1,6 +1,8 @@
 """Small datasets that tests make themselves."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from fewscan.atomic import write_text
+from fewscan.cli import main
 from fewscan.data.dataset import (
     DATASET_FILE,
     MANIFEST_DTYPES,
@@ -25,6 +28,7 @@ from fewscan.data.splits import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 
@@ -90,6 +94,26 @@ def untrained_run(tmp_path: Path) -> Callable[[Dataset], Run]:
         return run
 
     return make
+
+
+@pytest.fixture
+def fewscan(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command line, called within this process: a new one would load PyTorch again for every command.
+
+    Arguments are those after `fewscan`; returns exit code, standard output and standard error of this one command.
+    """
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        words = ["fewscan", *map(str, arguments)]
+        capfd.readouterr()  # what was printed before is not this command's
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, "argv", words)
+            patch.chdir(cwd or Path.cwd())
+            main()
+        printed = capfd.readouterr()
+        return subprocess.CompletedProcess(words, int(str(ended.value.code)), printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, real files, exit codes and lines."""
+"""The command line as a user meets it: real files, exit codes and lines."""
 
 import json
 import os
@@ -13,11 +13,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fewscan.cli import main
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.learning.registry import METHODS
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 VERBS = [
     "import",
     "audit",
@@ -36,12 +36,6 @@ VERBS = [
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]
 
 
-def fewscan(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fewscan", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
-    )
-
-
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
     """The one line that a refused command prints."""
     assert done.returncode == 2, done.stderr
@@ -50,21 +44,6 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error: ")
     return lines[0]
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What a command prints as it is refused, run within this process: loading PyTorch anew for each of many takes minutes."""
-
-    def run(*arguments: object) -> str:
-        words = ["fewscan", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", words)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capfd.readouterr()
-        return refusal(subprocess.CompletedProcess(words, int(str(ended.value.code)), printed.out, printed.err))
-
-    return run
 
 
 @pytest.fixture
@@ -83,7 +62,7 @@ def class_folders(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None:
+def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_path: Path) -> None:
     def json_of(*arguments: object) -> dict[str, Any]:
         done = fewscan(*arguments, "--json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -129,7 +108,7 @@ def test_the_whole_way_step_by_step(class_folders: Path, tmp_path: Path) -> None
     assert str(class_folders) not in html
 
 
-def test_each_verb_ends_by_naming_the_next_command(class_folders: Path, tmp_path: Path) -> None:
+def test_each_verb_ends_by_naming_the_next_command(fewscan: Command, class_folders: Path, tmp_path: Path) -> None:
     done = fewscan("import", class_folders, "--out", tmp_path / "data", "--size", 16)
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == f"60 images in {tmp_path / 'data'}"
@@ -137,7 +116,9 @@ def test_each_verb_ends_by_naming_the_next_command(class_folders: Path, tmp_path
     assert done.stdout.splitlines()[-1] == f"next: fewscan audit {tmp_path / 'data'}"
 
 
-def test_the_next_command_can_be_pasted_also_where_names_hold_spaces(class_folders: Path, tmp_path: Path) -> None:
+def test_the_next_command_can_be_pasted_also_where_names_hold_spaces(
+    fewscan: Command, class_folders: Path, tmp_path: Path
+) -> None:
     done = fewscan("import", class_folders, "--out", tmp_path / "my data", "--size", 16)
     for _ in range(2):  # audit, then split
         following = shlex.split(done.stdout.splitlines()[-1].removeprefix("next: "))
@@ -147,7 +128,7 @@ def test_the_next_command_can_be_pasted_also_where_names_hold_spaces(class_folde
     assert done.stdout.splitlines()[-1] == f"next: fewscan train '{tmp_path / 'my data'}'"
 
 
-def test_help_teaches_every_verb() -> None:
+def test_help_teaches_every_verb(fewscan: Command) -> None:
     overview = fewscan("--help")
     assert overview.returncode == 0
     for verb in VERBS:
@@ -191,11 +172,11 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
     ],
 )
 def test_what_is_asked_wrongly_is_refused_in_one_line(
-    arguments: list[str], message: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], message: str, fewscan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert message in refused(*arguments)
+    assert message in refusal(fewscan(*arguments))
 
 
 @pytest.mark.parametrize(
@@ -215,10 +196,10 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(
     ],
 )
 def test_wrong_settings_of_training_are_refused_in_one_line(
-    arguments: list[str], message: str, refused: Callable[..., str], split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    assert message in refused("train", split_dataset.folder, "--out", out, *arguments)
+    assert message in refusal(fewscan("train", split_dataset.folder, "--out", out, *arguments))
     assert not out.exists()
 
 
@@ -243,15 +224,15 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
     ],
 )
 def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
-    arguments: list[str], message: str, refused: Callable[..., str], split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
-    assert message in refused("compare", split_dataset.folder, "--out", out, *arguments)
+    assert message in refusal(fewscan("compare", split_dataset.folder, "--out", out, *arguments))
     assert not out.exists()
 
 
 def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(
-    split_dataset: Dataset, tmp_path: Path
+    fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--seeds", "0", "--json"]
@@ -284,7 +265,9 @@ def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_a
     assert {path: path.stat().st_mtime_ns for path in networks} == networks
 
 
-def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
+    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+) -> None:
     out = tmp_path / "efficiency"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree", "--json"]
     command += ["--methods", "supervised,joint", "--labels-budget"]
@@ -316,7 +299,9 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(sp
         assert (out / name).stat().st_size > 0
 
 
-def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(
+    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+) -> None:
     out = tmp_path / "efficiency"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree"]
     failing = ["optimizer.learning_rate=1e30", "epochs=3", "batch_size=20", "encoder.dense_units=16", "device=cpu"]
@@ -327,7 +312,9 @@ def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(split_dataset
     assert "Under leakfree nothing was run with 16 and 8 labels." in (out / "label_efficiency.html").read_text()
 
 
-def test_training_with_nothing_else_chooses_and_says_what_and_why(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_training_with_nothing_else_chooses_and_says_what_and_why(
+    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+) -> None:
     done = fewscan("train", split_dataset.folder, "epochs=1", "batch_size=16", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     settings = json.loads(done.stdout)["settings"]
@@ -338,7 +325,7 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(split_dataset:
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 
 
-def test_training_ends_with_what_it_warned_of(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=40, test=24)
     stalled = [*QUICK, "epochs=11", "optimizer.learning_rate=1e-12"]
     done = fewscan("train", dataset.folder, "--method", "supervised", "--out", tmp_path / "run", *stalled)
@@ -351,7 +338,9 @@ def test_training_ends_with_what_it_warned_of(make_dataset: Callable[..., Datase
     assert (symptom["name"], symptom["epoch"]) == ("loss_not_falling", 10)
 
 
-def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_training_refuses_a_split_that_leaks_and_names_the_pairs(
+    fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     test_row, labeled_row = int(dataset.rows("test")[0]), int(dataset.rows("labeled")[0])
     group = dataset.manifest["group"].copy()
@@ -370,13 +359,15 @@ def test_training_refuses_a_split_that_leaks_and_names_the_pairs(make_dataset: C
     assert "leak" in top
 
 
-def test_nothing_that_exists_is_overwritten(split_dataset: Dataset, class_folders: Path, tmp_path: Path) -> None:
+def test_nothing_that_exists_is_overwritten(
+    fewscan: Command, split_dataset: Dataset, class_folders: Path, tmp_path: Path
+) -> None:
     for arguments in (["import", class_folders], ["train", split_dataset.folder, *QUICK]):
         assert "exists already" in refusal(fewscan(*arguments, "--out", split_dataset.folder))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_rights_is_one_line(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_without_rights_is_one_line(fewscan: Command, split_dataset: Dataset, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     assert "locked" in refusal(fewscan("train", split_dataset.folder, "--out", locked / "run", *QUICK))
@@ -397,6 +388,6 @@ def test_a_full_disk_stops_training_in_one_line(split_dataset: Dataset, tmp_path
     assert not list((tmp_path / "run" / "checkpoint").glob("*.tmp"))
 
 
-def test_methods_are_listed() -> None:
+def test_methods_are_listed(fewscan: Command) -> None:
     listed = json.loads(fewscan("methods", "--json").stdout)
     assert set(listed) == {"supervised", "barlow_twins", "nnclr", "simclr", "joint", "mixmatch"}

@@ -1,8 +1,8 @@
-"""Encoders of timm: what is said where it is missing, broken or refuses, and, where it is installed, the real ones."""
+"""Encoders of timm: the real ones, from random weights, and what is said where timm is missing, broken or refuses."""
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,14 +23,25 @@ from fewscan.training.settings import RunSettings
 INSTALL = r"pip install 'fewscan\[timm\]'"
 
 
-@pytest.fixture
-def timm() -> ModuleType:
-    """timm, or a skip that says why it is not there."""
+@pytest.fixture(scope="session")
+def timm() -> Iterator[ModuleType]:
+    """The real timm, also beside a CPU build of torch.
+
+    timm imports torchvision, and the package index's torchvision loads its binary operators only beside the CUDA build of
+    torch. timm's models use none of them; the import asks only that two are declared. Nothing stands in for timm itself.
+    """
+    operators = torch.library.Library("torchvision", "FRAGMENT")
     try:
         import timm
-    except (ImportError, RuntimeError, AttributeError) as error:
-        pytest.skip(f"timm, an extra, does not import here: {error}")
-    return timm
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import timm
+    yield timm
+    # The declarations last as long as this object.
+    del operators
 
 
 @pytest.fixture
