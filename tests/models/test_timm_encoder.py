@@ -93,7 +93,7 @@ def test_a_timm_that_does_not_import_is_named_with_the_reason(
         TimmEncoder("resnet18", 1, 32, pretrained=False)
 
 
-@pytest.mark.parametrize(("name", "image_size_px"), [("resnet10t", 32), ("vit_tiny_patch16_224", 32), ("convnext_atto", 40)])
+@pytest.mark.parametrize(("name", "image_size_px"), [("test_resnet", 32), ("test_vit", 32), ("test_convnext", 40)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_features_are_pooled_and_say_their_number(
     timm: ModuleType, name: str, image_size_px: int, channels: int, no_network: None
@@ -117,7 +117,7 @@ def test_an_unknown_model_is_named_with_the_nearest(timm: ModuleType) -> None:
         TimmEncoder("hf-hub:somebody/resnet18", 1, 32, pretrained=False)
 
 
-@pytest.mark.parametrize(("name", "image_size_px"), [("vit_tiny_patch16_224", 40), ("vit_tiny_patch16_224", 8), ("vgg11", 16)])
+@pytest.mark.parametrize(("name", "image_size_px"), [("test_vit", 40), ("test_vit", 8), ("test_convnext", 16)])
 def test_a_size_that_does_not_fit_is_said_before_training(
     timm: ModuleType, name: str, image_size_px: int, make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
@@ -128,15 +128,15 @@ def test_a_size_that_does_not_fit_is_said_before_training(
 
 
 def weights_in_file(timm: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """A color resnet10t with random weights, which stand in `file`, where timm will look for them; return it."""
+    """A color `test_resnet` (timm's smallest) with random weights, which stand in `file`, where timm will look for them; return it."""
     torch.manual_seed(7)
-    model: torch.nn.Module = timm.create_model("resnet10t")
+    model: torch.nn.Module = timm.create_model("test_resnet")
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_()
             layer.running_var.uniform_(0.5, 2)
     save_file(model.state_dict(), file)
-    monkeypatch.setattr(timm.models._registry._model_pretrained_cfgs["resnet10t"], "file", str(file))
+    monkeypatch.setattr(timm.models._registry._model_pretrained_cfgs["test_resnet"], "file", str(file))
     return model.eval()
 
 
@@ -144,7 +144,7 @@ def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
     timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)
-    encoder = TimmEncoder("resnet10t", 1, 32, pretrained=True).eval()
+    encoder = TimmEncoder("test_resnet", 1, 32, pretrained=True).eval()
     images = torch.rand(4, 1, 32, 32)
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
     colored = ((images - mean) / deviation).expand(-1, 3, -1, -1)
@@ -163,8 +163,8 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(FewscanError, match=r"weights of 'timm:resnet10t' cannot be fetched .*HF_HOME.*random weights"):
-        train(small_dataset, tmp_path / "run", encoder={"name": "timm:resnet10t", "pretrained": True})
+    with pytest.raises(FewscanError, match=r"weights of 'timm:test_resnet' cannot be fetched .*HF_HOME.*random weights"):
+        train(small_dataset, tmp_path / "run", encoder={"name": "timm:test_resnet", "pretrained": True})
     assert not (tmp_path / "run").exists()
 
 
@@ -173,7 +173,7 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
 ) -> None:
     file = tmp_path / "weights.safetensors"
     fetched = weights_in_file(timm, file, monkeypatch).state_dict()["layer1.0.conv1.weight"]
-    chosen = {"name": "timm:resnet10t", "pretrained": True}
+    chosen = {"name": "timm:test_resnet", "pretrained": True}
     settings = RunSettings.resolve("joint", "fewscan", {"encoder": chosen, "device": "cpu"}, labeled=24, unlabeled=32)
     begun = Run.create(tmp_path / "begun", settings, small_dataset, None)
     assert torch.equal(begun.first_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
@@ -187,7 +187,7 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
     assert "begun from pretrained weights" in fewscan.report(run).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "precision"), [("resnet10t", "bf16-mixed"), ("vit_tiny_patch16_224", "32-true")])
+@pytest.mark.parametrize(("name", "precision"), [("test_resnet", "bf16-mixed"), ("test_vit", "32-true")])
 def test_a_run_goes_on_and_is_judged_like_any_other(
     timm: ModuleType,
     name: str,
