@@ -82,13 +82,13 @@ def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Datase
     assert result.group_sizes == {1: 15, 2: 1, 3: 1}
 
 
-def test_a_patient_stays_together_within_a_source_and_is_no_copy(scans: Callable[..., Dataset]) -> None:
+def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[..., Dataset]) -> None:
     dataset = scans(
         {17: 1}, patient={0: "P1", 1: "P1", 5: "P1", 9: "P2"}, source={5: "elsewhere", 6: "elsewhere"}, sha256={5: "c", 6: "c"}
     )
     audit(dataset)
     assert together(dataset, "copy_set") == {frozenset({1, 17}), frozenset({5, 6})}
-    assert together(dataset, "group") == {frozenset({0, 1, 17}), frozenset({5, 6})}
+    assert together(dataset, "group") == {frozenset({0, 1, 5, 6, 17})}
 
 
 def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(scans: Callable[..., Dataset]) -> None:

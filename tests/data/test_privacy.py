@@ -116,13 +116,15 @@ def test_one_number_in_the_headers_of_two_sources_is_one_patient(tmp_path):
     assert dataset.manifest["patient"].nunique() == 1
 
 
-def test_one_number_in_a_csv_is_two_patients_in_two_sources(tmp_path):
+@pytest.mark.parametrize(("tables", "patients"), [(["one,two"], 1), (["one", "two"], 2)])
+def test_one_number_is_one_patient_within_a_csv_and_not_in_two(tables, patients, tmp_path):
     for name in ("one", "two"):
         scan(tmp_path / name / "a.dcm", "", 1)
-    (tmp_path / "labels.csv").write_text("path,label,patient\none/a.dcm,x,7\ntwo/a.dcm,x,7\n")
-    sources = [str(tmp_path / "one"), str(tmp_path / "two")]
-    dataset = import_scans(sources, tmp_path / "dataset", labels=[tmp_path / "labels.csv"], size_px=16)
-    assert dataset.manifest["patient"].nunique() == 2
+    labels = [tmp_path / f"{number}.csv" for number in range(len(tables))]
+    for table, names in zip(labels, tables, strict=True):
+        table.write_text("path,label,patient\n" + "".join(f"{name}/a.dcm,x,7\n" for name in names.split(",")))
+    dataset = import_scans([str(tmp_path / "one"), str(tmp_path / "two")], tmp_path / "dataset", labels=labels, size_px=16)
+    assert dataset.manifest["patient"].nunique() == patients
 
 
 def test_names_of_arrays_reach_neither_manifest_nor_terminal(tmp_path, capfd):

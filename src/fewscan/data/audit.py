@@ -4,10 +4,10 @@ The audit works from the dataset folder alone: the manifest's hashes and the sto
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ AUDIT_FILE = "audit.json"
 Int64s = npt.NDArray[np.int64]
 Kind = Literal["bytes", "pixels", "near"]
 Between = Literal["sources", "folders", "split"]
-Key = TypeVar("Key", bound=Hashable)
 
 # What training learns from or is steered by; a group that stands on both sides of one of these makes a score false.
 SEALED_FROM: dict[Split, tuple[Split, ...]] = {
@@ -201,9 +200,9 @@ def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
     return list(found.values())
 
 
-def _linked_to_first(rows: Int64s, keys: Sequence[Key | None]) -> list[tuple[int, int]]:
+def _linked_to_first(rows: Int64s, keys: Sequence[str | None]) -> list[tuple[int, int]]:
     """Return (first row with the key, other row with it) for every other row; None is no key."""
-    first: dict[Key, int] = {}
+    first: dict[str, int] = {}
     keyed = ((row, key) for row, key in zip(rows.tolist(), keys, strict=True) if key is not None)
     return [(known, row) for row, key in keyed if (known := first.setdefault(key, row)) != row]
 
@@ -221,10 +220,8 @@ def _near_pairs(dataset: Dataset, rows: Int64s, similarity: float) -> list[Pair]
 
 
 def _same_patient(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
-    """(P, 2) links between rows of one patient; a patient's name means something within its source only."""
-    columns = zip(manifest["source"].iloc[rows], _names(manifest["patient"].iloc[rows]), strict=True)
-    keys = [None if patient is None else (source, patient) for source, patient in columns]
-    return np.array(_linked_to_first(rows, keys), np.int64).reshape(-1, 2)
+    """(P, 2) links between rows of one patient, whichever sources these are in: the hash is made for the whole import."""
+    return np.array(_linked_to_first(rows, _names(manifest["patient"].iloc[rows])), np.int64).reshape(-1, 2)
 
 
 def _ends(pairs: Sequence[Pair]) -> Int64s:

@@ -1,10 +1,6 @@
 """Sources of scans -> a dataset folder: read on all cores, bad files set aside with the reason, whole or not at all."""
 
-import hashlib
-import hmac
-import json
-import secrets
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -29,13 +25,13 @@ from fewscan.data.dataset import (
 from fewscan.data.formats.slices import Plane, Slices
 from fewscan.data.label_tables import LabelColumns
 from fewscan.data.listing import list_scans
+from fewscan.data.patients import hashed_patients
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
 from fewscan.progress import track
 
 SET_ASIDE_EXAMPLES = 5
-PATIENT_HEX_DIGITS = 16
 
 
 class ImportSettings(Settings):
@@ -140,17 +136,14 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     shape = (len(scans), settings.channels, settings.size_px, settings.size_px)
     blank = np.zeros(shape[1:], dtype=np.uint8)
     reading = read_images(scans, **settings.model_dump(), workers=workers)
-    # Thrown away with this call: no one can try names until one gives the hash in the manifest.
-    salt = secrets.token_bytes(32)
-    across_sources = {(scan.source, scan.patient) for scan in scans if scan.patient_across_sources}
     rows = []
     # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
     with closing(reading) as images, pixels_file.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for scan in track(scans, "import", total=len(scans)):
+        for scan, patient in zip(track(scans, "import", total=len(scans)), hashed_patients(scans), strict=True):
             image = next(images)
             row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label}
-            row |= {"patient": _hashed(scan, across_sources, salt), "sha256": image.sha256}
+            row |= {"patient": patient, "sha256": image.sha256}
             if isinstance(image, UnreadableImage):
                 row["set_aside"] = image.reason
                 file.write(blank.data)
@@ -161,18 +154,6 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
     manifest = pd.DataFrame(rows, columns=list(MANIFEST_DTYPES))
     manifest["conflict"] = False
     return manifest.astype(MANIFEST_DTYPES)
-
-
-def _hashed(scan: ScanFile, across_sources: Container[tuple[str, str | None]], salt: bytes) -> str | None:
-    """Return a keyed hash of the patient, whose name means something within its source only unless it is in `across_sources`.
-
-    A number in a CSV that is also in the header of a file of that source means the same patient.
-    """
-    if scan.patient is None:
-        return None
-    within = None if (scan.source, scan.patient) in across_sources else scan.source
-    whose = json.dumps([within, scan.patient]).encode()
-    return hmac.new(salt, whose, hashlib.sha256).hexdigest()[:PATIENT_HEX_DIGITS]
 
 
 def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:

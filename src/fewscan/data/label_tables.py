@@ -66,10 +66,7 @@ def label_from_tables(
         said = rows.get(_place(scan, files)) or rows.get(files[scan.path])
         if said is not None:
             label = None if scan.source in unlabeled else said.label
-            # What the file's header says too, the CSV only repeats.
-            across_sources = scan.patient_across_sources and said.patient in (None, scan.patient)
-            patient = said.patient or scan.patient
-            labeled.append(replace(scan, label=label, patient=patient, patient_across_sources=across_sources))
+            labeled.append(_with_patient(replace(scan, label=label), said))
         else:
             labeled.append(replace(scan, label=None) if scan.source in spoken_of else scan)
     absent: dict[tuple[str, str], ScanFile] = {}
@@ -80,6 +77,16 @@ def label_from_tables(
     order = {source.name: number for number, source in enumerate(sources)}
     # Sorting keeps the images of a file in their order, slice 9 before slice 10.
     return sorted(labeled, key=lambda scan: (order[scan.source], scan.file))
+
+
+def _with_patient(scan: ScanFile, said: _LabelRow) -> ScanFile:
+    """Return the image with the patient that the CSV gives it, if it does: one number in one CSV is one patient."""
+    if said.patient is None:
+        return scan
+    # What the file's header says too, the CSV only repeats.
+    scopes = scan.patient_scopes if said.patient == scan.patient else ()
+    table = f"csv {file_place(said.table)}"
+    return replace(scan, patient=said.patient, patient_known=True, patient_scopes=(*scopes, table))
 
 
 def _place(scan: ScanFile, files: Mapping[Path, Path]) -> Path:

@@ -133,8 +133,9 @@ def _contents(path: Path, slices: Slices) -> Contents | UnreadableImage:
 
 def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFile]:
     label = contents.label if labeled and contents.label is not None else scan.label
+    known = contents.patient is not None
     patient = contents.patient
-    if patient is None and contents.parts != (None,):
+    if not known and contents.parts != (None,):
         # The slices of a file whose patient is not known are still one head's.
         patient = f"file {scan.relative}"
     return [
@@ -144,7 +145,8 @@ def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFi
             part=part,
             label=label,
             patient=patient,
-            patient_across_sources=contents.patient_across_sources,
+            patient_known=known,
+            patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
         )
         for part in contents.parts
     ]

@@ -39,8 +39,9 @@ class ScanFile:
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `patient` is as it was
-    given, so it is for no page or message; with `patient_across_sources` it means the same one in every source. `set_aside` is
-    the reason why the image need not be read at all, or None.
+    given, so it is for no page or message. It means the same one within the source and within each of `patient_scopes`; where
+    it is not `patient_known`, it only stands for the file. `set_aside` is the reason why the image need not be read at all, or
+    None.
     """
 
     source: str
@@ -48,7 +49,8 @@ class ScanFile:
     path: Path
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
-    patient_across_sources: bool = False
+    patient_known: bool = True
+    patient_scopes: tuple[str, ...] = ()
     set_aside: str | None = None
     part: str | None = None
 

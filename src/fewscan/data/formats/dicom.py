@@ -65,7 +65,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
         _require_scan(header)
         known = (_text(header, keyword) for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
         patient = next(filter(None, known), None)
-        return Contents(numbered("frame", _frames(header), first=1), patient, patient_across_sources=patient is not None)
+        return Contents(numbered("frame", _frames(header), first=1), patient, patient_scope="dicom")
 
 
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:

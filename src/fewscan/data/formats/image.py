@@ -40,13 +40,13 @@ class UnreadableImage(Exception):  # noqa: N818 - it describes a file among many
 class Contents:
     """What a look into a file says: its images, and what it says of them itself.
 
-    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. With
-    `patient_across_sources` the patient's name means the same one in every source.
+    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. Under the
+    same `patient_scope` a patient's name means the same one in every source; without one, in the file's own source alone.
     """
 
     parts: tuple[str | None, ...] = (None,)
     patient: str | None = field(default=None, repr=False)
-    patient_across_sources: bool = False
+    patient_scope: str | None = None
     label: str | None = None
 
 

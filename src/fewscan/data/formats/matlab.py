@@ -35,7 +35,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
         label = struct["label"][()].item()
     if label not in LABELS:
         raise UnreadableImage("no known label: 1, 2 and 3 are meningioma, glioma and pituitary")
-    return Contents(patient=patient or None, label=LABELS[label])
+    return Contents(patient=patient or None, patient_scope="figshare", label=LABELS[label])
 
 
 def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:

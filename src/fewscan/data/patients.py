@@ -1,0 +1,69 @@
+"""Whose images are whose: patients' names and the scopes that they mean something in -> salted hashes."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from scipy.cluster.hierarchy import DisjointSet
+
+from fewscan.data.sources import ScanFile
+
+HEX_DIGITS = 16
+# What the hash begins with where nobody said whose a file is, and the file stands for its patient.
+FILE_PREFIX = "file-"
+
+
+class KnownPatients(NamedTuple):
+    """How many of the images that were not set aside have a known patient, and how many patients these are."""
+
+    images: int
+    with_patient: int
+    patients: int
+
+    def __str__(self) -> str:
+        """Say it in one sentence's part: what is known decides what a split can keep together."""
+        if not self.with_patient:
+            return f"no patient is known of the {self.images:,} images"
+        of = f"{self.patients:,} patient{'s' if self.patients != 1 else ''}"
+        return f"the patient is known of {self.with_patient:,} of {self.images:,} images ({of})"
+
+
+def known_patients(manifest: pd.DataFrame) -> KnownPatients:
+    """Count the images of a manifest whose patient a header or a CSV gives; a file that stands for its patient gives none."""
+    patients = manifest.loc[manifest["set_aside"].isna(), "patient"]
+    known = patients[patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)]
+    return KnownPatients(len(patients), len(known), int(known.nunique()))
+
+
+def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:
+    """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's.
+
+    One name is one patient within a source, within a CSV and among the headers of one format (the scopes of a `ScanFile`), and
+    so is a name that links two of these, as where a CSV names files of two sources.
+    """
+    # Thrown away with this call: no one can try names until one gives the hash in the manifest.
+    salt = secrets.token_bytes(32)
+    same = DisjointSet()
+    for scan in scans:
+        names = _names(scan)
+        for name in names:
+            same.add(name)
+            same.merge(names[0], name)
+    for scan in scans:
+        names = _names(scan)
+        if not names:
+            yield None
+            continue
+        digest = hmac.new(salt, json.dumps(same[names[0]]).encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]
+        yield digest if scan.patient_known else FILE_PREFIX + digest
+
+
+def _names(scan: ScanFile) -> list[tuple[str, str]]:
+    """Return the patient's name in every scope that it means something in, its source's first."""
+    if scan.patient is None:
+        return []
+    return [(scope, scan.patient) for scope in (f"source {scan.source}", *scan.patient_scopes)]

@@ -1,0 +1,48 @@
+"""Whose images are whose, over sources, CSVs and headers; and what is said of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewscan.data.patients import KnownPatients, hashed_patients, known_patients
+from fewscan.data.sources import ScanFile
+
+
+def image(source: str, patient: str | None, *scopes: str, known: bool = True) -> ScanFile:
+    return ScanFile(source, "a", Path("a"), patient=patient, patient_known=known, patient_scopes=scopes)
+
+
+IMAGES = st.lists(
+    st.tuples(st.sampled_from("xyz"), st.sampled_from(["1", "2"]), st.lists(st.sampled_from(["csv a", "csv b", "dicom"]))),
+    max_size=8,
+)
+
+
+@given(IMAGES)
+def test_images_are_one_patients_where_a_chain_of_shared_scopes_joins_them(drawn: list[tuple[str, str, list[str]]]) -> None:
+    hashes = list(hashed_patients([image(source, patient, *scopes) for source, patient, scopes in drawn]))
+    places = [{f"source {source}", *scopes} for source, _, scopes in drawn]
+    for number, (_, patient, _) in enumerate(drawn):
+        reached, seen = {number}, set[int]()
+        while reached - seen:
+            at = (reached - seen).pop()
+            seen.add(at)
+            reached |= {other for other in range(len(drawn)) if drawn[other][1] == patient and places[other] & places[at]}
+        assert {other for other, found in enumerate(hashes) if found == hashes[number]} == reached
+
+
+def test_a_file_that_stands_for_its_patient_is_kept_together_and_not_counted_as_known() -> None:
+    scans = [image("x", "file a", known=False), image("x", "file a", known=False), image("x", "7"), image("y", None)]
+    manifest = pd.DataFrame({"patient": list(hashed_patients(scans)), "set_aside": None}).astype({"patient": "str"})
+    assert manifest["patient"][0] == manifest["patient"][1]
+    assert known_patients(manifest) == KnownPatients(images=4, with_patient=1, patients=1)
+
+
+@pytest.mark.parametrize("with_patient", [0, 1, 3])
+def test_what_is_said_holds_the_numbers(with_patient: int) -> None:
+    said = str(KnownPatients(1234, with_patient, with_patient))
+    assert "1,234" in said
+    assert ("no patient" in said) == (with_patient == 0)
