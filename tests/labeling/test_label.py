@@ -19,7 +19,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.label import label_folder, label_unlabeled
+from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, alone
 from fewscan.training.fit import fit
@@ -83,6 +83,12 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
         summary.review,
         summary.out_of_distribution,
     )
+    # Every decision says why, and is counted with its label.
+    assert table["reason"].notna().all()
+    assert table.groupby("reason")["decision"].nunique().max() == 1
+    counted = pd.crosstab(table["label"], table["decision"])
+    for name, decided in summary.classes.items():
+        assert decided == {decision: counted.get(decision, {}).get(name, 0) for decision in ("accept", "review", "out_of_distribution")}
     truth = np.array([dataset.classes[k] for k in dataset.labels[rows]])
     assert (table["label"] == truth)[accepted].mean() > 0.9
     # A scan that is out of distribution has no set of classes; every other has its label in it.
@@ -100,7 +106,7 @@ def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Data
     for number in range(10):
         stripes = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
         PIL.Image.fromarray(stripes if number % 2 else stripes.T.copy()).save(folder / f"{number}.png")
-    summary = label_folder(run, dataset, folder, tmp_path / "labels.csv", target_error=0.2)
+    summary = label_scans(run, dataset, folder, tmp_path / "labels.csv", target_error=0.2)
     assert (summary.out_of_distribution, summary.accepted) == (10, 0)
 
 
@@ -146,7 +152,7 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
         PIL.Image.fromarray(dataset.pixels[row, 0]).save(folder / f"{row:03}.png")
     (folder / "010b.jpg").write_text("not a picture")
     out = tmp_path / "labels.csv"
-    summary = label_folder(run, dataset, tmp_path / "new", out)
+    summary = label_scans(run, dataset, tmp_path / "new", out)
     table = pd.read_csv(out)
     assert (summary.scans, summary.unreadable) == (21, 1)
     broken = table[table["path"] == "deep/010b.jpg"].iloc[0]
@@ -157,6 +163,16 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     expected = Predictor.of(run).predict(dataset.pixels, np.arange(20)).probabilities
     found = whole[[f"probability_{name}" for name in dataset.classes]].to_numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = three_scans(dataset, tmp_path / "scans")
+    label_scans(run, dataset, folder, tmp_path / "all.csv")
+    assert label_scans(run, dataset, folder / "1.png", tmp_path / "one.csv").scans == 1
+    together, alone = (pd.read_csv(tmp_path / name).set_index("path") for name in ("all.csv", "one.csv"))
+    pd.testing.assert_frame_equal(alone, together.loc[["1.png"]], atol=1e-5)
+    with pytest.raises(FewscanError, match="No such file"):
+        label_scans(run, dataset, folder / "4.png", tmp_path / "none.csv")
 
 
 def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -197,12 +213,12 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(run: Run, datase
     process.kill()
     process.wait()
     assert not out.exists()
-    gone_on = label_folder(run, dataset, folder, out)
+    gone_on = label_scans(run, dataset, folder, out)
     assert gone_on.scans == 5000
     assert gone_on.unreadable == 1
     assert not parts.exists()
     whole = tmp_path / "whole.csv"
-    assert label_folder(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
+    assert label_scans(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
     assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(5000)]
     ours, theirs = pd.read_csv(out), pd.read_csv(whole)
     np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
@@ -228,16 +244,16 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
         # A kill right before the table is whole.
         patched.setattr(LabelTable, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            label_folder(run, dataset, folder, out)
+            label_scans(run, dataset, folder, out)
     assert (folder / "labels.csv.partial").is_dir()
     (folder / "1.png").unlink()
     with pytest.raises(FewscanError, match="with other scans"):
-        label_folder(run, dataset, folder, out)
+        label_scans(run, dataset, folder, out)
     PIL.Image.fromarray(dataset.pixels[1, 0]).save(folder / "1.png")
     with pytest.raises(FewscanError, match="with other scans"):
-        label_folder(run, dataset, folder, out)
+        label_scans(run, dataset, folder, out)
     shutil.rmtree(folder / "labels.csv.partial")
-    assert label_folder(run, dataset, folder, out).scans == 3
+    assert label_scans(run, dataset, folder, out).scans == 3
 
 
 def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Dataset, tmp_path: Path) -> None:
@@ -248,13 +264,13 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
         table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])
         with pytest.raises(FewscanError, match="is being written already"):
-            label_folder(run, dataset, folder, out)
+            label_scans(run, dataset, folder, out)
         table.finish(["path"])
     out.unlink()
     # What a killed call has left in the folder that it labels.
     LabelTable(out, {"path": pa.string()}, plan)
     (folder / "labels.csv.partial" / "plan.json").unlink()
-    assert label_folder(run, dataset, folder, out).scans == 3
+    assert label_scans(run, dataset, folder, out).scans == 3
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
@@ -264,7 +280,7 @@ def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Dataset,
     names = ["a\rb.png", 'c",d.png']
     for name in names:
         PIL.Image.fromarray(dataset.pixels[0, 0]).save(folder / name)
-    label_folder(run, dataset, folder, tmp_path / "labels.csv")
+    label_scans(run, dataset, folder, tmp_path / "labels.csv")
     with (tmp_path / "labels.csv").open(newline="") as file:
         assert [row["path"] for row in csv.DictReader(file)] == names
 

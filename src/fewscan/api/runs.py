@@ -35,24 +35,24 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evalua
 
 def label(
     run: str | Path | Run,
-    folder: str | Path | None = None,
+    scans: str | Path | None = None,
     *,
     out: str | Path,
     target_error: float = 0.05,
     coverage: float = 0.9,
     data: str | Path | None = None,
 ) -> LabelSummary:
-    """Label the scans in `folder`, or without one the dataset's own unlabeled scans, into the table `out`.
+    """Label the scans in `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
 
     CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
     """
-    from fewscan.labeling.label import label_folder, label_unlabeled
+    from fewscan.labeling.label import label_scans, label_unlabeled
 
     opened = opened_run(run)
     dataset = opened.open_dataset(data)
-    if folder is None:
+    if scans is None:
         return label_unlabeled(opened, dataset, Path(out), target_error=target_error, coverage=coverage)
-    return label_folder(opened, dataset, Path(folder), Path(out), target_error=target_error, coverage=coverage)
+    return label_scans(opened, dataset, Path(scans), Path(out), target_error=target_error, coverage=coverage)
 
 
 def explain(

@@ -12,6 +12,7 @@ from fewscan.errors import FewscanError
 if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
     from fewscan.explaining.evidence_check import EvidenceCheck
+    from fewscan.labeling.rule import Decision
 
 
 @app.command()
@@ -70,8 +71,9 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
 @app.command()
 def label(
     run: RunFolder,
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="New scans; without it, the dataset's own unlabeled ones.")
+    scans: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SCANS]", help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
@@ -92,13 +94,22 @@ def label(
 
     Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
     """
-    result = api.label(run, folder, out=out, target_error=target_error, coverage=coverage, data=data)
+    result = api.label(run, scans, out=out, target_error=target_error, coverage=coverage, data=data)
     lines = [
         f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
+        *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
     ]
     finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+
+
+def _class_table(classes: "dict[str, dict[Decision, int]]") -> list[str]:
+    """Return how many scans got each label, by what was decided on them, in columns."""
+    import pandas as pd
+
+    table = pd.DataFrame.from_dict(classes, orient="index").rename(columns=lambda decision: decision.replace("_", " "))
+    return [f"  {line}" for line in table.to_string().splitlines()]
 
 
 @app.command()
@@ -184,7 +195,7 @@ def report(
         [f"page: {page}"],
         "label",
         run,
-        "FOLDER",
+        "SCANS",
         "--out",
         "labels.csv",
         *moved(data),

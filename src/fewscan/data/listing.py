@@ -78,6 +78,15 @@ def list_scans(
     return scans
 
 
+def list_file(path: Path, slices: Slices) -> list[ScanFile]:
+    """List every image of one file, without labels, by the file's name; of a volume those that `slices` chooses.
+
+    A file that cannot be looked into is listed as set aside. Raises FewscanError where its format needs a package that is not
+    installed.
+    """
+    return _look_into([ScanFile("", path.name, path)], (), slices, workers=1)
+
+
 def _label_from_folders(sources: Sequence[Source], passed_over: Iterable[Path]) -> list[ScanFile]:
     tables = {file_place(table) for table in passed_over}
     scans = []

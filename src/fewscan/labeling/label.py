@@ -1,12 +1,13 @@
 """A folder of new scans, or a dataset's unlabeled ones -> a table of labels."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,11 @@ import fewscan
 from fewscan.atomic import refuse_existing, writing
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
-from fewscan.data.listing import list_scans
-from fewscan.data.readers import UnreadableImage, read_images
+from fewscan.data.formats.slices import Slices
+from fewscan.data.listing import list_file, list_scans
+from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
-from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.labeling.rule import Decision, DecisionRule, Grounds
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, partial_folder, require_table_name
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
@@ -46,7 +48,7 @@ class LabelSummary(Settings):
     review: int
     out_of_distribution: int
     unreadable: int
-    classes: dict[str, int]
+    classes: dict[str, dict[Decision, int]]  # how many scans got each label, by what was decided on them
     target_error: float
     coverage: float
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
@@ -67,22 +69,22 @@ class _Scans:
     groups: Rows | None = None
 
 
-def label_folder(
-    run: Run, dataset: Dataset, folder: Path, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
+def label_scans(
+    run: Run, dataset: Dataset, place: Path, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
 ) -> LabelSummary:
-    """Label every scan in `folder` into a table `out`, CSV or Parquet by its name, one row an image.
+    """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
-    Columns: path, label, probability of every class, score, possible classes, decision, reason. `dataset` is the run's: what
+    place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
+    class, score, possible classes, decision, reason. `dataset` is the run's: what
     the run learned from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
     keeps a row, with the reason.
-    Raises FewscanError where the folder or one in it cannot be read, a format needs a package that is not installed, `out`
+    Raises FewscanError where `place` or a folder in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
     require_table_name(out)
     refuse_existing(out)
-    listed = list_scans(parse_sources([], [str(folder)]), slices=dataset.description.slices)
     # Where the table grows inside the folder, its parts are no scans.
-    files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
+    files = [file for file in _listed(place, dataset.description.slices) if not file.path.is_relative_to(partial_folder(out))]
 
     def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
         record = run.record
@@ -92,14 +94,14 @@ def label_folder(
             for image in images:
                 yield image if isinstance(image, UnreadableImage) else image.pixels
 
-    scans = _Scans(str(folder.resolve()), _version(files), [file.relative for file in files], read)
+    scans = _Scans(str(place.resolve()), _version(files), [file.relative for file in files], read)
     return _label(run, dataset, scans, out, target_error, coverage)
 
 
 def label_unlabeled(
     run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
 ) -> LabelSummary:
-    """Label the dataset's own unlabeled scans; otherwise as `label_folder`.
+    """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
     The run may have learned from them, so none of them is asked for as being like itself or its copies.
     """
@@ -142,7 +144,9 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
             for part in _blocks(rows, PART_ROWS):
                 table.add(part)
         counts = table.finish(["decision", "label"])
-    decisions = counts["decision"]
+    decisions: Counter[str | None] = Counter()
+    for (decision, _), scans_counted in counts.items():
+        decisions[decision] += scans_counted
     return LabelSummary(
         out=str(out),
         scans=decisions.total(),
@@ -150,12 +154,19 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         review=decisions["review"],
         out_of_distribution=decisions["out_of_distribution"],
         unreadable=decisions["unreadable"],
-        classes={name: counts["label"][name] for name in classes},
+        classes={name: {decision: counts[decision, name] for decision in get_args(Decision)} for name in classes},
         target_error=target_error,
         coverage=coverage,
         threshold=rule.threshold,
         reasons=rule.reasons if scans.groups is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
     )
+
+
+def _listed(place: Path, slices: Slices) -> list[ScanFile]:
+    file, part = locate(place)
+    if part is not None:
+        return [ScanFile("", place.name, file, part=part)]
+    return list_file(file, slices) if file.is_file() else list_scans(parse_sources([], [str(place)]), slices=slices)
 
 
 def _version(files: Sequence[ScanFile]) -> str:
@@ -197,9 +208,10 @@ def _decided(
     rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8], groups: Rows | None
 ) -> Iterator[dict[str, Any]]:
     names = np.array(classes)
-    for probabilities, score, possible, decision in zip(*rule.decide(pixels, groups), strict=True):
+    for probabilities, score, possible, decision, reason in zip(*rule.decide(pixels, groups), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
-        row |= {"label": classes[int(probabilities.argmax())], "score": score, "decision": decision}
+        row |= {"label": classes[int(probabilities.argmax())], "score": score}
+        row |= {"decision": decision, "reason": reason}
         # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
         yield row if decision == "out_of_distribution" else row | {"possible": "|".join(names[possible])}
 

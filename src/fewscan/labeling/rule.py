@@ -35,6 +35,7 @@ class Decided(NamedTuple):
     scores: Scores  # (N,) largest probability before the temperature: what is held against the threshold
     possible: npt.NDArray[np.bool_]  # (N, K)
     decisions: tuple[Decision, ...]
+    reasons: tuple[str, ...]  # of each decision, in words
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,17 @@ class DecisionRule:
         odd = self.typicality.out_of_distribution(describe(pixels, predicted), groups)
         accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
         decisions = tuple(map(_decision, odd, accepted))
-        return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions)
+        reasons = tuple(map(self._reason, decisions, scores))
+        return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions, reasons)
+
+    def _reason(self, decision: Decision, score: float) -> str:
+        if decision == "out_of_distribution":
+            return "it is out of distribution, like nothing that the run learned from, so its label means nothing"
+        if self.threshold is None:
+            return "nothing is accepted at this target error, so a person should look"
+        if decision == "accept":
+            return f"its score {score:.6f} reaches the threshold {self.threshold:.6f}"
+        return f"its score {score:.6f} is below the threshold {self.threshold:.6f}, so a person should look"
 
 
 def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:

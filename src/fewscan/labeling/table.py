@@ -72,20 +72,19 @@ class LabelTable:
         with replaced_file(self.folder / f"part-{number:06}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], self.schema), temporary)
 
-    def finish(self, count: Sequence[str]) -> dict[str, Counter[str]]:
-        """Write the table as a whole, drop the parts, and return how often each value of the columns `count` occurs."""
-        counts: dict[str, Counter[str]] = {column: Counter() for column in count}
+    def finish(self, count: Sequence[str]) -> Counter[tuple[str | None, ...]]:
+        """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
+        counts: Counter[tuple[str | None, ...]] = Counter()
         with replaced_file(self.out) as temporary:
             write = _write_csv if self.out.suffix == ".csv" else _write_parquet
-            write(temporary, self._counted(counts), self.schema)
+            write(temporary, self._counted(count, counts), self.schema)
         shutil.rmtree(self.folder)
         return counts
 
-    def _counted(self, counts: Mapping[str, Counter[str]]) -> Iterator[pa.Table]:
+    def _counted(self, columns: Sequence[str], counts: Counter[tuple[str | None, ...]]) -> Iterator[pa.Table]:
         for part in self._parts():
             table = pq.read_table(part, schema=self.schema)
-            for column, counter in counts.items():
-                counter.update(value for value in table[column].to_pylist() if value is not None)
+            counts.update(zip(*(table[column].to_pylist() for column in columns), strict=True))
             yield table
 
     def _parts(self) -> list[Path]:
