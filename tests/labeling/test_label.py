@@ -88,7 +88,9 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
     assert table.groupby("reason")["decision"].nunique().max() == 1
     counted = pd.crosstab(table["label"], table["decision"])
     for name, decided in summary.classes.items():
-        assert decided == {decision: counted.get(decision, {}).get(name, 0) for decision in ("accept", "review", "out_of_distribution")}
+        assert decided == {
+            decision: counted.get(decision, {}).get(name, 0) for decision in ("accept", "review", "out_of_distribution")
+        }
     truth = np.array([dataset.classes[k] for k in dataset.labels[rows]])
     assert (table["label"] == truth)[accepted].mean() > 0.9
     # A scan that is out of distribution has no set of classes; every other has its label in it.

@@ -73,7 +73,9 @@ def label(
     run: RunFolder,
     scans: Annotated[
         Path | None,
-        typer.Argument(metavar="[SCANS]", help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones."),
+        typer.Argument(
+            metavar="[SCANS]", help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
