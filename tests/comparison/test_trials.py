@@ -18,8 +18,10 @@ from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
 from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.reporting.comparison_page import command
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 
@@ -169,11 +171,23 @@ def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Datas
         "validation": 0.2,
         "test": 24,
         "seed": 0,
+        "shares": "known",
     }
 
 
-def test_sizes_come_from_the_datasets_own_split(split_dataset: Dataset) -> None:
-    assert plan(split_dataset).split.model_dump() == {"labeled": 16, "within": (), "validation": 0.25, "test": 24, "seed": 0}
+def test_sizes_and_shares_come_from_the_datasets_own_split(split_dataset: Dataset) -> None:
+    sizes = {"labeled": 16, "within": (), "validation": 0.25, "test": 24, "seed": 0}
+    assert plan(split_dataset).split.model_dump() == sizes | {"shares": "known"}
+    drawn = split(split_dataset, labeled=16, test=24, validation=0.25, shares="unknown")
+    assert plan(drawn).split.shares == "unknown"
+    assert plan(drawn, shares="known").split.shares == "known"
+
+
+def test_a_comparison_draws_its_labels_as_it_was_told(split_dataset: Dataset, tmp_path: Path) -> None:
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, shares="unknown"))
+    drawn = split(split_dataset, labeled=16, test=24, validation=0.25, shares="unknown")
+    assert comparison.dataset("leakfree").manifest["split"].equals(drawn.manifest["split"])
+    assert "--shares unknown" in command(comparison.plan)
 
 
 def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:

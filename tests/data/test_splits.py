@@ -229,3 +229,38 @@ def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(make_dataset
         assert sides_of_groups(smaller).max() == 1
         # What the smaller budget leaves, group by group, is there to learn from without its label.
         assert set(larger.rows("unlabeled")) <= set(smaller.rows("unlabeled"))
+
+
+def test_with_unknown_shares_the_budget_does_not_depend_on_any_label(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200, groups=[row // 3 for row in range(200)])
+    drawn = split(dataset, labeled=40, test=24, shares="unknown")
+    assert drawn.require_split().shares == "unknown"
+    assert len(drawn.rows("labeled", "validation")) == 40
+    assert sides_of_groups(drawn).max() == 1
+    # The test part is drawn by its labels, as ever; all others may change places, and the same images are drawn.
+    tested = drawn.rows("test")
+    labels = dataset.manifest["label"].to_numpy(dtype=object).copy()
+    rest = np.setdiff1d(np.arange(200), np.flatnonzero(np.isin(dataset.groups, dataset.groups[tested])))
+    labels[rest] = np.random.default_rng(1).permutation(labels[rest])
+    shuffled = dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+    for shares, same in (("unknown", True), ("known", False)):
+        first = split(dataset, labeled=40, test=24, shares=shares).manifest["split"]
+        again = split(shuffled, labeled=40, test=24, shares=shares)
+        assert np.array_equal(again.rows("test"), tested)
+        assert again.manifest["split"].equals(first) == same
+
+
+def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset: MakeDataset) -> None:
+    # A class of 8 % in groups of three, beside single images of the other classes.
+    labels = np.array([0] * 12 + [1 + row % 3 for row in range(138)])
+    groups = [row // 3 for row in range(12)] + list(range(4, 142))
+    dataset = make_dataset(150, groups=groups)
+    named = pd.array([dataset.classes[label] for label in labels], dtype="str")
+    dataset = dataset.updated(dataset.manifest.assign(label=named, copy_set=pd.array(range(150), dtype="Int64")))
+    counts = []
+    for seed in range(25):
+        drawn = split(dataset, labeled=30, test=8, validation=0, seed=seed, shares="unknown")
+        counts.append((Dataset.open(drawn.folder).labels[drawn.rows("labeled")] == 0).sum())
+    # The test part takes one group of the class; single draws differ, as draws do.
+    assert np.mean(counts) == pytest.approx(30 * 9 / 140, abs=3 * np.std(counts) / np.sqrt(25))
+    assert np.std(counts) > 0.5

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.results import Results
-    from fewscan.data.dataset import Dataset
+    from fewscan.data.dataset import Dataset, Shares
 
 
 def compare(
@@ -27,14 +27,15 @@ def compare(
     labeled: int | None = None,
     test: int | None = None,
     validation: float | None = None,
+    shares: Shares | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
 ) -> Results:
     """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
 
-    Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes that are not given
-    are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
+    Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes and shares that are
+    not given are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
     Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison, make_plan
@@ -49,6 +50,7 @@ def compare(
         labeled=labeled,
         test=test,
         validation=validation,
+        shares=shares,
     )
     comparison = Comparison.begin(Path(out), plan)
     results, failures = _run_and_write(comparison, jobs, train)
@@ -67,6 +69,7 @@ def compare_budgets(
     recipe: str = "fewscan",
     test: int | None = None,
     validation: float | None = None,
+    shares: Shares | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
@@ -95,6 +98,7 @@ def compare_budgets(
         labeled=budgets[0],
         test=test,
         validation=validation,
+        shares=shares,
     )
     failures: dict[str, str] = {}
     trials = 0

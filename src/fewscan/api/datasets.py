@@ -10,7 +10,7 @@ from fewscan.api.opening import opened_dataset
 
 if TYPE_CHECKING:
     from fewscan.data.audit import AuditResult
-    from fewscan.data.dataset import Dataset, Protocol, Resize
+    from fewscan.data.dataset import Dataset, Protocol, Resize, Shares
     from fewscan.data.formats.slices import Plane
 
 
@@ -70,10 +70,17 @@ def split(
     protocol: Protocol = "leakfree",
     validation: float = 0.2,
     seed: int = 0,
+    shares: Shares = "known",
 ) -> Dataset:
     """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`."""
     from fewscan.data import splits
 
     return splits.split(
-        opened_dataset(dataset), protocol=protocol, labeled=labeled, test=test, validation=validation, seed=seed
+        opened_dataset(dataset),
+        protocol=protocol,
+        labeled=labeled,
+        test=test,
+        validation=validation,
+        seed=seed,
+        shares=shares,
     )

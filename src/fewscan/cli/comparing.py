@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,10 @@ def compare(
     validation: Annotated[
         float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
     ] = None,
+    shares: Annotated[
+        Literal["known", "unknown"] | None,
+        typer.Option(help="How the budget of labels is drawn, see 'fewscan split'. [default: as in the dataset's split]"),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
     ] = None,
@@ -61,8 +65,8 @@ def compare(
 
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
     """
-    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test", "validation")
-    changes = parsed_settings(settings, "compare", not_settings=(*options, "jobs", "train"))
+    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test")
+    changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "jobs", "train"))
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
@@ -73,6 +77,7 @@ def compare(
         "recipe": recipe,
         "test": test,
         "validation": validation,
+        "shares": shares,
         "jobs": jobs,
         "train": train,
     }

@@ -138,15 +138,24 @@ def split(
     validation: Annotated[
         float, typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule.")
     ] = 0.2,
+    shares: Annotated[
+        Literal["known", "unknown"],
+        typer.Option(
+            help="known: the budget holds the classes in proportion, by all labels that are known, also those that it does not "
+            "grant. unknown: drawn at random without a look at labels, as for a pile that nobody has labeled yet."
+        ),
+    ] = "known",
     seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Draw which scans are labeled, which validate, which are unlabeled and which test."""
-    done = api.split(dataset, labeled=labeled, test=test, protocol=protocol, validation=validation, seed=seed)
+    done = api.split(dataset, labeled=labeled, test=test, protocol=protocol, validation=validation, seed=seed, shares=shares)
     result = done.require_split()
+    granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
         f"{protocol} split, seed {seed}: {result.labeled} labeled, {result.validation} validation, "
-        f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out"
+        f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out",
+        f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
     ]
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")

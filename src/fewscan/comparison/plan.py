@@ -12,7 +12,7 @@ from typing import Any, Self, get_args
 
 from fewscan.atomic import new_folder, write_text
 from fewscan.config import Settings, nearest, spelled_out
-from fewscan.data.dataset import Dataset, Protocol
+from fewscan.data.dataset import Dataset, Protocol, Shares
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, method_type
@@ -45,6 +45,7 @@ class SplitSizes(Settings):
     validation: float  # share of the budget
     test: int
     seed: int
+    shares: Shares = "known"
 
 
 class Plan(Settings):
@@ -153,6 +154,7 @@ class Comparison:
                     validation=size.validation,
                     seed=size.seed,
                     within=size.within,
+                    shares=size.shares,
                 )
         return Dataset.open(folder)
 
@@ -185,8 +187,9 @@ def make_plan(
     labeled: int | None = None,
     test: int | None = None,
     validation: float | None = None,
+    shares: Shares | None = None,
 ) -> Plan:
-    """Return a checked plan, of all methods where none are given; sizes not given are those of the dataset's own split.
+    """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
 
     Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
     """
@@ -221,6 +224,7 @@ def make_plan(
             validation=0.2 if validation is None else validation,
             test=test,
             seed=0 if own is None else own.seed,
+            shares=shares or ("known" if own is None else own.shares),
         ),
         recipe=recipe,
         changes=dict(changes),

@@ -19,6 +19,7 @@ from fewscan.errors import FewscanError
 
 Resize = Literal["stretch", "pad"]
 Protocol = Literal["leakfree", "study"]
+Shares = Literal["known", "unknown"]
 Split = Literal["labeled", "validation", "unlabeled", "test"]
 SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
 
@@ -70,6 +71,7 @@ class SplitDescription(Settings):
 
     protocol: Protocol
     seed: int
+    shares: Shares = "known"  # whether the budget of labels was drawn by the classes' shares among all labels
     labeled: int
     validation: int
     unlabeled: int

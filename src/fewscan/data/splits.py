@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.data.dataset import SPLITS, Dataset, Protocol, Split, SplitDescription, split_fingerprint
+from fewscan.data.dataset import SPLITS, Dataset, Protocol, Shares, Split, SplitDescription, split_fingerprint
 from fewscan.errors import FewscanError
 
 Rows = npt.NDArray[np.int64]
@@ -29,12 +29,15 @@ def split(
     validation: float = 0.2,
     seed: int = 0,
     within: Sequence[int] = (),
+    shares: Shares = "known",
 ) -> Dataset:
     """Draw a split, write it into the manifest and return the dataset that has it.
 
     labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. (Where groups are large it may
-    be somewhat less, so that none of the budget is lost.) test: images in the test part. All parts hold the classes in the
-    proportion of the labeled images. What no part takes is `unlabeled`, whether its label is known or not. within: larger
+    be somewhat less, so that none of the budget is lost.) test: images in the test part, which holds the classes in the
+    proportion of all images whose label is known. shares: with `known` the budget does so too, which looks at labels that it
+    does not grant; with `unknown` its groups are drawn at random, and what classes they hold shows only then. What no part
+    takes is `unlabeled`, whether its label is known or not. within: larger
     budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
     theirs whatever the groups.
 
@@ -47,9 +50,9 @@ def split(
     validation_images = round(labeled * validation)
     _require_possible(dataset, protocol, labeled, validation, validation_images, test)
     grouped = protocol == "leakfree"
-    draw = _Draw(dataset, grouped, np.random.default_rng(seed))
+    draw = _Draw(dataset, grouped, shares, np.random.default_rng(seed))
     undrawn = draw.take("test", test, draw.groups)
-    budget = undrawn
+    budget = draw.shuffled(undrawn) if shares == "unknown" else undrawn
     for images in (*within, labeled):
         budget = draw.take_labels(images, budget)
     draw.take("validation", validation_images, budget, cut_groups=False)
@@ -64,6 +67,7 @@ def split(
     description = SplitDescription(
         protocol=protocol,
         seed=seed,
+        shares=shares,
         **counts,
         left_out=len(dataset.usable) - sum(counts.values()),
         conflicting_left_out=int(conflicting[dataset.usable].sum()),
@@ -89,7 +93,7 @@ class _Draw:
     Not so where it cannot hold a group that the larger one holds, and takes others in its place.
     """
 
-    def __init__(self, dataset: Dataset, grouped: bool, random: np.random.Generator) -> None:
+    def __init__(self, dataset: Dataset, grouped: bool, shares: Shares, random: np.random.Generator) -> None:
         rows = dataset.usable
         if grouped:
             rows = rows[~dataset.manifest["conflict"].to_numpy()[rows]]
@@ -105,22 +109,27 @@ class _Draw:
         order = np.argsort(keys, kind="stable")
         groups = np.split(rows[order], np.flatnonzero(np.diff(keys[order])) + 1)
         self.groups = sorted(groups, key=lambda group: float(rank[group.min()]))
-        known = self.labels[rows]
-        self.class_counts = np.bincount(known[known >= 0], minlength=len(dataset.classes))
+        self.second_rank = random.random(len(rank))
+        # Every part holds the strata in proportion: the classes, or where these are not to be looked at, all images as one.
+        anyone = np.where(self.labels >= 0, 0, -1)
+        self.strata = {part: self.labels if part == "test" or shares == "known" else anyone for part in SPLITS}
+        self.rows = rows
 
     def take(self, part: Split, count: int, groups: list[Rows], *, cut_groups: bool = True) -> list[Rows]:
         """Give `part` `count` labeled images out of `groups`, classes in proportion, and return the groups not touched.
 
         Without `cut_groups` only whole groups are taken, and the part may stay somewhat smaller.
         """
-        wanted = _proportional(count, self.class_counts)
+        strata = self.strata[part]
+        known = strata[self.rows][strata[self.rows] >= 0]
+        wanted = _proportional(count, np.bincount(known))
         taken = []
         # Whole groups first; where only groups are left that hold more than is wanted, they are cut.
         for cut in (False, True) if cut_groups else (False,):
             untouched = []
             for group in groups:
                 members = group if part == "validation" else self._distinct(group)
-                kept = self._fitting(members, wanted)
+                kept = _fitting(members, strata, wanted)
                 if len(kept) and (cut or len(kept) == len(members)):
                     self.parts[group] = None
                     self._give(part, kept, wanted)
@@ -132,13 +141,17 @@ class _Draw:
             # More labels were asked for than there are distinct images: then copies are worth a label too.
             for group in taken:
                 copies = group[pd.isna(self.parts[group]) & (self.labels[group] >= 0)]
-                self._give(part, self._fitting(copies, wanted), wanted)
+                self._give(part, _fitting(copies, strata, wanted), wanted)
         if wanted.any() and (cut_groups or wanted.sum() == count):
             raise FewscanError(
                 f"only {count - int(wanted.sum())} of the {count} images of the {part} part could be drawn without splitting a "
                 f"group of copies or a patient: ask for fewer"
             )
         return groups
+
+    def shuffled(self, groups: list[Rows]) -> list[Rows]:
+        """Return the groups in another order: the test part took of each class the first ones, so the others are not at random."""
+        return sorted(groups, key=lambda group: float(self.second_rank[group.min()]))
 
     def take_labels(self, count: int, groups: list[Rows]) -> list[Rows]:
         """Make `count` images of `groups` the labeled ones, and no others, and return them, group by group."""
@@ -149,7 +162,7 @@ class _Draw:
 
     def _give(self, part: Split, rows: Rows, wanted: Rows) -> None:
         self.parts[rows] = part
-        wanted -= np.bincount(self.labels[rows], minlength=len(wanted))
+        wanted -= np.bincount(self.strata[part][rows], minlength=len(wanted))
 
     def _distinct(self, group: Rows) -> Rows:
         """Return the labeled images of a group, one of each set of copies: a second look at a slice is not worth a label."""
@@ -159,16 +172,17 @@ class _Draw:
         _, first = np.unique(self.copy_sets[members], return_index=True)
         return members[np.sort(first)]
 
-    def _fitting(self, rows: Rows, wanted: Rows) -> Rows:
-        """Return the rows that are wanted: of every class no more than its number in `wanted`."""
-        labels = self.labels[rows]
-        kept = [rows[labels == label][: wanted[label]] for label in np.unique(labels)]
-        return np.concatenate(kept) if kept else rows[:0]
+
+def _fitting(rows: Rows, strata: Rows, wanted: Rows) -> Rows:
+    """Return the rows that are wanted: of every stratum no more than its number in `wanted`."""
+    theirs = strata[rows]
+    kept = [rows[theirs == stratum][: wanted[stratum]] for stratum in np.unique(theirs)]
+    return np.concatenate(kept) if kept else rows[:0]
 
 
-def _proportional(count: int, class_counts: Rows) -> Rows:
-    """Share `count` among classes in proportion to their sizes, by largest remainders, at least one each where it can be."""
-    exact = count * class_counts / class_counts.sum()
+def _proportional(count: int, sizes: Rows) -> Rows:
+    """Share `count` among strata in proportion to their sizes, by largest remainders, at least one each where it can be."""
+    exact = count * sizes / sizes.sum()
     shares: Rows = np.floor(exact).astype(np.int64)
     largest_remainders = np.argsort(shares - exact, kind="stable")
     shares[largest_remainders[: count - int(shares.sum())]] += 1

@@ -193,6 +193,7 @@ def command(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = N
         "test": str(plan.split.test),
         "out": str(out or "DIR"),
         "recipe": plan.recipe,
+        **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
     }
     words = ["fewscan", "compare", str(dataset or Path(plan.dataset).name)]
     words += [word for name, value in options.items() for word in (f"--{name}", value)]
