@@ -2,10 +2,10 @@
 
     python -m benchmarks.shares DATASET [--draws 200] [--csv FILE]
 
-DATASET is an audited dataset. Every draw splits it twice from one seed, with known and with unknown shares: the same test images,
-other labels. On each, a linear classifier learns the labels: logistic regression on the 50 main components of the
-thumbnails (16 x 16, standardized) of all images outside the test part. The same again with a class of which 19 in 20 labels are taken away. The test
-parts are scored; nothing is chosen by them.
+DATASET is an audited dataset. Every draw splits it twice from one seed, with known and with unknown shares: the same test
+images, other labels. On each, a linear classifier learns the labels: logistic regression on the 50 main components of the
+thumbnails (16 x 16, standardized) of all images outside the test part. The same again with a class of which only so many labels
+are left as make 5 % of all. The test parts are scored; nothing is chosen by them.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def thumbnails(dataset: Dataset) -> np.ndarray:
 
 
 def with_a_rare_class(dataset: Dataset, folder: Path) -> Dataset:
-    """Return the dataset where the last class keeps one label in 20 of all that are known."""
+    """Return the dataset where the last class has one in 20 of all labels that are known."""
     labels = dataset.manifest["label"].to_numpy(dtype=object).copy()
     theirs = np.flatnonzero(dataset.labels == len(dataset.classes) - 1)
     others = (dataset.labels >= 0).sum() - len(theirs)

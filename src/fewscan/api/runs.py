@@ -42,7 +42,7 @@ def label(
     coverage: float = 0.9,
     data: str | Path | None = None,
 ) -> LabelSummary:
-    """Label the scans in `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
+    """Label `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
 
     CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
     """
