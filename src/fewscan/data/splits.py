@@ -150,7 +150,7 @@ class _Draw:
         return groups
 
     def shuffled(self, groups: list[Rows]) -> list[Rows]:
-        """Return the groups in another order: those that the test part left, by class, of the first one are not in a random one."""
+        """Return the groups in another order: of what the test part left, by class, the first are not in a random one."""
         return sorted(groups, key=lambda group: float(self.second_rank[group.min()]))
 
     def take_labels(self, count: int, groups: list[Rows]) -> list[Rows]:
