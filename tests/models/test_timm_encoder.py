@@ -128,7 +128,7 @@ def test_a_size_that_does_not_fit_is_said_before_training(
 
 
 def weights_in_file(timm: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """Return a color `test_resnet` (the smallest of timm) with random weights; they stand in `file`, where timm looks for them."""
+    """Return timm's smallest model, `test_resnet`, with random weights; they stand in `file`, where timm looks for them."""
     torch.manual_seed(7)
     model: torch.nn.Module = timm.create_model("test_resnet")
     for layer in model.modules():
