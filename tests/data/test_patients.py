@@ -41,8 +41,9 @@ def test_a_file_that_stands_for_its_patient_is_kept_together_and_not_counted_as_
     assert known_patients(manifest) == KnownPatients(images=4, with_patient=1, patients=1)
 
 
-@pytest.mark.parametrize("with_patient", [0, 1, 3])
-def test_what_is_said_holds_the_numbers(with_patient: int) -> None:
-    said = str(KnownPatients(1234, with_patient, with_patient))
-    assert "1,234" in said
-    assert ("no patient" in said) == (with_patient == 0)
+@pytest.mark.parametrize("with_patient", [0, 2, 4])
+def test_what_is_said_holds_the_numbers_and_what_may_cross(with_patient: int) -> None:
+    said = KnownPatients(4, with_patient, 1).sentence
+    assert "4 images" in said
+    assert ("but not patients" in said) == (with_patient == 0)
+    assert ("may lie on both sides" in said) == (with_patient == 2)

@@ -39,7 +39,7 @@ def test_the_score_is_that_of_the_test_part_and_every_opening_is_noted(run: Run,
     assert (first.c_acc, first.r_acc, first.p_acc) == (last["c_acc"], last["r_acc"], last["p_acc"])
     assert first.test_openings == 1
     second = evaluate(run, split_dataset)
-    assert second == first.model_copy(update={"test_openings": 2})
+    assert second == first.model_copy(update={"test_openings": 2, "test_set_openings": 2})
     openings = [json.loads(line) for line in (run.folder / OPENINGS_FILE).read_text().splitlines()]
     assert [opening["purpose"] for opening in openings] == ["evaluate", "evaluate"]
     assert Evaluation.load(run) == second

@@ -9,6 +9,7 @@ import pytest
 
 from fewscan.data.audit import AuditResult, Conflict, Leak, Pair
 from fewscan.data.dataset import PIXELS_FILE, Dataset
+from fewscan.data.patients import KnownPatients
 from fewscan.errors import FewscanError
 from fewscan.reporting.audit_page import write_audit_page
 
@@ -20,6 +21,7 @@ NOTHING = AuditResult(
     pairs_between_sources=0,
     copy_sets=0,
     images_in_copy_sets=0,
+    patients=KnownPatients(images=80, with_patient=0, patients=0),
     groups=80,
     group_sizes={1: 80},
     conflicts=(),

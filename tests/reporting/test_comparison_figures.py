@@ -97,6 +97,7 @@ def finish(comparison: Comparison, trial: Trial, log: Log, val_p_acc: float = 0.
         test_images=len(test),
         test_groups=len(test),
         test_openings=1,
+        test_set_openings=1,
         accuracy=HALF,
         balanced_accuracy=HALF,
         auroc=HALF,

@@ -141,6 +141,7 @@ def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: i
         test_images=TEST_IMAGES,
         test_groups=TEST_IMAGES,
         test_openings=1,
+        test_set_openings=1,
         accuracy=Interval(value=share, low=share - 0.0625, high=share + 0.0625),
         balanced_accuracy=score,
         auroc=score,

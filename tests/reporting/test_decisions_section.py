@@ -72,15 +72,21 @@ def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calib
             assert promise.share == pytest.approx((sure["score"] >= promise.threshold).mean())
 
 
-def test_where_copies_may_cross_the_page_promises_nothing(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{"protocol": "study"}, {"leaking_pairs": 3}, {"leaking_pairs": None}])
+def test_where_copies_may_cross_the_page_promises_nothing(
+    changes: dict[str, object], calibrated: tuple[Run, Dataset], tmp_path: Path
+) -> None:
     run, dataset = calibrated
     words = "of 100 draws of held-out images the error among accepted scans stays within what was asked"
     assert words in " ".join(write_report(run, dataset).read_text().split())
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
-    study = replace(copy, record=run.record.model_copy(update={"protocol": "study"}))
-    page = " ".join(write_report(study, dataset).read_text().split())
+    leaking = replace(copy, record=run.record.model_copy(update=changes))
+    page = " ".join(write_report(leaking, dataset).read_text().split())
     assert words not in page
-    assert "They promise nothing here" in page
+    assert "Nothing is promised here" in page
+    rule = Grounds.of(leaking, dataset).rule(target_error=0.9, coverage=0.5)
+    assert (rule.threshold, rule.inclusion) == (None, None)
+    assert [reason for reason in rule.reasons if "nothing is accepted" in reason] == list(rule.reasons)
 
 
 def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:

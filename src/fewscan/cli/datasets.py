@@ -59,6 +59,7 @@ def import_(
     pip install 'fewscan[kaggle]')
     """
     from fewscan.data.importing import summary
+    from fewscan.data.patients import known_patients
 
     dataset = api.import_scans(
         sources or [],
@@ -80,6 +81,7 @@ def import_(
     lines += [f"  {name}: {count}" for name, count in result.classes.items()]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled}")
+    lines.append(f"  {known_patients(dataset.manifest).sentence}")
     if result.set_aside:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
         lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
@@ -105,8 +107,9 @@ def audit(
 ) -> None:
     """Find copies, conflicting labels and leaks in a dataset.
 
-    Copies are found through changes of contrast, size, crop, mirror and JPEG quality. They and the images of one patient become
-    groups that no leak-free split ever cuts. Writes audit.json and audit.html, a page with the pairs as pictures.
+    Copies are found through changes of contrast, size, crop, mirror and JPEG quality. They, and the images of one patient where
+    it is known, become groups that no leak-free split ever cuts. Writes audit.json and audit.html, a page with the pairs as
+    pictures.
     """
     from fewscan.data.dataset import Dataset
     from fewscan.data.splits import suggested_sizes
@@ -133,7 +136,9 @@ def split(
     test: Annotated[int, typer.Option(help="How many labeled images are sealed for the final score.")],
     protocol: Annotated[
         Literal["leakfree", "study"],
-        typer.Option(help="leakfree: copies and patients never cross. study: at random, as the published study did."),
+        typer.Option(
+            help="leakfree: copies never cross, nor do patients where they are known. study: at random, as the published study."
+        ),
     ] = "leakfree",
     validation: Annotated[
         float, typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule.")

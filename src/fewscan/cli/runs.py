@@ -52,7 +52,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
-        f"{_opened(result.test_openings)}",
+        f"{_opened(result.test_openings, result.test_set_openings)}",
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  macro AUROC                 {result.auroc.percent}",
@@ -64,7 +64,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
     lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
     if result.leaking_pairs:
-        lines.append(f"  this split leaks: {result.leaking_pairs} pairs of copies cross its parts, so the score flatters")
+        lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
     finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
 
 
@@ -165,7 +165,7 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
     hiding, shortcut = result.hiding, result.shortcut
     lines = [
-        f"{hiding.images} test images of {hiding.groups} groups, {_opened(result.test_openings)}",
+        f"{hiding.images} test images of {hiding.groups} groups, {_opened(result.test_openings, result.test_set_openings)}",
         "the predicted class's probability falls, where a tenth of the scan is hidden,",
         f"  by the heat map             {hiding.map_drop.points}",
         f"  elsewhere (see --help)      {hiding.random_drop.points}",
@@ -232,5 +232,5 @@ def export(
     finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
 
 
-def _opened(times: int) -> str:
-    return f"opened {times} time{'s' if times != 1 else ''}"
+def _opened(by_run: int, by_all_runs: int) -> str:
+    return f"opened {by_run} time{'s' if by_run != 1 else ''} by this run, {by_all_runs} by all runs"

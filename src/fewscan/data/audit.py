@@ -16,6 +16,7 @@ import pandas as pd
 from fewscan.atomic import write_json, writing
 from fewscan.data.copies import DEFAULT_SIMILARITY, components, find_copies
 from fewscan.data.dataset import AuditDescription, Dataset, Split
+from fewscan.data.patients import KnownPatients, known_patients
 
 AUDIT_FILE = "audit.json"
 
@@ -75,6 +76,7 @@ class AuditResult:
     pairs_between_sources: int
     copy_sets: int  # with two images or more
     images_in_copy_sets: int
+    patients: KnownPatients
     groups: int  # single images included
     group_sizes: dict[int, int]  # size -> how many groups have it
     conflicts: tuple[Conflict, ...]
@@ -96,6 +98,8 @@ class AuditResult:
             "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
             "copy_sets": self.copy_sets,
             "images_in_copy_sets": self.images_in_copy_sets,
+            "images_with_patient": self.patients.with_patient,
+            "patients": self.patients.patients,
             "groups": self.groups,
             "largest_group": max(self.group_sizes, default=0),
             "conflicting_copy_sets": len(self.conflicts),
@@ -111,6 +115,7 @@ class AuditResult:
             f"  {len(self.pairs):,} pairs named: {counts['pairs_same_bytes']:,} with the same bytes, "
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
             f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
+            self.patients.sentence,
             f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
             f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
         ]
@@ -152,6 +157,7 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditR
         pairs_between_sources=sum(bool(sources[pair.row_a] != sources[pair.row_b]) for pair in pairs),
         copy_sets=int((set_sizes > 1).sum()),
         images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
+        patients=known_patients(manifest),
         groups=len(group_sizes),
         group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
         conflicts=conflicts,

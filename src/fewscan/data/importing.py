@@ -25,7 +25,7 @@ from fewscan.data.dataset import (
 from fewscan.data.formats.slices import Plane, Slices
 from fewscan.data.label_tables import LabelColumns
 from fewscan.data.listing import list_scans
-from fewscan.data.patients import hashed_patients
+from fewscan.data.patients import hashed_patients, known_patients
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
@@ -61,6 +61,8 @@ class ImportSummary(Settings):
     images: int
     classes: dict[str, int]
     unlabeled: int
+    images_with_patient: int  # whose patient a header or a CSV gives
+    patients: int
     set_aside: int
     reasons: dict[str, int]
     examples: tuple[SetAsideFile, ...]
@@ -115,6 +117,7 @@ def summary(dataset: Dataset) -> ImportSummary:
     usable = manifest[manifest["set_aside"].isna()]
     aside = manifest[manifest["set_aside"].notna()]
     counts = usable["label"].value_counts()
+    patients = known_patients(manifest)
     reasons = aside["set_aside"].str.split(":").str[0].value_counts()
     examples = aside.head(SET_ASIDE_EXAMPLES)
     return ImportSummary(
@@ -122,6 +125,8 @@ def summary(dataset: Dataset) -> ImportSummary:
         images=len(usable),
         classes={name: int(counts.get(name, 0)) for name in dataset.classes},
         unlabeled=int(usable["label"].isna().sum()),
+        images_with_patient=patients.with_patient,
+        patients=patients.patients,
         set_aside=len(aside),
         reasons={str(reason): int(count) for reason, count in reasons.items()},
         examples=tuple(

@@ -24,12 +24,15 @@ class KnownPatients(NamedTuple):
     with_patient: int
     patients: int
 
-    def __str__(self) -> str:
-        """Say it in one sentence's part: what is known decides what a split can keep together."""
+    @property
+    def sentence(self) -> str:
+        """Say what is known, and so what a split can keep together."""
         if not self.with_patient:
-            return f"no patient is known of the {self.images:,} images"
+            return f"The patient is known of none of {self.images:,} images: a split keeps copies together, but not patients."
+        known = f"The patient is known of {self.with_patient:,} of {self.images:,} images"
         of = f"{self.patients:,} patient{'s' if self.patients != 1 else ''}"
-        return f"the patient is known of {self.with_patient:,} of {self.images:,} images ({of})"
+        rest = "" if self.with_patient == self.images else " Images of other patients may lie on both sides of a split."
+        return f"{known} ({of}).{rest}"
 
 
 def known_patients(manifest: pd.DataFrame) -> KnownPatients:

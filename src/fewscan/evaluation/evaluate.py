@@ -40,7 +40,8 @@ class Evaluation(Settings):
     leaking_pairs: int | None
     test_images: int
     test_groups: int
-    test_openings: int
+    test_openings: int  # by this run, this one included
+    test_set_openings: int  # of this test set, by all runs on it until then
     accuracy: Interval
     balanced_accuracy: Interval
     auroc: Interval
@@ -66,13 +67,13 @@ class Evaluation(Settings):
 def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     """Open the test part of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
-    The opening is noted in the run before anything is computed. Intervals are over groups, so that images which belong together
-    do not count as independent.
+    The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
+    together do not count as independent.
     """
     predictor = Predictor.of(run)
     rows = dataset.rows("test")
     calibrated = Calibration.load(run) is not None
-    openings = run.note_test_opening("evaluate")
+    openings = run.note_test_opening("evaluate", dataset)
     predicted = predictor.predict(dataset.pixels, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
@@ -103,7 +104,8 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         leaking_pairs=run.record.leaking_pairs,
         test_images=len(rows),
         test_groups=len(np.unique(dataset.groups[rows])),
-        test_openings=openings,
+        test_openings=openings.by_run,
+        test_set_openings=openings.by_all_runs,
         accuracy=intervals["accuracy"],
         balanced_accuracy=intervals["balanced_accuracy"],
         auroc=intervals["auroc"],

@@ -77,7 +77,7 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
     pixels = _read(run, image)
     predictor = Predictor.of(run)
     if (dataset.pixels[dataset.rows("test")] == pixels).all(axis=(1, 2, 3)).any():
-        run.note_test_opening("explain")
+        run.note_test_opening("explain", dataset)
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]
     label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)

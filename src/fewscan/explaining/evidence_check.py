@@ -63,7 +63,8 @@ class EvidenceCheck(Settings):
 
     hiding: HidingCheck
     shortcut: ShortcutCheck
-    test_openings: int
+    test_openings: int  # by this run, this one included
+    test_set_openings: int  # of this test set, by all runs on it until then
     dataset_fingerprint: str
 
     @classmethod
@@ -79,15 +80,16 @@ class EvidenceCheck(Settings):
 def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
     """Open the test part of `dataset` once, make both checks on it, and write `evidence.json` into the run.
 
-    The opening is noted in the run before anything is computed.
+    The opening is noted in run and dataset before anything is computed.
     """
     predictor = Predictor.of(run)
-    openings = run.note_test_opening("explain")
+    openings = run.note_test_opening("explain", dataset)
     rows = dataset.rows("test")
     check = EvidenceCheck(
         hiding=hiding_check(predictor, dataset.pixels, rows, dataset.groups[rows]),
         shortcut=shortcut_check(predictor, dataset.pixels, rows, dataset.labels[rows], dataset.groups[rows]),
-        test_openings=openings,
+        test_openings=openings.by_run,
+        test_set_openings=openings.by_all_runs,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     check.save(run.folder)

@@ -23,6 +23,7 @@ from fewscan.labeling.decisions import (
     possible_classes,
 )
 from fewscan.training.batches import Rows
+from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
 
 Decision = Literal["accept", "review", "out_of_distribution"]
@@ -45,8 +46,13 @@ class Grounds:
     predictor: Predictor
     typicality: Typicality
     held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
-    trustworthy: bool  # whether no copies of held-out images can have been learned from
+    doubt: str | None  # why copies of held-out images may have been learned from, so that they support nothing
     source: str | None  # of the held-out images; None where the run is not calibrated
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether the held-out images may support a promise."""
+        return self.doubt is None
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
@@ -63,7 +69,7 @@ class Grounds:
             held_out = held_out.take(typical).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
-        return cls(predictor, typicality, held_out, run.record.protocol == "leakfree", source)
+        return cls(predictor, typicality, held_out, doubt(run, dataset), source)
 
     def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
         """Return the rule for a target error and a coverage, both in (0, 1).
@@ -73,17 +79,17 @@ class Grounds:
         for name, share in (("--target-error", target_error), ("--coverage", coverage)):
             if not 0 < share < 1:
                 raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        unsupported = self.doubt
         if self.held_out is None:
-            reason = "nothing is accepted, and no class is ruled out: the run is not calibrated; run 'fewscan calibrate RUN'"
+            unsupported = "the run is not calibrated; run 'fewscan calibrate RUN'"
+        if self.held_out is None or unsupported:
+            reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
             return DecisionRule(self.predictor, self.typicality, None, None, (reason,))
         threshold, accepting = _threshold(self.held_out, target_error, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
             accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
         inclusion, including = _inclusion(self.held_out, coverage)
-        reasons = [accepting, including]
-        if not self.trustworthy:
-            reasons.append("protocol study: copies of the held-out images may have been learned from, so neither promise holds")
-        return DecisionRule(self.predictor, self.typicality, threshold, inclusion, tuple(reasons))
+        return DecisionRule(self.predictor, self.typicality, threshold, inclusion, (accepting, including))
 
 
 @dataclass(frozen=True)

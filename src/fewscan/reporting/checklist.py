@@ -7,6 +7,7 @@ Intelligence 2:e200029). The topics are in our words; the guidelines' own texts 
 from typing import NamedTuple
 
 from fewscan.data.dataset import Dataset
+from fewscan.data.patients import known_patients
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.training.run import Run
@@ -66,14 +67,14 @@ def _data(dataset: Dataset) -> tuple[Item, ...]:
     found = "not audited"
     if audit:
         found = f"audited: {audit.copy_sets:,} sets of copies, {audit.conflicting_images:,} images with conflicting labels"
-    patients = dataset.manifest["patient"].nunique()
-    known = f"{patients:,} patients known, as salted hashes" if patients else "patients not known"
+    known = known_patients(dataset.manifest)
+    patients = f"the patient of {known.with_patient:,} is known, as a salted hash ({known.patients:,} patients)"
     return (
         Item(
             "sources of data",
             "5a",
             "7",
-            f"{images:,} images, sources: {len(description.sources)}; {known}; {found}",
+            f"{images:,} images, sources: {len(description.sources)}; {patients}; {found}",
             "how and why the scans were collected, and whom they represent",
         ),
         Item("dates and places", "5b, 6a", "7, 8", "", "when, where and by which scanners the scans were taken"),
@@ -103,7 +104,7 @@ def _data(dataset: Dataset) -> tuple[Item, ...]:
             f"protocol {split.protocol}, seed {split.seed}: {split.labeled:,} labeled, {split.validation:,} validation, "
             f"{split.unlabeled:,} unlabeled, {split.test:,} test; "
             + (
-                "copies and patients never cross"
+                "copies never cross, nor do patients where they are known"
                 if split.protocol == "leakfree"
                 else "image by image, so that copies and patients may cross"
             ),

@@ -36,7 +36,7 @@ class DecisionsSection:
 
     promises: tuple[Promise, ...]
     confidence: float
-    trustworthy: bool  # whether the promises hold; see `Grounds`
+    doubt: str | None  # why nothing is promised; see `Grounds`
     reliability: dict[Theme, str]
     curve: dict[Theme, str]
 
@@ -68,7 +68,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
     return DecisionsSection(
         tuple(promises),
         CONFIDENCE,
-        grounds.trustworthy,
+        grounds.doubt,
         {theme: reliability_diagram(curves, theme) for theme in themes},
         {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
     )

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from fewscan.atomic import write_text
 from fewscan.data.dataset import Dataset
+from fewscan.data.openings import openings
+from fewscan.data.patients import known_patients
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.exporting.export import Export
 from fewscan.reporting.rendering import render
+from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
 
 CARD_FILE = "model_card.md"
@@ -33,6 +36,9 @@ def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -
         evaluation=Evaluation.load(run),
         calibration=Calibration.load(run),
         openings=run.test_openings(),
+        of_all_runs=openings(dataset),
+        doubt=doubt(run, dataset),
+        patients=known_patients(dataset.manifest),
     )
     write_text(folder / CARD_FILE, card + "\n")
     return folder / CARD_FILE

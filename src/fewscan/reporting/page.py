@@ -11,6 +11,8 @@ import pandas as pd
 
 from fewscan.atomic import refuse_existing, write_text, writing
 from fewscan.data.dataset import Dataset
+from fewscan.data.openings import openings
+from fewscan.data.patients import known_patients
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
@@ -86,6 +88,8 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         checklist=checklist(run, dataset, evaluation, calibration),
         mistakes_shown=MISTAKES_SHOWN,
         openings=run.test_openings(),
+        of_all_runs=openings(dataset),
+        patients=known_patients(dataset.manifest),
         **of_the_test_part,
         labeled_samples=_labeled_samples(dataset),
         unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
@@ -104,7 +108,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
 def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
     """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
-    run.note_test_opening("report")
+    run.note_test_opening("report", dataset)
     return {
         "decisions": describe_decisions(run, dataset, evaluation, predictions),
         "mistakes": _mistakes(run, dataset, predictions),

@@ -1,8 +1,9 @@
-"""The gate before training: a split that leaks stops here unless the user wants it so."""
+"""The gate before training: a split that leaks stops here unless the user wants it so; and why a run may promise nothing."""
 
 from fewscan.data.audit import leaking_pairs
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 # How many leaking pairs an error names.
@@ -26,3 +27,18 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
             f"Run 'fewscan split {dataset.folder}' again, or give allow_leakage=true"
         )
     return len(pairs)
+
+
+def doubt(run: Run, dataset: Dataset) -> str | None:
+    """Return why `run` may have learned from what it is judged by, or None where nothing is known to speak for it.
+
+    `dataset` is the run's, as it is today: an audit after training may have found pairs that nobody knew of then.
+    """
+    if run.record.protocol == "study":
+        return "protocol study: copies of the held-out images may have been learned from"
+    if run.record.leaking_pairs is None:
+        return "nobody had looked for copies when training began, so the held-out images may have been learned from"
+    leaking = max(run.record.leaking_pairs, len(leaking_pairs(dataset)))
+    if leaking:
+        return f"the split leaks ({leaking} pairs across its parts), so the held-out images may have been learned from"
+    return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import torch
 import yaml
@@ -20,6 +20,7 @@ import fewscan
 from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol, Resize
+from fewscan.data.openings import OPENINGS_FILE, note_opening
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
@@ -31,7 +32,6 @@ METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
-OPENINGS_FILE = "test_openings.jsonl"
 
 Stored = TypeVar("Stored", bound=Settings)
 
@@ -54,6 +54,13 @@ class RunRecord(Settings):
     started: str
     versions: dict[str, str]
     machine: str
+
+
+class Openings(NamedTuple):
+    """How often a test set has been opened: by one run, and by all runs on it."""
+
+    by_run: int
+    by_all_runs: int
 
 
 @dataclass(frozen=True)
@@ -195,14 +202,18 @@ class Run:
         except ValueError:
             raise FewscanError(f"{path} is damaged: run '{command}' again") from None
 
-    def note_test_opening(self, purpose: str) -> int:
-        """Write down that the test part is opened by the verb `purpose`, and return how often it has been."""
+    def note_test_opening(self, purpose: str, dataset: Dataset) -> Openings:
+        """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.
+
+        Raises FewscanError where the dataset's folder cannot be written.
+        """
+        of_all_runs = note_opening(dataset, purpose, self.folder)
         with (self.folder / OPENINGS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": _now(), "purpose": purpose}) + "\n")
-        return sum(self.test_openings().values())
+        return Openings(sum(self.test_openings().values()), of_all_runs.total)
 
     def test_openings(self) -> dict[str, int]:
-        """Return how often each verb has opened the test part."""
+        """Return how often each verb has opened the test set for this run; `data.openings` knows of all runs."""
         path = self.folder / OPENINGS_FILE
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return dict(Counter(json.loads(line)["purpose"] for line in lines))

@@ -1,0 +1,31 @@
+"""How often a test set was looked at, by whichever run and through whichever folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.openings import note_opening, openings
+from fewscan.data.splits import split
+
+
+def test_all_runs_openings_count_and_another_test_set_has_its_own(make_dataset: Callable[..., Dataset]) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
+    for run, verb in (("a", "evaluate"), ("b", "evaluate"), ("a", "report")):
+        note_opening(dataset, verb, Path(run))
+    seen = openings(dataset)
+    assert (seen.by_verb, seen.runs, seen.total) == ({"evaluate": 2, "report": 1}, 2, 3)
+    # Fewer labels, the same test images: whoever chooses between the two chooses on the same test set.
+    fewer = split(Dataset.open(dataset.folder), labeled=8, test=24, validation=0)
+    assert openings(fewer) == seen
+    other = split(Dataset.open(dataset.folder), labeled=16, test=24, validation=0.25, seed=1)
+    assert openings(other).total == 0
+
+
+def test_datasets_that_share_pixels_share_what_is_known_of_their_test_set(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
+    (tmp_path / "shared").mkdir()
+    shared = dataset.sharing_pixels(tmp_path / "shared")
+    assert note_opening(shared, "evaluate", Path("a")) == openings(dataset)
+    assert openings(dataset).total == 1
