@@ -86,7 +86,7 @@ def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Cal
 
 
 def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: Dataset, tmp_path: Path) -> None:
-    changes = TINY | {"epochs": 30}
+    changes = TINY | {"epochs": 30, "checkpoint_seconds": 0}
     whole = Comparison.begin(tmp_path / "whole", plan(split_dataset, changes=changes, methods=["joint"]))
     run_trials(whole)
     cut = Comparison.begin(tmp_path / "cut", plan(split_dataset, changes=changes, methods=["joint"]))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from fewscan.data.dataset import PIXELS_FILE, Dataset
@@ -28,7 +29,7 @@ PAIRS = [row % 40 for row in range(80)]
 
 
 def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
-    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu"}
+    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu", "checkpoint_seconds": 0}
     settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=16, unlabeled=40)
     return Run.create(folder, settings, dataset, 0)
 
@@ -114,10 +115,31 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     assert_same_run(whole, broken)
 
 
+def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_the_same_end(
+    split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(split_dataset, tmp_path / "whole", checkpoint_seconds=1e6)
+    broken = new_run(split_dataset, tmp_path / "broken", checkpoint_seconds=1e6)
+    log = Run.log
+
+    def die_after_the_second(run: Run, numbers: dict[str, Any]) -> None:
+        log(run, numbers)
+        if numbers["epoch"] == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "log", die_after_the_second)
+        fit(broken, split_dataset, resume=False)
+    with safe_open(broken.folder / CHECKPOINT_FOLDER / "state.safetensors", framework="pt") as file:
+        assert file.metadata()["epoch"] == "0"
+    fit(broken, split_dataset, resume=True)
+    assert_same_run(whole, broken)
+
+
 def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     command = [sys.executable, "-m", "fewscan", "train", str(dataset.folder), "--method", "joint"]
-    settings = ["encoder.width=16", "batch_size=8", "epochs=12", "device=cpu"]
+    settings = ["encoder.width=16", "batch_size=8", "epochs=12", "device=cpu", "checkpoint_seconds=0"]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
 
     def start(out: Path, *more: str) -> subprocess.Popen[bytes]:

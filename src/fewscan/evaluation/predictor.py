@@ -46,7 +46,7 @@ class Predictor:
 
     def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
-        images = ImageRows(pixels, self.device)
+        images = ImageRows(pixels, self.device, keep=False)
         outputs = predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows))
         probabilities = (outputs.logits / self.temperature).softmax(dim=1)
         return Prediction(probabilities.numpy(), outputs.logits.numpy(), outputs.h.numpy(), outputs.z.numpy())

@@ -82,14 +82,18 @@ class MixMatch(Method):
         assert averaged is not None
         self.steps += 1
         targets = self._targets(labels, averaged)
-        shape = (len(views),)
-        drawn = torch.distributions.Beta(*torch.full((2,), self.settings.mixup_alpha, device=views.device)).sample(shape)
-        # At least half of an image is itself, so that a labeled one stays one.
-        weight = torch.maximum(drawn, 1 - drawn)
-        partner = torch.randperm(len(views), device=views.device)
+        weight, partner = self.pairs(len(views), views.device)
         images = torch.lerp(views[partner], views, weight.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
         mixed_targets = torch.lerp(targets[partner], targets, weight.view(-1, 1))
         return images, torch.cat([mixed_targets, (labels >= 0).float().view(-1, 1)], dim=1)
+
+    def pairs(self, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Draw how much of each of B images stays, (B,) in [0.5, 1], and which image it is mixed with, (B,) int64."""
+        alpha = torch.full((), self.settings.mixup_alpha, device=device)
+        # Unchecked: to check alpha is to wait for the GPU.
+        drawn = torch.distributions.Beta(alpha, alpha, validate_args=False).sample((images,))
+        # At least half of an image is itself, so that a labeled one stays one.
+        return torch.maximum(drawn, 1 - drawn), torch.randperm(images, device=device)
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the cross-entropy of the labeled images, and that of the unlabeled ones with its weight."""

@@ -1,6 +1,7 @@
 """The complete state of a run between two epochs, in one safetensors file that is replaced atomically and never unpickled."""
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,38 @@ from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 
 CHECKPOINT_FILE = "state.safetensors"
+
+
+class Checkpoints:
+    """The saved state of a run in training. Where epochs are short it is not written after each, but every few seconds."""
+
+    def __init__(
+        self, folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, every_seconds: float
+    ) -> None:
+        self.folder = folder
+        self.modules = modules
+        self.optimizer = optimizer
+        self.every_seconds = every_seconds
+        self.epoch = 0  # that the saved state is of
+
+    def begin(self, *, resume: bool) -> int:
+        """Load the saved state, or save the first one; return the number of finished epochs, as `load_checkpoint` does."""
+        if resume:
+            self.epoch = load_checkpoint(self.folder, modules=self.modules, optimizer=self.optimizer)
+            self._saved = time.monotonic()
+        else:
+            self._save(0)
+        return self.epoch
+
+    def after(self, epoch: int, *, last: bool) -> None:
+        """Save the state after `epoch` where the saved one is old enough, or training is over."""
+        if last or time.monotonic() - self._saved >= self.every_seconds:
+            self._save(epoch)
+
+    def _save(self, epoch: int) -> None:
+        save_checkpoint(self.folder, epoch=epoch, modules=self.modules, optimizer=self.optimizer)
+        self.epoch = epoch
+        self._saved = time.monotonic()
 
 
 def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:

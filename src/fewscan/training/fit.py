@@ -22,7 +22,7 @@ from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import Batch, epoch_batches
 from fewscan.training.budget import BudgetRows
-from fewscan.training.checkpoint import load_checkpoint, save_checkpoint
+from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
@@ -40,8 +40,9 @@ TWO_VIEW_IMAGES = 512
 def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
 
-    After every epoch its numbers are logged and the complete state is saved. With `resume` the run goes on from there: on a
-    CPU with the same number of threads it computes, bit for bit, what it would have computed without the break.
+    After every epoch its numbers are logged, and every `checkpoint_seconds` the complete state is saved. With `resume` the run
+    goes on from there: on a CPU with the same number of threads it computes, bit for bit, what it would have computed without
+    the break.
     Within an epoch nothing waits for the device.
     Raises FewscanError where a loss is not finite; the state after the last whole epoch is kept.
     """
@@ -55,22 +56,19 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     dims = network.encoder.feature_dim, settings.heads.projection_units[-1]
     method = kind(settings.method, *dims, class_shares).to(fabric.device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
+    # The device is said now, since the optimizer looks at it.
+    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
     trained, stepper = fabric.setup(network, optimizer)
     averaged = AveragedNetwork(network, settings.averaging)
     state = {"network": network, "averaged": averaged, "method": method}
 
-    images = ImageRows(dataset.pixels, fabric.device)
+    images = ImageRows(dataset.pixels, fabric.device, keep=True)
     if len(rows.bearers.copies):
         say(f"{len(rows.bearers.copies):,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
     steps = settings.steps(len(rows.labeled), len(rows.unlabeled))
-    checkpoint = run.folder / CHECKPOINT_FOLDER
-    if resume:
-        finished_epochs = load_checkpoint(checkpoint, modules=state, optimizer=optimizer)
-    else:
-        finished_epochs = 0
-        save_checkpoint(checkpoint, epoch=0, modules=state, optimizer=optimizer)
+    checkpoints = Checkpoints(run.folder / CHECKPOINT_FOLDER, state, optimizer, settings.checkpoint_seconds)
+    finished_epochs = checkpoints.begin(resume=resume)
     run.forget_epochs_after(finished_epochs)
     history = run.metrics()
 
@@ -98,21 +96,21 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
                 # Step 3: the optimizer follows the sum of the losses, the averaged weights follow the optimizer.
                 stepper.step()
-                averaged.update(network, done)
+                averaged.update(done)
 
                 tally.add(losses, view0, view1, labels)
                 bar.advance(task)
                 _tell(forecast.after(done + 1))
 
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
-            _require_finite(tally, run, epoch)
+            _require_finite(tally, run, epoch, checkpoints.epoch)
             numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
             numbers |= tally.means() | method.epoch_numbers()
             if not method.two_views and epoch == settings.epochs:
                 numbers |= _two_view_accuracies(run, averaged.network, images, rows, epoch)
             numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
-            save_checkpoint(checkpoint, epoch=epoch, modules=state, optimizer=optimizer)
+            checkpoints.after(epoch, last=epoch == settings.epochs)
             symptoms = new_symptoms([*history, numbers], settings)
             history.append(numbers | {"symptoms": [symptom._asdict() for symptom in symptoms]})
             run.log(history[-1])
@@ -188,12 +186,12 @@ def _tell(seconds_left: float | None) -> None:
         say(f"about {spoken_duration(seconds_left)} of training to go")
 
 
-def _require_finite(tally: Tally, run: Run, epoch: int) -> None:
+def _require_finite(tally: Tally, run: Run, epoch: int, saved_epoch: int) -> None:
     bad = tally.first_bad_step()
     if bad is not None:
         step, loss = bad
         raise FewscanError(
-            f"the loss became {loss} in epoch {epoch}, step {step}; the state after epoch {epoch - 1} is kept in "
+            f"the loss became {loss} in epoch {epoch}, step {step}; the state after epoch {saved_epoch} is kept in "
             f"{run.folder / CHECKPOINT_FOLDER}: start a new run with an optimizer.learning_rate below "
             f"{run.settings.optimizer.learning_rate:g}"
         )

@@ -16,12 +16,15 @@ DEVICE_SHARE = 0.4
 
 
 class ImageRows:
-    """Images by row number, as uint8 tensors on a device. pixels: (N, C, S, S) uint8, in memory or memory-mapped."""
+    """Images by row number, as uint8 tensors on a device. pixels: (N, C, S, S) uint8, in memory or memory-mapped.
 
-    def __init__(self, pixels: npt.NDArray[np.uint8], device: torch.device) -> None:
+    With `keep` all pixels go to the device at once, where they fit: for who reads them many times.
+    """
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], device: torch.device, *, keep: bool) -> None:
         self.device = device
         self.source: npt.NDArray[np.uint8] | Tensor = pixels
-        if device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+        if keep and device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
             self.source = torch.from_numpy(np.array(pixels)).to(device)
 
     def __getitem__(self, rows: Rows) -> Tensor:

@@ -49,6 +49,7 @@ class RunSettings(Settings):
     copies_share_labels: bool = True
     # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
     chunk_size: int | None = pydantic.Field(default=None, ge=2)
+    checkpoint_seconds: float = pydantic.Field(default=10.0, ge=0)  # at most lost by a kill, beside the epoch under way
     averaging: float = pydantic.Field(default=0.995, ge=0, lt=1)  # decay of the averaged (EMA) weights; 0 for none
     probe_images: int = pydantic.Field(default=512, ge=0)  # labeled images of the nearest-neighbor probe; 0 for none
     seed: int = pydantic.Field(default=0, ge=0)

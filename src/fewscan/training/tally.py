@@ -15,15 +15,15 @@ class Tally:
 
     def __init__(self) -> None:
         self.losses: list[Tensor] = []
-        self.sums: dict[str, Tensor] = {}
-        self.weights: dict[str, Tensor] = {}
+        self.sums: dict[str, Tensor | float] = {}
+        self.weights: dict[str, Tensor | float] = {}
 
     @torch.no_grad()
     def add(self, losses: dict[str, Tensor], view0: Outputs, view1: Outputs, labels: Tensor) -> None:
         """Take in a step: its losses and the outputs that they came from."""
         total = torch.stack([value.detach() for value in losses.values()]).sum()
         self.losses.append(total)
-        images = torch.tensor(float(len(labels)), device=total.device)
+        images = float(len(labels))
         for name, value in {"loss": total, **losses}.items():
             self._add(name, value.detach(), images)
         hits = (view0.logits.argmax(dim=1) == labels).sum()
@@ -43,10 +43,9 @@ class Tally:
         means = {name: float(total / self.weights[name]) for name, total in self.sums.items()}
         return {name: value if math.isfinite(value) else None for name, value in means.items()}
 
-    def _add(self, name: str, value: Tensor, weight: Tensor) -> None:
-        zero = torch.zeros((), device=value.device)
-        self.sums[name] = self.sums.get(name, zero) + value * weight
-        self.weights[name] = self.weights.get(name, zero) + weight
+    def _add(self, name: str, value: Tensor, weight: Tensor | float) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + value * weight
+        self.weights[name] = self.weights.get(name, 0.0) + weight
 
 
 def view_accuracies(h0: Tensor, h1: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,123 @@
+"""What a GPU is asked, part by part, each in a process of its own and within the minutes that are left: see benchmarks/gpu.sh.
+
+losses      the first 20 losses of every method on the GPU and on the CPU, from the same views
+speed       images a second of a pretraining step, beside the bare network's
+study       the study's Table 2: 4 methods x 100 epochs, with the time that they took
+efficiency  README's table: accuracy by number of labels, five seeds
+heads       the same where slices of one head are kept on one side, too
+crossing    1,235 labels where copies may cross (`--protocol study`)
+
+Each writes OUT/PART.json as it goes on; OUT/machine.json says what it ran on. A part that fails says why in its own file, and
+the others go on.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import fewscan
+from benchmarks.gpu import losses, speed, trainings
+from fewscan.atomic import write_json
+from fewscan.data.phantoms import write_practice_scans
+
+PARTS = ("losses", "speed", *trainings.PARTS)
+
+
+def machine(mps: str) -> dict[str, Any]:
+    cuda = torch.cuda.is_available()
+    return {
+        "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if cuda else None,
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "multi_process_service": mps,
+        "fewscan": fewscan.__version__,
+        "began": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def practice_datasets(folder: Path) -> None:
+    """Make the datasets of `--tiny`: the names that pack.py packs, a few practice scans in each."""
+    write_practice_scans(folder / "scans", images=120, size_px=64)
+    fewscan.import_scans(folder / "scans", folder / "mri", size_px=32)
+    fewscan.audit(folder / "mri")
+    for name in ("mri_heads", "study"):
+        shutil.copytree(folder / "mri", folder / name)
+
+
+def words_of(part: str, arguments: argparse.Namespace) -> list[str]:
+    words = [str(arguments.scratch), str(arguments.out / f"{part}.json")]
+    return words + ([part] if part in trainings.PARTS else []) + (["--tiny"] if arguments.tiny else [])
+
+
+def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[str, Any]:
+    """Run a part in a process group of its own, killed when its seconds are over; return what became of it."""
+    module = "trainings" if part in trainings.PARTS else part
+    command = [sys.executable, "-m", f"benchmarks.gpu.{module}", *words_of(part, arguments)]
+    began = time.monotonic()
+    log = arguments.scratch / f"{part}.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            code: int | str = process.wait(max(1.0, seconds))
+        except subprocess.TimeoutExpired:
+            code = "cut: its time was over"
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if code:
+        print("\n".join(log.read_text(errors="replace").splitlines()[-25:]))
+    return {"ended": code, "seconds": round(time.monotonic() - began, 1)}
+
+
+def look(arguments: argparse.Namespace) -> None:
+    """Run the parts of `--tiny` one after the other, in this process."""
+    practice_datasets(arguments.scratch)
+    mains = {"losses": losses.main, "speed": speed.main}
+    for part in arguments.parts:
+        mains.get(part, trainings.main)(words_of(part, arguments))
+        print(part, "ran")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--carried", type=Path, required=True)
+    parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
+    parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
+    parser.add_argument("--tiny", action="store_true")
+    arguments = parser.parse_args()
+    end = time.monotonic() + 60 * arguments.minutes
+
+    if arguments.tiny:
+        look(arguments)
+        return
+    if not torch.cuda.is_available():
+        sys.exit("no GPU is to be seen: --tiny runs without one")
+    with tarfile.open(arguments.carried / "datasets.tar.xz") as archive:
+        archive.extractall(arguments.scratch, filter="data")
+    report: dict[str, Any] = {**machine(arguments.mps), "parts": {}}
+    for part in arguments.parts:
+        report["parts"][part] = run_part(part, arguments, end - time.monotonic())
+        write_json(arguments.out / "machine.json", report)
+        print(part, json.dumps(report["parts"][part]))
+    failed = [part for part, became in report["parts"].items() if became["ended"] != 0]
+    if failed:
+        sys.exit(f"not finished: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

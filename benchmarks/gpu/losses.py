@@ -1,0 +1,126 @@
+"""Whether every method's losses on the GPU are those of the CPU, from the same views; and what the host waits for.
+
+    python -m benchmarks.gpu.losses SCRATCH OUT.json [--tiny]
+
+Views and mixing weights are drawn on the CPU for both sides, since every kind of device has random numbers of its own. Both
+compute in float32, the GPU without TensorFloat-32. Without a GPU both sides are the CPU, and the file says so.
+"""
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import fewscan
+from fewscan.atomic import write_json
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.learning.mixmatch import MixMatch
+from fewscan.learning.registry import METHODS
+from fewscan.training import fit
+from fewscan.training.tally import Tally
+
+STEPS = 20
+# Relative: of the first loss, before any weight has moved, and of all. Adam turns the smallest gradients into whole steps.
+FIRST_TOLERANCE = 1e-4
+TOLERANCE = 2e-2
+
+
+class EnoughError(Exception):
+    """So many steps are done."""
+
+
+def first_losses(dataset: Dataset, method: str, device: str, steps: int) -> list[float]:
+    """Train as `fewscan train` does, for a few steps, and return the sum of the losses of each."""
+    losses: list[Tensor] = []
+    draw, pairs, add = fit.random_views, MixMatch.pairs, Tally.add
+
+    def views_from_the_cpu(settings: Any, images: Tensor, count: int, seed: int) -> Tensor:
+        return draw(settings, images.cpu(), count, seed).to(images.device)
+
+    def pairs_from_the_cpu(self: MixMatch, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(len(losses))
+            weight, partner = pairs(self, images, torch.device("cpu"))
+        return weight.to(device), partner.to(device)
+
+    def note(self: Tally, *step: Any) -> None:
+        add(self, *step)
+        losses.append(self.losses[-1])
+        if len(losses) == steps:
+            raise EnoughError
+
+    with (
+        patch.object(fit, "random_views", views_from_the_cpu),
+        patch.object(MixMatch, "pairs", pairs_from_the_cpu),
+        patch.object(Tally, "add", note),
+        tempfile.TemporaryDirectory() as folder,
+        suppress(EnoughError),
+    ):
+        settings = {"device": device, "precision": "32-true", "batch_size": 32, "epochs": steps}
+        fewscan.train(dataset, method=method, out=Path(folder) / "run", **settings)
+    return [float(loss) for loss in losses]
+
+
+def waits(dataset: Dataset, method: str, steps: int) -> dict[str, int]:
+    """Return where, within an epoch, the host waits for the GPU, by file and line, and how often in so many steps."""
+    add, counted = Tally.add, 0
+
+    def note(self: Tally, *step: Any) -> None:
+        nonlocal counted
+        add(self, *step)
+        counted += 1
+        torch.cuda.set_sync_debug_mode("warn")
+        if counted == steps:
+            raise EnoughError
+
+    with (
+        patch.object(Tally, "add", note),
+        tempfile.TemporaryDirectory() as folder,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        settings = {"device": "cuda", "batch_size": 32, "epochs": 1, "passes": steps}
+        with suppress(EnoughError):
+            fewscan.train(dataset, method=method, out=Path(folder) / "run", **settings)
+        torch.cuda.set_sync_debug_mode("default")
+    places = [f"{Path(each.filename).name}:{each.lineno}" for each in caught if "synchronizing" in str(each.message)]
+    return {place: places.count(place) for place in sorted(set(places))}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scratch", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--tiny", action="store_true")
+    arguments = parser.parse_args(words)
+    torch.backends.cudnn.allow_tf32 = False
+    steps = 3 if arguments.tiny else STEPS
+    cuda = torch.cuda.is_available()
+    found: dict[str, Any] = {"devices": ["cpu", "cuda" if cuda else "cpu"], "steps": steps, "methods": {}}
+    found |= {"first_tolerance": FIRST_TOLERANCE, "tolerance": TOLERANCE}
+    with tempfile.TemporaryDirectory() as folder:
+        shared = Dataset.open(arguments.scratch / "mri").sharing_pixels(Path(folder))
+        dataset = split(shared, labeled=60, test=20, validation=0)
+        for method in METHODS:
+            cpu, gpu = (np.array(first_losses(dataset, method, device, steps)) for device in found["devices"])
+            difference = np.abs(gpu - cpu) / np.abs(cpu)
+            equal = bool(difference[0] <= FIRST_TOLERANCE and difference.max() <= TOLERANCE)
+            numbers = {"equal": equal, "first": float(difference[0]), "largest": float(difference.max())}
+            numbers |= {"cpu": cpu.tolist(), "gpu": gpu.tolist()}
+            found["methods"][method] = numbers | ({"waits": waits(dataset, method, 10)} if cuda else {})
+            write_json(arguments.out, found)
+    if not all(numbers["equal"] for numbers in found["methods"].values()):
+        raise SystemExit("some method's losses on the GPU are not those of the CPU")
+
+
+if __name__ == "__main__":
+    main()

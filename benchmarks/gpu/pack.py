@@ -1,0 +1,82 @@
+"""Make what benchmarks/gpu.sh carries to a machine without a network: the datasets, compressed, and the packages missing there.
+
+    python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--packages faiss-cpu captum ...]
+
+SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/datasets.tar.xz then holds `mri`
+(64 px), `mri_heads` (the same, audited with --same-head) and `study` (96 px, all three sources); OUT/wheels the packages in the
+versions of constraints.txt, for Python 3.12 on x86-64.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import fewscan
+from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, PIXELS_FILE
+
+ROOT = Path(__file__).parents[2]
+MISSING = ("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities")
+MISSING += ("pydantic", "pydantic-core", "rich", "typing-inspection")
+PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
+
+
+def make_datasets(folder: Path, scans: Path, standin: Path) -> None:
+    own = [f"{name}={scans / name}" for name in ("sartaj", "nickparvar")]
+    for name, sources, size_px in (
+        ("mri", own, 64),
+        ("mri_heads", own, 64),
+        ("study", [*own, f"dubail_standin={standin}"], 96),
+    ):
+        fewscan.import_scans(sources, folder / name, size_px=size_px)
+        fewscan.audit(folder / name, same_head=name == "mri_heads")
+
+
+def compress(folder: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w:xz", preset=9) as file:
+        for dataset in sorted(folder.iterdir()):
+            for name in (DATASET_FILE, MANIFEST_FILE, PIXELS_FILE):
+                file.add(dataset / name, f"{dataset.name}/{name}")
+
+
+def download(packages: list[str], folder: Path) -> None:
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    for name in packages:
+        pinned = re.search(rf"^{re.escape(name)}==(\S+)", constraints, re.MULTILINE)
+        wanted = name if pinned is None else f"{name}=={pinned[1]}"
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            "3.12",
+        ]
+        command += ["--implementation", "cp", *(word for name in PLATFORMS for word in ("--platform", name))]
+        subprocess.run([*command, "--dest", str(folder), wanted], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--standin", type=Path, required=True)
+    parser.add_argument("--packages", nargs="*", default=MISSING)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        make_datasets(Path(folder), arguments.data, arguments.standin)
+        compress(Path(folder), arguments.out / "datasets.tar.xz")
+    download(arguments.packages, arguments.out / "wheels")
+    for file in sorted(arguments.out.rglob("*.*")):
+        print(f"{file.stat().st_size / 1e6:8.1f} MB  {file.relative_to(arguments.out)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Trainings side by side on one GPU, each run's scores written as it ends.
+
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--tiny]
+
+Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from fewscan.atomic import write_json
+from fewscan.comparison.budgets import begin_budgets
+from fewscan.comparison.plan import Comparison, Trial, make_plan
+from fewscan.comparison.trials import run_trial
+from fewscan.data.dataset import Dataset
+from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.training.run import Run
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is trained on which of the carried datasets."""
+
+    dataset: str
+    methods: tuple[str, ...]
+    budgets: tuple[int, ...]
+    protocol: str = "leakfree"
+    recipe: str = "fewscan"
+    seeds: int = 5
+
+
+PARTS = {
+    "study": Part("study", ("barlow_twins", "nnclr", "simclr", "joint"), (1235,), "study", "study", seeds=1),
+    "efficiency": Part("mri", ("supervised", "mixmatch"), (1235, 124, 40)),
+    "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
+    "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
+}
+TEST_IMAGES = 308
+SCORES = ("accuracy", "balanced_accuracy", "auroc")
+
+
+def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[Comparison]:
+    """Draw the splits of a part, and return its comparison for each budget of labels."""
+    budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
+    plan = make_plan(
+        Dataset.open(scratch / part.dataset),
+        methods=part.methods,
+        seeds=range(1 if tiny else part.seeds),
+        protocols=[part.protocol],
+        recipe=part.recipe,
+        changes={"epochs": 1, "batch_size": 16} if tiny else {},
+        labeled=budgets[0],
+        test=20 if tiny else TEST_IMAGES,
+        validation=0,
+    )
+    return begin_budgets(folder, [plan.with_labels(labels, ()) for labels in budgets])
+
+
+def in_order(drawn: list[Comparison]) -> Iterator[tuple[Comparison, Trial]]:
+    """Yield the trainings, those of the first seed first: a cut should leave whole seeds."""
+    trials = [(comparison, trial) for comparison in drawn for trial in comparison.plan.trials]
+    yield from sorted(trials, key=lambda each: each[1].seed)
+
+
+def line(comparison: Comparison, trial: Trial) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return what became of a training, and its predictions for the test images."""
+    run = Run.open(comparison.run_folder(trial))
+    scores = Evaluation.load(run)
+    assert scores is not None
+    last = run.metrics()[-1]
+    known: dict[str, Any] = {"labels": comparison.plan.split.labeled, "method": trial.method, "seed": trial.seed}
+    numbers = known | {name: round(getattr(scores, name).value, 6) for name in SCORES}
+    numbers |= {name: last.get(name) for name in ("c_acc", "p_acc", "r_acc")}
+    numbers |= {"epochs": run.settings.epochs, "training_seconds": round(run.training_seconds, 1)}
+    predictions = pd.read_csv(run.folder / PREDICTIONS_FILE, dtype=str, keep_default_na=False)[["row", "label", "predicted"]]
+    predictions["group"] = comparison.dataset(trial.protocol).groups[predictions["row"].astype(int)]
+    return numbers, predictions.assign(**known)
+
+
+def trained(trials: Sequence[tuple[Comparison, Trial]], at_once: int) -> Iterator[tuple[Comparison, Trial]]:
+    """Train and evaluate, so many at once, and yield each as it is done."""
+    if at_once == 1:
+        for comparison, trial in trials:
+            run_trial(comparison.folder, trial)
+            yield comparison, trial
+        return
+    with ProcessPoolExecutor(at_once, get_context("spawn"), one_thread) as pool:
+        running = {pool.submit(run_trial, comparison.folder, trial): (comparison, trial) for comparison, trial in trials}
+        for future in as_completed(running):
+            future.result()
+            yield running[future]
+
+
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scratch", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--tiny", action="store_true")
+    arguments = parser.parse_args(words)
+    part = PARTS[arguments.part]
+    folder = arguments.scratch / f"compared-{arguments.part}"
+    trials = list(in_order(comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)))
+    # One core stays with this process.
+    at_once = min(len(trials), (os.cpu_count() or 2) - 1) if torch.cuda.is_available() else 1
+    found: dict[str, Any] = {"at_once": at_once, "planned": len(trials), "runs": []}
+    predictions = []
+    began = time.monotonic()
+    for comparison, trial in trained(trials, at_once):
+        numbers, predicted = line(comparison, trial)
+        found["runs"].append(numbers)
+        found["seconds"] = round(time.monotonic() - began, 1)
+        found["seconds_of_training"] = round(sum(run["training_seconds"] for run in found["runs"]), 1)
+        write_json(arguments.out, found)
+        predictions.append(predicted)
+        pd.concat(predictions).to_csv(arguments.out.with_suffix(".csv"), index=False)
+
+
+if __name__ == "__main__":
+    main()
