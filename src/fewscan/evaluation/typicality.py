@@ -1,117 +1,194 @@
-"""Is a scan like those that the run learned from? If not, no probability says anything of it."""
+"""How typical an image is of those that a run learned from: below a limit it is out of distribution."""
 
+import math
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from safetensors.torch import load, save
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GroupKFold
+from torch import Tensor, nn
 
 from fewscan.data.dataset import Dataset
-from fewscan.evaluation.predictor import Prediction, Predictor
+from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.training.batches import Rows
 
 # Of scans like those learned from, about so many are called out of distribution.
 FALSE_ALARMS = 0.02
-# So many of the images learned from stand for them all: time and memory grow with them.
-REFERENCE_IMAGES = 10_000
+# So many of the images learned from stand for them all: time grows with them.
+REFERENCE_IMAGES = 5_000
+FOLDS = 5
+# Directions in which images differ that are described one by one, and how many images it takes for each of them.
+AXES = 32
+IMAGES_AN_AXIS = 10
+# Of the statistics' variance, which is 1: what never varied among the images learned from may vary by so much.
+LEAST_VARIANCE = 1e-6
 _BLOCK_IMAGES = 256
 
-THUMBNAIL_SIDE = 16
-HISTOGRAM_BINS = 32
-# Contrast, in gray levels, below which a thumbnail is not stretched: noise would look like a picture.
-LEAST_CONTRAST = 4.0
-
-Vectors = npt.NDArray[np.float32]  # (N, D)
+Images = npt.NDArray[np.uint8]  # (N, C, S, S)
+Values = npt.NDArray[np.float64]  # (N,)
+Statistics = npt.NDArray[np.float32]  # (N, D)
 
 
-class Descriptions(NamedTuple):
-    """Three ways in which scans can be alike; Euclidean distances mean something within each."""
+class Density(nn.Module):
+    """A normal distribution of image statistics: some axes of their own variance, the same small variance in all others.
 
-    features: Vectors  # what the network sees, of length 1
-    thumbnails: Vectors  # where it is bright, whatever brightness and contrast
-    histograms: Vectors  # how much of it has which gray level (roots of shares: Hellinger distance)
-
-
-def describe(pixels: npt.NDArray[np.uint8], prediction: Prediction) -> Descriptions:
-    """Describe images (N, C, S, S) uint8 and what a run predicted of them."""
-    gray = pixels.astype(np.float32).mean(axis=1)
-    lengths = np.linalg.norm(prediction.features, axis=1, keepdims=True)
-    features = prediction.features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return Descriptions(features, _thumbnails(gray), _histograms(gray))
-
-
-def describe_rows(predictor: Predictor, dataset: Dataset, rows: Rows) -> Descriptions:
-    """Describe rows of a dataset, a block at a time."""
-    blocks = np.split(rows, np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES))
-    parts = [describe(dataset.pixels[block], predictor.predict(dataset.pixels[block])) for block in blocks]
-    return Descriptions(*(np.concatenate(vectors) for vectors in zip(*parts, strict=True)))
-
-
-class Typicality:
-    """How far scans lie from the nearest image that a run learned from, and how far is too far.
-
-    Too far is what hardly any of these images is from the nearest one of another group, in any of the three descriptions.
-    Source: Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors", with two descriptions of the pixels
-    added: a network may see nothing where it was never taught to look.
+    Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
     """
 
-    def __init__(self, reference: Descriptions, groups: Rows) -> None:
-        """reference: (N, ...) the images learned from; groups: (N,)."""
-        self.reference = reference
-        self.groups = groups
-        own = self.distances(reference, groups)
-        self.limits = np.quantile(own, 1 - FALSE_ALARMS / own.shape[1], axis=0, method="higher")
+    def __init__(self, size: int, axes: int) -> None:
+        """size: D, of the statistics."""
+        super().__init__()
+        shapes = {"mean": (size,), "scale": (size,), "axes": (size, axes), "variances": (axes,), "noise": ()}
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.ones(shape, dtype=torch.float64))
 
     @classmethod
-    def of(cls, predictor: Predictor, dataset: Dataset, seed: int = 0) -> Self:
-        """Describe the dataset's labeled and unlabeled images, or REFERENCE_IMAGES of them drawn by `seed`."""
-        rows = dataset.rows("labeled", "unlabeled")
+    def fitted(cls, statistics: Statistics, families: Rows) -> Self:
+        """Fit to (N, D) statistics; families: (D,) which of them belong together, so that each family counts as much."""
+        mean = statistics.mean(axis=0, dtype=np.float64)
+        variances = statistics.var(axis=0, dtype=np.float64)
+        # Each family's variances sum to the same, and all of them to 1.
+        sums = np.bincount(families, weights=variances) * len(np.unique(families))
+        scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[families]
+        axes = min(AXES, max(1, len(statistics) // IMAGES_AN_AXIS), statistics.shape[1] - 1)
+        found = PCA(axes, svd_solver="covariance_eigh").fit((statistics - mean) * scale)
+        density = cls(statistics.shape[1], axes)
+        values = {
+            "mean": mean,
+            "scale": scale,
+            "axes": found.components_.T,
+            "variances": np.maximum(found.explained_variance_, LEAST_VARIANCE / len(mean)),
+            "noise": np.maximum(found.noise_variance_, LEAST_VARIANCE / len(mean)),
+        }
+        density.load_state_dict({name: torch.from_numpy(np.array(value, dtype=np.float64)) for name, value in values.items()})
+        return density
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Return (N,) float64: the logarithm of the density at (N, D) statistics, divided by D."""
+        size, axes = self.axes.shape
+        centered = (statistics.double() - self.mean) * self.scale
+        along = centered @ self.axes
+        beside = (centered.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0)
+        distances = (along.square() / self.variances).sum(dim=1) + beside / self.noise
+        volume = self.variances.log().sum() + (size - axes) * self.noise.log() + size * math.log(2 * math.pi)
+        return -(distances + volume) / (2 * size)
+
+
+class Typicality(nn.Module):
+    """The one gate of every verb that predicts: images (N, C, S, S) uint8 -> how typical they are of those learned from.
+
+    It looks at the images alone and asks no network, which may see nothing where it was never taught to look. Large is
+    typical; below `limit` an image is out of distribution.
+    """
+
+    limit: Tensor
+
+    def __init__(self, channels: int, size_px: int, axes: int) -> None:
+        super().__init__()
+        self.statistics = ImageStatistics(channels, size_px)
+        self.density = Density(len(self.statistics.families), axes)
+        self.register_buffer("limit", torch.tensor(-math.inf, dtype=torch.float64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N,) float32; see the class."""
+        typicality: Tensor = self.density(self.statistics(images)).float()
+        return typicality
+
+    def of(self, pixels: Images) -> Values:
+        """Return (N,) how typical images (N, C, S, S) uint8 are."""
+        return np.concatenate([self(block).double().numpy() for block in _blocks(pixels)])
+
+    def save(self, path: Path) -> None:
+        """Write it as a safetensors file."""
+        path.write_bytes(save({name: value.contiguous() for name, value in self.state_dict().items()}))
+
+    @classmethod
+    def load(cls, path: Path, channels: int, size_px: int) -> Self:
+        """Read what `save` wrote; raises what safetensors and torch raise where it is damaged or of other images."""
+        tensors = load(path.read_bytes())
+        typicality = cls(channels, size_px, len(tensors["density.variances"]))
+        typicality.load_state_dict(tensors)
+        return typicality
+
+
+class Gate(NamedTuple):
+    """What decides whether images are out of distribution, and how typical each image was that it was made from."""
+
+    typicality: Typicality
+    rows: Rows  # (M,) of the dataset, increasing: what it was made from
+    held_out: Values  # (M,) how typical these are of all others without their groups
+
+    @property
+    def limit(self) -> float:
+        """Below it an image is out of distribution; minus infinity where all images are of one group."""
+        return float(self.typicality.limit)
+
+    @classmethod
+    def of(cls, dataset: Dataset, seed: int = 0) -> Self:
+        """Learn from the dataset's images outside its test part, or from REFERENCE_IMAGES of them drawn by `seed`.
+
+        Every image is held out once, together with its group; the limit is what FALSE_ALARMS of them lie below, a group
+        counting as one image. Source: Vovk 2015, "Cross-conformal predictors"; Laxhammar and Falkman 2010, "Conformal prediction for detecting anomalies".
+        """
+        rows = dataset.rows("labeled", "unlabeled", "validation")
         if len(rows) > REFERENCE_IMAGES:
             rows = np.sort(np.random.default_rng(seed).choice(rows, REFERENCE_IMAGES, replace=False))
-        return cls(describe_rows(predictor, dataset, rows), dataset.groups[rows])
+        description = dataset.description
+        statistics = ImageStatistics(description.channels, description.image_size_px)
+        values = _described(statistics, dataset.pixels, rows)
+        density = Density.fitted(values, statistics.families)
+        typicality = Typicality(description.channels, description.image_size_px, len(density.variances))
+        typicality.density.load_state_dict(density.state_dict())
+        held_out = _held_out(values, statistics.families, dataset.groups[rows])
+        typicality.limit.fill_(_limit(held_out, dataset.groups[rows]))
+        return cls(typicality, rows, held_out)
 
-    def out_of_distribution(self, described: Descriptions, groups: Rows | None = None) -> npt.NDArray[np.bool_]:
-        """Return (N,) which scans are like nothing that was learned from; with `groups` (N,), their own groups do not count."""
-        too_far: npt.NDArray[np.bool_] = (self.distances(described, groups) > self.limits).any(axis=1)
-        return too_far
+    def of_images(self, pixels: Images, rows: Rows | None = None) -> Values:
+        """Return (N,) how typical images (N, C, S, S) are; with `rows` (N,) of the dataset, held out where they were used."""
+        found = self.typicality.of(pixels)
+        if rows is not None:
+            places = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
+            found = np.where(self.rows[places] == rows, self.held_out[places], found)
+        return found
 
-    def distances(self, described: Descriptions, groups: Rows | None = None) -> Vectors:
-        """Return (N, 3) the distance to the nearest reference image by each description; infinite where none is left."""
-        starts = range(0, len(described.features), _BLOCK_IMAGES)
-        return np.stack(
-            [
-                np.concatenate(
-                    [self._nearest(scans, reference, groups, slice(start, start + _BLOCK_IMAGES)) for start in starts]
-                )
-                for scans, reference in zip(described, self.reference, strict=True)
-            ],
-            axis=1,
-        )
-
-    def _nearest(self, scans: Vectors, reference: Vectors, groups: Rows | None, block: slice) -> Vectors:
-        near = scans[block]
-        squared = (near**2).sum(axis=1)[:, None] + (reference**2).sum(axis=1) - 2 * near @ reference.T
-        if groups is not None:
-            squared[groups[block, None] == self.groups] = np.inf
-        nearest: Vectors = np.sqrt(np.maximum(squared.min(axis=1), 0))
-        return nearest
+    def out_of_distribution(self, pixels: Images, rows: Rows | None = None) -> npt.NDArray[np.bool_]:
+        """Return (N,) which images are out of distribution; as `of_images`."""
+        odd: npt.NDArray[np.bool_] = self.of_images(pixels, rows) < self.limit
+        return odd
 
 
-def _thumbnails(gray: npt.NDArray[np.float32]) -> Vectors:
-    side = gray.shape[1]
-    # Means of as equal parts as the side allows: it need not be a multiple of the thumbnail's.
-    edges = np.arange(min(THUMBNAIL_SIDE, side)) * side // min(THUMBNAIL_SIDE, side)
-    sizes = np.diff(edges, append=side)
-    sums = np.add.reduceat(np.add.reduceat(gray, edges, axis=1), edges, axis=2)
-    flat = (sums / (sizes[:, None] * sizes)).reshape(len(gray), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-    thumbnails: Vectors = (flat / np.maximum(lengths, LEAST_CONTRAST * np.sqrt(flat.shape[1]))).astype(np.float32)
-    return thumbnails
+def _limit(held_out: Values, groups: Rows) -> float:
+    """Return the value below which FALSE_ALARMS of new groups' images lie, if these are drawn like those held out.
+
+    A group counts as one image: many copies of an odd one do not make it typical. With too few groups to know, the least value.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.argsort(held_out, kind="stable")
+    counted = np.cumsum(1 / sizes[group[order]])
+    place = np.searchsorted(counted, FALSE_ALARMS * (len(sizes) + 1))
+    return float(held_out[order[place]])
 
 
-def _histograms(gray: npt.NDArray[np.float32]) -> Vectors:
-    bins = (gray * (HISTOGRAM_BINS / 256)).astype(np.int64).reshape(len(gray), -1)
-    offsets = np.arange(len(gray))[:, None] * HISTOGRAM_BINS
-    counts = np.bincount((bins + offsets).ravel(), minlength=len(gray) * HISTOGRAM_BINS).reshape(len(gray), HISTOGRAM_BINS)
-    roots: Vectors = np.sqrt(counts / bins.shape[1]).astype(np.float32)
-    return roots
+def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values:
+    """Return (N,) how typical each image is of those outside its fold, which holds its group; nothing for a single group."""
+    folds = min(FOLDS, len(np.unique(groups)))
+    if folds < 2:
+        return np.full(len(values), -math.inf)
+    found = np.empty(len(values))
+    for others, fold in GroupKFold(folds).split(values, groups=groups):
+        found[fold] = Density.fitted(values[others], families)(torch.from_numpy(values[fold])).numpy()
+    # In the precision that every verb and the exported file compare in.
+    return found.astype(np.float32).astype(np.float64)
+
+
+def _described(statistics: ImageStatistics, pixels: Images, rows: Rows) -> Statistics:
+    blocks = np.split(rows, np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES))
+    return np.concatenate([statistics(torch.from_numpy(pixels[block])).numpy() for block in blocks])
+
+
+def _blocks(pixels: Images) -> list[Tensor]:
+    return [torch.from_numpy(np.array(pixels[start : start + _BLOCK_IMAGES])) for start in range(0, len(pixels), _BLOCK_IMAGES)]

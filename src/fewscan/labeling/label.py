@@ -59,14 +59,14 @@ class LabelSummary(Settings):
 class _Scans:
     """What is to be labeled: unique names, and a way to read those at some positions, in their order.
 
-    `version` changes where the scans do. `groups`: theirs in the run's dataset, where it has learned from them.
+    `version` changes where the scans do. `rows`: theirs in the run's dataset, where it has learned from them.
     """
 
     described: str
     version: str
     names: Sequence[str]
     read: Callable[[Sequence[int]], Generator[Pixels, None, None]]
-    groups: Rows | None = None
+    rows: Rows | None = None
 
 
 def label_scans(
@@ -115,7 +115,7 @@ def label_unlabeled(
             yield dataset.pixels[rows[position]]
 
     version = dataset.require_split().fingerprint
-    scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, dataset.groups[rows])
+    scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, rows)
     return _label(run, dataset, scans, out, target_error, coverage)
 
 
@@ -139,9 +139,9 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
             say(f"going on: {len(done):,} scans are labeled already, {len(left):,} are left")
         names = [scans.names[position] for position in left]
         with closing(scans.read(left)) as images:
-            groups = None if scans.groups is None else scans.groups[left]
-            rows = _rows(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True), groups)
-            for part in _blocks(rows, PART_ROWS):
+            rows = None if scans.rows is None else scans.rows[left]
+            labeled = _labeled(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True), rows)
+            for part in _blocks(labeled, PART_ROWS):
                 table.add(part)
         counts = table.finish(["decision", "label"])
     decisions: Counter[str | None] = Counter()
@@ -158,7 +158,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         target_error=target_error,
         coverage=coverage,
         threshold=rule.threshold,
-        reasons=rule.reasons if scans.groups is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
+        reasons=rule.reasons if scans.rows is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
     )
 
 
@@ -186,16 +186,16 @@ def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
     return {"path": pa.string(), "label": pa.string()} | numbers | texts
 
 
-def _rows(
-    rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]], groups: Rows | None
+def _labeled(
+    rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]], rows: Rows | None
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of the table for every scan, in order, a block of them at a time through the network.
 
-    groups: of the scans, all of which can be read then; see `DecisionRule.decide`.
+    rows: of the scans, all of which can be read then; see `DecisionRule.decide`.
     """
     for number, block in enumerate(_blocks(scans, BLOCK_SCANS)):
         pixels = [image for _, image in block if not isinstance(image, UnreadableImage)]
-        theirs = None if groups is None else groups[number * BLOCK_SCANS :][:BLOCK_SCANS]
+        theirs = None if rows is None else rows[number * BLOCK_SCANS :][:BLOCK_SCANS]
         decided = iter(_decided(rule, classes, np.stack(pixels), theirs) if pixels else ())
         for path, image in block:
             if isinstance(image, UnreadableImage):
@@ -205,10 +205,10 @@ def _rows(
 
 
 def _decided(
-    rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8], groups: Rows | None
+    rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8], rows: Rows | None
 ) -> Iterator[dict[str, Any]]:
     names = np.array(classes)
-    for probabilities, score, possible, decision, reason in zip(*rule.decide(pixels, groups), strict=True):
+    for probabilities, score, possible, decision, reason in zip(*rule.decide(pixels, rows), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
         row |= {"label": classes[int(probabilities.argmax())], "score": score}
         row |= {"decision": decision, "reason": reason}

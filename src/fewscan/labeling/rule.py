@@ -13,7 +13,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
-from fewscan.evaluation.typicality import Typicality, describe, describe_rows
+from fewscan.evaluation.typicality import Gate
 from fewscan.labeling.decisions import (
     CONFIDENCE,
     Scores,
@@ -44,7 +44,7 @@ class Grounds:
     """What the decisions of a run rest on."""
 
     predictor: Predictor
-    typicality: Typicality
+    gate: Gate
     held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
     doubt: str | None  # why copies of held-out images may have been learned from, so that they support nothing
     source: str | None  # of the held-out images; None where the run is not calibrated
@@ -61,15 +61,15 @@ class Grounds:
         Raises FewscanError where the run is unfinished or damaged.
         """
         predictor = Predictor.of(run)
-        typicality = Typicality.of(predictor, dataset)
+        gate = Gate.of(dataset)
         held_out = HeldOut.load(run, dataset)
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
-            typical = ~typicality.out_of_distribution(describe_rows(predictor, dataset, held_out.rows), held_out.groups)
-            held_out = held_out.take(typical).one_a_group()
+            odd = gate.out_of_distribution(dataset.pixels[held_out.rows], held_out.rows)
+            held_out = held_out.take(~odd).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
-        return cls(predictor, typicality, held_out, doubt(run, dataset), source)
+        return cls(predictor, gate, held_out, doubt(run, dataset), source)
 
     def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
         """Return the rule for a target error and a coverage, both in (0, 1).
@@ -84,12 +84,12 @@ class Grounds:
             unsupported = "the run is not calibrated; run 'fewscan calibrate RUN'"
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
-            return DecisionRule(self.predictor, self.typicality, None, None, (reason,))
+            return DecisionRule(self.predictor, self.gate, None, None, (reason,))
         threshold, accepting = _threshold(self.held_out, target_error, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
             accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
         inclusion, including = _inclusion(self.held_out, coverage)
-        return DecisionRule(self.predictor, self.typicality, threshold, inclusion, (accepting, including))
+        return DecisionRule(self.predictor, self.gate, threshold, inclusion, (accepting, including))
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ class DecisionRule:
     """How a run decides; `threshold` and `inclusion` are None where the labels support none, `reasons` say so."""
 
     predictor: Predictor
-    typicality: Typicality
+    gate: Gate
     threshold: float | None  # lowest score that is accepted
     inclusion: float | None  # least probability, before the temperature, of a possible class
     reasons: tuple[str, ...]
 
-    def decide(self, pixels: npt.NDArray[np.uint8], groups: Rows | None = None) -> Decided:
-        """Decide on scans (N, C, S, S) uint8; `groups` (N,), where the run has learned from them, are theirs in its dataset."""
+    def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
+        """Decide on scans (N, C, S, S) uint8; `rows` (N,), where the run has learned from them, are theirs in its dataset."""
         predicted = self.predictor.predict(pixels)
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)
-        odd = self.typicality.out_of_distribution(describe(pixels, predicted), groups)
+        odd = self.gate.out_of_distribution(pixels, rows)
         accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
         decisions = tuple(map(_decision, odd, accepted))
         reasons = tuple(map(self._reason, decisions, scores))

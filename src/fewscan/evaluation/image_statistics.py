@@ -1,0 +1,87 @@
+"""What an image looks like in a few hundred numbers, by plain tensor operations that a graph can hold; no network is asked."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+THUMBNAIL_SIDE = 16
+MEANS_SIDE = 8
+HISTOGRAM_BINS = 32
+GRADIENT_SIDE = 4
+GRADIENT_SCALES = 4
+# Contrast, in gray levels, below which an image is not stretched: noise would look like a picture.
+LEAST_CONTRAST = 4.0
+# Added to gradients before their logarithm, in deviations of the image: an even place has none.
+LEAST_GRADIENT = 0.02
+
+
+class ImageStatistics(nn.Module):
+    """Images (N, C, S, S) uint8 -> (N, D) float32, four families of numbers, which `families` (D,) numbers from 0.
+
+    Where it is bright, whatever brightness and contrast; where it is how bright, channel by channel; how much of it has which
+    gray level (roots of shares); and how strong edges are at four scales, down and across, in sixteen places (logarithms).
+    """
+
+    def __init__(self, channels: int, size_px: int) -> None:
+        super().__init__()
+        self.size_px = size_px
+        with torch.no_grad():
+            families = self._families(torch.zeros(1, channels, size_px, size_px, dtype=torch.uint8))
+        sizes = [family.shape[1] for family in families]
+        self.families: npt.NDArray[np.int64] = np.repeat(np.arange(len(sizes)), sizes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, D) float32."""
+        return torch.cat(self._families(images), dim=1)
+
+    def _families(self, images: Tensor) -> list[Tensor]:
+        levels = images.float()
+        gray = levels.mean(dim=1)
+        centered = gray - gray.mean(dim=(1, 2), keepdim=True)
+        contrast = centered.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp(min=LEAST_CONTRAST)
+        return [
+            _thumbnail(gray),
+            (_means(levels, MEANS_SIDE) / 255).flatten(1),
+            _histogram(gray),
+            _gradients(centered / contrast),
+        ]
+
+
+def _thumbnail(gray: Tensor) -> Tensor:
+    small = _means(gray, THUMBNAIL_SIDE).flatten(1)
+    centered = small - small.mean(dim=1, keepdim=True)
+    length = centered.square().sum(dim=1, keepdim=True).sqrt()
+    return centered / length.clamp(min=LEAST_CONTRAST * small.shape[1] ** 0.5)
+
+
+def _histogram(gray: Tensor) -> Tensor:
+    bins = (gray * (HISTOGRAM_BINS / 256)).floor()
+    return torch.stack([(bins == number).float().mean(dim=(1, 2)) for number in range(HISTOGRAM_BINS)], dim=1).sqrt()
+
+
+def _gradients(gray: Tensor) -> Tensor:
+    found = []
+    for scale in range(GRADIENT_SCALES):
+        side = gray.shape[-1] // 2**scale
+        # Two pixels a place are the least that have an edge between them.
+        if scale and side < 2 * GRADIENT_SIDE:
+            break
+        small = _means(gray, side)
+        steps = (small[:, 1:] - small[:, :-1], small[..., 1:] - small[..., :-1])
+        found += [_means(step.abs(), GRADIENT_SIDE).flatten(1) for step in steps]
+    return (torch.cat(found, dim=1) + LEAST_GRADIENT).log()
+
+
+def _means(images: Tensor, side: int) -> Tensor:
+    """Return the means of images (..., H, W) in a grid of `side` cells each way, or of H and W where these are fewer."""
+    rows, columns = (_shares(size_px, min(side, size_px)) for size_px in images.shape[-2:])
+    return rows @ images @ columns.T
+
+
+def _shares(size_px: int, cells: int) -> Tensor:
+    """Return (cells, size_px): which share of each of equal cells a pixel has; one may lie in two."""
+    edges = np.arange(cells + 1) * size_px / cells
+    pixels = np.arange(size_px)
+    overlaps = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return torch.from_numpy((np.maximum(overlaps, 0) * cells / size_px).astype(np.float32))
