@@ -20,6 +20,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from sklearn.datasets import load_digits, load_sample_images
 
+from fewscan.data.dataset import Resize
+from fewscan.data.readers import fit
+
 SIDE = 256
 Random = np.random.Generator
 Picture = np.ndarray  # (H, W) or (H, W, 3) uint8
@@ -34,6 +37,12 @@ def of_kind(kind: str, count: int, scans: np.ndarray, seed: int = 0) -> list[Pic
     random = np.random.default_rng([seed, number])
     draw = (CHOSEN_WITH | TESTED_WITH)[kind]
     return [draw(random, scans) for _ in range(count)]
+
+
+def as_a_dataset_holds_it(picture: Picture, size_px: int, resize: Resize, channels: int) -> np.ndarray:
+    """Return (C, S, S) uint8."""
+    image = Image.fromarray(picture).convert("L" if channels == 1 else "RGB")
+    return fit(np.asarray(image), size_px, resize)
 
 
 # --- kinds that the gate was chosen with

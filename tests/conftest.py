@@ -24,6 +24,7 @@ from fewscan.data.dataset import (
     dataset_fingerprint,
     write_manifest,
 )
+from fewscan.data.phantoms import draw_phantom
 from fewscan.data.splits import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -34,16 +35,21 @@ CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 @pytest.fixture(scope="session")
 def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
-    """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise."""
+    """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise.
 
-    def make(images: int = 80, size_px: int = 16, groups: list[int] | None = None, seed: int = 0) -> Dataset:
-        random = np.random.default_rng(seed)
+    Or of the `pixels` (N, C, S, S) given, whose classes follow each other.
+    """
+
+    def make(
+        images: int = 80,
+        size_px: int = 16,
+        groups: list[int] | None = None,
+        seed: int = 0,
+        pixels: np.ndarray | None = None,
+    ) -> Dataset:
+        pixels = squares(images, size_px, seed) if pixels is None else pixels
+        images, channels, size_px = pixels.shape[:3]
         labels = np.arange(images) % len(CLASSES)
-        pixels = random.integers(0, 90, size=(images, 1, size_px, size_px), dtype=np.uint8)
-        half = size_px // 2
-        for row, label in enumerate(labels):
-            top, left = half * (label // 2), half * (label % 2)
-            pixels[row, 0, top + 2 : top + half - 2, left + 2 : left + half - 2] += 140
         manifest = pd.DataFrame(index=range(images), columns=list(MANIFEST_DTYPES))
         manifest["path"] = [f"{CLASSES[label]}/{row:04}.png" for row, label in enumerate(labels)]
         manifest["source"] = "squares"
@@ -61,7 +67,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
         description = DatasetDescription(
             classes=CLASSES,
             image_size_px=size_px,
-            channels=1,
+            channels=channels,
             resize="stretch",
             sources=(SourceDescription(name="squares", folder="squares", images=images, set_aside=0),),
             fingerprint=dataset_fingerprint(manifest, CLASSES, pixels),
@@ -73,6 +79,30 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
         return Dataset.open(folder)
 
     return make
+
+
+def squares(images: int, size_px: int, seed: int) -> np.ndarray:
+    """(N, 1, S, S) uint8, of classes that follow each other; see `make_dataset`."""
+    pixels = np.random.default_rng(seed).integers(0, 90, size=(images, 1, size_px, size_px), dtype=np.uint8)
+    half = size_px // 2
+    for row in range(images):
+        top, left = half * (row % 4 // 2), half * (row % 2)
+        pixels[row, 0, top + 2 : top + half - 2, left + 2 : left + half - 2] += 140
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def practice_pixels() -> np.ndarray:
+    """400 practice scans of 48 px, (N, 1, S, S) uint8, each of a head of its own, of classes that follow each other."""
+    labels = [CLASSES[number % len(CLASSES)] for number in range(400)]
+    drawn = [draw_phantom(np.random.default_rng(number), label, size_px=48).pixels for number, label in enumerate(labels)]
+    return np.stack(drawn)[:, np.newaxis]
+
+
+@pytest.fixture(scope="session")
+def practice_dataset(make_dataset: Callable[..., Dataset], practice_pixels: np.ndarray) -> Dataset:
+    """Practice scans: 240 labeled, 48 of them for validation, 100 test images, 60 without a label."""
+    return split(make_dataset(pixels=practice_pixels), labeled=240, test=100)
 
 
 @pytest.fixture

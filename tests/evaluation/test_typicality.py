@@ -7,8 +7,122 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from benchmarks.non_scans import NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_holds_it, of_kind
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
+from fewscan.evaluation import typicality as module
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.evaluation.typicality import FALSE_ALARMS, Density, Gate, Typicality
-from tests.practice import practice_pixels
+
+
+@pytest.fixture(scope="module")
+def gate(practice_dataset: Dataset) -> Gate:
+    return Gate.of(practice_dataset)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TESTED_WITH if kind not in NEED_SCIKIT_IMAGE])
+def test_what_is_no_scan_is_out_of_distribution(gate: Gate, practice_pixels: np.ndarray, kind: str) -> None:
+    pictures = of_kind(kind, 8, practice_pixels[:, 0])
+    held = np.stack([as_a_dataset_holds_it(picture, practice_pixels.shape[-1], "stretch", 1) for picture in pictures])
+    assert gate.out_of_distribution(held).all()
+
+
+def test_few_new_scans_are_out_of_distribution(gate: Gate, practice_dataset: Dataset) -> None:
+    assert gate.out_of_distribution(practice_dataset.pixels[practice_dataset.rows("test")]).mean() < 0.06
+
+
+def test_the_limit_keeps_to_its_false_alarms_over_draws_of_groups_of_any_size() -> None:
+    random = np.random.default_rng(0)
+    alarms = []
+    for _ in range(300):
+        groups = np.repeat(np.arange(150), random.integers(1, 8, 150))
+        held_out = random.normal(size=150)[groups]
+        alarms.append((random.normal(size=500) < module._limit(held_out, groups)).mean())
+    # Within four standard errors of the mean of so many draws.
+    assert np.mean(alarms) == pytest.approx(FALSE_ALARMS, abs=4 * np.std(alarms) / np.sqrt(300) + 1 / 151)
+
+
+def test_many_copies_of_an_odd_image_do_not_make_it_typical(make_dataset: Callable[..., Dataset]) -> None:
+    clean = make_dataset(120)
+    pixels = np.array(clean.pixels)
+    pixels[:30] = np.tile(np.arange(16, dtype=np.uint8) * 15, (1, 16, 1))
+    groups = [0] * 30 + list(range(1, 91))
+    dataset = split(make_dataset(pixels=pixels, groups=groups), labeled=40, test=12, protocol="study")
+    gate = Gate.of(dataset)
+    odd = gate.rows[dataset.groups[gate.rows] == 0]
+    assert gate.out_of_distribution(pixels[odd], odd).all()
+
+
+def test_a_single_group_calls_nothing_out_of_distribution(make_dataset: Callable[..., Dataset]) -> None:
+    dataset = split(make_dataset(40, groups=[0] * 40), labeled=20, test=8, protocol="study")
+    gate = Gate.of(dataset)
+    assert gate.limit == -math.inf
+    assert not gate.out_of_distribution(np.zeros((3, 1, 16, 16), dtype=np.uint8)).any()
+
+
+def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Callable[..., Dataset]) -> None:
+    pixels = np.array(make_dataset(60).pixels)
+    pixels[7] = np.tile(np.arange(16, dtype=np.uint8) * 15, (1, 16, 1))
+    dataset = split(make_dataset(pixels=pixels), labeled=16, test=4)
+    gate = Gate.of(dataset)
+    rows = dataset.rows("labeled", "unlabeled", "validation")
+    held_out, plain = gate.of_images(pixels[rows], rows), gate.of_images(pixels[rows])
+    assert held_out[rows == 7] < plain[rows == 7]
+    # Rows that it was not made from are as any image is.
+    test = dataset.rows("test")
+    np.testing.assert_array_equal(gate.of_images(pixels[test], test), gate.of_images(pixels[test]))
+
+
+def test_the_test_part_has_no_share_in_it(gate: Gate, practice_dataset: Dataset) -> None:
+    assert not np.isin(gate.rows, practice_dataset.rows("test")).any()
+
+
+def test_the_density_is_that_of_a_normal_distribution() -> None:
+    random = np.random.default_rng(0)
+    values = (random.normal(size=(60, 12)) @ random.normal(size=(12, 12))).astype(np.float32)
+    density = Density.fitted(values, np.repeat([0, 1, 2], 4))
+    axes, variances, noise = (getattr(density, name).numpy() for name in ("axes", "variances", "noise"))
+    assert axes.shape == (12, 6)
+    covariance = axes * (variances - noise) @ axes.T + noise * np.eye(12)
+    centered = (values - density.mean.numpy()) * density.scale.numpy()
+    expected = multivariate_normal(np.zeros(12), covariance).logpdf(centered) / 12
+    np.testing.assert_allclose(density(torch.from_numpy(values)).numpy(), expected, rtol=1e-6)
+    # Each family of statistics has the same share in the variance.
+    assert centered.var(axis=0).reshape(3, 4).sum(axis=1) == pytest.approx([1 / 3] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "size_px"), [(1, 16), (3, 50), (1, 7), (1, 64)])
+def test_statistics_do_not_depend_on_other_images_and_any_size_has_them(channels: int, size_px: int) -> None:
+    random = np.random.default_rng(0)
+    images = torch.from_numpy(random.integers(0, 256, (6, channels, size_px, size_px), dtype=np.uint8))
+    statistics = ImageStatistics(channels, size_px)
+    together = statistics(images)
+    assert together.shape == (6, len(statistics.families))
+    torch.testing.assert_close(together, torch.cat([statistics(image[None]) for image in images]), atol=1e-5, rtol=1e-5)
+    assert torch.isfinite(statistics(torch.zeros(1, channels, size_px, size_px, dtype=torch.uint8))).all()
+
+
+def test_statistics_are_what_a_plain_loop_finds() -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (1, 1, 32, 32), dtype=np.uint8)
+    statistics = ImageStatistics(1, 32)
+    thumbnail, means, histogram, gradients = (
+        statistics(torch.from_numpy(image))[0][torch.from_numpy(statistics.families == family)].numpy() for family in range(4)
+    )
+    gray = image[0, 0].astype(np.float64)
+    cells = gray.reshape(8, 4, 8, 4).mean(axis=(1, 3))
+    np.testing.assert_allclose(means, cells.ravel() / 255, rtol=1e-5)
+    np.testing.assert_allclose(histogram**2, np.bincount(image.ravel() // 8, minlength=32) / 1024, atol=1e-6)
+    small = gray.reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel()
+    np.testing.assert_allclose(thumbnail, (small - small.mean()) / np.linalg.norm(small - small.mean()), atol=1e-5)
+    down = np.abs(np.diff((gray - gray.mean()) / gray.std(), axis=0))
+    # The first of 4 x 4 places: 31 / 4 rows down, a part of one among them, and 8 columns across.
+    first = (down[:7, :8].mean(axis=1).sum() + 0.75 * down[7, :8].mean()) / 7.75
+    assert gradients[0] == pytest.approx(np.log(first + 0.02), abs=1e-4)
+
+
+def test_a_saved_one_says_the_same(gate: Gate, practice_pixels: np.ndarray, tmp_path: Path) -> None:
+    gate.typicality.save(tmp_path / "typicality.safetensors")
+    opened = Typicality.load(tmp_path / "typicality.safetensors", 1, 48)
+    np.testing.assert_array_equal(opened.of(practice_pixels[:20]), gate.typicality.of(practice_pixels[:20]))
+    assert float(opened.limit) == gate.limit
