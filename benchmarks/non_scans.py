@@ -27,8 +27,9 @@ SIDE = 256
 Random = np.random.Generator
 Picture = np.ndarray  # (H, W) or (H, W, 3) uint8
 
-WORDS = """the patient was seen again and all findings of the scan were read with care no change since the last report slice
-contrast series value image normal left right follow up in six weeks signed by""".split()
+_TEXT = """the patient was seen again and all findings of the scan were read with care no change since the last report slice
+contrast series value image normal left right follow up in six weeks signed by"""
+WORDS = _TEXT.split()
 
 
 def of_kind(kind: str, count: int, scans: np.ndarray, seed: int = 0) -> list[Picture]:

@@ -39,6 +39,12 @@ class Density(nn.Module):
     Source: Tipping and Bishop 1999, "Probabilistic principal component analysis".
     """
 
+    mean: Tensor
+    scale: Tensor
+    axes: Tensor
+    variances: Tensor
+    noise: Tensor
+
     def __init__(self, size: int, axes: int) -> None:
         """size: D, of the statistics."""
         super().__init__()
@@ -75,7 +81,8 @@ class Density(nn.Module):
         beside = (centered.square().sum(dim=1) - along.square().sum(dim=1)).clamp(min=0)
         distances = (along.square() / self.variances).sum(dim=1) + beside / self.noise
         volume = self.variances.log().sum() + (size - axes) * self.noise.log() + size * math.log(2 * math.pi)
-        return -(distances + volume) / (2 * size)
+        density: Tensor = -(distances + volume) / (2 * size)
+        return density
 
 
 class Typicality(nn.Module):
@@ -132,7 +139,8 @@ class Gate(NamedTuple):
         """Learn from the dataset's images outside its test part, or from REFERENCE_IMAGES of them drawn by `seed`.
 
         Every image is held out once, together with its group; the limit is what FALSE_ALARMS of them lie below, a group
-        counting as one image. Source: Vovk 2015, "Cross-conformal predictors"; Laxhammar and Falkman 2010, "Conformal prediction for detecting anomalies".
+        counting as one image. Source: Vovk 2015, "Cross-conformal predictors"; Laxhammar and Falkman 2010, "Conformal
+        prediction for detecting anomalies".
         """
         rows = dataset.rows("labeled", "unlabeled", "validation")
         if len(rows) > REFERENCE_IMAGES:
