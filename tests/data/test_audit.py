@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from fewscan.data.audit import audit, leaking_pairs
+from fewscan.data.audit import audit
 from fewscan.data.dataset import PIXELS_FILE, Dataset
+from fewscan.data.leaks import leaking_pairs
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 

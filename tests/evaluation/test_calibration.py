@@ -166,7 +166,7 @@ def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dat
 
 
 def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Dataset, tmp_path: Path) -> None:
-    from fewscan.data.audit import leaking_pairs
+    from fewscan.data.leaks import leaking_pairs
     from fewscan.evaluation.cross_fitting import _without_labels_of
 
     granted, unlabeled = split_dataset.rows("labeled", "validation"), split_dataset.rows("unlabeled")

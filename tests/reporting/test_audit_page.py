@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewscan.data.audit import AuditResult, Conflict, Leak, Pair
+from fewscan.data.audit import AuditResult, Conflict, Pair
 from fewscan.data.dataset import PIXELS_FILE, Dataset
+from fewscan.data.leaks import Leak
 from fewscan.data.patients import KnownPatients
 from fewscan.errors import FewscanError
 from fewscan.reporting.audit_page import write_audit_page
@@ -22,6 +23,7 @@ NOTHING = AuditResult(
     copy_sets=0,
     images_in_copy_sets=0,
     patients=KnownPatients(images=80, with_patient=0, patients=0),
+    same_head_pairs=None,
     groups=80,
     group_sizes={1: 80},
     conflicts=(),

@@ -51,13 +51,18 @@ def import_scans(
     )
 
 
-def audit(dataset: str | Path | Dataset, *, similarity: float | None = None) -> AuditResult:
-    """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder."""
+def audit(dataset: str | Path | Dataset, *, similarity: float | None = None, same_head: bool = False) -> AuditResult:
+    """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder.
+
+    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`.
+    """
     from fewscan.data import audit as auditing
+    from fewscan.data.copies import DEFAULT_SIMILARITY
     from fewscan.reporting.audit_page import write_audit_page
 
     opened = opened_dataset(dataset)
-    result = auditing.audit(opened) if similarity is None else auditing.audit(opened, similarity=similarity)
+    least = DEFAULT_SIMILARITY if similarity is None else similarity
+    result = auditing.audit(opened, similarity=least, same_head=same_head)
     write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
     return result
 

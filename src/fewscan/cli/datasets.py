@@ -103,6 +103,13 @@ def audit(
         float | None,
         typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.85, see docs/data.md]"),
     ] = None,
+    same_head: Annotated[
+        bool,
+        typer.Option(
+            "--same-head",
+            help="Keep slices together that are probably of one head, too, where no patient is known (see docs/data.md).",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find copies, conflicting labels and leaks in a dataset.
@@ -114,7 +121,7 @@ def audit(
     from fewscan.data.dataset import Dataset
     from fewscan.data.splits import suggested_sizes
 
-    result = api.audit(dataset, similarity=similarity)
+    result = api.audit(dataset, similarity=similarity, same_head=same_head)
     labeled, test = suggested_sizes(Dataset.open(dataset))
     finish(
         as_json,

@@ -4,9 +4,8 @@ The audit works from the dataset folder alone: the manifest's hashes and the sto
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -15,21 +14,15 @@ import pandas as pd
 
 from fewscan.atomic import write_json, writing
 from fewscan.data.copies import DEFAULT_SIMILARITY, components, find_copies
-from fewscan.data.dataset import AuditDescription, Dataset, Split
+from fewscan.data.dataset import AuditDescription, Dataset
+from fewscan.data.heads import same_head_pairs
+from fewscan.data.leaks import Between, Leak, find_leaks, members_of, names_in
 from fewscan.data.patients import KnownPatients, known_patients
 
 AUDIT_FILE = "audit.json"
 
 Int64s = npt.NDArray[np.int64]
 Kind = Literal["bytes", "pixels", "near"]
-Between = Literal["sources", "folders", "split"]
-
-# What training learns from or is steered by; a group that stands on both sides of one of these makes a score false.
-SEALED_FROM: dict[Split, tuple[Split, ...]] = {
-    "test": ("labeled", "validation", "unlabeled"),
-    "validation": ("labeled", "unlabeled"),
-}
-LEAK_EXAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -53,19 +46,6 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Leak:
-    """Groups that stand on both sides of a border, with how many images on each and up to LEAK_EXAMPLES pairs across."""
-
-    between: Between
-    a: str
-    b: str
-    groups: int
-    images_a: int
-    images_b: int
-    examples: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
 class AuditResult:
     """What the audit found; rows are those of the dataset, rows that were set aside took no part."""
 
@@ -77,6 +57,7 @@ class AuditResult:
     copy_sets: int  # with two images or more
     images_in_copy_sets: int
     patients: KnownPatients
+    same_head_pairs: int | None  # of slices that are probably of one head, no copies; None where nobody asked for them
     groups: int  # single images included
     group_sizes: dict[int, int]  # size -> how many groups have it
     conflicts: tuple[Conflict, ...]
@@ -100,6 +81,7 @@ class AuditResult:
             "images_in_copy_sets": self.images_in_copy_sets,
             "images_with_patient": self.patients.with_patient,
             "patients": self.patients.patients,
+            "same_head_pairs": self.same_head_pairs,
             "groups": self.groups,
             "largest_group": max(self.group_sizes, default=0),
             "conflicting_copy_sets": len(self.conflicts),
@@ -116,6 +98,7 @@ class AuditResult:
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
             f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
             self.patients.sentence,
+            *([] if self.same_head_pairs is None else [f"{self.same_head_pairs:,} pairs are probably slices of one head"]),
             f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
             f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
         ]
@@ -130,10 +113,12 @@ class AuditResult:
 _BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
-def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditResult:
+def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head: bool = False) -> AuditResult:
     """Find copies, conflicts and leaks; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
 
-    similarity: the least correlation, in [0.8, 1], at which two aligned images count as near copies. A split stays as it is.
+    similarity: the least correlation, in [0.8, 1], at which two aligned images count as near copies. same_head:
+    whether groups join slices that are probably of one head, too (`data.heads`); sets of copies stay as they are. A split
+    stays as it is.
     Set-aside rows get no group. Raises FewscanError for a similarity out of range or a folder that cannot be written.
     """
     manifest, rows = dataset.manifest, dataset.usable
@@ -141,7 +126,9 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditR
     pairs += _near_pairs(dataset, _first_of_each(len(manifest), rows, pairs), similarity)
     pairs.sort(key=lambda pair: (pair.row_a, pair.row_b))
     copy_sets = _numbered(len(manifest), rows, _ends(pairs))
-    groups = _numbered(len(manifest), rows, np.concatenate([_ends(pairs), _same_patient(manifest, rows)]))
+    heads = same_head_pairs(dataset.pixels, manifest, rows, copy_sets) if same_head else None
+    links = [_ends(pairs), _same_patient(manifest, rows), *([] if heads is None else [heads])]
+    groups = _numbered(len(manifest), rows, np.concatenate(links))
     conflicts = _conflicts(manifest, rows, copy_sets)
     conflicting = np.zeros(len(manifest), bool)
     conflicting[[row for conflict in conflicts for row in conflict.rows]] = True
@@ -158,14 +145,16 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditR
         copy_sets=int((set_sizes > 1).sum()),
         images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
         patients=known_patients(manifest),
+        same_head_pairs=None if heads is None else len(heads),
         groups=len(group_sizes),
         group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
         conflicts=conflicts,
-        leaks=_leaks(manifest, rows, groups, pairs),
+        leaks=find_leaks(manifest, rows, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
     )
     audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
     description = AuditDescription(
         similarity=similarity,
+        same_head=same_head,
         pairs=len(pairs),
         groups=result.groups,
         copy_sets=result.copy_sets,
@@ -177,31 +166,12 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY) -> AuditR
     return result
 
 
-def leaking_pairs(dataset: Dataset) -> list[tuple[int, int]]:
-    """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
-
-    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labeled and
-    unlabeled ones. Rows without a group betray nobody.
-    """
-    grouped = dataset.manifest["group"].notna().to_numpy()
-    found = []
-    for judged, others in SEALED_FROM.items():
-        known = dataset.rows(*others)
-        known = known[grouped[known]]
-        groups, first = np.unique(dataset.groups[known], return_index=True)
-        rows = dataset.rows(judged)
-        rows = rows[grouped[rows] & np.isin(dataset.groups[rows], groups)]
-        partners = known[first[np.searchsorted(groups, dataset.groups[rows])]]
-        found += [(int(partner), int(row)) for partner, row in zip(partners, rows, strict=True)]
-    return sorted(found)
-
-
 def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
     """Pair every image with the first one that has the same bytes, or else the same pixels."""
     found: dict[tuple[int, int], Pair] = {}
     kinds: tuple[tuple[Kind, str], ...] = (("bytes", "sha256"), ("pixels", "pixels_sha256"))
     for kind, column in kinds:
-        for row_a, row_b in _linked_to_first(rows, _names(manifest[column].iloc[rows])):
+        for row_a, row_b in _linked_to_first(rows, names_in(manifest[column].iloc[rows])):
             found.setdefault((row_a, row_b), Pair(row_a, row_b, kind, 1.0, mirrored=False))
     return list(found.values())
 
@@ -227,7 +197,7 @@ def _near_pairs(dataset: Dataset, rows: Int64s, similarity: float) -> list[Pair]
 
 def _same_patient(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
     """(P, 2) links between rows of one patient, whichever sources these are in: the hash is made for the whole import."""
-    return np.array(_linked_to_first(rows, _names(manifest["patient"].iloc[rows])), np.int64).reshape(-1, 2)
+    return np.array(_linked_to_first(rows, names_in(manifest["patient"].iloc[rows])), np.int64).reshape(-1, 2)
 
 
 def _ends(pairs: Sequence[Pair]) -> Int64s:
@@ -245,98 +215,14 @@ def _nullable(numbers: Int64s) -> pd.Series:
     return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
 
 
-def _members(numbers: Int64s, rows: Int64s) -> list[Int64s]:
-    """Return the rows of every number that more than one of `rows` has."""
-    order = rows[np.argsort(numbers[rows], kind="stable")]
-    borders = np.flatnonzero(np.diff(numbers[order])) + 1
-    return [members for members in np.split(order, borders) if len(members) > 1]
-
-
 def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> tuple[Conflict, ...]:
-    labels = _names(manifest["label"])
+    labels = names_in(manifest["label"])
     found = []
-    for members in _members(copy_sets, rows):
+    for members in members_of(copy_sets, rows):
         named = tuple(labels[row] for row in members)
         if len(set(named) - {None}) > 1:
             found.append(Conflict(int(copy_sets[members[0]]), tuple(members.tolist()), named))
     return tuple(found)
-
-
-def _leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequence[Pair]) -> tuple[Leak, ...]:
-    borders: tuple[tuple[Between, list[str | None]], ...] = (
-        ("sources", _names(manifest["source"])),
-        ("folders", _part_folders(manifest, rows)),
-        ("split", _names(manifest["split"])),
-    )
-    partners: dict[int, list[int]] = {}
-    for pair in pairs:
-        partners.setdefault(pair.row_a, []).append(pair.row_b)
-        partners.setdefault(pair.row_b, []).append(pair.row_a)
-    members = _members(groups, rows)
-    return tuple(leak for between, places in borders for leak in _leaks_between(between, places, members, partners))
-
-
-def _leaks_between(
-    between: Between, places: Sequence[str | None], members: Sequence[Int64s], partners: Mapping[int, Sequence[int]]
-) -> Iterator[Leak]:
-    """Yield a leak for every two of the `places` (one a row) that share a group and must not."""
-    shared: dict[tuple[str, str], list[tuple[list[int], list[int]]]] = {}
-    for rows in members:
-        here: dict[str, list[int]] = {}
-        for row in rows.tolist():
-            place = places[row]
-            if place is not None:
-                here.setdefault(place, []).append(row)
-        for a, b in combinations(sorted(here), 2):
-            if _is_border(between, a, b):
-                shared.setdefault((a, b), []).append((here[a], here[b]))
-    for (a, b), sides in sorted(shared.items()):
-        yield Leak(
-            between=between,
-            a=a,
-            b=b,
-            groups=len(sides),
-            images_a=sum(len(rows_a) for rows_a, _ in sides),
-            images_b=sum(len(rows_b) for _, rows_b in sides),
-            examples=tuple(_example(rows_a, rows_b, partners) for rows_a, rows_b in sides[:LEAK_EXAMPLES]),
-        )
-
-
-def _is_border(between: Between, a: str, b: str) -> bool:
-    """Whether copies on both sides matter: what leaks between folders of two sources is told by the sources already."""
-    if between == "folders":
-        return a.partition("/")[0] == b.partition("/")[0]
-    if between == "split":
-        return any({a, b} == {judged, known} for judged, others in SEALED_FROM.items() for known in others)
-    return True
-
-
-def _example(rows_a: Sequence[int], rows_b: Sequence[int], partners: Mapping[int, Sequence[int]]) -> tuple[int, int]:
-    """Return two rows from both sides, such as are copies of each other where there are any, not only of a third one."""
-    direct = ((row_a, row_b) for row_a in rows_a for row_b in partners.get(row_a, ()) if row_b in rows_b)
-    return next(direct, (rows_a[0], rows_b[0]))
-
-
-def _names(column: pd.Series) -> list[str | None]:
-    return [None if pd.isna(name) else str(name) for name in column]
-
-
-def _part_folders(manifest: pd.DataFrame, rows: Int64s) -> list[str | None]:
-    """Return 'source/first folder' of every row, or None where first folders are not parts such as Training and Testing.
-
-    Folders that hold one class each are classes, and that their copies disagree is a conflict, not a leak.
-    """
-    folders: list[str | None] = [None] * len(manifest)
-    labels: dict[str, dict[str, set[str]]] = {}  # of every first folder of every source
-    images = manifest.iloc[rows]
-    for row, source, path, label in zip(rows.tolist(), images["source"], images["path"], _names(images["label"]), strict=True):
-        first, slash, _ = path.partition("/")
-        if slash:
-            folders[row] = f"{source}/{first}"
-            labels.setdefault(source, {}).setdefault(f"{source}/{first}", set()).update([label] if label else [])
-    mixed = [held for held in labels.values() if any(len(names) > 1 for names in held.values())]
-    parts = {folder for held in mixed for folder in held}
-    return [folder if folder in parts else None for folder in folders]
 
 
 def _as_json(manifest: pd.DataFrame, result: AuditResult) -> dict[str, Any]:

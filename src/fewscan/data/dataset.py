@@ -60,6 +60,7 @@ class AuditDescription(Settings):
     """What the audit wrote into the manifest."""
 
     similarity: float
+    same_head: bool = False  # whether groups join slices that are probably of one head
     pairs: int
     groups: int
     copy_sets: int

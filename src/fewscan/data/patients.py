@@ -38,8 +38,13 @@ class KnownPatients(NamedTuple):
 def known_patients(manifest: pd.DataFrame) -> KnownPatients:
     """Count the images of a manifest whose patient a header or a CSV gives; a file that stands for its patient gives none."""
     patients = manifest.loc[manifest["set_aside"].isna(), "patient"]
-    known = patients[patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)]
+    known = patients[is_known(patients)]
     return KnownPatients(len(patients), len(known), int(known.nunique()))
+
+
+def is_known(patients: pd.Series) -> pd.Series:
+    """Say of every value of a manifest's column `patient` whether it is a patient, not a file that stands for one."""
+    return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
 
 
 def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:

@@ -1,0 +1,76 @@
+"""Slices that are probably of one head, where nobody says whose they are: a second strictness beside copies.
+
+Two slices are joined on one of two grounds, each chosen and measured by eye (docs/data.md, "One head"):
+
+- they look alike nearly as copies do, though they show neighboring slices: the similarity of the search for copies;
+- their files follow each other by number in one folder, as exported series do, and they look alike at all: the descriptors of
+  the search for copies. Most heads are known by this alone: slices that lie further apart look less alike than some heads do.
+"""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.data.copies import find_copies
+from fewscan.data.copies.describe import fit_description
+from fewscan.data.copies.images import in_batches, read_gray, showing_something
+from fewscan.data.patients import is_known
+
+Int64s = npt.NDArray[np.int64]
+
+# How alike slices of one head are at least: as copies are compared; and as descriptors of files in a row are, a cosine.
+HEAD_SIMILARITY = 0.8
+NEXT_COSINE = 0.6
+
+_NUMBER = re.compile(r"\d+")
+
+
+def same_head_pairs(pixels: npt.NDArray[np.uint8], manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> Int64s:
+    """Return (P, 2) pairs of `rows` that are probably slices of one head and no copies, `row_a < row_b`.
+
+    `pixels` is (N, C, S, S) uint8, row i of `manifest` being its row i; `copy_sets` (N,) says which are copies. Two images of
+    known patients are never a pair: whose heads they show is known. Blank images are in no pair. The same input gives the same
+    pairs.
+    """
+    shown = showing_something(pixels, rows)
+    if len(shown) < 2:
+        return np.zeros((0, 2), np.int64)
+    _, distinct = np.unique(manifest["pixels_sha256"].iloc[shown].to_numpy(dtype=str), return_index=True)
+    alike = find_copies(pixels, rows=shown[np.sort(distinct)], similarity=HEAD_SIMILARITY)
+    in_a_row = files_in_a_row(manifest, shown)
+    cosines = _cosines(pixels, shown, in_a_row)
+    pairs = np.concatenate([np.column_stack([alike.row_a, alike.row_b]), in_a_row[cosines >= NEXT_COSINE]])
+    known = is_known(manifest["patient"]).to_numpy()
+    news = ~known[pairs].all(axis=1) & (copy_sets[pairs[:, 0]] != copy_sets[pairs[:, 1]])
+    return np.unique(pairs[news], axis=0)
+
+
+def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
+    """Return (P, 2) pairs of `rows` whose files follow each other: one folder, one name but for its last number, the next one.
+
+    Numbers may be missing in between, and may have zeros before them. `row_a < row_b`.
+    """
+    places: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    images = manifest.iloc[rows]
+    for row, source, path in zip(rows.tolist(), images["source"], images["path"], strict=True):
+        folder, _, name = path.rpartition("/")
+        numbers = list(_NUMBER.finditer(name))
+        if numbers:
+            last = numbers[-1]
+            around = "".join((name[: last.start()] + "\0" + name[last.end() :]).split())
+            places.setdefault((source, folder, around), []).append((int(last.group()), row))
+    pairs = [(a, b) for series in map(sorted, places.values()) for (_, a), (_, b) in pairwise(series)]
+    return np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
+
+
+def _cosines(pixels: npt.NDArray[np.uint8], rows: Int64s, pairs: Int64s) -> npt.NDArray[np.float32]:
+    """Return (P,) how alike the descriptors of each pair are, in [-1, 1]; `rows` are what descriptors are fitted to."""
+    describe = fit_description(pixels, rows)
+    found = [
+        np.einsum("pd,pd->p", describe(read_gray(pixels, pairs[batch, 0])), describe(read_gray(pixels, pairs[batch, 1])))
+        for batch in in_batches(np.arange(len(pairs)))
+    ]
+    return np.concatenate([np.zeros(0, np.float32), *found])
