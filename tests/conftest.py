@@ -1,15 +1,20 @@
 """Small datasets that tests make themselves."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 
 from fewscan.atomic import write_text
 from fewscan.cli import main
@@ -24,13 +29,37 @@ from fewscan.data.dataset import (
     dataset_fingerprint,
     write_manifest,
 )
-from fewscan.data.phantoms import draw_phantom
+from fewscan.data.phantoms import draw_phantom, write_practice_scans
 from fewscan.data.splits import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function that has a folder made once for all test processes, and returns it; whoever changes it copies it first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+
+    def make(name: str, write: Callable[[Path], object]) -> Path:
+        shared.mkdir(exist_ok=True)
+        with FileLock(shared / f"{name}.lock"):
+            # Written in its place, since runs remember where their dataset lies.
+            if not (shared / f"{name}.written").exists():
+                write(shared / name)
+                (shared / f"{name}.written").touch()
+        return shared / name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def practice_scans(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """96 practice scans of 48 px in class folders."""
+    return once("practice_scans", lambda folder: write_practice_scans(folder, images=96, size_px=48))
 
 
 @pytest.fixture(scope="session")
@@ -126,8 +155,8 @@ def untrained_run(tmp_path: Path) -> Callable[[Dataset], Run]:
     return make
 
 
-@pytest.fixture
-def fewscan(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+@pytest.fixture(scope="session")
+def fewscan() -> Command:
     """The command line, called within this process: a new one would load PyTorch again for every command.
 
     Arguments are those after `fewscan`; returns exit code, standard output and standard error of this one command.
@@ -135,15 +164,45 @@ def fewscan(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         words = ["fewscan", *map(str, arguments)]
-        capfd.readouterr()  # what was printed before is not this command's
-        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err, pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", words)
             patch.chdir(cwd or Path.cwd())
-            main()
-        printed = capfd.readouterr()
-        return subprocess.CompletedProcess(words, int(str(ended.value.code)), printed.out, printed.err)
+            with (
+                written_to(out, 1),
+                written_to(err, 2),
+                redirect_stdout(out),
+                redirect_stderr(err),
+                pytest.raises(SystemExit) as ended,
+            ):
+                main()
+            printed = [file.seek(0) or file.read() for file in (out, err)]
+        return subprocess.CompletedProcess(words, int(str(ended.value.code)), *printed)
 
     return run
+
+
+@contextmanager
+def written_to(file: IO[str], descriptor: int) -> Iterator[None]:
+    """Let what libraries write to a descriptor, past Python's own streams, go to a file as well."""
+    kept = os.dup(descriptor)
+    os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        file.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+@pytest.fixture
+def largest_file_bytes() -> Iterator[Callable[[int], None]]:
+    """A function that lets no file grow beyond so many bytes until the test ends, which stands in for a full disk."""
+    resource = pytest.importorskip("resource", reason="a full disk is made with a limit of Unix")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    on_limit = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, on_limit)
 
 
 @pytest.fixture(scope="session")

@@ -373,15 +373,12 @@ def test_a_folder_without_rights_is_one_line(fewscan: Command, split_dataset: Da
     assert "locked" in refusal(fewscan("train", split_dataset.folder, "--out", locked / "run", *QUICK))
 
 
-def test_a_full_disk_stops_training_in_one_line(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_full_disk_stops_training_in_one_line(
+    fewscan: Command, split_dataset: Dataset, tmp_path: Path, largest_file_bytes: Callable[[int], None]
+) -> None:
     """A limit on file size stands in for the full disk: the system refuses to write the checkpoint."""
-    program = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
-        "sys.argv = ['fewscan', *sys.argv[1:]]; from fewscan.cli import main; main()"
-    )
-    arguments = ["train", str(split_dataset.folder), "--out", str(tmp_path / "run"), *QUICK]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    largest_file_bytes(20_000)
+    done = fewscan("train", split_dataset.folder, "--out", tmp_path / "run", *QUICK)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr

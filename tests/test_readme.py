@@ -1,24 +1,26 @@
 """README's examples, run as they stand there, but for sizes that would take minutes."""
 
-import os
 import re
+import shutil
 import subprocess
-import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from fewscan.data.phantoms import write_practice_scans
-
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-IMAGES = 96
+Command = Callable[..., subprocess.CompletedProcess[str]]
 # What README says of hundreds of scans, for the 96 of this test.
 SMALLER = {
     "--labeled 400 --test 200": "--labeled 24 --test 16",
     "labeled=400, test=200": "labeled=24, test=16",
     "--labels-budget 400,100,40 --seeds 0,1,2": "--labels-budget 24,12 --methods supervised,joint",
-    "epochs=40": "epochs=1",
+    "--seeds 0,1": "--seeds 0",
+    'out="mydata")': 'out="mydata", size_px=32)',
+    "epochs=40": 'epochs=1, batch_size=16, encoder={"width": 16}',
 }
+LITTLE = ["epochs=1", "batch_size=16", "encoder.width=16"]
+QUICK = {"import": ["--size", "32"], "train": LITTLE, "compare": LITTLE}
 
 
 def examples(language: str, holding: str) -> list[str]:
@@ -33,54 +35,49 @@ def smaller(text: str) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(practice_scans: Path, tmp_path: Path) -> Path:
     """A folder as README speaks of: `scans` in class folders, `new_scans` without labels."""
-    write_practice_scans(tmp_path / "scans", images=IMAGES, size_px=48)
+    shutil.copytree(practice_scans, tmp_path / "scans")
     (tmp_path / "new_scans").mkdir()
     for number, path in enumerate(sorted((tmp_path / "scans").rglob("*.*"))[:5]):
         (tmp_path / "new_scans" / f"{number}{path.suffix}").write_bytes(path.read_bytes())
     return tmp_path
 
 
-def test_the_commands_for_ones_own_scans(folder: Path) -> None:
-    (block,) = examples("sh", "fewscan import scans")
-    for line in smaller(block).strip().splitlines():
-        command = line.split("#")[0].split()
-        assert command[0] == "fewscan"
-        quick = ["epochs=1", "batch_size=16", "encoder.width=16"] if command[1] == "train" else []
-        done = subprocess.run(
-            [sys.executable, "-m", "fewscan", *command[1:], *quick], cwd=folder, capture_output=True, text=True, check=False
-        )
+def run_lines(fewscan: Command, lines: Iterable[str], folder: Path) -> str:
+    """Run commands in `folder`, those that train with little to learn; return what the last one printed."""
+    printed = ""
+    for line in lines:
+        words = line.split("#")[0].split()
+        assert words[0] == "fewscan"
+        done = fewscan(*words[1:], *QUICK.get(words[1], []), cwd=folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+        printed = done.stdout
+    return printed
+
+
+def test_the_commands_for_ones_own_scans(fewscan: Command, folder: Path) -> None:
+    (block,) = examples("sh", "fewscan import scans")
+    run_lines(fewscan, smaller(block).strip().splitlines(), folder)
     assert len((folder / "labels.csv").read_text().splitlines()) == 6
     assert (folder / "runs" / "mydata" / "report.html").is_file()
 
 
-def test_the_command_that_compares(folder: Path) -> None:
+@pytest.mark.slow
+def test_the_command_that_compares(fewscan: Command, folder: Path) -> None:
     methods, budgets = examples("sh", "fewscan compare mydata")
-    preparation = [
-        "fewscan import scans --out mydata --size 48",
-        "fewscan audit mydata",
-        "fewscan split mydata --labeled 24 --test 16",
-    ]
-    quick = "epochs=1 batch_size=16 encoder.width=16"
-    for line in [*preparation, f"{smaller(budgets).strip()} {quick}", f"{methods.strip()} {quick}"]:
-        done = subprocess.run(
-            [sys.executable, "-m", "fewscan", *line.split()[1:]], cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert "joint" in done.stdout.splitlines()[0]
+    preparation = ["fewscan import scans --out mydata", "fewscan audit mydata", "fewscan split mydata --labeled 24 --test 16"]
+    printed = run_lines(fewscan, [*preparation, smaller(budgets).strip(), smaller(methods).strip()], folder)
+    assert "joint" in printed.splitlines()[0]
     assert (folder / "comparison" / "comparison.html").is_file()
     assert (folder / "efficiency" / "label_efficiency.html").is_file()
 
 
-def test_the_python_example(folder: Path) -> None:
+def test_the_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = examples("python", "import fewscan")
-    done = subprocess.run(
-        [sys.executable, "-c", smaller(block)], cwd=folder, capture_output=True, text=True, check=False, env=os.environ
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]", done.stdout.strip())
+    monkeypatch.chdir(folder)
+    exec(compile(smaller(block), "README.md", "exec"), {})
+    assert re.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]", capsys.readouterr().out.strip())
     assert (folder / "labels.csv").is_file()
 
 

@@ -1,8 +1,6 @@
 """From folders of files to a dataset folder: what is in it, what was set aside, and that it is whole or not there at all."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -176,28 +174,17 @@ def test_an_out_without_rights_is_refused(scans, tmp_path):
         import_scans([str(scans)], tmp_path / "locked/dataset")
 
 
-IMPORT_WITH_LIMIT = """
-import resource, sys
-from fewscan.data.importing import import_scans
-from fewscan.errors import FewscanError
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-try:
-    import_scans([sys.argv[2]], sys.argv[3], size_px=int(sys.argv[4]))
-except FewscanError as error:
-    print(error)
-"""
-
-
 @pytest.mark.parametrize(("size_px", "stopped_file"), [(96, "pixels.npy"), (8, "manifest.parquet")])
-def test_a_full_disk_is_said_so_and_leaves_nothing(scans, tmp_path, size_px, stopped_file):
+def test_a_full_disk_is_said_so_and_leaves_nothing(scans, tmp_path, size_px, stopped_file, largest_file_bytes):
     whole = import_scans([str(scans)], tmp_path / "whole", size_px=size_px)
-    limit_bytes = 5_000
-    too_large = {path.name for path in whole.folder.iterdir() if path.stat().st_size > limit_bytes}
+    limit = 5_000
+    too_large = {path.name for path in whole.folder.iterdir() if path.stat().st_size > limit}
     assert stopped_file in too_large
     before = set(tmp_path.iterdir())
-    command = [sys.executable, "-c", IMPORT_WITH_LIMIT, str(limit_bytes), str(scans), str(tmp_path / "dataset"), str(size_px)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"no space left to write {tmp_path / 'dataset'}: free some, or choose another place\n"
+    largest_file_bytes(limit)
+    with pytest.raises(FewscanError) as refused:
+        import_scans([str(scans)], tmp_path / "dataset", size_px=size_px)
+    assert str(refused.value) == f"no space left to write {tmp_path / 'dataset'}: free some, or choose another place"
     assert set(tmp_path.iterdir()) == before
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 import zipfile
@@ -203,13 +202,8 @@ def test_what_was_fetched_is_not_downloaded_again(kaggle):
     assert kaggle.requests.count("archive sartajbhuvaji/brain-tumor-classification-mri") == 1
 
 
-def test_the_command_line_keeps_standard_output_for_the_result(kaggle, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "fewscan", "import", "kaggle:sartaj", "--out", tmp_path / "mri", "--size", "16", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_command_line_keeps_standard_output_for_the_result(kaggle, fewscan, tmp_path):
+    done = fewscan("import", "kaggle:sartaj", "--out", tmp_path / "mri", "--size", 16, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["classes"] == {"glioma": 3, "meningioma": 3, "no_tumor": 3, "pituitary": 3}
     assert done.stderr.startswith("kaggle:sartaj: fetching https://www.kaggle.com/")
@@ -328,16 +322,9 @@ def test_a_cache_that_cannot_be_written_is_an_error(kaggle, tmp_path, monkeypatc
     assert "KAGGLEHUB_CACHE" in reason
 
 
-def test_a_full_disk_is_an_error(kaggle, tmp_path):
-    resource = pytest.importorskip("resource", reason="a full disk is made with a limit of Unix")
+def test_a_full_disk_is_an_error(kaggle, largest_file_bytes):
     kaggle.archives[KAGGLE_SETS["dubail"].handle] += bytes(200_000)
-    done = subprocess.run(
-        [sys.executable, "-c", "from fewscan.data.sources import parse_sources; parse_sources(['kaggle:dubail'])"],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
-    )
-    last = done.stderr.strip().splitlines()[-1]
-    assert f"FewscanError: cannot fetch kaggle:dubail: {os.strerror(errno.EFBIG)}" in last
-    assert COMMANDS["dubail"] in last
+    largest_file_bytes(50_000)
+    with pytest.raises(FewscanError, match=f"cannot fetch kaggle:dubail: {os.strerror(errno.EFBIG)}") as refused:
+        parse_sources(["kaggle:dubail"])
+    assert COMMANDS["dubail"] in str(refused.value)

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,7 @@ from fewscan.training.settings import RunSettings
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 SIZES = [(40, 56), (70, 30), (31, 90), (24, 24), (150, 45)]
 CLASSES = ("mass | <b>", "none")
 NOT_MEASURED = Interval(value=None, low=None, high=None)
@@ -90,9 +92,8 @@ def color(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def gray_command(gray: Run) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fewscan", "export", str(gray.folder), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def gray_command(fewscan: Command, gray: Run) -> subprocess.CompletedProcess[str]:
+    return fewscan("export", gray.folder, "--json")
 
 
 @dataclass(frozen=True)

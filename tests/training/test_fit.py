@@ -138,24 +138,26 @@ def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_
 
 def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
-    command = [sys.executable, "-m", "fewscan", "train", str(dataset.folder), "--method", "joint"]
-    settings = ["encoder.width=16", "batch_size=8", "epochs=12", "device=cpu", "checkpoint_seconds=0"]
+    changes = {"batch_size": 8, "epochs": 12, "checkpoint_seconds": 0}
+    whole = trained(dataset, tmp_path / "whole", **changes)
+    broken = new_run(dataset, tmp_path / "broken", **changes)
+    code = (
+        "import sys; from pathlib import Path; from fewscan.training.fit import fit; from fewscan.training.run import Run;"
+        "run = Run.open(Path(sys.argv[1])); fit(run, run.open_dataset(), resume=False)"
+    )
+    # As many threads as here: sums are then added in the same order.
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-
-    def start(out: Path, *more: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, "--out", str(out), *more], env=environment, stderr=subprocess.DEVNULL)
-
-    assert start(tmp_path / "whole", *settings).wait() == 0
-    broken = tmp_path / "broken"
-    process = start(broken, *settings)
-    while not (broken / "metrics.jsonl").is_file() or len((broken / "metrics.jsonl").read_text().splitlines()) < 3:
+    command = [sys.executable, "-c", code, str(broken.folder)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    log = broken.folder / "metrics.jsonl"
+    while not log.is_file() or len(log.read_text().splitlines()) < 3:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (broken / MODEL_FILE).exists()
-    assert start(broken, "--resume").wait() == 0
-    assert_same_run(Run.open(tmp_path / "whole"), Run.open(broken))
+    assert not (broken.folder / MODEL_FILE).exists()
+    fit(broken, dataset, resume=True)
+    assert_same_run(whole, broken)
 
 
 def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
