@@ -34,14 +34,14 @@ def main() -> None:
                     "precision": precision,
                     "seed": seed,
                     "epochs": arguments.epochs,
-                    "val_p_acc_percent": round(100 * run.metrics()[-1]["val_p_acc"], 2),
+                    "validation_accuracy_percent": round(100 * run.metrics()[-1]["validation_accuracy"], 2),
                     "seconds": round(run.training_seconds, 1),
                 }
             )
     table = pd.DataFrame(lines)
     if arguments.csv:
         table.to_csv(arguments.csv, index=False)
-    print(table.groupby("precision")[["val_p_acc_percent", "seconds"]].agg(["mean", "std"]).round(2).to_string())
+    print(table.groupby("precision")[["validation_accuracy_percent", "seconds"]].agg(["mean", "std"]).round(2).to_string())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ wrong_labels     124 labels, 5 % of them wrong, in the labeled part alone
 one_source       about 124 labels, all of the first source; of the other all is unlabeled; both are tested
 unknown_class    124 labels of all classes but the last, whose scans are all unlabeled; it is not tested
 
-A method falls under `supervised` by more than chance where a paired permutation test over the test images gives p below 5 %.
+A method falls significantly under `supervised` where the test that `compare` makes gives p below 5 %; with one seed that is of two networks.
 The number of scenarios is not corrected for, which makes a fall easier to find.
 """
 
@@ -26,7 +26,7 @@ import pandas as pd
 from benchmarks.command_line import parsed, training_parser
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import EvaluatedRun
-from fewscan.comparison.significance import paired_p_value
+from fewscan.comparison.significance import seeds_p_value
 from fewscan.data.dataset import Dataset, split_fingerprint
 from fewscan.data.splits import split
 from fewscan.evaluation.evaluate import evaluate
@@ -120,8 +120,8 @@ def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str,
             values = [100 * getattr(each, score).value for each in scores]
             line[f"{name}_{score}"] = round(float(np.mean(values)), 2)
             line[f"{name}_{score}_sd"] = round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None
-    baseline, other = (np.mean(right[name], axis=0) for name in ("supervised", method))
-    p_value = paired_p_value(other, baseline, dataset.groups[dataset.rows("test")])
+    baseline, other = (np.stack(right[name]) for name in ("supervised", method))
+    p_value = seeds_p_value(other, baseline, dataset.groups[dataset.rows("test")])
     line["difference"] = round(100 * float(other.mean() - baseline.mean()), 2)
     line["p_value"] = round(p_value, 4)
     line["falls_under_supervised"] = bool(other.mean() < baseline.mean() and p_value < 0.05)

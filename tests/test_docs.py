@@ -4,6 +4,10 @@ import csv
 import re
 from pathlib import Path
 
+import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
+
 from fewscan.training.choice import WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,11 +48,24 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
         assert f"| {line} |" in readme
         if row["less_supervised_points"]:
             # `fewscan train` says it in words when it chooses the method by itself.
-            sure = row["verdict"] == "more than chance"
+            sure = row["verdict"] == "statistically significant"
             worth, nothing_sure = WORTH.split("nothing sure")
             assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
             assert not sure or f"{round(float(row['less_supervised_points']))} points" in worth
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
+
+
+def test_p_values_of_the_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:
+    rows = committed(DOCS / "results" / "label_efficiency.csv")
+    baseline = {row["labels"]: row for row in rows if row["method"] == "supervised"}
+    for row in (row for row in rows if row.get("same_networks_p_value")):
+        difference, p_value = abs(float(row["less_supervised_points"])), float(row["same_networks_p_value"])
+        of_images = (difference / norm.isf(p_value / 2)) ** 2
+        of_seeds = [float(each["accuracy_percent_sd"]) ** 2 / int(each["runs"]) for each in (row, baseline[row["labels"]])]
+        variance = of_images + sum(of_seeds)
+        freedom = variance**2 / sum(part**2 / (int(row["runs"]) - 1) for part in of_seeds)
+        assert float(row["corrected_p_value"]) == pytest.approx(2 * student.sf(difference / variance**0.5, freedom), abs=1e-4)
+        assert row["verdict"] == f"{'' if float(row['corrected_p_value']) < 0.05 else 'not '}statistically significant"
 
 
 def test_single_runs_are_the_committed_ones() -> None:
@@ -87,8 +104,8 @@ def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
             line = next(line for line in text.splitlines() if all(f"{score:.2f}" in line for score in scores))
             assert f"{float(row['difference']):+.2f}" in line
             assert f"p = {float(row['p_value']):.4f}" in line
-            assert ("not more than chance" in line) == (float(row["p_value"]) >= 0.05)
-            assert ("**more than chance**" in line) == (row["falls_under_supervised"] == "True")
+            assert ("not statistically significant" in line) == (float(row["p_value"]) >= 0.05)
+            assert ("**statistically significant**" in line) == (row["falls_under_supervised"] == "True")
 
 
 def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:

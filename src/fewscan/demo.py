@@ -73,7 +73,7 @@ def demo(out: Path, size: DemoSize = FULL) -> DemoResult:
         runs[method] = api.train(dataset, out=out / method, method=method, epochs=epochs, batch_size=BATCH_SIZE)
     evaluations = {method: api.evaluate(run) for method, run in runs.items()}
     # Chosen by the validation part, never by the test part.
-    chosen = max(runs, key=lambda method: float(runs[method].metrics()[-1]["val_p_acc"]))
+    chosen = max(runs, key=lambda method: float(runs[method].metrics()[-1]["validation_accuracy"]))
     say(f"7/7  label the unlabeled scans with '{chosen}', better on the validation part -> {labels}, and write the report")
     api.label(runs[chosen], out=labels, target_error=0.1)
     page = api.report(runs[chosen], out=out / "report.html")

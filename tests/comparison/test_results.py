@@ -10,7 +10,7 @@ import pytest
 
 from fewscan.comparison.plan import Comparison, make_plan
 from fewscan.comparison.results import Results, collect
-from fewscan.comparison.significance import holm, paired_p_value
+from fewscan.comparison.significance import holm, methods_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
 from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import Dataset, SourceDescription
@@ -75,7 +75,7 @@ def test_pairs_test_the_mean_over_seeds_on_the_same_images(results: Results) -> 
     hits = {}
     for method in ("supervised", "nnclr", "joint"):
         tables = [pd.read_csv(folder / f"{method}-seed{seed}" / "test_predictions.csv") for seed in (0, 1)]
-        hits[method] = np.mean([table["label"] == table["predicted"] for table in tables], axis=0)
+        hits[method] = np.array([table["label"] == table["predicted"] for table in tables], dtype=np.float64)
         groups = tables[0]["group"].to_numpy()
     assert [(pair.first, pair.second) for pair in results.pairs] == [
         ("supervised", "nnclr"),
@@ -86,7 +86,7 @@ def test_pairs_test_the_mean_over_seeds_on_the_same_images(results: Results) -> 
         assert pair.seeds == 2
         assert pair.test_images == 24
         assert pair.difference == pytest.approx(100 * (hits[pair.first] - hits[pair.second]).mean())
-        assert pair.p_value == pytest.approx(paired_p_value(hits[pair.first], hits[pair.second], groups))
+        assert pair.p_value == pytest.approx(methods_p_value(hits[pair.first], hits[pair.second], groups))
     assert [pair.corrected_p_value for pair in results.pairs] == pytest.approx(holm([pair.p_value for pair in results.pairs]))
     turned = results.pair("leakfree", "joint", "supervised")
     assert turned is not None

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 
-from fewscan.comparison.significance import RESAMPLES, holm, paired_p_value
+from fewscan.comparison.significance import RESAMPLES, holm, methods_p_value, paired_p_value
 
 
 def exact_p_value(hits_a: np.ndarray, hits_b: np.ndarray, groups: np.ndarray) -> float:
@@ -46,13 +47,57 @@ def test_copies_of_one_image_are_no_further_evidence() -> None:
     assert repeated == pytest.approx(once)
 
 
-def test_false_claims_stay_at_their_rate() -> None:
-    """Two methods of one accuracy: at the level 0.05 about one in twenty tests claims a difference."""
+def test_false_claims_stay_at_their_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two networks of one accuracy: at the level 0.05 about one in twenty tests claims a difference."""
+    monkeypatch.setattr("fewscan.comparison.significance.RESAMPLES", 199)
     random = np.random.default_rng(1)
     p_values = [
         paired_p_value(*(random.random((2, 60)) < 0.7).astype(float), np.arange(60), seed=trial) for trial in range(120)
     ]
     assert np.mean([p_value < 0.05 for p_value in p_values]) <= 0.1
+
+
+def drawn(random: np.random.Generator, seeds: int, spread: float, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Two methods of `seeds` networks on 150 images, some harder than others; a method's networks vary by `spread`."""
+    image = random.normal(0, 0.15, 150)
+    network = random.normal(0, spread, (2, seeds, 1)) + [[[gap]], [[0]]]
+    first, second = random.random((2, seeds, 150)) < (0.75 + image + network).clip(0, 1)
+    return first.astype(float), second.astype(float)
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_false_claims_about_methods_stay_at_their_rate_where_seeds_differ(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a spread of 3 points over seeds the test of networks alone claims a difference far more often."""
+    random = np.random.default_rng(2)
+    pairs = [drawn(random, seeds, 0.03) for _ in range(200)]
+    monkeypatch.setattr("fewscan.comparison.significance.RESAMPLES", 199)
+    claims = [methods_p_value(*pair, np.arange(150)) < 0.05 for pair in pairs]
+    # The expected 10 of 200, and two standard errors.
+    assert np.mean(claims) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    of_networks = [paired_p_value(*(hits.mean(axis=0) for hits in pair), np.arange(150)) < 0.05 for pair in pairs]
+    assert np.mean(of_networks) > 0.1
+
+
+def test_a_difference_larger_than_images_and_seeds_explain_is_seen() -> None:
+    random = np.random.default_rng(3)
+    assert methods_p_value(*drawn(random, 5, 0.01, gap=0.12), np.arange(150)) < 0.01
+    same = drawn(random, 3, 0.01)[0]
+    assert methods_p_value(same, same, np.arange(150)) == 1
+
+
+def test_the_variance_is_that_of_the_analysis_of_variance_by_hand() -> None:
+    """Seeds that differ and images that do not: the t-test of the seeds' means, which SciPy has."""
+    random = np.random.default_rng(4)
+    hits_a, hits_b = (np.where(np.arange(200) < right, 1.0, 0.0) for right in ([[150], [160], [140]], [[120], [131], [125]]))
+    shuffled = [np.stack([random.permutation(row) for row in hits]) for hits in (hits_a, hits_b)]
+    expected = ttest_ind(hits_a.mean(axis=1), hits_b.mean(axis=1), equal_var=False).pvalue
+    assert methods_p_value(*shuffled, np.arange(200)) == pytest.approx(expected, rel=0.2)
+
+
+def test_few_groups_never_give_a_smaller_p_value_than_all_their_swaps() -> None:
+    right, wrong = np.ones((2, 12)), np.zeros((2, 12))
+    assert methods_p_value(right, wrong, np.arange(12) // 4) == pytest.approx(0.25)
+    assert methods_p_value(right, wrong, np.zeros(12, dtype=np.int64)) == 1
 
 
 def test_holm_by_hand() -> None:

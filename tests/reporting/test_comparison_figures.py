@@ -78,7 +78,7 @@ def log_of(method: str, seed: int = 0, epochs: int = 3) -> Log:
         if method == "supervised" and epoch < epochs:
             accuracies = {}
         losses = part | {"cross_entropy": 1.0 / epoch + shift}
-        common = {"epoch": epoch, "p_acc": 0.9 * epoch / epochs + shift, "val_p_acc": None, "loss": sum(losses.values())}
+        common = {"epoch": epoch, "p_acc": 0.9 * epoch / epochs + shift, "validation_accuracy": None, "loss": sum(losses.values())}
         log.append(common | losses | accuracies)
     return log
 
@@ -242,10 +242,10 @@ def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_compar
 
 def test_a_validation_part_gives_a_curve(make_comparison: Callable[..., Comparison]) -> None:
     comparison = make_comparison(methods=("nnclr",), protocols=("study",))
-    log = [epoch | {"val_p_acc": 0.1 * epoch["epoch"]} for epoch in log_of("nnclr")]
+    log = [epoch | {"validation_accuracy": 0.1 * epoch["epoch"]} for epoch in log_of("nnclr")]
     finish(comparison, comparison.plan.trials[0], log, val_p_acc=0.9)
     axes = panel(draw_figures(collect(comparison))["figure9.png"], "(b) nnclr, study", "accuracy (%)")
-    np.testing.assert_allclose(line(axes, "val_p_acc (validation part)").get_ydata(), [10, 20, 30])
+    np.testing.assert_allclose(line(axes, "validation accuracy").get_ydata(), [10, 20, 30])
     assert sealed_markers(axes) == []
 
 

@@ -165,31 +165,31 @@ def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: i
         (
             (30,),
             (10,),
-            "joint beats supervised by more than chance (val_p_acc 75.00 % against 25.00 %, +50.00 points, "
-            "corrected p < 0.001, 1 seed)",
+            "the one network of joint beats that of supervised with statistical significance "
+            "(val_p_acc 75.00 % against 25.00 %, +50.00 points, corrected p < 0.001, 1 seed)",
         ),
         (
             (21,),
             (20,),
-            "joint does not beat supervised by more than chance (val_p_acc 52.50 % against 50.00 %, +2.50 points, "
-            "corrected p = 1.000, 1 seed)",
+            "the one network of joint does not beat that of supervised with statistical significance "
+            "(val_p_acc 52.50 % against 50.00 %, +2.50 points, corrected p = 1.000, 1 seed)",
         ),
         (
             (20,),
             (20,),
-            "joint does not beat supervised: they are level (val_p_acc 50.00 % against 50.00 %, +0.00 points, "
-            "corrected p = 1.000, 1 seed)",
+            "the one network of joint does not beat that of supervised: they are level "
+            "(val_p_acc 50.00 % against 50.00 %, +0.00 points, corrected p = 1.000, 1 seed)",
         ),
         (
             (20,),
             (21,),
-            "joint does not beat supervised: it is lower, though not by more than chance (val_p_acc 50.00 % against 52.50 %, "
-            "-2.50 points, corrected p = 1.000, 1 seed)",
+            "the one network of joint does not beat that of supervised: it is lower, though not with statistical significance "
+            "(val_p_acc 50.00 % against 52.50 %, -2.50 points, corrected p = 1.000, 1 seed)",
         ),
         (
             (10, 14),
             (30, 30),
-            "joint does not beat supervised: it is worse by more than chance (val_p_acc 30.00 % against 75.00 %, "
+            "joint does not beat supervised: it is worse with statistical significance (val_p_acc 30.00 % against 75.00 %, "
             "-45.00 points, corrected p < 0.001, 2 seeds)",
         ),
         ((), (20,), "it is not known whether joint beats supervised, since joint was not run"),
@@ -207,7 +207,7 @@ def test_the_first_sentence_says_whether_joint_beats_supervised(
 def test_the_page_begins_with_that_sentence(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (20,), ("leakfree", "supervised"): (21,)})
     text = Page(comparison_page(results, [])).text.partition("Comparison comparison ")[2]
-    assert text.startswith("Under leakfree joint does not beat supervised: it is lower")
+    assert text.startswith("Under leakfree the one network of joint does not beat that of supervised: it is lower")
     assert text.startswith(headline(results))
 
 
@@ -220,7 +220,7 @@ def test_both_protocols_stand_in_the_first_sentence(made_up: Callable[..., Resul
     }
     results = made_up(right, protocols=("leakfree", "study"))
     assert re.fullmatch(
-        r"Under leakfree joint does not beat supervised: .*; under study joint beats supervised by more than chance .*\.",
+        r"Under leakfree the one network of joint does not beat .*: .*; under study the one network of joint beats .* significance .*\.",
         headline(results),
     )
 
@@ -248,7 +248,7 @@ def test_numbers_of_a_pair_are_of_the_seeds_that_both_were_run_with(made_up: Cal
         (
             {"simclr": 10, "joint": 30},
             "joint is the best of those of the study's four rows that were run, simclr the next (val_p_acc 75.00 % against "
-            "25.00 %, +50.00 points, corrected p < 0.001, 1 seed: more than chance). barlow_twins and nnclr were not run",
+            "25.00 %, +50.00 points, corrected p < 0.001, 1 seed: statistically significant for these two networks). barlow_twins and nnclr were not run",
         ),
         ({"joint": 30}, "joint has no other of the study's four rows to be compared with"),
         ({"simclr": 30, "supervised": 40}, "the place of joint among the study's four rows is not known"),
@@ -297,14 +297,13 @@ def test_ours_stand_beside_the_studys_with_spread_or_interval_and_not_run_where_
     pairs = {cells[0]: cells[1:] for cells in page.cells if len(cells) == 7 and " − " in cells[0]}
     assert len(pairs) == math.comb(len(REGISTERED), 2)
     assert pairs["joint − simclr"][0] == "+25.00"
-    assert pairs["joint − simclr"][2] == "more than chance"
+    assert pairs["joint − simclr"][2] == "statistically significant for these two networks"
     assert pairs["joint − simclr"][3:] == ["not run", "not run", "not run"]
 
 
 def test_one_seed_has_no_spread_and_the_page_says_so(made_up: Callable[..., Results]) -> None:
     page = Page(comparison_page(made_up({("leakfree", "joint"): (20,)}), []))
     assert "One seed: there is no spread over seeds." in page.text
-    assert "With one seed it does not say whether another seed would have." in page.text
     assert page.rows_below("val_p_acc, accuracy on the test images")["joint proposed model"][1] == "50.00 [43.75, 56.25]"
 
 

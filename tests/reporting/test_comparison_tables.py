@@ -126,7 +126,8 @@ def test_every_pair_of_methods_has_a_line_under_each_protocol(results: Results, 
     )
     assert float(line["difference_points"]) == rounded_percent(supervised - simclr)
     assert line[["seeds", "test_images"]].tolist() == ["1", "24"]
-    assert line["verdict"] == ("more than chance" if float(line["corrected_p_value"]) < 0.05 else "not more than chance")
+    said = "statistically significant" if float(line["corrected_p_value"]) < 0.05 else "not statistically significant"
+    assert line["verdict"] == f"{said} for these two networks"
 
 
 def test_a_stand_in_is_named_in_every_row_and_older_tables_are_replaced(

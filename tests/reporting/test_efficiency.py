@@ -136,7 +136,7 @@ def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None
         pairs = efficiency.results[int(line["labels"])].pair("leakfree", line["method"], "supervised")
         assert pairs is not None
         assert line["corrected_p_value"] == f"{pairs.corrected_p_value:.4f}"
-        assert line["verdict"] == ("more than chance" if pairs.significant else "not more than chance")
+        assert line["verdict"] == ("statistically significant" if pairs.significant else "not statistically significant")
 
     with Image.open(efficiency.folder / "label_efficiency.png") as picture:
         assert picture.width == 1100
@@ -178,7 +178,7 @@ def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: Label
     assert [text.get_text() for text in legend.get_texts()] == ["supervised", "simclr", "joint"]
 
 
-def test_the_first_sentence_says_which_method_is_best_and_whether_by_more_than_chance(efficiency: LabelEfficiency) -> None:
+def test_the_first_sentence_says_which_method_is_best_and_whether_with_significance(efficiency: LabelEfficiency) -> None:
     below, above = 0.01, 0.5
     cases: list[tuple[dict[int, dict[str, tuple[float, float | None]]], str]] = [
         (
@@ -186,14 +186,14 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_by_more_than_c
                 1235: {"supervised": (0.5, None), "joint": (0.75, below)},
                 40: {"supervised": (0.25, None), "joint": (0.5, below)},
             },
-            "joint has the highest mean accuracy with 1,235 and 40 labels and beats supervised by more than chance.",
+            "joint has the highest mean accuracy with 1,235 and 40 labels and beats supervised with statistical significance.",
         ),
         (
             {
                 1235: {"supervised": (0.5, None), "joint": (0.625, above), "simclr": (0.25, below)},
                 40: {"supervised": (0.5, None), "joint": (0.25, below)},
             },
-            "joint has the highest mean accuracy with 1,235 labels, but does not beat supervised by more than chance; "
+            "joint has the highest mean accuracy with 1,235 labels, but does not beat supervised with statistical significance; "
             "supervised has the highest mean accuracy with 40 labels.",
         ),
         (
@@ -201,7 +201,7 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_by_more_than_c
                 1235: {"supervised": (0.5, None), "joint": (0.75, below), "simclr": (0.75, below)},
                 40: {"supervised": (0.75, None), "joint": (0.75, above)},
             },
-            "simclr and joint share the highest mean accuracy with 1,235 labels and beat supervised by more than chance; "
+            "simclr and joint share the highest mean accuracy with 1,235 labels and beat supervised with statistical significance; "
             "supervised and joint share the highest mean accuracy with 40 labels.",
         ),
         (

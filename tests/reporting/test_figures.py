@@ -45,7 +45,7 @@ def epoch(number: int, **changes: float | None) -> dict[str, float | None]:
         "c_acc": 0.9,
         "r_acc": 0.1,
         "r_acc_left_out": 0.0,
-        "val_p_acc": 0.4,
+        "validation_accuracy": 0.4,
         "probe_accuracy": 0.6,
         "seconds": 1.5,
     }
@@ -99,7 +99,7 @@ def test_the_ground_is_the_pages_own() -> None:
     "metrics",
     [
         [epoch(1)],
-        [epoch(1, val_p_acc=None, probe_accuracy=None), epoch(2, val_p_acc=None)],
+        [epoch(1, validation_accuracy=None, probe_accuracy=None), epoch(2, validation_accuracy=None)],
         [{"epoch": 1, "loss": 0.5, "cross_entropy": 0.5}],
         [epoch(number) for number in range(1, 301)],
     ],

@@ -39,7 +39,7 @@ EPOCH = {
     "c_acc": 0.9,
     "r_acc": None,
     "r_acc_left_out": 0.0,
-    "val_p_acc": 0.4,
+    "validation_accuracy": 0.4,
     "probe_accuracy": 0.6,
     "seconds": 1.5,
 }
@@ -198,11 +198,10 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     assert page.row("calibration error")[1] == "5.1 % [3.1, 7.1]"
     assert page.row("nearest labeled neighbor")[1] == "80.1 % [75.1, 85.1]"
     assert page.row("similarity to the labeled")[1] == "70.1 % [65.1, 75.1]"
-    assert [page.row(name)[1] for name in ("c_acc", "r_acc", "p_acc", "val_p_acc")] == [
+    assert [page.row(name)[1] for name in ("contrastive accuracy", "correlation accuracy", "training accuracy")] == [
         "90.0 %",
         "not defined",
         "50.0 %",
-        "84.1 %",
     ]
     assert page.row("meningioma")[1:] == ["6", "60.0 % [25.0, 95.0]", "not defined"]
 

@@ -61,7 +61,7 @@ def test_a_method_trains_and_logs_what_the_study_logs(method: str, split_dataset
     log = run.metrics()
     assert [numbers["epoch"] for numbers in log] == [1, 2, 3]
     for numbers in log:
-        for name in ("loss", "p_acc", "val_p_acc", "probe_accuracy", "learning_rate", "seconds"):
+        for name in ("loss", "p_acc", "validation_accuracy", "probe_accuracy", "learning_rate", "seconds"):
             assert isinstance(numbers[name], float), name
     # A method that trains on one view has no second one to compare with, until the end.
     with_views = log if METHODS[method].two_views else log[-1:]
@@ -80,7 +80,7 @@ def test_easy_images_are_learned(make_dataset: Callable[..., Dataset], tmp_path:
         dataset, tmp_path / "run", "supervised", epochs=20, batch_size=12, views={"minimum_crop": 0.9, "flip_probability": 0}
     )
     last = run.metrics()[-1]
-    assert last["val_p_acc"] > 0.9
+    assert last["validation_accuracy"] > 0.9
     assert last["loss"] < run.metrics()[0]["loss"] / 2
 
 
@@ -227,6 +227,12 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, split_dataset:
         fit(run, split_dataset, resume=True)
 
 
+def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", settings_for("supervised"), split_dataset, 0)
+    run.log({"epoch": 1, "val_p_acc": 0.4})
+    assert run.metrics() == [{"epoch": 1, "validation_accuracy": 0.4}]
+
+
 def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, tmp_path: Path) -> None:
     run = trained(split_dataset, tmp_path / "run")
     with (run.folder / "metrics.jsonl").open("a") as file:
@@ -287,7 +293,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
 def test_a_run_that_learns_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
     # Flipped, an image of these classes is one of another.
     run = trained(many_labels, tmp_path / "run", method, epochs=10, passes=4, views={"flip_probability": 0.0})
-    assert run.metrics()[-1]["val_p_acc"] > 0.8
+    assert run.metrics()[-1]["validation_accuracy"] > 0.8
     assert warned(run) == []
     assert all(numbers["symptoms"] == [] for numbers in run.metrics())
 

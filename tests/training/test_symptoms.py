@@ -25,7 +25,7 @@ HEALTHY = {
     "commonest_label": 0.3,
     "labeled_accuracy": 0.8,
     "chance_limit": 0.31,
-    "val_p_acc": 0.7,
+    "validation_accuracy": 0.7,
     "val_chance_limit": 0.35,
     "probe_accuracy": 0.6,
     "probe_chance_limit": 0.31,
@@ -189,7 +189,7 @@ def test_real_runs_that_began_late_are_left_alone() -> None:
     supervised = history_of(25, lambda epoch: {"loss": losses[epoch - 1], "cross_entropy": losses[epoch - 1]})
     assert names(supervised, settings_of("supervised", "study", epochs=25)) == []
     validation = VALIDATION_THAT_ROSE_LATE
-    practice = history_of(16, lambda epoch: {"val_p_acc": validation[epoch - 1], "val_chance_limit": 0.33})
+    practice = history_of(16, lambda epoch: {"validation_accuracy": validation[epoch - 1], "val_chance_limit": 0.33})
     assert names(practice, settings_of("supervised", epochs=40)) == []
 
 
@@ -200,12 +200,12 @@ def test_a_loss_that_wavers_where_it_has_come_down_to_is_left_alone(wavering: li
 
 
 def test_validation_images_and_neighbors_are_asked_where_the_classifier_knows_its_own_images() -> None:
-    by_heart = {"labeled_accuracy": 1.0, "val_p_acc": 0.3}
+    by_heart = {"labeled_accuracy": 1.0, "validation_accuracy": 0.3}
     (symptom,) = reported(history_of(20, by_heart), settings_of())
     assert "right on 30.0 % of the validation images, and guessing reaches 35.0 %" in symptom.text
     neighbors = {"probe_accuracy": 0.25}
     assert names(history_of(20, neighbors), settings_of()) == []  # the validation part says that it has learned
-    (symptom,) = reported(history_of(20, neighbors | {"val_p_acc": None, "val_chance_limit": None}), settings_of())
+    (symptom,) = reported(history_of(20, neighbors | {"validation_accuracy": None, "val_chance_limit": None}), settings_of())
     assert "nearest labeled neighbor is of the right class for 25.0 %" in symptom.text
 
 

@@ -48,7 +48,7 @@ def compare(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train several methods on the same images and say which is better, and whether that is more than chance.
+    """Train several methods on the same images and say which is better, and whether that is statistically significant.
 
     Every method is trained with every seed under both protocols, its score taken once on the sealed test part. Stop it at any
     time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's

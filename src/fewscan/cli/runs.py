@@ -61,8 +61,6 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
         f"  nearest labeled neighbor  {result.nearest_neighbor_accuracy.percent}",
         f"  similarity to the labeled  {result.similarity_accuracy.percent}",
     ]
-    study = {"c_acc": result.c_acc, "r_acc": result.r_acc, "p_acc": result.p_acc, "val_p_acc": result.val_p_acc}
-    lines.append("  " + "  ".join(f"{name} {100 * value:.2f}" for name, value in study.items() if value is not None))
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
     finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))

@@ -55,7 +55,7 @@ class Point:
             "training_minutes_mean": self.training_minutes,
             "less_supervised_points": None if pair is None else pair.difference,
             "corrected_p_value": None if pair is None else pair.corrected_p_value,
-            "more_than_chance": None if pair is None else pair.significant,
+            "statistically_significant": None if pair is None else pair.significant,
         }
 
 

@@ -1,15 +1,14 @@
-"""What a comparison came to: every run's numbers, means and spread over seeds, and which differences are more than chance."""
+"""What a comparison came to: every run's numbers, means and spread over seeds, and which differences are significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fewscan.comparison.plan import Comparison, Trial
-from fewscan.comparison.significance import holm, paired_p_value
+from fewscan.comparison.significance import holm, seeds_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED
 from fewscan.data.dataset import Protocol
 from fewscan.errors import FewscanError
@@ -99,7 +98,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods on the same test images, over the seeds that both were run with."""
+    """Two methods on the same test images, over the seeds that both were run with; of one seed, their two networks alone."""
 
     protocol: Protocol
     first: str
@@ -112,8 +111,13 @@ class Pair:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is more than chance, at the level SIGNIFICANT after the correction."""
+        """Whether the difference is statistically significant, at the level SIGNIFICANT after the correction."""
         return self.corrected_p_value < SIGNIFICANT
+
+    @property
+    def of_methods(self) -> bool:
+        """Whether the test speaks of the methods, other seeds included; of one seed it speaks of two networks."""
+        return self.seeds > 1
 
 
 @dataclass(frozen=True)
@@ -178,14 +182,11 @@ def _pairs(comparison: Comparison, protocol: Protocol, rows: Sequence[Row]) -> l
         seeds = sorted(hits[first].keys() & hits[second].keys())
         if not seeds:
             continue
-        hits_a, hits_b = (_mean([hits[method][seed] for seed in seeds]) for method in (first, second))
-        p_value = paired_p_value(hits_a, hits_b, groups[hits[first][seeds[0]].index.to_numpy()])
+        hits_a, hits_b = (
+            np.stack([hits[method][seed].to_numpy(dtype=np.float64) for seed in seeds]) for method in (first, second)
+        )
+        p_value = seeds_p_value(hits_a, hits_b, groups[hits[first][seeds[0]].index.to_numpy()])
         difference = 100 * float(hits_a.mean() - hits_b.mean())
-        found.append(Pair(protocol, first, second, len(seeds), len(hits_a), difference, p_value, p_value))
+        found.append(Pair(protocol, first, second, len(seeds), hits_a.shape[1], difference, p_value, p_value))
     corrected = holm([pair.p_value for pair in found])
     return [replace(pair, corrected_p_value=p_value) for pair, p_value in zip(found, corrected, strict=True)]
-
-
-def _mean(hits: Sequence[pd.Series]) -> npt.NDArray[np.float64]:
-    mean: npt.NDArray[np.float64] = np.mean([series.to_numpy(dtype=np.float64) for series in hits], axis=0)
-    return mean

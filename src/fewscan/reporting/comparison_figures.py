@@ -223,9 +223,9 @@ def _draw_accuracies(axes: Axes, row: Row) -> None:
     curves = {"p_acc": look, "c_acc": ASIDE_LOOKS[0], "r_acc": ASIDE_LOOKS[1]}
     for number, (name, its_look) in enumerate(curves.items()):
         _draw_series(axes, _percentages(row.runs, name), its_look, label=name, number=number)
-    validation = _percentages(row.runs, "val_p_acc")
+    validation = _percentages(row.runs, "validation_accuracy")
     if np.isfinite(validation.mean).any():
-        _draw_series(axes, validation, look, label="val_p_acc (validation part)", number=len(curves), hollow=True)
+        _draw_series(axes, validation, look, label="validation accuracy", number=len(curves), hollow=True)
     else:
         _draw_test_accuracy(axes, validation.epochs[-1], row, label="val_p_acc (sealed test part)")
 

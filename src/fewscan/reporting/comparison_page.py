@@ -216,16 +216,17 @@ def _against_supervised(results: Results, protocol: Protocol) -> str:
     pair = results.pair(protocol, "joint", "supervised")
     if pair is None:
         return f"under {protocol} it is not known whether joint beats supervised, since {_why_unpaired(results, protocol)}"
+    first, second = ("joint", "supervised") if pair.of_methods else ("the one network of joint", "that of supervised")
     if pair.difference > 0 and pair.significant:
-        said = "joint beats supervised by more than chance"
+        said = f"{first} beats {second} with statistical significance"
     elif pair.difference > 0:
-        said = "joint does not beat supervised by more than chance"
+        said = f"{first} does not beat {second} with statistical significance"
     elif pair.difference == 0:
-        said = "joint does not beat supervised: they are level"
+        said = f"{first} does not beat {second}: they are level"
     elif pair.significant:
-        said = "joint does not beat supervised: it is worse by more than chance"
+        said = f"{first} does not beat {second}: it is worse with statistical significance"
     else:
-        said = "joint does not beat supervised: it is lower, though not by more than chance"
+        said = f"{first} does not beat {second}: it is lower, though not with statistical significance"
     return f"under {protocol} {said} ({_evidence(results, pair)})"
 
 
@@ -269,7 +270,7 @@ def _ranking(results: Results, protocol: Protocol) -> str:
         said = f"joint shares the first place among {rows} with {closest.second}"
     else:
         said = f"joint is not the best of {rows}: {closest.second} is better"
-    return f"Under {protocol} {said} ({_evidence(results, closest)}: {verdict(closest.significant)}).{rest}"
+    return f"Under {protocol} {said} ({_evidence(results, closest)}: {verdict(closest)}).{rest}"
 
 
 def _worth_of_copies(results: Results) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.plan import Trial
-from fewscan.comparison.results import SCORES, EvaluatedRun, Results, Row
+from fewscan.comparison.results import SCORES, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
 from fewscan.data.dataset import Protocol
 from fewscan.learning.registry import METHODS
@@ -68,9 +68,10 @@ def hundredths(value: float | None) -> str:
     return NOT_DEFINED if value is None else f"{value:z.2f}"
 
 
-def verdict(significant: bool) -> str:
-    """Return in words whether a difference is significant."""
-    return "more than chance" if significant else "not more than chance"
+def verdict(pair: Pair) -> str:
+    """Return in words whether a difference is significant, and of one seed that this is said of two networks alone."""
+    said = "statistically significant" if pair.significant else "not statistically significant"
+    return said if pair.of_methods else f"{said} for these two networks"
 
 
 def _runs(results: Results) -> list[Line]:
@@ -164,7 +165,7 @@ def _of_pair(results: Results, protocol: Protocol, first: str, second: str) -> L
         hundredths(pair.difference),
         f"{pair.p_value:.4f}",
         f"{pair.corrected_p_value:.4f}",
-        verdict(pair.significant),
+        verdict(pair),
     )
     return {name: str(value) for name, value in zip(PAIR_COLUMNS, values, strict=True)}
 

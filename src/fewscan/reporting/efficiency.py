@@ -100,7 +100,8 @@ class _Outcome:
 
     leaders: tuple[str, ...]
     alone: bool  # no other method was run
-    beats_baseline: bool | None  # by more than chance; None where it is not known
+    beats_baseline: bool | None  # with statistical significance; None where it is not known
+    of_methods: bool  # not of networks of one seed alone
 
 
 def _best_methods(efficiency: LabelEfficiency, protocol: Protocol) -> str:
@@ -123,6 +124,7 @@ def _outcome(points: Sequence[Point]) -> _Outcome:
         leaders=tuple(point.row.method for point in leaders),
         alone=len(means) == 1,
         beats_baseline=all(known) if known and len(known) == len(pairs) else None,
+        of_methods=all(pair.of_methods for pair in pairs if pair is not None),
     )
 
 
@@ -138,9 +140,10 @@ def _said(outcome: _Outcome, where: str) -> str:
         return said
     if outcome.beats_baseline is None:
         return f"{said}, and {'was' if one else 'were'} not compared with {BASELINE} on the same seeds"
+    whose = "" if outcome.of_methods else ", as far as networks of one seed tell"
     if outcome.beats_baseline:
-        return f"{said} and {'beats' if one else 'beat'} {BASELINE} by more than chance"
-    return f"{said}, but {'does' if one else 'do'} not beat {BASELINE} by more than chance"
+        return f"{said} and {'beats' if one else 'beat'} {BASELINE} with statistical significance{whose}"
+    return f"{said}, but {'does' if one else 'do'} not beat {BASELINE} with statistical significance{whose}"
 
 
 def _lines(efficiency: LabelEfficiency) -> list[dict[str, str]]:
@@ -171,7 +174,7 @@ def _against(point: Point) -> dict[str, str]:
     pair = point.against_baseline
     if pair is None:
         return dict.fromkeys(columns, NOT_RUN)
-    values = (hundredths(pair.difference), f"{pair.corrected_p_value:.4f}", verdict(pair.significant))
+    values = (hundredths(pair.difference), f"{pair.corrected_p_value:.4f}", verdict(pair))
     return dict(zip(columns, values, strict=True))
 
 

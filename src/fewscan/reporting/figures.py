@@ -21,11 +21,11 @@ LARGEST_SCAN_PX = 224
 
 # The accuracies of an epoch, as the log names them, in the order in which they are drawn.
 ACCURACIES: dict[str, str] = {
-    "p_acc": "p_acc",
-    "val_p_acc": "val_p_acc (validation part)",
+    "p_acc": "training accuracy",
+    "validation_accuracy": "validation accuracy",
     "probe_accuracy": "nearest labeled neighbor",
-    "c_acc": "c_acc",
-    "r_acc": "r_acc",
+    "c_acc": "contrastive accuracy",
+    "r_acc": "correlation accuracy",
 }
 # What else the log holds of an epoch.
 COUNTS = {"epoch", "step", "learning_rate", "seconds", "loss", "r_acc_left_out"}

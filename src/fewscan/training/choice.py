@@ -17,7 +17,7 @@ WORTH = (
     "That was worth 6 points of accuracy with 124 labels, and nothing sure with 40 or with 1,235; 'fewscan compare' tells what "
     "it is on yours"
 )
-# In shorter trainings the default method was below `supervised` about as often as above it, once by more than chance:
+# In shorter trainings the default method was below `supervised` about as often as above it, once significantly:
 # docs/search.md, 6 and 10.
 LEAST_IMAGES = 150_000
 

@@ -13,16 +13,16 @@ from fewscan.training.signs import chance_limit, signs
 
 
 def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images: int, seed: int) -> dict[str, float | None]:
-    """Return `val_p_acc`, `probe_accuracy`, what guessing would reach in each, and the `signs` of collapse, in [0, 1].
+    """Return the accuracy on the validation part, that of the probe, what guessing would reach in each, and the `signs`, in [0, 1].
 
     What belongs to the validation part is None where there is none. The probe and the signs look at `probe_images` of the
     labeled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
     """
-    numbers: dict[str, float | None] = {"val_p_acc": None, "val_chance_limit": None, "probe_accuracy": None}
+    numbers: dict[str, float | None] = {"validation_accuracy": None, "val_chance_limit": None, "probe_accuracy": None}
     if len(rows.validation):
         labels = rows.labels[rows.validation]
         calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
-        numbers["val_p_acc"] = float((calls == labels).float().mean())
+        numbers["validation_accuracy"] = float((calls == labels).float().mean())
         numbers["val_chance_limit"] = chance_limit(calls, labels)
     chosen = np.sort(np.random.default_rng(seed).permutation(rows.labeled)[:probe_images])
     if len(chosen):

@@ -33,6 +33,9 @@ MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 
+# What runs before 2026-11-26 logged under the name of an accuracy on the test part.
+FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
+
 Stored = TypeVar("Stored", bound=Settings)
 
 # Whose versions a run notes.
@@ -137,11 +140,12 @@ class Run:
             file.write(json.dumps(numbers, allow_nan=False) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the logged numbers, one dictionary an epoch."""
+        """Return the logged numbers, one dictionary an epoch, each under the name that it has today."""
         path = self.folder / METRICS_FILE
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        return [{FORMER_NAMES.get(name, name): value for name, value in numbers.items()} for numbers in lines]
 
     @property
     def training_seconds(self) -> float:

@@ -168,9 +168,9 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
             f"the classifier is right on {_percent(last['labeled_accuracy'])} of the labeled images, and guessing reaches "
             f"{_percent(last['chance_limit'])}: it has learned nothing"
         )
-    if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "val_p_acc", "val_chance_limit")):
+    if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "validation_accuracy", "val_chance_limit")):
         return (
-            f"the classifier is right on {_percent(last['val_p_acc'])} of the validation images, and guessing reaches "
+            f"the classifier is right on {_percent(last['validation_accuracy'])} of the validation images, and guessing reaches "
             f"{_percent(last['val_chance_limit'])}: what it has learned does not hold for images that it was not trained on"
         )
 

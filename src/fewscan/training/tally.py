@@ -9,6 +9,15 @@ from torch import Tensor
 from fewscan.learning.losses import contrastive_accuracy, correlation_accuracy
 from fewscan.models.network import Outputs
 
+# How a line of progress names the accuracies of an epoch.
+SPOKEN = {
+    "c_acc": "contrastive",
+    "r_acc": "correlation",
+    "p_acc": "training",
+    "validation_accuracy": "validation",
+    "probe_accuracy": "nearest",
+}
+
 
 class Tally:
     """Means over the images of an epoch."""
@@ -56,7 +65,6 @@ def view_accuracies(h0: Tensor, h1: Tensor) -> dict[str, Tensor]:
 
 def spoken(numbers: dict[str, Any]) -> str:
     """Return an epoch's numbers as people read them beside a progress bar: the loss, and accuracies in percent."""
-    words = {"c_acc": "c_acc", "r_acc": "r_acc", "p_acc": "p_acc", "val_p_acc": "val_p_acc", "probe_accuracy": "nearest"}
     parts = [f"loss {numbers['loss']:.3f}"]
-    parts += [f"{word} {100 * numbers[name]:.1f}" for name, word in words.items() if numbers.get(name) is not None]
+    parts += [f"{word} {100 * numbers[name]:.1f}" for name, word in SPOKEN.items() if numbers.get(name) is not None]
     return "  ".join(parts)
