@@ -12,7 +12,8 @@ wrong_labels     124 labels, 5 % of them wrong, in the labeled part alone
 one_source       about 124 labels, all of the first source; of the other all is unlabeled; both are tested
 unknown_class    124 labels of all classes but the last, whose scans are all unlabeled; it is not tested
 
-A method falls significantly under `supervised` where the test that `compare` makes gives p below 5 %; with one seed that is of two networks.
+A method falls significantly under `supervised` where the test of `compare` gives p below 5 %; with one seed that is of two
+networks.
 The number of scenarios is not corrected for, which makes a fall easier to find.
 """
 

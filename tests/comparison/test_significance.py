@@ -60,7 +60,7 @@ def test_false_claims_stay_at_their_rate(monkeypatch: pytest.MonkeyPatch) -> Non
 def drawn(random: np.random.Generator, seeds: int, spread: float, gap: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Two methods of `seeds` networks on 150 images, some harder than others; a method's networks vary by `spread`."""
     image = random.normal(0, 0.15, 150)
-    network = random.normal(0, spread, (2, seeds, 1)) + [[[gap]], [[0]]]
+    network = np.array([gap, 0]).reshape(2, 1, 1) + random.normal(0, spread, (2, seeds, 1))
     first, second = random.random((2, seeds, 150)) < (0.75 + image + network).clip(0, 1)
     return first.astype(float), second.astype(float)
 

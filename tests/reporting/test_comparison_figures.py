@@ -78,7 +78,12 @@ def log_of(method: str, seed: int = 0, epochs: int = 3) -> Log:
         if method == "supervised" and epoch < epochs:
             accuracies = {}
         losses = part | {"cross_entropy": 1.0 / epoch + shift}
-        common = {"epoch": epoch, "p_acc": 0.9 * epoch / epochs + shift, "validation_accuracy": None, "loss": sum(losses.values())}
+        common = {
+            "epoch": epoch,
+            "p_acc": 0.9 * epoch / epochs + shift,
+            "validation_accuracy": None,
+            "loss": sum(losses.values()),
+        }
         log.append(common | losses | accuracies)
     return log
 

@@ -220,7 +220,8 @@ def test_both_protocols_stand_in_the_first_sentence(made_up: Callable[..., Resul
     }
     results = made_up(right, protocols=("leakfree", "study"))
     assert re.fullmatch(
-        r"Under leakfree the one network of joint does not beat .*: .*; under study the one network of joint beats .* significance .*\.",
+        r"Under leakfree the one network of joint does not beat .*: .*; "
+        r"under study the one network of joint beats .* significance .*\.",
         headline(results),
     )
 
@@ -248,7 +249,8 @@ def test_numbers_of_a_pair_are_of_the_seeds_that_both_were_run_with(made_up: Cal
         (
             {"simclr": 10, "joint": 30},
             "joint is the best of those of the study's four rows that were run, simclr the next (val_p_acc 75.00 % against "
-            "25.00 %, +50.00 points, corrected p < 0.001, 1 seed: statistically significant for these two networks). barlow_twins and nnclr were not run",
+            "25.00 %, +50.00 points, corrected p < 0.001, 1 seed: statistically significant for these two networks). "
+            "barlow_twins and nnclr were not run",
         ),
         ({"joint": 30}, "joint has no other of the study's four rows to be compared with"),
         ({"simclr": 30, "supervised": 40}, "the place of joint among the study's four rows is not known"),

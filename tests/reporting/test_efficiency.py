@@ -193,16 +193,16 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_with_significa
                 1235: {"supervised": (0.5, None), "joint": (0.625, above), "simclr": (0.25, below)},
                 40: {"supervised": (0.5, None), "joint": (0.25, below)},
             },
-            "joint has the highest mean accuracy with 1,235 labels, but does not beat supervised with statistical significance; "
-            "supervised has the highest mean accuracy with 40 labels.",
+            "joint has the highest mean accuracy with 1,235 labels, but does not beat supervised with statistical "
+            "significance; supervised has the highest mean accuracy with 40 labels.",
         ),
         (
             {
                 1235: {"supervised": (0.5, None), "joint": (0.75, below), "simclr": (0.75, below)},
                 40: {"supervised": (0.75, None), "joint": (0.75, above)},
             },
-            "simclr and joint share the highest mean accuracy with 1,235 labels and beat supervised with statistical significance; "
-            "supervised and joint share the highest mean accuracy with 40 labels.",
+            "simclr and joint share the highest mean accuracy with 1,235 labels and beat supervised with statistical "
+            "significance; supervised and joint share the highest mean accuracy with 40 labels.",
         ),
         (
             {1235: {"joint": (0.75, None), "simclr": (0.5, None)}, 40: {"joint": (0.5, None)}},

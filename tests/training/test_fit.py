@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, split_dataset:
 
 
 def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split_dataset: Dataset, tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", settings_for("supervised"), split_dataset, 0)
+    run = new_run(split_dataset, tmp_path / "run")
     run.log({"epoch": 1, "val_p_acc": 0.4})
     assert run.metrics() == [{"epoch": 1, "validation_accuracy": 0.4}]
 

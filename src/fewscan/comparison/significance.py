@@ -65,8 +65,8 @@ def paired_p_value(hits_a: Shares, hits_b: Shares, groups: Groups, *, seed: int 
     """Return the two-sided p-value of a paired permutation test on the difference between two networks' accuracies.
 
     It holds for other test images, not for networks of other seeds. hits_a, hits_b: (N,) in [0, 1], how often each test image
-    was called right. groups: (N,); images of one group are swapped together, since they do not count as independent. Exact where
-    all swaps can be counted; otherwise at least 1 / (RESAMPLES + 1).
+    was called right. groups: (N,); images of one group are swapped together, since they are not independent. Exact where all
+    swaps can be counted; otherwise at least 1 / (RESAMPLES + 1).
     Source: Good 2005, "Permutation, parametric, and bootstrap tests of hypotheses", section 3.6.
     """
     sums_a, sums_b = _group_sums(hits_a[np.newaxis], groups)[0], _group_sums(hits_b[np.newaxis], groups)[0]

@@ -14,7 +14,7 @@ from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores
+from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.probes import nearest_neighbors
@@ -88,15 +88,21 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         len(dataset.classes),
     )
     similarity_hits = votes.argmax(dim=1).numpy() == labels
+    tested = np.unique(labels)
 
     def score(positions: Rows) -> Mapping[str, float]:
-        return scores(predicted.probabilities[positions], labels[positions]) | {
+        return scores(predicted.probabilities[positions], labels[positions], tested) | {
             "calibration_error_before": calibration_error(raw[positions], labels[positions]),
             "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
             "similarity_accuracy": float(similarity_hits[positions].mean()),
         }
 
-    intervals = bootstrap(score, dataset.groups[rows], raised_by_resampling=("calibration_error", "calibration_error_before"))
+    intervals = bootstrap(
+        score,
+        dataset.groups[rows],
+        weights=weights(labels, len(dataset.classes)),
+        raised_by_resampling=("calibration_error", "calibration_error_before"),
+    )
     last_epoch = run.metrics()[-1]
     counts = confusion(predicted.probabilities, labels)
     evaluation = Evaluation(

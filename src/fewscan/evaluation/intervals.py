@@ -1,20 +1,40 @@
-"""Bootstrap intervals that respect groups: images that belong together are drawn together."""
+"""Intervals of scores that respect groups: images that belong together do not count as independent."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import beta
+from scipy.stats import t as student
 
 from fewscan.config import Settings
 
 Rows = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
+Score = Callable[[Rows], Mapping[str, float]]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+# With one or two groups nothing is known of how groups differ. A class of two groups is missing in 13 % of resamples, one of
+# three in 5 %.
+LEAST_GROUPS = 3
+UNDEFINED_AT_MOST = 0.1
+TOO_FEW_GROUPS = "too few groups to say how sure"
+
+_TAIL = (1 - CONFIDENCE) / 2
+# How far from a share of N that was never seen to fail the true one may lie, as a part of 1 / N: (1 - x/N)^N = _TAIL.
+_NEVER_SEEN = -np.log(_TAIL)
+# The outcome that groups say nothing of is taken to come in whole groups: half a group that does weighs in.
+_WHOLE_GROUP = 0.5
+# A resample raises an error that is chance alone by a factor of sqrt(2), so chance is what it adds, times 1 / (sqrt(2) - 1) or
+# 2.4; of an error that is real it adds about what chance did. Between lies the truth; 3 keeps the lower end at its promise.
+_CHANCE_AT_MOST, _CHANCE_AT_LEAST = 3.0, 1.0
 
 
 class Interval(Settings):
-    """A score with its 95 % interval; None where it is not defined."""
+    """A score with its 95 % interval; all None where it is not defined, the ends None where the groups are too few."""
 
     value: float | None
     low: float | None
@@ -23,50 +43,180 @@ class Interval(Settings):
     @property
     def percent(self) -> str:
         """The score as people read it: `84.1 % [79.9, 88.0]`."""
-        if self.value is None or self.low is None or self.high is None:
-            return "not defined"
-        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return self.said(100, 1, " %")
 
     @property
     def points(self) -> str:
         """A difference of shares as people read it: `3.1 points [1.2, 5.0]`."""
-        return self.percent.replace(" %", " points")
+        return self.said(100, 1, " points")
+
+    def said(self, factor: float, decimals: int, unit: str) -> str:
+        """Return the score and its interval, times `factor`, in words."""
+        if self.value is None:
+            return "not defined"
+        value = f"{factor * self.value:.{decimals}f}{unit}"
+        if self.low is None or self.high is None:
+            return f"{value} [{TOO_FEW_GROUPS}]"
+        return f"{value} [{factor * self.low:.{decimals}f}, {factor * self.high:.{decimals}f}]"
 
 
 def bootstrap(
-    score: Callable[[Rows], Mapping[str, float]],
+    score: Score,
     groups: Rows,
     *,
+    weights: Mapping[str, Weights] = MappingProxyType({}),
+    differences: Collection[str] = (),
     raised_by_resampling: Collection[str] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return every score with its percentile interval over groups.
+    """Return every score with its 95 % interval for other images of the same kind, from other groups.
 
-    score: from positions in 0..N-1, with repeats, to named scores. groups: (N,) the group of every position. Each resample
-    draws as many groups as there are, with replacement, and takes all their members. raised_by_resampling: names of scores to
-    which repeats alone add, as to a calibration error; their intervals are moved down by what they add on average, not below 0.
-    Source: Efron 1979; the bias of resampling, and drawing whole clusters: Davison and Hinkley 1997, sections 2.2 and 3.8.
+    score: from positions in 0..N-1, with repeats, to named scores in [0, 1]; NaN where one is not defined, as where a class has
+    no image: such resamples are left out, and where there are many the groups are too few. groups: (N,) the group of every
+    position. weights: by name, (N,) how much each image counts in a score; all alike in one that is not named. differences:
+    names of scores that are differences, in [-1, 1]. raised_by_resampling: names of scores that chance alone raises, as a
+    calibration error: value and interval are freed from it.
+
+    The spread of resamples, whole groups drawn with replacement, says how many independent images the images are worth; a share
+    gets the exact interval of so many (Clopper and Pearson 1934), so that it keeps a width at 100 %. What groups that never
+    differ cannot say is assumed: that they could have failed as a whole. How often these intervals hold the truth:
+    `benchmarks/coverage.py`.
+    Source: Efron 1979; drawing whole clusters: Davison and Hinkley 1997, section 3.8; exact intervals of clustered shares: Korn
+    and Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts".
     """
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     random = np.random.default_rng(seed)
+    names, index = np.unique(groups, return_inverse=True)
+    whole = score(np.arange(len(groups)))
+    by_group = _drawn(score, np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1]), resamples, random)
+    alone = len(names) == len(groups)
+    by_image = by_group if alone else _drawn(score, np.arange(len(groups))[:, np.newaxis], resamples, random)
+    found = {}
+    for name, value in whole.items():
+        spread = Spread.of(weights.get(name, np.ones(len(groups))), index, by_group[name], by_image[name])
+        if not np.isfinite(value):
+            found[name] = Interval(value=None, low=None, high=None)
+        elif name in raised_by_resampling:
+            found[name] = _freed_from_chance(value, spread)
+        elif spread.too_few:
+            found[name] = Interval(value=value, low=None, high=None)
+        elif name in differences:
+            found[name] = _of_difference(value, spread)
+        else:
+            found[name] = share_interval(value, spread)
+    return found
+
+
+def _drawn(
+    score: Score, members: Sequence[Rows] | Rows, resamples: int, random: np.random.Generator
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return every score of resamples that draw as many of the members as there are, with replacement."""
     drawn: dict[str, list[float]] = {}
     for _ in range(resamples):
         positions = np.concatenate([members[number] for number in random.integers(len(members), size=len(members))])
         for name, value in score(positions).items():
             drawn.setdefault(name, []).append(value)
-    whole = score(np.arange(len(groups)))
-    tail = 100 * (1 - CONFIDENCE) / 2
-    return {name: _interval(value, np.array(drawn[name]), tail, name in raised_by_resampling) for name, value in whole.items()}
+    return {name: np.array(values) for name, values in drawn.items()}
 
 
-def _interval(value: float, drawn: npt.NDArray[np.float64], tail: float, raised: bool) -> Interval:
-    # A resample that happens to hold no image of a class has no sensitivity for it: such resamples say nothing.
-    defined = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or not len(defined):
-        return Interval(value=None, low=None, high=None)
-    low, high = np.percentile(defined, [tail, 100 - tail])
-    if raised:
-        low, high = np.maximum(0, np.array([low, high]) - (defined.mean() - value))
-    return Interval(value=value, low=float(low), high=float(high))
+@dataclass(frozen=True)
+class Spread:
+    """How a score varies over resamples, and what its images can be worth."""
+
+    groups: int  # that count in the score
+    undefined: float  # share of resamples of groups in which the score is not defined
+    images: float  # so many of the same weight would be worth as much, were all images independent
+    whole_groups: float  # the same, were the images of a group all alike
+    clarity: float  # as a share of `groups`: so many say how much images of a group are alike
+    mean: float  # of resamples of groups
+    variance: float  # over resamples of groups
+    variance_of_images: float  # over resamples of images
+
+    @classmethod
+    def of(cls, weights: Weights, index: Rows, by_group: Weights, by_image: Weights) -> "Spread":
+        """Take in a score's weights (N,), the number of each image's group (N,), and its resamples, NaN where not defined."""
+        of_groups = np.bincount(index, weights=weights).astype(np.float64)
+        counted = int((of_groups > 0).sum())
+        undefined = float(1 - np.isfinite(by_group).mean())
+        by_group, by_image = by_group[np.isfinite(by_group)], by_image[np.isfinite(by_image)]
+        # A resample of G varies less than G new ones by (G - 1) / G.
+        return cls(
+            groups=counted,
+            undefined=undefined,
+            images=_kish(weights),
+            whole_groups=_kish(of_groups),
+            clarity=_kish(np.square(of_groups)) / max(counted, 1),
+            mean=float(by_group.mean()) if len(by_group) else np.nan,
+            variance=float(by_group.var()) * counted / max(counted - 1, 1) if len(by_group) else np.nan,
+            variance_of_images=float(by_image.var()) if len(by_image) else np.nan,
+        )
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the groups, of a class or in all, are too few to say how the score varies."""
+        return self.groups < LEAST_GROUPS or self.undefined > UNDEFINED_AT_MOST
+
+    @property
+    def most_inflation(self) -> float:
+        """By how much the variance grows where the images of a group are all alike; 1 where each is its own group."""
+        return self.images / self.whole_groups
+
+    def inflation(self, telling: float) -> float:
+        """Return by how much groups raise the variance; `telling` groups say so, and half a group that it is the most."""
+        most = self.most_inflation
+        if most <= 1 + 1e-9:
+            return 1.0
+        seen = self.variance / self.variance_of_images if self.variance_of_images > 0 else most
+        alike = np.clip((seen - 1) / (most - 1), 0, 1)
+        telling = telling * self.clarity
+        return float(1 + (most - 1) * (telling * alike + _WHOLE_GROUP) / (telling + _WHOLE_GROUP))
+
+    @property
+    def widening(self) -> float:
+        """By how much an interval is wider because the variance between groups is an estimate, of so many groups."""
+        if self.most_inflation <= 1 + 1e-9:
+            return 1.0
+        return float(student.ppf(1 - _TAIL, self.groups - 1) / student.ppf(1 - _TAIL, max(self.images - 1, self.groups - 1)))
+
+
+def _kish(weights: Weights) -> float:
+    """Return how many items of one weight are worth as much as these (Kish 1965)."""
+    squares = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
+def share_interval(value: float, spread: Spread) -> Interval:
+    """Return the exact interval of a share of as many independent images as these are worth."""
+    images, of_images = spread.images, spread.variance_of_images
+    if of_images > 0:
+        images = min(images, value * (1 - value) / of_images)
+    seen = spread.variance / of_images if of_images > 0 else spread.most_inflation
+    rarer = min(value, 1 - value) * spread.images / np.clip(seen, 1, spread.most_inflation)
+    worth = images / spread.inflation(min(rarer, spread.groups)) / spread.widening**2
+    right, wrong = value * worth, (1 - value) * worth
+    low = 0.0 if right <= 0 else float(beta.ppf(_TAIL, right, wrong + 1))
+    high = 1.0 if wrong <= 0 else float(beta.ppf(1 - _TAIL, right + 1, wrong))
+    return Interval(value=value, low=low, high=high)
+
+
+def _of_difference(value: float, spread: Spread) -> Interval:
+    """Return an interval on both sides of a difference, no narrower than what was never seen can be."""
+    variance = max(spread.variance, spread.variance_of_images * spread.inflation(spread.groups))
+    half = _half_width(variance, spread)
+    return Interval(value=value, low=max(-1.0, value - half), high=min(1.0, value + half))
+
+
+def _freed_from_chance(value: float, spread: Spread) -> Interval:
+    """Return an error, and its interval, without what chance adds to it."""
+    added = max(0.0, spread.mean - value)
+    middle = max(0.0, value - added * (_CHANCE_AT_MOST + _CHANCE_AT_LEAST) / 2)
+    if spread.too_few:
+        return Interval(value=middle, low=None, high=None)
+    half = _half_width(spread.variance, spread)
+    low, high = value - _CHANCE_AT_MOST * added - half, value - _CHANCE_AT_LEAST * added + half
+    return Interval(value=middle, low=min(middle, max(0.0, low)), high=min(1.0, max(middle, high)))
+
+
+def _half_width(variance: float, spread: Spread) -> float:
+    widest = student.ppf(1 - _TAIL, spread.groups - 1) ** 2 * variance + (_NEVER_SEEN / spread.whole_groups) ** 2
+    return float(np.sqrt(widest))

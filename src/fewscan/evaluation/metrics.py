@@ -17,28 +17,38 @@ Scores = npt.NDArray[np.float64]
 CALIBRATION_BINS = 15
 
 
-def scores(probabilities: Probabilities, labels: Labels) -> dict[str, float]:
+def scores(probabilities: Probabilities, labels: Labels, classes: Labels | None = None) -> dict[str, float]:
     """Return accuracy, balanced accuracy, macro AUROC and expected calibration error, and every class's two rates.
 
     All in [0, 1]. A class's keys are `sensitivity/k` (of its images, the share called so) and `specificity/k` (of the others,
-    the share not called so). NaN where a score is not defined; the means over classes leave out classes without images.
+    the share not called so). NaN where a score is not defined. classes: (C,) those that the means over classes are of, NaN
+    where one has no images; by default those that have.
     """
     counts = confusion(probabilities, labels).astype(np.float64)
     own, images, called = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    present = images > 0
+    counted = np.flatnonzero(images) if classes is None else classes
     with np.errstate(invalid="ignore", divide="ignore"):
         sensitivity = own / images
         specificity = 1 - (called - own) / (counts.sum() - images)
     areas = auroc(probabilities, labels)
     result = {
         "accuracy": own.sum() / counts.sum(),
-        "balanced_accuracy": sensitivity[present].mean(),
-        "auroc": areas[present].mean(),
+        "balanced_accuracy": sensitivity[counted].mean(),
+        "auroc": areas[counted].mean(),
         "calibration_error": calibration_error(probabilities, labels),
     }
     result |= {f"sensitivity/{k}": value for k, value in enumerate(sensitivity)}
     result |= {f"specificity/{k}": value for k, value in enumerate(specificity)}
     return {name: float(value) for name, value in result.items()}
+
+
+def weights(labels: Labels, classes: int) -> dict[str, Scores]:
+    """Return how much each image (N,) counts in those of `scores` in which not all count alike."""
+    own = labels[:, None] == np.arange(classes)
+    by_class = 1 / own.sum(axis=0)[labels]
+    result = {"balanced_accuracy": by_class, "auroc": by_class}
+    result |= {f"sensitivity/{k}": own[:, k].astype(np.float64) for k in range(classes)}
+    return result | {f"specificity/{k}": (~own[:, k]).astype(np.float64) for k in range(classes)}
 
 
 def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:

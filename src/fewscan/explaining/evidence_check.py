@@ -12,7 +12,7 @@ from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import scores
+from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import HeatMap, heat_map
 from fewscan.progress import track
@@ -117,7 +117,8 @@ def hiding_check(predictor: Predictor, pixels: Images, rows: Rows, groups: Rows,
             "map_larger": float((by_map > by_chance)[positions].mean()),
         }
 
-    return HidingCheck(images=len(rows), groups=len(np.unique(groups)), **bootstrap(score, groups))
+    differences = ("map_drop", "random_drop", "difference")
+    return HidingCheck(images=len(rows), groups=len(np.unique(groups)), **bootstrap(score, groups, differences=differences))
 
 
 def _falls(predictor: Predictor, pixels: Images, random: np.random.Generator) -> tuple[float, float]:
@@ -170,9 +171,11 @@ def shortcut_check(predictor: Predictor, pixels: Images, rows: Rows, labels: Row
     probabilities = predictor.predict(pixels, rows).probabilities
     masked = predictor.predict(without_border(pixels[rows])).probabilities
 
+    tested = np.unique(labels)
+
     def score(positions: Rows) -> Mapping[str, float]:
-        plain = scores(probabilities[positions], labels[positions])
-        without = scores(masked[positions], labels[positions])
+        plain = scores(probabilities[positions], labels[positions], tested)
+        without = scores(masked[positions], labels[positions], tested)
         return {
             key: value
             for name in ("accuracy", "balanced_accuracy")
@@ -183,7 +186,14 @@ def shortcut_check(predictor: Predictor, pixels: Images, rows: Rows, labels: Row
             )
         }
 
-    return ShortcutCheck(images=len(rows), groups=len(np.unique(groups)), **bootstrap(score, groups))
+    balanced = weights(labels, probabilities.shape[1])["balanced_accuracy"]
+    found = bootstrap(
+        score,
+        groups,
+        weights=dict.fromkeys(("balanced_accuracy", "masked_balanced_accuracy", "balanced_accuracy_difference"), balanced),
+        differences=("accuracy_difference", "balanced_accuracy_difference"),
+    )
+    return ShortcutCheck(images=len(rows), groups=len(np.unique(groups)), **found)
 
 
 def without_border(images: Images) -> Images:

@@ -44,6 +44,4 @@ def percent(share: float | None) -> str:
 
 def decimal(interval: Interval) -> str:
     """Return a score with its interval as decimals: `0.951 [0.930, 0.968]`."""
-    if interval.value is None:
-        return "not defined"
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return interval.said(1, 3, "")
