@@ -15,7 +15,7 @@ from fewscan.data.dataset import Dataset, Protocol
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
-from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
@@ -77,32 +77,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     predicted = predictor.predict(dataset.pixels, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
-    labeled = dataset.rows("labeled")
-    bank = predictor.predict(dataset.pixels, labeled)
-    nearest, _ = nearest_neighbors(torch.from_numpy(predicted.features), torch.from_numpy(bank.features))
-    neighbor_hits = dataset.labels[labeled][nearest.numpy()] == labels
-    votes = soft_nearest_neighbors(
-        torch.from_numpy(predicted.projections),
-        torch.from_numpy(bank.projections),
-        torch.from_numpy(dataset.labels[labeled]),
-        len(dataset.classes),
-    )
-    similarity_hits = votes.argmax(dim=1).numpy() == labels
-    tested = np.unique(labels)
-
-    def score(positions: Rows) -> Mapping[str, float]:
-        return scores(predicted.probabilities[positions], labels[positions], tested) | {
-            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
-            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
-            "similarity_accuracy": float(similarity_hits[positions].mean()),
-        }
-
-    intervals = bootstrap(
-        score,
-        dataset.groups[rows],
-        weights=weights(labels, len(dataset.classes)),
-        raised_by_resampling=("calibration_error", "calibration_error_before"),
-    )
+    intervals = _intervals(dataset, predicted, predictor.predict(dataset.pixels, dataset.rows("labeled")))
     last_epoch = run.metrics()[-1]
     counts = confusion(predicted.probabilities, labels)
     evaluation = Evaluation(
@@ -139,6 +114,37 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)
     write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json(indent=2) + "\n")
     return evaluation
+
+
+def _intervals(dataset: Dataset, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
+    """Return every score of the test part, the read-outs by labeled images among them, with its interval."""
+    rows = dataset.rows("test")
+    labels, bank_labels = dataset.labels[rows], dataset.labels[dataset.rows("labeled")]
+    raw = softmax(tested.logits, axis=1)
+    nearest, _ = nearest_neighbors(torch.from_numpy(tested.features), torch.from_numpy(labeled.features))
+    neighbor_hits = bank_labels[nearest.numpy()] == labels
+    votes = soft_nearest_neighbors(
+        torch.from_numpy(tested.projections),
+        torch.from_numpy(labeled.projections),
+        torch.from_numpy(bank_labels),
+        len(dataset.classes),
+    )
+    similarity_hits = votes.argmax(dim=1).numpy() == labels
+    classes = np.unique(labels)
+
+    def score(positions: Rows) -> Mapping[str, float]:
+        return scores(tested.probabilities[positions], labels[positions], classes) | {
+            "calibration_error_before": calibration_error(raw[positions], labels[positions]),
+            "nearest_neighbor_accuracy": float(neighbor_hits[positions].mean()),
+            "similarity_accuracy": float(similarity_hits[positions].mean()),
+        }
+
+    return bootstrap(
+        score,
+        dataset.groups[rows],
+        weights=weights(labels, len(dataset.classes)),
+        raised_by_resampling=("calibration_error", "calibration_error_before"),
+    )
 
 
 def _write_predictions(path: Path, dataset: Dataset, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:

@@ -171,7 +171,8 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
     if _lasts(history, settings, lambda numbers: _is_at_chance(numbers, "validation_accuracy", "val_chance_limit")):
         return (
             f"the classifier is right on {_percent(last['validation_accuracy'])} of the validation images, and guessing "
-            f"reaches {_percent(last['val_chance_limit'])}: what it has learned does not hold for images that it was not trained on"
+            f"reaches {_percent(last['val_chance_limit'])}: what it has learned does not hold for images that it was not "
+            f"trained on"
         )
 
     def neighbor_sign(numbers: Epoch) -> bool:
