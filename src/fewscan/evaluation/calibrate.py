@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.model_selection import GroupKFold
 
+from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
@@ -13,6 +14,7 @@ from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.evaluation.held_out import HeldOut, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
+from fewscan.evaluation.surety import Surety
 from fewscan.training.run import Run
 
 # A validation part of so many images is held out enough; with fewer, all labels are, in turn.
@@ -34,9 +36,9 @@ def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibr
     if folds is None and known is not None and known.source == "cross-fitting":
         raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     if folds is None and has_enough_validation(dataset):
-        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), "validation")
+        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), None, "validation")
     run.load_network()  # an unfinished run is refused before hours of training
-    return _calibrate(run, dataset, cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+    return _calibrate(run, dataset, *cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
 
 
 def has_enough_validation(dataset: Dataset) -> bool:
@@ -44,8 +46,9 @@ def has_enough_validation(dataset: Dataset) -> bool:
     return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
 
 
-def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, source: str) -> Calibration:
+def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, surety: Surety | None, source: str) -> Calibration:
     after = _cross_calibrated(held_out)
+    note_candidate(dataset, run.identity)
 
     def score(positions: Rows) -> Mapping[str, float]:
         labels = held_out.labels[positions]
@@ -63,6 +66,7 @@ def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, source: str) -> Ca
             "groups": len(np.unique(held_out.groups)),
             "calibration_error_before": errors["before"],
             "calibration_error_after": errors["after"],
+            "surety": surety,
             "dataset_fingerprint": dataset.description.fingerprint,
         }
     )

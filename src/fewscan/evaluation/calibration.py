@@ -12,6 +12,7 @@ from scipy.special import log_softmax, softmax
 from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.surety import Surety
 from fewscan.training.run import Run
 
 CALIBRATION_FILE = "calibration.json"
@@ -32,6 +33,7 @@ class Calibration(Settings):
     groups: int
     calibration_error_before: Interval
     calibration_error_after: Interval
+    surety: Surety | None = None  # of the run's network beside those of a cross-fitting; None where it was not looked at
     dataset_fingerprint: str
 
     @classmethod

@@ -3,22 +3,35 @@
 import math
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from fewscan.atomic import new_folder
 from fewscan.data.dataset import SPLITS, Dataset, split_fingerprint
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.surety import Surety
 from fewscan.progress import say
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 from fewscan.training.train import train_new, train_on
 
 FOLDS_FOLDER = "folds"
+# So many images show how sure a network is.
+SURETY_IMAGES = 1000
 
 
-def cross_fit(run: Run, dataset: Dataset, folds: int) -> HeldOut:
+class CrossFit(NamedTuple):
+    """Every labeled image as a network said it that has not learned from it, and how sure the networks are."""
+
+    held_out: HeldOut
+    surety: Surety | None  # None where there are no unlabeled images to see it on
+
+
+def cross_fit(run: Run, dataset: Dataset, folds: int) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
@@ -30,29 +43,38 @@ def cross_fit(run: Run, dataset: Dataset, folds: int) -> HeldOut:
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
     minutes = math.ceil(len(parts) * run.training_seconds / 60)
     say(f"cross-fitting: {len(parts)} trainings without a part of the labels each, about {minutes} min in all")
-    predictions = []
+    unlabeled = _surety_rows(dataset)
+    predictions, sureties = [], []
     for number, held_out in enumerate(parts, start=1):
         say(f"fold {number}/{len(parts)}")
         folder = run.folder / FOLDS_FOLDER / f"{number}-of-{len(parts)}"
-        predictions.append(_hold_out(run, dataset, held_out, folder))
+        trained, without = _train_without(run, dataset, held_out, folder)
+        predictions.append(predict_held_out(trained, without, held_out))
+        if len(unlabeled):
+            sureties.append(_mean_score(Predictor.of(trained), dataset, unlabeled))
     shutil.rmtree(run.folder / FOLDS_FOLDER)
-    return HeldOut(
+    held_out_images = HeldOut(
         np.concatenate([part.rows for part in predictions]),
         np.concatenate([part.groups for part in predictions]),
         np.concatenate([part.labels for part in predictions]),
         np.concatenate([part.logits for part in predictions]),
     )
+    if not len(unlabeled):
+        return CrossFit(held_out_images, None)
+    network = _mean_score(Predictor.of(run), dataset, unlabeled)
+    return CrossFit(held_out_images, Surety(images=len(unlabeled), network=network, others=tuple(sureties)))
 
 
-def _hold_out(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> HeldOut:
-    """Train without the labels of `rows`, or go on with it, and predict them; dataset and run of the fold lie in `folder`."""
+def _train_without(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> tuple[Run, Dataset]:
+    """Train without the labels of `rows`, or go on with it; return run and dataset of the fold, which lie in `folder`."""
     data_folder, run_folder = folder / "dataset", folder / "run"
     if not data_folder.exists():
         with new_folder(data_folder) as temporary:
             _without_labels_of(dataset, rows, temporary)
     without = Dataset.open(data_folder)
-    trained = train_on(Run.open(run_folder), without) if run_folder.exists() else train_new(without, run.settings, run_folder)
-    return predict_held_out(trained, without, rows)
+    if run_folder.exists():
+        return train_on(Run.open(run_folder), without), without
+    return train_new(without, run.settings, run_folder, candidate=False), without
 
 
 def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
@@ -70,3 +92,18 @@ def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
     changes = {**counts, "left_out": left_out, "fingerprint": split_fingerprint(manifest)}
     split = dataset.require_split().model_copy(update=changes)
     return dataset.sharing_pixels(folder).updated(manifest, split=split)
+
+
+def _surety_rows(dataset: Dataset) -> Rows:
+    """Return up to SURETY_IMAGES unlabeled rows, one a group, of groups without a label: every fold has learned from them alike."""
+    rows = dataset.rows("unlabeled")
+    rows = rows[~np.isin(dataset.groups[rows], dataset.groups[dataset.rows("labeled", "validation")])]
+    rows = np.random.default_rng(0).permutation(rows)
+    _, first = np.unique(dataset.groups[rows], return_index=True)
+    chosen: Rows = np.sort(rows[np.sort(first)[:SURETY_IMAGES]])
+    return chosen
+
+
+def _mean_score(predictor: Predictor, dataset: Dataset, rows: Rows) -> float:
+    """Return the mean of the largest probability, before the temperature, over rows of a dataset."""
+    return float(softmax(predictor.predict(dataset.pixels, rows).logits, axis=1).max(axis=1).mean())

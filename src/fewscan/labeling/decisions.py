@@ -4,77 +4,103 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
-# How sure we want to be that the accepted labels keep to the target error.
+from fewscan.evaluation.calibration import Labels
+
+# Of draws of held-out images, the share in which the long-run error of what is accepted keeps to the target.
 CONFIDENCE = 0.9
+# Of batches of accepted scans, the share that `wrong_at_most` speaks of.
+BATCHES = 0.95
 # Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
 # already forbids all, and at many the least sure ones do; each begins with its part of what we may be wrong by.
 STARTS = (0.25, 0.5, 0.75)
 
 Scores = npt.NDArray[np.float32]
+Counts = int | npt.NDArray[np.int64]
 
 
-def acceptance_threshold(scores: Scores, correct: npt.NDArray[np.bool_], target_error: float) -> float | None:
+def acceptance_threshold(
+    scores: Scores, correct: npt.NDArray[np.bool_], target_error: float, *, candidates: int = 1
+) -> float | None:
     """Return the lowest score from which on labels may be accepted, or None where the images cannot support any.
 
     scores: (N,) how sure the network is of its label of held-out images, in [0, 1]; correct: (N,) whether the label was right.
     The images are independent. From each of STARTS on, images are added from the highest score downwards for as long as the
-    exact upper bound of the error among them stays within `target_error`, in (0, 1). So the error of accepted scans is within
-    the target with probability CONFIDENCE, if new scans are drawn like the held-out images.
+    exact upper bound of the error among them stays within `target_error`, in (0, 1).
+
+    So of all draws of held-out images, those counted where nothing is accepted, at most a share 1 - CONFIDENCE leads to a score
+    above which more than `target_error` of new scans are labeled wrongly in the long run, if these are drawn like the held-out
+    images. Nothing is said of one batch, nor of those draws alone where something is accepted. candidates: among how many runs
+    this one may have been chosen by images like these (Bonferroni).
     Source: Angelopoulos et al. 2021, "Learn then test", section 3 (fixed-sequence testing from several starts); Clopper and
     Pearson 1934 for the bound.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    errors = np.cumsum(~correct[order])
     # Images of one score are accepted together or not at all.
-    ends = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
+    images = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
+    within = error_bound(np.cumsum(~correct[order])[images - 1], images, candidates=candidates) <= target_error
     accepted = 0
     for start in STARTS:
         # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
-        first = max(math.ceil(start * len(scores)), images_needed(target_error))
-        for images in ends[ends >= first]:
-            if error_bound(int(errors[images - 1]), int(images)) > target_error:
-                break
-            accepted = max(accepted, int(images))
+        first = max(math.ceil(start * len(scores)), images_needed(target_error, candidates=candidates))
+        passed = images[images >= first][np.logical_and.accumulate(within[images >= first])]
+        accepted = max([accepted, *passed[-1:].tolist()])
     return float(ranked[accepted - 1]) if accepted else None
 
 
-def error_bound(errors: int, images: int) -> float:
+def error_bound(errors: Counts, images: Counts, *, candidates: int = 1) -> npt.NDArray[np.float64]:
     """Return the exact one-sided upper bound, in [0, 1], of an error rate that made `errors` errors in `images` images.
 
-    Wrong with probability (1 - CONFIDENCE) / len(STARTS).
+    Wrong with probability (1 - CONFIDENCE) / len(STARTS) / candidates.
     """
-    return 1.0 if errors == images else float(beta.ppf(1 - _mistrust(), errors + 1, images - errors))
+    right = np.asarray(images) - errors
+    bound = beta.ppf(1 - _mistrust(candidates), np.asarray(errors) + 1, np.maximum(right, 1))
+    return np.where(right == 0, 1.0, bound)
 
 
-def images_needed(target_error: float) -> int:
+def images_needed(target_error: float, *, candidates: int = 1) -> int:
     """Return how many held-out images, all of them right, it takes to support `target_error` at all."""
-    return math.ceil(math.log(_mistrust()) / math.log1p(-target_error))
+    return math.ceil(math.log(_mistrust(candidates)) / math.log1p(-target_error))
 
 
-def inclusion_threshold(own: Scores, coverage: float) -> float | None:
-    """Return the least probability with which a class is among a scan's possible ones, or None where the images are too few.
+def wrong_at_most(accepted: int, target_error: float) -> int:
+    """Return how many of so many accepted scans may be wrong in BATCHES of batches, where the long-run error is `target_error`.
 
-    own: (N,) probability of the right class of held-out images, which are independent; coverage: in (0, 1), how often a new
-    scan's right class is to be among its possible ones, on average over draws of held-out images and new scans.
-    Source: Sadinle et al. 2019, "Least ambiguous set-valued classifiers with bounded error levels"; Vovk et al. 2005.
+    The scans are independent.
     """
-    kept = math.ceil((len(own) + 1) * coverage)
-    return None if kept > len(own) else float(np.sort(own)[len(own) - kept])
+    return int(binom.ppf(BATCHES, accepted, target_error))
 
 
-def possible_classes(probabilities: Scores, threshold: float | None) -> npt.NDArray[np.bool_]:
-    """Return (N, K) which classes a scan may have: those from `threshold` on and the most probable one; None: all.
+def inclusion_thresholds(own: Scores, labels: Labels, classes: int, coverage: float, *, per_class: bool) -> Scores:
+    """Return (K,) the least probability with which each class is among a scan's possible ones; 0 where it always is.
 
-    probabilities: (N, K).
+    own: (N,) probability of the right class of held-out images, which are independent; labels: (N,) that class. coverage: in
+    (0, 1), how often a new scan's right class is to be among its possible ones, on average over draws of held-out images and
+    new scans: over all of them, with one threshold for all classes, or with `per_class` within each class, by its own images.
+    Too few images rule out nothing.
+    Source: Sadinle et al. 2019, "Least ambiguous set-valued classifiers with bounded error levels"; Vovk et al. 2005, chapter 4
+    (Mondrian) for classes.
     """
-    if threshold is None:
-        return np.ones(probabilities.shape, dtype=bool)
-    possible: npt.NDArray[np.bool_] = (probabilities >= threshold) | (probabilities == probabilities.max(axis=1, keepdims=True))
+    if per_class:
+        return np.array([_rank_from_below(own[labels == label], coverage) for label in range(classes)], dtype=np.float32)
+    return np.full(classes, _rank_from_below(own, coverage), dtype=np.float32)
+
+
+def possible_classes(probabilities: Scores, thresholds: Scores) -> npt.NDArray[np.bool_]:
+    """Return (N, K) which classes a scan may have: those from their threshold on and the most probable one.
+
+    probabilities: (N, K); thresholds: (K,).
+    """
+    possible: npt.NDArray[np.bool_] = (probabilities >= thresholds) | (probabilities == probabilities.max(axis=1, keepdims=True))
     return possible
 
 
-def _mistrust() -> float:
-    return (1 - CONFIDENCE) / len(STARTS)
+def _rank_from_below(own: Scores, coverage: float) -> float:
+    kept = math.ceil((len(own) + 1) * coverage)
+    return 0.0 if kept > len(own) else float(np.sort(own)[len(own) - kept])
+
+
+def _mistrust(candidates: int) -> float:
+    return (1 - CONFIDENCE) / len(STARTS) / candidates

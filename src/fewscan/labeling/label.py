@@ -21,7 +21,8 @@ from fewscan.data.formats.slices import Slices
 from fewscan.data.listing import list_file, list_scans
 from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
-from fewscan.labeling.rule import Decision, DecisionRule, Grounds
+from fewscan.labeling.decisions import wrong_at_most
+from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, partial_folder, require_table_name
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
@@ -51,6 +52,9 @@ class LabelSummary(Settings):
     classes: dict[str, dict[Decision, int]]  # how many scans got each label, by what was decided on them
     target_error: float
     coverage: float
+    coverage_per_class: bool
+    candidates: int  # among how many runs this one is taken to have been chosen
+    wrong_at_most: int  # of the accepted scans in 95 % of such batches, if the long-run error is the target
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
 
@@ -70,7 +74,15 @@ class _Scans:
 
 
 def label_scans(
-    run: Run, dataset: Dataset, place: Path, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
+    run: Run,
+    dataset: Dataset,
+    place: Path,
+    out: Path,
+    *,
+    target_error: float = 0.05,
+    coverage: float = 0.9,
+    coverage_per_class: bool = False,
+    candidates: int | None = None,
 ) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
@@ -95,11 +107,18 @@ def label_scans(
                 yield image if isinstance(image, UnreadableImage) else image.pixels
 
     scans = _Scans(str(place.resolve()), _version(files), [file.relative for file in files], read)
-    return _label(run, dataset, scans, out, target_error, coverage)
+    return _label(run, dataset, scans, out, Asked(target_error, coverage, coverage_per_class, candidates))
 
 
 def label_unlabeled(
-    run: Run, dataset: Dataset, out: Path, *, target_error: float = 0.05, coverage: float = 0.9
+    run: Run,
+    dataset: Dataset,
+    out: Path,
+    *,
+    target_error: float = 0.05,
+    coverage: float = 0.9,
+    coverage_per_class: bool = False,
+    candidates: int | None = None,
 ) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
@@ -116,18 +135,18 @@ def label_unlabeled(
 
     version = dataset.require_split().fingerprint
     scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, rows)
-    return _label(run, dataset, scans, out, target_error, coverage)
+    return _label(run, dataset, scans, out, Asked(target_error, coverage, coverage_per_class, candidates))
 
 
-def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: float, coverage: float) -> LabelSummary:
-    rule = Grounds.of(run, dataset).rule(target_error=target_error, coverage=coverage)
+def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -> LabelSummary:
+    rule = Grounds.of(run, dataset).rule(asked)
     plan = LabelPlan(
         scans=scans.described,
         version=scans.version,
         model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
-        inclusion=rule.inclusion,
+        inclusion=tuple(rule.inclusion.tolist()),
         fewscan=fewscan.__version__,
     )
     classes = run.record.classes
@@ -155,8 +174,11 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, target_error: f
         out_of_distribution=decisions["out_of_distribution"],
         unreadable=decisions["unreadable"],
         classes={name: {decision: counts[decision, name] for decision in get_args(Decision)} for name in classes},
-        target_error=target_error,
-        coverage=coverage,
+        target_error=asked.target_error,
+        coverage=asked.coverage,
+        coverage_per_class=asked.coverage_per_class,
+        candidates=rule.candidates,
+        wrong_at_most=wrong_at_most(decisions["accept"], asked.target_error),
         threshold=rule.threshold,
         reasons=rule.reasons if scans.rows is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
     )

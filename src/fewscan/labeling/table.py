@@ -32,7 +32,7 @@ class LabelPlan(Settings):
     model_sha256: str
     temperature: float
     threshold: float | None
-    inclusion: float | None
+    inclusion: tuple[float, ...]  # of every class
     fewscan: str
 
 

@@ -1,5 +1,6 @@
 """The run folder: settings, what the run was made from, its log, its checkpoint and the trained network."""
 
+import hashlib
 import json
 import math
 import platform
@@ -113,6 +114,12 @@ class Run:
         if not isinstance(settings, dict) or not isinstance(record, dict):
             raise FewscanError(f"{folder}: {CONFIG_FILE} or {RECORD_FILE} is damaged: train again")
         return cls(folder, RunSettings.parse(settings), RunRecord.parse(record, where=RECORD_FILE))
+
+    @property
+    def identity(self) -> str:
+        """What tells this training from all others, wherever its folder lies."""
+        texts = [(self.folder / name).read_bytes() for name in (CONFIG_FILE, RECORD_FILE)]
+        return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
     @property
     def finished(self) -> bool:
