@@ -4,8 +4,8 @@
 
 DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
 learned from held-out images then decides on the test part, which is opened once a call, and on the dataset's own unlabeled
-scans, whose labels are known here. FOLDER is kept: the same command goes on, and with --folds it holds out all labels in turn,
-where without it the validation part is held out.
+scans, whose labels are known here. No run is chosen among others. FOLDER is kept: the same command goes on, and with --folds
+it holds out all labels in turn, where without it the validation part is held out.
 
 A hundred photographs of anything are drawn from the files in --pictures; without it there are none. Noise (50) and text pages
 (50) are drawn here.
@@ -25,7 +25,7 @@ from fewscan.data.readers import fit, read_image
 from fewscan.data.splits import split
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import evaluate
-from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.training.run import Run
 
 PHOTOGRAPHS = 100
@@ -170,7 +170,7 @@ def main() -> None:
     for seed in arguments.seeds:
         run, dataset = trained(arguments.dataset, arguments, seed)
         grounds = Grounds.of(run, dataset)
-        rule = grounds.rule(target_error=arguments.target_error, coverage=arguments.coverage)
+        rule = grounds.rule(Asked(arguments.target_error, arguments.coverage, candidates=1))
         line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}
         line |= {"held_out": grounds.source, "held_out_images": len(grounds.held_out.rows)}
         line |= scored(run, dataset, rule) | of_its_own(dataset, rule)

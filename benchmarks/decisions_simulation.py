@@ -1,4 +1,4 @@
-"""Is what `fewscan label` says of accepted labels and possible classes true? Draws from populations whose error rates are known.
+"""Is what `fewscan label` says of accepted labels and possible classes true? Draws from populations that are known.
 
     python -m benchmarks.decisions_simulation [--draws 1000] [--csv FILE]
 
@@ -62,7 +62,7 @@ def patients(random: Random, number: int) -> tuple[np.ndarray, Images]:
 
 
 def counted(errors: list[float | None], target: float, random: Random) -> dict[str, float]:
-    """Return how often the long-run errors of draws, None where nothing is accepted, and batches drawn from them pass the target."""
+    """Return how often long-run errors of draws, None where nothing is accepted, and of batches from them pass the target."""
     rates = np.array([error for error in errors if error is not None])
     line = {
         "draws": len(errors),

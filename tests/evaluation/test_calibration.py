@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
+from fewscan.data.candidates import candidates
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate as calibrating
@@ -143,11 +145,11 @@ def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dat
     trained: list[str] = []
     train = cross_fitting.train_new
 
-    def stop_at_the_second(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+    def stop_at_the_second(dataset: Dataset, settings: RunSettings, folder: Path, **options: Any) -> Run:
         if trained:
             raise KeyboardInterrupt
         trained.append(folder.parent.name)
-        return train(dataset, settings, folder)
+        return train(dataset, settings, folder, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(cross_fitting, "train_new", stop_at_the_second)
@@ -156,13 +158,19 @@ def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dat
     weights = (run.folder / FOLDS_FOLDER / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns
     assert Calibration.load(run) is None
 
-    def only_the_second(dataset: Dataset, settings: RunSettings, folder: Path) -> Run:
+    def only_the_second(dataset: Dataset, settings: RunSettings, folder: Path, **options: Any) -> Run:
         assert folder.parent.name == "2-of-2"
         assert (folder.parents[1] / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns == weights
-        return train(dataset, settings, folder)
+        return train(dataset, settings, folder, **options)
 
     monkeypatch.setattr(cross_fitting, "train_new", only_the_second)
-    assert calibrate(run, split_dataset, folds=2).images == len(split_dataset.rows("labeled", "validation"))
+    calibration = calibrate(run, split_dataset, folds=2)
+    assert calibration.images == len(split_dataset.rows("labeled", "validation"))
+    # How sure the networks are of images whose label none was given; and none of them is a run that anybody would choose.
+    assert calibration.surety is not None
+    assert len(calibration.surety.others) == 2
+    assert all(0.25 <= score <= 1 for score in (calibration.surety.network, *calibration.surety.others))
+    assert candidates(split_dataset) == {run.identity}
 
 
 def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from fewscan.labeling.decisions import (
     acceptance_threshold,
     error_bound,
     images_needed,
-    inclusion_threshold,
+    inclusion_thresholds,
     possible_classes,
+    wrong_at_most,
 )
 
 
@@ -100,7 +101,7 @@ def test_the_right_class_is_among_the_possible_ones_as_often_as_promised() -> No
     covered = []
     for _ in range(200):
         probabilities, labels = draw(100)
-        threshold = inclusion_threshold(probabilities[np.arange(100), labels], 0.8)
+        threshold = inclusion_thresholds(probabilities[np.arange(100), labels], labels, 4, 0.8, per_class=False)
         probabilities, labels = draw(200)
         covered.append(possible_classes(probabilities, threshold)[np.arange(200), labels].mean())
     # The most probable class is always among them, so it may be more.
@@ -109,8 +110,29 @@ def test_the_right_class_is_among_the_possible_ones_as_often_as_promised() -> No
 
 def test_the_inclusion_threshold_is_the_right_rank_and_few_images_leave_all_classes_possible() -> None:
     own = np.arange(1, 20, dtype=np.float32) / 20
+    labels = np.arange(19) % 2
     # Of 19 images, 18 = ceil(20 * 0.9) have a probability at or above it.
-    assert inclusion_threshold(own, 0.9) == pytest.approx(0.1)
-    assert inclusion_threshold(own[:8], 0.9) is None
-    assert possible_classes(np.array([[0.9, 0.1]], dtype=np.float32), None).all()
-    assert possible_classes(np.array([[0.3, 0.2, 0.5]], dtype=np.float32), 0.6).tolist() == [[False, False, True]]
+    assert inclusion_thresholds(own, labels, 2, 0.9, per_class=False) == pytest.approx([0.1, 0.1])
+    assert inclusion_thresholds(own[:8], labels[:8], 2, 0.9, per_class=False).tolist() == [0, 0]
+    # By class: 10 images of class 0, of which 9 = ceil(11 * 0.8) are at 0.15 or above, and 9 of class 1, 8 of them at 0.2.
+    assert inclusion_thresholds(own, labels, 3, 0.8, per_class=True) == pytest.approx([0.15, 0.2, 0])
+    assert possible_classes(np.array([[0.9, 0.1]], dtype=np.float32), np.zeros(2, dtype=np.float32)).all()
+    high = np.full(3, 0.6, dtype=np.float32)
+    assert possible_classes(np.array([[0.3, 0.2, 0.5]], dtype=np.float32), high).tolist() == [[False, False, True]]
+
+
+def test_a_run_among_many_needs_as_much_more_as_bonferroni_says() -> None:
+    assert [images_needed(0.05, candidates=runs) for runs in (1, 5, 20)] == [67, 98, 125]
+    assert binom.cdf(3, 200, float(error_bound(3, 200, candidates=5))) == pytest.approx(0.1 / 3 / 5, abs=1e-6)
+    confidences = np.linspace(0.5, 1, 100, dtype=np.float32)
+    right = np.ones(100, dtype=bool)
+    assert acceptance_threshold(confidences, right, 0.05, candidates=5) == pytest.approx(0.5)
+    assert acceptance_threshold(confidences, right, 0.05, candidates=20) is None
+
+
+def test_how_many_may_be_wrong_in_a_batch() -> None:
+    for accepted, target in ((1, 0.05), (100, 0.05), (1000, 0.1)):
+        wrong = wrong_at_most(accepted, target)
+        assert binom.cdf(wrong, accepted, target) >= 0.95
+        assert wrong == 0 or binom.cdf(wrong - 1, accepted, target) < 0.95
+    assert wrong_at_most(0, 0.05) == 0

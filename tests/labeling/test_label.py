@@ -3,7 +3,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +14,22 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
+from fewscan.data.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
+from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.surety import Surety
 from fewscan.labeling.label import label_scans, label_unlabeled
-from fewscan.labeling.rule import Grounds
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, alone
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.train import train_new
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,15 @@ def run(trained: Run, tmp_path: Path) -> Run:
     return Run.open(shutil.copytree(trained.folder, tmp_path / "run"))
 
 
+@contextmanager
+def recorded(dataset: Dataset) -> Iterator[None]:
+    """Let the dataset forget what it records meanwhile."""
+    path = dataset.folder / CANDIDATES_FILE
+    before = path.read_text()
+    yield
+    path.write_text(before)
+
+
 def three_scans(dataset: Dataset, folder: Path) -> Path:
     folder.mkdir()
     for number in range(3):
@@ -63,7 +77,7 @@ def three_scans(dataset: Dataset, folder: Path) -> Path:
 
 def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
-    summary = label_unlabeled(run, dataset, out, target_error=0.1)
+    summary = label_unlabeled(run, dataset, out, Asked(0.1))
     table = pd.read_csv(out)
     rows = dataset.rows("unlabeled")
     assert len(table) == summary.scans == len(rows)
@@ -108,7 +122,7 @@ def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Data
     for number in range(10):
         stripes = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
         PIL.Image.fromarray(stripes if number % 2 else stripes.T.copy()).save(folder / f"{number}.png")
-    summary = label_scans(run, dataset, folder, tmp_path / "labels.csv", target_error=0.2)
+    summary = label_scans(run, dataset, folder, tmp_path / "labels.csv", Asked(0.2))
     assert (summary.out_of_distribution, summary.accepted) == (10, 0)
 
 
@@ -138,11 +152,13 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
 def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> None:
     held_out = HeldOut.load(run, dataset)
     assert held_out is not None
-    alone = Grounds.of(run, dataset).rule(target_error=0.1, coverage=0.9)
+    alone = Grounds.of(run, dataset).rule(Asked(0.1))
     assert alone.threshold is not None
     # Groups are those of the last audit, whatever they were when the run was calibrated.
-    coarse = replace(dataset, manifest=dataset.manifest.assign(group=dataset.manifest["group"] % 10))
-    grouped = Grounds.of(run, coarse).rule(target_error=0.1, coverage=0.9)
+    validating = dataset.manifest["split"] == "validation"
+    merged = dataset.manifest["group"].mask(validating, 1000 + dataset.manifest["group"] % 10)
+    coarse = replace(dataset, manifest=dataset.manifest.assign(group=merged))
+    grouped = Grounds.of(run, coarse).rule(Asked(0.1))
     assert grouped.threshold is None
     assert "at least 33 independent held-out images" in grouped.reasons[0]
 
@@ -177,8 +193,40 @@ def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Dataset, t
         label_scans(run, dataset, folder / "4.png", tmp_path / "none.csv")
 
 
+def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    assert candidates(dataset) == {run.identity}
+    alone = Grounds.of(run, dataset).rule(Asked(0.1))
+    assert (alone.candidates, alone.reasons) == (1, Grounds.of(run, dataset).rule(Asked(0.1, candidates=1)).reasons)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    # Another run, on other validation images of the same scans: who chooses between the two has looked at both.
+    other = split(dataset.sharing_pixels(elsewhere), labeled=250, test=40, validation=0.5, seed=1)
+    with recorded(dataset):
+        train_new(other, run.settings.model_copy(update={"epochs": 1}), tmp_path / "other")
+        for identity in ("a", "b", "c", "c"):
+            note_candidate(other, identity)
+        grounds = Grounds.of(run, dataset)
+        assert grounds.rule(Asked(0.1)).candidates == 5
+        assert any("5 runs" in reason for reason in grounds.rule(Asked(0.1)).reasons)
+        assert grounds.rule(Asked(0.1, candidates=1)).threshold == alone.threshold
+        strict = grounds.rule(Asked(0.1, candidates=100_000))
+        assert strict.threshold is None
+        assert "for one of 100000 runs needs at least" in strict.reasons[0]
+
+
+def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run, dataset: Dataset) -> None:
+    known = Calibration.load(run)
+    assert known is not None
+    for network, doubted in ((0.91, False), (0.99, True)):
+        surety = Surety(images=100, network=network, others=(0.90, 0.91, 0.92, 0.90, 0.91))
+        known.model_copy(update={"surety": surety, "source": "cross-fitting"}).save(run.folder)
+        rule = Grounds.of(run, dataset).rule(Asked(0.1))
+        assert (rule.threshold is None) == doubted
+        assert ("the network is surer" in rule.reasons[0]) == doubted
+
+
 def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Dataset, tmp_path: Path) -> None:
-    summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", target_error=0.01)
+    summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", Asked(0.01))
     assert summary.accepted == 0
     assert summary.threshold is None
     assert "needs at least 339 independent held-out images" in summary.reasons[0]
@@ -191,9 +239,9 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
         label_unlabeled(run, dataset, out)
     assert out.read_text() == "mine"
     with pytest.raises(FewscanError, match="--target-error"):
-        label_unlabeled(run, dataset, tmp_path / "other.csv", target_error=1.5)
+        label_unlabeled(run, dataset, tmp_path / "other.csv", Asked(1.5))
     with pytest.raises(FewscanError, match="--coverage"):
-        label_unlabeled(run, dataset, tmp_path / "other.csv", coverage=0)
+        label_unlabeled(run, dataset, tmp_path / "other.csv", Asked(coverage=0))
     with pytest.raises(FewscanError, match=r"\.csv or \.parquet"):
         label_unlabeled(run, dataset, tmp_path / "labels.xlsx")
     assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
@@ -233,7 +281,7 @@ def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run
     pixels[odd] = np.tile(np.arange(pixels.shape[-1], dtype=np.uint8) * 7, (1, pixels.shape[-1], 1))
     strange = replace(dataset)
     strange.__dict__["pixels"] = pixels
-    summary = label_unlabeled(run, strange, tmp_path / "labels.csv", target_error=0.1)
+    summary = label_unlabeled(run, strange, tmp_path / "labels.csv", Asked(0.1))
     decisions = dict(zip(dataset.rows("unlabeled"), pd.read_csv(tmp_path / "labels.csv")["decision"], strict=True))
     assert decisions[odd] == "out_of_distribution"
     assert "the promise is for new scans" in summary.reasons[-1]
@@ -261,7 +309,7 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
 def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
-    plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=None, fewscan="")
+    plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), fewscan="")
     with alone(out):
         table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])

@@ -10,6 +10,7 @@ import pandas as pd
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.labeling.label import label_scans
+from fewscan.labeling.rule import Asked
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -29,7 +30,7 @@ def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: 
     np.save(new / "stack.npy", np.zeros((3, 16, 16), np.uint8))
     (new / "cut.nii.gz").write_bytes((new / "head.nii.gz").read_bytes()[:500])
 
-    summary = label_scans(run, dataset, new, tmp_path / "labels.csv", target_error=0.1)
+    summary = label_scans(run, dataset, new, tmp_path / "labels.csv", Asked(0.1))
     table = pd.read_csv(tmp_path / "labels.csv").set_index("path")
     slices = [f"head.nii.gz#axial={number}" for number in range(12)]
     assert list(table.index) == ["cut.nii.gz", *slices, *(f"stack.npy#image={number}" for number in range(3))]
@@ -40,6 +41,6 @@ def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: 
     # A file, and one image of it, are labeled as they are in their folder.
     for place, images in ((new / "head.nii.gz", slices), (new / "stack.npy#image=2", ["stack.npy#image=2"])):
         out = tmp_path / f"{len(images)}.csv"
-        assert label_scans(run, dataset, place, out, target_error=0.1).scans == len(images)
+        assert label_scans(run, dataset, place, out, Asked(0.1)).scans == len(images)
         alone = pd.read_csv(out).set_index("path")
         pd.testing.assert_frame_equal(alone, table.loc[images], atol=1e-5, check_dtype=False)

@@ -14,7 +14,7 @@ from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, evaluate
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.rule import Grounds
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import TARGET_ERRORS, describe_decisions
 from fewscan.reporting.page import write_report
@@ -49,7 +49,7 @@ def test_what_a_threshold_comes_to_on_the_test_part(calibrated: tuple[Run, Datas
     grounds = Grounds.of(run, dataset)
     assert [promise.target_error for promise in section.promises] == list(TARGET_ERRORS)
     for promise in section.promises:
-        threshold = grounds.rule(target_error=promise.target_error, coverage=0.9).threshold
+        threshold = grounds.rule(Asked(promise.target_error)).threshold
         assert promise.threshold == threshold
         if threshold is not None:
             accepted = raw.max(axis=1) >= threshold
@@ -77,15 +77,16 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     changes: dict[str, object], calibrated: tuple[Run, Dataset], tmp_path: Path
 ) -> None:
     run, dataset = calibrated
-    words = "of 100 draws of held-out images the error among accepted scans stays within what was asked"
+    words = "in 90 of 100 draws of held-out images"
     assert words in " ".join(write_report(run, dataset).read_text().split())
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
     leaking = replace(copy, record=run.record.model_copy(update=changes))
     page = " ".join(write_report(leaking, dataset).read_text().split())
     assert words not in page
     assert "Nothing is promised here" in page
-    rule = Grounds.of(leaking, dataset).rule(target_error=0.9, coverage=0.5)
-    assert (rule.threshold, rule.inclusion) == (None, None)
+    rule = Grounds.of(leaking, dataset).rule(Asked(0.9, 0.5))
+    assert rule.threshold is None
+    assert not rule.inclusion.any()
     assert [reason for reason in rule.reasons if "nothing is accepted" in reason] == list(rule.reasons)
 
 

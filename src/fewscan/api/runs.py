@@ -40,19 +40,25 @@ def label(
     out: str | Path,
     target_error: float = 0.05,
     coverage: float = 0.9,
+    coverage_per_class: bool = False,
+    candidates: int | None = None,
     data: str | Path | None = None,
 ) -> LabelSummary:
     """Label `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
 
-    CSV or Parquet by the name of `out`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
+    CSV or Parquet by the name of `out`. candidates: among how many runs, this one counted, the run was chosen by labels that
+    it had not learned from; by default as many as were trained on the dataset with such labels. Called again after a stop or a
+    kill it goes on; see `fewscan.labeling.label`.
     """
     from fewscan.labeling.label import label_scans, label_unlabeled
+    from fewscan.labeling.rule import Asked
 
+    asked = Asked(target_error, coverage, coverage_per_class, candidates)
     opened = opened_run(run)
     dataset = opened.open_dataset(data)
     if scans is None:
-        return label_unlabeled(opened, dataset, Path(out), target_error=target_error, coverage=coverage)
-    return label_scans(opened, dataset, Path(scans), Path(out), target_error=target_error, coverage=coverage)
+        return label_unlabeled(opened, dataset, Path(out), asked)
+    return label_scans(opened, dataset, Path(scans), Path(out), asked)
 
 
 def explain(

@@ -77,24 +77,46 @@ def label(
     ] = None,
     out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
-        float, typer.Option(help="Accept labels only where held-out images support at most this error among them.")
+        float,
+        typer.Option(help="Accept labels only where held-out images support at most this long-run error among them."),
     ] = 0.05,
     coverage: Annotated[float, typer.Option(help="How often the right class is to be among a scan's possible classes.")] = 0.9,
+    coverage_per_class: Annotated[
+        bool, typer.Option("--coverage-per-class", help="Within each class, not over all scans: rare classes need it.")
+    ] = False,
+    candidates: Annotated[
+        int | None,
+        typer.Option(
+            help="Among how many runs, this one counted, you chose it by held-out labels. [default: as many as were trained on "
+            "the dataset]"
+        ),
+    ] = None,
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
     """Label new scans, and say of each whether to accept its label.
 
-    accept: the label may be taken as it is; among all such labels at most --target-error are wrong (90 % sure, for scans drawn
-    like the held-out images). review: a person should look. out_of_distribution: it is like nothing that the run learned from
-    (no scan of this kind, a photograph, noise), so its label means nothing. unreadable: with the reason.
+    accept: the label may be taken as it is. In the long run at most --target-error of such labels are wrong, for scans drawn
+    like the held-out images and each patient counted once: so it ends in 90 of 100 draws of held-out images, also those where
+    nothing is accepted. A batch may hold more mistakes; up to how many, it says. review: a person should look. out of
+    distribution: it is like nothing that the run learned from (no scan of this kind, a photograph, noise), so its label means
+    nothing. unreadable: with the reason. The table's column reason says for every scan why.
     Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
 
     Stop it at any time: the same command goes on.
 
     Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
     """
-    result = api.label(run, scans, out=out, target_error=target_error, coverage=coverage, data=data)
+    result = api.label(
+        run,
+        scans,
+        out=out,
+        target_error=target_error,
+        coverage=coverage,
+        coverage_per_class=coverage_per_class,
+        candidates=candidates,
+        data=data,
+    )
     lines = [
         f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",

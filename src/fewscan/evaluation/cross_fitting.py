@@ -95,7 +95,7 @@ def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
 
 
 def _surety_rows(dataset: Dataset) -> Rows:
-    """Return up to SURETY_IMAGES unlabeled rows, one a group, of groups without a label: every fold has learned from them alike."""
+    """Return up to SURETY_IMAGES unlabeled rows, one a group, of groups without a label: no fold leaves any of them out."""
     rows = dataset.rows("unlabeled")
     rows = rows[~np.isin(dataset.groups[rows], dataset.groups[dataset.rows("labeled", "validation")])]
     rows = np.random.default_rng(0).permutation(rows)

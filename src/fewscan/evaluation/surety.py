@@ -1,4 +1,4 @@
-"""Is a run's network surer than the networks of its cross-fitting? Then what they said of held-out images does not hold for it."""
+"""Is a run's network surer than those of its cross-fitting? Then what they said of held-out images does not speak for it."""
 
 import numpy as np
 from scipy.stats import t

@@ -40,7 +40,8 @@ def acceptance_threshold(
     ranked = scores[order]
     # Images of one score are accepted together or not at all.
     images = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
-    within = error_bound(np.cumsum(~correct[order])[images - 1], images, candidates=candidates) <= target_error
+    errors: npt.NDArray[np.int64] = np.cumsum(~correct[order], dtype=np.int64)[images - 1]
+    within = error_bound(errors, images, candidates=candidates) <= target_error
     accepted = 0
     for start in STARTS:
         # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
@@ -93,7 +94,9 @@ def possible_classes(probabilities: Scores, thresholds: Scores) -> npt.NDArray[n
 
     probabilities: (N, K); thresholds: (K,).
     """
-    possible: npt.NDArray[np.bool_] = (probabilities >= thresholds) | (probabilities == probabilities.max(axis=1, keepdims=True))
+    possible: npt.NDArray[np.bool_] = (probabilities >= thresholds) | (
+        probabilities == probabilities.max(axis=1, keepdims=True)
+    )
     return possible
 
 

@@ -21,7 +21,7 @@ from fewscan.data.formats.slices import Slices
 from fewscan.data.listing import list_file, list_scans
 from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
-from fewscan.labeling.decisions import wrong_at_most
+from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, partial_folder, require_table_name
 from fewscan.progress import say, track
@@ -73,17 +73,7 @@ class _Scans:
     rows: Rows | None = None
 
 
-def label_scans(
-    run: Run,
-    dataset: Dataset,
-    place: Path,
-    out: Path,
-    *,
-    target_error: float = 0.05,
-    coverage: float = 0.9,
-    coverage_per_class: bool = False,
-    candidates: int | None = None,
-) -> LabelSummary:
+def label_scans(run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked | None = None) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
     place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
@@ -107,19 +97,10 @@ def label_scans(
                 yield image if isinstance(image, UnreadableImage) else image.pixels
 
     scans = _Scans(str(place.resolve()), _version(files), [file.relative for file in files], read)
-    return _label(run, dataset, scans, out, Asked(target_error, coverage, coverage_per_class, candidates))
+    return _label(run, dataset, scans, out, asked or Asked())
 
 
-def label_unlabeled(
-    run: Run,
-    dataset: Dataset,
-    out: Path,
-    *,
-    target_error: float = 0.05,
-    coverage: float = 0.9,
-    coverage_per_class: bool = False,
-    candidates: int | None = None,
-) -> LabelSummary:
+def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None = None) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
     The run may have learned from them, so none of them is asked for as being like itself or its copies.
@@ -135,7 +116,7 @@ def label_unlabeled(
 
     version = dataset.require_split().fingerprint
     scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, rows)
-    return _label(run, dataset, scans, out, Asked(target_error, coverage, coverage_per_class, candidates))
+    return _label(run, dataset, scans, out, asked or Asked())
 
 
 def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -> LabelSummary:
@@ -180,8 +161,20 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -
         candidates=rule.candidates,
         wrong_at_most=wrong_at_most(decisions["accept"], asked.target_error),
         threshold=rule.threshold,
-        reasons=rule.reasons if scans.rows is None or rule.threshold is None else (*rule.reasons, _LEARNED_FROM),
+        reasons=(*rule.reasons, *_of_this_batch(rule, asked, decisions["accept"], learned_from=scans.rows is not None)),
     )
+
+
+def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_from: bool) -> Iterator[str]:
+    """Yield what is to be known of the scans that were labeled, where any may be accepted."""
+    if rule.threshold is not None:
+        wrong = wrong_at_most(accepted, asked.target_error)
+        yield (
+            f"of a batch of {accepted:,} accepted scans, all of different patients, up to {wrong:,} are wrong in "
+            f"{100 * BATCHES:g} % of such batches, where the long-run error is {asked.target_error:g}"
+        )
+        if learned_from:
+            yield _LEARNED_FROM
 
 
 def _listed(place: Path, slices: Slices) -> list[ScanFile]:

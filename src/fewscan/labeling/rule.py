@@ -1,5 +1,6 @@
 """The rule by which a run labels scans: accept, review or out of distribution, and which classes a scan may have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from fewscan.data.candidates import candidates
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
@@ -19,7 +21,7 @@ from fewscan.labeling.decisions import (
     Scores,
     acceptance_threshold,
     images_needed,
-    inclusion_threshold,
+    inclusion_thresholds,
     possible_classes,
 )
 from fewscan.training.batches import Rows
@@ -40,14 +42,34 @@ class Decided(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a user asks of the decisions."""
+
+    target_error: float = 0.05  # in the long run, among accepted labels
+    coverage: float = 0.9  # how often the right class is to be among the possible ones
+    coverage_per_class: bool = False  # within each class, not over all scans
+    candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
+
+    def __post_init__(self) -> None:
+        """Raise FewscanError for a share outside (0, 1), and for less than one run."""
+        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
+            if not 0 < share < 1:
+                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        if self.candidates is not None and self.candidates < 1:
+            raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
+
+
+@dataclass(frozen=True)
 class Grounds:
     """What the decisions of a run rest on."""
 
     predictor: Predictor
     gate: Gate
+    classes: tuple[str, ...]
     held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
-    doubt: str | None  # why copies of held-out images may have been learned from, so that they support nothing
+    doubt: str | None  # why the held-out images support nothing
     source: str | None  # of the held-out images; None where the run is not calibrated
+    candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
 
     @property
     def trustworthy(self) -> bool:
@@ -69,37 +91,52 @@ class Grounds:
             held_out = held_out.take(~odd).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
-        return cls(predictor, gate, held_out, doubt(run, dataset), source)
+        return cls(
+            predictor,
+            gate,
+            run.record.classes,
+            held_out,
+            doubt(run, dataset) or _surer(calibration),
+            source,
+            len(candidates(dataset) | {run.identity}),
+        )
 
-    def rule(self, *, target_error: float, coverage: float) -> "DecisionRule":
-        """Return the rule for a target error and a coverage, both in (0, 1).
+    def rule(self, asked: Asked) -> "DecisionRule":
+        """Return the rule that the held-out images support.
 
-        Scores are taken before the temperature, which was fitted on the same images. Raises FewscanError for other shares.
+        Scores are taken before the temperature, which was fitted on the same images.
         """
-        for name, share in (("--target-error", target_error), ("--coverage", coverage)):
-            if not 0 < share < 1:
-                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported = self.doubt
         if self.held_out is None:
             unsupported = "the run is not calibrated; run 'fewscan calibrate RUN'"
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
-            return DecisionRule(self.predictor, self.gate, None, None, (reason,))
-        threshold, accepting = _threshold(self.held_out, target_error, self.source == "cross-fitting")
+            all_possible = np.zeros(len(self.classes), dtype=np.float32)
+            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,))
+        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
             accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
-        inclusion, including = _inclusion(self.held_out, coverage)
-        return DecisionRule(self.predictor, self.gate, threshold, inclusion, (accepting, including))
+        inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
+        reasons = [accepting, including]
+        if runs > 1:
+            reasons.append(
+                f"the run is taken as the best of {runs} runs by held-out labels"
+                + (", as many as were trained on this dataset" if asked.candidates is None else "")
+                + ": if it was not chosen so, say --candidates 1"
+            )
+        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons))
 
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How a run decides; `threshold` and `inclusion` are None where the labels support none, `reasons` say so."""
+    """How a run decides; `reasons` say what that promises, or why nothing can be promised."""
 
     predictor: Predictor
     gate: Gate
-    threshold: float | None  # lowest score that is accepted
-    inclusion: float | None  # least probability, before the temperature, of a possible class
+    threshold: float | None  # lowest score that is accepted; None where the labels support none
+    inclusion: Scores  # (K,) least probability, before the temperature, of a possible class; 0 where it always is one
+    candidates: int  # among how many runs this one is taken to have been chosen
     reasons: tuple[str, ...]
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
@@ -127,39 +164,62 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _threshold(images: HeldOut, target_error: float, other_networks: bool) -> tuple[float | None, str]:
-    """Return from which score on labels are accepted, and in words where that comes from."""
-    needed = images_needed(target_error)
+def _surer(calibration: Calibration | None) -> str | None:
+    """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
+    if calibration is None or calibration.surety is None or not calibration.surety.surer:
+        return None
+    return (
+        f"the network is surer than those whose held-out images it would be judged by: {calibration.surety.words}; "
+        "try 'fewscan calibrate RUN' with more --folds, whose networks learn from nearly as many labels"
+    )
+
+
+def _threshold(images: HeldOut, target_error: float, candidates: int, other_networks: bool) -> tuple[float | None, str]:
+    """Return from which score on labels are accepted, and in words what that promises."""
+    needed = images_needed(target_error, candidates=candidates)
+    among = f" for one of {candidates} runs" if candidates > 1 else ""
     if len(images.rows) < needed:
         return None, (
-            f"nothing is accepted: an error of {target_error:g} needs at least {needed} independent held-out images to be "
-            f"supported, and there are {len(images.rows)}; label more images, give a larger --target-error"
+            f"nothing is accepted: an error of {target_error:g}{among} needs at least {needed} independent held-out images "
+            f"to be supported, and there are {len(images.rows)}; label more images, give a larger --target-error"
         )
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
-    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error)
+    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)
     if threshold is None:
         return None, (
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
-            f"of {target_error:g}; label more images, give a larger --target-error"
+            f"of {target_error:g}{among}; label more images, give a larger --target-error"
         )
-    assumed = "if new scans are drawn like these"
+    assumed = "that new scans are drawn like these"
     if other_networks:
         assumed += ", and scored as the networks of the cross-fitting scored these"
     return threshold, (
-        f"labels are accepted from a score of {threshold:.4f} on: {len(images.rows)} independent held-out images support an "
-        f"error of at most {target_error:g} there ({100 * CONFIDENCE:g} % sure, {assumed})"
+        f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "
+        f"chosen so keeps the long-run error of accepted labels within {target_error:g}, each patient or set of copies counted "
+        f"once, in {100 * CONFIDENCE:g} of 100 draws of such images, also those where nothing is accepted. Assumed: {assumed}"
     )
 
 
-def _inclusion(images: HeldOut, coverage: float) -> tuple[float | None, str]:
-    """Return from which probability on a class is possible, and in words what that promises."""
+def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates: int) -> tuple[Scores, str]:
+    """Return from which probability on each class is possible, and in words what that promises."""
     own = images.probabilities[np.arange(len(images.rows)), images.labels]
-    inclusion = inclusion_threshold(own, coverage)
-    if inclusion is None:
-        return None, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {coverage:g}"
-    return (
-        inclusion,
-        f"the right class is among the possible ones of {100 * coverage:g} % of scans that are not out of distribution, on "
-        "average over draws of held-out images and scans",
-    )
+    inclusion = inclusion_thresholds(own, images.labels, len(classes), asked.coverage, per_class=asked.coverage_per_class)
+    never = [name for name, threshold in zip(classes, inclusion, strict=True) if threshold == 0]
+    if len(never) == len(classes):
+        return inclusion, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {asked.coverage:g}"
+    share = f"{100 * asked.coverage:g} %"
+    if asked.coverage_per_class:
+        words = (
+            f"within each class, the right one is among the possible ones of {share} of scans that are not out of distribution"
+        )
+    else:
+        words = f"the right class is among the possible ones of {share} of scans that are not out of distribution"
+    words += ", on average over draws of held-out images and scans"
+    if not asked.coverage_per_class:
+        words += "; within a rare class it may be far fewer (--coverage-per-class)"
+    if candidates > 1:
+        words += "; for a run that was chosen among several by these images it is somewhat fewer"
+    if never:
+        words += f"; too few held-out images to ever rule out {', '.join(never)}"
+    return inclusion, words

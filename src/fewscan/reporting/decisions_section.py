@@ -10,13 +10,12 @@ from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.metrics import error_by_share, reliability
 from fewscan.labeling.decisions import CONFIDENCE
-from fewscan.labeling.rule import Grounds
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
 from fewscan.training.run import Run
 
 TARGET_ERRORS = (0.02, 0.05, 0.1)
-COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class DecisionsSection:
 
     promises: tuple[Promise, ...]
     confidence: float
+    candidates: int  # among how many runs this one is taken to have been chosen
     doubt: str | None  # why nothing is promised; see `Grounds`
     reliability: dict[Theme, str]
     curve: dict[Theme, str]
@@ -55,7 +55,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
     grounds = Grounds.of(run, dataset)
     promises = []
     for target_error in TARGET_ERRORS:
-        rule = grounds.rule(target_error=target_error, coverage=COVERAGE)
+        rule = grounds.rule(Asked(target_error))
         accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else scores >= rule.threshold
         error = float((~right[accepted]).mean()) if accepted.any() else None
         share = None if rule.threshold is None else float(accepted.mean())
@@ -68,6 +68,7 @@ def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predi
     return DecisionsSection(
         tuple(promises),
         CONFIDENCE,
+        grounds.candidates,
         grounds.doubt,
         {theme: reliability_diagram(curves, theme) for theme in themes},
         {theme: decision_curve(shares, errors, drawn, theme) for theme in themes},
