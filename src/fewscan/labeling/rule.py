@@ -71,11 +71,6 @@ class Grounds:
     source: str | None  # of the held-out images; None where the run is not calibrated
     candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
 
-    @property
-    def trustworthy(self) -> bool:
-        """Whether the held-out images may support a promise."""
-        return self.doubt is None
-
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
         """Describe what the run learned from, and read its held-out images; the test part has no share in either.
