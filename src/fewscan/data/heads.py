@@ -3,13 +3,15 @@
 Two slices are joined on one of two grounds, each chosen and measured by eye (docs/data.md, "One head"):
 
 - they look alike nearly as copies do, though they show neighboring slices: the similarity of the search for copies;
-- their files follow each other by number in one folder, as exported series do, and they look alike at all: the descriptors of
-  the search for copies. Most heads are known by this alone: slices that lie further apart look less alike than some heads do.
+- their files follow each other by number in one folder, as exported series do, and their descriptors, those of the search for
+  copies, are alike and among each other's nearest. Most heads are known by this alone: slices that lie further apart look less
+  alike than some heads do, and that one is among the other's nearest tells slices of a head from heads cut at one place.
 """
 
 import re
 from itertools import pairwise
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -21,9 +23,11 @@ from fewscan.data.patients import is_known
 
 Int64s = npt.NDArray[np.int64]
 
-# How alike slices of one head are at least: as copies are compared; and as descriptors of files in a row are, a cosine.
+# How alike slices of one head are at least, as copies are compared; of files in a row, the cosine of their descriptors, and
+# among how many nearest distinct images each is of the other.
 HEAD_SIMILARITY = 0.8
-NEXT_COSINE = 0.6
+NEXT_COSINE = 0.65
+NEXT_AMONG = 12
 
 _NUMBER = re.compile(r"\d+")
 
@@ -38,11 +42,12 @@ def same_head_pairs(pixels: npt.NDArray[np.uint8], manifest: pd.DataFrame, rows:
     shown = showing_something(pixels, rows)
     if len(shown) < 2:
         return np.zeros((0, 2), np.int64)
-    _, distinct = np.unique(manifest["pixels_sha256"].iloc[shown].to_numpy(dtype=str), return_index=True)
-    alike = find_copies(pixels, rows=shown[np.sort(distinct)], similarity=HEAD_SIMILARITY)
+    distinct = shown[np.sort(np.unique(copy_sets[shown], return_index=True)[1])]
+    _, unequal = np.unique(manifest["pixels_sha256"].iloc[shown].to_numpy(dtype=str), return_index=True)
+    alike = find_copies(pixels, rows=shown[np.sort(unequal)], similarity=HEAD_SIMILARITY)
     in_a_row = files_in_a_row(manifest, shown)
-    cosines = _cosines(pixels, shown, in_a_row)
-    pairs = np.concatenate([np.column_stack([alike.row_a, alike.row_b]), in_a_row[cosines >= NEXT_COSINE]])
+    near = _near(_described(pixels, shown), np.searchsorted(shown, in_a_row), np.searchsorted(shown, distinct))
+    pairs = np.concatenate([np.column_stack([alike.row_a, alike.row_b]), in_a_row[near]])
     known = is_known(manifest["patient"]).to_numpy()
     news = ~known[pairs].all(axis=1) & (copy_sets[pairs[:, 0]] != copy_sets[pairs[:, 1]])
     return np.unique(pairs[news], axis=0)
@@ -66,11 +71,19 @@ def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
     return np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
 
 
-def _cosines(pixels: npt.NDArray[np.uint8], rows: Int64s, pairs: Int64s) -> npt.NDArray[np.float32]:
-    """Return (P,) how alike the descriptors of each pair are, in [-1, 1]; `rows` are what descriptors are fitted to."""
+def _described(pixels: npt.NDArray[np.uint8], rows: Int64s) -> npt.NDArray[np.float32]:
+    """Return (R, D) descriptors of unit length, fitted to the images themselves."""
     describe = fit_description(pixels, rows)
-    found = [
-        np.einsum("pd,pd->p", describe(read_gray(pixels, pairs[batch, 0])), describe(read_gray(pixels, pairs[batch, 1])))
-        for batch in in_batches(np.arange(len(pairs)))
-    ]
-    return np.concatenate([np.zeros(0, np.float32), *found])
+    return np.concatenate([describe(read_gray(pixels, batch)) for batch in in_batches(rows)])
+
+
+def _near(described: npt.NDArray[np.float32], pairs: Int64s, distinct: Int64s) -> npt.NDArray[np.bool_]:
+    """Return (P,) whether the pairs, numbers of descriptors, are alike and each among the other's nearest of the distinct."""
+    index = faiss.IndexFlatIP(described.shape[1])
+    index.add(described[distinct])
+    # What is nearest is the image itself, or the copy of it that is one of the distinct ones.
+    asked, numbers = np.unique(pairs, return_inverse=True)
+    cosines, _ = index.search(described[asked], min(NEXT_AMONG + 1, len(distinct)))
+    least = np.maximum(cosines[:, -1], NEXT_COSINE)[numbers.reshape(pairs.shape)].max(axis=1)
+    first, second = described[pairs.T]
+    return np.asarray(np.einsum("pd,pd->p", first, second) >= least, np.bool_)
