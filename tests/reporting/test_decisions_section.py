@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fewscan.atomic import write_text
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.checklist import checklist
@@ -99,6 +101,25 @@ def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tupl
     then.model_copy(update={"temperature": 2 * then.temperature}).save(copy.folder)
     page = " ".join(write_report(copy, dataset).read_text().split())
     assert f"under the temperature {then.temperature:.2f} that the run had then" in page
+
+
+def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+    run, dataset = calibrated
+    copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
+    evaluation = Evaluation.load(copy)
+    assert evaluation is not None
+
+    def with_errors(before: float, after: float) -> Evaluation:
+        errors = {"calibration_error_before": before, "calibration_error": after}
+        return evaluation.model_copy(update={name: Interval(value=value, low=0, high=1) for name, value in errors.items()})
+
+    assert [with_errors(*errors).temperature_hurt for errors in ((0.05, 0.03), (0.0, 0.0), (0.03, 0.05))] == [
+        False,
+        False,
+        True,
+    ]
+    write_text(copy.folder / EVALUATION_FILE, with_errors(0.03, 0.05).model_dump_json())
+    assert "The temperature made it larger on the test set" in " ".join(write_report(copy, dataset).read_text().split())
 
 
 def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Dataset]) -> None:

@@ -58,6 +58,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
         *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
+        *(["    the temperature made it larger on the test set, not smaller"] if result.temperature_hurt else []),
         f"  nearest labeled neighbor  {result.nearest_neighbor_accuracy.percent}",
         f"  similarity to the labeled  {result.similarity_accuracy.percent}",
     ]

@@ -58,6 +58,12 @@ class Evaluation(Settings):
     val_p_acc: float | None  # accuracy on the test part, not augmented
     dataset_fingerprint: str
 
+    @property
+    def temperature_hurt(self) -> bool:
+        """Whether the run's temperature made the calibration error on the test set larger than it is without one."""
+        before, after = self.calibration_error_before, self.calibration_error
+        return before is not None and before.value is not None and after.value is not None and after.value > before.value
+
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's evaluation, or None where it has not been evaluated."""

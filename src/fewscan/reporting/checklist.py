@@ -198,7 +198,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "measures, uncertainty, how predictions were made",
             "12e, 12g",
             "28, 29",
-            "accuracy, balanced accuracy, AUROC, calibration error; 95 % bootstrap intervals over groups",
+            "accuracy, balanced accuracy, AUROC, calibration error; 95 % intervals over groups",
             "which of them matters most here, and what would be good enough",
         ),
         Item("calibration", "12e, 23a", "", calibrated, ""),
