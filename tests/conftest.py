@@ -35,11 +35,12 @@ from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Once = Callable[[str, Callable[[Path], object]], Path]
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """A function that has a folder made once for all test processes, and returns it; whoever changes it copies it first."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
@@ -57,7 +58,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 
 
 @pytest.fixture(scope="session")
-def practice_scans(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+def practice_scans(once: Once) -> Path:
     """96 practice scans of 48 px in class folders."""
     return once("practice_scans", lambda folder: write_practice_scans(folder, images=96, size_px=48))
 
@@ -121,11 +122,16 @@ def squares(images: int, size_px: int, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def practice_pixels() -> np.ndarray:
+def practice_pixels(once: Once) -> np.ndarray:
     """400 practice scans of 48 px, (N, 1, S, S) uint8, each of a head of its own, of classes that follow each other."""
-    labels = [CLASSES[number % len(CLASSES)] for number in range(400)]
-    drawn = [draw_phantom(np.random.default_rng(number), label, size_px=48).pixels for number, label in enumerate(labels)]
-    return np.stack(drawn)[:, np.newaxis]
+
+    def draw(folder: Path) -> None:
+        labels = [CLASSES[number % len(CLASSES)] for number in range(400)]
+        drawn = [draw_phantom(np.random.default_rng(number), label, size_px=48) for number, label in enumerate(labels)]
+        folder.mkdir()
+        np.save(folder / PIXELS_FILE, np.stack([phantom.pixels for phantom in drawn])[:, np.newaxis])
+
+    return np.load(once("practice_pixels", draw) / PIXELS_FILE)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What a comparison is said to have come to, against the runs' own files."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,24 +15,33 @@ from fewscan.comparison.significance import holm, methods_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
 from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import Dataset, SourceDescription
+from fewscan.data.splits import split
 
+Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
 
 
+@pytest.fixture(scope="session")
+def trained(once: Once, make_dataset: Callable[..., Dataset]) -> Path:
+    """A comparison of three methods, two seeds, one protocol: trained once, and copied for each test."""
+
+    def train(folder: Path) -> None:
+        plan = make_plan(
+            split(make_dataset(), labeled=16, test=24, validation=0.25),
+            methods=["supervised", "nnclr", "joint"],
+            seeds=[0, 1],
+            protocols=["leakfree"],
+            recipe="study",
+            changes=CHANGES,
+        )
+        assert run_trials(Comparison.begin(folder, plan)) == {}
+
+    return once("comparison_of_three", train)
+
+
 @pytest.fixture
-def results(split_dataset: Dataset, tmp_path: Path) -> Results:
-    """Three methods, two seeds, one protocol."""
-    plan = make_plan(
-        split_dataset,
-        methods=["supervised", "nnclr", "joint"],
-        seeds=[0, 1],
-        protocols=["leakfree"],
-        recipe="study",
-        changes=CHANGES,
-    )
-    comparison = Comparison.begin(tmp_path / "comparison", plan)
-    assert run_trials(comparison) == {}
-    return collect(comparison)
+def results(trained: Path, tmp_path: Path) -> Results:
+    return collect(Comparison.open(Path(shutil.copytree(trained, tmp_path / "comparison"))))
 
 
 def test_means_and_spread_are_those_of_the_runs_evaluations(results: Results) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -24,6 +25,7 @@ from fewscan.reporting.comparison_figures import METHOD_LOOKS
 from fewscan.reporting.efficiency import commands, headline, write_efficiency
 from fewscan.reporting.efficiency_figure import draw_efficiency
 
+Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
 SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
@@ -47,30 +49,37 @@ class Page(HTMLParser):
         self._words.append(data)
 
 
-@pytest.fixture
-def efficiency(make_dataset: Callable[..., Dataset], tmp_path: Path) -> LabelEfficiency:
-    """Two budgets of three methods and two seeds, of which simclr was not run with the smaller one."""
+@pytest.fixture(scope="session")
+def trained(once: Once, make_dataset: Callable[..., Dataset]) -> Path:
+    """Two budgets of three methods and two seeds, of which simclr was not run with the smaller one; each test copies them."""
     dataset = make_dataset()
     manifest = dataset.manifest.assign(patient="Private_Patient", path=[f"Private_{row}.png" for row in range(80)])
     manifest.to_parquet(dataset.folder / MANIFEST_FILE)
-    plans = [
-        make_plan(
-            Dataset.open(dataset.folder),
-            methods=methods,
-            seeds=[0, 1],
-            protocols=["leakfree"],
-            recipe="study",
-            changes=CHANGES,
-            labeled=labels,
-            test=24,
-            validation=0.25,
-        )
-        for labels, methods in ((32, ["supervised", "simclr", "joint"]), (8, ["supervised", "joint"]))
-    ]
-    out = tmp_path / "<b>odd & name"
-    for comparison in begin_budgets(out, plans):
-        assert run_trials(comparison) == {}
-    return collect_budgets(out)
+
+    def train(folder: Path) -> None:
+        plans = [
+            make_plan(
+                Dataset.open(dataset.folder),
+                methods=methods,
+                seeds=[0, 1],
+                protocols=["leakfree"],
+                recipe="study",
+                changes=CHANGES,
+                labeled=labels,
+                test=24,
+                validation=0.25,
+            )
+            for labels, methods in ((32, ["supervised", "simclr", "joint"]), (8, ["supervised", "joint"]))
+        ]
+        for comparison in begin_budgets(folder, plans):
+            assert run_trials(comparison) == {}
+
+    return once("two_budgets", train)
+
+
+@pytest.fixture
+def efficiency(trained: Path, tmp_path: Path) -> LabelEfficiency:
+    return collect_budgets(Path(shutil.copytree(trained, tmp_path / "<b>odd & name")))
 
 
 def evaluations(efficiency: LabelEfficiency, labels: int, method: str) -> list[dict[str, Any]]:

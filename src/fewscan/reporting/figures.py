@@ -69,7 +69,8 @@ def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_P
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     picture.thumbnail((largest_px, largest_px))
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    # A percent or two larger than at the highest level, in less than half the time.
+    picture.save(file, "PNG", compress_level=4)
     return png_uri(file.getvalue())
 
 

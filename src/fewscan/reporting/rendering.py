@@ -2,6 +2,7 @@
 
 import base64
 import re
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -15,15 +16,20 @@ def render(template: str, **content: Any) -> str:
     In HTML everything is escaped; in Markdown what passes the filter `markdown` is. A name that the template asks for and
     `content` lacks is an error.
     """
+    return _environment(escaped=template.endswith(".html")).get_template(template).render(**content)
+
+
+@cache
+def _environment(escaped: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fewscan.reporting"),
-        autoescape=template.endswith(".html"),
+        autoescape=escaped,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "decimal": decimal, "count": "{:,}".format, "markdown": markdown}
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def png_uri(content: bytes) -> str:
