@@ -107,8 +107,9 @@ def main() -> None:
         return
     if not torch.cuda.is_available():
         sys.exit("no GPU is to be seen: --tiny runs without one")
-    with tarfile.open(arguments.carried / "datasets.tar.xz") as archive:
-        archive.extractall(arguments.scratch, filter="data")
+    for packed in sorted(arguments.carried.glob("*.tar.xz")):
+        with tarfile.open(packed) as archive:
+            archive.extractall(arguments.scratch, filter="data")
     report: dict[str, Any] = {**machine(arguments.mps), "parts": {}}
     for part in arguments.parts:
         report["parts"][part] = run_part(part, arguments, end - time.monotonic())

@@ -2,9 +2,9 @@
 
     python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--packages faiss-cpu captum ...]
 
-SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/datasets.tar.xz then holds `mri`
-(64 px), `mri_heads` (the same, audited with --same-head) and `study` (96 px, all three sources); OUT/wheels the packages in the
-versions of constraints.txt, for Python 3.12 on x86-64.
+SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/mri.tar.xz then holds the datasets
+`mri` (64 px) and `mri_heads` (the same, audited with --same-head), OUT/study.tar.xz `study` (96 px, all three sources);
+OUT/wheels holds the packages in the versions of constraints.txt, for Python 3.12 on x86-64.
 """
 
 import argparse
@@ -35,11 +35,12 @@ def make_datasets(folder: Path, scans: Path, standin: Path) -> None:
         fewscan.audit(folder / name, same_head=name == "mri_heads")
 
 
-def compress(folder: Path, archive: Path) -> None:
-    with tarfile.open(archive, "w:xz", preset=9) as file:
-        for dataset in sorted(folder.iterdir()):
-            for name in (DATASET_FILE, MANIFEST_FILE, PIXELS_FILE):
-                file.add(dataset / name, f"{dataset.name}/{name}")
+def compress(folder: Path, out: Path) -> None:
+    for archive, names in (("mri", ("mri", "mri_heads")), ("study", ("study",))):
+        with tarfile.open(out / f"{archive}.tar.xz", "w:xz", preset=9) as file:
+            for name in names:
+                for content in (DATASET_FILE, MANIFEST_FILE, PIXELS_FILE):
+                    file.add(folder / name / content, f"{name}/{content}")
 
 
 def download(packages: list[str], folder: Path) -> None:
@@ -72,7 +73,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         make_datasets(Path(folder), arguments.data, arguments.standin)
-        compress(Path(folder), arguments.out / "datasets.tar.xz")
+        compress(Path(folder), arguments.out)
     download(arguments.packages, arguments.out / "wheels")
     for file in sorted(arguments.out.rglob("*.*")):
         print(f"{file.stat().st_size / 1e6:8.1f} MB  {file.relative_to(arguments.out)}")

@@ -33,6 +33,9 @@ def main(words: Sequence[str] | None = None) -> None:
     precision = fastest_precision("auto")
     found: list[dict[str, Any]] = []
     for encoder, name, views in CASES:
+        if not (arguments.scratch / name).is_dir():
+            print(f"{encoder}: not measured, the dataset {name} was not carried")
+            continue
         with tempfile.TemporaryDirectory() as folder:
             shared = Dataset.open(arguments.scratch / name).sharing_pixels(Path(folder))
             dataset = split(shared, labeled=40, test=20, validation=0)
