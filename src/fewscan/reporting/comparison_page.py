@@ -302,9 +302,7 @@ def _ours(row: Row, name: str) -> str:
     if cell.spread is not None:
         return f"{text} ± {hundredths(cell.spread)}"
     interval = _interval(row, name)
-    if interval is None or interval.low is None or interval.high is None:
-        return text
-    return f"{text} [{hundredths(100 * interval.low)}, {hundredths(100 * interval.high)}]"
+    return text if interval is None else interval.said(100, 2, "")
 
 
 def _interval(row: Row, name: str) -> Interval | None:

@@ -11,6 +11,7 @@ from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
 from fewscan.data.dataset import Protocol
+from fewscan.evaluation.intervals import TOO_FEW_GROUPS
 from fewscan.learning.registry import METHODS
 
 NOT_RUN = "not run"
@@ -93,7 +94,10 @@ def _of_trial(trial: Trial) -> Line:
 def _of_run(evaluated: EvaluatedRun, labels: int) -> Line:
     settings, record, evaluation = evaluated.run.settings, evaluated.run.record, evaluated.evaluation
     percentages = {name: hundredths(value) for name, value in evaluated.percentages().items()}
-    low, high = (None if bound is None else 100 * bound for bound in (evaluation.accuracy.low, evaluation.accuracy.high))
+    low, high = (
+        TOO_FEW_GROUPS if bound is None else hundredths(100 * bound)
+        for bound in (evaluation.accuracy.low, evaluation.accuracy.high)
+    )
     values = (
         settings.epochs,
         settings.batch_size,
@@ -112,8 +116,8 @@ def _of_run(evaluated: EvaluatedRun, labels: int) -> Line:
         percentages["r_acc"],
         hundredths(evaluated.left_out_features),
         percentages["val_p_acc"],
-        hundredths(low),
-        hundredths(high),
+        low,
+        high,
         *(percentages[name] for name in SCORES),
     )
     return {name: str(value) for name, value in zip(RUN_COLUMNS, values, strict=True)}
