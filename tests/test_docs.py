@@ -1,6 +1,7 @@
 """Numbers in the documents are those of the committed tables."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from fewscan.evaluation.intervals import Interval
 from fewscan.training.choice import WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -92,6 +94,32 @@ def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed()
         for row in rows:
             score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
             assert f"{score:.1f} % [{low:.1f}, {high:.1f}]" in readme
+
+
+def intervals_in(content: object) -> set[str]:
+    """Every score with its interval that a JSON file holds, as documents write it."""
+    if isinstance(content, list):
+        return set().union(*map(intervals_in, content))
+    if not isinstance(content, dict):
+        return set()
+    if content.keys() == {"value", "low", "high"}:
+        return {Interval.parse(content).percent}
+    return intervals_in(list(content.values()))
+
+
+def test_every_interval_in_readme_stands_in_a_committed_file() -> None:
+    known: set[str] = set()
+    for path in (DOCS / "results").rglob("*.json"):
+        known |= intervals_in(json.loads(path.read_text(encoding="utf-8")))
+    for path in (DOCS / "results").rglob("*.csv"):
+        for row in committed(path):
+            if row.get("accuracy_percent_low"):
+                score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
+                known.add(f"{score:.1f} % [{low:.1f}, {high:.1f}]")
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"\d[\d.]* (?:%|points)[^|;.\[]* ?\[\d[^\]]*\]", readme)
+    assert found
+    assert [interval for interval in found if interval not in known] == []
 
 
 def test_the_tables_of_scenarios_are_the_committed_ones() -> None:

@@ -22,29 +22,37 @@ def methods_p_value(hits_a: Shares, hits_b: Shares, groups: Groups) -> float:
     """Return the two-sided p-value of the difference between two methods' accuracies, for other test images and other seeds.
 
     hits_a, hits_b: (S, N) in {0, 1}, whether the network of each of S >= 2 seeds called each test image right. groups: (N,);
-    images of one group do not count as independent. A t-test whose variance sums that of the groups and that of each method's
-    seeds, estimated as in a two-way random-effects analysis of variance, with Satterthwaite's degrees of freedom; never below
-    the p-value of the networks' means alone, which is exact for few groups.
+    images of one group do not count as independent. It is that of `random_effects_p_value`, but never below that of the
+    networks' means alone, which is exact for few groups.
+    """
+    networks = paired_p_value(hits_a.mean(axis=0), hits_b.mean(axis=0), groups)
+    return max(networks, random_effects_p_value(hits_a, hits_b, groups))
+
+
+def random_effects_p_value(hits_a: Shares, hits_b: Shares, groups: Groups) -> float:
+    """Return the p-value of a t-test whose variance sums that of groups and that of each method's seeds; 0 where it has none.
+
+    hits_a, hits_b: (S, N), S >= 2; groups: (N,). Variances are those of a two-way random-effects analysis of variance, degrees
+    of freedom Satterthwaite's.
     Source: Obuchowski and Rockette 1995 and Hillis 2007, "A comparison of denominator degrees of freedom methods for multiple
-    observer ROC studies", with seeds for readers; simulated in `benchmarks/coverage.py`.
+    observer ROC studies", with seeds for readers. How often it claims too much: `benchmarks/coverage.py`.
     """
     seeds = len(hits_a)
     sums_a, sums_b = _group_sums(hits_a, groups), _group_sums(hits_b, groups)
     number = sums_a.shape[1]
+    if number < 2:
+        return 1.0
     # What one group's images say beside the method's mean: their size alone must not count as a difference.
     sizes = np.unique(groups, return_counts=True)[1]
     beside_a, beside_b = sums_a - sizes * hits_a.mean(), sums_b - sizes * hits_b.mean()
-    networks = paired_p_value(hits_a.mean(axis=0), hits_b.mean(axis=0), groups)
-    if number < 2:
-        return networks
     (of_seeds_a, rest_a), (of_seeds_b, rest_b) = _mean_squares(beside_a), _mean_squares(beside_b)
     of_groups = max(0.0, seeds * (beside_a - beside_b).mean(axis=0).var(ddof=1) - rest_a - rest_b)
     parts = np.array([of_seeds_a, of_seeds_b, of_groups])
     if not parts.any():
-        return networks
-    difference = (sums_a - sums_b).mean()
+        return 0.0
     freedom = parts.sum() ** 2 / (parts**2 / [seeds - 1, seeds - 1, number - 1]).sum()
-    return max(networks, float(2 * student.sf(abs(difference) / np.sqrt(parts.sum() / (seeds * number)), freedom)))
+    deviation = np.sqrt(parts.sum() / (seeds * number))
+    return float(2 * student.sf(abs((sums_a - sums_b).mean()) / deviation, freedom))
 
 
 def _group_sums(hits: Shares, groups: Groups) -> Shares:
