@@ -1,11 +1,13 @@
 """The house: a floor imports only from floors below it."""
 
 import ast
+import re
 from pathlib import Path
 
 import fewscan
 
 ROOT = Path(fewscan.__file__).parent
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors"},
     {"config", "atomic", "progress"},
@@ -77,3 +79,22 @@ def test_no_two_modules_import_each_other() -> None:
         for name in ready:
             del remaining[name]
     assert len(order) == len(files)
+
+
+def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    (house,) = re.findall(r"```\nsrc/fewscan/\n(.*?)```", text, flags=re.DOTALL)
+    named: dict[str, set[str]] = {}
+    floor = ""
+    for line in house.splitlines():
+        if line.startswith("tests/"):
+            break
+        if begins := re.match(r"  (?:(\w+)/|(\w+\.py))", line):
+            floor = begins[1] or ""
+        named.setdefault(floor, set()).update(re.findall(r"\w+\.py", line))
+    there: dict[str, set[str]] = {}
+    for path in ROOT.rglob("*.py"):
+        *folders, name = path.relative_to(ROOT).parts
+        if name != "__init__.py":
+            there.setdefault(folders[0] if folders else "", set()).add(name)
+    assert named == there

@@ -13,7 +13,6 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.training.choice import WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
-PACKAGE = DOCS.parent / "src" / "fewscan"
 DECIMALS = re.compile(r"\d+\.\d+")
 
 
@@ -134,25 +133,6 @@ def test_the_tables_of_scenarios_are_the_committed_ones() -> None:
             assert f"p = {float(row['p_value']):.4f}" in line
             assert ("not statistically significant" in line) == (float(row["p_value"]) >= 0.05)
             assert ("**statistically significant**" in line) == (row["falls_under_supervised"] == "True")
-
-
-def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:
-    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    (house,) = re.findall(r"```\nsrc/fewscan/\n(.*?)```", text, flags=re.DOTALL)
-    named: dict[str, set[str]] = {}
-    floor = ""
-    for line in house.splitlines():
-        if line.startswith("tests/"):
-            break
-        if begins := re.match(r"  (?:(\w+)/|(\w+\.py))", line):
-            floor = begins[1] or ""
-        named.setdefault(floor, set()).update(re.findall(r"\w+\.py", line))
-    there: dict[str, set[str]] = {}
-    for path in PACKAGE.rglob("*.py"):
-        *folders, name = path.relative_to(PACKAGE).parts
-        if name != "__init__.py":
-            there.setdefault(folders[0] if folders else "", set()).add(name)
-    assert named == there
 
 
 def test_every_program_that_a_document_names_exists_and_holds_what_it_is_named_for() -> None:

@@ -66,7 +66,7 @@ def writing(path: Path) -> Iterator[None]:
         raise FewscanError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise FewscanError where something stands at `path` already."""
+def refuse_existing(path: Path, instead: str = "remove it first") -> None:
+    """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another place."""
     if path.exists() or path.is_symlink():
-        raise FewscanError(f"{path} exists already: choose another --out, or remove it first")
+        raise FewscanError(f"{path} exists already: choose another --out, or {instead}")

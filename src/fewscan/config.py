@@ -94,6 +94,14 @@ def spelled_out(changes: Mapping[str, Any], prefix: str = "") -> list[str]:
     return words
 
 
+def leaves(group: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the settings in nested groups by their dotted paths."""
+    found: dict[str, Any] = {}
+    for key, value in group.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `changes` laid over it, group by group; neither argument is changed."""
     merged = dict(base)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewscan.comparison.commands import commands
 from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
 from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
@@ -21,7 +24,6 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.reporting.comparison_page import command
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 
@@ -61,11 +63,57 @@ def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_part_on
     assert grown.plan.seeds == (0, 1)
     assert run_trials(grown) == {}
     after = states(out)
-    assert len(after) == 4
+    assert sorted(after.keys() - before.keys()) == ["runs/leakfree/joint-seed1/model.safetensors"]
     assert {name: after[name] for name in before} == before
     for trial in grown.plan.trials:
         openings = (grown.run_folder(trial) / "test_openings.jsonl").read_text().splitlines()
         assert len(openings) == 1
+
+
+def test_a_comparison_grows_by_what_is_asked_and_by_nothing_else(split_dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "comparison"
+    first = Comparison.begin(out, plan(split_dataset, seeds=[0, 1], protocols=["study", "leakfree"]))
+    further: list[dict[str, Any]] = [{"methods": ["simclr"]}, {"methods": ["supervised", "simclr"], "seeds": [2]}]
+    for changes in further:
+        Comparison.begin(out, plan(split_dataset, **changes))
+    # Asked again, it stays as it is.
+    grown = Comparison.begin(out, plan(split_dataset, **further[0]))
+    asked = [Trial("leakfree", method, seed) for method, seed in (("simclr", 0), ("supervised", 2), ("simclr", 2))]
+    assert grown.plan.trials == [*first.plan.trials, *asked]
+    assert Comparison.open(out).plan == grown.plan
+    assert grown.plan.seeds_of("leakfree", "simclr") == (0, 2)
+    assert grown.plan.seeds_of("study", "simclr") == ()
+    # The commands that make it again, each by itself, make just that.
+    again = []
+    for command in commands(grown.plan):
+        options = dict(pairwise(shlex.split(command)))
+        lists = {name: options[f"--{name}"].split(",") for name in ("methods", "seeds", "protocol")}
+        again += [Trial(p, m, int(s)) for s in lists["seeds"] for p in lists["protocol"] for m in lists["methods"]]  # type: ignore[arg-type]
+    assert set(again) == set(grown.plan.trials)
+    assert len(commands(grown.plan)) == 3
+
+
+def test_settings_of_a_method_go_to_the_methods_that_have_them(split_dataset: Dataset, tmp_path: Path) -> None:
+    changes = TINY | {"method": {"temperature": 0.2}}
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes))
+    temperatures = {
+        method: getattr(comparison.settings(Trial("leakfree", method, 0)).method, "temperature", None)
+        for method in ("supervised", "joint")
+    }
+    assert temperatures == {"supervised": None, "joint": 0.2}
+    # More of a method without the setting may be asked for, once one that has it is compared.
+    Comparison.begin(comparison.folder, plan(split_dataset, changes=changes, methods=["supervised"], seeds=[1]))
+
+
+def test_a_setting_that_no_compared_method_has_is_refused_with_the_nearest(split_dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "comparison"
+    for methods, name, words in (
+        (["supervised", "joint"], "temperatur", "unknown setting 'method.temperatur'.*did you mean 'temperature'"),
+        (["supervised", "simclr"], "neighbors", "none of supervised, simclr has it"),
+    ):
+        with pytest.raises(FewscanError, match=words):
+            Comparison.begin(out, plan(split_dataset, changes={"method": {name: 1}}, methods=methods))
+        assert not out.exists()
 
 
 def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
@@ -187,7 +235,7 @@ def test_a_comparison_draws_its_labels_as_it_was_told(split_dataset: Dataset, tm
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, shares="unknown"))
     drawn = split(split_dataset, labeled=16, test=24, validation=0.25, shares="unknown")
     assert comparison.dataset("leakfree").manifest["split"].equals(drawn.manifest["split"])
-    assert "--shares unknown" in command(comparison.plan)
+    assert "--shares unknown" in commands(comparison.plan)[0]
 
 
 def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split, suggested_sizes
+from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES, split, suggested_sizes
 from fewscan.errors import FewscanError
 
 MakeDataset = Callable[..., Dataset]
@@ -31,10 +31,34 @@ def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) ->
 
 def test_suggested_sizes_can_be_drawn_and_count_a_set_of_copies_once(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(200)
-    assert suggested_sizes(dataset) == (120, 40)
+    assert suggested_sizes(dataset) == (120, 40, 0.2)
     copies = pd.array([0] * 101 + [None] * 99, dtype="Int64")
-    assert suggested_sizes(dataset.updated(dataset.manifest.assign(copy_set=copies))) == (60, 20)
+    assert suggested_sizes(dataset.updated(dataset.manifest.assign(copy_set=copies))) == (60, 20, 0.2)
     assert split(make_dataset(200), labeled=120, test=40).require_split().test == 40
+
+
+@pytest.mark.parametrize(
+    ("images", "group_size", "enough"), [(280, 1, True), (410, 1, True), (415, 5, True), (500, 1, True), (270, 1, False)]
+)
+def test_suggested_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are_enough(
+    images: int, group_size: int, enough: bool, make_dataset: MakeDataset
+) -> None:
+    # Images of one group are of one class: that of their place among four.
+    groups = [row % 4 + 4 * (row // (4 * group_size)) for row in range(images)]
+    dataset = make_dataset(images, groups=groups)
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(images)))
+    sizes = suggested_sizes(dataset)
+    drawn = split(dataset, **sizes._asdict()).require_split()
+    assert (drawn.validation >= ENOUGH_VALIDATION_IMAGES) == enough
+    assert drawn.labeled + drawn.validation == sizes.labeled == 3 * images // 5
+    assert enough or sizes.validation == 0.2
+
+
+def test_suggested_sizes_are_smaller_where_one_patient_has_most_images(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80, groups=[0] * 40 + list(range(1, 41)))
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(80)))
+    drawn = split(dataset, **suggested_sizes(dataset)._asdict()).require_split()
+    assert min(drawn.labeled, drawn.test) >= 4
 
 
 def test_the_description_says_what_was_drawn(make_dataset: MakeDataset) -> None:

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fewscan.comparison.plan import Comparison, Plan, SplitSizes, Trial, make_plan
+from fewscan.comparison.commands import commands
+from fewscan.comparison.plan import Asked, Comparison, Plan, SplitSizes, Trial, make_plan
 from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trial
 from fewscan.config import parse_overrides
@@ -25,7 +26,7 @@ from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, Dataset, Protocol
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS as REGISTERED
-from fewscan.reporting.comparison_page import caption, command, comparison_page, headline, write_comparison
+from fewscan.reporting.comparison_page import caption, comparison_page, headline, write_comparison
 from fewscan.training.run import Run
 
 TEST_IMAGES = 40
@@ -108,9 +109,7 @@ def made_up(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..
             split=SplitSizes(labeled=16, validation=0.25, test=TEST_IMAGES, seed=0),
             recipe="study",
             changes={"epochs": 25, "optimizer": {"learning_rate": 0.5}},
-            methods=METHODS,
-            seeds=tuple(range(max(1, *map(len, right.values())))),
-            protocols=protocols,
+            asked=(Asked(methods=METHODS, seeds=tuple(range(max(1, *map(len, right.values())))), protocols=protocols),),
         )
         comparison = Comparison.begin(dataset.folder.with_name("comparison"), plan)
         for (protocol, method), counts in right.items():
@@ -364,11 +363,10 @@ def test_any_change_survives_the_way_through_the_shell(changes: dict[str, Any]) 
         split=SplitSizes(labeled=16, validation=0.25, test=40, seed=0),
         recipe="study",
         changes=changes,
-        methods=METHODS,
-        seeds=(0,),
-        protocols=("leakfree",),
+        asked=(Asked(methods=METHODS, seeds=(0,), protocols=("leakfree",)),),
     )
-    words = shlex.split(command(plan))
+    (command,) = commands(plan)
+    words = shlex.split(command)
     assert words[2] == "mri scans"
     assert parse_overrides(words[words.index("study") + 1 :]) == changes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fewscan.api.opening import opened_dataset
+from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.data.audit import AuditResult
@@ -51,16 +52,24 @@ def import_scans(
     )
 
 
-def audit(dataset: str | Path | Dataset, *, similarity: float | None = None, same_head: bool = False) -> AuditResult:
+def audit(
+    dataset: str | Path | Dataset, *, similarity: float | None = None, same_head: bool = False, overwrite: bool = False
+) -> AuditResult:
     """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder.
 
-    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`.
+    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`. With `overwrite` an audit
+    that stands there is replaced. A split that was drawn by it stays, and may leak by the new one.
     """
     from fewscan.data import audit as auditing
     from fewscan.data.copies import DEFAULT_SIMILARITY
     from fewscan.reporting.audit_page import write_audit_page
 
     opened = opened_dataset(dataset)
+    if opened.description.audit is not None and not overwrite:
+        raise FewscanError(
+            f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a split "
+            "drawn before may leak, and scores of runs get other intervals when they are taken again"
+        )
     least = DEFAULT_SIMILARITY if similarity is None else similarity
     result = auditing.audit(opened, similarity=least, same_head=same_head)
     write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
@@ -70,22 +79,30 @@ def audit(dataset: str | Path | Dataset, *, similarity: float | None = None, sam
 def split(
     dataset: str | Path | Dataset,
     *,
-    labeled: int,
-    test: int,
+    labeled: int | None = None,
+    test: int | None = None,
     protocol: Protocol = "leakfree",
-    validation: float = 0.2,
+    validation: float | None = None,
     seed: int = 0,
     shares: Shares = "known",
+    overwrite: bool = False,
 ) -> Dataset:
-    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`."""
+    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`.
+
+    Sizes that are not given are those that suit the dataset (`suggested_sizes`); the share `validation` of a given budget is
+    0.2. With `overwrite` a split that stands there is replaced: runs that were trained on it are refused from then on.
+    """
     from fewscan.data import splits
 
-    return splits.split(
-        opened_dataset(dataset),
-        protocol=protocol,
-        labeled=labeled,
-        test=test,
-        validation=validation,
-        seed=seed,
-        shares=shares,
-    )
+    opened = opened_dataset(dataset)
+    if opened.description.split is not None and not overwrite:
+        raise FewscanError(
+            f"{opened.folder} is split already: give --overwrite to draw another split; 'evaluate', 'label', 'explain', "
+            "'report' and 'export' then refuse the runs that were trained on this one"
+        )
+    if labeled is None or test is None:
+        suits = splits.suggested_sizes(opened, protocol, seed, shares)
+        validation = suits.validation if validation is None and labeled is None else validation
+        labeled, test = labeled or suits.labeled, test or suits.test
+    share = splits.VALIDATION_SHARE if validation is None else validation
+    return splits.split(opened, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.errors import FewscanError
+
 if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset
     from fewscan.training.run import Run
@@ -15,6 +17,12 @@ def opened_dataset(dataset: str | Path | Dataset) -> Dataset:
     from fewscan.data.dataset import Dataset
 
     return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+
+
+def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
+    """Raise FewscanError where the file `name` of a verb stands in the run already, unless that is to be replaced."""
+    if (run.folder / name).exists() and not overwrite:
+        raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to do it again")
 
 
 def opened_run(run: str | Path | Run) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_run
+from fewscan.api.opening import opened_run, refuse_stored
 
 if TYPE_CHECKING:
     from fewscan.evaluation.calibration import Calibration
@@ -16,20 +16,33 @@ if TYPE_CHECKING:
     from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
+GIVE_OVERWRITE = "give --overwrite"
 
-def calibrate(run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None) -> Calibration:
-    """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`."""
+
+def calibrate(
+    run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None, overwrite: bool = False
+) -> Calibration:
+    """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`.
+
+    With `overwrite` a calibration that stands there is replaced.
+    """
     from fewscan.evaluation import calibrate as calibrating
+    from fewscan.evaluation.calibration import CALIBRATION_FILE
 
     opened = opened_run(run)
+    refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
     return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
 
 
-def evaluate(run: str | Path | Run, *, data: str | Path | None = None) -> Evaluation:
-    """Open the sealed test part and score the run on it; `data` is where the run's dataset lies now, if it was moved."""
+def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
+    """Open the sealed test part and score the run on it; `data` is where the run's dataset lies now, if it was moved.
+
+    With `overwrite` an evaluation that stands there is replaced, and the test part opened once more.
+    """
     from fewscan.evaluation import evaluate as evaluation
 
     opened = opened_run(run)
+    refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
     return evaluation.evaluate(opened, opened.open_dataset(data))
 
 
@@ -68,39 +81,52 @@ def explain(
     out: str | Path = "explanation.png",
     class_name: str | None = None,
     data: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Evidence:
     """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
 
-    The map is about the predicted class, or about `class_name`.
+    The map is about the predicted class, or about `class_name`. With `overwrite` a picture that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
     from fewscan.explaining.evidence import explain_scan
     from fewscan.reporting.evidence_figure import write_figure
 
-    refuse_existing(Path(out))
+    if not overwrite:
+        refuse_existing(Path(out), GIVE_OVERWRITE)
     opened = opened_run(run)
     evidence = explain_scan(opened, opened.open_dataset(data), Path(image), class_name)
     write_figure(evidence, Path(out))
     return evidence
 
 
-def check_evidence(run: str | Path | Run, *, data: str | Path | None = None) -> EvidenceCheck:
+def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> EvidenceCheck:
     """Open the sealed test part, and check on it whether heat maps mean something and whether the score lives on the border.
 
-    Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`.
+    Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`. With `overwrite` one that stands there is
+    replaced.
     """
     from fewscan.explaining import evidence_check
 
     opened = opened_run(run)
+    refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
     return evidence_check.check_evidence(opened, opened.open_dataset(data))
 
 
-def report(run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None) -> Path:
-    """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder)."""
-    from fewscan.reporting.page import write_report
+def report(
+    run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None, overwrite: bool = False
+) -> Path:
+    """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder).
+
+    With `overwrite` a page that stands there is replaced.
+    """
+    from fewscan.atomic import refuse_existing
+    from fewscan.reporting.page import REPORT_FILE, write_report
 
     opened = opened_run(run)
-    return write_report(opened, opened.open_dataset(data), None if out is None else Path(out))
+    page = opened.folder / REPORT_FILE if out is None else Path(out)
+    if not overwrite:
+        refuse_existing(page, GIVE_OVERWRITE)
+    return write_report(opened, opened.open_dataset(data), page)
 
 
 def export(

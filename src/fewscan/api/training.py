@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset
-from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset
@@ -19,7 +18,7 @@ def train(
     *,
     out: str | Path,
     method: str | Mapping[str, Any] | None = None,
-    recipe: str = "fewscan",
+    recipe: str | None = None,
     resume: bool = False,
     **settings: Any,
 ) -> Run:
@@ -28,7 +27,8 @@ def train(
     `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
     data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
     of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
-    With `resume` an interrupted run goes on with the settings that it began with.
+    `recipe` is by default `fewscan`. With `resume` an interrupted run goes on with the settings that it began with; what is
+    given besides must be what it has.
     Where the validation part is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
@@ -36,15 +36,15 @@ def train(
     from fewscan.config import merge
     from fewscan.training.choice import choose
     from fewscan.training.run import Run
-    from fewscan.training.settings import RunSettings
-    from fewscan.training.train import train_new, train_on
+    from fewscan.training.settings import DEFAULT_RECIPE, RunSettings
+    from fewscan.training.train import refuse_other_settings, train_new, train_on
 
     if resume:
-        if settings:
-            raise FewscanError(f"a resumed run keeps its settings: leave out {', '.join(settings)}, or start a new run")
         run = Run.open(out)
+        refuse_other_settings(run, method, recipe, settings)
         split_dataset = run.open_dataset(opened_dataset(dataset).folder)
         return _calibrated(train_on(run, split_dataset), split_dataset)
+    recipe = recipe or DEFAULT_RECIPE
     opened = opened_dataset(dataset)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
@@ -53,7 +53,8 @@ def train(
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
         method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    return _calibrated(train_new(opened, resolved, Path(out), notes=(*reasons, resolved.schedule(**sizes))), opened)
+    notes = (*reasons, resolved.schedule(**sizes))
+    return _calibrated(train_new(opened, resolved, Path(out), recipe=recipe, notes=notes), opened)
 
 
 def methods() -> dict[str, str]:

@@ -1,21 +1,21 @@
 """What the verbs of the command line share: the application, options, how a verb ends, how errors are told."""
 
 import json
-import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+import fewscan
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="""From a folder of medical scans, few of them labeled, to an audited, honest classifier that labels the rest.
@@ -24,13 +24,40 @@ The verbs in their order: import, audit, split, train, calibrate, evaluate, labe
 the command that comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
 )
 
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
+REFUSED = 2
+
+
+class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the keyboard wanted it
+    """Ctrl-C in a verb that another command than its own goes on with, given as verb and arguments."""
+
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
 ]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
-Recipe = Annotated[str, typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimizer.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this command wrote before.")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimizer. [default: fewscan]"),
+]
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
+
+
+@app.callback(invoke_without_command=True)
+def no_verb(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Answer a command without a verb: the version, or what there is to ask for."""
+    if version:
+        typer.echo(f"fewscan {fewscan.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        # Nothing was asked for, so nothing was done: not a success, and no error to explain either.
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(REFUSED)
 
 
 def parsed_settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[str, ...]) -> dict[str, Any]:
@@ -46,11 +73,6 @@ def parsed_settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[s
     return changes
 
 
-def moved(data: Path | None) -> list[str | Path]:
-    """Return the option that says where a run's dataset lies now, for the command that comes next."""
-    return [] if data is None else ["--data", data]
-
-
 def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words: str | Path) -> None:
     """Print the result for people or for programs, and for people the command that comes next, given as verb and arguments."""
     if as_json:
@@ -58,29 +80,40 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
         return
     for line in lines:
         typer.echo(line)
-    typer.echo(f"next: {shlex.join(map(str, ('fewscan', *next_words)))}")
+    typer.echo(f"next: {_command(next_words)}")
 
 
 def main() -> NoReturn:
-    """Run the command line; every error is one line on standard error, and exit code 2."""
+    """Run the command line; every error is one line on standard error, and exit code 2.
+
+    Ctrl-C ends it with the command that goes on, and exit code 130.
+    """
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            # Every verb either goes on by the same command or left nothing behind.
+            code = _interrupted(sys.argv[1:])
+    except InterruptedVerb as stopped:
+        code = _interrupted(stopped.args)
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
         code = _refuse(error.format_message())
     except OSError as error:
         code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    except KeyboardInterrupt:
-        say("interrupted")
-        code = 130
-    except BrokenPipeError:
-        # The reader of our output (head, say) has gone; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted(words: Sequence[str | Path]) -> int:
+    say(f"interrupted; go on with: {_command(words)}")
+    return INTERRUPTED
 
 
 def _refuse(message: str) -> int:
     say(f"error: {message}")
-    return 2
+    return REFUSED
+
+
+def _command(words: Sequence[str | Path]) -> str:
+    """Return verb and arguments as a line for the shell."""
+    return shlex.join(map(str, ("fewscan", *words)))

@@ -9,6 +9,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
+from fewscan.cli.following import Words, report_words
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def compare(
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
     seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
     protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
-    recipe: Recipe = "fewscan",
+    recipe: Recipe = None,
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
     labels_budget: Annotated[
         str | None,
@@ -48,11 +49,12 @@ def compare(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train several methods on the same images and say which is better, and whether that is statistically significant.
+    """Train several methods on the same images and compare them.
 
-    Every method is trained with every seed under both protocols, its score taken once on the sealed test part. Stop it at any
-    time: the same command goes on. Writes comparison.csv (one row a run), table1.csv and table2.csv (the published study's
-    columns, ours beside its own), pairs.csv (paired tests), five figures, and comparison.html, which holds it all.
+    It says which is better, and whether that is statistically significant. Every method is trained with every seed under both
+    protocols, its score taken once on the sealed test part. Stop it at any time: the same command goes on. Writes
+    comparison.csv (one row a run), table1.csv and table2.csv (the published study's columns, ours beside its own), pairs.csv
+    (paired tests), five figures, and comparison.html, which holds it all.
 
     batch_size counts labeled and unlabeled images together: 'supervised' takes the labeled ones of such a batch, so that
     every method makes as many steps. training_images=300000 gives every method a third of the usual time.
@@ -65,6 +67,8 @@ def compare(
 
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
     """
+    from fewscan.training.settings import DEFAULT_RECIPE
+
     options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test")
     changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "jobs", "train"))
     if labels_budget is not None and labeled is not None:
@@ -74,7 +78,7 @@ def compare(
         "methods": _listed(methods) or None,
         "seeds": _whole_numbers(seeds, "--seeds"),
         "protocols": _listed(protocol),
-        "recipe": recipe,
+        "recipe": recipe or DEFAULT_RECIPE,
         "test": test,
         "validation": validation,
         "shares": shares,
@@ -91,10 +95,11 @@ def compare(
 
 
 def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:
-    from fewscan.reporting.comparison_page import PAGE_FILE, command, headline
+    from fewscan.comparison.commands import commands
+    from fewscan.reporting.comparison_page import PAGE_FILE, headline
 
     out = results.comparison.folder
-    training = command(results.comparison.plan, dataset=dataset, out=out)
+    training = commands(results.comparison.plan, dataset=dataset, out=out)[-1]
     rows: list[dict[str, Any]] = [
         {
             "protocol": row.protocol,
@@ -116,7 +121,7 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
 
 
 def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool) -> None:
-    from fewscan.reporting.comparison_page import command
+    from fewscan.comparison.commands import commands
     from fewscan.reporting.efficiency import PAGE_FILE, headline
 
     rows = [point.numbers() for point in efficiency.points]
@@ -126,7 +131,7 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
     ]
     page = efficiency.folder / PAGE_FILE
     said = headline(efficiency)
-    training = command(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)
+    training = commands(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)[-1]
     finish(
         as_json,
         {"page": str(page), "headline": " ".join(said), "rows": rows},
@@ -135,10 +140,10 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
     )
 
 
-def _next_words(rows: Sequence["Row"], training: str) -> list[str]:
+def _next_words(rows: Sequence["Row"], training: str) -> Words:
     """Return the words of the command that comes next: a report of the first run, or where none is finished, `training`."""
     runs = [run.run for row in rows for run in row.runs]
-    return ["report", str(runs[0].folder)] if runs else shlex.split(training)[1:]
+    return report_words(runs[0]) if runs else list(shlex.split(training)[1:])
 
 
 def _listed(text: str) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, app, finish
+from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
+from fewscan.cli.following import after_audit, after_split
 from fewscan.errors import FewscanError
 
 
@@ -110,6 +111,7 @@ def audit(
             help="Keep slices together that are probably of one head, too, where no patient is known (see docs/data.md).",
         ),
     ] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Find copies, conflicting labels and leaks in a dataset.
@@ -119,28 +121,24 @@ def audit(
     pictures.
     """
     from fewscan.data.dataset import Dataset
-    from fewscan.data.splits import suggested_sizes
 
-    result = api.audit(dataset, similarity=similarity, same_head=same_head)
-    labeled, test = suggested_sizes(Dataset.open(dataset))
-    finish(
-        as_json,
-        result.counts(),
-        [*result.lines(), f"page: {dataset / 'audit.html'}"],
-        "split",
-        dataset,
-        "--labeled",
-        str(labeled),
-        "--test",
-        str(test),
-    )
+    result = api.audit(dataset, similarity=similarity, same_head=same_head, overwrite=overwrite)
+    words, obstacle = after_audit(Dataset.open(dataset))
+    lines = [*result.lines(), f"page: {dataset / 'audit.html'}"]
+    lines += [] if obstacle is None else [f"no split can be drawn yet: {obstacle}"]
+    finish(as_json, result.counts(), lines, *words)
 
 
 @app.command()
 def split(
     dataset: DatasetFolder,
-    labeled: Annotated[int, typer.Option(help="The budget of labels: how many images training may see with their label.")],
-    test: Annotated[int, typer.Option(help="How many labeled images are sealed for the final score.")],
+    labeled: Annotated[
+        int | None,
+        typer.Option(help="The budget of labels: how many images training may see with their label. [default: what suits]"),
+    ] = None,
+    test: Annotated[
+        int | None, typer.Option(help="How many labeled images are sealed for the final score. [default: what suits]")
+    ] = None,
     protocol: Annotated[
         Literal["leakfree", "study"],
         typer.Option(
@@ -148,8 +146,9 @@ def split(
         ),
     ] = "leakfree",
     validation: Annotated[
-        float, typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule.")
-    ] = 0.2,
+        float | None,
+        typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule. [default: 0.2]"),
+    ] = None,
     shares: Annotated[
         Literal["known", "unknown"],
         typer.Option(
@@ -158,10 +157,22 @@ def split(
         ),
     ] = "known",
     seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw which scans are labeled, which validate, which are unlabeled and which test."""
-    done = api.split(dataset, labeled=labeled, test=test, protocol=protocol, validation=validation, seed=seed, shares=shares)
+    """Draw the labeled, validation, unlabeled and test parts."""
+    from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES
+
+    done = api.split(
+        dataset,
+        labeled=labeled,
+        test=test,
+        protocol=protocol,
+        validation=validation,
+        seed=seed,
+        shares=shares,
+        overwrite=overwrite,
+    )
     result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
@@ -171,4 +182,9 @@ def split(
     ]
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
-    finish(as_json, result.model_dump(mode="json"), lines, "train", dataset)
+    if result.validation < ENOUGH_VALIDATION_IMAGES:
+        lines.append(
+            f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
+            "a larger --validation spares them"
+        )
+    finish(as_json, result.model_dump(mode="json"), lines, *after_split(dataset))

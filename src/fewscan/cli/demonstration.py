@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.app import AsJson, InterruptedVerb, app, finish
+from fewscan.cli.following import free_path
 
 
 @app.command()
@@ -16,9 +17,24 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go the whole way on built-in practice scans: import, audit, split, train, evaluate, label, report. Takes minutes."""
+    """Go the whole way on built-in practice scans, in minutes.
+
+    It goes through import, audit, split, train, evaluate, label and report, and ends with a score and a page to open.
+    """
     from fewscan.demo import FULL, QUICK
     from fewscan.demo import demo as whole_way
 
-    result = whole_way(out, QUICK if quick else FULL)
-    finish(as_json, result.model_dump(mode="json"), result.lines(), "import", "YOUR_SCANS", "--out", "mydata")
+    taken = out.exists()
+    try:
+        result = whole_way(out, QUICK if quick else FULL)
+    except KeyboardInterrupt:
+        if taken:
+            raise
+        raise InterruptedVerb("demo", *(["--quick"] if quick else []), "--out", free_path(out)) from None
+    finish(
+        as_json,
+        result.model_dump(mode="json"),
+        [*result.lines(), "your own scans: fewscan import FOLDER --out mydata"],
+        "import",
+        "--help",
+    )

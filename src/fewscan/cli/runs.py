@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, RunFolder, app, finish, moved
+from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish
+from fewscan.cli.following import Words, after_run
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -23,32 +24,34 @@ def calibrate(
         typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where validation images are few]"),
     ] = None,
     data: MovedData = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make probabilities mean what they say, and give decisions their ground: labeled images that the run has not learned from.
+    """Make probabilities mean what they say.
 
-    With 50 validation images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five
-    trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on.
-    The test part has no share in it.
+    That, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. With 50 validation
+    images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five trainings, each
+    without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on. The test part
+    has no share in it.
 
     Example: fewscan calibrate runs/mri
     """
-    result = api.calibrate(run, folds=folds, data=data)
+    result = api.calibrate(run, folds=folds, data=data, overwrite=overwrite)
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
         f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
         f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, "evaluate", run, *moved(data))
+    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
 
 
 @app.command()
-def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) -> None:
-    """Open the sealed test part and score a run on it, with 95 % intervals.
+def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = False, as_json: AsJson = False) -> None:
+    """Score a run on the sealed test part, with 95 % intervals.
 
-    Every opening is noted in the run. Use it once per run, when all choices are made.
+    Every opening of the test part is noted in the run. Use it once per run, when all choices are made.
     """
-    result = api.evaluate(run, data=data)
+    result = api.evaluate(run, data=data, overwrite=overwrite)
     before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
@@ -64,7 +67,7 @@ def evaluate(run: RunFolder, data: MovedData = None, as_json: AsJson = False) ->
     ]
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
-    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
 
 
 @app.command()
@@ -124,7 +127,7 @@ def label(
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
 
 
 def _class_table(classes: "dict[str, dict[Decision, int]]") -> list[str]:
@@ -149,9 +152,12 @@ def explain(
         bool, typer.Option("--check", help="Instead: check on the sealed test part whether such evidence means something.")
     ] = False,
     data: MovedData = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw what a prediction rests on: the scan, a heat map over it, and the five labeled scans most alike to the network.
+    """Draw what a prediction rests on.
+
+    The picture holds the scan, a heat map over it, and the five labeled scans most alike to the network.
 
     The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
     yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right.
@@ -167,11 +173,11 @@ def explain(
     if check:
         if image is not None or class_name is not None or out != Path("explanation.png"):
             raise FewscanError("--check takes no IMAGE, --class or --out: it checks the whole test part and draws nothing")
-        _finish_evidence_check(api.check_evidence(run, data=data), run, data, as_json)
+        _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:
         raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
     else:
-        evidence = api.explain(run, image, out=out, class_name=class_name, data=data)
+        evidence = api.explain(run, image, out=out, class_name=class_name, data=data, overwrite=overwrite)
         _finish_evidence(evidence, run, data, out, as_json)
 
 
@@ -180,7 +186,7 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labeled scans most alike (1 - cosine similarity of features):")
     lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]
-    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], "report", run, *moved(data))
+    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *_following(run, data))
 
 
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
@@ -200,7 +206,7 @@ def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None
         f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
         f"    difference                {shortcut.balanced_accuracy_difference.points}",
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
 
 
 @app.command()
@@ -208,20 +214,19 @@ def report(
     run: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The page to write. [default: RUN/report.html]")] = None,
     data: MovedData = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write one self-contained HTML page about a run: scans, audit, curves, scores, mistakes, settings."""
-    page = api.report(run, out=out, data=data)
+    """Write one HTML page about a run.
+
+    It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it.
+    """
+    page = api.report(run, out=out, data=data, overwrite=overwrite)
     finish(
         as_json,
         {"page": str(page)},
         [f"page: {page}"],
-        "label",
-        run,
-        "SCANS",
-        "--out",
-        "labels.csv",
-        *moved(data),
+        *_following(run, data),
     )
 
 
@@ -236,7 +241,9 @@ def export(
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run as files that others can use, with a model card, once they say of scans what the run says.
+    """Write a run as ONNX or safetensors files, with a model card.
+
+    They are written once they say of scans what the run says.
 
     onnx makes model.onnx: resizing, normalization, network, temperature and class names in one file that ONNX Runtime opens
     from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
@@ -250,8 +257,15 @@ def export(
     """
     result = api.export(run, format=file_format, out=out, data=data)
     lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
-    finish(as_json, result.model_dump(mode="json"), lines, "report", run, *moved(data))
+    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
 
 
 def _opened(by_run: int, by_all_runs: int) -> str:
     return f"opened {by_run} time{'s' if by_run != 1 else ''} by this run, {by_all_runs} by all runs"
+
+
+def _following(folder: Path, data: Path | None) -> Words:
+    from fewscan.training.run import Run
+
+    run = Run.open(folder)
+    return after_run(run, run.open_dataset(data))

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, Recipe, app, finish, parsed_settings
+from fewscan.cli.following import after_run, default_run
 from fewscan.errors import FewscanError
 
 
@@ -24,9 +25,12 @@ def train(
         str | None,
         typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
     ] = None,
-    recipe: Recipe = "fewscan",
+    recipe: Recipe = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run, as if nothing had happened.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with an interrupted run, as if nothing had happened, with the settings that it has."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -51,16 +55,21 @@ def train(
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
     encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
-    from fewscan.evaluation.calibration import Calibration
     from fewscan.training.symptoms import reported_symptoms
 
+    folder = default_run(dataset) if out is None else out
     changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
-    if method is None and method_changes:
+    if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method")
-    folder = Path("runs") / dataset.resolve().name if out is None else out
-    asked = None if method is None else {"name": method, **method_changes}
-    run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
+    asked = ({} if method is None else {"name": method}) | method_changes or None
+    taken = folder.exists()
+    try:
+        run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
+    except KeyboardInterrupt:
+        if taken or not folder.exists():
+            raise
+        raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
     history = run.metrics()
     symptoms = reported_symptoms(history, run.settings)
     lines = [f"trained {run.settings.method.name}, epoch {run.settings.epochs} of {run.settings.epochs}: {run.folder}"]
@@ -73,8 +82,7 @@ def train(
             "symptoms": [symptom._asdict() for symptom in symptoms],
         },
         [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
-        "evaluate" if Calibration.load(run) else "calibrate",
-        folder,
+        *after_run(run, run.open_dataset(dataset)),
     )
 
 

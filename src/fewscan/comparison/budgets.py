@@ -197,5 +197,6 @@ def _rehearse(folder: Path, plans: Sequence[Plan], standing: Mapping[int, Compar
         there = standing[labels].plan.protocols if labels in standing else ()
         lacking = tuple(protocol for protocol in plan.protocols if protocol not in there)
         if lacking:
-            drawn.append(Comparison.begin(budget_folder(folder, labels), plan.model_copy(update={"protocols": lacking})))
+            whole = standing[labels].plan.grown_by(plan) if labels in standing else plan
+            drawn.append(Comparison.begin(budget_folder(folder, labels), whole.under(lacking)))
     return drawn

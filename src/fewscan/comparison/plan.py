@@ -1,10 +1,10 @@
 """What a comparison consists of, and where the parts of it lie.
 
-A comparison is a folder: `plan.json`, `datasets/PROTOCOL` (the dataset's pixels under that protocol's split), `runs/PROTOCOL/
-METHOD-seedN` (run folders like any other), then tables, figures and one page.
+A comparison is a folder: `plan.json`, `datasets/PROTOCOL` (the dataset under its split), `runs/PROTOCOL/METHOD-seedN` (runs
+like any other), then tables, figures and one page.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -48,17 +48,63 @@ class SplitSizes(Settings):
     shares: Shares = "known"
 
 
+class Asked(Settings):
+    """What one command asked for: each of these methods, with each seed, under each protocol."""
+
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    protocols: tuple[Protocol, ...]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every training of it, the first seed's first."""
+        return [Trial(protocol, method, seed) for seed, protocol, method in product(self.seeds, self.protocols, self.methods)]
+
+
 class Plan(Settings):
-    """The content of `plan.json`: what is compared. It may grow by methods, seeds and protocols; all else stays."""
+    """The content of `plan.json`: what is compared. It may grow by what further commands ask for; all else stays."""
 
     dataset: str
     dataset_fingerprint: str
     split: SplitSizes
     recipe: str
     changes: dict[str, Any]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-    protocols: tuple[Protocol, ...]
+    asked: tuple[Asked, ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that are compared at all, in the order in which they were asked for."""
+        return tuple(dict.fromkeys(method for asked in self.asked for method in asked.methods))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that any method is trained from."""
+        return tuple(dict.fromkeys(seed for asked in self.asked for seed in asked.seeds))
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocols that any method is trained under, always in the same order."""
+        return tuple(name for name in PROTOCOLS if any(name in asked.protocols for asked in self.asked))
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every training of the comparison."""
+        return list(dict.fromkeys(trial for asked in self.asked for trial in asked.trials))
+
+    def seeds_of(self, protocol: Protocol, method: str) -> tuple[int, ...]:
+        """Return the seeds that a method is to be trained from under a protocol."""
+        return tuple(trial.seed for trial in self.trials if (trial.protocol, trial.method) == (protocol, method))
+
+    def grown_by(self, plan: Self) -> Self:
+        """Return this plan with what `plan` asks for beyond it."""
+        known = set(self.trials)
+        further = tuple(asked for asked in plan.asked if not known.issuperset(asked.trials))
+        return self.model_copy(update={"asked": (*self.asked, *further)})
+
+    def under(self, protocols: Sequence[Protocol]) -> Self:
+        """Return the same plan under some of its protocols alone."""
+        asked = [each.model_copy(update={"protocols": tuple(set(protocols) & set(each.protocols))}) for each in self.asked]
+        return self.model_copy(update={"asked": tuple(each for each in asked if each.protocols)})
 
     def with_labels(self, labels: int, within: Sequence[int]) -> Self:
         """Return the same plan with another budget of labels, drawn out of larger ones."""
@@ -70,15 +116,22 @@ class Plan(Settings):
         changes = " ".join(spelled_out(self.changes))
         return f"{self.recipe} with {changes}" if changes else self.recipe
 
-    @property
-    def trials(self) -> list[Trial]:
-        """Every training of the comparison, the first seed's first."""
-        return [Trial(protocol, method, seed) for seed, protocol, method in product(self.seeds, self.protocols, self.methods)]
+    def refuse_settings_of_no_method(self) -> None:
+        """Raise FewscanError where a changed setting of methods is one that none of those compared has."""
+        known = {name for method in self.methods for name in method_type(method).settings_type.model_fields} - {"name"}
+        for name in self.changes.get("method", {}):
+            if name not in known:
+                nobody = f"none of {', '.join(self.methods)} has it"
+                raise FewscanError(f"unknown setting 'method.{name}': {nobody}; {nearest(name, known)}")
 
     def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
-        """Return the settings of the run of `trial` on a dataset of that size; raises FewscanError naming a wrong one."""
+        """Return the settings of a run on a dataset of that size, those of methods where its own has them.
+
+        Raises FewscanError naming a wrong one.
+        """
         changes = dict(self.changes)
-        method = {"name": trial.method, **changes.pop("method", {})}
+        own = method_type(trial.method).settings_type.model_fields
+        method = {name: value for name, value in changes.pop("method", {}).items() if name in own} | {"name": trial.method}
         batch_size = changes.get("batch_size")
         if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
             # The same slices of labeled images as in everybody's batches, hence as many steps (but for rounding).
@@ -102,6 +155,7 @@ class Comparison:
         there has another dataset, split, recipe or other settings.
         """
         if not folder.exists():
+            plan.refuse_settings_of_no_method()
             with new_folder(folder) as temporary:
                 write_text(temporary / PLAN_FILE, plan.model_dump_json(indent=2) + "\n")
                 for protocol in plan.protocols:
@@ -110,10 +164,8 @@ class Comparison:
             return cls(folder, plan)
         standing = cls.open(folder)
         standing.refuse_another(plan)
-        old = standing.plan
-        grown = plan.model_copy(
-            update={name: _joined(getattr(old, name), getattr(plan, name)) for name in ("methods", "seeds", "protocols")}
-        )
+        grown = standing.plan.grown_by(plan)
+        grown.refuse_settings_of_no_method()
         write_text(folder / PLAN_FILE, grown.model_dump_json(indent=2) + "\n")
         return cls(folder, grown)
 
@@ -214,8 +266,7 @@ def make_plan(
         labeled = budget if labeled is None else labeled
         test = own.test if test is None else test
         validation = own.validation / budget if validation is None else validation
-    assert labeled is not None
-    assert test is not None
+    assert labeled is not None and test is not None  # noqa: PT018
     plan = Plan(
         dataset=str(dataset.folder.resolve()),
         dataset_fingerprint=dataset.description.fingerprint,
@@ -228,9 +279,13 @@ def make_plan(
         ),
         recipe=recipe,
         changes=dict(changes),
-        methods=tuple(dict.fromkeys(methods)),
-        seeds=tuple(dict.fromkeys(seeds)),
-        protocols=tuple(name for name in PROTOCOLS if name in protocols),
+        asked=(
+            Asked(
+                methods=tuple(dict.fromkeys(methods)),
+                seeds=tuple(dict.fromkeys(seeds)),
+                protocols=tuple(name for name in PROTOCOLS if name in protocols),
+            ),
+        ),
     )
     for trial in plan.trials:
         # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
@@ -239,13 +294,6 @@ def make_plan(
     return plan
 
 
-def _joined(old: Iterable[Any], new: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys([*old, *new]))
-
-
 def _brief(value: Any) -> str:
-    if isinstance(value, Settings):
-        value = value.model_dump()
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
-    return str(value)[:12]
+    group = value.model_dump() if isinstance(value, Settings) else value
+    return (", ".join(spelled_out(group)) or "none") if isinstance(group, dict) else str(value)[:12]

@@ -49,7 +49,7 @@ class EvaluatedRun:
         try:
             table = pd.read_csv(path, usecols=["row", "label", "predicted"], dtype=str, keep_default_na=False)
         except (OSError, ValueError):
-            raise FewscanError(f"{path} is missing or damaged: run 'fewscan evaluate {self.run.folder}' again") from None
+            raise FewscanError(f"{path} is missing or damaged: run 'fewscan evaluate {self.run.folder} --overwrite'") from None
         return pd.Series((table["label"] == table["predicted"]).to_numpy(), index=table["row"].astype(int))
 
 

@@ -48,7 +48,10 @@ def run_trial(folder: Path, trial: Trial) -> None:
     dataset = comparison.dataset(trial.protocol)
     run_folder = comparison.run_folder(trial)
     settings = comparison.settings(trial)
-    run = train_on(Run.open(run_folder), dataset) if run_folder.exists() else train_new(dataset, settings, run_folder)
+    if run_folder.exists():
+        run = train_on(Run.open(run_folder), dataset)
+    else:
+        run = train_new(dataset, settings, run_folder, recipe=comparison.plan.recipe)
     if Evaluation.load(run) is None:
         evaluate(run, dataset)
 

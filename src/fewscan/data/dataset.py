@@ -167,7 +167,9 @@ class Dataset:
         if self.description.split is None:
             raise FewscanError(f"{self.folder} has no split yet: run 'fewscan split {self.folder}' first")
         if self.description.split.fingerprint != split_fingerprint(self.manifest):
-            raise FewscanError(f"{self.folder}: the split was changed or cut short: run 'fewscan split {self.folder}' again")
+            raise FewscanError(
+                f"{self.folder}: the split was changed or cut short: run 'fewscan split {self.folder} --overwrite'"
+            )
         return self.description.split
 
     def updated(self, manifest: pd.DataFrame, **changes: Any) -> "Dataset":

@@ -4,7 +4,9 @@
 of an image, images of a patient) on one side: to learn from, to choose by or to test on.
 """
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,14 @@ Rows = npt.NDArray[np.int64]
 STUDY_LABELS = 1235
 STUDY_TEST_IMAGES = 308
 
+VALIDATION_SHARE = 0.2
+# With a validation part of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
+# more trainings. For that a somewhat larger share of the labels is worth keeping.
+ENOUGH_VALIDATION_IMAGES = 50
+LARGEST_VALIDATION_SHARE = 0.3
+# How often smaller sizes are tried where groups are too large for what was meant to be suggested.
+SMALLER_SIZES = 8
+
 
 def split(
     dataset: Dataset,
@@ -26,7 +36,7 @@ def split(
     protocol: Protocol = "leakfree",
     labeled: int,
     test: int,
-    validation: float = 0.2,
+    validation: float = VALIDATION_SHARE,
     seed: int = 0,
     within: Sequence[int] = (),
     shares: Shares = "known",
@@ -47,6 +57,21 @@ def split(
     another label.
     Raises FewscanError where the dataset cannot give what is asked.
     """
+    manifest, description = _drawn(dataset, protocol, labeled, test, validation, seed, within, shares)
+    return dataset.updated(manifest, split=description)
+
+
+def _drawn(
+    dataset: Dataset,
+    protocol: Protocol,
+    labeled: int,
+    test: int,
+    validation: float,
+    seed: int,
+    within: Sequence[int],
+    shares: Shares,
+) -> tuple[pd.DataFrame, SplitDescription]:
+    """Return the manifest with the split that `split` is asked for, and what is to be said of it; nothing is written."""
     validation_images = round(labeled * validation)
     _require_possible(dataset, protocol, labeled, validation, validation_images, test)
     grouped = protocol == "leakfree"
@@ -73,18 +98,58 @@ def split(
         conflicting_left_out=int(conflicting[dataset.usable].sum()),
         fingerprint=split_fingerprint(manifest),
     )
-    return dataset.updated(manifest, split=description)
+    return manifest, description
 
 
-def suggested_sizes(dataset: Dataset) -> tuple[int, int]:
-    """Return a budget of labels and a number of test images that suit an audited dataset: the study's, or fewer.
+class Suggestion(NamedTuple):
+    """What a split needs to be told: budget of labels, test images, share of the budget for validation."""
 
-    Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on.
+    labeled: int
+    test: int
+    validation: float
+
+
+def suggested_sizes(dataset: Dataset, protocol: Protocol = "leakfree", seed: int = 0, shares: Shares = "known") -> Suggestion:
+    """Return sizes that suit an audited dataset, and that can be drawn: the study's, or fewer.
+
+    Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on. The
+    validation part gets ENOUGH_VALIDATION_IMAGES where LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError
+    where no split can be drawn at all.
     """
+    _require_possible(dataset, protocol, 1, 0.0, 0, 1)
     manifest = dataset.manifest.iloc[dataset.usable]
     known = manifest[manifest["label"].notna() & ~manifest["conflict"]]
     distinct = int(known["copy_set"].nunique() + known["copy_set"].isna().sum())
-    return max(1, min(STUDY_LABELS, 3 * distinct // 5)), max(1, min(STUDY_TEST_IMAGES, distinct // 5))
+    labeled, test = min(STUDY_LABELS, 3 * distinct // 5), min(STUDY_TEST_IMAGES, distinct // 5)
+    for _ in range(SMALLER_SIZES):
+        sizes = Suggestion(max(1, labeled), max(1, test), VALIDATION_SHARE)
+        try:
+            return _with_enough_validation(dataset, protocol, seed, shares, sizes)
+        except FewscanError as error:
+            refusal = error
+        labeled, test = 3 * labeled // 4, 3 * test // 4
+    raise refusal
+
+
+def _with_enough_validation(dataset: Dataset, protocol: Protocol, seed: int, shares: Shares, sizes: Suggestion) -> Suggestion:
+    """Return `sizes`, their share for validation raised where that makes it ENOUGH_VALIDATION_IMAGES.
+
+    Raises FewscanError where they cannot be drawn.
+    """
+
+    def validation_images(wanted: Suggestion) -> int:
+        _, drawn = _drawn(dataset, protocol, wanted.labeled, wanted.test, wanted.validation, seed, (), shares)
+        return drawn.validation
+
+    if validation_images(sizes) >= ENOUGH_VALIDATION_IMAGES:
+        return sizes
+    least = math.ceil(100 * ENOUGH_VALIDATION_IMAGES / sizes.labeled) / 100
+    # Where groups are large, the part may stay somewhat smaller than asked for.
+    for share in (least, least + 0.02, least + 0.05):
+        raised = sizes._replace(validation=round(share, 2))
+        if sizes.validation < share <= LARGEST_VALIDATION_SHARE and validation_images(raised) >= ENOUGH_VALIDATION_IMAGES:
+            return raised
+    return sizes
 
 
 class _Draw:

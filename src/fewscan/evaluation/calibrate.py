@@ -8,17 +8,16 @@ from sklearn.model_selection import GroupKFold
 
 from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
+from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
-from fewscan.evaluation.held_out import HeldOut, predict_held_out
+from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.surety import Surety
 from fewscan.training.run import Run
 
-# A validation part of so many images is held out enough; with fewer, all labels are, in turn.
-ENOUGH_VALIDATION_IMAGES = 50
 FOLDS = 5
 
 
@@ -39,6 +38,18 @@ def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibr
         return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), None, "validation")
     run.load_network()  # an unfinished run is refused before hours of training
     return _calibrate(run, dataset, *cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+
+
+def cannot_calibrate(run: Run, dataset: Dataset) -> str | None:
+    """Return why a finished run cannot be calibrated on the labels that its dataset grants, or None where it can."""
+    if has_enough_validation(dataset):
+        return None
+    rows = dataset.rows("labeled", "validation")
+    try:
+        group_folds(dataset.labels[rows], dataset.groups[rows], FOLDS, run.settings.seed)
+    except FewscanError as error:
+        return str(error)
+    return None
 
 
 def has_enough_validation(dataset: Dataset) -> bool:

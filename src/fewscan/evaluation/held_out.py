@@ -66,7 +66,7 @@ class HeldOut:
             labels = np.array([index[name] for name in table["label"]], dtype=np.int64)
             rows = table["row"].to_numpy(dtype=np.int64)
         except (ValueError, KeyError, pd.errors.ParserError):
-            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder}' again") from None
+            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder} --overwrite'") from None
         return cls(rows, dataset.groups[rows], labels, logits)
 
     def save(self, folder: Path, classes: tuple[str, ...]) -> None:

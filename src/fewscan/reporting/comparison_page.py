@@ -1,6 +1,5 @@
 """The page of a comparison: one self-contained HTML file, whose first sentence says whether `joint` beats `supervised`."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fewscan.atomic import write_text, writing
-from fewscan.comparison.plan import PROTOCOLS, Plan, Trial
+from fewscan.comparison.commands import commands
+from fewscan.comparison.plan import PROTOCOLS, Trial
 from fewscan.comparison.results import SCORES, SIGNIFICANT, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import PUBLISHED, TABLE1, TABLE2
 from fewscan.config import spelled_out
@@ -121,7 +121,7 @@ def comparison_page(results: Results, figures: Sequence[Path]) -> str:
         results=results,
         plan=plan,
         changes=spelled_out(plan.changes),
-        command=command(plan),
+        commands=commands(plan),
         splits=splits,
         leaks={protocol: _leaking_pairs(results, protocol) for protocol in plan.protocols},
         stands_in=results.stands_in,
@@ -173,31 +173,6 @@ def caption(results: Results) -> str:
     if results.stands_in:
         sentences.append(STAND_IN)
     return " ".join(sentences)
-
-
-def command(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = None, out: Path | None = None) -> str:
-    """Return the command that makes the comparison again, or with `budgets` those of so many labels.
-
-    Unless told where it is, the dataset goes by the name of its folder. Labels that were drawn out of larger budgets need those
-    too.
-    """
-    if plan.split.within and not budgets:
-        budgets = (*plan.split.within, plan.split.labeled)
-    size = {"labels-budget": ",".join(str(labels) for labels in budgets)} if budgets else {"labeled": str(plan.split.labeled)}
-    options = {
-        "methods": ",".join(plan.methods),
-        "seeds": ",".join(str(seed) for seed in plan.seeds),
-        "protocol": ",".join(plan.protocols),
-        **size,
-        "validation": str(plan.split.validation),
-        "test": str(plan.split.test),
-        "out": str(out or "DIR"),
-        "recipe": plan.recipe,
-        **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
-    }
-    words = ["fewscan", "compare", str(dataset or Path(plan.dataset).name)]
-    words += [word for name, value in options.items() for word in (f"--{name}", value)]
-    return shlex.join([*words, *spelled_out(plan.changes)])
 
 
 def _planned_runs(results: Results) -> list[PlannedRun]:

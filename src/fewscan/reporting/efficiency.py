@@ -8,10 +8,11 @@ import pandas as pd
 
 from fewscan.atomic import replaced_file, write_text, writing
 from fewscan.comparison.budgets import BASELINE, SCORES, LabelEfficiency, Point, budget_folder
+from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import SIGNIFICANT
 from fewscan.data.dataset import Protocol
 from fewscan.reporting.comparison_page import PAGE_FILE as BUDGET_PAGE_FILE
-from fewscan.reporting.comparison_page import STAND_IN, chance, command, listed, points
+from fewscan.reporting.comparison_page import STAND_IN, chance, listed, points
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict
 from fewscan.reporting.efficiency_figure import SCORE_TITLES, write_figure
 from fewscan.reporting.rendering import png_uri, render
@@ -90,8 +91,9 @@ def commands(efficiency: LabelEfficiency) -> list[str]:
     """Return the commands that make it all again: one, unless budgets were planned with other methods, seeds or protocols."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for labels, plan in zip(efficiency.budgets, efficiency.plans, strict=True):
-        alike.setdefault((plan.methods, plan.seeds, plan.protocols), []).append(labels)
-    return [command(efficiency.results[budgets[0]].comparison.plan, budgets) for budgets in alike.values()]
+        alike.setdefault(plan.asked, []).append(labels)
+    plans = {budgets[0]: efficiency.results[budgets[0]].comparison.plan for budgets in alike.values()}
+    return [command for budgets in alike.values() for command in plan_commands(plans[budgets[0]], budgets)]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import refuse_existing, write_text, writing
+from fewscan.atomic import write_text, writing
 from fewscan.data.dataset import Dataset
 from fewscan.data.openings import openings
 from fewscan.data.patients import known_patients
@@ -56,17 +56,14 @@ class Mistake:
 
 
 def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
-    """Write the page about `run` and return its path: `out`, or else `report.html` in the run folder, which is replaced.
+    """Write the page about `run` to `out`, or else `report.html` in its folder, and return its path; what is there is replaced.
 
     dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
     dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never file names
-    or patients; of the unlabeled ones it holds no label. Raises FewscanError where `out` exists already or where the run's
-    evaluation is damaged.
+    or patients; of the unlabeled ones it holds no label. Raises FewscanError where the run's evaluation is damaged.
 
     The heat maps of mistakes are computed on test images, which is noted as an opening by `report`.
     """
-    if out is not None:
-        refuse_existing(out)
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
     metrics = run.metrics()
@@ -145,7 +142,7 @@ def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
     path = run.folder / PREDICTIONS_FILE
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
     types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
-    damaged = FewscanError(f"{path} is missing, damaged or cut short: run 'fewscan evaluate {run.folder}' again")
+    damaged = FewscanError(f"{path} is missing, damaged or cut short: run 'fewscan evaluate {run.folder} --overwrite'")
     try:
         # A class may be called 'none' or 'NA': no word stands for a missing value.
         predictions = pd.read_csv(path, usecols=list(types), dtype=types, keep_default_na=False)

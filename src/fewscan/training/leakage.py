@@ -24,7 +24,7 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
         named = "; ".join(f"{names.iloc[first]} and {names.iloc[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
             f"the split leaks: {len(pairs)} pairs of copies or of one patient's images lie in different parts: {named}. "
-            f"Run 'fewscan split {dataset.folder}' again, or give allow_leakage=true"
+            f"Run 'fewscan split {dataset.folder} --overwrite', or give allow_leakage=true"
         )
     return len(pairs)
 

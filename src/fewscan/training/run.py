@@ -47,6 +47,7 @@ class RunRecord(Settings):
     """What a run was made from: the data that it saw and the software that it ran on."""
 
     dataset: str
+    recipe: str | None = None  # whose settings these are, as changed; None where nobody said
     dataset_fingerprint: str
     split_fingerprint: str
     protocol: Protocol
@@ -76,11 +77,14 @@ class Run:
     record: RunRecord
 
     @classmethod
-    def create(cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int | None) -> Self:
+    def create(
+        cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int | None, recipe: str | None = None
+    ) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
         split = dataset.require_split()
         record = RunRecord(
             dataset=str(dataset.folder.resolve()),
+            recipe=recipe,
             dataset_fingerprint=dataset.description.fingerprint,
             split_fingerprint=split.fingerprint,
             protocol=split.protocol,
@@ -211,7 +215,7 @@ class Run:
         try:
             return kind.model_validate_json(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise FewscanError(f"{path} is damaged: run '{command}' again") from None
+            raise FewscanError(f"{path} is damaged: run '{command} --overwrite'") from None
 
     def note_test_opening(self, purpose: str, dataset: Dataset) -> Openings:
         """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.

@@ -81,17 +81,19 @@ class RunSettings(Settings):
         precision = fastest_precision(str(changes.get("device", "auto")))
         base = merge({"heads": {}, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
-        groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
-        spelled_out = {
-            key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()
-        }
-        wanted = merge(base, spelled_out)
+        wanted = merge(base, cls.by_name(changes))
         if "epochs" in changes:
             wanted["training_images"] = None
         if wanted.get("training_images") is None:
             return cls.parse(wanted)
         least = 1 if "training_images" in changes else MINIMUM_EPOCHS
         return cls.parse({**wanted, "epochs": least})._with_length(labeled, unlabeled, least)
+
+    @classmethod
+    def by_name(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `changes` with each group that is named by its name alone as the group that it is."""
+        groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
+        return {key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()}
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
@@ -133,6 +135,8 @@ RECIPES: dict[str, str] = {
     "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, classes drawn equally often",
     "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
 }
+
+DEFAULT_RECIPE = "fewscan"
 
 # What the recipe 'fewscan' trains at least, however few the labels or many the images.
 TRAINING_IMAGES = 900_000

@@ -1,11 +1,14 @@
 """From a split dataset and settings to a finished run, in one go or in several."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fewscan.atomic import refuse_existing, writing
+from fewscan.config import leaves, merge
 from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
+from fewscan.errors import FewscanError
 from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
 from fewscan.training.fit import fit
@@ -15,12 +18,19 @@ from fewscan.training.settings import RunSettings
 
 
 def train_new(
-    dataset: Dataset, settings: RunSettings, folder: Path, *, notes: Sequence[str] = (), candidate: bool = True
+    dataset: Dataset,
+    settings: RunSettings,
+    folder: Path,
+    *,
+    recipe: str | None = None,
+    notes: Sequence[str] = (),
+    candidate: bool = True,
 ) -> Run:
     """Make the run `folder`, train it to its end and return it.
 
-    notes: lines about the run for the person who waits, said once it is sure that training can begin. candidate: whether the
-    run is one that somebody may choose by what it says of the validation part; the dataset's record then names it.
+    recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
+    that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation part;
+    the dataset's record then names it.
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had, and where a loss stops being finite.
     """
@@ -31,13 +41,38 @@ def train_new(
     # An encoder that cannot be had leaves no run behind; what was fetched lies in timm's cache for the run.
     build_encoder(settings.encoder, dataset.description.channels, dataset.description.image_size_px)
     with writing(folder):
-        run = Run.create(folder, settings, dataset, leaking_pairs)
+        run = Run.create(folder, settings, dataset, leaking_pairs, recipe)
         if candidate and len(dataset.rows("validation")):
             note_candidate(dataset, run.identity)
         for note in notes:
             say(note)
         fit(run, dataset, resume=False)
     return run
+
+
+def refuse_other_settings(
+    run: Run, method: str | Mapping[str, Any] | None, recipe: str | None, changes: Mapping[str, Any]
+) -> None:
+    """Raise FewscanError naming what is asked of a run that goes on and is not what it was begun with.
+
+    method: its name, or a mapping of its settings, with its `name` or without; None, as of `recipe`, for whatever the run has.
+    """
+    begun = run.settings.model_dump(mode="json")
+    asked = RunSettings.by_name({**changes, **({} if method is None else {"method": method})})
+    others = []
+    if recipe not in (None, run.record.recipe):
+        others.append(f"--recipe {recipe} (it has {run.record.recipe or 'none that is known'})")
+    name = leaves(asked).get("method.name", run.settings.method.name)
+    if name != run.settings.method.name:
+        others.append(f"--method {name} (it has {run.settings.method.name})")
+    else:
+        resolved = leaves(RunSettings.parse(merge(begun, asked)).model_dump(mode="json"))
+        had = leaves(begun)
+        others += [f"{key}={resolved[key]} (it has {had.get(key)})" for key in leaves(asked) if resolved[key] != had.get(key)]
+    if others:
+        raise FewscanError(
+            f"{run.folder} goes on as it was begun: leave out {', '.join(others)}, or start a new run with another --out"
+        )
 
 
 def train_on(run: Run, dataset: Dataset) -> Run:

@@ -1,0 +1,91 @@
+"""The command that comes next: as verb and arguments, one that works as it stands."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.data.dataset import Dataset
+    from fewscan.training.run import Run
+
+Words = list[str | Path]
+
+
+def free_path(path: Path) -> Path:
+    """Return `path`, or where something stands there, the first of PATH-2, PATH-3 ... where nothing does."""
+    names = (path, *(path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, 10_000)))
+    return next(name for name in names if not name.exists())
+
+
+def default_run(dataset: Path) -> Path:
+    """Return the run folder of a training that names none."""
+    return Path("runs") / dataset.resolve().name
+
+
+def after_audit(dataset: "Dataset") -> tuple[Words, str | None]:
+    """Return what follows an audit, and why no split can be drawn, where none can."""
+    from fewscan.data.leaks import leaking_pairs
+    from fewscan.data.splits import VALIDATION_SHARE, suggested_sizes
+
+    standing = dataset.description.split
+    if standing is not None and not leaking_pairs(dataset):
+        return after_split(dataset.folder), None
+    try:
+        sizes = suggested_sizes(dataset)
+    except FewscanError as error:
+        return ["import", "--help"], str(error)
+    words: Words = ["split", dataset.folder, "--labeled", str(sizes.labeled), "--test", str(sizes.test)]
+    words += [] if sizes.validation == VALIDATION_SHARE else ["--validation", f"{sizes.validation:g}"]
+    return [*words, *(["--overwrite"] if standing else [])], None
+
+
+def after_split(dataset: Path) -> Words:
+    """Return how to train on a split dataset."""
+    folder = default_run(dataset)
+    return ["train", dataset, "--out", free_path(folder)] if folder.exists() else ["train", dataset]
+
+
+def after_run(run: "Run", dataset: "Dataset") -> Words:
+    """Return the first step that a run still lacks: end, calibration, score, report, labels, export.
+
+    dataset: the run's, which may have been moved.
+    """
+    from fewscan.evaluation.calibrate import cannot_calibrate
+    from fewscan.evaluation.calibration import CALIBRATION_FILE
+    from fewscan.evaluation.evaluate import EVALUATION_FILE
+
+    moved: Words = [] if dataset.folder.resolve() == Path(run.record.dataset) else ["--data", dataset.folder]
+    if not run.finished:
+        return ["train", dataset.folder, "--out", run.folder, "--resume"]
+    if not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None:
+        return ["calibrate", run.folder, *moved]
+    if not (run.folder / EVALUATION_FILE).exists():
+        return ["evaluate", run.folder, *moved]
+    if not _is_reported(run):
+        return [*report_words(run), *moved]
+    labels, exported = run.folder / "labels.csv", run.folder / "export-safetensors"
+    if not labels.exists() and len(dataset.rows("unlabeled")):
+        return ["label", run.folder, "--out", labels, *moved]
+    if not exported.exists():
+        return ["export", run.folder, "--format", "safetensors", *moved]
+    return ["label", "--help"]
+
+
+def report_words(run: "Run") -> Words:
+    """Return how to write a run's report, also where one stands."""
+    from fewscan.reporting.page import REPORT_FILE
+
+    return ["report", run.folder, *(["--overwrite"] if (run.folder / REPORT_FILE).exists() else [])]
+
+
+def _is_reported(run: "Run") -> bool:
+    """Whether a report stands in the run's folder, younger than all that it shows."""
+    from fewscan.evaluation.calibration import CALIBRATION_FILE
+    from fewscan.evaluation.evaluate import EVALUATION_FILE
+    from fewscan.explaining.evidence_check import EVIDENCE_FILE
+    from fewscan.reporting.page import REPORT_FILE
+
+    page = run.folder / REPORT_FILE
+    shown = [run.folder / name for name in (CALIBRATION_FILE, EVALUATION_FILE, EVIDENCE_FILE)]
+    return page.exists() and all(page.stat().st_mtime_ns >= each.stat().st_mtime_ns for each in shown if each.exists())

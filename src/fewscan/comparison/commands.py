@@ -1,0 +1,36 @@
+"""The commands that make a comparison again, for pages and for whoever goes on with it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.comparison.plan import Plan
+from fewscan.config import spelled_out
+
+
+def commands(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = None, out: Path | None = None) -> list[str]:
+    """Return the commands that make the comparison again, one for each that was asked, the last one last.
+
+    With `budgets` they make comparisons of so many labels. Unless told where it is, the dataset goes by the name of its folder.
+    Labels that were drawn out of larger budgets need those too.
+    """
+    if plan.split.within and not budgets:
+        budgets = (*plan.split.within, plan.split.labeled)
+    size = {"labels-budget": ",".join(str(labels) for labels in budgets)} if budgets else {"labeled": str(plan.split.labeled)}
+    found = []
+    for asked in plan.asked:
+        options = {
+            "methods": ",".join(asked.methods),
+            "seeds": ",".join(str(seed) for seed in asked.seeds),
+            "protocol": ",".join(asked.protocols),
+            **size,
+            "validation": str(plan.split.validation),
+            "test": str(plan.split.test),
+            **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
+            "out": str(out or "DIR"),
+            "recipe": plan.recipe,
+        }
+        words = ["fewscan", "compare", str(dataset or Path(plan.dataset).name)]
+        words += [word for name, value in options.items() for word in (f"--{name}", value)]
+        found.append(shlex.join([*words, *spelled_out(plan.changes)]))
+    return found

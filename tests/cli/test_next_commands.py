@@ -1,0 +1,115 @@
+"""Every verb ends by naming a command that works as it stands: here they are followed, one after the other, to the end."""
+
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from fewscan.data.dataset import Dataset
+from fewscan.data.splits import split
+from fewscan.training.run import Run
+
+Command = Callable[..., CompletedProcess[str]]
+MakeDataset = Callable[..., Dataset]
+QUICK = ["epochs=1", "encoder.width=16", "probe_images=8", "device=cpu", "precision=32-true"]
+
+
+def next_words(done: CompletedProcess[str]) -> list[str]:
+    """The arguments of the command that a verb ends by naming."""
+    assert done.returncode == 0, done.stderr
+    said, program, *words = shlex.split(done.stdout.splitlines()[-1])
+    assert (said, program) == ("next:", "fewscan")
+    return words
+
+
+def followed(fewscan: Command, words: list[str], cwd: Path) -> list[str]:
+    """Run a command and each that the one before names, until one only explains itself; return their verbs."""
+    verbs = []
+    while "--help" not in words:
+        verbs.append(words[0])
+        assert len(verbs) < 20
+        words = next_words(fewscan(*words, *(QUICK if words[0] == "train" and "--resume" not in words else []), cwd=cwd))
+    assert fewscan(*words, cwd=cwd).returncode == 0
+    return verbs
+
+
+def placed(dataset: Dataset, folder: Path) -> Path:
+    shutil.copytree(dataset.folder, folder / "my data")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_dataset_of_few_images_comes_to_labels_and_an_export(
+    make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
+) -> None:
+    place = placed(make_dataset(images=40), tmp_path)
+    verbs = followed(fewscan, ["audit", "my data", "--overwrite"], place)
+    assert verbs == ["audit", "split", "train", "calibrate", "evaluate", "report", "label", "export"]
+    # Everything again, where all that these verbs write exists already.
+    assert followed(fewscan, ["split", "my data", "--overwrite", "--seed", "1"], place) == ["split", *verbs[2:]]
+    assert (place / "runs" / "my data-2" / "report.html").is_file()
+    assert followed(fewscan, ["evaluate", "runs/my data-2", "--overwrite"], place) == ["evaluate", "report"]
+
+
+@pytest.mark.slow
+def test_two_images_a_class_can_be_trained_on_and_scored(make_dataset: MakeDataset, fewscan: Command, tmp_path: Path) -> None:
+    place = placed(make_dataset(images=8), tmp_path)
+    verbs = followed(fewscan, ["audit", "my data", "--overwrite"], place)
+    assert verbs[:3] == ["audit", "split", "train"]
+    assert "evaluate" in verbs
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
+    classes: int, make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
+) -> None:
+    dataset = make_dataset(images=12)
+    kept = dataset.manifest["label"].where(dataset.manifest["label"].isin(dataset.classes[:classes]))
+    place = placed(dataset.updated(dataset.manifest.assign(label=kept)), tmp_path)
+    done = fewscan("audit", "my data", "--overwrite", cwd=place)
+    assert next_words(done) == ["import", "--help"]
+    assert "no split can be drawn yet: " in done.stdout.splitlines()[-2]
+    assert fewscan("split", "my data", cwd=place).returncode == 2
+
+
+def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_another_split(
+    split_dataset: Dataset, fewscan: Command, tmp_path: Path
+) -> None:
+    place = placed(split_dataset, tmp_path)
+    assert next_words(fewscan("audit", "my data", "--overwrite", cwd=place)) == ["train", "my data"]
+    dataset = Dataset.open(place / "my data")
+    one, other = dataset.rows("test")[0], dataset.rows("labeled")[0]
+    same = dataset.manifest["sha256"].copy()
+    same[other] = same[one]
+    dataset.updated(dataset.manifest.assign(sha256=same))
+    words = next_words(fewscan("audit", "my data", "--overwrite", cwd=place))
+    assert (words[0], words[-1]) == ("split", "--overwrite")
+    assert next_words(fewscan(*words, cwd=place)) == ["train", "my data"]
+
+
+def test_a_report_comes_next_again_when_what_it_shows_is_newer(
+    split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], fewscan: Command, tmp_path: Path
+) -> None:
+    run = str(untrained_run(split_dataset).folder)
+    moved = tmp_path / "moved"
+    shutil.move(split_dataset.folder, moved)
+    from_there = ["--data", str(moved)]
+    assert next_words(fewscan("report", run, *from_there)) == ["calibrate", run, *from_there]
+
+
+@pytest.mark.slow
+def test_budgets_and_methods_name_what_can_be_run(make_dataset: MakeDataset, fewscan: Command, tmp_path: Path) -> None:
+    place = placed(split(make_dataset(), labeled=16, test=24, validation=0.25), tmp_path)
+    few = ["--methods", "supervised", "--protocol", "leakfree", "--recipe", "study"]
+    quick = ["epochs=1", "encoder.dense_units=16", "batch_size=16", "device=cpu"]
+    for words in (["--out", "one"], ["--out", "several", "--labels-budget", "16,8"]):
+        training = next_words(fewscan("compare", "my data", *words, *few, "--no-train", *quick, cwd=place))
+        reporting = next_words(fewscan(*training, cwd=place))
+        assert (training[0], reporting[0]) == ("compare", "report")
+        assert fewscan(*reporting, cwd=place).returncode == 0
+        # The same once more, now that this report exists.
+        assert fewscan(*next_words(fewscan(*training, cwd=place)), cwd=place).returncode == 0
+    assert fewscan(*next_words(fewscan("methods", cwd=place)), cwd=place).returncode == 0

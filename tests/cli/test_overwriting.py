@@ -1,0 +1,70 @@
+"""No verb replaces what exists unless told to, and then it says what that costs."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import typer
+
+from fewscan.cli.app import app
+from fewscan.data.dataset import Dataset
+from fewscan.training.run import Run
+
+Command = Callable[..., CompletedProcess[str]]
+
+# By what each verb would replace; `run` and `data` are what the test makes, `scan` is one of its scans.
+REPLACING = {
+    "import": (["import", "scans", "--out", "data"], "data"),
+    "audit": (["audit", "data"], "data/audit.json"),
+    "split": (["split", "data", "--labeled", "16", "--test", "16"], "data/dataset.json"),
+    "train": (["train", "data", "--out", "run"], "run"),
+    "calibrate": (["calibrate", "run", "--folds", "2"], "run/calibration.json"),
+    "evaluate": (["evaluate", "run"], "run/evaluation.json"),
+    "label": (["label", "run", "--out", "labels.csv"], "labels.csv"),
+    "explain": (["explain", "run", "scans/0.png", "--out", "map.png"], "map.png"),
+    "explain --check": (["explain", "run", "--check"], "run/evidence.json"),
+    "report": (["report", "run"], "run/report.html"),
+    "report --out": (["report", "run", "--out", "page.html"], "page.html"),
+    "export": (["export", "run", "--format", "safetensors", "--out", "export"], "export"),
+    "compare": (["compare", "data", "--out", "elsewhere"], "elsewhere"),
+    "demo": (["demo", "--out", "elsewhere"], "elsewhere"),
+}
+OVERWRITES = {"audit", "split", "evaluate", "explain", "explain --check", "report", "report --out"}
+
+
+def test_every_verb_that_writes_is_tried() -> None:
+    verbs = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert {name.split()[0] for name in REPLACING} == verbs - {"methods"}
+
+
+@pytest.fixture
+def workplace(split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], tmp_path: Path) -> Path:
+    """A folder with a dataset `data`, a run `run` on it, and something at every place where a verb writes."""
+    place = tmp_path / "place"
+    shutil.copytree(split_dataset.folder, place / "data")
+    shutil.move(untrained_run(Dataset.open(place / "data")).folder, place / "run")
+    for _, name in REPLACING.values():
+        path = place / name
+        if path.suffix and not path.exists():
+            path.write_text("mine")
+        elif not path.suffix:
+            path.mkdir(exist_ok=True)
+    (place / "scans").mkdir()
+    return place
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", list(REPLACING))
+def test_what_exists_is_refused_in_one_line_and_stays_as_it_is(name: str, fewscan: Command, workplace: Path) -> None:
+    before = contents(workplace)
+    done = fewscan(*REPLACING[name][0], cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert "already" in line or "exists" in line
+    assert ("--overwrite" in line) == (name in OVERWRITES | {"calibrate"})
+    assert contents(workplace) == before
