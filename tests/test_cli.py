@@ -157,7 +157,7 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["import", "empty", "--out", "data"], "empty"),
         (["import", "empty", "--out", "data", "--rename", "glioma"], "OLD=NEW"),
         (["audit", "empty"], "fewscan import"),
-        (["split", "empty", "--labeled", "10"], "--test"),
+        (["split", "empty", "--labeled", "10"], "fewscan import"),
         (["split", "empty", "--labeled", "ten", "--test", "1"], "--labeled"),
         (["train", "empty", "--out", "run"], "fewscan import"),
         (["evaluate", "empty"], "fewscan train"),

@@ -1,5 +1,6 @@
 """The verbs that take a run: calibrate, evaluate, label, explain, report, export."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,13 +52,17 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
 
     Every opening of the test part is noted in the run. Use it once per run, when all choices are made.
     """
+    from fewscan.evaluation.chance import chance_level, chance_warnings
+
     result = api.evaluate(run, data=data, overwrite=overwrite)
+    chance, warnings = chance_level(result), chance_warnings(result)
     before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
         f"{_opened(result.test_openings, result.test_set_openings)}",
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
+        f"  chance                      {chance}",
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
         *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
@@ -67,7 +72,9 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     ]
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
-    finish(as_json, result.model_dump(mode="json"), lines, *_following(run, data))
+    lines += [f"warning: {warning}" for warning in warnings]
+    numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
+    finish(as_json, numbers, lines, *_following(run, data))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.openings import openings
 from fewscan.data.patients import known_patients
 from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.chance import chance_level, chance_warnings
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.exporting.export import Export
 from fewscan.reporting.rendering import render
@@ -23,6 +24,7 @@ def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -
     measured it says is not, with the command that measures it. Source: Mitchell et al. 2019, "Model cards for model
     reporting".
     """
+    evaluation = Evaluation.load(run)
     card = render(
         CARD_FILE,
         run_name=run.folder.resolve().name,
@@ -33,7 +35,9 @@ def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -
         settings=run.settings,
         description=dataset.description,
         split=dataset.require_split(),
-        evaluation=Evaluation.load(run),
+        evaluation=evaluation,
+        chance=chance_level(evaluation) if evaluation else None,
+        chance_warnings=chance_warnings(evaluation) if evaluation else [],
         calibration=Calibration.load(run),
         openings=run.test_openings(),
         of_all_runs=openings(dataset),

@@ -15,6 +15,7 @@ from fewscan.data.openings import openings
 from fewscan.data.patients import known_patients
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.chance import chance_level, chance_warnings
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
@@ -80,6 +81,8 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         description=dataset.description,
         split=dataset.require_split(),
         evaluation=evaluation,
+        chance=chance_level(evaluation) if evaluation else None,
+        chance_warnings=chance_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),
         checklist=checklist(run, dataset, evaluation, calibration),
