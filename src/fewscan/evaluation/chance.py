@@ -20,7 +20,8 @@ class ChanceLevel:
 
     def __str__(self) -> str:
         """Return it in a line for people."""
-        return f"{100 * self.accuracy:.1f} % by calling every image '{self.commonest}'; balanced {100 * self.balanced_accuracy:.1f} %"
+        balanced = f"balanced {100 * self.balanced_accuracy:.1f} %"
+        return f"{100 * self.accuracy:.1f} % by calling every image '{self.commonest}'; {balanced}"
 
     @classmethod
     def of(cls, classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> "ChanceLevel":
