@@ -84,7 +84,7 @@ def log_of(method: str, seed: int = 0, epochs: int = 3) -> Log:
             "validation_accuracy": None,
             "loss": sum(losses.values()),
         }
-        log.append(common | losses | accuracies)
+        log.append(common | losses | accuracies | {"losses": list(losses)})
     return log
 
 

@@ -41,6 +41,7 @@ def epoch(number: int, **changes: float | None) -> dict[str, float | None]:
         "loss": 3.0 / number,
         "nt_xent": 2.0 / number,
         "cross_entropy": 1.0 / number,
+        "losses": ["nt_xent", "cross_entropy"],
         "p_acc": 0.5,
         "c_acc": 0.9,
         "r_acc": 0.1,
@@ -111,7 +112,7 @@ def test_curves_of_unusual_logs(metrics) -> None:
 
 def test_the_sum_of_losses_is_named_only_where_there_are_several() -> None:
     assert loss_names([epoch(1), epoch(2)]) == ["loss", "nt_xent", "cross_entropy"]
-    assert loss_names([{"epoch": 1, "loss": 0.5, "cross_entropy": 0.5, "p_acc": 0.1}]) == ["cross_entropy"]
+    assert loss_names([{"epoch": 1, "loss": 0.5, "cross_entropy": 0.5, "losses": ["cross_entropy"]}]) == ["cross_entropy"]
     assert loss_names([{"epoch": 1, "loss": 0.5}]) == ["loss"]
 
 

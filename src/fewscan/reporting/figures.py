@@ -27,13 +27,6 @@ ACCURACIES: dict[str, str] = {
     "c_acc": "contrastive accuracy",
     "r_acc": "correlation accuracy",
 }
-# What else the log holds of an epoch.
-COUNTS = {"epoch", "step", "learning_rate", "seconds", "loss", "r_acc_left_out"}
-CHANCE = {"chance_limit", "val_chance_limit", "probe_chance_limit"}
-SIGNS = {"live_features", "live_projections", "commonest_prediction", "commonest_label", "labeled_accuracy", "symptoms"}
-PSEUDO_LABELS = {"pseudo_label_commonest", "pseudo_labels_used"}
-NOT_LOSSES = COUNTS | CHANCE | SIGNS | PSEUDO_LABELS | set(ACCURACIES)
-
 # Okabe and Ito's colors, which the color-blind can tell apart, darker or lighter as the page is; line styles and markers
 # tell the curves apart in gray.
 COLORS: dict[Theme, tuple[str, ...]] = {
@@ -94,8 +87,8 @@ def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
 
 
 def loss_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the logged losses; `loss`, their sum, stands first where there are several."""
-    parts = list(dict.fromkeys(name for numbers in metrics for name in numbers if name not in NOT_LOSSES))
+    """Return the names of the losses that the log says are some; `loss`, their sum, stands first where there are several."""
+    parts = list(dict.fromkeys(name for numbers in metrics for name in numbers.get("losses", ())))
     return ["loss", *parts] if len(parts) != 1 else parts
 
 

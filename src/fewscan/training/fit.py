@@ -112,7 +112,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
             numbers["seconds"] = round(time.perf_counter() - began, 3)
             checkpoints.after(epoch, last=epoch == settings.epochs)
             symptoms = new_symptoms([*history, numbers], settings)
-            history.append(numbers | {"symptoms": [symptom._asdict() for symptom in symptoms]})
+            history.append(numbers | {"losses": tally.loss_names, "symptoms": [symptom._asdict() for symptom in symptoms]})
             run.log(history[-1])
             for name, value in numbers.items():
                 if value is not None:

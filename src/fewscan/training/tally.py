@@ -24,6 +24,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.losses: list[Tensor] = []
+        self.loss_names: list[str] = []  # of the parts that `loss` is the sum of
         self.sums: dict[str, Tensor | float] = {}
         self.weights: dict[str, Tensor | float] = {}
 
@@ -32,6 +33,7 @@ class Tally:
         """Take in a step: its losses and the outputs that they came from."""
         total = torch.stack([value.detach() for value in losses.values()]).sum()
         self.losses.append(total)
+        self.loss_names = list(losses)
         images = float(len(labels))
         for name, value in {"loss": total, **losses}.items():
             self._add(name, value.detach(), images)
