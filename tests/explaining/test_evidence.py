@@ -11,6 +11,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
+from fewscan.labeling.rule import Grounds
 from fewscan.training.run import Run
 
 
@@ -69,6 +70,33 @@ def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
     np.testing.assert_array_equal(evidence.heat_map, expected)
     with pytest.raises(FewscanError, match="did you mean 'pituitary'"):
         explained(run, split_dataset, 0, tmp_path, "pituitry")
+
+
+def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
+    run: Run, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    stripes = np.tile(np.arange(16, dtype=np.uint8) * 15, (16, 1))
+    PIL.Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    evidence = explain_scan(run, split_dataset, tmp_path / "stripes.png")
+    assert evidence.out_of_distribution
+    assert evidence.heat_map is None
+    assert evidence.summary()["out_of_distribution"]
+    assert evidence.summary()["explained"] is None
+    asked = explain_scan(run, split_dataset, tmp_path / "stripes.png", "glioma")
+    assert asked.out_of_distribution
+    assert asked.heat_map is not None
+
+
+def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+    rule = Grounds.of(run, split_dataset).rule(target_error=0.2, coverage=0.9)
+    test = split_dataset.rows("test")[:4]
+    pixels = np.concatenate([split_dataset.pixels[test], np.random.default_rng(0).integers(0, 256, (2, 1, 16, 16), np.uint8)])
+    decisions = rule.decide(pixels).decisions
+    for number, (image, decision) in enumerate(zip(pixels, decisions, strict=True)):
+        PIL.Image.fromarray(image[0]).save(tmp_path / f"{number}.png")
+        evidence = explain_scan(run, split_dataset, tmp_path / f"{number}.png")
+        assert evidence.out_of_distribution == (decision == "out_of_distribution")
+    assert {"out_of_distribution"} < set(decisions)
 
 
 def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:

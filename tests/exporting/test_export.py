@@ -1,4 +1,5 @@
 import ast
+import copy
 import json
 import re
 import shutil
@@ -22,10 +23,11 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Gate, Typicality
 from fewscan.exporting import export as exporting
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import OnnxModel
-from fewscan.exporting.proof import TOLERANCE, Images, Probabilities, prove
+from fewscan.exporting.proof import TOLERANCE, TYPICALITY_TOLERANCE, Answers, Images, prove
 from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -102,6 +104,7 @@ class Exported:
     dataset: Dataset
     folder: Path
     predictor: Predictor
+    gate: Gate
 
     @property
     def model(self) -> OnnxModel:
@@ -124,7 +127,7 @@ def exported(request: pytest.FixtureRequest) -> Exported:
             patch.setattr(socket, "getaddrinfo", refuse)
             patch.setattr(socket.socket, "connect", refuse)
             fewscan.export(run)
-    return Exported(run, run.open_dataset(), folder, Predictor.of(run))
+    return Exported(run, run.open_dataset(), folder, Predictor.of(run), Gate.of(run.open_dataset()))
 
 
 def code_in(card: Path) -> str:
@@ -139,7 +142,7 @@ def run_code(folder: Path, scan: Path, working: Path) -> dict[str, float]:
     command = [sys.executable, "-c", code_in(working / "model_card.md")]
     done = subprocess.run(command, cwd=working, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return dict(ast.literal_eval(done.stdout))
+    return dict(ast.literal_eval(done.stdout.splitlines()[-1]))
 
 
 def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.CompletedProcess[str], gray: Run) -> None:
@@ -163,9 +166,11 @@ def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: E
         images = [np.asarray(draw_scan(random, height, width, record.channels)) for _ in range(3)]
         batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
         expected = exported.predictor.predict(np.stack([fit(image, record.image_size_px, record.resize) for image in images]))
-        probabilities, features = session.run(None, {"images": batch})
+        probabilities, features, typicality = session.run(None, {"images": batch})
         np.testing.assert_allclose(probabilities, expected.probabilities, atol=TOLERANCE)
         np.testing.assert_allclose(features, expected.features, atol=1e-3)
+        fitted = np.stack([fit(image, record.image_size_px, record.resize) for image in images])
+        np.testing.assert_allclose(typicality, exported.gate.of_images(fitted), rtol=1e-3)
         answers |= set(expected.probabilities[:, 0].round(2).tolist())
     # A network that says the same of all would agree with any file.
     assert len(answers) > 5
@@ -183,6 +188,7 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
         "image_size_px": "24",
         "resize": record.resize,
         "temperature": str(exported.predictor.temperature),
+        "typicality_limit": str(exported.gate.limit),
         "use": "research use only: not a medical device",
     }
     content = (exported.folder / "model.onnx").read_bytes()
@@ -194,8 +200,10 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
 
 
 def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
-    proof = prove(exported.model, exported.predictor, exported.dataset)
+    typicality = exported.gate.typicality
+    proof = prove(exported.model, exported.predictor, typicality, exported.dataset)
     assert proof.largest_difference < TOLERANCE / 10
+    assert proof.largest_typicality_difference < TYPICALITY_TOLERANCE / 10
     network = exported.run.load_network()
     network.classifier[-1].weight.data[0] *= 1.1
     others = [
@@ -204,7 +212,11 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
     ]
     for other in others:
         with pytest.raises(FewscanError, match="is not the run: a probability differs by"):
-            prove(exported.model, other, exported.dataset)
+            prove(exported.model, other, typicality, exported.dataset)
+    another = copy.deepcopy(typicality)
+    another.density.mean += 0.01
+    with pytest.raises(FewscanError, match="is not the run: a typicality differs by"):
+        prove(exported.model, exported.predictor, another, exported.dataset)
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [("gray", "resize"), ("color", "resize"), ("gray", "nan")])
@@ -213,15 +225,16 @@ def test_another_resizing_or_no_number_at_all_fails_the_proof(
 ) -> None:
     run: Run = request.getfixturevalue(kind)
     predictor = Predictor.of(run)
-    description = ModelDescription.of(run, predictor.temperature)
+    typicality = Gate.of(run.open_dataset()).typicality
+    description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
     if wrong == "resize":
         description = description.model_copy(update={"resize": {"pad": "stretch", "stretch": "pad"}[description.resize]})
-    write_weights(predictor, description, tmp_path)
+    write_weights(predictor, typicality, description, tmp_path)
     model = SavedModel.open(tmp_path)
     if wrong == "nan":
         predictor.network.classifier[-1].bias.data[0] = float("nan")
     with pytest.raises(FewscanError, match="is not the run"):
-        prove(model, predictor, run.open_dataset())
+        prove(model, predictor, typicality, run.open_dataset())
 
 
 class Recorder:
@@ -231,16 +244,17 @@ class Recorder:
         self.model = model
         self.images: list[np.ndarray] = []
 
-    def probabilities(self, images: Images) -> Probabilities:
+    def answers(self, images: Images) -> Answers:
         self.images += list(images)
-        return self.model.probabilities(images)
+        return self.model.answers(images)
 
 
 def test_no_scan_of_the_test_part_is_looked_at(gray: Run, tmp_path: Path) -> None:
     predictor, dataset = Predictor.of(gray), gray.open_dataset()
-    write_weights(predictor, ModelDescription.of(gray, predictor.temperature), tmp_path)
+    typicality = Gate.of(dataset).typicality
+    write_weights(predictor, typicality, ModelDescription.of(gray, predictor.temperature, float(typicality.limit)), tmp_path)
     recorder = Recorder(SavedModel.open(tmp_path))
-    prove(recorder, predictor, dataset)
+    prove(recorder, predictor, typicality, dataset)
     seen = {fit(image, 24, "pad").tobytes() for image in recorder.images}
     assert seen == {dataset.pixels[row].tobytes() for row in dataset.rows("labeled", "unlabeled", "validation")}
     assert not seen & {dataset.pixels[row].tobytes() for row in dataset.rows("test")}
@@ -274,7 +288,7 @@ def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: P
 
 def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path: Path) -> None:
     exported = fewscan.export(gray, format="safetensors", out=tmp_path / "weights")
-    assert exported.files == ("model.json", "model.safetensors")
+    assert exported.files == ("model.json", "model.safetensors", "typicality.safetensors")
     assert (tmp_path / "weights" / "model.safetensors").read_bytes() == (gray.folder / "model.safetensors").read_bytes()
     dataset = gray.open_dataset()
     row = int(dataset.rows("labeled")[0])
@@ -284,19 +298,24 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path:
     np.testing.assert_allclose(list(found.values()), expected, atol=1e-6)
     model = SavedModel.open(tmp_path / "elsewhere")
     assert model.description == exported.model
-    np.testing.assert_allclose(model.probabilities([read_image(scan).pixels])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(model.answers([read_image(scan).pixels]).probabilities[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("damage", ["no weights", "half the weights", "no description", "cut description", "a list"])
+@pytest.mark.parametrize(
+    "damage", ["no weights", "half the weights", "half the typicality", "no description", "cut description", "a list"]
+)
 def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_path: Path) -> None:
     predictor = Predictor.of(gray)
-    write_weights(predictor, ModelDescription.of(gray, 1.0), tmp_path)
+    write_weights(predictor, Gate.of(gray.open_dataset()).typicality, ModelDescription.of(gray, 1.0, 0.5), tmp_path)
     weights, description = tmp_path / "model.safetensors", tmp_path / "model.json"
     match damage:
         case "no weights":
             weights.unlink()
         case "half the weights":
             weights.write_bytes(weights.read_bytes()[:5000])
+        case "half the typicality":
+            path = tmp_path / "typicality.safetensors"
+            path.write_bytes(path.read_bytes()[:5000])
         case "no description":
             description.unlink()
         case "cut description":
@@ -308,8 +327,10 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_
 
 
 def test_where_the_proof_fails_nothing_is_left_behind(gray: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hotter(predictor: Predictor, description: ModelDescription, folder: Path) -> None:
-        write_weights(predictor, description.model_copy(update={"temperature": 2 * description.temperature}), folder)
+    def hotter(predictor: Predictor, typicality: Typicality, description: ModelDescription, folder: Path) -> None:
+        write_weights(
+            predictor, typicality, description.model_copy(update={"temperature": 2 * description.temperature}), folder
+        )
 
     monkeypatch.setattr(exporting, "write_weights", hotter)
     with pytest.raises(FewscanError, match="nothing was written"):

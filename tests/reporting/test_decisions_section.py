@@ -43,7 +43,10 @@ def test_what_a_threshold_comes_to_on_the_test_part(calibrated: tuple[Run, Datas
     openings = (run.folder / OPENINGS_FILE).read_text()
     evaluation = Evaluation.load(run)
     assert evaluation is not None
-    section = describe_decisions(run, dataset, evaluation, pd.read_csv(run.folder / PREDICTIONS_FILE))
+    grounds = Grounds.of(run, dataset)
+    odd = grounds.gate.out_of_distribution(dataset.pixels[dataset.rows("test")])
+    predictions = pd.read_csv(run.folder / PREDICTIONS_FILE).assign(out_of_distribution=odd)
+    section = describe_decisions(grounds, dataset, evaluation, predictions)
     rows = dataset.rows("test")
     logits = Predictor.of(run).predict(dataset.pixels, rows).logits.astype(np.float64)
     raw = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -67,11 +70,12 @@ def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calib
     assert evaluation is not None
     predictions = pd.read_csv(run.folder / PREDICTIONS_FILE)
     # Probabilities of 1 say nothing any more of the score behind them.
-    sure = predictions.assign(score=np.linspace(0, 1, len(predictions), dtype=np.float32))
-    section = describe_decisions(run, dataset, evaluation, sure)
+    scores = np.linspace(0, 1, len(predictions), dtype=np.float32)
+    sure = predictions.assign(score=scores, out_of_distribution=scores > 0.9)
+    section = describe_decisions(Grounds.of(run, dataset), dataset, evaluation, sure)
     for promise in section.promises:
         if promise.threshold is not None:
-            assert promise.share == pytest.approx((sure["score"] >= promise.threshold).mean())
+            assert promise.share == pytest.approx(((scores >= promise.threshold) & (scores <= 0.9)).mean())
 
 
 @pytest.mark.parametrize("changes", [{"protocol": "study"}, {"leaking_pairs": 3}, {"leaking_pairs": None}])

@@ -19,7 +19,14 @@ from fewscan.reporting.evidence_figure import (
 CLASSES = ("glioma", "meningioma", "no_tumor", "$tumor$")
 
 
-def evidence(size_px: int = 24, channels: int = 1, neighbors: int = NEIGHBORS, explained: str = "meningioma") -> Evidence:
+def evidence(
+    size_px: int = 24,
+    channels: int = 1,
+    neighbors: int = NEIGHBORS,
+    explained: str = "meningioma",
+    typicality: float = 2.0,
+    mapped: bool = True,
+) -> Evidence:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, size=(channels, size_px, size_px), dtype=np.uint8)
     side = np.linspace(-1, 1, size_px, dtype=np.float32)
@@ -28,8 +35,10 @@ def evidence(size_px: int = 24, channels: int = 1, neighbors: int = NEIGHBORS, e
         classes=CLASSES,
         probabilities=np.array([0.25, 0.6, 0.05, 0.1], dtype=np.float32),
         explained=explained,
-        heat_map=np.exp(-4 * (side[:, None] ** 2 + side[None, :] ** 2)) - 0.2,
+        heat_map=np.exp(-4 * (side[:, None] ** 2 + side[None, :] ** 2)) - 0.2 if mapped else None,
         neighbors=tuple(Neighbor(100 + k, CLASSES[k % 4], 0.01 * k, pixels) for k in range(neighbors)),
+        typicality=typicality,
+        typicality_limit=1.5,
     )
 
 
@@ -46,6 +55,18 @@ def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
         assert probability in said
     assert "explained:" not in said
     assert "explained: glioma" in words(draw_evidence(evidence(explained="glioma")))
+
+
+def test_a_scan_out_of_distribution_is_not_shown_as_a_diagnosis() -> None:
+    said = words(draw_evidence(evidence(typicality=1.0, mapped=False)))
+    assert "out of distribution" in said
+    assert "predicted: meningioma" not in said
+    assert "no heat map" in said
+    # One that was asked for is drawn, and the headline says the same.
+    asked = words(draw_evidence(evidence(typicality=1.0, explained="glioma")))
+    assert "out of distribution" in asked
+    assert "predicted: meningioma" not in asked
+    assert "no heat map" not in asked
 
 
 @pytest.mark.parametrize(("size_px", "channels", "neighbors"), [(16, 3, 2), (256, 1, 5)])
@@ -82,6 +103,13 @@ def test_a_scan_stands_beside_itself_under_its_map() -> None:
     assert peak[0] > peak[2] + 60  # yellow: red far above blue
     corner = right[:, 0, 0]
     assert corner[2] > corner[0]  # blue
+
+
+def test_without_a_map_the_second_picture_is_white() -> None:
+    shown = evidence()
+    pair = scan_beside_map(shown.pixels, None)
+    np.testing.assert_array_equal(pair[:, :, :PAIR_SIDE_PX], scan_beside_map(shown.pixels, shown.heat_map)[:, :, :PAIR_SIDE_PX])
+    assert (pair[:, :, PAIR_SIDE_PX:] == 255).all()
 
 
 def test_a_map_that_says_nothing_leaves_the_scan_gray() -> None:

@@ -43,9 +43,9 @@ def write_card(run: Run, dataset: Dataset, tmp_path: Path) -> Callable[..., str]
                 "out": "out",
                 "format": file_format,
                 "files": ("model.onnx",),
-                "model": ModelDescription.of(run, temperature),
+                "model": ModelDescription.of(run, temperature, 1.2345),
                 "feature_dim": 256,
-                "proof": Proof(scans=56, originals=originals, largest_difference=2.345e-6),
+                "proof": Proof(scans=56, originals=originals, largest_difference=2.345e-6, largest_typicality_difference=1e-6),
             }
         )
         return write_model_card(run, dataset, export, tmp_path).read_text(encoding="utf-8")
@@ -116,9 +116,9 @@ def test_leaks_are_said(leaking_pairs: int | None, said: str, run: Run, dataset:
         out="out",
         format="safetensors",
         files=("model.json", "model.safetensors"),
-        model=ModelDescription.of(run, 1.0),
+        model=ModelDescription.of(run, 1.0, 1.2345),
         feature_dim=256,
-        proof=Proof(scans=56, originals=0, largest_difference=0.0),
+        proof=Proof(scans=56, originals=0, largest_difference=0.0, largest_typicality_difference=0.0),
     )
     assert said in write_model_card(changed, dataset, export, tmp_path).read_text()
 

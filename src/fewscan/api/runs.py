@@ -85,7 +85,8 @@ def explain(
 ) -> Evidence:
     """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
 
-    The map is about the predicted class, or about `class_name`. With `overwrite` a picture that stands there is replaced.
+    The map is about the predicted class, or about `class_name`. A scan that is out of distribution has none unless a class
+    is asked about. With `overwrite` a picture that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
     from fewscan.explaining.evidence import explain_scan

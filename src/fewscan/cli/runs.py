@@ -167,7 +167,8 @@ def explain(
     The picture holds the scan, a heat map over it, and the five labeled scans most alike to the network.
 
     The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
-    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right.
+    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right. A scan that is
+    out of distribution, as 'fewscan label' says too, gets no map: its prediction means nothing. --class NAME draws one.
 
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 
@@ -190,6 +191,14 @@ def explain(
 
 def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool) -> None:
     lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
+    if evidence.out_of_distribution:
+        lines = [
+            f"out of distribution: typicality {evidence.typicality:.2f} is below the limit {evidence.typicality_limit:.2f}; "
+            "the scan is like nothing that the run learned from",
+            "its probabilities mean nothing, so there is no heat map unless you ask for one with --class"
+            if evidence.heat_map is None
+            else f"its probabilities mean nothing; heat map for {evidence.explained}, as you asked",
+        ]
     lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
     lines.append("labeled scans most alike (1 - cosine similarity of features):")
     lines += [f"  row {near.row:<6} {near.label:20} {near.distance:.3f}" for near in evidence.neighbors]

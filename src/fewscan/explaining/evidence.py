@@ -1,6 +1,7 @@
 """What a prediction rests on: the place in the scan that speaks for it, and the labeled scans that look most alike."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
 from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
@@ -38,15 +40,23 @@ class Evidence:
     """What a run says of one scan, and what that rests on.
 
     `pixels` (C, S, S) uint8 are the scan as the network sees it, `probabilities` (K,) follow `classes`. `heat_map` (S, S) is
-    about the class `explained`; see `attribution.heat_map` for its unit.
+    about the class `explained`; see `attribution.heat_map` for its unit. There is none of a scan that is out of distribution,
+    whose prediction means nothing, unless a class was asked about.
     """
 
     pixels: Pixels
     classes: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
     explained: str
-    heat_map: HeatMap
+    heat_map: HeatMap | None
     neighbors: tuple[Neighbor, ...]  # nearest first
+    typicality: float
+    typicality_limit: float  # below it the scan is out of distribution; see `typicality.Gate`
+
+    @property
+    def out_of_distribution(self) -> bool:
+        """Whether the scan is like nothing that the run learned from."""
+        return self.typicality < self.typicality_limit
 
     @property
     def predicted(self) -> str:
@@ -57,7 +67,10 @@ class Evidence:
         """Return what can be said in a few numbers."""
         return {
             "predicted": self.predicted,
-            "explained": self.explained,
+            "out_of_distribution": self.out_of_distribution,
+            "typicality": self.typicality,
+            "typicality_limit": self.typicality_limit if isfinite(self.typicality_limit) else None,
+            "explained": None if self.heat_map is None else self.explained,
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "neighbors": [
                 {"row": neighbor.row, "label": neighbor.label, "distance": neighbor.distance} for neighbor in self.neighbors
@@ -78,6 +91,8 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
     predictor = Predictor.of(run)
     if (dataset.pixels[dataset.rows("test")] == pixels).all(axis=(1, 2, 3)).any():
         run.note_test_opening("explain", dataset)
+    gate = Gate.of(dataset)
+    (typicality,) = gate.of_images(pixels[np.newaxis])
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]
     label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)
@@ -86,8 +101,10 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
         classes=run.record.classes,
         probabilities=probabilities,
         explained=run.record.classes[label],
-        heat_map=heat_map(predictor, pixels, label),
+        heat_map=heat_map(predictor, pixels, label) if class_name is not None or typicality >= gate.limit else None,
         neighbors=_nearest_labeled(predictor, dataset, predicted.features),
+        typicality=float(typicality),
+        typicality_limit=gate.limit,
     )
 
 

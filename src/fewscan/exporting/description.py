@@ -1,6 +1,7 @@
 """What an exported model says of itself, in `model.json` and inside an ONNX file."""
 
 import json
+import math
 from typing import Literal, Self
 
 import pydantic
@@ -19,7 +20,7 @@ USE = "research use only: not a medical device"
 class ModelDescription(Settings):
     """Everything that it takes to use a model besides its weights; the content of `model.json`."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     fewscan_version: str
     use: str = USE
     classes: tuple[str, ...]  # in the order of the probabilities
@@ -27,12 +28,14 @@ class ModelDescription(Settings):
     image_size_px: int
     resize: Resize
     temperature: float = pydantic.Field(gt=0)  # logits are divided by it
+    # Below it an image is out of distribution; None where all images that the run learned from are of one group.
+    typicality_limit: float | None
     encoder: EncoderSettings
     heads: HeadSettings
     dataset_fingerprint: str
 
     @classmethod
-    def of(cls, run: Run, temperature: float) -> Self:
+    def of(cls, run: Run, temperature: float, typicality_limit: float) -> Self:
         """Return the description of a run's model."""
         record = run.record
         return cls(
@@ -42,6 +45,7 @@ class ModelDescription(Settings):
             image_size_px=record.image_size_px,
             resize=record.resize,
             temperature=temperature,
+            typicality_limit=typicality_limit if math.isfinite(typicality_limit) else None,
             encoder=run.settings.encoder.untrained,
             heads=run.settings.heads,
             dataset_fingerprint=record.dataset_fingerprint,
@@ -50,7 +54,8 @@ class ModelDescription(Settings):
     def metadata(self) -> dict[str, str]:
         """Return what goes into an ONNX file, whose metadata are texts: classes as a JSON list, the rest as it is written."""
         plain = {"fewscan_version", "use", "channels", "image_size_px", "resize", "temperature", "dataset_fingerprint"}
-        return {"classes": json.dumps(self.classes)} | {
+        limit = -math.inf if self.typicality_limit is None else self.typicality_limit
+        return {"classes": json.dumps(self.classes), "typicality_limit": str(limit)} | {
             name: str(value) for name, value in self.model_dump(include=plain).items()
         }
 

@@ -9,6 +9,7 @@ from fewscan.config import Settings, nearest
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Gate
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import ONNX_FILE, OnnxModel, require_onnx, write_onnx
 from fewscan.exporting.proof import ExportedModel, Proof, prove
@@ -46,12 +47,13 @@ def export_model(run: Run, dataset: Dataset, folder: Path, out: Path, file_forma
     # On the CPU, since a GPU may round to fewer bits than the proof allows for.
     found = Predictor.of(run)
     predictor = Predictor(found.network, torch.device("cpu"), found.temperature)
-    description = ModelDescription.of(run, predictor.temperature)
+    typicality = Gate.of(dataset).typicality
+    description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
     if file_format == "onnx":
-        write_onnx(predictor, description, folder / ONNX_FILE)
+        write_onnx(predictor, typicality, description, folder / ONNX_FILE)
         model: ExportedModel = OnnxModel(folder / ONNX_FILE)
     else:
-        write_weights(predictor, description, folder)
+        write_weights(predictor, typicality, description, folder)
         model = SavedModel.open(folder)
     return Export(
         out=str(out),
@@ -59,5 +61,5 @@ def export_model(run: Run, dataset: Dataset, folder: Path, out: Path, file_forma
         files=tuple(sorted(path.name for path in folder.iterdir())),
         model=description,
         feature_dim=predictor.network.encoder.feature_dim,
-        proof=prove(model, predictor, dataset),
+        proof=prove(model, predictor, typicality, dataset),
     )

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from fewscan.data.dataset import Resize
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
-from fewscan.exporting.proof import Images, Probabilities
+from fewscan.exporting.proof import Answers, Images
 from fewscan.exporting.resampling import resampled
 from fewscan.learning.views import plain
 from fewscan.models.network import Network
 
 ONNX_FILE = "model.onnx"
 INPUT = "images"
-OUTPUTS = ("probabilities", "features")
+OUTPUTS = ("probabilities", "features", "typicality")
 OPSET = 18
 
 
@@ -33,19 +34,23 @@ class _Onnx(NamedTuple):
 
 
 class WholePipeline(nn.Module):
-    """Scans in any size -> what a run's predictor says of them: resizing, network, temperature, softmax."""
+    """Scans in any size -> what a run says of them: resizing, network, temperature, softmax; and how typical they are."""
 
-    def __init__(self, network: Network, *, temperature: float, image_size_px: int, resize: Resize) -> None:
+    def __init__(
+        self, network: Network, typicality: Typicality, *, temperature: float, image_size_px: int, resize: Resize
+    ) -> None:
         super().__init__()
         self.network = network
+        self.typicality = typicality
         self.temperature = temperature
         self.image_size_px = image_size_px
         self.resize = resize
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return probabilities (N, K) and features (N, D) of images (N, C, H, W) uint8."""
-        outputs = self.network(plain(resampled(images, self.image_size_px, self.resize)))
-        return (outputs.logits / self.temperature).softmax(dim=1), outputs.h
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return probabilities (N, K), features (N, D) and typicality (N,) of images (N, C, H, W) uint8."""
+        fitted = resampled(images, self.image_size_px, self.resize)
+        outputs = self.network(plain(fitted))
+        return (outputs.logits / self.temperature).softmax(dim=1), outputs.h, self.typicality(fitted)
 
 
 class OnnxModel:
@@ -55,11 +60,10 @@ class OnnxModel:
         runtime = require_onnx().onnxruntime
         self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
-    def probabilities(self, images: Images) -> Probabilities:
-        """Return (N, K) float32 for N images of one size, as `readers.read_image` reads them."""
+    def answers(self, images: Images) -> Answers:
+        """Return what it says of N images of one size, as `readers.read_image` reads them."""
         batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
-        found: Probabilities = self._session.run([OUTPUTS[0]], {INPUT: batch})[0]
-        return found
+        return Answers(*self._session.run(["probabilities", "typicality"], {INPUT: batch}))
 
 
 def require_onnx() -> _Onnx:
@@ -73,15 +77,17 @@ def require_onnx() -> _Onnx:
     return _Onnx(onnx, onnxruntime)
 
 
-def write_onnx(predictor: Predictor, description: ModelDescription, path: Path) -> None:
-    """Write `predictor`, which is on the CPU, and `description` into the one file `path`.
+def write_onnx(predictor: Predictor, typicality: Typicality, description: ModelDescription, path: Path) -> None:
+    """Write `predictor`, which is on the CPU, `typicality` and `description` into the one file `path`.
 
-    Input `images` (N, C, H, W) uint8 with any N, H, W; outputs `probabilities` (N, K) and `features` (N, D) float32. What the
-    model says of itself is in the file's metadata. Raises FewscanError where the network cannot be written as ONNX.
+    Input `images` (N, C, H, W) uint8 with any N, H, W; outputs `probabilities` (N, K), `features` (N, D) and `typicality` (N,)
+    float32. What the model says of itself is in the file's metadata. Raises FewscanError where the network cannot be written as
+    ONNX.
     """
     onnx = require_onnx().onnx
     pipeline = WholePipeline(
         predictor.network,
+        typicality,
         temperature=description.temperature,
         image_size_px=description.image_size_px,
         resize=description.resize,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from fewscan.data.formats.image import Pixels
 from fewscan.data.readers import UnreadableImage, locate, read_image
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Typicality
 from fewscan.progress import track
 
 # How far a probability may be from the run's. Sums in another order move it by about a millionth; a wrong weight, a wrong
@@ -20,15 +21,24 @@ from fewscan.progress import track
 TOLERANCE = 1e-4
 SCANS = 256
 
+# The same for how typical an image is, a number whose size is about 1: sums of a few hundred terms in another order.
+TYPICALITY_TOLERANCE = 1e-3
+
 Images = Sequence[Pixels]  # of one size, (H, W) or (H, W, 3) each
-Probabilities = npt.NDArray[np.float32]  # (N, K)
+
+
+class Answers(NamedTuple):
+    """What a model says of N images."""
+
+    probabilities: npt.NDArray[np.floating]  # (N, K)
+    typicality: npt.NDArray[np.floating]  # (N,)
 
 
 class ExportedModel(Protocol):
     """What an exported model can do, whatever its format."""
 
-    def probabilities(self, images: Images) -> Probabilities:
-        """Return (N, K) for N images of one size, as `readers.read_image` reads them."""
+    def answers(self, images: Images) -> Answers:
+        """Return what it says of N images of one size, as `readers.read_image` reads them."""
 
 
 class Proof(Settings):
@@ -38,42 +48,58 @@ class Proof(Settings):
     originals: int  # those of the scans that were also read again from the files that they were imported from
     largest_difference: float  # between two probabilities
     tolerance: float = TOLERANCE
+    largest_typicality_difference: float  # as a share of the larger of 1 and the run's
+    typicality_tolerance: float = TYPICALITY_TOLERANCE
 
     def __str__(self) -> str:
         """Say it in a line."""
         files = f"{self.originals} of them read again from their files" if self.originals else "as the dataset stores them"
         return (
             f"largest difference in probability {self.largest_difference:.1e}, allowed {self.tolerance:.0e}, "
+            f"in typicality {self.largest_typicality_difference:.1e}, allowed {self.typicality_tolerance:.0e}, "
             f"on {self.scans} scans, {files}"
         )
 
 
-def prove(model: ExportedModel, predictor: Predictor, dataset: Dataset) -> Proof:
-    """Compare `model` with the run's `predictor` on at most SCANS of the run's dataset, none of its test part.
+def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, dataset: Dataset) -> Proof:
+    """Compare `model` with the run's `predictor` and `typicality` on at most SCANS of the run's dataset, none of its test part.
 
     The predictor sees the pixels that the dataset stores. The model sees the same pixels, all at once, and besides, one by
     one, the files that they were imported from, in their own sizes, where these are still there and hold the same image.
-    Raises FewscanError where a probability differs by TOLERANCE or more.
+    Raises FewscanError where a probability differs by TOLERANCE or a typicality by TYPICALITY_TOLERANCE or more.
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:SCANS])
-    expected = predictor.predict(dataset.pixels, rows).probabilities
-    differences = [_difference(model.probabilities([_stored(dataset, row) for row in rows]), expected)]
+    expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(dataset.pixels[rows]))
+    differences = [_differences(model.answers([_stored(dataset, row) for row in rows]), expected)]
     for position, image in track(_originals(dataset, rows), "prove", total=len(rows)):
         if image is not None:
-            differences.append(_difference(model.probabilities([image]), expected[position : position + 1]))
-    largest = float(np.max(differences))
-    # Asked like this, NaN fails too.
-    if not largest < TOLERANCE:
-        raise FewscanError(
-            f"the exported model is not the run: a probability differs by {largest:.1e}, {TOLERANCE:.0e} is allowed, so "
-            "nothing was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
-        )
-    return Proof(scans=len(rows), originals=len(differences) - 1, largest_difference=largest)
+            of_one = Answers(*(values[position : position + 1] for values in expected))
+            differences.append(_differences(model.answers([image]), of_one))
+    largest, largest_typicality = (float(value) for value in np.max(differences, axis=0))
+    for name, found, allowed in (
+        ("probability", largest, TOLERANCE),
+        ("typicality", largest_typicality, TYPICALITY_TOLERANCE),
+    ):
+        # Asked like this, NaN fails too.
+        if not found < allowed:
+            raise FewscanError(
+                f"the exported model is not the run: a {name} differs by {found:.1e}, {allowed:.0e} is allowed, so nothing "
+                "was written; if fewscan, torch or Pillow changed since the scans were imported, import and train again"
+            )
+    return Proof(
+        scans=len(rows),
+        originals=len(differences) - 1,
+        largest_difference=largest,
+        largest_typicality_difference=largest_typicality,
+    )
 
 
-def _difference(found: Probabilities, expected: Probabilities) -> float:
-    return float(np.abs(found.astype(np.float64) - expected).max())
+def _differences(found: Answers, expected: Answers) -> tuple[float, float]:
+    """Return the largest difference of two probabilities, and of two typicalities as a share of these where they are large."""
+    probabilities, typicality = (a.astype(np.float64) - b for a, b in zip(found, expected, strict=True))
+    sizes = np.maximum(1, np.abs(expected.typicality))
+    return float(np.abs(probabilities).max()), float(np.abs(typicality / sizes).max())
 
 
 def _stored(dataset: Dataset, row: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""A model as `model.safetensors` and `model.json`: a run's weights, and what it takes to build their network again."""
+"""A model as three files: a run's weights, the gate for images out of distribution, and what it takes to use both again."""
 
 import json
 from pathlib import Path
@@ -14,26 +14,30 @@ from fewscan.data.formats.image import Pixels
 from fewscan.data.readers import fit
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
-from fewscan.exporting.proof import Images, Probabilities
+from fewscan.exporting.proof import Answers, Images
 
 WEIGHTS_FILE = "model.safetensors"
+TYPICALITY_FILE = "typicality.safetensors"
 DESCRIPTION_FILE = "model.json"
 
 
 class SavedModel:
     """A classifier as `fewscan export --format safetensors` saved it."""
 
-    def __init__(self, description: ModelDescription, predictor: Predictor) -> None:
+    def __init__(self, description: ModelDescription, predictor: Predictor, typicality: Typicality) -> None:
         self.description = description
         self._predictor = predictor
+        self._typicality = typicality
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open the two files in `folder`, on the CPU; raises FewscanError where they are missing or damaged."""
+        """Open the three files in `folder`, on the CPU; raises FewscanError where they are missing or damaged."""
         folder = Path(folder)
         damaged = FewscanError(
-            f"{folder} holds no whole {WEIGHTS_FILE} and {DESCRIPTION_FILE}: run 'fewscan export RUN --format safetensors'"
+            f"{folder} holds no whole {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE}: run "
+            "'fewscan export RUN --format safetensors'"
         )
         try:
             content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
@@ -45,18 +49,21 @@ class SavedModel:
         network = description.new_network()
         try:
             network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        except (SafetensorError, OSError, RuntimeError):
+            typicality = Typicality.load(folder / TYPICALITY_FILE, description.channels, description.image_size_px)
+        except (SafetensorError, OSError, RuntimeError, KeyError):
             raise damaged from None
-        return cls(description, Predictor(network, torch.device("cpu"), description.temperature))
+        return cls(description, Predictor(network, torch.device("cpu"), description.temperature), typicality)
 
-    def probabilities(self, images: Images) -> Probabilities:
-        """Return (N, K) float32 for N images as `readers.read_image` reads them."""
+    def answers(self, images: Images) -> Answers:
+        """Return what it says of N images as `readers.read_image` reads them."""
         fitted: list[Pixels] = [fit(image, self.description.image_size_px, self.description.resize) for image in images]
-        return self._predictor.predict(np.stack(fitted)).probabilities
+        pixels = np.stack(fitted)
+        return Answers(self._predictor.predict(pixels).probabilities, self._typicality.of(pixels))
 
 
-def write_weights(predictor: Predictor, description: ModelDescription, folder: Path) -> None:
-    """Write the two files into `folder`."""
+def write_weights(predictor: Predictor, typicality: Typicality, description: ModelDescription, folder: Path) -> None:
+    """Write the three files into `folder`."""
+    typicality.save(folder / TYPICALITY_FILE)
     tensors = {name: value.contiguous() for name, value in predictor.network.state_dict().items()}
     (folder / WEIGHTS_FILE).write_bytes(save(tensors, {"format": "pt"}))
     write_text(folder / DESCRIPTION_FILE, description.model_dump_json(indent=2) + "\n")

@@ -13,7 +13,6 @@ from fewscan.labeling.decisions import CONFIDENCE
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
-from fewscan.training.run import Run
 
 TARGET_ERRORS = (0.02, 0.05, 0.1)
 
@@ -41,22 +40,23 @@ class DecisionsSection:
     curve: dict[Theme, str]
 
 
-def describe_decisions(run: Run, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame) -> DecisionsSection:
+def describe_decisions(
+    grounds: Grounds, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame
+) -> DecisionsSection:
     """Return the section; thresholds come from held-out images, and the test part only shows what they come to.
 
-    predictions: row by row of the test part, as the evaluation wrote them. Whether a test image is out of distribution
-    is not asked here: that would open the test part again.
+    predictions: row by row of the test part, as the evaluation wrote them, and whether each is `out_of_distribution`.
     """
     labels = dataset.labels[predictions["row"]]
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64)
     raw = before_temperature(probabilities, evaluation.temperature)
     scores, right = predictions["score"].to_numpy(), raw.argmax(axis=1) == labels
     shares, errors = error_by_share(scores, right)
-    grounds = Grounds.of(run, dataset)
+    typical = ~predictions["out_of_distribution"].to_numpy(dtype=bool)
     promises = []
     for target_error in TARGET_ERRORS:
         rule = grounds.rule(Asked(target_error))
-        accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else scores >= rule.threshold
+        accepted = np.zeros(len(scores), dtype=bool) if rule.threshold is None else typical & (scores >= rule.threshold)
         error = float((~right[accepted]).mean()) if accepted.any() else None
         share = None if rule.threshold is None else float(accepted.mean())
         promises.append(Promise(target_error, rule.reasons[0], rule.threshold, share, error))

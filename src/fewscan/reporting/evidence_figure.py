@@ -37,6 +37,7 @@ STRONGEST_OPACITY = 0.85
 # A line is drawn where a map has this share of its strongest value for the class.
 OUTLINED_SHARE = 0.5
 BAR = "#0072b2"
+NO_MAP = "no heat map:\nthe scan is out of distribution,\nso its prediction means nothing"
 
 # What the scan and its map measure beside each other in a page.
 PAIR_SIDE_PX = 160
@@ -60,15 +61,21 @@ def draw_evidence(evidence: Evidence) -> Figure:
         ((above,), (below,)) = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.75, 1))
         scan, mapped, bars = above.subplots(1, 3, width_ratios=(1, 1.0, 0.85))
         _show(scan, _rgb(evidence.pixels), "the scan, as the network sees it")
-        _show(mapped, _overlaid(evidence.pixels, evidence.heat_map), f"for {evidence.explained} (yellow), against it (blue)")
-        _outline(mapped, evidence.heat_map)
-        strength = _strength(evidence.heat_map)
-        above.colorbar(
-            ScalarMappable(Normalize(-strength, strength), COLORS),
-            ax=mapped,
-            location="bottom",
-            label="fall of the class's log-odds where the scan is blurred\n(line: half of the largest fall)",
-        )
+        if evidence.heat_map is None:
+            mapped.set_axis_off()
+            mapped.text(0.5, 0.5, NO_MAP, ha="center", va="center", transform=mapped.transAxes)
+        else:
+            _show(
+                mapped, _overlaid(evidence.pixels, evidence.heat_map), f"for {evidence.explained} (yellow), against it (blue)"
+            )
+            _outline(mapped, evidence.heat_map)
+            strength = _strength(evidence.heat_map)
+            above.colorbar(
+                ScalarMappable(Normalize(-strength, strength), COLORS),
+                ax=mapped,
+                location="bottom",
+                label="fall of the class's log-odds where the scan is blurred\n(line: half of the largest fall)",
+            )
         _draw_probabilities(bars, evidence)
         below.suptitle(
             "labeled scans that look most alike to the network (distance: 1 - cosine similarity of features)",
@@ -79,10 +86,14 @@ def draw_evidence(evidence: Evidence) -> Figure:
     return figure
 
 
-def scan_beside_map(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.uint8]:
-    """Return (3, PAIR_SIDE_PX, 2 PAIR_SIDE_PX + PAIR_GAP_PX) uint8: a scan (C, S, S), and it under its map, for a page."""
+def scan_beside_map(pixels: Pixels, heat_map: HeatMap | None) -> npt.NDArray[np.uint8]:
+    """Return (3, PAIR_SIDE_PX, 2 PAIR_SIDE_PX + PAIR_GAP_PX) uint8: a scan (C, S, S), and it under its map, for a page.
+
+    Without a map the second picture is white.
+    """
     sides = []
-    for picture in (_rgb(pixels), _overlaid(pixels, heat_map)):
+    second = np.ones((*pixels.shape[1:], 3)) if heat_map is None else _overlaid(pixels, heat_map)
+    for picture in (_rgb(pixels), second):
         enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize(
             (PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR
         )
@@ -92,8 +103,9 @@ def scan_beside_map(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.uint8]:
 
 
 def _headline(evidence: Evidence) -> str:
-    probability = evidence.probabilities.max()
-    said = f"predicted: {evidence.predicted}, probability {probability:.2f}"
+    said = f"predicted: {evidence.predicted}, probability {evidence.probabilities.max():.2f}"
+    if evidence.out_of_distribution:
+        said = "out of distribution: like nothing that the run learned from, its probabilities mean nothing"
     return said if evidence.explained == evidence.predicted else f"{said}; explained: {evidence.explained}"
 
 

@@ -20,6 +20,7 @@ from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
+from fewscan.labeling.rule import Grounds
 from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
@@ -47,13 +48,17 @@ class Scan:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test image that the network called by another class than its label's; the picture has its heat map beside it."""
+    """A test image that the network called by another class than its label's.
+
+    The picture has its heat map beside it, unless the image is out of distribution.
+    """
 
     scan: Scan
     label: str
     predicted: str
     probability: float
     conflicting: bool  # copies of it carry another label
+    out_of_distribution: bool
 
 
 def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
@@ -109,32 +114,35 @@ def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dic
     """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
     run.note_test_opening("report", dataset)
+    grounds = Grounds.of(run, dataset)
+    checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
     return {
-        "decisions": describe_decisions(run, dataset, evaluation, predictions),
-        "mistakes": _mistakes(run, dataset, predictions),
+        "decisions": describe_decisions(grounds, dataset, evaluation, checked),
+        "mistakes": _mistakes(grounds.predictor, dataset, checked),
     }
 
 
-def _mistakes(run: Run, dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
+def _mistakes(predictor: Predictor, dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
     """Return the wrongly called test images of which the network was surest, the surest first."""
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
     surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
     conflicts = dataset.manifest["conflict"].to_numpy()
-    predictor = Predictor.of(run)
 
-    def explained(row: int, predicted: str) -> Scan:
+    def explained(row: int, predicted: str, out_of_distribution: bool) -> Scan:
         pixels = np.array(dataset.pixels[row])
-        pair = scan_beside_map(pixels, heat_map(predictor, pixels, dataset.classes.index(predicted)))
+        found = None if out_of_distribution else heat_map(predictor, pixels, dataset.classes.index(predicted))
+        pair = scan_beside_map(pixels, found)
         return Scan(row, scan_picture(pair, largest_px=pair.shape[2]))
 
     return [
         Mistake(
-            explained(int(mistake.row), mistake.predicted),
+            explained(int(mistake.row), mistake.predicted, mistake.out_of_distribution),
             mistake.label,
             mistake.predicted,
             mistake.probability,
             bool(conflicts[mistake.row]),
+            mistake.out_of_distribution,
         )
         for mistake in track(surest.itertuples(index=False), "explain mistakes", total=len(surest))
     ]

@@ -1,0 +1,67 @@
+"""Does the gate keep out what is no scan, and let scans in? On a run's sealed test part, and on images of other kinds.
+
+    python -m benchmarks.out_of_distribution RUN ... [--target-error 0.2] [--images 30] [--csv FILE]
+
+For each run: of its test scans, how many are called out of distribution; and of IMAGES pictures of each kind (see
+`benchmarks.non_scans`), how many are, and how many would be accepted as a diagnosis at the target error. The test part is
+opened once a run; nothing is chosen by it. Needs the pictures of scikit-image: pip install scikit-image.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.non_scans import CHOSEN_WITH, TESTED_WITH, as_a_dataset_holds_it, of_kind
+from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.training.run import Run
+
+
+def counted(rule: DecisionRule, pixels: np.ndarray) -> dict[str, int]:
+    decisions = np.array(rule.decide(pixels).decisions)
+    return {
+        "images": len(decisions),
+        "out_of_distribution": int((decisions == "out_of_distribution").sum()),
+        "accepted": int((decisions == "accept").sum()),
+    }
+
+
+def measured(run: Run, target_error: float, images: int) -> list[dict[str, object]]:
+    """Return a line for the test part and one for every kind."""
+    dataset = run.open_dataset()
+    run.note_test_opening("benchmark", dataset)
+    rule = Grounds.of(run, dataset).rule(target_error=target_error, coverage=0.9)
+    about = {"run": run.folder.name, "method": run.settings.method.name, "target_error": target_error}
+    # What some kinds are made from is no scan that the gate learned from, and none that it is asked about.
+    scans = dataset.pixels[dataset.rows("validation")].mean(axis=1).astype(np.uint8)
+    lines = [about | {"kind": "test scan", "used": "test"} | counted(rule, dataset.pixels[dataset.rows("test")])]
+    record = run.record
+    for used, kinds in (("chosen with", CHOSEN_WITH), ("tested with", TESTED_WITH)):
+        for kind in kinds:
+            pictures = of_kind(kind, images, scans)
+            held = [
+                as_a_dataset_holds_it(picture, record.image_size_px, record.resize, record.channels) for picture in pictures
+            ]
+            lines.append(about | {"kind": kind, "used": used} | counted(rule, np.stack(held)))
+    tested = pd.DataFrame([line for line in lines if line["used"] == "tested with"])
+    total = tested[["images", "out_of_distribution", "accepted"]].sum().to_dict()
+    return [*lines, about | {"kind": "all ten kinds", "used": "tested with"} | total]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--target-error", type=float, default=0.2)
+    parser.add_argument("--images", type=int, default=30, help="of each kind")
+    parser.add_argument("--csv", type=Path, help="write the table here")
+    arguments = parser.parse_args()
+    lines = [line for folder in arguments.runs for line in measured(Run.open(folder), arguments.target_error, arguments.images)]
+    table = pd.DataFrame(lines)
+    if arguments.csv:
+        table.to_csv(arguments.csv, index=False)
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
