@@ -21,7 +21,7 @@ from fewscan.data.phantoms import PracticeScan, write_practice_scans
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
-from fewscan.explaining.evidence_check import hiding_check, top_tenth
+from fewscan.explaining.hiding import hiding_check, top_tenth, untrained_predictor
 from fewscan.progress import track
 from fewscan.training.run import Run
 
@@ -76,7 +76,9 @@ def main() -> None:
         inside.append(box[top_tenth(found)].mean())
         chance.append(box.mean())
     seconds = time.perf_counter() - began
-    hiding = hiding_check(predictor, dataset.pixels, rows[chosen], dataset.groups[rows[chosen]])
+    shown = rows[chosen]
+    untrained = untrained_predictor(run, predictor.device)
+    hiding = hiding_check(predictor, untrained, dataset.pixels, shown, dataset.labels[shown], dataset.groups[shown])
     figures = {
         "scans": len(chosen),
         "hits_percent": round(100 * float(np.mean(hits)), 1),
@@ -90,8 +92,10 @@ def main() -> None:
         print(json.dumps(figures))
         return
     print("  ".join(f"{key} {value}" for key, value in figures.items() if key != "hiding"))
-    print(f"probability falls by {hiding.map_drop.percent} by the map, {hiding.random_drop.percent} at random")
-    print(f"difference {hiding.difference.percent}; the map's fall is larger in {hiding.map_larger.percent}")
+    print(hiding.verdict)
+    for name, found in (("network", hiding.network), ("untrained", hiding.untrained)):
+        falls = f"{found.map_drop.points} by the map, {found.searched_drop.points} by as long a search"
+        print(f"{name}: probability falls by {falls}; difference {found.difference.points}")
 
 
 if __name__ == "__main__":

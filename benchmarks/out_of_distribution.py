@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.non_scans import CHOSEN_WITH, TESTED_WITH, as_a_dataset_holds_it, of_kind
-from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.training.run import Run
 
 
@@ -31,7 +31,7 @@ def measured(run: Run, target_error: float, images: int) -> list[dict[str, objec
     """Return a line for the test part and one for every kind."""
     dataset = run.open_dataset()
     run.note_test_opening("benchmark", dataset)
-    rule = Grounds.of(run, dataset).rule(target_error=target_error, coverage=0.9)
+    rule = Grounds.of(run, dataset).rule(Asked(target_error))
     about = {"run": run.folder.name, "method": run.settings.method.name, "target_error": target_error}
     # What some kinds are made from is no scan that the gate learned from, and none that it is asked about.
     scans = dataset.pixels[dataset.rows("validation")].mean(axis=1).astype(np.uint8)

@@ -151,3 +151,16 @@ def test_every_program_that_a_document_names_exists_and_holds_what_it_is_named_f
             holders = [path for path in known if path.endswith(f"/{program}")]
             assert any(name in (DOCS.parent / path[1:]).read_text(encoding="utf-8") for path in holders), f"{name}: {program}"
     assert named > 10
+
+
+def test_what_is_said_of_the_gate_is_committed() -> None:
+    text = (DOCS / "decisions.md").read_text(encoding="utf-8")
+    rows = committed(DOCS / "results" / "out_of_distribution.csv")
+    for run in dict.fromkeys(row["run"] for row in rows):
+        of_run = {row["kind"]: row for row in rows if row["run"] == run}
+        scans, others = of_run["test scan"], of_run["all ten kinds"]
+        assert (int(scans["images"]), int(others["images"])) == (308, 300)
+        let_in = 100 * (1 - int(scans["out_of_distribution"]) / int(scans["images"]))
+        kept_out = 100 * (1 - int(others["accepted"]) / int(others["images"]))
+        assert f"| {let_in:.1f} %" in text
+        assert f"| {kept_out:.1f} %" in text

@@ -11,7 +11,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
-from fewscan.labeling.rule import Grounds
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.training.run import Run
 
 
@@ -88,7 +88,7 @@ def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
 
 
 def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
-    rule = Grounds.of(run, split_dataset).rule(target_error=0.2, coverage=0.9)
+    rule = Grounds.of(run, split_dataset).rule(Asked(0.2))
     test = split_dataset.rows("test")[:4]
     pixels = np.concatenate([split_dataset.pixels[test], np.random.default_rng(0).integers(0, 256, (2, 1, 16, 16), np.uint8)])
     decisions = rule.decide(pixels).decisions

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ from fewscan.explaining.evidence_check import (
     EVIDENCE_FILE,
     EvidenceCheck,
     check_evidence,
-    hide,
-    hiding_check,
     shortcut_check,
-    top_tenth,
     without_border,
 )
+from fewscan.explaining.hiding import hide, hiding_check, top_tenth, untrained_predictor
 from fewscan.models.network import Outputs
+from fewscan.training.fit import fit
 from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
 
 SIZE_PX = 32
 
@@ -121,35 +122,69 @@ def test_border_and_corners_are_black_and_the_rest_is_as_it_was() -> None:
     assert (images == 7).all()
 
 
-def test_hiding_where_the_map_points_matters_and_elsewhere_it_does_not() -> None:
+class Blind(nn.Module):
+    """Says the same of every scan."""
+
+    def forward(self, images: Tensor) -> Outputs:
+        same = torch.zeros(len(images), 2)
+        return Outputs(same, same, same)
+
+
+def blind_predictor() -> Predictor:
+    return Predictor(Blind(), torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def test_hiding_where_the_map_points_costs_more_than_any_place_found_elsewhere() -> None:
     pixels, labels = scans(square())
-    bright = np.flatnonzero(labels == 1)
-    check = hiding_check(region_predictor(square()), pixels, bright, np.arange(len(bright)))
-    assert (check.images, check.groups) == (12, 12)
-    # All of the square is within the top tenth: without it the probability of 'bright' is nearly lost.
-    assert check.map_drop.value is not None
-    assert check.map_drop.value > 0.9
-    assert check.random_drop.value is not None
-    assert check.random_drop.value < 0.4
-    assert check.difference.value == pytest.approx(check.map_drop.value - check.random_drop.value)
-    assert check.map_larger.value == 1
-    assert check.difference.low is not None
-    assert check.difference.low > 0
-    assert check == hiding_check(region_predictor(square()), pixels, bright, np.arange(len(bright)))
+    groups = np.arange(len(labels))
+    check = hiding_check(region_predictor(square()), blind_predictor(), pixels, groups, labels, groups)
+    assert (check.images, check.groups) == (24, 24)
+    found = check.network
+    # All of the bright square is within the top tenth, and nothing elsewhere speaks for it; a dark one looks alike everywhere.
+    assert found.map_drop.value is not None
+    assert found.map_drop.value > 0.4
+    assert found.searched_drop.value is not None
+    assert found.difference.value == pytest.approx(found.map_drop.value - found.searched_drop.value)
+    assert check.untrained.difference.value == 0
+    assert check.above_untrained.value == pytest.approx(found.difference.value)
+    assert check.passed
+    assert check == hiding_check(region_predictor(square()), blind_predictor(), pixels, groups, labels, groups)
 
 
-def test_a_network_that_looks_nowhere_has_maps_that_point_nowhere() -> None:
-    pixels, _ = scans(square(), 6)
+def test_no_network_is_surer_than_one_like_itself_and_a_blind_one_has_nothing_to_point_at() -> None:
+    pixels, labels = scans(square())
+    groups = np.arange(len(labels))
+    itself = hiding_check(region_predictor(square()), region_predictor(square()), pixels, groups, labels, groups)
+    assert not itself.passed
+    assert "untrained" in itself.verdict
+    blind = hiding_check(blind_predictor(), blind_predictor(), pixels, groups, labels, groups)
+    assert blind.network.difference.value == 0
+    assert not blind.passed
+    # A network that sees the square but calls it by chance has learned nothing either.
+    chance = np.random.default_rng(0).permutation(labels)
+    assert not hiding_check(region_predictor(square()), blind_predictor(), pixels, groups, chance, groups).passed
 
-    class Blind(nn.Module):
-        def forward(self, images: Tensor) -> Outputs:
-            same = torch.zeros(len(images), 2)
-            return Outputs(same, same, same)
 
-    predictor = Predictor(Blind(), torch.device("cpu"))  # type: ignore[arg-type]
-    check = hiding_check(predictor, pixels, np.arange(6), np.arange(6))
-    assert check.difference.value == 0
-    assert check.map_larger.value == 0
+def test_an_untrained_network_does_not_pass(practice_dataset: Dataset, untrained_run: Callable[[Dataset], Run]) -> None:
+    run = untrained_run(practice_dataset)
+    predictor = Predictor.of(run)
+    rows = practice_dataset.rows("test")[:40]
+    other = untrained_predictor(run, predictor.device)
+    labels, groups = practice_dataset.labels[rows], practice_dataset.groups[rows]
+    assert not hiding_check(predictor, other, practice_dataset.pixels, rows, labels, groups).passed
+
+
+@pytest.mark.slow  # it trains a network, some seconds
+def test_a_network_trained_on_practice_scans_passes(practice_dataset: Dataset, tmp_path: Path) -> None:
+    quick = {"epochs": 20, "batch_size": 32, "device": "cpu"}
+    sizes = {part: len(practice_dataset.rows(part)) for part in ("labeled", "unlabeled")}
+    run = Run.create(tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, **sizes), practice_dataset, 0)
+    fit(run, practice_dataset, resume=False)
+    predictor = Predictor.of(run)
+    rows = practice_dataset.rows("test")
+    other = untrained_predictor(run, predictor.device)
+    labels, groups = practice_dataset.labels[rows], practice_dataset.groups[rows]
+    assert hiding_check(predictor, other, practice_dataset.pixels, rows, labels, groups).passed
 
 
 def test_a_score_that_lives_on_the_frame_is_lost_with_it_and_one_from_within_is_not() -> None:

@@ -172,9 +172,9 @@ def explain(
 
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 
-    --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map lower
-    the probability more than hiding the same shape elsewhere, at those four of sixteen random places where it changes the scan
-    most? And what is left of the score with border and corners in black?
+    --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map cost
+    the right class more than the same shape at the worst of as many other places as the map tried, and more so than with an
+    untrained network? And what is left of the score with border and corners in black?
 
     Example: fewscan explain runs/mydata --check
     """
@@ -209,11 +209,16 @@ def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None
     hiding, shortcut = result.hiding, result.shortcut
     lines = [
         f"{hiding.images} test images of {hiding.groups} groups, {_opened(result.test_openings, result.test_set_openings)}",
-        "the predicted class's probability falls, where a tenth of the scan is hidden,",
-        f"  by the heat map             {hiding.map_drop.points}",
-        f"  elsewhere (see --help)      {hiding.random_drop.points}",
-        f"  difference                  {hiding.difference.points}",
-        f"  scans where the map's fall is larger  {hiding.map_larger.percent}",
+        hiding.verdict,
+        f"the labeled class's probability falls, where a tenth of {hiding.images} scans is hidden,",
+        f"  by the heat map             {hiding.network.map_drop.points}",
+        f"  by as long a search         {hiding.network.searched_drop.points}",
+        f"  difference                  {hiding.network.difference.points}",
+        "the same of an untrained network on the same scans",
+        f"  by the heat map             {hiding.untrained.map_drop.points}",
+        f"  by as long a search         {hiding.untrained.searched_drop.points}",
+        f"  difference                  {hiding.untrained.difference.points}",
+        f"difference above the untrained network's  {hiding.above_untrained.points}",
         "the score, and with border and corners in black:",
         f"  accuracy                    {shortcut.accuracy.percent}",
         f"    masked                    {shortcut.masked_accuracy.percent}",

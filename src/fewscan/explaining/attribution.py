@@ -56,6 +56,12 @@ def heat_map(predictor: Predictor, pixels: npt.NDArray[np.uint8], label: int) ->
     return found
 
 
+def windows(size_px: int) -> int:
+    """Return at how many places of a scan `heat_map` looks."""
+    window_px, stride_px = (max(1, round(share * size_px)) for share in (WINDOW_SHARE, STRIDE_SHARE))
+    return int((1 + np.ceil((size_px - window_px) / stride_px)) ** 2)
+
+
 def log_odds(logits: Tensor, label: Tensor) -> Tensor:
     """Return (B,) ln(p / (1 - p)) of the softmax probability p of class `label`, an int64 scalar; logits: (B, K)."""
     own = F.one_hot(label, logits.shape[1]).bool()
