@@ -208,9 +208,9 @@ def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Pa
 def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
     hiding, shortcut = result.hiding, result.shortcut
     lines = [
-        f"{hiding.images} test images of {hiding.groups} groups, {_opened(result.test_openings, result.test_set_openings)}",
+        f"{shortcut.images} test images of {shortcut.groups} groups, {_opened(result.test_openings, result.test_set_openings)}",
         hiding.verdict,
-        f"the labeled class's probability falls, where a tenth of {hiding.images} scans is hidden,",
+        f"the labeled class's probability falls, where a tenth of {hiding.images} of them is hidden,",
         f"  by the heat map             {hiding.network.map_drop.points}",
         f"  by as long a search         {hiding.network.searched_drop.points}",
         f"  difference                  {hiding.network.difference.points}",
