@@ -96,7 +96,8 @@ def test_data_split_and_proof_are_named_and_no_path_file_or_patient_is(
     for fingerprint in (run.record.dataset_fingerprint, run.record.split_fingerprint):
         assert f"`{fingerprint}`" in card
     assert "12 labeled, 4 validation, 40 unlabeled, 24 test, 0 left out" in text
-    assert "largest difference in probability 2.3e-06, allowed 1e-04, on 56 scans, 40 of them read again" in text
+    assert "largest difference in probability 2.3e-06, allowed 1e-04, in typicality 1.0e-06, allowed 1e-03" in text
+    assert "on 56 scans, 40 of them read again" in text
     for secret in ("Jane", "/home", "0000.png", str(run.folder.parent)):
         assert secret not in card
 
