@@ -58,10 +58,10 @@ def slices(make_dataset: Callable[..., Dataset]) -> Callable[..., Dataset]:
 def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[..., Dataset]) -> None:
     dataset = slices()
     copies = audit(dataset)
-    assert copies.same_head_pairs is None
+    assert copies.same_head is None
     heads = audit(dataset, same_head=True)
     assert (heads.pairs, heads.copy_sets) == (copies.pairs, copies.copy_sets)
-    assert heads.same_head_pairs
+    assert heads.same_head
     assert heads.groups < copies.groups
     audited = Dataset.open(dataset.folder)
     groups = audited.groups.reshape(HEADS, SLICES)
@@ -71,4 +71,4 @@ def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[...
 
 def test_known_patients_are_believed(slices: Callable[..., Dataset]) -> None:
     """Where headers say that every slice is another patient's, no two are joined."""
-    assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head_pairs == 0
+    assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()

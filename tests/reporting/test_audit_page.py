@@ -23,7 +23,7 @@ NOTHING = AuditResult(
     copy_sets=0,
     images_in_copy_sets=0,
     patients=KnownPatients(images=80, with_patient=0, patients=0),
-    same_head_pairs=None,
+    same_head=None,
     groups=80,
     group_sizes={1: 80},
     conflicts=(),
@@ -90,6 +90,14 @@ def test_of_many_pairs_the_weakest_and_the_strongest_are_shown_and_most_are_weak
     assert (shown[0], shown[-1]) == (0.85, 1.0)
     assert np.median(shown) < 0.9
     assert 100 < len(shown) <= 170
+
+
+def test_slices_of_one_head_are_shown_where_they_were_asked_for(page: Callable[..., str]) -> None:
+    assert "one head" not in page(NOTHING)
+    pairs = tuple((row, row + 1) for row in range(0, 79))
+    html = page(replace(NOTHING, same_head=pairs))
+    assert html.count("probably one head") == 40 < len(pairs)
+    assert "No slices were found" in page(replace(NOTHING, same_head=()))
 
 
 def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> None:

@@ -57,7 +57,7 @@ class AuditResult:
     copy_sets: int  # with two images or more
     images_in_copy_sets: int
     patients: KnownPatients
-    same_head_pairs: int | None  # of slices that are probably of one head, no copies; None where nobody asked for them
+    same_head: tuple[tuple[int, int], ...] | None  # rows of slices probably of one head, no copies; None: nobody asked
     groups: int  # single images included
     group_sizes: dict[int, int]  # size -> how many groups have it
     conflicts: tuple[Conflict, ...]
@@ -81,7 +81,7 @@ class AuditResult:
             "images_in_copy_sets": self.images_in_copy_sets,
             "images_with_patient": self.patients.with_patient,
             "patients": self.patients.patients,
-            "same_head_pairs": self.same_head_pairs,
+            "same_head_pairs": None if self.same_head is None else len(self.same_head),
             "groups": self.groups,
             "largest_group": max(self.group_sizes, default=0),
             "conflicting_copy_sets": len(self.conflicts),
@@ -98,7 +98,7 @@ class AuditResult:
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
             f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
             self.patients.sentence,
-            *([] if self.same_head_pairs is None else [f"{self.same_head_pairs:,} pairs are probably slices of one head"]),
+            *([] if self.same_head is None else [f"{len(self.same_head):,} more pairs are probably slices of one head"]),
             f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
             f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
         ]
@@ -145,7 +145,7 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head
         copy_sets=int((set_sizes > 1).sum()),
         images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
         patients=known_patients(manifest),
-        same_head_pairs=None if heads is None else len(heads),
+        same_head=None if heads is None else tuple((a, b) for a, b in heads.tolist()),
         groups=len(group_sizes),
         group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
         conflicts=conflicts,
@@ -246,4 +246,5 @@ def _as_json(manifest: pd.DataFrame, result: AuditResult) -> dict[str, Any]:
         ],
         "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
         "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
+        "same_head": result.same_head,
     }

@@ -1,11 +1,11 @@
 """Slices that are probably of one head, where nobody says whose they are: a second strictness beside copies.
 
-Two slices are joined on one of two grounds, each chosen and measured by eye (docs/data.md, "One head"):
+Two slices are joined where their files follow each other by number in one folder, as exported series do, they look alike, and
+each is among the other's nearest distinct images: that tells slices of a head from heads that are cut at one place. Likeness
+alone does not tell them, whatever it is measured by: slices that lie further apart look less alike than some heads do. Chosen
+and measured by eye (docs/data.md, "One head").
 
-- they look alike nearly as copies do, though they show neighboring slices: the similarity of the search for copies;
-- their files follow each other by number in one folder, as exported series do, and their descriptors, those of the search for
-  copies, are alike and among each other's nearest. Most heads are known by this alone: slices that lie further apart look less
-  alike than some heads do, and that one is among the other's nearest tells slices of a head from heads cut at one place.
+Images are described by histograms of oriented gradients, whitened by principal components of the images themselves.
 """
 
 import re
@@ -15,19 +15,18 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.decomposition import PCA
 
-from fewscan.data.copies import find_copies
-from fewscan.data.copies.describe import fit_description
-from fewscan.data.copies.images import in_batches, read_gray, showing_something
+from fewscan.data.copies.describe import oriented_gradients
+from fewscan.data.copies.images import in_batches, read_gray, showing_something, to_unit
 from fewscan.data.patients import is_known
 
 Int64s = npt.NDArray[np.int64]
 
-# How alike slices of one head are at least, as copies are compared; of files in a row, the cosine of their descriptors, and
-# among how many nearest distinct images each is of the other.
-HEAD_SIMILARITY = 0.8
-NEXT_COSINE = 0.65
+# Of files in a row, how alike slices of one head are at least (a cosine), and among how many nearest each is of the other.
+NEXT_COSINE = 0.44
 NEXT_AMONG = 12
+DIMENSIONS = 128
 
 _NUMBER = re.compile(r"\d+")
 
@@ -40,14 +39,12 @@ def same_head_pairs(pixels: npt.NDArray[np.uint8], manifest: pd.DataFrame, rows:
     pairs.
     """
     shown = showing_something(pixels, rows)
-    if len(shown) < 2:
-        return np.zeros((0, 2), np.int64)
     distinct = shown[np.sort(np.unique(copy_sets[shown], return_index=True)[1])]
-    _, unequal = np.unique(manifest["pixels_sha256"].iloc[shown].to_numpy(dtype=str), return_index=True)
-    alike = find_copies(pixels, rows=shown[np.sort(unequal)], similarity=HEAD_SIMILARITY)
-    in_a_row = files_in_a_row(manifest, shown)
-    near = _near(_described(pixels, shown), np.searchsorted(shown, in_a_row), np.searchsorted(shown, distinct))
-    pairs = np.concatenate([np.column_stack([alike.row_a, alike.row_b]), in_a_row[near]])
+    if len(distinct) < 2:
+        return np.zeros((0, 2), np.int64)
+    pairs = files_in_a_row(manifest, shown)
+    described = _described(pixels, shown, distinct)
+    pairs = pairs[_near(described, np.searchsorted(shown, pairs), np.searchsorted(shown, distinct))]
     known = is_known(manifest["patient"]).to_numpy()
     news = ~known[pairs].all(axis=1) & (copy_sets[pairs[:, 0]] != copy_sets[pairs[:, 1]])
     return np.unique(pairs[news], axis=0)
@@ -71,10 +68,13 @@ def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
     return np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
 
 
-def _described(pixels: npt.NDArray[np.uint8], rows: Int64s) -> npt.NDArray[np.float32]:
-    """Return (R, D) descriptors of unit length, fitted to the images themselves."""
-    describe = fit_description(pixels, rows)
-    return np.concatenate([describe(read_gray(pixels, batch)) for batch in in_batches(rows)])
+def _described(pixels: npt.NDArray[np.uint8], rows: Int64s, distinct: Int64s) -> npt.NDArray[np.float32]:
+    """Return (R, D) descriptors of `rows`, of unit length; fitted to `distinct`, which are ascending and among them."""
+    gradients = np.concatenate([oriented_gradients(read_gray(pixels, batch)) for batch in in_batches(rows)])
+    # Of fewer images than components, whitening would make all equally unlike.
+    components = PCA(min(DIMENSIONS, max(1, len(distinct) // 4)), whiten=True, svd_solver="full")
+    components.fit(gradients[np.searchsorted(rows, distinct)])
+    return to_unit(components.transform(gradients).astype(np.float32))
 
 
 def _near(described: npt.NDArray[np.float32], pairs: Int64s, distinct: Int64s) -> npt.NDArray[np.bool_]:

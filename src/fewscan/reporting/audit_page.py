@@ -20,6 +20,7 @@ CONFLICTS_SHOWN = 15
 IMAGES_OF_A_CONFLICT = 6
 LEAKS_SHOWN = 6
 EXAMPLES_OF_A_LEAK = 3
+HEADS_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
     size_px = min(dataset.description.image_size_px, LARGEST_PICTURE_PX)
     pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.description.channels
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
+    used += 2 * min(HEADS_SHOWN, len(result.same_head or ()))
     near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
     sample = _weakest_densest(near, max(10, int(pictures - used) // 2))
     page = render(
@@ -74,6 +76,7 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
         leaks=leaks,
         near_pairs=len(near),
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
+        heads=[shown(*rows) for rows in _evenly(result.same_head or (), HEADS_SHOWN)],
     )
     with writing(out):
         write_text(out, page)
@@ -92,6 +95,11 @@ def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[i
     first = {label: row for row, label in reversed(list(zip(rows, labels, strict=True)))}
     chosen = [row for row in rows if row in first.values()] + [row for row in rows if row not in first.values()]
     return chosen[:IMAGES_OF_A_CONFLICT]
+
+
+def _evenly(pairs: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """Return up to `count` of the pairs, from the first to the last."""
+    return [pairs[place] for place in np.unique(np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int))]
 
 
 def _weakest_densest(pairs: Sequence[Pair], count: int) -> list[Pair]:

@@ -11,7 +11,7 @@ PAIRS_NAMED = 3
 
 
 def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
-    """Return how many pairs of copies or of one patient's images cross the parts of the split; None where nobody has looked.
+    """Return how many pairs of images that the audit holds together cross the parts of the split; None where nobody has looked.
 
     Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study` or
     the run allows it.
@@ -23,7 +23,7 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
         names = dataset.manifest["source"] + "/" + dataset.manifest["path"]
         named = "; ".join(f"{names.iloc[first]} and {names.iloc[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
-            f"the split leaks: {len(pairs)} pairs of copies or of one patient's images lie in different parts: {named}. "
+            f"the split leaks: {len(pairs)} pairs of images that belong together lie in different parts: {named}. "
             f"Run 'fewscan split {dataset.folder} --overwrite', or give allow_leakage=true"
         )
     return len(pairs)

@@ -49,7 +49,7 @@ def fit_description(pixels: Pixels, rows: Int64s) -> Callable[[Floats], Floats]:
             window = np.stack([left - right, top - bottom, 1 - left - right, 1 - top - bottom], axis=1)
             gamma = np.exp(random.uniform(-FITTING_LOG_GAMMA, FITTING_LOG_GAMMA, (len(gray), 1, 1)))
             view = read_windows(gray, window.astype(np.float32), gray.shape[-1]) / 255
-            changed.append(_oriented_gradients((view**gamma * 255).astype(np.float32)))
+            changed.append(oriented_gradients((view**gamma * 255).astype(np.float32)))
         parts.append(np.stack(changed, axis=1))
     samples = np.concatenate(parts).astype(np.float64)
     mean = samples.mean(axis=(0, 1))
@@ -60,7 +60,7 @@ def fit_description(pixels: Pixels, rows: Int64s) -> Callable[[Floats], Floats]:
     _, directions = np.linalg.eigh(whitening @ _covariance(samples - mean) @ whitening.T)
     projection = (whitening.T @ directions[:, -DIMENSIONS:]).astype(np.float32)
     offset = mean.astype(np.float32)
-    return lambda gray: to_unit((_oriented_gradients(gray) - offset) @ projection)
+    return lambda gray: to_unit((oriented_gradients(gray) - offset) @ projection)
 
 
 def _covariance(centered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -68,7 +68,7 @@ def _covariance(centered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(flat.T @ flat / len(flat), np.float64)
 
 
-def _oriented_gradients(gray: Floats) -> Floats:
+def oriented_gradients(gray: Floats) -> Floats:
     """(B, S, S) -> (B, ORIENTATIONS * CELLS * CELLS) histograms of edge orientation, unit length."""
     across, down = slopes_of(without_contrast(resized(gray, DESCRIPTOR_PX), 5.0))
     strength_squared = across**2 + down**2 + 1e-12
