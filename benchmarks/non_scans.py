@@ -120,6 +120,28 @@ def digit(random: Random, scans: np.ndarray) -> Picture:
     return np.asarray(drawn.filter(ImageFilter.GaussianBlur(random.uniform(0, 3))))
 
 
+def abdomen(random: Random, scans: np.ndarray) -> Picture:
+    """A slice of another part of the body: wide outline, liver, kidneys, spine, gut."""
+    y, x = _grid(random, turn=0.15)
+    width, height = random.uniform(0.8, 0.95), random.uniform(0.55, 0.7)
+
+    def organ(middle_x: float, middle_y: float, half_x: float, half_y: float) -> np.ndarray:
+        shift = random.normal(0, 0.03, 2)
+        return ((x - middle_x - shift[0]) / half_x) ** 2 + ((y - middle_y - shift[1]) / half_y) ** 2 < 1
+
+    values = np.zeros((SIDE, SIDE))
+    values[(x / width) ** 2 + (y / height) ** 2 < 1] = random.uniform(50, 90)  # fat
+    values[(x / (width - 0.1)) ** 2 + (y / (height - 0.1)) ** 2 < 1] = random.uniform(100, 130)
+    values[organ(-0.35, -0.1, 0.35, 0.3)] = random.uniform(140, 170)
+    for side in (-1, 1):
+        values[organ(side * 0.4, 0.25, 0.12, 0.16)] = random.uniform(160, 200)
+    values[organ(0, 0.33, 0.12, 0.12)] = random.uniform(220, 250)
+    for _ in range(random.integers(3, 7)):
+        values[organ(random.uniform(0.05, 0.45), random.uniform(-0.3, 0.1), 0.09, 0.09)] = random.uniform(30, 150)
+    blurred = ndimage.gaussian_filter(values, random.uniform(1, 2.5))
+    return _8_bit(blurred + random.normal(0, random.uniform(2, 10), values.shape) * (values > 0))
+
+
 # --- kinds that it is tested with
 
 
@@ -222,26 +244,22 @@ def scrambled_scan(random: Random, scans: np.ndarray) -> Picture:
     return np.ascontiguousarray(mixed.reshape(cuts, cuts, step, step).swapaxes(1, 2).reshape(cuts * step, -1))
 
 
-def abdomen(random: Random, scans: np.ndarray) -> Picture:
-    """A slice of another part of the body: wide outline, liver, kidneys, spine, gut."""
+def thighs(random: Random, scans: np.ndarray) -> Picture:
+    """A slice of both thighs: two rounded outlines side by side, fat around muscle around bone."""
     y, x = _grid(random, turn=0.15)
-    width, height = random.uniform(0.8, 0.95), random.uniform(0.55, 0.7)
-
-    def organ(middle_x: float, middle_y: float, half_x: float, half_y: float) -> np.ndarray:
-        shift = random.normal(0, 0.03, 2)
-        return ((x - middle_x - shift[0]) / half_x) ** 2 + ((y - middle_y - shift[1]) / half_y) ** 2 < 1
-
+    reach, fat, muscle = random.uniform(0.36, 0.46), random.uniform(150, 220), random.uniform(70, 130)
     values = np.zeros((SIDE, SIDE))
-    values[(x / width) ** 2 + (y / height) ** 2 < 1] = random.uniform(50, 90)  # fat
-    values[(x / (width - 0.1)) ** 2 + (y / (height - 0.1)) ** 2 < 1] = random.uniform(100, 130)
-    values[organ(-0.35, -0.1, 0.35, 0.3)] = random.uniform(140, 170)
     for side in (-1, 1):
-        values[organ(side * 0.4, 0.25, 0.12, 0.16)] = random.uniform(160, 200)
-    values[organ(0, 0.33, 0.12, 0.12)] = random.uniform(220, 250)
-    for _ in range(random.integers(3, 7)):
-        values[organ(random.uniform(0.05, 0.45), random.uniform(-0.3, 0.1), 0.09, 0.09)] = random.uniform(30, 150)
-    blurred = ndimage.gaussian_filter(values, random.uniform(1, 2.5))
-    return _8_bit(blurred + random.normal(0, random.uniform(2, 10), values.shape) * (values > 0))
+        middle_x, middle_y = side * random.uniform(0.46, 0.5), random.normal(0, 0.03)
+        distance = np.hypot((x - middle_x) / random.uniform(0.95, 1.05), y - middle_y)
+        values[distance < reach] = fat
+        values[distance < reach - random.uniform(0.05, 0.12)] = muscle
+        values[np.hypot(x - middle_x - random.normal(0, 0.03), y - middle_y) < random.uniform(0.07, 0.1)] = random.uniform(
+            10, 40
+        )
+        values[np.hypot(x - middle_x, y - middle_y) < 0.05] = random.uniform(150, 220)
+    streaks = ndimage.gaussian_filter(random.normal(0, 60, values.shape), random.uniform(1, 3))
+    return _8_bit(ndimage.gaussian_filter(values + streaks * (values > 0), random.uniform(0.5, 2)))
 
 
 def eye_or_cells(random: Random, scans: np.ndarray) -> Picture:
@@ -271,6 +289,7 @@ CHOSEN_WITH: dict[str, Draw] = {
     "digit": digit,
     "montage": montage,
     "blobs": blobs,
+    "slice of an abdomen": abdomen,
 }
 TESTED_WITH: dict[str, Draw] = {
     "other photograph": other_photograph,
@@ -280,7 +299,7 @@ TESTED_WITH: dict[str, Draw] = {
     "histology": histology,
     "x-ray of a chest": xray,
     "scrambled scan": scrambled_scan,
-    "slice of an abdomen": abdomen,
+    "slice of the thighs": thighs,
     "eye or cells": eye_or_cells,
     "texture": texture,
 }

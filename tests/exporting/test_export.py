@@ -214,7 +214,7 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
         with pytest.raises(FewscanError, match="is not the run: a probability differs by"):
             prove(exported.model, other, typicality, exported.dataset)
     another = copy.deepcopy(typicality)
-    another.density.mean += 0.01
+    another.densities[0].mean += 0.01
     with pytest.raises(FewscanError, match="is not the run: a typicality differs by"):
         prove(exported.model, exported.predictor, another, exported.dataset)
 

@@ -1,6 +1,7 @@
 """How typical an image is of those that a run learned from: below a limit it is out of distribution."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -24,6 +25,8 @@ FOLDS = 5
 # Directions in which images differ that are described one by one, and how many images it takes for each of them.
 AXES = 32
 IMAGES_AN_AXIS = 10
+# A family of statistics alone must be so many times as far out as all of them together: otherwise each would add false alarms.
+FAMILY_SLACK = 2.0
 # Of the statistics' variance, which is 1: what never varied among the images learned from may vary by so much.
 LEAST_VARIANCE = 1e-6
 _BLOCK_IMAGES = 256
@@ -58,8 +61,9 @@ class Density(nn.Module):
         mean = statistics.mean(axis=0, dtype=np.float64)
         variances = statistics.var(axis=0, dtype=np.float64)
         # Each family's variances sum to the same, and all of them to 1.
-        sums = np.bincount(families, weights=variances) * len(np.unique(families))
-        scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[families]
+        present, index = np.unique(families, return_inverse=True)
+        sums = np.bincount(index, weights=variances) * len(present)
+        scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[index]
         axes = min(AXES, max(1, len(statistics) // IMAGES_AN_AXIS), statistics.shape[1] - 1)
         found = PCA(axes, svd_solver="covariance_eigh").fit((statistics - mean) * scale)
         density = cls(statistics.shape[1], axes)
@@ -88,21 +92,30 @@ class Density(nn.Module):
 class Typicality(nn.Module):
     """The one gate of every verb that predicts: images (N, C, S, S) uint8 -> how typical they are of those learned from.
 
-    It looks at the images alone and asks no network, which may see nothing where it was never taught to look. Large is
-    typical; below `limit` an image is out of distribution.
+    It looks at the images alone and asks no network, which may see nothing where it was never taught to look. An image has a
+    density by all statistics and one by each family of them; its typicality is the worst of these: it must be typical in each.
+    Each is measured from the median of held-out images, in units of how far their FALSE_ALARMS reach below it (of a family,
+    FAMILY_SLACK times as far): 0 is as usual; below `limit`, about -1, an image is out of distribution.
     """
 
     limit: Tensor
+    medians: Tensor
+    reaches: Tensor
 
-    def __init__(self, channels: int, size_px: int, axes: int) -> None:
+    def __init__(self, channels: int, size_px: int, axes: Sequence[int]) -> None:
         super().__init__()
         self.statistics = ImageStatistics(channels, size_px)
-        self.density = Density(len(self.statistics.families), axes)
-        self.register_buffer("limit", torch.tensor(-math.inf, dtype=torch.float64))
+        parts = _parts(self.statistics.families)
+        self.densities = nn.ModuleList(Density(len(part), count) for part, count in zip(parts, axes, strict=True))
+        for name, value in (("limit", torch.tensor(-math.inf)), ("medians", torch.zeros(5)), ("reaches", torch.ones(5))):
+            self.register_buffer(name, value.double())
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (N,) float32; see the class."""
-        typicality: Tensor = self.density(self.statistics(images)).float()
+        statistics = self.statistics(images)
+        parts = _parts(self.statistics.families)
+        found = [density(statistics[:, part]) for density, part in zip(self.densities, parts, strict=True)]
+        typicality: Tensor = ((torch.stack(found, dim=1) - self.medians) / self.reaches).amin(dim=1).float()
         return typicality
 
     def of(self, pixels: Images) -> Values:
@@ -117,7 +130,7 @@ class Typicality(nn.Module):
     def load(cls, path: Path, channels: int, size_px: int) -> Self:
         """Read what `save` wrote; raises what safetensors and torch raise where it is damaged or of other images."""
         tensors = load(path.read_bytes())
-        typicality = cls(channels, size_px, len(tensors["density.variances"]))
+        typicality = cls(channels, size_px, [len(tensors[f"densities.{part}.variances"]) for part in range(5)])
         typicality.load_state_dict(tensors)
         return typicality
 
@@ -148,12 +161,24 @@ class Gate(NamedTuple):
         description = dataset.description
         statistics = ImageStatistics(description.channels, description.image_size_px)
         values = _described(statistics, dataset.pixels, rows)
-        density = Density.fitted(values, statistics.families)
-        typicality = Typicality(description.channels, description.image_size_px, len(density.variances))
-        typicality.density.load_state_dict(density.state_dict())
-        held_out = _held_out(values, statistics.families, dataset.groups[rows])
-        typicality.limit.fill_(_limit(held_out, dataset.groups[rows]))
-        return cls(typicality, rows, held_out)
+        densities = _fitted(values, statistics.families)
+        axes = [len(density.variances) for density in densities]
+        typicality = Typicality(description.channels, description.image_size_px, axes)
+        typicality.densities = nn.ModuleList(densities)
+        groups = dataset.groups[rows]
+        held_out = _held_out(values, statistics.families, groups)
+        if held_out is None:
+            return cls(typicality, rows, np.zeros(len(rows)))
+        medians = np.median(held_out, axis=0)
+        # What never varies reaches nowhere: any other value is then far away.
+        reaches = np.maximum(medians - [_limit(values, groups) for values in held_out.T], LEAST_VARIANCE)
+        reaches[1:] *= FAMILY_SLACK
+        # In the precision that every verb and the exported file compare in.
+        worst = ((held_out - medians) / reaches).min(axis=1).astype(np.float32).astype(np.float64)
+        for buffer, value in ((typicality.medians, medians), (typicality.reaches, reaches)):
+            buffer.copy_(torch.from_numpy(value))
+        typicality.limit.fill_(_limit(worst, groups))
+        return cls(typicality, rows, worst)
 
     def of_images(self, pixels: Images, rows: Rows | None = None) -> Values:
         """Return (N,) how typical images (N, C, S, S) are; with `rows` (N,) of the dataset, held out where they were used."""
@@ -181,16 +206,25 @@ def _limit(held_out: Values, groups: Rows) -> float:
     return float(held_out[order[place]])
 
 
-def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values:
-    """Return (N,) how typical each image is of those outside its fold, which holds its group; nothing for a single group."""
+def _parts(families: Rows) -> list[Rows]:
+    """Return which statistics each density is of: all, then each family's."""
+    return [np.arange(len(families)), *(np.flatnonzero(families == family) for family in np.unique(families))]
+
+
+def _fitted(values: Statistics, families: Rows) -> list[Density]:
+    return [Density.fitted(values[:, part], families[part]) for part in _parts(families)]
+
+
+def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None:
+    """Return (N, 5) each image's densities by fits to those outside its fold, which holds its group; None for one group."""
     folds = min(FOLDS, len(np.unique(groups)))
     if folds < 2:
-        return np.full(len(values), -math.inf)
-    found = np.empty(len(values))
+        return None
+    found = np.empty((len(values), len(_parts(families))))
     for others, fold in GroupKFold(folds).split(values, groups=groups):
-        found[fold] = Density.fitted(values[others], families)(torch.from_numpy(values[fold])).numpy()
-    # In the precision that every verb and the exported file compare in.
-    return found.astype(np.float32).astype(np.float64)
+        for number, (density, part) in enumerate(zip(_fitted(values[others], families), _parts(families), strict=True)):
+            found[fold, number] = density(torch.from_numpy(values[fold][:, part])).numpy()
+    return found
 
 
 def _described(statistics: ImageStatistics, pixels: Images, rows: Rows) -> Statistics:
