@@ -1,6 +1,6 @@
 """Is what `fewscan label` says of accepted labels and possible classes true? Draws from populations that are known.
 
-    python -m benchmarks.decisions_simulation [--draws 1000] [--csv FILE]
+    python -m benchmarks.decisions_simulation --csv FILE [--draws 400]
 
 Every draw takes held-out images from a population, sets the thresholds by them, and asks the population what comes of it: the
 long-run error among accepted scans, and of batches of accepted ones; where patients have several scans, the same counted per
@@ -11,6 +11,7 @@ Percentages are of all draws, unless a column says otherwise.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,17 @@ class Images:
     correct: np.ndarray
     weights: np.ndarray
 
+    @cached_property
+    def _ranked(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores in rising order, and of those from each on the share that is wrong."""
+        order = np.argsort(-self.scores)
+        shares = np.cumsum((~self.correct * self.weights)[order]) / np.cumsum(self.weights[order])
+        return self.scores[order][::-1], shares[::-1]
+
     def error(self, threshold: float) -> float:
         """Return the share that is wrong of those from `threshold` on."""
-        accepted = self.scores >= threshold
-        return float(np.average(~self.correct[accepted], weights=self.weights[accepted])) if accepted.any() else 0.0
+        scores, shares = self._ranked
+        return float(shares[min(np.searchsorted(scores, threshold), len(shares) - 1)])
 
 
 def good(random: Random, images: int) -> Images:
@@ -89,7 +97,7 @@ def long_run(random: Random, draws: int) -> list[dict[str, object]]:
                     held_out = population(random, images)
                     threshold = acceptance_threshold(held_out.scores, held_out.correct, target)
                     errors.append(None if threshold is None else pool.error(threshold))
-                line: dict[str, object] = {"part": "long run", "case": name, "images": images, "target_error": target}
+                line: dict[str, object] = {"about": "long run", "case": name, "images": images, "target_error": target}
                 lines.append(line | counted(errors, target, random))
     return lines
 
@@ -107,7 +115,7 @@ def counted_by_patient(random: Random, draws: int) -> list[dict[str, object]]:
         by_patient.append(None if threshold is None else pool.error(threshold))
         by_scan.append(None if threshold is None else scans.error(threshold))
     return [
-        {"part": "patients", "case": name, "images": 1235, "target_error": 0.1} | counted(errors, 0.1, random)
+        {"about": "patients", "case": name, "images": 1235, "target_error": 0.1} | counted(errors, 0.1, random)
         for name, errors in (("counted per patient", by_patient), ("counted per scan", by_scan))
     ]
 
@@ -126,7 +134,7 @@ def chosen(random: Random, draws: int) -> list[dict[str, object]]:
                 accepting = [threshold for threshold in found if threshold is not None]
                 errors.append(pool.error(min(accepting)) if accepting else None)
             case = f"{name}, best of {runs}, taken as one of {candidates}"
-            line: dict[str, object] = {"part": "chosen run", "case": case, "images": 247, "target_error": target}
+            line: dict[str, object] = {"about": "chosen run", "case": case, "images": 247, "target_error": target}
             lines.append(line | counted(errors, target, random))
     return lines
 
@@ -146,7 +154,7 @@ def more_until_one_accepts(random: Random, draws: int) -> list[dict[str, object]
                 if found is not None:
                     break
             errors.append(None if found is None else pool.error(found))
-        line: dict[str, object] = {"part": "chosen run", "case": f"{name}, one more until one accepts", "images": 247}
+        line: dict[str, object] = {"about": "chosen run", "case": f"{name}, one more until one accepts", "images": 247}
         lines.append(line | {"target_error": target} | counted(errors, target, random))
     return lines
 
@@ -160,7 +168,7 @@ def chosen_target(random: Random, draws: int) -> list[dict[str, object]]:
         found = ((target, acceptance_threshold(held_out.scores, held_out.correct, target)) for target in targets)
         target, threshold = next(((target, threshold) for target, threshold in found if threshold is not None), (1.0, 0.0))
         passed.append(pool.error(threshold) > target)
-    line: dict[str, object] = {"part": "chosen target", "case": "smallest of 2, 5, 10, 20 % that accepts", "images": 247}
+    line: dict[str, object] = {"about": "chosen target", "case": "smallest of 2, 5, 10, 20 % that accepts", "images": 247}
     return [line | {"draws": draws, "long_run_above_target": 100 * np.mean(passed)}]
 
 
@@ -191,7 +199,7 @@ def surer_network(random: Random, draws: int) -> list[dict[str, object]]:
             refused.append(None if surety.surer else error)
             alarms += surety.surer
         for name, decided in (("", errors), (", refused where it is found surer", refused)):
-            line: dict[str, object] = {"part": "cross-fitting", "case": f"doubts of the network times {doubts:g}{name}"}
+            line: dict[str, object] = {"about": "cross-fitting", "case": f"doubts of the network times {doubts:g}{name}"}
             line |= {"images": 1235, "target_error": 0.05} | counted(decided, 0.05, random)
             lines.append(line | {"found_surer": 100 * alarms / draws})
     return lines
@@ -223,7 +231,7 @@ def coverage(random: Random, draws: int) -> list[dict[str, object]]:
                 rare.append(sets[places, truth][truth == 2].mean())
                 possible.append(sets.sum(axis=1).mean())
             threshold = "one for each class" if per_class else "one for all classes"
-            line: dict[str, object] = {"part": "possible classes", "case": f"{threshold}, best of {runs}", "images": 247}
+            line: dict[str, object] = {"about": "possible classes", "case": f"{threshold}, best of {runs}", "images": 247}
             line |= {"draws": draws, "covered": 100 * np.mean(covered), "covered_of_rare_class": 100 * np.mean(rare)}
             lines.append(line | {"possible_classes": np.mean(possible)})
     return lines
@@ -242,15 +250,16 @@ PARTS: tuple[Callable[[Random, int], list[dict[str, object]]], ...] = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--csv", type=Path, help="write a line for every case here")
+    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--csv", type=Path, required=True, help="a line for every case; the same command goes on with it")
     arguments = parser.parse_args()
-    random = np.random.default_rng(0)
-    lines = [line for part in PARTS for line in part(random, arguments.draws)]
-    table = pd.DataFrame(lines).round(2)
-    print(table.to_string())
-    if arguments.csv:
-        table.to_csv(arguments.csv, index=False)
+    lines: list[dict[str, object]] = pd.read_csv(arguments.csv).to_dict("records") if arguments.csv.exists() else []
+    for number, part in enumerate(PARTS):
+        if not any(line["simulation"] == part.__name__ for line in lines):
+            found = part(np.random.default_rng(number), arguments.draws)
+            lines += [{"simulation": part.__name__, **line} for line in found]
+            pd.DataFrame(lines).round(2).to_csv(arguments.csv, index=False)
+    print(pd.DataFrame(lines).round(2).to_string())
 
 
 if __name__ == "__main__":

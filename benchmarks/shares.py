@@ -1,11 +1,11 @@
 """What does it cost to draw the budget of labels without knowing the classes' shares? (`fewscan split --shares unknown`)
 
-    python -m benchmarks.shares DATASET [--draws 200] [--csv FILE]
+    python -m benchmarks.shares DATASET --csv FILE [--draws 40]
 
 DATASET is an audited dataset. Every draw splits it twice from one seed, with known and with unknown shares: the same test
-images, other labels. On each, a linear classifier learns the labels: logistic regression on the 50 main components of the
-thumbnails (16 x 16, standardized) of all images outside the test part. The same again with a class of which only so many labels
-are left as make 5 % of all. The test parts are scored; nothing is chosen by them.
+images, other labels. On each, a linear classifier learns the labels: logistic regression on thumbnails (8 x 8, standardized).
+The same again with a class of which only so many labels are left as make 5 % of all. Test parts are scored; nothing is chosen
+by them.
 """
 
 import argparse
@@ -15,18 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
-from fewscan.progress import track
 
-BUDGETS = (40, 124, 1235)
+LABELS = 40
 TEST_IMAGES = 308
-THUMBNAIL_SIDE = 16
-COMPONENTS = 50
+THUMBNAIL_SIDE = 8
 RARE_SHARE = 0.05
 
 
@@ -48,59 +45,57 @@ def with_a_rare_class(dataset: Dataset, folder: Path) -> Dataset:
     return dataset.sharing_pixels(folder).updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
 
 
-def draws(dataset: Dataset, labels: int, number: int) -> Iterator[dict[str, object]]:
-    gray = thumbnails(dataset)
-    for seed in track(range(number), f"{labels} labels", total=number):
-        for shares in ("known", "unknown"):
-            drawn = split(dataset, labeled=labels, test=TEST_IMAGES, validation=0, seed=seed, shares=shares)
-            learned, tested = drawn.rows("labeled"), drawn.rows("test")
-            if shares == "known":
-                components = PCA(COMPONENTS, random_state=0).fit(gray[np.setdiff1d(drawn.usable, tested)])
-                seen = components.transform(gray)
-            model = LogisticRegression(max_iter=1000).fit(seen[learned], drawn.labels[learned])
-            called = model.predict(seen[tested])
-            yield {
-                "seed": seed,
-                "shares": shares,
-                "accuracy": 100 * (called == drawn.labels[tested]).mean(),
-                "balanced_accuracy": 100 * balanced_accuracy_score(drawn.labels[tested], called),
-                "missing": len(np.unique(drawn.labels[learned])) < len(drawn.classes),
-            }
+def drawn(dataset: Dataset, gray: np.ndarray, seed: int) -> Iterator[dict[str, object]]:
+    """Yield what comes of known and of unknown shares with one seed."""
+    for shares in ("known", "unknown"):
+        made = split(dataset, labeled=LABELS, test=TEST_IMAGES, validation=0, seed=seed, shares=shares)
+        learned, tested = made.rows("labeled"), made.rows("test")
+        called = LogisticRegression(max_iter=1000).fit(gray[learned], made.labels[learned]).predict(gray[tested])
+        yield {
+            "seed": seed,
+            "shares": shares,
+            "accuracy": 100 * (called == made.labels[tested]).mean(),
+            "balanced_accuracy": 100 * balanced_accuracy_score(made.labels[tested], called),
+            "classes_without_a_label": len(made.classes) - len(np.unique(made.labels[learned])),
+        }
 
 
-def summary(classes: str, labels: int, table: pd.DataFrame) -> list[dict[str, object]]:
-    known, unknown = (table[table["shares"] == shares].set_index("seed") for shares in ("known", "unknown"))
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return means, standard deviations and paired differences with their 95 % half-widths, by kind of classes."""
     lines = []
-    for shares, drawn in (("known", known), ("unknown", unknown)):
-        line: dict[str, object] = {"classes": classes, "labels": labels, "shares": shares, "draws": len(drawn)}
+    for classes, theirs in table.groupby("classes", sort=False):
+        known, unknown = (theirs[theirs["shares"] == shares].set_index("seed") for shares in ("known", "unknown"))
+        line: dict[str, object] = {"classes": classes, "draws": len(known)}
         for score in ("accuracy", "balanced_accuracy"):
-            line |= {f"{score}_percent_mean": drawn[score].mean(), f"{score}_percent_sd": drawn[score].std()}
-            difference = drawn[score] - known[score]
-            half_width = 1.96 * difference.std() / np.sqrt(len(difference))
-            line |= {f"{score}_less_known": difference.mean(), f"{score}_less_known_half_width": half_width}
-        lines.append(line | {"draws_without_a_class_percent": 100 * drawn["missing"].mean()})
-    return lines
+            difference = unknown[score] - known[score]
+            line |= {f"{score}_known": known[score].mean(), f"{score}_unknown": unknown[score].mean()}
+            line |= {f"{score}_known_sd": known[score].std(), f"{score}_unknown_sd": unknown[score].std()}
+            line |= {f"{score}_difference": difference.mean()}
+            line |= {f"{score}_half_width": 1.96 * difference.std() / np.sqrt(len(difference))}
+        lines.append(line | {"draws_without_a_class": int((unknown["classes_without_a_label"] > 0).sum())})
+    return pd.DataFrame(lines).round(2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--csv", type=Path, help="write a line for every budget and kind of draw here")
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--csv", type=Path, required=True, help="a line for every draw; the same command goes on with it")
     arguments = parser.parse_args()
-    lines = []
+    lines: list[dict[str, object]] = pd.read_csv(arguments.csv).to_dict("records") if arguments.csv.exists() else []
+    done = {(line["classes"], line["seed"]) for line in lines}
     with tempfile.TemporaryDirectory() as folder:
-        places = {name: Path(folder) / name for name in ("as they are", "one of 5 %")}
-        for classes, place in places.items():
+        opened = Dataset.open(arguments.dataset)
+        gray = thumbnails(opened)
+        for number, classes in enumerate(("as they are", "one of 5 %")):
+            place = Path(folder) / str(number)
             place.mkdir()
-            opened = Dataset.open(arguments.dataset)
-            dataset = opened.sharing_pixels(place) if classes == "as they are" else with_a_rare_class(opened, place)
-            for labels in BUDGETS:
-                lines += summary(classes, labels, pd.DataFrame(draws(dataset, labels, arguments.draws)))
-    table = pd.DataFrame(lines).round(2)
-    print(table.T.to_string(header=False))
-    if arguments.csv:
-        table.to_csv(arguments.csv, index=False)
+            dataset = with_a_rare_class(opened, place) if number else opened.sharing_pixels(place)
+            for seed in range(arguments.draws):
+                if (classes, seed) not in done:
+                    lines += [{"classes": classes, **line} for line in drawn(dataset, gray, seed)]
+                    pd.DataFrame(lines).round(2).to_csv(arguments.csv, index=False)
+    print(summary(pd.DataFrame(lines)).T.to_string(header=False))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, binom
+from scipy.special import bdtr
+from scipy.stats import binom
 
 from fewscan.evaluation.calibration import Labels
 
@@ -27,7 +28,7 @@ def acceptance_threshold(
 
     scores: (N,) how sure the network is of its label of held-out images, in [0, 1]; correct: (N,) whether the label was right.
     The images are independent. From each of STARTS on, images are added from the highest score downwards for as long as the
-    exact upper bound of the error among them stays within `target_error`, in (0, 1).
+    exact upper bound of the error among them stays within `target_error`, in (0, 1) (see `supports`).
 
     So of all draws of held-out images, those counted where nothing is accepted, at most a share 1 - CONFIDENCE leads to a score
     above which more than `target_error` of new scans are labeled wrongly in the long run, if these are drawn like the held-out
@@ -41,7 +42,7 @@ def acceptance_threshold(
     # Images of one score are accepted together or not at all.
     images = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
     errors: npt.NDArray[np.int64] = np.cumsum(~correct[order], dtype=np.int64)[images - 1]
-    within = error_bound(errors, images, candidates=candidates) <= target_error
+    within = supports(errors, images, target_error, candidates=candidates)
     accepted = 0
     for start in STARTS:
         # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
@@ -51,14 +52,14 @@ def acceptance_threshold(
     return float(ranked[accepted - 1]) if accepted else None
 
 
-def error_bound(errors: Counts, images: Counts, *, candidates: int = 1) -> npt.NDArray[np.float64]:
-    """Return the exact one-sided upper bound, in [0, 1], of an error rate that made `errors` errors in `images` images.
+def supports(errors: Counts, images: Counts, target_error: float, *, candidates: int = 1) -> npt.NDArray[np.bool_]:
+    """Return whether so few errors in so many images show an error rate of at most `target_error`.
 
-    Wrong with probability (1 - CONFIDENCE) / len(STARTS) / candidates.
+    Were the rate higher, so few would be seen in at most (1 - CONFIDENCE) / len(STARTS) / candidates of all draws: the exact
+    (Clopper-Pearson) upper bound of the rate is within the target.
     """
-    right = np.asarray(images) - errors
-    bound = beta.ppf(1 - _mistrust(candidates), np.asarray(errors) + 1, np.maximum(right, 1))
-    return np.where(right == 0, 1.0, bound)
+    shown: npt.NDArray[np.bool_] = bdtr(errors, images, target_error) <= _mistrust(candidates)
+    return shown
 
 
 def images_needed(target_error: float, *, candidates: int = 1) -> int:
