@@ -193,8 +193,8 @@ def surer_network(random: Random, draws: int) -> list[dict[str, object]]:
             fold = np.arange(1235) % 5
             scores = 1 - factors[fold] * (1 - held_out.scores)
             threshold = acceptance_threshold(scores, held_out.correct, 0.05)
-            as_scored = Images(1 - final * (1 - pool.scores), pool.correct, pool.weights)
-            error = None if threshold is None else as_scored.error(threshold)
+            # The network's scores reach the threshold where those of the pool, which doubt in full, reach this.
+            error = None if threshold is None else pool.error(1 - (1 - threshold) / final)
             errors.append(error)
             refused.append(None if surety.surer else error)
             alarms += surety.surer
