@@ -164,3 +164,30 @@ def test_what_is_said_of_the_gate_is_committed() -> None:
         kept_out = 100 * (1 - int(others["accepted"]) / int(others["images"]))
         assert f"| {let_in:.1f} %" in text
         assert f"| {kept_out:.1f} %" in text
+
+
+def test_what_label_promises_is_as_it_was_simulated() -> None:
+    text = (DOCS / "decisions.md").read_text(encoding="utf-8")
+    section = text.split("## Simulated")[1].split("## Measured")[0]
+    rows = committed(DOCS / "results" / "decisions_simulation.csv")
+    known = {f"{float(cell):g}" for row in rows for cell in row.values() if DECIMALS.fullmatch(cell)} | {"0.8", "0.6"}
+    assert [number for number in DECIMALS.findall(section) if number not in known] == []
+    # What is promised: over all draws, per patient, one of as many runs as there were, a network like its cross-fitting's.
+    kept = [row for row in rows if row["about"] == "long run" or row["case"] == "counted per patient"]
+    kept += [row for row in rows if row["case"].endswith(("one of 5", "one of 20", "network times 1"))]
+    assert len(kept) == 18
+    assert max(float(row["long_run_above_target"]) for row in kept) <= 10
+
+
+def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
+    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    rows = committed(DOCS / "results" / "shares.csv")
+    for classes in ("as they are", "one of 5 %"):
+        for score in ("accuracy", "balanced_accuracy"):
+            known, unknown = (
+                [float(row[score]) for row in rows if (row["classes"], row["shares"]) == (classes, shares)]
+                for shares in ("known", "unknown")
+            )
+            assert len(known) == len(unknown) == 40
+            difference = sum(known) / 40 - sum(unknown) / 40
+            assert f"{difference:.2f} ±" in text or f"{difference:.2f} points" in text
