@@ -134,6 +134,7 @@ def blind_predictor() -> Predictor:
     return Predictor(Blind(), torch.device("cpu"))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow  # two searches a scan
 def test_hiding_where_the_map_points_costs_more_than_any_place_found_elsewhere() -> None:
     pixels, labels = scans(square())
     groups = np.arange(len(labels))
@@ -151,6 +152,7 @@ def test_hiding_where_the_map_points_costs_more_than_any_place_found_elsewhere()
     assert check == hiding_check(region_predictor(square()), blind_predictor(), pixels, groups, labels, groups)
 
 
+@pytest.mark.slow  # two searches a scan
 def test_no_network_is_surer_than_one_like_itself_and_a_blind_one_has_nothing_to_point_at() -> None:
     pixels, labels = scans(square())
     groups = np.arange(len(labels))
@@ -165,6 +167,7 @@ def test_no_network_is_surer_than_one_like_itself_and_a_blind_one_has_nothing_to
     assert not hiding_check(region_predictor(square()), blind_predictor(), pixels, groups, chance, groups).passed
 
 
+@pytest.mark.slow  # two searches a scan
 def test_an_untrained_network_does_not_pass(practice_dataset: Dataset, untrained_run: Callable[[Dataset], Run]) -> None:
     run = untrained_run(practice_dataset)
     predictor = Predictor.of(run)
