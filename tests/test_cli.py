@@ -93,6 +93,7 @@ def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_p
     explained = json_of("explain", "run", scan, "--out", "explanation.png", "--class", "no_tumor")
     assert explained["explained"] == "no_tumor"
     assert len(explained["neighbors"]) == 5
+    assert all((class_folders / near["name"].removeprefix("mine/")).is_file() for near in explained["neighbors"])
     assert (tmp_path / "explanation.png").read_bytes().startswith(b"\x89PNG")
     assert "exists already" in refusal(fewscan("explain", "run", scan, "--out", "explanation.png", cwd=tmp_path))
     checked = json_of("explain", "run", "--check")

@@ -36,7 +36,7 @@ def evidence(
         probabilities=np.array([0.25, 0.6, 0.05, 0.1], dtype=np.float32),
         explained=explained,
         heat_map=np.exp(-4 * (side[:, None] ** 2 + side[None, :] ** 2)) - 0.2 if mapped else None,
-        neighbors=tuple(Neighbor(100 + k, CLASSES[k % 4], 0.01 * k, pixels) for k in range(neighbors)),
+        neighbors=tuple(Neighbor(100 + k, f"source/{k}.png", CLASSES[k % 4], 0.01 * k, pixels) for k in range(neighbors)),
         typicality=typicality,
         typicality_limit=1.5,
     )

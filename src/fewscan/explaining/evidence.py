@@ -30,6 +30,7 @@ class Neighbor:
     """A labeled scan; `distance` is 1 - cosine similarity of features h, in [0, 2]."""
 
     row: int
+    name: str  # its source and file
     label: str
     distance: float
     pixels: Pixels
@@ -73,7 +74,7 @@ class Evidence:
             "explained": None if self.heat_map is None else self.explained,
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "neighbors": [
-                {"row": neighbor.row, "label": neighbor.label, "distance": neighbor.distance} for neighbor in self.neighbors
+                {"row": each.row, "name": each.name, "label": each.label, "distance": each.distance} for each in self.neighbors
             ],
         }
 
@@ -127,6 +128,7 @@ def _nearest_labeled(predictor: Predictor, dataset: Dataset, features: npt.NDArr
     return tuple(
         Neighbor(
             row=int(rows[place]),
+            name=f"{dataset.manifest['source'].iloc[rows[place]]}/{dataset.manifest['path'].iloc[rows[place]]}",
             label=dataset.classes[dataset.labels[rows[place]]],
             # Rounding may put a scan that is compared with itself a hair below zero.
             distance=max(0.0, float(distances[place])),

@@ -157,9 +157,12 @@ def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> di
             # Half of a batch is drawn from the labeled images, the other half from all.
             share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
             batch_size = 96
+            # A method that guesses need not seek neighbors.
+            has_queue = "queue_size" in method.settings_type.model_fields
+            queue = {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, batch_size, share))} if has_queue else {}
             return {
                 **shared,
-                "method": {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, batch_size, share))},
+                "method": queue,
                 "batch_size": batch_size,
                 "labeled_share": share,
                 "optimizer": {"learning_rate": 3e-3},

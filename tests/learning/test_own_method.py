@@ -1,0 +1,50 @@
+"""A method as the guide in docs/architecture.md says: one file, and everything else follows."""
+
+from typing import Literal
+
+import pytest
+from torch import Tensor
+
+from fewscan.api import train
+from fewscan.data.dataset import Dataset
+from fewscan.learning import registry
+from fewscan.learning.losses import labeled_cross_entropy
+from fewscan.learning.method import Method, MethodSettings
+from fewscan.models.network import Outputs
+
+
+class OwnSettings(MethodSettings):
+    name: Literal["own"] = "own"
+
+
+class Own(Method):
+    """Learns what is labeled, and for the rest what the averaged network calls it."""
+
+    name = "own"
+    summary = "a method of one's own"
+    settings_type = OwnSettings
+    two_views = False
+    uses_unlabeled = True
+    guesses = True
+
+    def mixed(self, views: Tensor, labels: Tensor, averaged: Outputs | None) -> tuple[Tensor, Tensor]:
+        assert averaged is not None
+        return views, labels.where(labels >= 0, averaged.logits.argmax(dim=1))
+
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
+        return {"cross_entropy": labeled_cross_entropy(view0.logits, targets)}
+
+    def epoch_numbers(self) -> dict[str, float]:
+        return {"of_my_own": 2.0}
+
+
+@pytest.mark.parametrize("recipe", ["fewscan", "study"])
+def test_a_method_that_asks_for_guesses_needs_no_settings_beyond_its_own(
+    recipe: str, split_dataset: Dataset, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.METHODS, "own", Own)
+    small = {"encoder": {"width": 16}} if recipe == "fewscan" else {"encoder": {"dense_units": 16}}
+    run = train(split_dataset, out=f"{tmp_path}/run", method="own", recipe=recipe, epochs=1, device="cpu", **small)
+    (epoch,) = run.metrics()
+    assert epoch["of_my_own"] == 2.0
+    assert epoch["losses"] == ["cross_entropy"]
