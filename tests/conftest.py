@@ -31,12 +31,21 @@ from fewscan.data.dataset import (
 )
 from fewscan.data.phantoms import draw_phantom, write_practice_scans
 from fewscan.data.splits import split
+from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_resamples() -> Iterator[None]:
+    """A tenth of the resamples behind every interval: enough where a test is not about intervals (see tests/evaluation)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 10)
+        yield
 
 
 @pytest.fixture(scope="session")
