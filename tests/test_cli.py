@@ -62,6 +62,7 @@ def class_folders(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
+@pytest.mark.slow
 def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_path: Path) -> None:
     def json_of(*arguments: object) -> dict[str, Any]:
         done = fewscan(*arguments, "--json", cwd=tmp_path)
@@ -117,6 +118,7 @@ def test_each_verb_ends_by_naming_the_next_command(fewscan: Command, class_folde
     assert done.stdout.splitlines()[-1] == f"next: fewscan audit {tmp_path / 'data'}"
 
 
+@pytest.mark.slow
 def test_the_next_command_can_be_pasted_also_where_names_hold_spaces(
     fewscan: Command, class_folders: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +234,7 @@ def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(
     fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -266,6 +269,7 @@ def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_a
     assert {path: path.stat().st_mtime_ns for path in networks} == networks
 
 
+@pytest.mark.slow
 def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
     fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -300,6 +304,7 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
         assert (out / name).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(
     fewscan: Command, split_dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def run_lines(fewscan: Command, lines: Iterable[str], folder: Path) -> str:
     return printed
 
 
+@pytest.mark.slow
 def test_the_commands_for_ones_own_scans(fewscan: Command, folder: Path) -> None:
     (block,) = examples("sh", "fewscan import scans")
     run_lines(fewscan, smaller(block).strip().splitlines(), folder)
@@ -73,6 +74,7 @@ def test_the_command_that_compares(fewscan: Command, folder: Path) -> None:
     assert (folder / "efficiency" / "label_efficiency.html").is_file()
 
 
+@pytest.mark.slow
 def test_the_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = examples("python", "import fewscan")
     monkeypatch.chdir(folder)

@@ -133,6 +133,7 @@ def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Cal
     assert (parts == 1).all()
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: Dataset, tmp_path: Path) -> None:
     changes = TINY | {"epochs": 30, "checkpoint_seconds": 0}
     whole = Comparison.begin(tmp_path / "whole", plan(split_dataset, changes=changes, methods=["joint"]))
@@ -156,6 +157,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: D
     assert networks[0] == networks[1]
 
 
+@pytest.mark.slow
 def test_several_at_once_compute_what_one_after_the_other_does(split_dataset: Dataset, tmp_path: Path) -> None:
     apart, together = (Comparison.begin(tmp_path / name, plan(split_dataset)) for name in ("apart", "together"))
     threads = torch.get_num_threads()

@@ -200,6 +200,7 @@ def test_an_interrupt_leaves_nothing(scans, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["scans"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (REAL_SCANS / "sartaj").is_dir(), reason="the real scans are not here (see $FEWSCAN_DATA)")
 def test_the_real_scans_have_the_classes_that_were_counted(tmp_path):
     sources = [f"{name}={REAL_SCANS / name}" for name in ("sartaj", "nickparvar")]

@@ -290,6 +290,7 @@ def test_the_studys_sources_spell_their_classes_alike(root, source):
     assert counts == {"glioma": 2, "meningioma": 2, "pituitary": 1, "no_tumor": 3}
 
 
+@pytest.mark.slow
 def test_the_studys_setting_lists_its_7671_images(real_scans, tmp_path):
     """The two real sources and the stand-in for the third hold what the study's data table says, class by class."""
     script = real_scans / "make_standin.py"

@@ -247,6 +247,7 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
     assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
 
 
+@pytest.mark.slow
 def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()

@@ -39,6 +39,7 @@ def test_large_buffers_are_not_fetched_from_the_kernel_again() -> None:
     assert by_default > 5 * kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told anything")
 def test_not_even_when_more_than_two_gigabytes_are_freed_at_once() -> None:
     assert faults("kept", buffers=5, megabytes=512) < 50

@@ -136,6 +136,7 @@ def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_
     assert_same_run(whole, broken)
 
 
+@pytest.mark.slow
 def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     changes = {"batch_size": 8, "epochs": 12, "checkpoint_seconds": 0}
