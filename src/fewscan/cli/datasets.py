@@ -102,7 +102,7 @@ def audit(
     dataset: DatasetFolder,
     similarity: Annotated[
         float | None,
-        typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.85, see docs/data.md]"),
+        typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.86, see docs/data.md]"),
     ] = None,
     same_head: Annotated[
         bool,

@@ -116,7 +116,7 @@ _BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "spl
 def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head: bool = False) -> AuditResult:
     """Find copies, conflicts and leaks; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
 
-    similarity: the least correlation, in [0.8, 1], at which two aligned images count as near copies. same_head:
+    similarity: the least likeness, in [0.8, 1], at which two aligned images count as near copies. same_head:
     whether groups join slices that are probably of one head, too (`data.heads`); sets of copies stay as they are. A split
     stays as it is.
     Set-aside rows get no group. Raises FewscanError for a similarity out of range or a folder that cannot be written.

@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from fewscan.data.copies.describe import oriented_gradients
+from fewscan.data.copies.describe import histograms
 from fewscan.data.copies.images import in_batches, read_gray, showing_something, to_unit
+from fewscan.data.copies.placing import UNMOVED
 from fewscan.data.patients import is_known
 
 Int64s = npt.NDArray[np.int64]
@@ -70,7 +71,7 @@ def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
 
 def _described(pixels: npt.NDArray[np.uint8], rows: Int64s, distinct: Int64s) -> npt.NDArray[np.float32]:
     """Return (R, D) descriptors of `rows`, of unit length; fitted to `distinct`, which are ascending and among them."""
-    gradients = np.concatenate([oriented_gradients(read_gray(pixels, batch)) for batch in in_batches(rows)])
+    gradients = np.concatenate([histograms(read_gray(pixels, batch), UNMOVED) for batch in in_batches(rows)])
     # Of fewer images than components, whitening would make all equally unlike.
     components = PCA(min(DIMENSIONS, max(1, len(distinct) // 4)), whiten=True, svd_solver="full")
     components.fit(gradients[np.searchsorted(rows, distinct)])

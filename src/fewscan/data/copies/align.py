@@ -1,27 +1,21 @@
-"""Step 3, align: the two images of a pair are laid over each other by shift and scale, from coarse to fine.
+"""Step 3, align: one image of a pair is laid over the other by an affine map, from coarse to fine.
 
-Inverse compositional Gauss-Newton (Baker and Matthews, IJCV 2004). The similarity is the correlation of what is left after the
-local brightness and contrast have been removed.
+Enhanced correlation coefficient maximization (Evangelidis and Psarakis, PAMI 2008), by OpenCV, on images whose local brightness
+and contrast have been removed. A pair whose maximum cannot be reached is no copy.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.data.copies.images import (
-    Floats,
-    Int64s,
-    Pixels,
-    bin_centers,
-    blurred,
-    read_gray,
-    read_windows,
-    resized,
-    slopes_of,
-    whole_frames,
-    without_contrast,
-)
+from fewscan.data.copies.images import WORK_PX, Floats, Int64s, Pixels, blurred, read_gray, reduced, without_contrast
+from fewscan.data.copies.placing import UNMOVED, Placing, combined, from_pixels, in_pixels, overlap, placed
+
+# An affine map that shrinks or stretches more than this has run away.
+LARGEST_STRETCH = 2.5
 
 
 @dataclass(frozen=True)
@@ -35,83 +29,105 @@ class Level:
     least: float
 
 
-# Coarse levels bridge shifts of an eighth of the frame; the last one sees the folds that tell one head from another.
-# The first ones are prepared once for every image, the others for the pairs that reach them.
-COARSE_LEVELS = (
-    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=8, least=0.7),
-    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=5, least=0.82),
-)
-FINE_LEVELS = (
-    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, least=0.80),
-    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=3, least=-1.0),
+# At 16 px turns of some degrees and shifts of an eighth of the frame are bridged; at 96 px folds are laid over folds.
+LEVELS = (
+    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=15, least=0.4),
+    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=15, least=0.66),
+    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=10, least=0.62),
+    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=6, least=0.4),
 )
 
 
-def at_level(gray: Floats, level: Level) -> Floats:
-    """Return (B, S, S) gray images as a level of the alignment sees them."""
-    return without_contrast(blurred(resized(gray, level.size_px), level.blur_px), level.contrast_px)
+@dataclass(frozen=True)
+class Aligned:
+    """Pairs in the frame of their second image: `which` of those asked for, both images there (P, WORK_PX, WORK_PX).
+
+    `inside` is 1 where the first image shows something, else 0. `placings` (P, 2, 3) map the frame of the second image to that
+    of the first. `signs` (P,): -1 where one image is the other's negative, else 1.
+    """
+
+    which: Int64s
+    first: Floats
+    second: Floats
+    inside: Floats
+    placings: npt.NDArray[np.float64]
+    signs: npt.NDArray[np.float32]
 
 
-def aligned_similarity(pixels: Pixels, rows: Int64s, coarse: tuple[npt.NDArray[np.float16], ...], pairs: Int64s) -> Floats:
-    """Return (P,) the correlation of every pair after alignment, -1 where it was given up at an earlier level."""
-    similarity = np.full(len(pairs), -1, np.float32)
-    left = np.arange(len(pairs))
-    window = whole_frames(len(pairs))
-    score = similarity
-    for number, level in enumerate(COARSE_LEVELS + FINE_LEVELS):
-        first, second, flip = pairs[left].T
-        if number < len(COARSE_LEVELS):
-            a, b = coarse[number][first].astype(np.float32), coarse[number][second].astype(np.float32)
-        else:
-            a, b = at_level(read_gray(pixels, rows[first]), level), at_level(read_gray(pixels, rows[second]), level)
-        b = np.where(flip[:, None, None] == 1, b[:, :, ::-1], b)
-        window, score = _align(a, b, window, level.steps)
-        kept = score >= level.least
-        left, window, score = left[kept], window[kept], score[kept]
-        if not len(left):
-            break
-    similarity[left] = score
-    return similarity
+def align(
+    pixels: Pixels,
+    rows: Int64s,
+    first: Int64s,
+    second: Int64s,
+    placings: npt.NDArray[np.float64],
+    levels: tuple[Level, ...] = LEVELS,
+) -> Aligned:
+    """Lay image `first` (P,) over image `second` (P,), numbers of `rows`, from a rough placing (P, 2, 3) of each pair on."""
+    numbers, places = np.unique(np.stack([first, second]), return_inverse=True)
+    gray = read_gray(pixels, rows[numbers])
+    a, b = places.reshape(2, -1)
+    which, signs = np.arange(len(first)), np.ones(len(first), np.float32)
+    for level in levels:
+        shown, inside = _shown(gray[a[which]], placings, level.size_px)
+        needed, places = np.unique(b[which], return_inverse=True)
+        moved, templates = _at_level(shown, level), _at_level(gray[needed], level)[places]
+        correlation = _correlation(moved, templates, inside)
+        signs = np.where(correlation < 0, -1, 1).astype(np.float32)
+        moved *= signs[:, None, None]
+        steps = [_step(*pair, level.steps) for pair in zip(templates, moved, inside, strict=True)]
+        kept = np.array([step is not None for step in steps], bool)
+        better = [combined(placing, step) for placing, step in zip(placings, steps, strict=True) if step is not None]
+        which, signs, placings = which[kept], signs[kept], np.array(better, np.float64).reshape(-1, 2, 3)
+        agreeing = _correlation(
+            _moved(moved[kept], [step for step in steps if step is not None]), templates[kept], inside[kept]
+        )
+        kept = agreeing >= level.least
+        which, signs, placings = which[kept], signs[kept], placings[kept]
+    shown, inside = _shown(gray[a[which]], placings, WORK_PX)
+    return Aligned(which, shown, gray[b[which]], inside, placings, signs)
 
 
-def _align(a: Floats, b: Floats, window: Floats, steps: int) -> tuple[Floats, Floats]:
-    """Improve the windows (P, 4) of b (P, n, n) that show what a (P, n, n) shows; return the best and their correlation."""
-    size_px = a.shape[-1]
-    place = bin_centers(size_px)
-    across, down = (slope * np.float32(size_px / 2) for slope in slopes_of(a))
-    slopes = np.stack([across, down, across * place, down * place[:, None]], axis=1).reshape(len(a), 4, -1)
-    best, best_score = window, np.full(len(a), -2, np.float32)
-    for step in range(steps + 1):
-        seen = read_windows(b, window, size_px)
-        inside_x = (np.abs(window[:, 0:1] + window[:, 2:3] * place) <= 1).astype(np.float32)
-        inside_y = (np.abs(window[:, 1:2] + window[:, 3:4] * place) <= 1).astype(np.float32)
-        inside = inside_y[:, :, None] * inside_x[:, None, :]
-        overlap = np.maximum(inside.sum(axis=(1, 2)), 1)
-        centered_a, centered_b = _centered(a, inside, overlap), _centered(seen, inside, overlap)
-        product, energy_a, energy_b = _dot(centered_a, centered_b), _dot(centered_a, centered_a), _dot(centered_b, centered_b)
-        score = product / np.sqrt(energy_a * energy_b + 1e-6)
-        better = score > best_score
-        best, best_score = np.where(better[:, None], window, best), np.where(better, score, best_score)
-        if step == steps:
-            break
-        gain = np.clip(product / (energy_b + 1e-6), 0.3, 3)
-        residual = (gain[:, None, None] * centered_b - centered_a).reshape(len(a), -1, 1)
-        slopes_inside = slopes * inside.reshape(len(a), 1, -1)
-        curvature = slopes_inside @ slopes_inside.transpose(0, 2, 1)
-        damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 4 + 1e-6
-        curvature += damping[:, None, None] * np.eye(4, dtype=np.float32)
-        change = np.clip(np.linalg.solve(curvature, slopes_inside @ residual)[:, :, 0], -0.15, 0.15)
-        # The step was found in a's frame: undo it there, then go through the window.
-        half = window[:, 2:] / (1 + change[:, 2:])
-        center = window[:, :2] - half * change[:, :2]
-        window = np.concatenate([np.clip(center, -0.5, 0.5), np.clip(half, 0.66, 1.5)], axis=1)
-    return best, best_score
+def _shown(gray: Floats, placings: npt.NDArray[np.float64], size_px: int) -> tuple[Floats, Floats]:
+    """Return images (P, WORK_PX, WORK_PX) in other frames, and (P, size_px, size_px) where they show something there."""
+    shown = [placed(image, placing, WORK_PX) for image, placing in zip(gray, placings, strict=True)]
+    inside = [overlap(placing, size_px) for placing in placings]
+    return _stacked(shown, WORK_PX), _stacked(inside, size_px)
 
 
-def _centered(images: Floats, inside: Floats, overlap: Floats) -> Floats:
-    mean = _dot(images, inside) / overlap
-    return (images - mean[:, None, None]) * inside
+def _moved(images: Floats, steps: list[Placing]) -> Floats:
+    size_px = images.shape[-1]
+    return _stacked([placed(image, step, size_px) for image, step in zip(images, steps, strict=True)], size_px)
+
+
+def _stacked(images: list[Floats], size_px: int) -> Floats:
+    return np.array(images, np.float32).reshape(-1, size_px, size_px)
+
+
+def _at_level(gray: Floats, level: Level) -> Floats:
+    return without_contrast(blurred(reduced(gray, level.size_px), level.blur_px), level.contrast_px)
+
+
+def _correlation(a: Floats, b: Floats, inside: Floats) -> Floats:
+    """Return (P,) the correlation of images (P, n, n) where `inside` is 1."""
+    counted = np.maximum(inside.sum(axis=(1, 2)), 1)
+    a, b = ((image - (_dot(image, inside) / counted)[:, None, None]) * inside for image in (a, b))
+    return np.asarray(_dot(a, b) / np.sqrt(_dot(a, a) * _dot(b, b) + 1e-6), np.float32)
 
 
 def _dot(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.einsum("pij,pij->p", a, b), np.float32)
+
+
+def _step(template: Floats, image: Floats, inside: Floats, steps: int) -> Placing | None:
+    """Return the placing of the template's points in the image that agrees best, None where none is near."""
+    size_px = len(template)
+    start: Any = in_pixels(UNMOVED, size_px, size_px)
+    until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
+    try:
+        _, matrix = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, until, inside.astype(np.uint8), 3)
+    except cv2.error:
+        # This is how OpenCV says that the images do not overlap or do not correlate.
+        return None
+    best = from_pixels(np.asarray(matrix, np.float32), size_px)
+    stretch = np.linalg.svd(best[:, :2], compute_uv=False)
+    return best if stretch[0] <= LARGEST_STRETCH and stretch[1] >= 1 / LARGEST_STRETCH else None

@@ -1,35 +1,35 @@
-"""Find images that show the same slice, or a neighboring slice of the same head, however they were re-processed.
+"""Find images that show the same slice, however it was processed, turned, mirrored, cropped or written on.
 
-Three steps, each for the few images or pairs that the step before leaves over: describe.py, search.py, align.py.
+Four steps, each for the few images or pairs that the step before leaves over: describe.py, search.py, align.py, compare.py.
+The search only proposes pairs; whether they are copies is decided by comparing the aligned images.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
-from fewscan.data.copies.align import COARSE_LEVELS, aligned_similarity, at_level
-from fewscan.data.copies.describe import DIMENSIONS, fit_description
+from fewscan.data.copies.align import align
+from fewscan.data.copies.compare import likeness
+from fewscan.data.copies.describe import Describe, fit_description, histograms
 from fewscan.data.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray, showing_something
-from fewscan.data.copies.search import find_candidates
+from fewscan.data.copies.placing import VIEWS, is_mirrored, placing_of
+from fewscan.data.copies.search import NEIGHBORS, Candidates, find_candidates
 from fewscan.errors import FewscanError
 from fewscan.progress import progress_bar
 
-# On 4,575 real scans no pair lies between 0.92 and 0.94: above it are copies of one slice, below it down to 0.85 neighboring
-# slices of one head, and further down more and more different heads.
-DEFAULT_SIMILARITY = 0.85
-# Pairs below this are given up before the last level, so no less can be asked for.
+# On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/data.md).
+DEFAULT_SIMILARITY = 0.86
+# Below this nearly all pairs are two heads, so no less can be asked for.
 LEAST_SIMILARITY = 0.8
-# Descriptors of one slice agree at least this much, unless there are too few images to learn the projection from.
-CANDIDATE_COSINE = 0.5
-FEW_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -45,48 +45,48 @@ class CopyPairs:
         """Return the number of pairs."""
         return len(self.row_a)
 
+    def at(self, chosen: npt.NDArray[np.generic]) -> "CopyPairs":
+        """Return some of the pairs, by number or by mask."""
+        return CopyPairs(self.row_a[chosen], self.row_b[chosen], self.similarity[chosen], self.mirrored[chosen])
+
 
 def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
-    """Return the pairs of images whose aligned correlation is at least `similarity`.
+    """Return the pairs of images whose likeness after alignment is at least `similarity`.
 
     `pixels` is (N, C, S, S) uint8 and may be memory-mapped; color is read as its mean. `rows` (R,) are the images to look
-    among, all by default. A pair is looked for through changes of contrast, brightness, gamma, sharpening, size, crop border,
-    mirror and JPEG quality. Of a large set of copies not every pair is named, but every member is joined to the set by some
-    pair. Blank images are never copies. The same input gives the same pairs. Raises FewscanError for a similarity outside
+    among, all by default. A pair is looked for through changes of contrast, brightness, gamma, sharpness, size, crop border,
+    padding and JPEG quality, through histogram equalization, inversion, mirroring, turns of up to 15 degrees, by a quarter and
+    by a half, and burnt-in text. Of a large set of copies not every pair is named, but every member is joined to the set by
+    some pair. Blank images are never copies. The same input gives the same pairs. Raises FewscanError for a similarity outside
     LEAST_SIMILARITY to 1.
     """
     if not LEAST_SIMILARITY <= similarity <= 1:
         raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
     rows = showing_something(pixels, np.arange(len(pixels)) if rows is None else rows)
-    pairs, scores = np.zeros((0, 3), np.int64), np.zeros(0, np.float32)
     if len(rows) < 2:
-        return _sorted_pairs(pairs, scores)
-    least_cosine = -1.0 if len(rows) <= FEW_IMAGES else CANDIDATE_COSINE
-    tried = np.zeros(0, np.int64)
-    asked = np.arange(len(rows))
+        return _joined([])
     with progress_bar() as bar, _workers() as workers:
         describe = fit_description(pixels, rows)
-        plain, mirror, coarse = _prepared_images(pixels, rows, describe, workers)
+        plain = _described(pixels, rows, describe, workers)
         task = bar.add_task("comparing pairs", total=None, numbers="")
-        while True:
-            candidates = find_candidates(plain, mirror, asked, least_cosine)
-            keys = (candidates[:, 0] * len(rows) + candidates[:, 1]) * 2 + candidates[:, 2]
-            fresh = ~np.isin(keys, tried, assume_unique=True)
-            tried, candidates = np.concatenate([tried, keys[fresh]]), candidates[fresh]
+        tried = np.zeros(0, np.int64)
+        found: list[CopyPairs] = []
+        members = asked = np.arange(len(rows))
+        while len(asked):
+            candidates = find_candidates(pixels, rows, describe, plain, asked, members, workers)
+            fresh, tried = _not_tried(candidates, tried, len(rows))
             bar.update(task, total=len(tried))
-            batches = [candidates[start : start + BATCH] for start in range(0, len(candidates), BATCH)]
-            found = []
-            for score in workers.map(lambda batch: aligned_similarity(pixels, rows, coarse, batch), batches):
-                found.append(score)
-                bar.advance(task, len(score))
-            score = np.concatenate([scores[:0], *found])
-            copies = score >= similarity
-            if not copies.any():
-                break
-            pairs, scores = np.concatenate([pairs, candidates[copies]]), np.concatenate([scores, score[copies]])
-            # The neighbors of a member of a large set are all in the set. One member of each set looks beyond it.
-            _, asked = np.unique(components(len(rows), pairs[:, :2]), return_index=True)
-    return _sorted_pairs(np.column_stack([rows[pairs[:, 0]], rows[pairs[:, 1]], pairs[:, 2]]), scores)
+            for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
+                found.append(batch[0])
+                bar.advance(task, batch[1])
+            sets = components(len(rows), _ends(_joined(found)))
+            # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each.
+            _, members = np.unique(sets, return_index=True)
+            asked = _crowded(candidates, sets, members) if len(members) < len(sets) else asked[:0]
+    pairs = _joined(found)
+    a, b = rows[pairs.row_a], rows[pairs.row_b]
+    pairs = CopyPairs(np.minimum(a, b), np.maximum(a, b), pairs.similarity, pairs.mirrored)
+    return pairs.at(np.lexsort((pairs.row_b, pairs.row_a)))
 
 
 def components(count: int, pairs: Int64s) -> Int64s:
@@ -95,38 +95,69 @@ def components(count: int, pairs: Int64s) -> Int64s:
     return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
 
-def _sorted_pairs(pairs: Int64s, scores: Floats) -> CopyPairs:
-    """Sort by row, and keep the better of a pair that was found both plain and mirrored."""
-    order = np.lexsort((-scores, pairs[:, 1], pairs[:, 0]))
-    pairs, scores = pairs[order], scores[order]
-    _, first = np.unique(pairs[:, :2], axis=0, return_index=True)
-    return CopyPairs(pairs[first, 0], pairs[first, 1], scores[first], pairs[first, 2].astype(bool))
+def _ends(pairs: CopyPairs) -> Int64s:
+    return np.column_stack([pairs.row_a, pairs.row_b])
+
+
+def _joined(parts: list[CopyPairs]) -> CopyPairs:
+    none = CopyPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, bool))
+    columns = ("row_a", "row_b", "similarity", "mirrored")
+    return CopyPairs(*(np.concatenate([getattr(part, column) for part in [none, *parts]]) for column in columns))
+
+
+def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candidates, Int64s]:
+    """Return the candidates that are new, each pair once, in the order of their first images; and all pairs tried so far."""
+    low, high = np.minimum(candidates.first, candidates.second), np.maximum(candidates.first, candidates.second)
+    keys = low * count + high
+    _, once = np.unique(keys, return_index=True)
+    fresh = np.sort(once[~np.isin(keys[once], tried)])
+    return candidates.at(fresh), np.concatenate([tried, keys[fresh]])
+
+
+def _in_batches(candidates: Candidates) -> Iterator[Candidates]:
+    for start in range(0, len(candidates), BATCH):
+        yield candidates.at(slice(start, start + BATCH))
+
+
+def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
+    """Return the members of the sets in which some image has a full neighborhood of few sets."""
+    seen = np.unique(np.column_stack([candidates.first, sets[candidates.second]]), axis=0)[:, 0]
+    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(candidates.first, minlength=len(sets)) >= NEIGHBORS
+    return members[np.unique(sets[full & (distinct <= NEIGHBORS // 2)])]
+
+
+def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> tuple[CopyPairs, int]:
+    """Return the copies among the candidates, and how many candidates there were."""
+    placings = np.array([placing_of(*which) for which in zip(candidates.view, candidates.symmetry, strict=True)])
+    aligned = align(pixels, rows, candidates.first, candidates.second, placings)
+    first, second = candidates.first[aligned.which], candidates.second[aligned.which]
+    mirrored = np.array([is_mirrored(placing) for placing in aligned.placings], bool)
+    score = likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
+    return CopyPairs(first, second, score, mirrored).at(score >= similarity), len(candidates)
+
+
+# --- images ---
 
 
 @contextmanager
 def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each compute whole batches; numpy lets go of the interpreter meanwhile.
+    """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile.
 
-    BLAS is kept to one thread: its own threads wait for each other at every one of the many small products, which on a busy
-    machine takes a hundred times as long as the products.
+    These libraries are kept to one thread each: their own threads wait for each other at every one of the many small products,
+    which on a busy machine takes a hundred times as long as the products.
     """
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
-        yield workers
+    own_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+            yield workers
+    finally:
+        cv2.setNumThreads(own_threads)
 
 
-def _prepared_images(
-    pixels: Pixels, rows: Int64s, describe: Callable[[Floats], Floats], workers: ThreadPoolExecutor
-) -> tuple[Floats, Floats, tuple[npt.NDArray[np.float16], ...]]:
-    """Return descriptors (N, DIMENSIONS) of the images and of their mirror images, and the images at COARSE_LEVELS."""
-    plain, mirror = (np.empty((len(rows), DIMENSIONS), np.float32) for _ in range(2))
-    coarse = tuple(np.empty((len(rows), level.size_px, level.size_px), np.float16) for level in COARSE_LEVELS)
-
-    def prepare(batch: Int64s) -> None:
-        gray = read_gray(pixels, rows[batch])
-        plain[batch], mirror[batch] = describe(gray), describe(gray[:, :, ::-1])
-        for images, level in zip(coarse, COARSE_LEVELS, strict=True):
-            images[batch] = at_level(gray, level)
-
-    for _ in workers.map(prepare, in_batches(np.arange(len(rows)))):
-        pass
-    return plain, mirror, coarse
+def _described(pixels: Pixels, rows: Int64s, describe: Describe, workers: ThreadPoolExecutor) -> Floats:
+    """Return descriptors (N, DIMENSIONS) of the whole images."""
+    parts = workers.map(
+        lambda batch: describe(histograms(read_gray(pixels, rows[batch]), VIEWS[0])), in_batches(np.arange(len(rows)))
+    )
+    return np.concatenate(list(parts))

@@ -1,26 +1,31 @@
-"""What the steps share: reading, smoothing and resampling of many small gray images at once.
-
-A window of an image is (center x, center y, half width, half height) in units in which the frame reaches from -1 to 1.
-"""
+"""What the steps share: reading and smoothing of many small gray images at once."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
+
+# All images are compared at this size, whatever they are stored at.
+WORK_PX = 96
 BATCH = 256
 # An image whose gray levels spread less than this shows nothing that could be compared.
 BLANK_STD = 2.0
 
 
 def read_gray(pixels: Pixels, rows: Int64s) -> Floats:
-    """Read rows of (N, C, S, S) uint8 as (B, S, S) float32 in [0, 255]."""
-    return np.asarray(pixels[rows].mean(axis=1, dtype=np.float32), np.float32)
+    """Read rows of (N, C, S, S) uint8 as (B, WORK_PX, WORK_PX) float32 in [0, 255]; color is read as its mean."""
+    gray = np.asarray(pixels[rows].mean(axis=1, dtype=np.float32), np.float32)
+    if gray.shape[-1] == WORK_PX:
+        return gray
+    smoothly = cv2.INTER_AREA if gray.shape[-1] > WORK_PX else cv2.INTER_LINEAR
+    resized = [cv2.resize(image, (WORK_PX, WORK_PX), interpolation=smoothly) for image in gray]
+    return np.asarray(resized, np.float32).reshape(-1, WORK_PX, WORK_PX)
 
 
 def in_batches(rows: Int64s) -> Iterator[Int64s]:
@@ -42,56 +47,28 @@ def smoothing(at: npt.NDArray[Any], sigma: float) -> Floats:
     return weights.astype(np.float32)
 
 
-@cache
-def _blur_weights(size_px: int, sigma_px: float) -> Floats:
-    at = np.arange(size_px, dtype=np.float32)
-    return smoothing(at[:, None] - at, sigma_px)
-
-
 def blurred(images: Floats, sigma_px: float) -> Floats:
     """Gaussian blur of (B, n, n) images."""
-    weights = _blur_weights(images.shape[-1], sigma_px)
-    return np.asarray(weights @ images @ weights.T, np.float32)
+    out = np.empty_like(images)
+    for number, image in enumerate(images):
+        cv2.GaussianBlur(image, (0, 0), sigma_px, dst=out[number], borderType=cv2.BORDER_REFLECT)
+    return out
 
 
-def without_contrast(images: Floats, sigma_px: float) -> Floats:
-    """Remove the local mean and the local contrast, (B, n, n) -> (B, n, n); flat parts become 0, not amplified noise."""
-    floor = 0.16 * images.std(axis=(1, 2), keepdims=True) + 1e-3
+def without_contrast(images: Floats, sigma_px: float, floor: float = 0.16) -> Floats:
+    """Remove the local mean and the local contrast, (B, n, n) -> (B, n, n); flat parts become 0, not amplified noise.
+
+    `floor` is the local contrast, as a share of the image's, below which a part counts as flat.
+    """
+    least = floor * images.std(axis=(1, 2), keepdims=True) + 1e-3
     centered = images - blurred(images, sigma_px)
-    return np.asarray(centered / np.sqrt(blurred(centered * centered, sigma_px) + floor**2), np.float32)
+    return np.asarray(centered / np.sqrt(blurred(centered * centered, sigma_px) + least**2), np.float32)
 
 
-@cache
-def bin_centers(size_px: int) -> Floats:
-    """Return the centers of `size_px` bins over [-1, 1]."""
-    return np.asarray((np.arange(size_px, dtype=np.float32) + 0.5) / size_px * 2 - 1, np.float32)
-
-
-def _resampling(center: Floats, half: Floats, from_px: int, to_px: int) -> Floats:
-    """(B, to_px, from_px) linear weights that read center +- half of the frame; wide enough not to alias."""
-    at = np.clip((center[:, None] + half[:, None] * bin_centers(to_px) + 1) * (from_px / 2) - 0.5, 0, from_px - 1)
-    reach = np.maximum(half * (from_px / to_px), 1)[:, None, None]
-    weights = 1 - np.abs(at[:, :, None] - np.arange(from_px, dtype=np.float32)) / reach
-    np.maximum(weights, 0, out=weights)
-    weights /= weights.sum(axis=2, keepdims=True)
-    return np.asarray(weights, np.float32)
-
-
-def read_windows(images: Floats, window: Floats, to_px: int) -> Floats:
-    """Read `window` (B, 4) of every image (B, S, S) -> (B, to_px, to_px); beyond the frame its border is repeated."""
-    across = _resampling(window[:, 0], window[:, 2], images.shape[-1], to_px)
-    down = _resampling(window[:, 1], window[:, 3], images.shape[-1], to_px)
-    return np.asarray(down @ images @ across.transpose(0, 2, 1), np.float32)
-
-
-def whole_frames(count: int) -> Floats:
-    """(count, 4) windows that show the whole frame."""
-    return np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
-
-
-def resized(images: Floats, to_px: int) -> Floats:
-    """(B, S, S) -> (B, to_px, to_px)."""
-    return images if images.shape[-1] == to_px else read_windows(images, whole_frames(1), to_px)
+def reduced(images: Floats, to_px: int) -> Floats:
+    """(B, WORK_PX, WORK_PX) -> (B, to_px, to_px), a divisor of it: every pixel is the mean of those it stands for."""
+    step = images.shape[-1] // to_px
+    return np.asarray(images.reshape(-1, to_px, step, to_px, step).mean(axis=(2, 4)), np.float32)
 
 
 def slopes_of(images: Floats) -> tuple[Floats, Floats]:
