@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from benchmarks.gpu.table import study_table, table
 from fewscan.evaluation.intervals import Interval
 from fewscan.training.choice import WORTH
 
@@ -24,10 +25,10 @@ def committed(table: Path) -> list[dict[str, str]]:
 
 def test_no_number_of_the_results_is_missing_from_the_committed_tables() -> None:
     tables = sorted((DOCS / "results").glob("*/*.csv"))
-    assert {table.name for table in tables} >= {"comparison.csv", "table1.csv", "table2.csv", "pairs.csv"}
+    assert {path.name for path in tables} >= {"comparison.csv", "table1.csv", "table2.csv", "pairs.csv"}
     known: set[str] = set()
-    for table in tables:
-        for row in committed(table):
+    for path in tables:
+        for row in committed(path):
             known |= {cell.lstrip("-") for cell in row.values()}
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
@@ -56,8 +57,15 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
 
 
-def test_p_values_of_the_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:
-    rows = committed(DOCS / "results" / "label_efficiency.csv")
+def test_readmes_table_follows_from_each_prediction_that_is_committed(tmp_path: Path) -> None:
+    table(DOCS / "results" / "gpu").to_csv(tmp_path / "table.csv", index=False)
+    assert committed(tmp_path / "table.csv") == committed(DOCS / "results" / "label_efficiency.csv")
+    study_table(DOCS / "results" / "gpu").to_csv(tmp_path / "study.csv", index=False)
+    assert committed(tmp_path / "study.csv") == committed(DOCS / "results" / "gpu" / "study_table.csv")
+
+
+def test_p_values_of_the_earlier_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:
+    rows = committed(DOCS / "results" / "label_efficiency_earlier.csv")
     baseline = {row["labels"]: row for row in rows if row["method"] == "supervised"}
     for row in (row for row in rows if row.get("same_networks_p_value")):
         difference, p_value = abs(float(row["less_supervised_points"])), float(row["same_networks_p_value"])
@@ -85,14 +93,14 @@ def test_single_runs_are_the_committed_ones() -> None:
         assert f"| {int(labels):,} | {' | '.join(cells)} |" in text
 
 
-def test_what_readme_says_of_all_labels_and_of_the_study_protocol_is_committed() -> None:
-    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+def test_what_is_said_of_all_labels_and_of_the_study_protocol_is_committed() -> None:
+    text = (DOCS / "accuracy.md").read_text(encoding="utf-8")
     for name, rows_expected in (("ceiling", 1), ("study_protocol", 2)):
         rows = committed(DOCS / "results" / f"{name}.csv")
         assert len(rows) == rows_expected
         for row in rows:
             score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
-            assert f"{score:.1f} % [{low:.1f}, {high:.1f}]" in readme
+            assert f"{score:.1f} % [{low:.1f}, {high:.1f}]" in text
 
 
 def intervals_in(content: object) -> set[str]:
@@ -106,7 +114,7 @@ def intervals_in(content: object) -> set[str]:
     return intervals_in(list(content.values()))
 
 
-def test_every_interval_in_readme_stands_in_a_committed_file() -> None:
+def test_every_interval_in_accuracy_stands_in_a_committed_file() -> None:
     known: set[str] = set()
     for path in (DOCS / "results").rglob("*.json"):
         known |= intervals_in(json.loads(path.read_text(encoding="utf-8")))
@@ -115,8 +123,8 @@ def test_every_interval_in_readme_stands_in_a_committed_file() -> None:
             if row.get("accuracy_percent_low"):
                 score, low, high = (float(row[f"accuracy_percent{end}"]) for end in ("", "_low", "_high"))
                 known.add(f"{score:.1f} % [{low:.1f}, {high:.1f}]")
-    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"\d[\d.]* (?:%|points)[^|;.\[]* ?\[\d[^\]]*\]", readme)
+    text = (DOCS / "accuracy.md").read_text(encoding="utf-8")
+    found = re.findall(r"\d[\d.]* (?:%|points)[^|;.\[]* ?\[\d[^\]]*\]", text)
     assert found
     assert [interval for interval in found if interval not in known] == []
 

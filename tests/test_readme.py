@@ -1,4 +1,4 @@
-"""README's examples, run as they stand there, but for sizes that would take minutes."""
+"""The examples of README and of its guide, run as they stand there, but for sizes that would take minutes."""
 
 import re
 import shutil
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+TEXTS = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/guide.md")]
+README = TEXTS[0]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # What README says of hundreds of scans, for the 96 of this test.
 SMALLER = {
@@ -24,8 +26,9 @@ QUICK = {"import": ["--size", "32"], "train": LITTLE, "compare": LITTLE}
 
 
 def examples(language: str, holding: str) -> list[str]:
-    """The code blocks of README in a language that hold a word."""
-    return [block for block in re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL) if holding in block]
+    """The code blocks in a language that hold a word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", "\n".join(TEXTS), flags=re.DOTALL)
+    return [block for block in blocks if holding in block]
 
 
 def smaller(text: str) -> str:
@@ -61,6 +64,9 @@ def test_the_commands_for_ones_own_scans(fewscan: Command, folder: Path) -> None
     (block,) = examples("sh", "fewscan import scans")
     run_lines(fewscan, smaller(block).strip().splitlines(), folder)
     assert len((folder / "labels.csv").read_text().splitlines()) == 6
+    others = [f"fewscan {verb} runs/mydata" for verb in ("evaluate", "report")]
+    assert all(f"`{line}`" in README for line in others)
+    run_lines(fewscan, others, folder)
     assert (folder / "runs" / "mydata" / "report.html").is_file()
 
 
@@ -78,7 +84,7 @@ def test_the_command_that_compares(fewscan: Command, folder: Path) -> None:
 def test_the_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = examples("python", "import fewscan")
     monkeypatch.chdir(folder)
-    exec(compile(smaller(block), "README.md", "exec"), {})
+    exec(compile(smaller(block), "guide.md", "exec"), {})
     assert re.fullmatch(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]", capsys.readouterr().out.strip())
     assert (folder / "labels.csv").is_file()
 
