@@ -10,11 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from fewscan.atomic import write_text
 from fewscan.cli import main
@@ -45,6 +47,18 @@ def few_resamples() -> Iterator[None]:
     """A tenth of the resamples behind every interval: enough where a test is not about intervals (see tests/evaluation)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 10)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rough_figures() -> Iterator[None]:
+    """Figures in few pixels and without their layout: enough where a test only asks whether one is written.
+
+    Drawn in full each takes a third of a second; see tests/reporting.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mpl.rcParams, "savefig.dpi", 30)
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: {})
         yield
 
 

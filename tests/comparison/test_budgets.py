@@ -52,6 +52,7 @@ def content(folder: Path) -> dict[str, bytes]:
     one_class=st.booleans(),
     budgets=st.sets(st.integers(8, 60), min_size=2, max_size=3),
 )
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_budgets_share_the_test_part_and_lie_within_one_another(
     make_dataset: MakeDataset, largest: int, seed: int, one_class: bool, budgets: set[int]

@@ -145,6 +145,7 @@ def run_code(folder: Path, scan: Path, working: Path) -> dict[str, float]:
     return dict(ast.literal_eval(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.CompletedProcess[str], gray: Run) -> None:
     assert gray_command.returncode == 0, gray_command.stderr
     result = json.loads(gray_command.stdout)

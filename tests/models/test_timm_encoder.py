@@ -168,6 +168,7 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
     timm: ModuleType, small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
@@ -187,6 +188,7 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
     assert "begun from pretrained weights" in fewscan.report(run).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision"), [("test_resnet", "bf16-mixed"), ("test_vit", "32-true")])
 def test_a_run_goes_on_and_is_judged_like_any_other(
     timm: ModuleType,

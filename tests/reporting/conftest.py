@@ -4,9 +4,22 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import matplotlib as mpl
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from fewscan.reporting import decisions_section, page
+
+LAYOUT = ConstrainedLayoutEngine.execute
+
+
+@pytest.fixture(scope="module", autouse=True)
+def finished_figures() -> Iterator[None]:
+    """Here figures themselves are looked at: drawn as a user gets them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mpl.rcParams, "savefig.dpi", "figure")
+        patch.setattr(ConstrainedLayoutEngine, "execute", LAYOUT)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -290,6 +290,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
     assert advised in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["supervised", "joint"])
 def test_a_run_that_learns_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
     # Flipped, an image of these classes is one of another.
