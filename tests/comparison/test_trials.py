@@ -201,6 +201,7 @@ def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path
         ({"protocols": ["leakfre"]}, "did you mean 'leakfree'"),
         ({"methods": []}, "at least one method"),
         ({"changes": {"seed": 3}}, "--seeds"),
+        ({"changes": {"method": "joint"}}, "--methods"),
         ({"changes": {"epoch": 3}}, "did you mean 'epochs'"),
         ({"changes": {"batch_size": 0}}, "batch_size"),
         ({"recipe": "studi"}, "did you mean 'study'"),

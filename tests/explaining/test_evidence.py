@@ -129,13 +129,15 @@ def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset
     assert run.test_openings() == {"explain": 1}
 
 
-def test_the_summary_names_rows_and_never_files(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()
     assert sum(summary["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert [neighbor["row"] for neighbor in summary["neighbors"]] == [neighbor.row for neighbor in evidence.neighbors]
     assert "4711" not in str(summary)
-    assert ".png" not in str(summary)
+    assert [neighbor["name"] for neighbor in summary["neighbors"]] == [
+        split_dataset.file_names[neighbor.row] for neighbor in evidence.neighbors
+    ]
 
 
 def test_few_labels_give_few_neighbors(

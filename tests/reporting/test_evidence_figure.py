@@ -53,8 +53,16 @@ def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
         assert f"row {100 + number}, distance {0.01 * number:.3f}" in said
     for probability in ("0.250", "0.600", "0.050", "0.100"):
         assert probability in said
+    assert "source/" not in said
     assert "explained:" not in said
     assert "explained: glioma" in words(draw_evidence(evidence(explained="glioma")))
+
+
+def test_with_names_scans_are_called_by_their_files() -> None:
+    said = words(draw_evidence(evidence(), names=True))
+    for number in range(NEIGHBORS):
+        assert f"source/{number}.png" in said
+    assert "row 10" not in said
 
 
 def test_a_scan_out_of_distribution_is_not_shown_as_a_diagnosis() -> None:

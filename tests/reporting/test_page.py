@@ -252,7 +252,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
         for number in expected
     ]
     for number in expected:
-        shown = np.asarray(decoded(page.pictures[f"test scan in row {rows[number]}, and its heat map"]))
+        shown = np.asarray(decoded(page.pictures[f"test scan: row {rows[number]}, and its heat map"]))
         enlarged = Image.fromarray(split_dataset.pixels[rows[number], 0]).resize((160, 160), Image.Resampling.BILINEAR)
         np.testing.assert_allclose(shown[:, :160, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
 
@@ -285,7 +285,7 @@ def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) ->
 
 def test_samples_come_from_their_own_parts(split_dataset: Dataset, tmp_path: Path) -> None:
     page = Page(write_report(new_run(split_dataset, tmp_path / "run"), split_dataset))
-    shown = {int(alt.removeprefix("scan in row ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan in row ")}
+    shown = {int(alt.removeprefix("scan: row ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan: row ")}
     labeled, unlabeled = set(split_dataset.rows("labeled")), set(split_dataset.rows("unlabeled"))
     assert set(shown) <= labeled | unlabeled
     assert len(set(shown) & unlabeled) == 16
@@ -312,6 +312,30 @@ def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[...
         assert "trained on dataset scans" in page.text
         assert "private" not in page.html.lower()
         assert str(tmp_path) not in page.html
+
+
+def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_is_shown(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    made = split(make_dataset(), labeled=16, test=24)
+    dataset = replace(made, manifest=made.manifest.assign(source="clinic", path=[f"{row}.png" for row in range(80)]))
+    run = finished_run(dataset, tmp_path / "run")
+    score_run(run, dataset, opinions(dataset))
+
+    def named(html: str) -> set[int]:
+        return {int(row) for row in re.findall(r"clinic/(\d+)\.png", html)}
+
+    by_row = Page(write_report(run, dataset))
+    assert not named(by_row.html)
+    assert "--names" in by_row.text
+    by_name = Page(write_report(run, dataset, names=True))
+    parts = {part: set(dataset.rows(part)) for part in ("labeled", "unlabeled", "test")}
+    assert named(by_name.html) & parts["labeled"]
+    assert len(named(by_name.html) & parts["test"]) == MISTAKES_SHOWN
+    assert not named(by_name.html) & parts["unlabeled"]
+    assert [alt for alt in by_name.pictures if alt.startswith("scan: row ")]
+    # What the page says of itself in the checklist follows.
+    assert by_row.row("de-identification") != by_name.row("de-identification")
 
 
 @pytest.mark.parametrize(

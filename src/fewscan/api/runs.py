@@ -80,13 +80,15 @@ def explain(
     *,
     out: str | Path = "explanation.png",
     class_name: str | None = None,
+    names: bool = False,
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> Evidence:
     """Draw what a prediction for one scan rests on into the PNG file `out`: a heat map and the nearest labeled scans.
 
     The map is about the predicted class, or about `class_name`. A scan that is out of distribution has none unless a class
-    is asked about. With `overwrite` a picture that stands there is replaced.
+    is asked about. With `names` the nearest scans carry the names of their files, which may hold names of patients; else their
+    rows. With `overwrite` a picture that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
     from fewscan.explaining.evidence import explain_scan
@@ -96,7 +98,7 @@ def explain(
         refuse_existing(Path(out), GIVE_OVERWRITE)
     opened = opened_run(run)
     evidence = explain_scan(opened, opened.open_dataset(data), Path(image), class_name)
-    write_figure(evidence, Path(out))
+    write_figure(evidence, Path(out), names=names)
     return evidence
 
 
@@ -114,10 +116,16 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
 
 
 def report(
-    run: str | Path | Run, *, out: str | Path | None = None, data: str | Path | None = None, overwrite: bool = False
+    run: str | Path | Run,
+    *,
+    out: str | Path | None = None,
+    names: bool = False,
+    data: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write a self-contained HTML page about the run and return its path (`report.html` in the run folder).
 
+    With `names` labeled and test scans carry the names of their files, which may hold names of patients; else their rows.
     With `overwrite` a page that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
@@ -127,7 +135,7 @@ def report(
     page = opened.folder / REPORT_FILE if out is None else Path(out)
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
-    return write_report(opened, opened.open_dataset(data), page)
+    return write_report(opened, opened.open_dataset(data), page, names=names)
 
 
 def export(

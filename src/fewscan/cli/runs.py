@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from fewscan.explaining.evidence_check import EvidenceCheck
     from fewscan.labeling.rule import Decision
 
+Names = Annotated[
+    bool,
+    typer.Option("--names", help="Call scans by their files instead of their rows; file names can hold names of patients."),
+]
+
 
 @app.command()
 def calibrate(
@@ -158,6 +163,7 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check", help="Instead: check on the sealed test part whether such evidence means something.")
     ] = False,
+    names: Names = False,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -179,13 +185,15 @@ def explain(
     Example: fewscan explain runs/mydata --check
     """
     if check:
-        if image is not None or class_name is not None or out != Path("explanation.png"):
-            raise FewscanError("--check takes no IMAGE, --class or --out: it checks the whole test part and draws nothing")
+        if image is not None or class_name is not None or names or out != Path("explanation.png"):
+            raise FewscanError(
+                "--check takes no IMAGE, --class, --names or --out: it checks the whole test part and draws nothing"
+            )
         _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:
         raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
     else:
-        evidence = api.explain(run, image, out=out, class_name=class_name, data=data, overwrite=overwrite)
+        evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)
         _finish_evidence(evidence, run, data, out, as_json)
 
 
@@ -234,6 +242,7 @@ def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None
 def report(
     run: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The page to write. [default: RUN/report.html]")] = None,
+    names: Names = False,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -242,7 +251,7 @@ def report(
 
     It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it.
     """
-    page = api.report(run, out=out, data=data, overwrite=overwrite)
+    page = api.report(run, out=out, names=names, data=data, overwrite=overwrite)
     finish(
         as_json,
         {"page": str(page)},
@@ -271,8 +280,8 @@ def export(
     model.safetensors and model.json. Either has model_card.md beside it: data, protocol, scores with intervals, limits, and
     a few lines of Python that use it.
 
-    The files are asked about up to 256 scans outside the test part, and the largest difference in probability to the run is
-    printed. With 0.0001 or more nothing is written.
+    The files are asked about up to 256 scans outside the test set, and the largest differences to the run are printed. With
+    0.0001 or more in a probability, or 0.001 or more in a typicality, nothing is written.
 
     Example: fewscan export runs/mri --format onnx --out mri-classifier
     """

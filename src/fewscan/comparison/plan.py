@@ -246,15 +246,7 @@ def make_plan(
     Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
     """
     methods = list(METHODS) if methods is None else methods
-    for name in methods:
-        method_type(name)
-    for name in protocols:
-        if name not in PROTOCOLS:
-            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
-    if not methods or not seeds or not protocols:
-        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
-    if "seed" in changes:
-        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
+    _check_asked(methods, seeds, protocols, changes)
     own = dataset.description.split
     if own is None and (labeled is None or test is None):
         raise FewscanError(
@@ -292,6 +284,20 @@ def make_plan(
         # refused, with their numbers, when the split is drawn.
         plan.settings(trial, labeled=labeled, unlabeled=max(0, len(dataset.usable) - labeled - test))
     return plan
+
+
+def _check_asked(methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any]) -> None:
+    for name in methods:
+        method_type(name)
+    for name in protocols:
+        if name not in PROTOCOLS:
+            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
+    if not methods or not seeds or not protocols:
+        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
+    if "seed" in changes:
+        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
+    if not isinstance(changes.get("method", {}), Mapping):
+        raise FewscanError(f"a comparison takes its methods from --methods: leave out method={changes['method']}")
 
 
 def _brief(value: Any) -> str:

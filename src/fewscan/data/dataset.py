@@ -158,6 +158,12 @@ class Dataset:
         """Numbers of the rows that were not set aside, ascending."""
         return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
 
+    @property
+    def file_names(self) -> list[str]:
+        """`source/path` of every row, N of them; they may hold names of patients."""
+        names: list[str] = (self.manifest["source"] + "/" + self.manifest["path"]).tolist()
+        return names
+
     def rows(self, *splits: Split) -> npt.NDArray[np.int64]:
         """Return the numbers of the rows in the given parts, ascending."""
         return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())

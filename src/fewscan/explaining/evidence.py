@@ -123,12 +123,13 @@ def _read(run: Run, path: Path) -> Pixels:
 def _nearest_labeled(predictor: Predictor, dataset: Dataset, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:
     """Return the labeled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
     rows = dataset.rows("labeled")
+    names = dataset.file_names
     bank = predictor.predict(dataset.pixels, rows).features
     distances = 1 - cosine_similarity(torch.from_numpy(features), torch.from_numpy(bank))[0].numpy()
     return tuple(
         Neighbor(
             row=int(rows[place]),
-            name=f"{dataset.manifest['source'].iloc[rows[place]]}/{dataset.manifest['path'].iloc[rows[place]]}",
+            name=names[rows[place]],
             label=dataset.classes[dataset.labels[rows[place]]],
             # Rounding may put a scan that is compared with itself a hair below zero.
             distance=max(0.0, float(distances[place])),

@@ -108,14 +108,14 @@ def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None =
     require_table_name(out)
     refuse_existing(out)
     rows = dataset.rows("unlabeled")
-    paths = (dataset.manifest["source"] + "/" + dataset.manifest["path"]).iloc[rows]
+    names = dataset.file_names
 
     def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
         for position in positions:
             yield dataset.pixels[rows[position]]
 
     version = dataset.require_split().fingerprint
-    scans = _Scans("the dataset's unlabeled scans", version, list(paths), read, rows)
+    scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], read, rows)
     return _label(run, dataset, scans, out, asked or Asked())
 
 

@@ -23,11 +23,13 @@ class Item(NamedTuple):
     write: str
 
 
-def checklist(run: Run, dataset: Dataset, evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
-    """Return the topics in the guidelines' order, with what this run says of them."""
+def checklist(
+    run: Run, dataset: Dataset, evaluation: Evaluation | None, calibration: Calibration | None, *, names: bool = False
+) -> tuple[Item, ...]:
+    """Return the topics in the guidelines' order, with what this run says of them. names: whether the page names files."""
     return (
         *_purpose(evaluation is not None),
-        *_data(dataset),
+        *_data(dataset, names),
         *_labels(run, dataset),
         *_model(run),
         *_scores(evaluation, calibration),
@@ -58,7 +60,7 @@ def _purpose(evaluated: bool) -> tuple[Item, ...]:
     )
 
 
-def _data(dataset: Dataset) -> tuple[Item, ...]:
+def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
     description = dataset.description
     split = dataset.require_split()
     images = sum(source.images for source in description.sources)
@@ -94,7 +96,11 @@ def _data(dataset: Dataset) -> tuple[Item, ...]:
             "what was done to the scans before fewscan read them",
         ),
         Item(
-            "de-identification", "", "12", "patients are kept as salted hashes; this page names no file", "how the scans were"
+            "de-identification",
+            "",
+            "12",
+            f"patients are kept as salted hashes; this page names {'files as they were given' if names else 'no file'}",
+            "how the scans were",
         ),
         Item("missing data", "11", "13", f"{aside:,} unreadable files set aside, none replaced", "scans that were never taken"),
         Item(

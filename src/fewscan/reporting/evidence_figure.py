@@ -1,5 +1,6 @@
 """A scan, what speaks for its class in it, and the labeled scans that look most alike, as one picture."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,23 @@ STRONGEST_OPACITY = 0.85
 OUTLINED_SHARE = 0.5
 BAR = "#0072b2"
 NO_MAP = "no heat map:\nthe scan is out of distribution,\nso its prediction means nothing"
+NAME_LETTERS_A_LINE = 26
 
 # What the scan and its map measure beside each other in a page.
 PAIR_SIDE_PX = 160
 PAIR_GAP_PX = 4
 
 
-def write_figure(evidence: Evidence, out: Path) -> None:
+def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
     """Write `draw_evidence` as the PNG file `out`, replacing an older one; raises FewscanError where it cannot be written."""
     with writing(out), replaced_file(out) as temporary:
-        draw_evidence(evidence).savefig(temporary, format="png")
+        draw_evidence(evidence, names=names).savefig(temporary, format="png")
 
 
-def draw_evidence(evidence: Evidence) -> Figure:
+def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
     """Draw the scan, the same under its heat map, the probabilities, and below the nearest labeled scans.
 
-    Scans are named by their row numbers; no file and no patient is.
+    Scans are called by their row numbers, with `names` by their files, which may hold names of patients.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
@@ -82,7 +84,7 @@ def draw_evidence(evidence: Evidence) -> Figure:
             fontsize=FONT_SIZE,
         )
         for axes, neighbor in zip(below.subplots(1, NEIGHBORS), [*evidence.neighbors, *[None] * NEIGHBORS], strict=False):
-            _show_neighbor(axes, neighbor)
+            _show_neighbor(axes, neighbor, names)
     return figure
 
 
@@ -165,8 +167,9 @@ def _draw_probabilities(axes: Axes, evidence: Evidence) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _show_neighbor(axes: Axes, neighbor: Neighbor | None) -> None:
+def _show_neighbor(axes: Axes, neighbor: Neighbor | None, names: bool) -> None:
     axes.set_axis_off()
     if neighbor is not None:
-        _show(axes, _rgb(neighbor.pixels), f"{neighbor.label}\nrow {neighbor.row}, distance {neighbor.distance:.3f}")
+        called = textwrap.fill(neighbor.name, NAME_LETTERS_A_LINE) + "\n" if names else f"row {neighbor.row}, "
+        _show(axes, _rgb(neighbor.pixels), f"{neighbor.label}\n{called}distance {neighbor.distance:.3f}")
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=GRID["light"]))

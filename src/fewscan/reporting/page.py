@@ -1,6 +1,6 @@
 """The report of a run: one self-contained HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
 
 Rows = npt.NDArray[np.int64]
+Naming = Callable[[int], str]  # what the page calls the scan of a row
 
 REPORT_FILE = "report.html"
 MISTAKES_SHOWN = 10
@@ -40,9 +41,9 @@ UNLABELED_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan as the page shows it: its row and its picture. File names may hold names of patients, so they stay out."""
+    """A scan as the page shows it: its row, or its file where names were asked for, and its picture."""
 
-    row: int
+    called: str
     picture: str
 
 
@@ -61,20 +62,24 @@ class Mistake:
     out_of_distribution: bool
 
 
-def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
+def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: bool = False) -> Path:
     """Write the page about `run` to `out`, or else `report.html` in its folder, and return its path; what is there is replaced.
 
     dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
-    dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never file names
-    or patients; of the unlabeled ones it holds no label. Raises FewscanError where the run's evaluation is damaged.
+    dataset was never audited gives a page that says so. Of the scans the page holds pixels and row numbers, never patients;
+    file names, which may hold names of patients, only with `names`. Of the unlabeled ones it holds no label, so no file name
+    either: folders are often called as classes are. Raises FewscanError where the run's evaluation is damaged.
 
     The heat maps of mistakes are computed on test images, which is noted as an opening by `report`.
     """
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
     metrics = run.metrics()
+    called = dataset.file_names.__getitem__ if names else _row_number
     # First, since what it looks at is counted among the openings.
-    of_the_test_part = _of_the_test_part(run, dataset, evaluation) if evaluation else {"decisions": None, "mistakes": []}
+    of_the_test_part = (
+        _of_the_test_part(run, dataset, evaluation, called) if evaluation else {"decisions": None, "mistakes": []}
+    )
     page = render(
         "report.html",
         run_name=run.folder.resolve().name,
@@ -90,14 +95,15 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
         chance_warnings=chance_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),
-        checklist=checklist(run, dataset, evaluation, calibration),
+        checklist=checklist(run, dataset, evaluation, calibration, names=names),
+        names=names,
         mistakes_shown=MISTAKES_SHOWN,
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
         patients=known_patients(dataset.manifest),
         **of_the_test_part,
-        labeled_samples=_labeled_samples(dataset),
-        unlabeled_samples=[_scan(dataset, row) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
+        labeled_samples=_labeled_samples(dataset, called),
+        unlabeled_samples=[_scan(dataset, row, _row_number) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
         epochs_done=len(metrics),
         curves={theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics else None,
@@ -110,7 +116,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None) -> Path:
     return path
 
 
-def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:
+def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
     run.note_test_opening("report", dataset)
@@ -118,11 +124,11 @@ def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation) -> dic
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
     return {
         "decisions": describe_decisions(grounds, dataset, evaluation, checked),
-        "mistakes": _mistakes(grounds.predictor, dataset, checked),
+        "mistakes": _mistakes(grounds.predictor, dataset, checked, called),
     }
 
 
-def _mistakes(predictor: Predictor, dataset: Dataset, predictions: pd.DataFrame) -> list[Mistake]:
+def _mistakes(predictor: Predictor, dataset: Dataset, predictions: pd.DataFrame, called: Naming) -> list[Mistake]:
     """Return the wrongly called test images of which the network was surest, the surest first."""
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
@@ -133,7 +139,7 @@ def _mistakes(predictor: Predictor, dataset: Dataset, predictions: pd.DataFrame)
         pixels = np.array(dataset.pixels[row])
         found = None if out_of_distribution else heat_map(predictor, pixels, dataset.classes.index(predicted))
         pair = scan_beside_map(pixels, found)
-        return Scan(row, scan_picture(pair, largest_px=pair.shape[2]))
+        return Scan(called(row), scan_picture(pair, largest_px=pair.shape[2]))
 
     return [
         Mistake(
@@ -164,8 +170,12 @@ def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
     return predictions
 
 
-def _scan(dataset: Dataset, row: int) -> Scan:
-    return Scan(int(row), scan_picture(dataset.pixels[row]))
+def _row_number(row: int) -> str:
+    return f"row {row}"
+
+
+def _scan(dataset: Dataset, row: int, called: Naming) -> Scan:
+    return Scan(called(row), scan_picture(dataset.pixels[row]))
 
 
 def _some(rows: Rows, count: int) -> Rows:
@@ -173,11 +183,11 @@ def _some(rows: Rows, count: int) -> Rows:
     return np.sort(np.random.default_rng(0).permutation(rows)[:count])
 
 
-def _labeled_samples(dataset: Dataset) -> dict[str, list[Scan]]:
+def _labeled_samples(dataset: Dataset, called: Naming) -> dict[str, list[Scan]]:
     rows = dataset.rows("labeled")
     labels = dataset.labels[rows]
     return {
-        name: [_scan(dataset, row) for row in _some(rows[labels == number], SAMPLES_A_CLASS)]
+        name: [_scan(dataset, row, called) for row in _some(rows[labels == number], SAMPLES_A_CLASS)]
         for number, name in enumerate(dataset.classes)
     }
 

@@ -20,8 +20,8 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
         return None
     pairs = leaking_pairs(dataset)
     if pairs and dataset.require_split().protocol != "study" and not settings.allow_leakage:
-        names = dataset.manifest["source"] + "/" + dataset.manifest["path"]
-        named = "; ".join(f"{names.iloc[first]} and {names.iloc[second]}" for first, second in pairs[:PAIRS_NAMED])
+        names = dataset.file_names
+        named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
             f"the split leaks: {len(pairs)} pairs of images that belong together lie in different parts: {named}. "
             f"Run 'fewscan split {dataset.folder} --overwrite', or give allow_leakage=true"
