@@ -73,7 +73,9 @@ def _index_of(vectors: Floats) -> faiss.Index:
     if len(vectors) <= EXACT_IMAGES:
         flat.add(vectors)
         return flat
-    index = faiss.IndexIVFFlat(flat, DIMENSIONS, int(4 * len(vectors) ** 0.5), faiss.METRIC_INNER_PRODUCT)
+    # faiss wants 39 vectors for each cell to learn its center from.
+    cells = min(int(4 * len(vectors) ** 0.5), len(vectors) // 39)
+    index = faiss.IndexIVFFlat(flat, DIMENSIONS, cells, faiss.METRIC_INNER_PRODUCT)
     index.nprobe = CELLS_LOOKED_AT
     index.train(vectors)
     index.add(vectors)
