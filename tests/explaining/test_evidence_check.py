@@ -215,5 +215,5 @@ def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
     calls = Predictor.of(run).predict(dataset.pixels, rows).probabilities.argmax(axis=1)
     assert check.shortcut.accuracy.value == pytest.approx((calls == dataset.labels[rows]).mean())
     (run.folder / EVIDENCE_FILE).write_text("{}")
-    with pytest.raises(FewscanError, match="explain .* --check"):
+    with pytest.raises(FewscanError, match=r"explain .* --check"):
         EvidenceCheck.load(run)
