@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from benchmarks.gpu.table import study_table, table
+from benchmarks.gpu.table import heads_table, study_table, table
 from fewscan.evaluation.intervals import Interval
 from fewscan.training.choice import WORTH
 
@@ -62,6 +62,20 @@ def test_readmes_table_follows_from_each_prediction_that_is_committed(tmp_path: 
     assert committed(tmp_path / "table.csv") == committed(DOCS / "results" / "label_efficiency.csv")
     study_table(DOCS / "results" / "gpu").to_csv(tmp_path / "study.csv", index=False)
     assert committed(tmp_path / "study.csv") == committed(DOCS / "results" / "gpu" / "study_table.csv")
+
+
+def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tmp_path: Path) -> None:
+    heads_table(DOCS / "results" / "gpu").to_csv(tmp_path / "heads.csv", index=False)
+    rows = committed(tmp_path / "heads.csv")
+    assert rows == committed(DOCS / "results" / "gpu" / "heads_table.csv")
+    accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
+    for supervised, mixmatch in zip(rows[::2], rows[1::2], strict=True):
+        labels = f"{int(supervised['labels']):,}"
+        cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in (supervised, mixmatch)]
+        assert f"| {labels} | {' | '.join(cells)} |" in accuracy
+        if supervised["learned_from"] == "no slice of the head":
+            cells = [f"{row['accuracy_percent']} % ({row['balanced_percent']} %)" for row in (supervised, mixmatch)]
+            assert f"| {labels} | {' | '.join(cells)} |" in readme
 
 
 def test_p_values_of_the_earlier_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:

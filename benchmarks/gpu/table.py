@@ -1,9 +1,11 @@
 """Tables made of what benchmarks/gpu.sh left: README's, with means, spreads and tests of significance, and the study's.
 
-    python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE]
+    python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE] [--heads-csv FILE]
 
-FOLDER holds efficiency.json, efficiency.csv and study.json (docs/results/gpu). Methods are compared over the seeds that both
-have; with two methods there is one test for each number of labels, so nothing is to be corrected.
+FOLDER holds efficiency.json, efficiency.csv, study.json and test_images.csv (docs/results/gpu). Methods are compared over the
+seeds that both have; with two methods there is one test for each number of labels, so nothing is to be corrected. The table of
+heads scores the same networks on parts of the test set: test_images.csv says of which test images a later, wider audit found a
+near-duplicate among the images learned from, and of which `audit --same-head` found a slice of the same head.
 """
 
 import argparse
@@ -70,13 +72,33 @@ def study_table(folder: Path) -> pd.DataFrame:
     return percent.assign(training_seconds=runs["training_seconds"].to_numpy()).sort_values("val_p_acc").reset_index()
 
 
+def heads_table(folder: Path) -> pd.DataFrame:
+    """Return accuracy and balanced accuracy, means over seeds in percent, on all test images and on two parts of them."""
+    predictions = pd.read_csv(folder / "efficiency.csv").merge(pd.read_csv(folder / "test_images.csv"), on="row")
+    duplicated, seen = predictions["near_duplicate_in_training"], predictions["head_in_training"]
+    parts = {"all": duplicated | ~duplicated, "no near-duplicate": ~duplicated, "no slice of the head": ~duplicated & ~seen}
+    lines = []
+    for name, chosen in parts.items():
+        of_part = predictions[chosen].assign(right=lambda table: (table["label"] == table["predicted"]).astype(float))
+        for (labels, method), runs in of_part.groupby(["labels", "method"], sort=False):
+            accuracy = runs.groupby("seed")["right"].mean()
+            balanced = runs.groupby(["seed", "label"])["right"].mean().groupby("seed").mean()
+            line = {"learned_from": name, "test_images": runs["row"].nunique(), "labels": labels, "method": method}
+            line |= {"accuracy_percent": f"{100 * accuracy.mean():.1f}", "balanced_percent": f"{100 * balanced.mean():.1f}"}
+            lines.append(line)
+    return pd.DataFrame(lines).sort_values(["test_images", "labels", "method"], ascending=[False, False, False])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "docs/results/gpu")
     parser.add_argument("--csv", type=Path, help="where README's table goes")
     parser.add_argument("--study-csv", type=Path, help="where the study's goes")
+    parser.add_argument("--heads-csv", type=Path, help="where the table of heads goes")
     arguments = parser.parse_args()
-    for lines, file in ((table(arguments.folder), arguments.csv), (study_table(arguments.folder), arguments.study_csv)):
+    tables = {table: arguments.csv, study_table: arguments.study_csv, heads_table: arguments.heads_csv}
+    for make, file in tables.items():
+        lines = make(arguments.folder)
         if file:
             lines.to_csv(file, index=False)
         print(lines.to_string(index=False))
