@@ -21,10 +21,9 @@ from fewscan.data.dataset import Dataset, write_manifest
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS
+from fewscan.reporting.comparison_curves import ASIDE_LOOKS, METHOD_LOOKS
 from fewscan.reporting.comparison_figures import (
-    ASIDE_LOOKS,
     FILES,
-    METHOD_LOOKS,
     SAMPLES_A_ROW,
     draw_figures,
     new_figure,

@@ -26,7 +26,8 @@ from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, Dataset, Protocol
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS as REGISTERED
-from fewscan.reporting.comparison_page import caption, comparison_page, headline, write_comparison
+from fewscan.reporting.comparison_findings import headline
+from fewscan.reporting.comparison_page import caption, comparison_page, write_comparison
 from fewscan.training.run import Run
 
 TEST_IMAGES = 40

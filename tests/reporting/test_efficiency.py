@@ -21,7 +21,7 @@ from fewscan.comparison.plan import make_plan
 from fewscan.comparison.results import Pair
 from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import MANIFEST_FILE, Dataset
-from fewscan.reporting.comparison_figures import METHOD_LOOKS
+from fewscan.reporting.comparison_curves import METHOD_LOOKS
 from fewscan.reporting.efficiency import commands, headline, write_efficiency
 from fewscan.reporting.efficiency_figure import draw_efficiency
 

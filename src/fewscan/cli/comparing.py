@@ -96,7 +96,8 @@ def compare(
 
 def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
-    from fewscan.reporting.comparison_page import PAGE_FILE, headline
+    from fewscan.reporting.comparison_findings import headline
+    from fewscan.reporting.comparison_page import PAGE_FILE
 
     out = results.comparison.folder
     training = commands(results.comparison.plan, dataset=dataset, out=out)[-1]

@@ -12,7 +12,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.budgets import LabelEfficiency, Point
-from fewscan.reporting.comparison_figures import FONT_SIZES, METHOD_LOOKS, STAND_IN, new_figure, say_not_run
+from fewscan.reporting.comparison_curves import METHOD_LOOKS
+from fewscan.reporting.comparison_figures import FONT_SIZES, STAND_IN, new_figure, say_not_run
 from fewscan.reporting.figures import INK, Look, prepare_axes
 
 FIGURE_FILE = "label_efficiency.png"

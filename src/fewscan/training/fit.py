@@ -1,8 +1,10 @@
 """The one training loop."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
 
 import lightning_fabric
 import numpy as np
@@ -37,6 +39,45 @@ from fewscan.training.tally import Tally, spoken, view_accuracies
 TWO_VIEW_IMAGES = 512
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What every step of a training needs, on its device."""
+
+    settings: RunSettings
+    fabric: lightning_fabric.Fabric
+    network: Network
+    trained: nn.Module  # the network as the precision asks for it
+    method: Method
+    averaged: AveragedNetwork
+    optimizer: torch.optim.Optimizer
+    stepper: torch.optim.Optimizer  # the same optimizer, as the precision asks for it
+    rows: BudgetRows
+    images: ImageRows
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset, *, resume: bool) -> Self:
+        settings = run.settings
+        fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+        network = run.new_network() if resume else run.first_network()
+        kind = method_type(settings.method.name)
+        rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
+        class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
+        dims = network.encoder.feature_dim, settings.heads.projection_units[-1]
+        method = kind(settings.method, *dims, class_shares).to(fabric.device)
+        # The device is said now, since the optimizer looks at it.
+        network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
+        optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
+        trained, stepper = fabric.setup(network, optimizer)
+        averaged = AveragedNetwork(network, settings.averaging)
+        images = ImageRows(dataset.pixels, fabric.device, keep=True)
+        return cls(settings, fabric, network, trained, method, averaged, optimizer, stepper, rows, images)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.settings.steps(len(self.rows.labeled), len(self.rows.unlabeled))
+
+
 def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
 
@@ -49,66 +90,31 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     settings = run.settings
     keep_freed_memory()
     torch.manual_seed(settings.seed)
-    fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
-    network = run.new_network() if resume else run.first_network()
-    kind = method_type(settings.method.name)
-    rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
-    class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
-    dims = network.encoder.feature_dim, settings.heads.projection_units[-1]
-    method = kind(settings.method, *dims, class_shares).to(fabric.device)
-    # The device is said now, since the optimizer looks at it.
-    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
-    optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
-    trained, stepper = fabric.setup(network, optimizer)
-    averaged = AveragedNetwork(network, settings.averaging)
-    state = {"network": network, "averaged": averaged, "method": method}
-
-    images = ImageRows(dataset.pixels, fabric.device, keep=True)
-    if len(rows.bearers.copies):
-        say(f"{len(rows.bearers.copies):,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
-    steps = settings.steps(len(rows.labeled), len(rows.unlabeled))
-    checkpoints = Checkpoints(run.folder / CHECKPOINT_FOLDER, state, optimizer, settings.checkpoint_seconds)
+    training = _Training.of(run, dataset, resume=resume)
+    copies = len(training.rows.bearers.copies)
+    if copies:
+        say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
+    state = {"network": training.network, "averaged": training.averaged, "method": training.method}
+    checkpoints = Checkpoints(run.folder / CHECKPOINT_FOLDER, state, training.optimizer, settings.checkpoint_seconds)
     finished_epochs = checkpoints.begin(resume=resume)
     run.forget_epochs_after(finished_epochs)
     history = run.metrics()
 
     with _tensorboard(run, finished_epochs) as board, progress_bar() as bar:
-        total = settings.epochs * steps
-        task = bar.add_task(f"train {settings.method.name}", total=total, completed=finished_epochs * steps, numbers="")
-        forecast = Forecast(total, finished_epochs * steps)
+        total, done = settings.epochs * training.steps, finished_epochs * training.steps
+        task = bar.add_task(f"train {settings.method.name}", total=total, completed=done, numbers="")
+        forecast = Forecast(total, done)
+
+        def stepped(done: int) -> None:
+            bar.advance(task)
+            _tell(forecast.after(done))
+
         for epoch in range(finished_epochs + 1, settings.epochs + 1):
             began = time.perf_counter()
-            torch.manual_seed(_seed(settings.seed, epoch))
-            trained.train()
-            tally = Tally()
-            random = np.random.default_rng((settings.seed, epoch, 1))
-            for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
-                done = (epoch - 1) * steps + step - 1
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
-
-                # Step 1: random views of every image, and whatever the method makes of them.
-                seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
-                labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), fabric.device)
-                views, targets = _method_input(fabric, method, averaged, settings, images[seen], labels, when=(epoch, step))
-                # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
-                stepper.zero_grad()
-                losses, view0, view1 = add_gradients(fabric, trained, method, views, targets, settings.chunk_size)
-                # Step 3: the optimizer follows the sum of the losses, the averaged weights follow the optimizer.
-                stepper.step()
-                averaged.update(done)
-
-                tally.add(losses, view0, view1, labels)
-                bar.advance(task)
-                _tell(forecast.after(done + 1))
-
+            tally = _train_epoch(training, epoch, stepped)
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
             _require_finite(tally, run, epoch, checkpoints.epoch)
-            numbers = {"epoch": epoch, "step": epoch * steps, "learning_rate": optimizer.param_groups[0]["lr"]}
-            numbers |= tally.means() | method.epoch_numbers()
-            if not method.two_views and epoch == settings.epochs:
-                numbers |= _two_view_accuracies(run, averaged.network, images, rows, epoch)
-            numbers |= probe(averaged.network, images, rows, probe_images=settings.probe_images, seed=settings.seed)
+            numbers = _epoch_numbers(training, run, epoch, tally)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
             checkpoints.after(epoch, last=epoch == settings.epochs)
             symptoms = new_symptoms([*history, numbers], settings)
@@ -118,12 +124,53 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
                 if value is not None:
                     board.add_scalar(name, value, epoch)
             bar.update(task, numbers=spoken(numbers))
-            _tell(forecast.after(epoch * steps, epoch_ended=True))
+            _tell(forecast.after(epoch * training.steps, epoch_ended=True))
             if epoch % max(1, settings.epochs // 20) == 0 or epoch == settings.epochs:
                 say(f"epoch {epoch}/{settings.epochs}  {spoken(numbers)}")
             for symptom in symptoms:
                 say(f"warning: after epoch {epoch} {symptom.text}")
-    run.save_network(averaged.network)
+    run.save_network(training.averaged.network)
+
+
+def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:
+    """Train for one epoch and return its sums; `stepped` is called after every step, with how many were made since epoch 1."""
+    settings, rows, device = training.settings, training.rows, training.fabric.device
+    torch.manual_seed(_seed(settings.seed, epoch))
+    training.trained.train()
+    tally = Tally()
+    random = np.random.default_rng((settings.seed, epoch, 1))
+    steps = training.steps
+    for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
+        done = (epoch - 1) * steps + step - 1
+        for group in training.optimizer.param_groups:
+            group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
+
+        # Step 1: random views of every image, and whatever the method makes of them.
+        seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
+        labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), device)
+        views, targets = _method_input(training, training.images[seen], labels, when=(epoch, step))
+        # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
+        training.stepper.zero_grad()
+        losses, view0, view1 = add_gradients(
+            training.fabric, training.trained, training.method, views, targets, settings.chunk_size
+        )
+        # Step 3: the optimizer follows the sum of the losses, the averaged weights follow the optimizer.
+        training.stepper.step()
+        training.averaged.update(done)
+
+        tally.add(losses, view0, view1, labels)
+        stepped(done + 1)
+    return tally
+
+
+def _epoch_numbers(training: _Training, run: Run, epoch: int, tally: Tally) -> dict[str, Any]:
+    """Return what is logged of an epoch."""
+    settings, method, network = training.settings, training.method, training.averaged.network
+    numbers = {"epoch": epoch, "step": epoch * training.steps, "learning_rate": training.optimizer.param_groups[0]["lr"]}
+    numbers |= tally.means() | method.epoch_numbers()
+    if not method.two_views and epoch == settings.epochs:
+        numbers |= _two_view_accuracies(run, network, training.images, training.rows, epoch)
+    return numbers | probe(network, training.images, training.rows, probe_images=settings.probe_images, seed=settings.seed)
 
 
 def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) -> Tensor:
@@ -137,23 +184,15 @@ def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) 
     return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 
-def _method_input(
-    fabric: lightning_fabric.Fabric,
-    method: Method,
-    averaged: AveragedNetwork,
-    settings: RunSettings,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    when: tuple[int, int],
-) -> tuple[Tensor, Tensor]:
+def _method_input(training: _Training, images: Tensor, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the views that go through the network, and the method's targets. when: the epoch and the step."""
+    settings, method = training.settings, training.method
     views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
     outputs = None
     if method.guesses:
         weak = random_views(settings.views.weak(), images, 1, _seed(settings.seed, *when, 1))
-        with torch.no_grad(), fabric.autocast():
-            outputs = averaged.network(weak)
+        with torch.no_grad(), training.fabric.autocast():
+            outputs = training.averaged.network(weak)
     return method.mixed(views, labels, outputs)
 
 
