@@ -1,9 +1,9 @@
-"""How high `supervised` gets where every image outside the test part is labeled: a hint at what fewer labels can reach.
+"""How high `supervised` gets where every image outside the test set is labeled: a hint at what fewer labels can reach.
 
     python -m benchmarks.ceiling DATASET [--seeds 0 1 2] [--csv FILE] [KEY=VALUE ...]
 
 DATASET is an audited dataset. Its split is that of `fewscan compare DATASET --labels-budget 1235 --test 308 --validation 0`
-under leakfree, but that all unlabeled images keep their labels; the test images are the same. The test part is
+under leakfree, but that all unlabeled images keep their labels; the test images are the same. The test set is
 opened once a seed.
 """
 

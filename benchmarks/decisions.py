@@ -1,11 +1,11 @@
-"""Does labeling keep its promise on the sealed test part, and does it notice what is no scan?
+"""Does labeling keep its promise on the sealed test set, and does it notice what is no scan?
 
     python -m benchmarks.decisions DATASET --out FOLDER [--folds 5] [--pictures FOLDER] [--seeds 0 1 2 3 4] [--csv FILE]
 
 DATASET is an audited dataset. Every seed draws its own leak-free split of it and trains the default method on it. What the rule
-learned from held-out images then decides on the test part, which is opened once a call, and on the dataset's own unlabeled
+learned from held-out images then decides on the test set, which is opened once a call, and on the dataset's own unlabeled
 scans, whose labels are known here. No run is chosen among others. FOLDER is kept: the same command goes on, and with --folds
-it holds out all labels in turn, where without it the validation part is held out.
+it holds out all labels in turn, where without it the validation set is held out.
 
 A hundred photographs of anything are drawn from the files in --pictures; without it there are none. Noise (50) and text pages
 (50) are drawn here.
@@ -111,7 +111,7 @@ def trained(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Ru
 
 
 def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
-    """Return what the rule makes of the test part."""
+    """Return what the rule makes of the test set."""
     evaluation = evaluate(run, dataset)
     rows = dataset.rows("test")
     decided = rule.decide(dataset.pixels[rows])

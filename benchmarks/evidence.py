@@ -3,7 +3,7 @@
     python -m benchmarks.evidence runs/demo/supervised [--scans 200] [--json]
 
 The run is one of `fewscan demo`, whose practice scans are drawn again to learn where the tumors are. Unlabeled scans are
-looked at, so the sealed test part stays closed: of those with a tumor that are called rightly, `--scans` drawn at random. A
+looked at, so the sealed test set stays closed: of those with a tumor that are called rightly, `--scans` drawn at random. A
 hit is a map whose largest value lies in the tumor's box; chance is the box's share of the scan.
 """
 

@@ -1,9 +1,9 @@
-"""Does the gate keep out what is no scan, and let scans in? On a run's sealed test part, and on images of other kinds.
+"""Does the gate keep out what is no scan, and let scans in? On a run's sealed test set, and on images of other kinds.
 
     python -m benchmarks.out_of_distribution RUN ... [--target-error 0.2] [--images 30] [--csv FILE]
 
 For each run: of its test scans, how many are called out of distribution; and of IMAGES pictures of each kind (see
-`benchmarks.non_scans`), how many are, and how many would be accepted as a diagnosis at the target error. The test part is
+`benchmarks.non_scans`), how many are, and how many would be accepted as a diagnosis at the target error. The test set is
 opened once a run; nothing is chosen by it. Needs the pictures of scikit-image: pip install scikit-image.
 """
 
@@ -28,7 +28,7 @@ def counted(rule: DecisionRule, pixels: np.ndarray) -> dict[str, int]:
 
 
 def measured(run: Run, target_error: float, images: int) -> list[dict[str, object]]:
-    """Return a line for the test part and one for every kind."""
+    """Return a line for the test set and one for every kind."""
     dataset = run.open_dataset()
     run.note_test_opening("benchmark", dataset)
     rule = Grounds.of(run, dataset).rule(Asked(target_error))

@@ -2,8 +2,8 @@
 
     python -m benchmarks.precision DATASET [--seeds 0 1 2] [--epochs 60] [--csv precision.csv] [KEY=VALUE ...]
 
-Trains `supervised` on a split dataset with a validation part, once in float32 and once in bfloat16 for every seed, and notes
-the validation accuracy of the last epoch and the time that the epochs took. The test part stays sealed.
+Trains `supervised` on a split dataset with a validation set, once in float32 and once in bfloat16 for every seed, and notes
+the validation accuracy of the last epoch and the time that the epochs took. The test set stays sealed.
 """
 
 import itertools

@@ -3,7 +3,7 @@
     python -m benchmarks.scenarios DATASET [--method NAME] [--only NAME ...] [--seeds 0 1 2] [--csv FILE] [KEY=VALUE ...]
 
 DATASET is an audited dataset of several sources and three classes or more. Every scenario draws its own leak-free split of it,
-without a validation part, trains both methods with every seed and opens the test part once a run:
+without a validation set, trains both methods with every seed and opens the test set once a run:
 
 plain            124 labels, drawn as always
 twenty_labels    20 labels in all

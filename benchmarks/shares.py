@@ -4,7 +4,7 @@
 
 DATASET is an audited dataset. Every draw splits it twice from one seed, with known and with unknown shares: the same test
 images, other labels. On each, a linear classifier learns the labels: logistic regression on thumbnails (8 x 8, standardized).
-The same again with a class of which only so many labels are left as make 5 % of all. Test parts are scored; nothing is chosen
+The same again with a class of which only so many labels are left as make 5 % of all. Test sets are scored; nothing is chosen
 by them.
 """
 

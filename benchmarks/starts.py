@@ -2,8 +2,8 @@
 
     python -m benchmarks.starts RUN [RUN ...] [--target-error 0.05]
 
-Each RUN predicts its own validation part. So many of all these images are drawn with replacement, a threshold is learned from
-the draw, and it is asked what the threshold accepts of all images. The test part has no share in it.
+Each RUN predicts its own validation set. So many of all these images are drawn with replacement, a threshold is learned from
+the draw, and it is asked what the threshold accepts of all images. The test set has no share in it.
 """
 
 import argparse

@@ -99,7 +99,7 @@ def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_p
     assert "exists already" in refusal(fewscan("explain", "run", scan, "--out", "explanation.png", cwd=tmp_path))
     checked = json_of("explain", "run", "--check")
     openings = [json.loads(line)["purpose"] for line in (tmp_path / "run" / "test_openings.jsonl").read_text().splitlines()]
-    # The scan that was explained may be one of the test part.
+    # The scan that was explained may be one of the test set.
     assert openings in (["evaluate", "explain"], ["evaluate", "explain", "explain"])
     assert checked["test_openings"] == len(openings)
     assert json.loads((tmp_path / "run" / "evidence.json").read_text()) == checked

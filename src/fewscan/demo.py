@@ -36,7 +36,7 @@ class DemoResult(Settings):
 
     folder: str
     report: str
-    chosen: str  # the method that labeled, better on the validation part
+    chosen: str  # the method that labeled, better on the validation set
     labeled: int
     supervised: Evaluation
     mixmatch: Evaluation
@@ -47,7 +47,7 @@ class DemoResult(Settings):
             f"score on {self.mixmatch.test_images} sealed practice scans, with 95 % intervals:",
             f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled rest)",
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
-            f"report of '{self.chosen}', the better one on the validation part: {self.report}",
+            f"report of '{self.chosen}', the better one on the validation set: {self.report}",
         ]
 
 
@@ -72,9 +72,9 @@ def demo(out: Path, size: DemoSize = FULL) -> DemoResult:
         say(f"{number}/7  train '{method}'")
         runs[method] = api.train(dataset, out=out / method, method=method, epochs=epochs, batch_size=BATCH_SIZE)
     evaluations = {method: api.evaluate(run) for method, run in runs.items()}
-    # Chosen by the validation part, never by the test part.
+    # Chosen by the validation set, never by the test set.
     chosen = max(runs, key=lambda method: float(runs[method].metrics()[-1]["validation_accuracy"]))
-    say(f"7/7  label the unlabeled scans with '{chosen}', better on the validation part -> {labels}, and write the report")
+    say(f"7/7  label the unlabeled scans with '{chosen}', better on the validation set -> {labels}, and write the report")
     api.label(runs[chosen], out=labels, target_error=0.1)
     page = api.report(runs[chosen], out=out / "report.html")
     return DemoResult(folder=str(out), report=str(page), chosen=chosen, labeled=size.labeled, **evaluations)

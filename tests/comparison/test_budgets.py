@@ -54,7 +54,7 @@ def content(folder: Path) -> dict[str, bytes]:
 )
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_budgets_share_the_test_part_and_lie_within_one_another(
+def test_budgets_share_the_test_set_and_lie_within_one_another(
     make_dataset: MakeDataset, largest: int, seed: int, one_class: bool, budgets: set[int]
 ) -> None:
     """Groups of any size, of one class as copies are, or of several as patients are."""

@@ -49,7 +49,7 @@ def states(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_part_once(
+def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_set_once(
     split_dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"

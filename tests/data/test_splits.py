@@ -93,7 +93,7 @@ def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, 
 
 
 def test_what_the_groups_cannot_give_is_refused(make_dataset: MakeDataset) -> None:
-    with pytest.raises(FewscanError, match="only 4 of the 12 images of the test part"):
+    with pytest.raises(FewscanError, match="only 4 of the 12 images of the test set"):
         split(make_dataset(160, groups=[row % 4 for row in range(160)]), labeled=20, test=12)
 
 
@@ -135,7 +135,7 @@ def test_conflicting_images_are_left_out_of_a_leak_free_split_only(make_dataset:
     assert study.require_split().left_out == 0
 
 
-def test_a_smaller_budget_is_part_of_a_larger_one_and_the_test_part_stays(make_dataset: MakeDataset) -> None:
+def test_a_smaller_budget_is_part_of_a_larger_one_and_the_test_set_stays(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(200)
     small = split(dataset, labeled=12, test=40)
     large = split(dataset, labeled=80, test=40)
@@ -261,7 +261,7 @@ def test_with_unknown_shares_the_budget_does_not_depend_on_any_label(make_datase
     assert drawn.require_split().shares == "unknown"
     assert len(drawn.rows("labeled", "validation")) == 40
     assert sides_of_groups(drawn).max() == 1
-    # The test part is drawn by its labels, as ever; all others may change places, and the same images are drawn.
+    # The test set is drawn by its labels, as ever; all others may change places, and the same images are drawn.
     tested = drawn.rows("test")
     labels = dataset.manifest["label"].to_numpy(dtype=object).copy()
     rest = np.setdiff1d(np.arange(200), np.flatnonzero(np.isin(dataset.groups, dataset.groups[tested])))
@@ -285,6 +285,6 @@ def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset
     for seed in range(25):
         drawn = split(dataset, labeled=30, test=8, validation=0, seed=seed, shares="unknown")
         counts.append((Dataset.open(drawn.folder).labels[drawn.rows("labeled")] == 0).sum())
-    # The test part takes one group of the class; single draws differ, as draws do.
+    # The test set takes one group of the class; single draws differ, as draws do.
     assert np.mean(counts) == pytest.approx(30 * 9 / 140, abs=3 * np.std(counts) / np.sqrt(25))
     assert np.std(counts) > 0.5

@@ -111,7 +111,7 @@ def run(split_dataset: Dataset, tmp_path: Path) -> Run:
     return made
 
 
-def test_few_labels_are_held_out_in_turn_and_the_test_part_stays_sealed(run: Run, split_dataset: Dataset) -> None:
+def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run, split_dataset: Dataset) -> None:
     assert Predictor.of(run).temperature == 1
     calibration = calibrate(run, split_dataset, folds=2)
     granted = split_dataset.rows("labeled", "validation")

@@ -27,7 +27,7 @@ def run(split_dataset: Dataset, tmp_path: Path) -> Run:
     return made
 
 
-def test_the_score_is_that_of_the_test_part_and_every_opening_is_noted(run: Run, split_dataset: Dataset) -> None:
+def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, split_dataset: Dataset) -> None:
     first = evaluate(run, split_dataset)
     table = pd.read_csv(run.folder / PREDICTIONS_FILE)
     assert table["row"].tolist() == split_dataset.rows("test").tolist()
@@ -64,7 +64,7 @@ def test_both_read_outs_from_labeled_images_see_the_labeled_part_alone(run: Run,
         assert 0 <= interval.low <= interval.high <= 1
 
 
-def test_an_unfinished_or_damaged_run_is_refused_and_the_test_part_stays_sealed(run: Run, split_dataset: Dataset) -> None:
+def test_an_unfinished_or_damaged_run_is_refused_and_the_test_set_stays_sealed(run: Run, split_dataset: Dataset) -> None:
     model = run.folder / MODEL_FILE
     content = model.read_bytes()
     model.write_bytes(content[: len(content) // 2])

@@ -73,7 +73,7 @@ def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Calla
     np.testing.assert_array_equal(gate.of_images(pixels[test], test), gate.of_images(pixels[test]))
 
 
-def test_the_test_part_has_no_share_in_it(gate: Gate, practice_dataset: Dataset) -> None:
+def test_the_test_set_has_no_share_in_it(gate: Gate, practice_dataset: Dataset) -> None:
     assert not np.isin(gate.rows, practice_dataset.rows("test")).any()
 
 

@@ -250,7 +250,7 @@ class Recorder:
         return self.model.answers(images)
 
 
-def test_no_scan_of_the_test_part_is_looked_at(gray: Run, tmp_path: Path) -> None:
+def test_no_scan_of_the_test_set_is_looked_at(gray: Run, tmp_path: Path) -> None:
     predictor, dataset = Predictor.of(gray), gray.open_dataset()
     typicality = Gate.of(dataset).typicality
     write_weights(predictor, typicality, ModelDescription.of(gray, predictor.temperature, float(typicality.limit)), tmp_path)

@@ -204,7 +204,7 @@ def test_methods_apart_show_mean_and_range_over_seeds(whole: Results, name: str,
                     for epoch, low, high in zip((1, 2, 3), values.min(axis=0), values.max(axis=0), strict=True):
                         assert {(epoch, round(low, 6)), (epoch, round(high, 6))} <= corners
             (marker,) = sealed_markers(panel(figure, title, "accuracy (%)"))
-            assert marker.get_label() == "val_p_acc (sealed test part)"
+            assert marker.get_label() == "val_p_acc (sealed test set)"
             assert marker.get_xdata() == [3]
             assert marker.get_ydata() == pytest.approx([50])  # seeds have 40 and 60
 

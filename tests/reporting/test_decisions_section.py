@@ -38,7 +38,7 @@ def calibrated(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.Te
     return run, dataset
 
 
-def test_what_a_threshold_comes_to_on_the_test_part(calibrated: tuple[Run, Dataset]) -> None:
+def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Dataset]) -> None:
     run, dataset = calibrated
     openings = (run.folder / OPENINGS_FILE).read_text()
     evaluation = Evaluation.load(run)

@@ -106,12 +106,12 @@ def finished_run(dataset: Dataset, folder: Path, **changes: Any) -> Run:
 
 
 def opinions(dataset: Dataset, seed: int = 0) -> np.ndarray:
-    """Random probabilities for the test part: about a quarter of the images is called right."""
+    """Random probabilities for the test set: about a quarter of the images is called right."""
     return np.random.default_rng(seed).dirichlet(np.ones(len(dataset.classes)), len(dataset.rows("test"))).astype(np.float32)
 
 
 def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: int = 1) -> Evaluation:
-    """Write the two files of an evaluation in which `probabilities` are what the network said of the test part."""
+    """Write the two files of an evaluation in which `probabilities` are what the network said of the test set."""
     rows = dataset.rows("test")
     labels = dataset.labels[rows]
     names = np.array(dataset.classes)
@@ -356,7 +356,7 @@ def test_a_leak_is_said_before_the_score(
     run = finished_run(dataset, tmp_path / "run", leaking_pairs=leaking_pairs)
     score_run(run, dataset, opinions(dataset))
     text = Page(write_report(run, dataset)).text
-    before_the_score = text.partition("Score on the test part")[0]
+    before_the_score = text.partition("Score on the test set")[0]
     if said is None:
         assert "leak." not in before_the_score
         assert "leaks." not in before_the_score
@@ -374,7 +374,7 @@ def test_what_training_warned_of_stands_before_the_score(split_dataset: Dataset,
     run.save_network(run.new_network())
     score_run(run, split_dataset, opinions(split_dataset))
     page = Page(write_report(run, split_dataset))
-    before_the_score = page.text.partition("Score on the test part")[0]
+    before_the_score = page.text.partition("Score on the test set")[0]
     assert f"Training gave a warning: after epoch 2 {text} Later epochs no longer show it." in before_the_score
     assert page.html.count('class="warning"') == 1
     assert page.row("loss")[1] == "2.0000"
@@ -402,7 +402,7 @@ def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Dat
 
     finished = finished_run(split_dataset, tmp_path / "finished")
     text = Page(write_report(finished, split_dataset)).text
-    assert "Not evaluated yet. fewscan evaluate RUN opens the test part once" in text
+    assert "Not evaluated yet. fewscan evaluate RUN opens the test set once" in text
     assert not (finished.folder / "test_openings.jsonl").exists()
 
 

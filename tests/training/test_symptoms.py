@@ -204,7 +204,7 @@ def test_validation_images_and_neighbors_are_asked_where_the_classifier_knows_it
     (symptom,) = reported(history_of(20, by_heart), settings_of())
     assert "right on 30.0 % of the validation images, and guessing reaches 35.0 %" in symptom.text
     neighbors = {"probe_accuracy": 0.25}
-    assert names(history_of(20, neighbors), settings_of()) == []  # the validation part says that it has learned
+    assert names(history_of(20, neighbors), settings_of()) == []  # the validation set says that it has learned
     (symptom,) = reported(history_of(20, neighbors | {"validation_accuracy": None, "val_chance_limit": None}), settings_of())
     assert "nearest labeled neighbor is of the right class for 25.0 %" in symptom.text
 

@@ -35,9 +35,9 @@ def calibrate(
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
-    """Open the sealed test part and score the run on it; `data` is where the run's dataset lies now, if it was moved.
+    """Open the sealed test set and score the run on it; `data` is where the run's dataset lies now, if it was moved.
 
-    With `overwrite` an evaluation that stands there is replaced, and the test part opened once more.
+    With `overwrite` an evaluation that stands there is replaced, and the test set opened once more.
     """
     from fewscan.evaluation import evaluate as evaluation
 
@@ -103,7 +103,7 @@ def explain(
 
 
 def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> EvidenceCheck:
-    """Open the sealed test part, and check on it whether heat maps mean something and whether the score lives on the border.
+    """Open the sealed test set, and check on it whether heat maps mean something and whether the score lives on the border.
 
     Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`. With `overwrite` one that stands there is
     replaced.

@@ -29,7 +29,7 @@ def train(
     of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     `recipe` is by default `fewscan`. With `resume` an interrupted run goes on with the settings that it began with; what is
     given besides must be what it has.
-    Where the validation part is large enough, the run is calibrated on it at the end; see `calibrate`.
+    Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """

@@ -26,14 +26,14 @@ def compare(
     ] = None,
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
     seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
-    protocol: Annotated[str, typer.Option(help="How the test part is drawn; one or both.")] = "study,leakfree",
+    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or both.")] = "study,leakfree",
     recipe: Recipe = None,
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
     labels_budget: Annotated[
         str | None,
         typer.Option(help="Several budgets of labels, separated by commas: a comparison with each, and scores against labels."),
     ] = None,
-    test: Annotated[int | None, typer.Option(help="Images in the test part. [default: as in the dataset's split]")] = None,
+    test: Annotated[int | None, typer.Option(help="Images in the test set. [default: as in the dataset's split]")] = None,
     validation: Annotated[
         float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
     ] = None,
@@ -52,7 +52,7 @@ def compare(
     """Train several methods on the same images and compare them.
 
     It says which is better, and whether that is statistically significant. Every method is trained with every seed under both
-    protocols, its score taken once on the sealed test part. Stop it at any time: the same command goes on. Writes
+    protocols, its score taken once on the sealed test set. Stop it at any time: the same command goes on. Writes
     comparison.csv (one row a run), table1.csv and table2.csv (the published study's columns, ours beside its own), pairs.csv
     (paired tests), five figures, and comparison.html, which holds it all.
 

@@ -160,7 +160,7 @@ def split(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the labeled, validation, unlabeled and test parts."""
+    """Draw the labeled, validation, unlabeled and test sets."""
     from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES
 
     done = api.split(

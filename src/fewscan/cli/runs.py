@@ -37,7 +37,7 @@ def calibrate(
 
     That, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. With 50 validation
     images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five trainings, each
-    without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on. The test part
+    without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on. The test set
     has no share in it.
 
     Example: fewscan calibrate runs/mri
@@ -53,9 +53,9 @@ def calibrate(
 
 @app.command()
 def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = False, as_json: AsJson = False) -> None:
-    """Score a run on the sealed test part, with 95 % intervals.
+    """Score a run on the sealed test set, with 95 % intervals.
 
-    Every opening of the test part is noted in the run. Use it once per run, when all choices are made.
+    Every opening of the test set is noted in the run. Use it once per run, when all choices are made.
     """
     from fewscan.evaluation.chance import chance_level, chance_warnings
 
@@ -161,7 +161,7 @@ def explain(
         str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Instead: check on the sealed test part whether such evidence means something.")
+        bool, typer.Option("--check", help="Instead: check on the sealed test set whether such evidence means something.")
     ] = False,
     names: Names = False,
     data: MovedData = None,
@@ -178,7 +178,7 @@ def explain(
 
     Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
 
-    --check opens the sealed test part, notes that, and writes two checks into the run. Does hiding the top tenth of a map cost
+    --check opens the sealed test set, notes that, and writes two checks into the run. Does hiding the top tenth of a map cost
     the right class more than the same shape at the worst of as many other places as the map tried, and more so than with an
     untrained network? And what is left of the score with border and corners in black?
 
@@ -187,7 +187,7 @@ def explain(
     if check:
         if image is not None or class_name is not None or names or out != Path("explanation.png"):
             raise FewscanError(
-                "--check takes no IMAGE, --class, --names or --out: it checks the whole test part and draws nothing"
+                "--check takes no IMAGE, --class, --names or --out: it checks the whole test set and draws nothing"
             )
         _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:

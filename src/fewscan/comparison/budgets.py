@@ -138,7 +138,7 @@ def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
     Every split is drawn and checked before anything is written: a budget that the dataset cannot give leaves nothing behind.
     Budgets that stand in the folder and are not in `plans` stay as they are. Raises FewscanError where a split cannot be given,
     where the budgets, those that stand there among them, are not nested, where something else stands at `folder`, or where a
-    budget there has another dataset, test part, recipe or other settings.
+    budget there has another dataset, test set, recipe or other settings.
     """
     standing = open_budgets(folder)
     if folder.exists() and not standing:
@@ -155,14 +155,14 @@ def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
 
 
 def collect_budgets(folder: Path) -> LabelEfficiency:
-    """Read every budget's comparison in `folder`; nothing is trained, and no test part is opened."""
+    """Read every budget's comparison in `folder`; nothing is trained, and no test set is opened."""
     return LabelEfficiency(folder, {labels: collect(comparison) for labels, comparison in open_budgets(folder).items()})
 
 
 def require_nested(protocol: Protocol, datasets: Mapping[int, Dataset]) -> None:
     """Refuse splits of one protocol, by their budgets of labels, whose curves would compare unlike things.
 
-    All must have the same test rows, and the labeled rows of a smaller budget, its validation part among them, must lie within
+    All must have the same test rows, and the labeled rows of a smaller budget, its validation set among them, must lie within
     those of every larger one. Raises FewscanError naming the two budgets that do not fit.
     """
     for larger, smaller in combinations(sorted(datasets, reverse=True), 2):

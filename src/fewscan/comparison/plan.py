@@ -40,7 +40,7 @@ class Trial:
 class SplitSizes(Settings):
     """How the parts of either protocol's split are drawn."""
 
-    labeled: int  # the budget of labels, the validation part included
+    labeled: int  # the budget of labels, the validation set included
     within: tuple[int, ...] = ()  # larger budgets that it was drawn out of, the largest first
     validation: float  # share of the budget
     test: int

@@ -153,7 +153,7 @@ class Results:
 
 
 def collect(comparison: Comparison) -> Results:
-    """Read all that is trained and evaluated in a comparison's folder; nothing is trained, and no test part is opened."""
+    """Read all that is trained and evaluated in a comparison's folder; nothing is trained, and no test set is opened."""
     rows = []
     pairs = []
     for protocol in comparison.plan.protocols:

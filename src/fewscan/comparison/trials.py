@@ -19,7 +19,7 @@ from fewscan.training.train import train_new, train_on
 def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, str]:
     """Train and evaluate every trial that is not finished yet, and return why a trial failed, for those that did.
 
-    A run that was interrupted goes on where it was. The test part is opened once a run, when it is trained to its end.
+    A run that was interrupted goes on where it was. The test set is opened once a run, when it is trained to its end.
     jobs: how many run at once, each in a process of its own; by default one for each CUDA device, and one on a CPU.
     Raises FewscanError where a run in the folder was made with other settings than the plan's.
     """

@@ -22,7 +22,7 @@ STUDY_LABELS = 1235
 STUDY_TEST_IMAGES = 308
 
 VALIDATION_SHARE = 0.2
-# With a validation part of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
+# With a validation set of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
 # more trainings. For that a somewhat larger share of the labels is worth keeping.
 ENOUGH_VALIDATION_IMAGES = 50
 LARGEST_VALIDATION_SHARE = 0.3
@@ -44,15 +44,15 @@ def split(
     """Draw a split, write it into the manifest and return the dataset that has it.
 
     labeled: the budget of labels; the share `validation` of it, in [0, 1), is kept for choosing. (Where groups are large it may
-    be somewhat less, so that none of the budget is lost.) test: images in the test part, which holds the classes in the
+    be somewhat less, so that none of the budget is lost.) test: images in the test set, which holds the classes in the
     proportion of all images whose label is known. shares: with `known` the budget does so too, which looks at labels that it
     does not grant; with `unknown` its groups are drawn at random, and what classes they hold shows only then. What no part
     takes is `unlabeled`, whether its label is known or not. within: larger
     budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
     theirs whatever the groups.
 
-    Under `leakfree` a group of the test or the validation part is in no other part. A set of copies counts once in the test
-    part and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
+    Under `leakfree` a group of the test or the validation set is in no other part. A set of copies counts once in the test
+    set and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
     labeled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
     another label.
     Raises FewscanError where the dataset cannot give what is asked.
@@ -113,7 +113,7 @@ def suggested_sizes(dataset: Dataset, protocol: Protocol = "leakfree", seed: int
     """Return sizes that suit an audited dataset, and that can be drawn: the study's, or fewer.
 
     Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on. The
-    validation part gets ENOUGH_VALIDATION_IMAGES where LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError
+    validation set gets ENOUGH_VALIDATION_IMAGES where LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError
     where no split can be drawn at all.
     """
     _require_possible(dataset, protocol, 1, 0.0, 0, 1)
@@ -215,7 +215,7 @@ class _Draw:
         return groups
 
     def shuffled(self, groups: list[Rows]) -> list[Rows]:
-        """Return the groups in another order: of what the test part left, by class, the first are not in a random one."""
+        """Return the groups in another order: of what the test set left, by class, the first are not in a random one."""
         return sorted(groups, key=lambda group: float(self.second_rank[group.min()]))
 
     def take_labels(self, count: int, groups: list[Rows]) -> list[Rows]:

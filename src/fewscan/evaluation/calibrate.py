@@ -24,9 +24,9 @@ FOLDS = 5
 def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibration:
     """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
-    Held out are the images of the validation part where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
-    all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test part has no share in it.
-    Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation part would
+    Held out are the images of the validation set where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
+    all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test set has no share in it.
+    Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation set would
     replace what a cross-fitting gave.
     """
     if folds is not None and folds < 2:
@@ -53,7 +53,7 @@ def cannot_calibrate(run: Run, dataset: Dataset) -> str | None:
 
 
 def has_enough_validation(dataset: Dataset) -> bool:
-    """Return whether the validation part suffices to calibrate a run without further training."""
+    """Return whether the validation set suffices to calibrate a run without further training."""
     return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
 
 

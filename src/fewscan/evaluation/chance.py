@@ -12,7 +12,7 @@ LEAST_OTHERS = 0.05
 
 @dataclass(frozen=True)
 class ChanceLevel:
-    """Scores on a test part without looking at the scans, in [0, 1]."""
+    """Scores on a test set without looking at the scans, in [0, 1]."""
 
     commonest: str  # the class that most test images have
     accuracy: float  # of calling every image by it
@@ -32,12 +32,12 @@ class ChanceLevel:
 
 
 def chance_level(evaluation: Evaluation) -> ChanceLevel:
-    """Return what the test part of `evaluation` would give without looking at the scans."""
+    """Return what the test set of `evaluation` would give without looking at the scans."""
     return ChanceLevel.of([score.name for score in evaluation.classes], evaluation.confusion)
 
 
 def chance_warnings(evaluation: Evaluation) -> list[str]:
-    """Return in plain words what speaks for a network that has learned nothing, or nothing yet that its test part can show."""
+    """Return in plain words what speaks for a network that has learned nothing, or nothing yet that its test set can show."""
     chance = chance_level(evaluation)
     called = [sum(column) for column in zip(*evaluation.confusion, strict=True)]
     most = max(range(len(called)), key=called.__getitem__)

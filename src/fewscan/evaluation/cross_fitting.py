@@ -78,7 +78,7 @@ def _train_without(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> tupl
 
 
 def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
-    """Write the dataset with another split: `rows` are its validation part, all other granted labels its labeled part.
+    """Write the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
 
     What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from.
     """

@@ -1,4 +1,4 @@
-"""The score on the sealed test part."""
+"""The score on the sealed test set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +55,7 @@ class Evaluation(Settings):
     c_acc: float | None  # of the last epoch of training, as the study has them
     r_acc: float | None
     p_acc: float | None
-    val_p_acc: float | None  # accuracy on the test part, not augmented
+    val_p_acc: float | None  # accuracy on the test set, not augmented
     dataset_fingerprint: str
 
     @property
@@ -71,7 +71,7 @@ class Evaluation(Settings):
 
 
 def evaluate(run: Run, dataset: Dataset) -> Evaluation:
-    """Open the test part of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
+    """Open the test set of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
     The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
     together do not count as independent.
@@ -123,7 +123,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
 
 
 def _intervals(dataset: Dataset, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
-    """Return every score of the test part, the read-outs by labeled images among them, with its interval."""
+    """Return every score of the test set, the read-outs by labeled images among them, with its interval."""
     rows = dataset.rows("test")
     labels, bank_labels = dataset.labels[rows], dataset.labels[dataset.rows("labeled")]
     raw = softmax(tested.logits, axis=1)

@@ -149,7 +149,7 @@ class Gate(NamedTuple):
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int = 0) -> Self:
-        """Learn from the dataset's images outside its test part, or from REFERENCE_IMAGES of them drawn by `seed`.
+        """Learn from the dataset's images outside its test set, or from REFERENCE_IMAGES of them drawn by `seed`.
 
         Every image is held out once, together with its group; the limit is what FALSE_ALARMS of them lie below, a group
         counting as one image. Source: Vovk 2015, "Cross-conformal predictors"; Laxhammar and Falkman 2010, "Conformal

@@ -36,7 +36,7 @@ class ShortcutCheck(Settings):
 
 
 class EvidenceCheck(Settings):
-    """The content of `evidence.json`: both checks, on the sealed test part."""
+    """The content of `evidence.json`: both checks, on the sealed test set."""
 
     hiding: HidingCheck
     shortcut: ShortcutCheck
@@ -55,7 +55,7 @@ class EvidenceCheck(Settings):
 
 
 def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
-    """Open the test part of `dataset` once, make both checks on it, and write `evidence.json` into the run.
+    """Open the test set of `dataset` once, make both checks on it, and write `evidence.json` into the run.
 
     The opening is noted in run and dataset before anything is computed.
     """

@@ -62,7 +62,7 @@ class Proof(Settings):
 
 
 def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, dataset: Dataset) -> Proof:
-    """Compare `model` with the run's `predictor` and `typicality` on at most SCANS of the run's dataset, none of its test part.
+    """Compare `model` with the run's `predictor` and `typicality` on at most SCANS of the run's dataset, none of its test set.
 
     The predictor sees the pixels that the dataset stores. The model sees the same pixels, all at once, and besides, one by
     one, the files that they were imported from, in their own sizes, where these are still there and hold the same image.

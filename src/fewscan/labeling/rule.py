@@ -73,7 +73,7 @@ class Grounds:
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset) -> Self:
-        """Describe what the run learned from, and read its held-out images; the test part has no share in either.
+        """Describe what the run learned from, and read its held-out images; the test set has no share in either.
 
         Raises FewscanError where the run is unfinished or damaged.
         """

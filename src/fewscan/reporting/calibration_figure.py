@@ -17,7 +17,7 @@ SMALLEST_MARKER = 12
 
 
 class Accepted(NamedTuple):
-    """What a rule for one target error accepts of the test part."""
+    """What a rule for one target error accepts of the test set."""
 
     target_error: float
     share: float

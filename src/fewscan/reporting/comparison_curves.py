@@ -57,7 +57,7 @@ def draw_accuracies(axes: Axes, row: Row) -> None:
     if np.isfinite(validation.mean).any():
         _draw_series(axes, validation, look, label="validation accuracy", number=len(curves), hollow=True)
     else:
-        _draw_test_accuracy(axes, validation.epochs[-1], row, label="val_p_acc (sealed test part)")
+        _draw_test_accuracy(axes, validation.epochs[-1], row, label="val_p_acc (sealed test set)")
 
 
 def draw_losses(axes: Axes, row: Row) -> None:
@@ -145,7 +145,7 @@ def _draw_series(axes: Axes, series: Series, look: Look, *, label: str, number: 
 
 
 def _draw_test_accuracy(axes: Axes, place: float, row: Row, *, label: str) -> None:
-    """Mark the accuracy on the sealed test part, hollow, with a bar from the lowest to the highest seed."""
+    """Mark the accuracy on the sealed test set, hollow, with a bar from the lowest to the highest seed."""
     known = [100 * run.evaluation.val_p_acc for run in row.runs if run.evaluation.val_p_acc is not None]
     if not known:
         return

@@ -215,7 +215,7 @@ def _accuracies_together(results: Results) -> Figure:
     """Draw the accuracies of all methods: on training images over epochs, on test images at the end."""
     figure, content = _methods_together(results, compare_accuracies)
     training = Line2D([], [], color=INK["light"], marker="o", markersize=5, label="p_acc (labeled training images)")
-    test = hollow_marker("val_p_acc (sealed test part, after the last epoch)")
+    test = hollow_marker("val_p_acc (sealed test set, after the last epoch)")
     content.legend(handles=[training, test], loc="outside lower center", ncols=2, frameon=False, labelcolor=INK["light"])
     return figure
 

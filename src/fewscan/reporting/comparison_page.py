@@ -60,7 +60,7 @@ FIGURES = {
         "Curves of accuracy and of loss over epochs, simclr on one side and joint on the other",
     ),
     "figure8_accuracy": FigureText(
-        "Figure 8, accuracy. All methods in one plot: p_acc over epochs, and at the right val_p_acc on the test part.",
+        "Figure 8, accuracy. All methods in one plot: p_acc over epochs, and at the right val_p_acc on the test set.",
         "Curves of training accuracy over epochs, one for each method, and a mark for its accuracy on the test images",
     ),
     "figure8_loss": FigureText(

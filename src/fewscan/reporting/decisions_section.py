@@ -1,4 +1,4 @@
-"""What a report says of calibration and decisions, from the predictions of the test part that the evaluation kept."""
+"""What a report says of calibration and decisions, from the predictions of the test set that the evaluation kept."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ TARGET_ERRORS = (0.02, 0.05, 0.1)
 
 @dataclass(frozen=True)
 class Promise:
-    """What a target error comes to: from which score on labels are accepted, and how that went on the test part."""
+    """What a target error comes to: from which score on labels are accepted, and how that went on the test set."""
 
     target_error: float
     reason: str
@@ -43,9 +43,9 @@ class DecisionsSection:
 def describe_decisions(
     grounds: Grounds, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame
 ) -> DecisionsSection:
-    """Return the section; thresholds come from held-out images, and the test part only shows what they come to.
+    """Return the section; thresholds come from held-out images, and the test set only shows what they come to.
 
-    predictions: row by row of the test part, as the evaluation wrote them, and whether each is `out_of_distribution`.
+    predictions: row by row of the test set, as the evaluation wrote them, and whether each is `out_of_distribution`.
     """
     labels = dataset.labels[predictions["row"]]
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].to_numpy(dtype=np.float64)

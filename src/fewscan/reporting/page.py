@@ -77,9 +77,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: 
     metrics = run.metrics()
     called = dataset.file_names.__getitem__ if names else _row_number
     # First, since what it looks at is counted among the openings.
-    of_the_test_part = (
-        _of_the_test_part(run, dataset, evaluation, called) if evaluation else {"decisions": None, "mistakes": []}
-    )
+    of_the_test_set = _of_the_test_set(run, dataset, evaluation, called) if evaluation else {"decisions": None, "mistakes": []}
     page = render(
         "report.html",
         run_name=run.folder.resolve().name,
@@ -101,7 +99,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: 
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
         patients=known_patients(dataset.manifest),
-        **of_the_test_part,
+        **of_the_test_set,
         labeled_samples=_labeled_samples(dataset, called),
         unlabeled_samples=[_scan(dataset, row, _row_number) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
@@ -116,8 +114,8 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: 
     return path
 
 
-def _of_the_test_part(run: Run, dataset: Dataset, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
-    """Return what the page says of the test part beside the scores, from the predictions that the evaluation kept."""
+def _of_the_test_set(run: Run, dataset: Dataset, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
+    """Return what the page says of the test set beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
     run.note_test_opening("report", dataset)
     grounds = Grounds.of(run, dataset)
@@ -193,7 +191,7 @@ def _labeled_samples(dataset: Dataset, called: Naming) -> dict[str, list[Scan]]:
 
 
 def _budget(dataset: Dataset) -> dict[str, tuple[int, int]]:
-    """Return for every class its images in the labeled and in the validation part."""
+    """Return for every class its images in the labeled and in the validation set."""
     labeled, validation = (
         np.bincount(dataset.labels[dataset.rows(part)], minlength=len(dataset.classes)) for part in ("labeled", "validation")
     )

@@ -13,9 +13,9 @@ from fewscan.training.signs import chance_limit, signs
 
 
 def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images: int, seed: int) -> dict[str, float | None]:
-    """Return the accuracy on the validation part, that of the probe, what guessing reaches in each, and the `signs`, in [0, 1].
+    """Return the accuracy on the validation set, that of the probe, what guessing reaches in each, and the `signs`, in [0, 1].
 
-    What belongs to the validation part is None where there is none. The probe and the signs look at `probe_images` of the
+    What belongs to the validation set is None where there is none. The probe and the signs look at `probe_images` of the
     labeled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
     """
     numbers: dict[str, float | None] = {"validation_accuracy": None, "val_chance_limit": None, "probe_accuracy": None}

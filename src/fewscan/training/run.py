@@ -34,7 +34,7 @@ MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 
-# What runs before 2026-11-26 logged under the name of an accuracy on the test part.
+# What runs before 2026-11-26 logged under the name of an accuracy on the test set.
 FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
 
 Stored = TypeVar("Stored", bound=Settings)

@@ -16,7 +16,7 @@ Epoch = Mapping[str, Any]
 History = Sequence[Epoch]
 
 # How long a sign must last: this share of the run's epochs, and never fewer than so many. A supervised run on practice scans
-# was at chance on its validation part in eight of its first ten epochs, of forty, and then learned.
+# was at chance on its validation set in eight of its first ten epochs, of forty, and then learned.
 PATIENCE_SHARE = 0.25
 PATIENCE_EPOCHS = 8
 
@@ -176,7 +176,7 @@ def _probe_at_chance(history: History, settings: RunSettings) -> str | None:
         )
 
     def neighbor_sign(numbers: Epoch) -> bool:
-        # A validation part that can tell says it better.
+        # A validation set that can tell says it better.
         return numbers.get("val_chance_limit") is None and _is_at_chance(numbers, "probe_accuracy", "probe_chance_limit")
 
     if _lasts(history, settings, neighbor_sign):

@@ -29,7 +29,7 @@ def train_new(
     """Make the run `folder`, train it to its end and return it.
 
     recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
-    that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation part;
+    that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation set;
     the dataset's record then names it.
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had, and where a loss stops being finite.
