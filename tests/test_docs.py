@@ -213,3 +213,22 @@ def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
             assert len(known) == len(unknown) == 40
             difference = sum(known) / 40 - sum(unknown) / 40
             assert f"{difference:.2f} ±" in text or f"{difference:.2f} points" in text
+
+
+def test_every_link_in_a_document_leads_to_a_file_and_a_heading_that_are_there() -> None:
+    broken, checked = [], 0
+    for document in [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]:
+        text = document.read_text(encoding="utf-8")
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", text):
+            checked += 1
+            file = document.parent / target if target else document
+            headings = (
+                re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                if file.is_file() and file.suffix == ".md"
+                else []
+            )
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            if not file.exists() or (anchor and anchor not in anchors):
+                broken.append(f"{document.name}: {target}#{anchor}")
+    assert checked > 30
+    assert broken == []

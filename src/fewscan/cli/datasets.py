@@ -116,8 +116,9 @@ def audit(
 ) -> None:
     """Find copies, conflicting labels and leaks in a dataset.
 
-    Copies are found through changes of contrast, size, crop, mirror and JPEG quality. They, and the images of one patient where
-    it is known, become groups that no leak-free split ever cuts. Writes audit.json and audit.html, a page with the pairs as
+    Copies are found through changes of contrast, size, crop and JPEG quality, also where they are mirrored, turned, inverted,
+    padded, blurred or captioned. They, and the images of one patient where it is known, become groups that no leak-free split
+    ever cuts. Writes audit.json and audit.html, a page with the pairs as
     pictures.
     """
     from fewscan.data.dataset import Dataset

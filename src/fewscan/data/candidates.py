@@ -4,7 +4,7 @@ Whoever keeps the best of several runs has chosen by the validation images of al
 """
 
 from fewscan.data.dataset import Dataset
-from fewscan.data.records import note, noted
+from fewscan.data.records import beside_pixels, note, noted
 
 CANDIDATES_FILE = "candidate_runs.jsonl"
 
@@ -15,9 +15,9 @@ def note_candidate(dataset: Dataset, identity: str) -> None:
     Raises FewscanError where that cannot be written.
     """
     if identity not in candidates(dataset):
-        note(dataset, CANDIDATES_FILE, {"run": identity})
+        note(beside_pixels(dataset, CANDIDATES_FILE), {"run": identity})
 
 
 def candidates(dataset: Dataset) -> set[str]:
     """Return the runs that have been noted, whatever has become of them."""
-    return {line["run"] for line in noted(dataset, CANDIDATES_FILE)}
+    return {line["run"] for line in noted(beside_pixels(dataset, CANDIDATES_FILE))}

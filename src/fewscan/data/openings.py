@@ -6,10 +6,9 @@ A run that is chosen among many by its test score was chosen on the test set, wh
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from fewscan.data.dataset import Dataset
-from fewscan.data.records import note, noted
+from fewscan.data.records import beside_pixels, note, noted
 
 OPENINGS_FILE = "test_openings.jsonl"
 
@@ -27,18 +26,22 @@ class TestSetOpenings:
         return sum(self.by_verb.values())
 
 
-def note_opening(dataset: Dataset, purpose: str, run: Path) -> TestSetOpenings:
-    """Write down that `run` opens the test set of `dataset` by the verb `purpose`, and return how often it has been.
+def note_opening(dataset: Dataset, purpose: str, run: str) -> TestSetOpenings:
+    """Write down that a run opens the test set of `dataset` by the verb `purpose`, and return how often it has been.
+
+    run: its identity, which goes with it wherever its folder lies.
 
     Raises FewscanError where that cannot be written: a look at a test set that nobody can know of is none that is offered.
     """
-    note(dataset, OPENINGS_FILE, {"purpose": purpose, "test_set": _fingerprint(dataset), "run": str(run.resolve())})
+    path = beside_pixels(dataset, OPENINGS_FILE)
+    note(path, {"purpose": purpose, "test_set": _fingerprint(dataset), "run": run})
     return openings(dataset)
 
 
 def openings(dataset: Dataset) -> TestSetOpenings:
     """Return how often the test set of `dataset` has been opened: this very set of images, however the rest was split."""
-    looks = [look for look in noted(dataset, OPENINGS_FILE) if look["test_set"] == _fingerprint(dataset)]
+    test_set = _fingerprint(dataset)
+    looks = [look for look in noted(beside_pixels(dataset, OPENINGS_FILE)) if look["test_set"] == test_set]
     return TestSetOpenings(dict(Counter(look["purpose"] for look in looks)), len({look["run"] for look in looks}))
 
 

@@ -107,7 +107,8 @@ class Typicality(nn.Module):
         self.statistics = ImageStatistics(channels, size_px)
         parts = _parts(self.statistics.families)
         self.densities = nn.ModuleList(Density(len(part), count) for part, count in zip(parts, axes, strict=True))
-        for name, value in (("limit", torch.tensor(-math.inf)), ("medians", torch.zeros(5)), ("reaches", torch.ones(5))):
+        usual, reach = torch.zeros(len(parts)), torch.ones(len(parts))
+        for name, value in (("limit", torch.tensor(-math.inf)), ("medians", usual), ("reaches", reach)):
             self.register_buffer(name, value.double())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -130,7 +131,8 @@ class Typicality(nn.Module):
     def load(cls, path: Path, channels: int, size_px: int) -> Self:
         """Read what `save` wrote; raises what safetensors and torch raise where it is damaged or of other images."""
         tensors = load(path.read_bytes())
-        typicality = cls(channels, size_px, [len(tensors[f"densities.{part}.variances"]) for part in range(5)])
+        densities = len(tensors["medians"])
+        typicality = cls(channels, size_px, [len(tensors[f"densities.{part}.variances"]) for part in range(densities)])
         typicality.load_state_dict(tensors)
         return typicality
 
@@ -216,7 +218,7 @@ def _fitted(values: Statistics, families: Rows) -> list[Density]:
 
 
 def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None:
-    """Return (N, 5) each image's densities by fits to those outside its fold, which holds its group; None for one group."""
+    """Return (N, densities) each image's by fits to those outside its fold, which holds its group; None for one group."""
     folds = min(FOLDS, len(np.unique(groups)))
     if folds < 2:
         return None

@@ -6,7 +6,7 @@ Intelligence 2:e200029). The topics are in our words; the guidelines' own texts 
 
 from typing import NamedTuple
 
-from fewscan.data.dataset import Dataset
+from fewscan.data.dataset import Dataset, SplitDescription
 from fewscan.data.patients import known_patients
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
@@ -30,6 +30,7 @@ def checklist(
     return (
         *_purpose(evaluation is not None),
         *_data(dataset, names),
+        *_division(dataset.require_split()),
         *_labels(run, dataset),
         *_model(run),
         *_scores(evaluation, calibration),
@@ -103,6 +104,11 @@ def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
             "how the scans were",
         ),
         Item("missing data", "11", "13", f"{aside:,} unreadable files set aside, none replaced", "scans that were never taken"),
+    )
+
+
+def _division(split: SplitDescription) -> tuple[Item, ...]:
+    return (
         Item(
             "how the data were divided, and at which level",
             "12a",

@@ -22,6 +22,7 @@ from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol, Resize
 from fewscan.data.openings import OPENINGS_FILE, note_opening
+from fewscan.data.records import note, noted
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
@@ -93,7 +94,7 @@ class Run:
             image_size_px=dataset.description.image_size_px,
             channels=dataset.description.channels,
             resize=dataset.description.resize,
-            started=_now(),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *(["timm"] if settings.encoder.timm_model else []))},
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
@@ -220,19 +221,12 @@ class Run:
     def note_test_opening(self, purpose: str, dataset: Dataset) -> Openings:
         """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.
 
-        Raises FewscanError where the dataset's folder cannot be written.
+        Raises FewscanError where one of the two folders cannot be written.
         """
-        of_all_runs = note_opening(dataset, purpose, self.folder)
-        with (self.folder / OPENINGS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": _now(), "purpose": purpose}) + "\n")
+        of_all_runs = note_opening(dataset, purpose, self.identity)
+        note(self.folder / OPENINGS_FILE, {"purpose": purpose})
         return Openings(sum(self.test_openings().values()), of_all_runs.total)
 
     def test_openings(self) -> dict[str, int]:
         """Return how often each verb has opened the test set for this run; `data.openings` knows of all runs."""
-        path = self.folder / OPENINGS_FILE
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return dict(Counter(json.loads(line)["purpose"] for line in lines))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        return dict(Counter(look["purpose"] for look in noted(self.folder / OPENINGS_FILE)))
