@@ -209,7 +209,7 @@ class _Draw:
                 self._give(part, _fitting(copies, strata, wanted), wanted)
         if wanted.any() and (cut_groups or wanted.sum() == count):
             raise FewscanError(
-                f"only {count - int(wanted.sum())} of the {count} images of the {part} part could be drawn without splitting a "
+                f"only {count - int(wanted.sum())} of the {count} images of the {part} set could be drawn without splitting a "
                 f"group of copies or a patient: ask for fewer"
             )
         return groups
