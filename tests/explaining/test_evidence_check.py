@@ -171,7 +171,7 @@ def test_no_network_is_surer_than_one_like_itself_and_a_blind_one_has_nothing_to
 def test_an_untrained_network_does_not_pass(practice_dataset: Dataset, untrained_run: Callable[[Dataset], Run]) -> None:
     run = untrained_run(practice_dataset)
     predictor = Predictor.of(run)
-    rows = practice_dataset.rows("test")[:40]
+    rows = practice_dataset.rows("test")[:20]
     other = untrained_predictor(run, predictor.device)
     labels, groups = practice_dataset.labels[rows], practice_dataset.groups[rows]
     assert not hiding_check(predictor, other, practice_dataset.pixels, rows, labels, groups).passed
@@ -184,7 +184,7 @@ def test_a_network_trained_on_practice_scans_passes(practice_dataset: Dataset, t
     run = Run.create(tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, **sizes), practice_dataset, 0)
     fit(run, practice_dataset, resume=False)
     predictor = Predictor.of(run)
-    rows = practice_dataset.rows("test")
+    rows = practice_dataset.rows("test")[:36]
     other = untrained_predictor(run, predictor.device)
     labels, groups = practice_dataset.labels[rows], practice_dataset.groups[rows]
     assert hiding_check(predictor, other, practice_dataset.pixels, rows, labels, groups).passed
