@@ -161,7 +161,7 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head
         conflicting_images=int(conflicting.sum()),
     )
     with writing(dataset.folder):
-        write_json(dataset.folder / AUDIT_FILE, _as_json(manifest, result))
+        write_json(dataset.folder / AUDIT_FILE, _as_json(dataset.file_names, result))
         dataset.updated(audited, audit=description)
     return result
 
@@ -225,8 +225,7 @@ def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> tuple
     return tuple(found)
 
 
-def _as_json(manifest: pd.DataFrame, result: AuditResult) -> dict[str, Any]:
-    names = (manifest["source"] + "/" + manifest["path"]).tolist()
+def _as_json(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
     return {
         "counts": result.counts(),
         "group_sizes": result.group_sizes,

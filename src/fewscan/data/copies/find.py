@@ -136,9 +136,6 @@ def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity:
     return CopyPairs(first, second, score, mirrored).at(score >= similarity), len(candidates)
 
 
-# --- images ---
-
-
 @contextmanager
 def _workers() -> Iterator[ThreadPoolExecutor]:
     """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile.
