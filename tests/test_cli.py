@@ -369,7 +369,17 @@ def test_nothing_that_exists_is_overwritten(
     fewscan: Command, split_dataset: Dataset, class_folders: Path, tmp_path: Path
 ) -> None:
     for arguments in (["import", class_folders], ["train", split_dataset.folder, *QUICK]):
-        assert "exists already" in refusal(fewscan(*arguments, "--out", split_dataset.folder))
+        said = refusal(fewscan(*arguments, "--out", split_dataset.folder))
+        assert "exists already" in said
+        assert "--resume" not in said
+
+
+def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, split_dataset: Dataset, tmp_path: Path) -> None:
+    command = ("train", split_dataset.folder, *QUICK, "--out", tmp_path / "run")
+    assert fewscan(*command).returncode == 0
+    assert "--resume" not in refusal(fewscan(*command))
+    (tmp_path / "run" / "model.safetensors").unlink()
+    assert "--resume" in refusal(fewscan(*command))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -99,7 +99,11 @@ def made_up(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..
     """A function that writes a comparison of runs that got so many test images right, and collects it."""
 
     def make(
-        right: Right, protocols: tuple[Protocol, ...] = ("leakfree",), source: str = "squares", leaking_pairs: int = 0
+        right: Right,
+        protocols: tuple[Protocol, ...] = ("leakfree",),
+        source: str = "squares",
+        leaking_pairs: int = 0,
+        methods: tuple[str, ...] = METHODS,
     ) -> Results:
         dataset = make_dataset(images=120)
         path = dataset.folder / DATASET_FILE
@@ -110,7 +114,7 @@ def made_up(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..
             split=SplitSizes(labeled=16, validation=0.25, test=TEST_IMAGES, seed=0),
             recipe="study",
             changes={"epochs": 25, "optimizer": {"learning_rate": 0.5}},
-            asked=(Asked(methods=METHODS, seeds=tuple(range(max(1, *map(len, right.values())))), protocols=protocols),),
+            asked=(Asked(methods=methods, seeds=tuple(range(max(1, *map(len, right.values())))), protocols=protocols),),
         )
         comparison = Comparison.begin(dataset.folder.with_name("comparison"), plan)
         for (protocol, method), counts in right.items():
@@ -202,6 +206,17 @@ def test_the_first_sentence_says_whether_joint_beats_supervised(
 ) -> None:
     results = made_up({("leakfree", "joint"): joint, ("leakfree", "supervised"): supervised})
     assert headline(results) == f"Under leakfree {said}."
+
+
+def test_a_comparison_without_joint_says_what_it_compared(made_up: Callable[..., Results]) -> None:
+    right: Right = {("leakfree", "mixmatch"): (30, 30), ("leakfree", "supervised"): (10, 14)}
+    results = made_up(right, methods=("supervised", "simclr", "mixmatch"))
+    simclr, mixmatch = headline(results).split("; ")
+    assert "whether simclr beats supervised" in simclr
+    assert "simclr was not run" in simclr
+    assert "mixmatch beats supervised with statistical significance" in mixmatch
+    assert "+45.00 points" in mixmatch
+    assert "place of joint" not in Page(comparison_page(results, [])).text
 
 
 def test_the_page_begins_with_that_sentence(made_up: Callable[..., Results]) -> None:

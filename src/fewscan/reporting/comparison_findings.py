@@ -13,17 +13,21 @@ from fewscan.reporting.comparison_tables import NOT_RUN, verdict
 
 
 def headline(results: Results) -> str:
-    """Return one sentence that says, for every protocol, whether `joint` beats `supervised`, and by what numbers."""
-    sentence = "; ".join(_against_supervised(results, protocol) for protocol in results.comparison.plan.protocols)
+    """Return one sentence: under each protocol, whether `joint`, or without it every other method, beats `supervised`."""
+    plan = results.comparison.plan
+    others = [method for method in plan.methods if method != "supervised"] or ["joint"]
+    told = ["joint"] if "joint" in others else others
+    sentence = "; ".join(_against_supervised(results, protocol, method) for protocol in plan.protocols for method in told)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _against_supervised(results: Results, protocol: Protocol) -> str:
-    """Return the headline's clause about one protocol."""
-    pair = results.pair(protocol, "joint", "supervised")
+def _against_supervised(results: Results, protocol: Protocol, method: str) -> str:
+    """Return the headline's clause about one protocol and method."""
+    pair = results.pair(protocol, method, "supervised")
     if pair is None:
-        return f"under {protocol} it is not known whether joint beats supervised, since {_why_unpaired(results, protocol)}"
-    first, second = ("joint", "supervised") if pair.of_methods else ("the one network of joint", "that of supervised")
+        why = _why_unpaired(results, protocol, method)
+        return f"under {protocol} it is not known whether {method} beats supervised, since {why}"
+    first, second = (method, "supervised") if pair.of_methods else (f"the one network of {method}", "that of supervised")
     if pair.difference > 0 and pair.significant:
         said = f"{first} beats {second} with statistical significance"
     elif pair.difference > 0:
@@ -37,8 +41,8 @@ def _against_supervised(results: Results, protocol: Protocol) -> str:
     return f"under {protocol} {said} ({_evidence(results, pair)})"
 
 
-def _why_unpaired(results: Results, protocol: Protocol) -> str:
-    missing = [method for method in ("joint", "supervised") if not results.row(protocol, method).runs]
+def _why_unpaired(results: Results, protocol: Protocol, method: str) -> str:
+    missing = [name for name in (method, "supervised") if not results.row(protocol, name).runs]
     if not missing:
         return "they were not run with a seed in common"
     return f"{listed(missing)} {'were' if len(missing) > 1 else 'was'} {NOT_RUN}"

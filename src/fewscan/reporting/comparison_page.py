@@ -115,7 +115,10 @@ def comparison_page(results: Results, figures: Sequence[Path]) -> str:
         name=comparison.folder.resolve().name,
         dataset_name=Path(plan.dataset).name,
         headline=headline(results),
-        findings=[*(ranking(results, protocol) for protocol in plan.protocols), worth_of_copies(results)],
+        findings=[
+            *(ranking(results, protocol) for protocol in plan.protocols if "joint" in plan.methods),
+            worth_of_copies(results),
+        ],
         caption=caption(results),
         results=results,
         plan=plan,

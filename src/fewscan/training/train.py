@@ -13,7 +13,7 @@ from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
-from fewscan.training.run import Run
+from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.settings import RunSettings
 
 
@@ -34,7 +34,7 @@ def train_new(
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had, and where a loss stops being finite.
     """
-    refuse_existing(folder)
+    _refuse_existing_run(folder)
     leaking_pairs = check_leakage(dataset, settings)
     if settings.encoder.pretrained:
         say(f"{settings.encoder.name}: timm fetches its weights, unless they lie in its cache already")
@@ -48,6 +48,12 @@ def train_new(
             say(note)
         fit(run, dataset, resume=False)
     return run
+
+
+def _refuse_existing_run(folder: Path) -> None:
+    """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
+    unfinished = (folder / RECORD_FILE).is_file() and not Run.open(folder).finished
+    refuse_existing(folder, "go on with this interrupted run by adding --resume" if unfinished else "remove it first")
 
 
 def refuse_other_settings(
