@@ -259,6 +259,7 @@ def make_plan(
         test = own.test if test is None else test
         validation = own.validation / budget if validation is None else validation
     assert labeled is not None and test is not None  # noqa: PT018
+    chosen = tuple(name for name in PROTOCOLS if name in protocols)
     plan = Plan(
         dataset=str(dataset.folder.resolve()),
         dataset_fingerprint=dataset.description.fingerprint,
@@ -271,13 +272,7 @@ def make_plan(
         ),
         recipe=recipe,
         changes=dict(changes),
-        asked=(
-            Asked(
-                methods=tuple(dict.fromkeys(methods)),
-                seeds=tuple(dict.fromkeys(seeds)),
-                protocols=tuple(name for name in PROTOCOLS if name in protocols),
-            ),
-        ),
+        asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
     )
     for trial in plan.trials:
         # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
