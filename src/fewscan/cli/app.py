@@ -42,6 +42,10 @@ Recipe = Annotated[
     str | None,
     typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimizer. [default: fewscan]"),
 ]
+Names = Annotated[
+    bool,
+    typer.Option("--names", help="Call scans by their files instead of their rows; file names can hold names of patients."),
+]
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import Words, after_run
 from fewscan.errors import FewscanError
 
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
     from fewscan.explaining.evidence_check import EvidenceCheck
     from fewscan.labeling.rule import Decision
-
-Names = Annotated[
-    bool,
-    typer.Option("--names", help="Call scans by their files instead of their rows; file names can hold names of patients."),
-]
 
 
 @app.command()
