@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import fewscan
 
 ROOT = Path(fewscan.__file__).parent
@@ -23,6 +25,7 @@ def test_no_public_name_of_a_package_is_also_the_name_of_a_module_in_it() -> Non
         assert replaced == set(), name
 
 
+@pytest.mark.slow  # every verb, twice
 def test_every_verb_can_be_called_again_after_every_module_was_imported() -> None:
     program = (
         "import importlib, pkgutil, fewscan\n"

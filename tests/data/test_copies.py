@@ -94,6 +94,7 @@ def stack(pictures: list[Picture]) -> Picture:
     return np.stack([stored(picture) for picture in pictures])[:, None]
 
 
+@pytest.mark.slow  # a search for each change
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_changed_copy_is_found_and_no_other_head(change: Callable[[Picture], Picture], heads: list[Picture]) -> None:
     found = find_copies(stack(heads + [change(picture) for picture in heads[:6]]))

@@ -81,6 +81,10 @@ def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: 
     return run
 
 
+# Each test process makes the two exports anew, some twenty seconds.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def gray(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("gray")

@@ -156,6 +156,7 @@ def words(figure: Figure) -> Iterator[str]:
     return (text.get_text().replace("\N{NO-BREAK SPACE}", " ") for text in figure.findobj(Text) if text.get_text())
 
 
+@pytest.mark.slow  # five figures in full
 def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: Callable[..., Comparison], tmp_path: Path) -> None:
     comparison = make_comparison(methods=("supervised", "joint"), protocols=("study",))
     assert run_trials(comparison) == {}
@@ -372,6 +373,7 @@ def test_a_stand_in_is_named_in_every_figure(make_comparison: Callable[..., Comp
         assert any("third source: stand-in" in text for text in words(figure))
 
 
+@pytest.mark.slow  # five figures in full
 @pytest.mark.parametrize("protocols", [BOTH, ("study",)], ids=["both protocols", "one protocol"])
 def test_no_words_leave_the_picture_or_lie_on_one_another(
     make_comparison: Callable[..., Comparison], monkeypatch: pytest.MonkeyPatch, protocols: tuple[str, ...]
