@@ -1,4 +1,4 @@
-"""What the benchmarks that train on a dataset are told alike."""
+"""What benchmarks are told alike: those that train on a dataset, and the parts of the GPU's."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,6 +15,15 @@ def training_parser(description: str | None, *, seeds: Sequence[int], csv_line: 
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
     parser.add_argument("--csv", type=Path, help=f"write a line for every {csv_line} here")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="of every method, as for `fewscan train`")
+    return parser
+
+
+def gpu_part_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every part of benchmarks/gpu.sh is told: SCRATCH, OUT and --tiny."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scratch", type=Path, help="where the carried datasets lie")
+    parser.add_argument("out", type=Path, help="the JSON file to write")
+    parser.add_argument("--tiny", action="store_true", help="only see that it runs")
     return parser
 
 

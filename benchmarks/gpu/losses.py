@@ -9,7 +9,6 @@ Before a weight has moved the losses must be equal. After it they part by roundi
 of the CPU itself, whose first weights are moved by a rounding error (`moved`): the GPU may part SPREAD times as far.
 """
 
-import argparse
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 import fewscan
+from benchmarks.command_line import gpu_part_parser
 from fewscan.atomic import write_json
 from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
@@ -119,11 +119,7 @@ def waits(dataset: Dataset, method: str, steps: int) -> dict[str, int]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scratch", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args(words)
+    arguments = gpu_part_parser(__doc__).parse_args(words)
     torch.backends.cudnn.allow_tf32 = False
     steps = 3 if arguments.tiny else STEPS
     cuda = torch.cuda.is_available()

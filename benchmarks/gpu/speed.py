@@ -6,7 +6,6 @@ What benchmarks/pretrain.py calls `fewscan` and `limit`, on the carried datasets
 fewscan's own on its own.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command_line import gpu_part_parser
 from benchmarks.pretrain import limit, ours
 from fewscan.atomic import write_json
 from fewscan.data.dataset import Dataset
@@ -24,11 +24,7 @@ CASES = (("study_cnn", "study", "study"), ("study_cnn", "study", "scan"), ("resn
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scratch", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--tiny", action="store_true")
-    arguments = parser.parse_args(words)
+    arguments = gpu_part_parser(__doc__).parse_args(words)
     batch, steps = (32, 2) if arguments.tiny else (512, 150)
     precision = fastest_precision("auto")
     found: list[dict[str, Any]] = []

@@ -76,7 +76,11 @@ def heads_table(folder: Path) -> pd.DataFrame:
     """Return accuracy and balanced accuracy, means over seeds in percent, on all test images and on two parts of them."""
     predictions = pd.read_csv(folder / "efficiency.csv").merge(pd.read_csv(folder / "test_images.csv"), on="row")
     duplicated, seen = predictions["near_duplicate_in_training"], predictions["head_in_training"]
-    parts = {"all": duplicated | ~duplicated, "no near-duplicate": ~duplicated, "no slice of the head": ~duplicated & ~seen}
+    parts = {
+        "all": pd.Series(True, predictions.index),
+        "no near-duplicate": ~duplicated,
+        "no slice of the head": ~duplicated & ~seen,
+    }
     lines = []
     for name, chosen in parts.items():
         of_part = predictions[chosen].assign(right=lambda table: (table["label"] == table["predicted"]).astype(float))

@@ -5,7 +5,6 @@
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
 
-import argparse
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from benchmarks.command_line import gpu_part_parser
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial, make_plan
@@ -106,11 +106,8 @@ def one_thread() -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scratch", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = gpu_part_parser(__doc__)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args(words)
     part = PARTS[arguments.part]
     folder = arguments.scratch / f"compared-{arguments.part}"

@@ -85,7 +85,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     goes on from there: on a CPU with the same number of threads it computes, bit for bit, what it would have computed without
     the break.
     Within an epoch nothing waits for the device.
-    Raises FewscanError where a loss is not finite; the state after the last whole epoch is kept.
+    Raises FewscanError where a loss is not finite; the state that was saved last is kept, and said.
     """
     settings = run.settings
     keep_freed_memory()
