@@ -11,15 +11,21 @@ set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 python="${PYTHON:-python3}"
 
+wrong() {
+    echo "error: $1; usage: benchmarks/gpu.sh CARRIED OUT, or benchmarks/gpu.sh --tiny OUT" >&2
+    exit 2
+}
+
 tiny=()
 if [ "${1:-}" = --tiny ]; then
     tiny=(--tiny)
-    shift
     carried=""
 else
+    [ -d "${1:-}" ] || wrong "CARRIED is no folder: '${1:-}'"
     carried="$(cd "$1" && pwd)"
-    shift
 fi
+[ -n "${2:-}" ] || wrong "OUT is missing"
+shift
 mkdir -p "$1"
 out="$(cd "$1" && pwd)"
 shift

@@ -30,3 +30,12 @@ def test_every_part_of_the_gpu_benchmark_runs_and_leaves_its_figures(tmp_path: P
         assert len(found["runs"]) == found["planned"]
         assert math.isclose(found["seconds_of_training"], sum(run["training_seconds"] for run in found["runs"]), abs_tol=0.1)
         assert (tmp_path / f"{part}.csv").read_text().count("\n") > 20
+
+
+@pytest.mark.parametrize("words", [[], ["no such folder", "out"], ["--tiny"]])
+def test_what_is_missing_is_said_in_one_line(words: list[str], tmp_path: Path) -> None:
+    command = [str(ROOT / "benchmarks" / "gpu.sh"), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
