@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from sklearn.datasets import load_digits, load_sample_images
 
-from fewscan.data.dataset import Resize
+from fewscan.data.options import Resize
 from fewscan.data.readers import fit
 
 SIDE = 256

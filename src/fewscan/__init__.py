@@ -1,7 +1,7 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `import_scans`, `audit`, `split`, `train`, `calibrate`, `evaluate`, `label`,
-`explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`. Research use only.
+The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
+`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`. Research use only.
 """
 
 __version__ = "0.1.0"
@@ -18,6 +18,7 @@ from fewscan.api import (
     import_scans,
     label,
     methods,
+    plan_import,
     report,
     split,
     train,
@@ -37,6 +38,7 @@ __all__ = [
     "import_scans",
     "label",
     "methods",
+    "plan_import",
     "report",
     "split",
     "train",

@@ -20,6 +20,7 @@ from fewscan.training.run import Run
 Command = Callable[..., CompletedProcess[str]]
 VERBS = {
     "import_scans": ["import", "my scans", "--out", "data"],
+    "plan_import": ["import", "my scans", "--plan"],
     "audit": ["audit", "data"],
     "split": ["split", "data", "--labeled", "8"],
     "train": ["train", "data", "--out", "run", "epochs=3"],

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fewscan.data.label_tables import LabelColumns
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImportOptions
 from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
 
@@ -35,7 +35,7 @@ def table(path: Path, text: str) -> Path:
 
 
 def listed(*sources: str | Path, unlabeled: tuple[str, ...] = (), **options: object) -> list[ScanFile]:
-    return list_scans(parse_sources([str(source) for source in sources], unlabeled), **options)
+    return list_scans(parse_sources([str(source) for source in sources], unlabeled), ImportOptions.parse(options))
 
 
 def labels_of(scans: list[ScanFile]) -> dict[str, str | None]:
@@ -200,7 +200,7 @@ def test_an_unlabeled_source_stays_so_but_takes_patients(tmp_path):
 def test_columns_can_have_other_names_and_a_byte_order_mark(root):
     make(root, "a.png")
     labels = table(root / "labels.csv", "\ufefffile,diagnosis,who,age\na.png,x,p,50\n")
-    (scan,) = listed(root, labels=[labels], columns=LabelColumns("file", "diagnosis", "who"))
+    (scan,) = listed(root, labels=[labels], path_column="file", label_column="diagnosis", patient_column="who")
     assert (scan.label, scan.patient) == ("x", "p")
 
 
@@ -258,7 +258,7 @@ def test_csvs_that_cannot_be_read_are_refused(root):
 def test_a_patient_column_that_was_asked_for_must_be_there(root):
     make(root, "a.png")
     labels = table(root / "labels.csv", "path,label,patients\na.png,x,p\n")
-    assert "did you mean 'patients'?" in refusal(root, labels=[labels], columns=LabelColumns(patient="patient_id"))
+    assert "did you mean 'patients'?" in refusal(root, labels=[labels], patient_column="patient_id")
 
 
 def test_a_row_that_fits_several_sources_is_refused(tmp_path):

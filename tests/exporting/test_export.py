@@ -17,7 +17,8 @@ import pytest
 import torch
 
 import fewscan
-from fewscan.data.dataset import Dataset, Resize
+from fewscan.data.dataset import Dataset
+from fewscan.data.options import Resize
 from fewscan.data.readers import fit, read_image
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewscan.data.dataset import Resize
+from fewscan.data.options import Resize
 from fewscan.data.readers import fit, read_image
 from fewscan.exporting.resampling import resampled
 

@@ -1,7 +1,7 @@
 """One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
 
 from fewscan.api.comparing import compare, compare_budgets
-from fewscan.api.datasets import audit, import_scans, split
+from fewscan.api.datasets import audit, import_scans, plan_import, split
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
 from fewscan.api.training import methods, train
 
@@ -17,6 +17,7 @@ __all__ = [
     "import_scans",
     "label",
     "methods",
+    "plan_import",
     "report",
     "split",
     "train",

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.data.audit import AuditResult
-    from fewscan.data.dataset import Dataset, Protocol, Resize, Shares
-    from fewscan.data.formats.slices import Plane
+    from fewscan.data.dataset import Dataset, Protocol, Shares
+    from fewscan.data.plan import ImportPlan
 
 
-def import_scans(
-    sources: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    labels: Sequence[str | Path] = (),
-    unlabeled: Sequence[str | Path] = (),
-    rename: Mapping[str, str] | None = None,
-    path_column: str = "path",
-    label_column: str = "label",
-    patient_column: str = "patient",
-    size_px: int = 96,
-    resize: Resize = "stretch",
-    channels: Literal[1, 3] = 1,
-    plane: Plane = "axial",
-    slices: Literal["brain", "all"] = "brain",
-) -> Dataset:
-    """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`."""
+def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Dataset:
+    """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`.
+
+    options: those of `fewscan.data.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".
+    """
     from fewscan.data import importing
 
-    listed = [sources] if isinstance(sources, str | Path) else sources
-    return importing.import_scans(
-        [str(source) for source in listed],
-        out,
-        labels=labels,
-        unlabeled=[str(source) for source in unlabeled],
-        rename=rename,
-        path_column=path_column,
-        label_column=label_column,
-        patient_column=patient_column,
-        size_px=size_px,
-        resize=resize,
-        channels=channels,
-        plane=plane,
-        slices=slices,
-    )
+    return importing.import_scans(_texts(sources), out, **options)
+
+
+def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> ImportPlan:
+    """Say what `import_scans` would understand of the sources, without writing anything; see `fewscan.data.plan`."""
+    from fewscan.data import importing
+
+    return importing.plan_import(_texts(sources), **options)
+
+
+def _texts(sources: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
 
 
 def audit(

@@ -84,7 +84,8 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
         return
     for line in lines:
         typer.echo(line)
-    typer.echo(f"next: {_command(next_words)}")
+    if next_words:
+        typer.echo(f"next: {_command(next_words)}")
 
 
 def main() -> NoReturn:

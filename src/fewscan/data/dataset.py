@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pydantic
 
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
+from fewscan.data.options import ImageFormat, Resize
 from fewscan.errors import FewscanError
 
-Resize = Literal["stretch", "pad"]
 Protocol = Literal["leakfree", "study"]
 Shares = Literal["known", "unknown"]
 Split = Literal["labeled", "validation", "unlabeled", "test"]
@@ -34,17 +35,22 @@ MANIFEST_DTYPES: dict[str, str] = {
     "path": "str",
     "source": "str",
     "label": "str",  # class name, or null
+    "label_from": "str",  # where the label comes from: folder, file, or the name of a table; null without a label
     "patient": "str",  # a salted hash, or null
     "group": "Int64",  # images that must stay together; null until audited
     "copy_set": "Int64",  # images that are copies of one another; null until audited
     "conflict": "bool",  # copies of this image carry another label
     "split": "str",  # one of SPLITS, or null
+    "given_split": "str",  # the part of a split that the data came with: one of GIVEN_SPLITS, or null
     "sha256": "str",  # of the file's bytes; null where the file is missing
     "pixels_sha256": "str",  # of the decoded pixels before resizing; null where they could not be read
     "width_px": "Int64",
     "height_px": "Int64",
+    "color": "boolean",  # whether the image had color before it was stored; null where nobody has looked
     "set_aside": "str",  # the reason why this row cannot be used, or null
 }
+# Columns that manifests of earlier versions lack; they are read as null.
+ADDED_COLUMNS = ("label_from", "given_split", "color")
 
 
 class SourceDescription(Settings):
@@ -90,7 +96,8 @@ class DatasetDescription(Settings):
     image_size_px: int
     channels: Literal[1, 3]
     resize: Resize
-    slices: Slices = Slices()  # of volumes
+    # Files of datasets made before 2026-11-27 call it by what it was then, the slices of volumes.
+    reading: Reading = pydantic.Field(default=Reading(), validation_alias=pydantic.AliasChoices("reading", "slices"))
     sources: tuple[SourceDescription, ...]
     fingerprint: str
     audit: AuditDescription | None = None
@@ -131,6 +138,12 @@ class Dataset:
     def pixels(self) -> npt.NDArray[np.uint8]:
         """(N, C, H, W) uint8, memory-mapped and read-only."""
         return _open_pixels(self.folder)
+
+    @property
+    def image_format(self) -> ImageFormat:
+        """How images are stored."""
+        description = self.description
+        return ImageFormat(size_px=description.image_size_px, resize=description.resize, channels=description.channels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -242,10 +255,10 @@ def _read_manifest(folder: Path) -> pd.DataFrame:
         raise FewscanError(f"{folder} is cut short: {MANIFEST_FILE} is missing; import the scans again") from None
     except (pa.ArrowInvalid, OSError):
         raise FewscanError(f"{folder / MANIFEST_FILE} is damaged: import the scans again") from None
-    missing = [name for name in MANIFEST_DTYPES if name not in manifest.columns]
+    missing = [name for name in MANIFEST_DTYPES if name not in (*manifest.columns, *ADDED_COLUMNS)]
     if missing:
         raise FewscanError(f"{folder / MANIFEST_FILE} lacks the columns {', '.join(missing)}: import the scans again")
-    return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES)
+    return manifest.reindex(columns=list(MANIFEST_DTYPES)).astype(MANIFEST_DTYPES)
 
 
 def _open_pixels(folder: Path) -> npt.NDArray[np.uint8]:

@@ -1,13 +1,12 @@
 """Sources of scans -> a dataset folder: read on all cores, bad files set aside with the reason, whole or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pydantic
 
 from fewscan.atomic import new_folder, refuse_existing, write_text, writing
 from fewscan.config import Settings
@@ -17,29 +16,20 @@ from fewscan.data.dataset import (
     PIXELS_FILE,
     Dataset,
     DatasetDescription,
-    Resize,
     SourceDescription,
     dataset_fingerprint,
     write_manifest,
 )
-from fewscan.data.formats.slices import Plane, Slices
-from fewscan.data.label_tables import LabelColumns
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImportOptions
 from fewscan.data.patients import hashed_patients, known_patients
+from fewscan.data.plan import ImportPlan, plan_of
 from fewscan.data.readers import UnreadableImage, read_images
 from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
-from fewscan.progress import track
+from fewscan.progress import say, track
 
 SET_ASIDE_EXAMPLES = 5
-
-
-class ImportSettings(Settings):
-    """How images are stored: resized to size_px x size_px, as gray (1 channel) or color (3)."""
-
-    size_px: int = pydantic.Field(96, ge=8, le=2048)
-    resize: Resize = "stretch"
-    channels: Literal[1, 3] = 1
 
 
 class SetAsideFile(Settings):
@@ -69,46 +59,40 @@ class ImportSummary(Settings):
     fingerprint: str
 
 
-def import_scans(
-    sources: Sequence[str],
-    out: str | Path,
-    *,
-    labels: Sequence[str | Path] = (),
-    unlabeled: Sequence[str] = (),
-    rename: Mapping[str, str] | None = None,
-    path_column: str = LabelColumns.path,
-    label_column: str = LabelColumns.label,
-    patient_column: str = LabelColumns.patient,
-    size_px: int = 96,
-    resize: Resize = "stretch",
-    channels: Literal[1, 3] = 1,
-    plane: Plane = "axial",
-    slices: Literal["brain", "all"] = "brain",
-    workers: int | None = None,
-) -> Dataset:
+def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None = None, **options: Any) -> Dataset:
     """Read all scans of the sources into a new dataset folder `out` and open it.
 
-    `sources` and `unlabeled` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`; `listing.list_scans` says where labels come from and
-    what `rename` does. Of volumes `slices` of one `plane` are read: all, or those that hold brain. Files that cannot be used
-    keep a row, with the reason. The same files give the same dataset, whatever the number of `workers` (threads; default: one
-    per core), but for the hashes that stand for patients, which mean nothing outside of it.
+    `sources` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`, `options` those of ImportOptions; `listing.list_scans` says where
+    labels come from. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the
+    number of `workers` (threads; default: one per core), but for the hashes that stand for patients, which mean nothing outside
+    of it.
 
-    Raises FewscanError where `out` exists or cannot be written, for sources or labels that are wrong, where a source has
-    no usable file, and where a format needs a package that is not installed.
+    Raises FewscanError where `out` exists or cannot be written, for options, sources or labels that are wrong, where a source
+    has no usable file, and where a format needs a package that is not installed.
     """
-    settings = ImportSettings.parse({"size_px": size_px, "resize": resize, "channels": channels})
-    chosen = Slices.parse({"plane": plane, "slices": slices})
+    asked = ImportOptions.parse(options)
     out = Path(out)
     with writing(out):
         refuse_existing(out)
-    found = parse_sources(sources, unlabeled)
-    columns = LabelColumns(path_column, label_column, patient_column)
-    scans = list_scans(found, labels, columns, rename, slices=chosen, workers=workers)
+    found = parse_sources(sources, asked.unlabeled)
+    scans = list_scans(found, asked, workers)
+    for line in plan_of(scans, found).lines:
+        say(line)
     with writing(out), new_folder(out) as folder:
-        manifest = _import_pixels(scans, folder / PIXELS_FILE, settings, workers)
+        manifest = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
         _require_usable(manifest, found)
-        _describe(folder, manifest, found, settings, chosen)
+        _describe(folder, manifest, found, asked)
     return Dataset.open(out)
+
+
+def plan_import(sources: Sequence[str], *, workers: int | None = None, **options: Any) -> ImportPlan:
+    """Return what `import_scans` would understand of the sources, without reading pixels or writing anything.
+
+    Raises FewscanError as `import_scans` does for what is wrong with sources, options and labels.
+    """
+    asked = ImportOptions.parse(options)
+    found = parse_sources(sources, asked.unlabeled)
+    return plan_of(list_scans(found, asked, workers), found)
 
 
 def summary(dataset: Dataset) -> ImportSummary:
@@ -136,11 +120,11 @@ def summary(dataset: Dataset) -> ImportSummary:
     )
 
 
-def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: ImportSettings, workers: int | None) -> pd.DataFrame:
+def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, asked: ImportOptions, workers: int | None) -> pd.DataFrame:
     """Write the pixels of all scans, row by row, and return the manifest; a row that is set aside has zero pixels."""
-    shape = (len(scans), settings.channels, settings.size_px, settings.size_px)
+    shape = (len(scans), asked.channels, asked.size_px, asked.size_px)
     blank = np.zeros(shape[1:], dtype=np.uint8)
-    reading = read_images(scans, **settings.model_dump(), workers=workers)
+    reading = read_images(scans, asked.image_format, asked.reading, workers)
     rows = []
     # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
     with closing(reading) as images, pixels_file.open("wb") as file:
@@ -148,12 +132,13 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, settings: Impor
         for scan, patient in zip(track(scans, "import", total=len(scans)), hashed_patients(scans), strict=True):
             image = next(images)
             row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label}
-            row |= {"patient": patient, "sha256": image.sha256}
+            row |= {"label_from": scan.label_from, "given_split": scan.given_split, "patient": patient, "sha256": image.sha256}
             if isinstance(image, UnreadableImage):
                 row["set_aside"] = image.reason
                 file.write(blank.data)
             else:
                 row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
+                row |= {"color": image.color}
                 file.write(image.pixels.data)
             rows.append(row)
     manifest = pd.DataFrame(rows, columns=list(MANIFEST_DTYPES))
@@ -171,21 +156,19 @@ def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
             )
 
 
-def _describe(
-    folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], settings: ImportSettings, slices: Slices
-) -> None:
+def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], asked: ImportOptions) -> None:
     usable = manifest["set_aside"].isna()
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
     # A label that only unusable files have is no class: notes in a folder of their own, for example.
-    manifest["label"] = manifest["label"].where(manifest["label"].isin(classes))
+    manifest[["label", "label_from"]] = manifest[["label", "label_from"]].where(manifest["label"].isin(classes))
     write_manifest(folder, manifest)
     pixels = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
     description = DatasetDescription(
         classes=classes,
-        image_size_px=settings.size_px,
-        channels=settings.channels,
-        resize=settings.resize,
-        slices=slices,
+        image_size_px=asked.size_px,
+        channels=asked.channels,
+        resize=asked.resize,
+        reading=asked.reading,
         sources=tuple(
             SourceDescription(
                 name=source.name,

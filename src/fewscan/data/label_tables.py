@@ -6,17 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fewscan.data.options import LabelColumns
 from fewscan.data.sources import ScanFile, Source, file_place, is_inside, real_path
 from fewscan.errors import FewscanError
-
-
-@dataclass(frozen=True)
-class LabelColumns:
-    """What the columns of a CSV with labels are called; the patient's may be absent unless it was given another name."""
-
-    path: str = "path"
-    label: str = "label"
-    patient: str = "patient"
 
 
 @dataclass(frozen=True)
@@ -66,9 +58,10 @@ def label_from_tables(
         said = rows.get(_place(scan, files)) or rows.get(files[scan.path])
         if said is not None:
             label = None if scan.source in unlabeled else said.label
-            labeled.append(_with_patient(replace(scan, label=label), said))
+            label_from = None if label is None else said.table.name
+            labeled.append(_with_patient(replace(scan, label=label, label_from=label_from), said))
         else:
-            labeled.append(replace(scan, label=None) if scan.source in spoken_of else scan)
+            labeled.append(replace(scan, label=None, label_from=None) if scan.source in spoken_of else scan)
     absent: dict[tuple[str, str], ScanFile] = {}
     for row in missing:
         scan = _missing_scan(row, sources, spoken_of[0])
@@ -100,8 +93,8 @@ def _read_table(table: Path, columns: LabelColumns) -> list[_LabelRow]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             present = [name for name in reader.fieldnames or () if name]
-            optional = columns.patient == LabelColumns.patient and columns.patient not in present
-            for wanted in [columns.path, columns.label, *([] if optional else [columns.patient])]:
+            optional = columns.patient_column == LabelColumns().patient_column and columns.patient_column not in present
+            for wanted in [columns.path_column, columns.label_column, *([] if optional else [columns.patient_column])]:
                 if wanted not in present:
                     raise FewscanError(f"{table} has no column '{wanted}': {_columns_hint(wanted, present, columns)}")
             rows = [_label_row(table, reader.line_num, cells, columns) for cells in reader]
@@ -123,7 +116,7 @@ def _columns_hint(wanted: str, present: Sequence[str], columns: LabelColumns) ->
     names = [name for name in present if not any(letter.isdigit() for letter in name)]
     if close := difflib.get_close_matches(wanted, names, n=1):
         return f"did you mean '{close[0]}'?"
-    first_line = f"{columns.path},{columns.label}[,{columns.patient}]"
+    first_line = f"{columns.path_column},{columns.label_column}[,{columns.patient_column}]"
     return f"it has {len(present)} column{'s' if len(present) > 1 else ''}, which its first line should name: {first_line}"
 
 
@@ -134,10 +127,10 @@ def _label_row(table: Path, line: int, cells: Mapping[str | None, str | None], c
     where = f"{table.name}, line {line}"
     if None in cells:
         raise FewscanError(f"{where} has more cells than the first line: put names that hold a comma in quotes")
-    path = cell(columns.path)
+    path = cell(columns.path_column)
     if path is None or "\0" in path:
-        raise FewscanError(f"{where}: the column '{columns.path}' names no file; name the image, or take the row out")
-    return _LabelRow(table, where, path, cell(columns.label), cell(columns.patient))
+        raise FewscanError(f"{where}: the column '{columns.path_column}' names no file; name the image, or take the row out")
+    return _LabelRow(table, where, path, cell(columns.label_column), cell(columns.patient_column))
 
 
 def _find(row: _LabelRow, sources: Sequence[Source], by_place: Mapping[Path, ScanFile]) -> Path | None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from fewscan.config import nearest
 from fewscan.data.formats.image import Contents, UnreadableImage
+from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import contents_of, holds_one_image, require_packages, silenced
-from fewscan.data.formats.slices import Slices
 from fewscan.data.kaggle import KAGGLE_SETS
-from fewscan.data.label_tables import LabelColumns, label_from_tables
+from fewscan.data.label_tables import label_from_tables
+from fewscan.data.options import ImportOptions
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile, Source, file_place
 from fewscan.errors import FewscanError
@@ -43,17 +44,10 @@ STUDY_LABELS = {
 }
 
 
-def list_scans(
-    sources: Sequence[Source],
-    labels: Sequence[str | Path] = (),
-    columns: LabelColumns | None = None,
-    rename: Mapping[str, str] | None = None,
-    slices: Slices | None = None,
-    workers: int | None = None,
-) -> list[ScanFile]:
+def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, workers: int | None = None) -> list[ScanFile]:
     """List every image of the sources, in their order, by path and as its file holds them, with label and patient if known.
 
-    A file that holds several images is listed once for each: frames, pages, and of a volume those that `slices` chooses. One
+    A file that holds several images is listed once for each: frames, pages, and of a volume those that are asked for. One
     that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
     passed over; every other file is listed, image or not.
 
@@ -68,23 +62,23 @@ def list_scans(
     spelling, for more than MAX_CLASSES classes, where a source holds no file, and where a format needs a package that is not
     installed.
     """
-    tables = [Path(table) for table in labels]
-    scans = _label_from_folders(sources, passed_over=tables)
-    scans = _look_into(scans, sources, slices or Slices(), workers)
-    if tables:
-        scans = label_from_tables(scans, sources, tables, columns or LabelColumns())
-    scans = _rename(scans, rename or {})
+    asked = options or ImportOptions()
+    scans = _label_from_folders(sources, passed_over=asked.labels)
+    scans = _look_into(scans, sources, asked.reading, workers)
+    if asked.labels:
+        scans = label_from_tables(scans, sources, asked.labels, asked)
+    scans = _rename(scans, asked.rename)
     _check_classes(scans)
     return scans
 
 
-def list_file(path: Path, slices: Slices) -> list[ScanFile]:
-    """List every image of one file, without labels, by the file's name; of a volume those that `slices` chooses.
+def list_file(path: Path, reading: Reading) -> list[ScanFile]:
+    """List every image of one file, without labels, by the file's name; of a volume those that `reading` chooses.
 
     A file that cannot be looked into is listed as set aside. Raises FewscanError where its format needs a package that is not
     installed.
     """
-    return _look_into([ScanFile("", path.name, path)], (), slices, workers=1)
+    return _look_into([ScanFile("", path.name, path)], (), reading, workers=1)
 
 
 def _label_from_folders(sources: Sequence[Source], passed_over: Iterable[Path]) -> list[ScanFile]:
@@ -109,17 +103,17 @@ def _scan_file(source: Source, relative: str) -> ScanFile:
         return ScanFile(source.name, written, path, set_aside="name is not UTF-8: rename the file or its folder")
     parent = Path(relative).parent.name
     is_class = source.labeled and parent != "" and parent.lower() not in PART_FOLDERS
-    return ScanFile(source.name, relative, path, label=parent if is_class else None)
+    return ScanFile(source.name, relative, path, label=parent if is_class else None, label_from="folder" if is_class else None)
 
 
-def _look_into(scans: Sequence[ScanFile], sources: Sequence[Source], slices: Slices, workers: int | None) -> list[ScanFile]:
+def _look_into(scans: Sequence[ScanFile], sources: Sequence[Source], reading: Reading, workers: int | None) -> list[ScanFile]:
     """List the images of each file in its place, with what the file says of them."""
     to_open = [scan for scan in scans if scan.set_aside is None and not holds_one_image(scan.path)]
     if not to_open:
         return list(scans)
     require_packages([scan.path for scan in to_open])
     unlabeled = {source.name for source in sources if not source.labeled}
-    looking = in_order(partial(_contents, slices=slices), [scan.path for scan in to_open], workers=workers)
+    looking = in_order(partial(_contents, reading=reading), [scan.path for scan in to_open], workers=workers)
     found: dict[ScanFile, list[ScanFile]] = {}
     counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "look into", total=len(to_open))
     with silenced(), closing(looking) as looked_into:
@@ -133,15 +127,16 @@ def _look_into(scans: Sequence[ScanFile], sources: Sequence[Source], slices: Sli
     return listed
 
 
-def _contents(path: Path, slices: Slices) -> Contents | UnreadableImage:
+def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
     try:
-        return contents_of(path, slices)
+        return contents_of(path, reading)
     except UnreadableImage as unreadable:
         return unreadable
 
 
 def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFile]:
-    label = contents.label if labeled and contents.label is not None else scan.label
+    labels = contents.labels if labeled else None
+    splits = contents.given_splits or (scan.given_split,) * len(contents.parts)
     known = contents.patient is not None
     patient = contents.patient
     if not known and contents.parts != (None,):
@@ -152,12 +147,15 @@ def _images(scan: ScanFile, contents: Contents, *, labeled: bool) -> list[ScanFi
             scan,
             relative=scan.relative if part is None else f"{scan.relative}#{part}",
             part=part,
-            label=label,
+            label=scan.label if label is None else label,
+            label_from=scan.label_from if label is None else "file",
+            given_split=given_split,
+            notes=contents.notes,
             patient=patient,
             patient_known=known,
             patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
         )
-        for part in contents.parts
+        for part, label, given_split in zip(contents.parts, labels or (None,) * len(contents.parts), splits, strict=True)
     ]
 
 

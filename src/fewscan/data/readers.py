@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import PIL.Image
 
-from fewscan.data.dataset import Resize
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
+from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import opened, recognize, silenced
+from fewscan.data.options import ImageFormat, Resize
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile
 
@@ -27,7 +28,8 @@ class Image:
 
     `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
     is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
-    window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels.
+    window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
+    its three channels differ anywhere, also where it was read as gray.
     """
 
     pixels: Pixels
@@ -35,6 +37,7 @@ class Image:
     pixels_sha256: str
     width_px: int
     height_px: int
+    color: bool
 
 
 class _FileTask(NamedTuple):
@@ -45,14 +48,14 @@ class _FileTask(NamedTuple):
     set_aside: str | None
 
 
-def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = None) -> Image:
+def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = None, reading: Reading | None = None) -> Image:
     """Read one image; `part` says which, such as `frame=3`, of a file that holds several.
 
     What is kept and what is mapped to 8 bits, each format's module says (`fewscan.data.formats`). Color becomes gray by ITU-R
     601 luminance. Raises UnreadableImage for anything that is not one whole, finite image.
     """
     with silenced():
-        (result,) = _read_file(_FileTask(path, (part,), None), channels)
+        (result,) = _read_file(_FileTask(path, (part,), None), channels, reading or Reading())
     if isinstance(result, UnreadableImage):
         raise result
     return result
@@ -67,7 +70,7 @@ def locate(path: Path) -> tuple[Path, str | None]:
 
 
 def read_images(
-    scans: Sequence[ScanFile | Path], *, size_px: int, resize: Resize, channels: Literal[1, 3], workers: int | None = None
+    scans: Sequence[ScanFile | Path], stored: ImageFormat, reading: Reading | None = None, workers: int | None = None
 ) -> Generator[Image | UnreadableImage, None, None]:
     """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
@@ -75,9 +78,9 @@ def read_images(
     its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
     stop early.
     """
-    read = partial(_read_fitted, size_px=size_px, resize=resize, channels=channels)
-    reading = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
-    with silenced(), closing(reading) as files:
+    read = partial(_read_fitted, stored=stored, reading=reading or Reading())
+    results = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
+    with silenced(), closing(results) as files:
         for images in files:
             yield from images
 
@@ -107,14 +110,14 @@ def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
         yield _FileTask(path, tuple(part for task in tasks for part in task.parts), set_aside)
 
 
-def _read_fitted(task: _FileTask, size_px: int, resize: Resize, channels: Literal[1, 3]) -> list[Image | UnreadableImage]:
+def _read_fitted(task: _FileTask, stored: ImageFormat, reading: Reading) -> list[Image | UnreadableImage]:
     return [
-        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, size_px, resize))
-        for one in _read_file(task, channels)
+        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, stored.size_px, stored.resize))
+        for one in _read_file(task, stored.channels, reading)
     ]
 
 
-def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | UnreadableImage]:
+def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:
     """Yield the images of one file; from where it cannot be read on, the reason for each that is left."""
     read = 0
     sha256 = None
@@ -125,7 +128,7 @@ def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | Unr
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
-            for one in recognize(task.path, file).read(file, task.parts):
+            for one in recognize(task.path, file).read(file, task.parts, reading):
                 yield UnreadableImage(one.reason, sha256) if isinstance(one, UnreadableImage) else _image(one, sha256, channels)
                 read += 1
     except UnreadableImage as unreadable:
@@ -136,7 +139,14 @@ def _read_file(task: _FileTask, channels: Literal[1, 3]) -> Iterator[Image | Unr
 
 def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
     height, width = decoded.pixels.shape[:2]
-    return Image(_to_channels(decoded.pixels, channels), sha256, _values_digest(decoded.values), width, height)
+    return Image(
+        pixels=_to_channels(decoded.pixels, channels),
+        sha256=sha256,
+        pixels_sha256=_values_digest(decoded.values),
+        width_px=width,
+        height_px=height,
+        color=decoded.pixels.ndim == 3,
+    )
 
 
 def _to_channels(pixels: Pixels, channels: Literal[1, 3]) -> Pixels:

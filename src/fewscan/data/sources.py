@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fewscan.data.formats.image import GivenSplit
 from fewscan.data.kaggle import KAGGLE_PREFIX, check_name, fetch
 from fewscan.errors import FewscanError
 
@@ -38,21 +39,25 @@ class ScanFile:
     """An image to import: a file, or one of the images that it holds.
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
-    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `patient` is as it was
-    given, so it is for no page or message. It means the same one within the source and within each of `patient_scopes`; where
-    it is not `patient_known`, it only stands for the file. `set_aside` is the reason why the image need not be read at all, or
-    None.
+    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
+    label comes from: `folder`, `file`, or the name of a table. `given_split` is the part of a split that the data came with.
+    `patient` is as it was given, so it is for no page or message. It means the same one within the source and within each of
+    `patient_scopes`; where it is not `patient_known`, it only stands for the file. `set_aside` is the reason why the image need
+    not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
     """
 
     source: str
     relative: str
     path: Path
     label: str | None = None
+    label_from: str | None = None
+    given_split: GivenSplit | None = None
     patient: str | None = field(default=None, repr=False)
     patient_known: bool = True
     patient_scopes: tuple[str, ...] = ()
     set_aside: str | None = None
     part: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:

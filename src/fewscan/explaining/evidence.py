@@ -88,7 +88,7 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
     """
     if class_name is not None and class_name not in run.record.classes:
         raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
-    pixels = _read(run, image)
+    pixels = _read(dataset, image)
     predictor = Predictor.of(run)
     if (dataset.pixels[dataset.rows("test")] == pixels).all(axis=(1, 2, 3)).any():
         run.note_test_opening("explain", dataset)
@@ -109,12 +109,11 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
     )
 
 
-def _read(run: Run, path: Path) -> Pixels:
-    """Return the scan as the run's dataset would hold it."""
-    record = run.record
+def _read(dataset: Dataset, path: Path) -> Pixels:
+    """Return the scan as the dataset would hold it."""
     file, part = locate(path)
     scan = ScanFile(source="", relative=path.name, path=file, part=part)
-    (image,) = read_images([scan], size_px=record.image_size_px, resize=record.resize, channels=record.channels, workers=1)
+    (image,) = read_images([scan], dataset.image_format, dataset.description.reading, workers=1)
     if isinstance(image, UnreadableImage):
         raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one image, such as FILE#frame=3")
     return image.pixels

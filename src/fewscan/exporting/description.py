@@ -8,7 +8,7 @@ import pydantic
 
 import fewscan
 from fewscan.config import Settings
-from fewscan.data.dataset import Resize
+from fewscan.data.options import Resize
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network

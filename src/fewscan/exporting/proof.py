@@ -114,7 +114,7 @@ def _originals(dataset: Dataset, rows: npt.NDArray[np.int64]) -> Iterator[tuple[
     for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
         try:
             file, part = locate(folders[source] / path)
-            image = read_image(file, dataset.description.channels, part=part)
+            image = read_image(file, dataset.description.channels, part=part, reading=dataset.description.reading)
         except UnreadableImage:
             yield position, None
         else:

@@ -17,8 +17,9 @@ import fewscan
 from fewscan.atomic import refuse_existing, writing
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 from fewscan.data.listing import list_file, list_scans
+from fewscan.data.options import ImportOptions
 from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
@@ -86,13 +87,11 @@ def label_scans(run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked
     require_table_name(out)
     refuse_existing(out)
     # Where the table grows inside the folder, its parts are no scans.
-    files = [file for file in _listed(place, dataset.description.slices) if not file.path.is_relative_to(partial_folder(out))]
+    files = [file for file in _listed(place, dataset.description.reading) if not file.path.is_relative_to(partial_folder(out))]
 
     def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
-        record = run.record
-        asked = [files[position] for position in positions]
-        reading = read_images(asked, size_px=record.image_size_px, resize=record.resize, channels=record.channels)
-        with closing(reading) as images:
+        wanted = [files[position] for position in positions]
+        with closing(read_images(wanted, dataset.image_format, dataset.description.reading)) as images:
             for image in images:
                 yield image if isinstance(image, UnreadableImage) else image.pixels
 
@@ -177,11 +176,13 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
             yield _LEARNED_FROM
 
 
-def _listed(place: Path, slices: Slices) -> list[ScanFile]:
+def _listed(place: Path, reading: Reading) -> list[ScanFile]:
     file, part = locate(place)
     if part is not None:
         return [ScanFile("", place.name, file, part=part)]
-    return list_file(file, slices) if file.is_file() else list_scans(parse_sources([], [str(place)]), slices=slices)
+    if file.is_file():
+        return list_file(file, reading)
+    return list_scans(parse_sources([], [str(place)]), ImportOptions(**reading.model_dump()))
 
 
 def _version(files: Sequence[ScanFile]) -> str:

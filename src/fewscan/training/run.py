@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save
 import fewscan
 from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
-from fewscan.data.dataset import Dataset, Protocol, Resize
+from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.openings import OPENINGS_FILE, note_opening
+from fewscan.data.options import Resize
 from fewscan.data.records import note, noted
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings

@@ -19,9 +19,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from fewscan.data.formats import dicom
 from fewscan.data.formats.dicom import contents
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import silenced
-from fewscan.data.formats.slices import Slices
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImageFormat
 from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
@@ -69,7 +70,7 @@ RAMP = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
     scans = list_scans([Source("shipped", SHIPPED, labeled=False)])
-    results = list(read_images(scans, size_px=8, resize="pad", channels=1))
+    results = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1)))
     assert len(FILES) > 150
     assert {scan.path for scan in scans} >= set(FILES)
     read = {scan.path for scan, result in zip(scans, results, strict=True) if isinstance(result, Image)}
@@ -337,7 +338,7 @@ def test_one_bad_frame_leaves_the_others(tmp_path):
     dataset.PixelData = encapsulate(frames)
     saved(dataset, tmp_path / "in/film.dcm")
     scans = list_scans([Source("in", tmp_path / "in")])
-    results = list(read_images(scans, size_px=16, resize="pad", channels=1))
+    results = list(read_images(scans, ImageFormat(size_px=16, resize="pad", channels=1)))
     assert [number for number, result in enumerate(results) if isinstance(result, UnreadableImage)] == [1]
     assert results[1].reason.startswith("not decodable: ")
 
@@ -383,7 +384,7 @@ def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path
 
 def patient_of(path: Path) -> str | None:
     with path.open("rb") as file:
-        return contents(file, Slices()).patient
+        return contents(file, Reading()).patient
 
 
 def test_the_patient_is_the_number_or_else_the_study_or_else_the_series(tmp_path):
@@ -435,7 +436,7 @@ def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
     with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.DEBUG):
         warnings.simplefilter("always")
         scans = list_scans([Source("in", tmp_path / "in")])
-        (image,) = read_images(scans, size_px=8, resize="pad", channels=1)
+        (image,) = read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1))
     assert isinstance(image, Image)
     assert "WATERMELON" in scans[0].patient
     assert "WATERMELON" not in repr(scans)
@@ -457,5 +458,5 @@ def test_a_damaged_file_is_read_or_set_aside_with_a_reason_and_never_a_crash(tmp
     (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "in/scan.dcm").write_bytes(content[: data.draw(st.integers(140, len(content)))])
     scans = list_scans([Source("in", tmp_path / "in")])
-    for result in read_images(scans, size_px=8, resize="pad", channels=1, workers=1):
+    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

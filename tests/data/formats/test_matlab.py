@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImageFormat, ImportOptions
 from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
@@ -34,7 +35,7 @@ def saved(path: Path, *, patient: str = "MR0172", label: float = 2.0, image: np.
 
 
 def listed(folder: Path, **options: object) -> list[ScanFile]:
-    return list_scans([Source("in", folder)], **options)
+    return list_scans([Source("in", folder)], ImportOptions.parse(options))
 
 
 @pytest.mark.parametrize(("label", "name"), [(1, "meningioma"), (2, "glioma"), (3, "pituitary")])
@@ -70,7 +71,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     saved(tmp_path / "volume.mat", image=np.zeros((3, 4, 5)))
     reasons = {}
     scans = listed(tmp_path)
-    for scan, result in zip(scans, read_images(scans, size_px=8, resize="pad", channels=1), strict=True):
+    for scan, result in zip(scans, read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1)), strict=True):
         assert isinstance(result, UnreadableImage)
         reasons[scan.relative] = result.reason
     assert reasons["cvind.mat"].startswith("not an image: of MATLAB's files only")
@@ -87,5 +88,5 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     for _ in range(data.draw(st.integers(0, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
-    for result in read_images(listed(tmp_path / "in"), size_px=8, resize="pad", channels=1, workers=1):
+    for result in read_images(listed(tmp_path / "in"), ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fewscan.data import readers
 from fewscan.data.formats.image import UnreadableImage
-from fewscan.data.formats.slices import Slices
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImageFormat, ImportOptions
 from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
@@ -30,7 +30,7 @@ def saved(volume: np.ndarray, path: Path, affine: np.ndarray | None = None) -> P
 
 
 def listed(folder: Path, **options: object) -> list[ScanFile]:
-    return list_scans([Source("in", folder)], slices=Slices(**options))
+    return list_scans([Source("in", folder)], ImportOptions(**options))
 
 
 def head(shape: tuple[int, int, int] = (12, 14, 16)) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_a_volume_stored_in_any_axis_order_and_direction_gives_the_same_slices(t
             got = []
             for plane in PLANES:
                 scans = listed(tmp_path, plane=plane)
-                images = read_images(scans, size_px=8, resize="pad", channels=1, workers=1)
+                images = read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1)
                 got += [(scan.part, image.pixels_sha256) for scan, image in zip(scans, images, strict=True)]
             expected = expected or got
             assert got == expected
@@ -210,7 +210,7 @@ def test_what_is_no_single_gray_volume_is_set_aside(tmp_path, reason):
     saved(volumes()[reason], tmp_path / "in/scan.nii")
     (scan,) = listed(tmp_path / "in")
     assert scan.set_aside.startswith(reason)
-    (result,) = read_images([scan], size_px=8, resize="pad", channels=1)
+    (result,) = read_images([scan], ImageFormat(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason == scan.set_aside
     assert result.sha256
@@ -233,7 +233,7 @@ def test_slices_come_in_order_and_are_one_patients_and_a_csv_may_name_volume_or_
     assert {scan.patient for scan in scans if scan.path.name == "a.nii.gz"} == {"file a.nii.gz"}
     table = tmp_path / "labels.csv"
     table.write_text("path,label,patient\nin/a.nii.gz,glioma,p1\nin/a.nii.gz#axial=9,no_tumor,p1\nin/a.nii.gz#axial=99,x,p1\n")
-    labeled = list_scans([Source("in", tmp_path / "in")], [table])
+    labeled = list_scans([Source("in", tmp_path / "in")], ImportOptions(labels=[table]))
     by_path = {scan.relative: scan for scan in labeled}
     assert by_path["a.nii.gz#axial=8"].label == "glioma"
     assert by_path["a.nii.gz#axial=9"].label == "no_tumor"
@@ -252,7 +252,7 @@ def test_a_volume_is_read_once_for_all_its_slices(tmp_path, monkeypatch, workers
     recognize = readers.recognize
     monkeypatch.setattr(readers, "recognize", lambda path, file: (opened.append(path.name), recognize(path, file))[1])
     scans = listed(tmp_path / "in")
-    images = list(read_images(scans, size_px=8, resize="pad", channels=1, workers=workers))
+    images = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=workers))
     assert sorted(opened) == ["a.nii", "b.nii", "c.nii"]
     for scan, image in zip(scans, images, strict=True):
         alone = read_image(scan.path, part=scan.part)
@@ -275,5 +275,5 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
         other.unlink()
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     scans = listed(path.parent, slices=data.draw(st.sampled_from(["all", "brain"])))
-    for result in read_images(scans, size_px=8, resize="pad", channels=1, workers=1):
+    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

@@ -6,6 +6,7 @@ import pytest
 
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.listing import list_scans
+from fewscan.data.options import ImageFormat
 from fewscan.data.readers import read_image, read_images
 from fewscan.data.sources import Source
 
@@ -19,7 +20,7 @@ def test_each_page_of_a_tiff_is_an_image(tmp_path, dtype, name):
     scans = list_scans([Source("in", tmp_path)])
     assert [scan.relative for scan in scans] == [f"{name}#page={number}" for number in range(1, 12)]
     assert {scan.patient for scan in scans} == {f"file {name}"}
-    images = list(read_images(scans, size_px=9, resize="stretch", channels=1))
+    images = list(read_images(scans, ImageFormat(size_px=9, resize="stretch", channels=1)))
     for scan, image, page in zip(scans, images, pages, strict=True):
         alone = read_image(scan.path, part=scan.part)
         assert alone.pixels_sha256 == image.pixels_sha256
@@ -45,7 +46,7 @@ def test_one_bad_page_leaves_the_others(tmp_path):
     content = bytearray(path.read_bytes())
     content[begins : begins + 50] = bytes(50)
     path.write_bytes(content)
-    results = list(read_images(list_scans([Source("in", tmp_path)]), size_px=40, resize="pad", channels=1))
+    results = list(read_images(list_scans([Source("in", tmp_path)]), ImageFormat(size_px=40, resize="pad", channels=1)))
     assert isinstance(results[1], UnreadableImage)
     np.testing.assert_array_equal(results[0].pixels[0], pages[0])
     np.testing.assert_array_equal(results[2].pixels[0], pages[2])
@@ -54,6 +55,6 @@ def test_one_bad_page_leaves_the_others(tmp_path):
 def test_a_film_is_set_aside(tmp_path):
     frames = [PIL.Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (0, 90)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    (result,) = read_images(list_scans([Source("in", tmp_path)]), size_px=8, resize="pad", channels=1)
+    (result,) = read_images(list_scans([Source("in", tmp_path)]), ImageFormat(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason == "more than one image: 2 frames"

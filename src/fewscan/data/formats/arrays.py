@@ -21,7 +21,7 @@ from fewscan.data.formats.image import (
     positions,
     require_size,
 )
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 
 NAME = "numpy"
 NEEDS: str | None = None
@@ -38,7 +38,7 @@ class _Header(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def contents(file: BufferedReader, slices: Slices) -> Contents:
+def contents(file: BufferedReader, reading: Reading) -> Contents:
     """Name the images: `image=0` the first of an array, `array=0` or `array=0,image=0` among several arrays of a .npz.
 
     Arrays go by their place in the archive and not by their names, which might be a patient's. Raises UnreadableImage for what
@@ -51,7 +51,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
         return Contents(numbered("image", _count(_header(file)), first=0))
 
 
-def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the images that `parts` names: uint8 is kept, others are mapped linearly, each by its own WINDOW_PERCENTILES."""
     with damage_named(_DAMAGED):
         if _is_archive(file):

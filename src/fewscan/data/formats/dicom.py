@@ -30,7 +30,7 @@ from fewscan.data.formats.image import (
     window,
     windowed,
 )
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -50,7 +50,7 @@ _DAMAGED = "truncated or damaged: its DICOM header cannot be read"
 _INFLATED_AT_ONCE_BYTES = 2**20
 
 
-def contents(file: BufferedReader, slices: Slices) -> Contents:
+def contents(file: BufferedReader, reading: Reading) -> Contents:
     """Name the frames, `frame=1` the first, and the patient: PatientID, or else the study, or else the series.
 
     These mean the same patient in every source. The issuer of a PatientID is left out, since not every file of a patient's has
@@ -68,7 +68,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
         return Contents(numbered("frame", _frames(header), first=1), patient, patient_scope="dicom")
 
 
-def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the frames that `parts` names, as PS3.4 N.2 and PS3.3 C.11 have them shown.
 
     Gray goes through the modality LUT or rescale slope and intercept, then through the first VOI LUT or window; without one,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ MAX_IMAGES = 20_000
 # greatest: one hot pixel or bright vessel would push all tissue into a few dark grays. Not the range of the type: 12 bits
 # kept in 16 would be nearly black.
 WINDOW_PERCENTILES = (0.1, 99.9)
+
+# Parts of a split that data may come with.
+GivenSplit = Literal["train", "validation", "test"]
 
 Pixels = npt.NDArray[np.uint8]
 Values = npt.NDArray[Any]
@@ -42,12 +45,16 @@ class Contents:
 
     `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. Under the
     same `patient_scope` a patient's name means the same one in every source; without one, in the file's own source alone.
+    `labels` and `given_splits` are, where the file says them, those of each part: class names, and of GIVEN_SPLITS. `notes` are
+    what a user should know of the file before it is read, a line each, its kind before the first colon, as with reasons.
     """
 
     parts: tuple[str | None, ...] = (None,)
     patient: str | None = field(default=None, repr=False)
     patient_scope: str | None = None
-    label: str | None = None
+    labels: tuple[str | None, ...] | None = None
+    given_splits: tuple[GivenSplit | None, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

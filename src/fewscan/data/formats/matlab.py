@@ -20,14 +20,14 @@ from fewscan.data.formats.image import (
     position_of,
     require_size,
 )
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 
 NAME = "MATLAB"
 NEEDS: str | None = "h5py"
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
 
 
-def contents(file: BufferedReader, slices: Slices) -> Contents:
+def contents(file: BufferedReader, reading: Reading) -> Contents:
     """Return the patient and the label that the file itself gives; raises UnreadableImage for another kind of file."""
     with _struct(file) as struct:
         # MATLAB keeps text as the codes of its characters.
@@ -35,10 +35,10 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
         label = struct["label"][()].item()
     if label not in LABELS:
         raise UnreadableImage("no known label: 1, 2 and 3 are meningioma, glioma and pituitary")
-    return Contents(patient=patient or None, patient_scope="figshare", label=LABELS[label])
+    return Contents(patient=patient or None, patient_scope="figshare", labels=(LABELS[label],))
 
 
-def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the slice; its values are mapped linearly, WINDOW_PERCENTILES to 0 and 255."""
     for part in parts:
         position_of(part, {None: 0})

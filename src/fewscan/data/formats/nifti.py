@@ -26,7 +26,7 @@ from fewscan.data.formats.image import (
     window,
     windowed,
 )
-from fewscan.data.formats.slices import Plane, Slices
+from fewscan.data.formats.reading import Plane, Reading
 
 NAME = "NIfTI"
 NEEDS: str | None = "nibabel"
@@ -45,26 +45,26 @@ _SQUARE_TOLERANCE = 0.01
 _AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
-def contents(file: BufferedReader, slices: Slices) -> Contents:
+def contents(file: BufferedReader, reading: Reading) -> Contents:
     """Name the slices of the chosen plane, `axial=12` the one with voxel index 12, counted from 0.
 
     A slice holds brain where at least BRAIN_SHARE of its voxels are brighter than FOREGROUND of the way from the volume's black
     to its white, and are not its background: the value that the most voxels have, where more than BACKGROUND_SHARE have it and
     it is below white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
     """
-    axis = _AXES[slices.plane]
+    axis = _AXES[reading.plane]
     with _volume(file) as (volume, _):
         chosen = np.arange(volume.shape[axis])
-        if slices.slices == "brain":
+        if reading.slices == "brain":
             others = tuple(other for other in range(3) if other != axis)
             share = _foreground(volume).mean(axis=others)
             chosen = np.flatnonzero(share >= BRAIN_SHARE)
     if not len(chosen):
         raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
-    return Contents(tuple(f"{slices.plane}={number}" for number in chosen))
+    return Contents(tuple(f"{reading.plane}={number}" for number in chosen))
 
 
-def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the slices that `parts` names, in radiological convention, with square pixels.
 
     The volume is turned to its nearest canonical axes by its affine (no resampling across slices). The patient's right is on

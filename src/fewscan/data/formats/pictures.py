@@ -24,7 +24,7 @@ from fewscan.data.formats.image import (
     positions,
     require_size,
 )
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 
 NAME = "picture"
 NEEDS: str | None = None
@@ -35,7 +35,7 @@ _TIFF_WHITE_IS_ZERO = 0
 _DAMAGED = "truncated or damaged: not one whole picture"
 
 
-def contents(file: BufferedReader, slices: Slices) -> Contents:
+def contents(file: BufferedReader, reading: Reading) -> Contents:
     """Name the pages of a TIFF; every other picture is one image, or is set aside when it is read."""
     try:
         with _opened(file) as image:
@@ -45,7 +45,7 @@ def contents(file: BufferedReader, slices: Slices) -> Contents:
     return Contents(numbered("page", pages, first=1))
 
 
-def read(file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
     """Yield the images that `parts` names.
 
     8-bit values are kept as they are. Gray of 16 or 32 bits and floats are mapped linearly, WINDOW_PERCENTILES to 0 and 255;

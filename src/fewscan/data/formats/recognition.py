@@ -13,7 +13,7 @@ from typing import Protocol
 
 from fewscan.data.formats import arrays, dicom, matlab, nifti, pictures
 from fewscan.data.formats.image import Contents, Decoded, UnreadableImage
-from fewscan.data.formats.slices import Slices
+from fewscan.data.formats.reading import Reading
 from fewscan.errors import FewscanError
 
 # Files with these names are taken at their word, so that a listing need not open them.
@@ -31,10 +31,10 @@ class Format(Protocol):
     NAME: str
     NEEDS: str | None
 
-    def contents(self, file: BufferedReader, slices: Slices) -> Contents:
+    def contents(self, file: BufferedReader, reading: Reading) -> Contents:
         """Say which images a file holds; raises UnreadableImage."""
 
-    def read(self, file: BufferedReader, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+    def read(self, file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
         """Yield the images of a file that `parts` names, in that order; raises UnreadableImage."""
 
 
@@ -67,10 +67,10 @@ def holds_one_image(path: Path) -> bool:
     return path.name.lower().endswith(_PICTURES_OF_ONE_IMAGE)
 
 
-def contents_of(path: Path, slices: Slices) -> Contents:
+def contents_of(path: Path, reading: Reading) -> Contents:
     """Say which images a file holds, and what it says of patient and label; raises UnreadableImage."""
     with opened(path) as file:
-        return recognize(path, file).contents(file, slices)
+        return recognize(path, file).contents(file, reading)
 
 
 def require_packages(paths: Sequence[Path]) -> None:
