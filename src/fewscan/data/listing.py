@@ -1,19 +1,17 @@
 """The layouts people have their scans in -> one list of images with what is known of each."""
 
 import os
-import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from fewscan.config import nearest
+from fewscan.data.classes import settle_classes
 from fewscan.data.formats.image import Contents, UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import contents_of, holds_one_image, require_packages, silenced
-from fewscan.data.kaggle import KAGGLE_SETS
 from fewscan.data.label_tables import label_from_tables
 from fewscan.data.options import ImportOptions
 from fewscan.data.parallel import in_order
@@ -21,7 +19,6 @@ from fewscan.data.sources import ScanFile, Source, file_place
 from fewscan.errors import FewscanError
 from fewscan.progress import track
 
-MAX_CLASSES = 100
 # Fewer files are looked into before a progress bar would be read.
 _FILES_WITHOUT_BAR = 20
 
@@ -32,16 +29,6 @@ PART_FOLDERS = frozenset(
 
 # What operating systems leave behind; names that start with a dot are passed over as well.
 SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
-
-# The study's sources and the stand-in for the third by name, and their spellings of its four classes.
-STUDY_SOURCES = frozenset([*KAGGLE_SETS, "dubail_standin"])
-STUDY_LABELS = {
-    "glioma_tumor": "glioma",
-    "meningioma_tumor": "meningioma",
-    "pituitary_tumor": "pituitary",
-    "notumor": "no_tumor",
-    "normal": "no_tumor",
-}
 
 
 def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, workers: int | None = None) -> list[ScanFile]:
@@ -54,12 +41,11 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS; a label
     that the file itself holds goes before it. A CSV in `labels` that names at least one file of a source gives all labels of
     that source; it names files from its own folder, from a source's, or in full, and single images by their part besides, which
-    go before their file. `rename` maps labels to other names; in the study's sources STUDY_LABELS are renamed unless it
-    says otherwise. The patient comes from a CSV, else from the file's header; the images of one file without either are one
-    patient's.
+    go before their file. `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from
+    the file's header; the images of one file without either are one patient's.
 
-    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for labels that differ only in
-    spelling, for more than MAX_CLASSES classes, where a source holds no file, and where a format needs a package that is not
+    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot
+    be (`classes.settle_classes`), where a source holds no file, and where a format needs a package that is not
     installed.
     """
     asked = options or ImportOptions()
@@ -67,9 +53,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     scans = _look_into(scans, sources, asked.reading, workers)
     if asked.labels:
         scans = label_from_tables(scans, sources, asked.labels, asked)
-    scans = _rename(scans, asked.rename)
-    _check_classes(scans)
-    return scans
+    return settle_classes(scans, asked.rename)
 
 
 def list_file(path: Path, reading: Reading) -> list[ScanFile]:
@@ -192,40 +176,3 @@ def _walk(root: Path) -> Iterator[str]:
                 linked.append(path)
             else:
                 yield path.relative_to(root).as_posix()
-
-
-def _rename(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
-    known = {name for scan in scans if scan.label is not None for name in (scan.label, _study_label(scan.source, scan.label))}
-    for old, new in rename.items():
-        if old not in known:
-            raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
-        if not new.strip():
-            raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
-
-    def new_name(source: str, label: str) -> str:
-        if label in rename:
-            return rename[label]
-        label = _study_label(source, label)
-        return rename.get(label, label)
-
-    return [scan if scan.label is None else replace(scan, label=new_name(scan.source, scan.label)) for scan in scans]
-
-
-def _study_label(source: str, label: str) -> str:
-    return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
-
-
-def _check_classes(scans: Sequence[ScanFile]) -> None:
-    spellings: dict[str, str] = {}
-    for label in sorted({scan.label for scan in scans if scan.label is not None}):
-        other = spellings.setdefault(re.sub(r"[-_ ]", "", label.casefold()), label)
-        if other != label:
-            raise FewscanError(
-                f"the labels '{other}' and '{label}' differ only in spelling: "
-                f"if they are one class, add --rename '{other}={label}'"
-            )
-    if len(spellings) > MAX_CLASSES:
-        raise FewscanError(
-            f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "
-            "give the labels with --labels CSV, or the folder with --unlabeled"
-        )
