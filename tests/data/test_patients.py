@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.data.patients import KnownPatients, hashed_patients, known_patients
+from fewscan.data.patients import KnownPatients, hashed_patients, known_patients, patient_key
 from fewscan.data.sources import ScanFile
 
 
@@ -47,3 +47,33 @@ def test_what_is_said_holds_the_numbers_and_what_may_cross(with_patient: int) ->
     assert "4 images" in said
     assert ("but not patients" in said) == (with_patient == 0)
     assert ("may lie on both sides" in said) == (with_patient == 2)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["1", "1.0", "01", " 1", "1.00"],
+        ["0012", "12", " 0012", "0012^", "12 "],
+        ["P7", "p7", "P007", "p07"],
+        ["Doe^Jane", "doe jane", "DOE^JANE^^^"],
+        ["0", "00", "0.0"],
+    ],
+)
+def test_spellings_of_one_patient_are_one(spellings: list[str]) -> None:
+    assert len({patient_key(spelling) for spelling in spellings}) == 1
+    hashes = list(hashed_patients([image("x", spelling) for spelling in spellings]))
+    assert hashes[0] is not None
+    assert len(set(hashes)) == 1
+
+
+@pytest.mark.parametrize(
+    "several", [["1", "10", "100"], ["1.1", "1.10", "11"], ["P1", "Q1", "1"], ["1.2.30", "1.2.3"], ["a b", "ab"]]
+)
+def test_what_is_written_otherwise_is_another_patient(several: list[str]) -> None:
+    assert len({patient_key(one) for one in several}) == len(several)
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "^", "^^^ "])
+def test_nothing_written_is_no_patient(nothing: str) -> None:
+    assert patient_key(nothing) is None
+    assert list(hashed_patients([image("x", nothing)])) == [None]

@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +17,10 @@ from fewscan.data.sources import ScanFile
 HEX_DIGITS = 16
 # What the hash begins with where nobody said whose a file is, and the file stands for its patient.
 FILE_PREFIX = "file-"
+
+# Zeros before a number, as in `P007`, and those that a spreadsheet puts behind a whole one, as in `7.0`.
+_ZEROS_BEFORE = re.compile(r"(?<![\d.])0+(?=\d)")
+_ZEROS_BEHIND = re.compile(r"^(\d+)\.0+$")
 
 
 class KnownPatients(NamedTuple):
@@ -47,11 +53,22 @@ def is_known(patients: pd.Series) -> pd.Series:
     return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
 
 
+def patient_key(written: str) -> str | None:
+    """Return what all spellings of one patient have in common, or None where nothing is written.
+
+    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0` behind one tell no two
+    patients apart: `0012`, `12`, ` 12`, `12^` and `12.0` are one. To take two patients for one only costs images; to take one
+    for two leaks.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", written).replace("^", " ").split()).casefold()
+    return _ZEROS_BEFORE.sub("", _ZEROS_BEHIND.sub(r"\1", text)) or None
+
+
 def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:
     """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's.
 
-    One name is one patient within a source, within a CSV and among the headers of one format (the scopes of a `ScanFile`), and
-    so is a name that links two of these, as where a CSV names files of two sources.
+    One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of one
+    format (the scopes of a `ScanFile`), and so is a name that links two of these, as where a CSV names files of two sources.
     """
     # Thrown away with this call: no one can try names until one gives the hash in the manifest.
     salt = secrets.token_bytes(32)
@@ -74,4 +91,5 @@ def _names(scan: ScanFile) -> list[tuple[str, str]]:
     """Return the patient's name in every scope that it means something in, its source's first."""
     if scan.patient is None:
         return []
-    return [(scope, scan.patient) for scope in (f"source {scan.source}", *scan.patient_scopes)]
+    name = patient_key(scan.patient) if scan.patient_known else scan.patient
+    return [] if name is None else [(scope, name) for scope in (f"source {scan.source}", *scan.patient_scopes)]

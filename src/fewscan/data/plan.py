@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fewscan.config import Settings
+from fewscan.data.patients import patient_key
 from fewscan.data.sources import ScanFile, Source
 
 # So many names stand in a line; the rest is counted.
@@ -54,7 +55,7 @@ def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequ
 
 def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
     taken = [scan for scan in scans if scan.set_aside is None]
-    known = [scan.patient for scan in taken if scan.patient is not None and scan.patient_known]
+    known = [key for scan in taken if scan.patient is not None and scan.patient_known and (key := patient_key(scan.patient))]
     aside = Counter(_kind(scan.set_aside) for scan in scans if scan.set_aside is not None)
     noted = Counter(note for scan in taken for note in scan.notes)
     examples: dict[str, list[str]] = {}
