@@ -10,7 +10,7 @@ ROOT = Path(fewscan.__file__).parent
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors"},
-    {"config", "atomic", "progress"},
+    {"config", "atomic", "progress", "wording"},
     {"data"},
     {"models"},
     {"learning"},

@@ -137,4 +137,5 @@ def _describe(cls: type[pydantic.BaseModel], error: pydantic.ValidationError, wh
         return f"unknown setting '{dotted}': {nearest(keys[-1], owner.model_fields)}"
     if first["type"] == "missing":
         return f"setting '{dotted}' is missing"
-    return f"setting '{dotted}': {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})"
+    message = first["msg"].removeprefix("Value error, ")  # what pydantic puts before an error of ours
+    return f"setting '{dotted}': {message[0].lower()}{message[1:]} (got {first['input']!r})"

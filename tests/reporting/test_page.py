@@ -365,20 +365,27 @@ def test_a_leak_is_said_before_the_score(
         assert "higher than they would be on new patients" in before_the_score
 
 
-def test_what_training_warned_of_stands_before_the_score(split_dataset: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "passing"])
+def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
+    split_dataset: Dataset, tmp_path: Path, lasting: bool
+) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     text = "the features are <the same> for every image. In a new run try optimizer.learning_rate=0.0002."
-    warning = {"name": "constant_features", "text": text}
-    for epoch in (1, 2):
-        run.log({"epoch": epoch, **EPOCH, "symptoms": [warning] if epoch == 2 else []})
+    last = 12
+    for epoch in range(1, last + 1):
+        live = 0.9 if epoch == last and not lasting else 0.0
+        symptoms = [{"name": "constant_features", "text": text}] if epoch == last - 1 else []
+        run.log({"epoch": epoch, **EPOCH, "live_features": live, "symptoms": symptoms})
     run.save_network(run.new_network())
     score_run(run, split_dataset, opinions(split_dataset))
     page = Page(write_report(run, split_dataset))
-    before_the_score = page.text.partition("Score on the test set")[0]
-    assert f"Training gave a warning: after epoch 2 {text} Later epochs no longer show it." in before_the_score
-    assert page.html.count('class="warning"') == 1
+    before, _, after = page.text.partition("Score on the test set")
+    assert (text in before, text in after) == (lasting, not lasting)
+    assert page.html.count('class="warning"') == lasting
     assert page.row("loss")[1] == "2.0000"
 
+
+def test_a_run_that_warned_of_nothing_has_a_report_without_a_warning(split_dataset: Dataset, tmp_path: Path) -> None:
     without = finished_run(split_dataset, tmp_path / "without")
     assert "warning" not in Page(write_report(without, split_dataset)).text
 

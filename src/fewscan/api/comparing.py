@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset
 from fewscan.errors import FewscanError
+from fewscan.wording import counted
 
 if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
@@ -103,7 +104,7 @@ def compare_budgets(
     failures: dict[str, str] = {}
     trials = 0
     for comparison in begin_budgets(Path(out), [plan.with_labels(labels, ()) for labels in budgets]):
-        say(f"{comparison.plan.split.labeled} labels")
+        say(counted(comparison.plan.split.labeled, "label"))
         _, failed = _run_and_write(comparison, jobs, train)
         failures |= {f"{comparison.folder.name}/{trial}": reason for trial, reason in failed.items()}
         trials += len(comparison.plan.trials)
@@ -128,4 +129,4 @@ def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tup
 def _refuse_failures(failures: Mapping[str, str], trials: int) -> None:
     if failures:
         trial, reason = next(iter(failures.items()))
-        raise FewscanError(f"{len(failures)} of {trials} runs failed, {trial} for one: {reason}")
+        raise FewscanError(f"{len(failures)} of {counted(trials, 'run')} failed, {trial} for one: {reason}")

@@ -10,6 +10,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import Words, after_run
 from fewscan.errors import FewscanError
+from fewscan.wording import counted
 
 if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
@@ -129,7 +130,7 @@ def label(
         data=data,
     )
     lines = [
-        f"{result.scans} scans in {out}: {result.accepted} accept, {result.review} review, "
+        f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
@@ -286,7 +287,7 @@ def export(
 
 
 def _opened(by_run: int, by_all_runs: int) -> str:
-    return f"opened {by_run} time{'s' if by_run != 1 else ''} by this run, {by_all_runs} by all runs"
+    return f"opened {counted(by_run, 'time')} by this run, {by_all_runs} by all runs"
 
 
 def _following(folder: Path, data: Path | None) -> Words:

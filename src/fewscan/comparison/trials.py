@@ -14,6 +14,7 @@ from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.progress import console, say
 from fewscan.training.run import Run
 from fewscan.training.train import train_new, train_on
+from fewscan.wording import counted
 
 
 def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, str]:
@@ -27,7 +28,7 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
         comparison.dataset(protocol)
     missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
     done = len(comparison.plan.trials) - len(missing)
-    say(f"{len(comparison.plan.trials)} runs: {done} finished, {len(missing)} to do")
+    say(f"{counted(len(comparison.plan.trials), 'run')}: {done} finished, {len(missing)} to do")
     devices = 0 if comparison.plan.changes.get("device") == "cpu" else torch.cuda.device_count()
     at_once = min(jobs or max(1, devices), len(missing))
     if at_once > 1:

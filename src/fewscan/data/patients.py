@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
 from fewscan.data.sources import ScanFile
+from fewscan.wording import counted
 
 HEX_DIGITS = 16
 # What the hash begins with where nobody said whose a file is, and the file stands for its patient.
@@ -34,9 +35,10 @@ class KnownPatients(NamedTuple):
     def sentence(self) -> str:
         """Say what is known, and so what a split can keep together."""
         if not self.with_patient:
-            return f"The patient is known of none of {self.images:,} images: a split keeps copies together, but not patients."
-        known = f"The patient is known of {self.with_patient:,} of {self.images:,} images"
-        of = f"{self.patients:,} patient{'s' if self.patients != 1 else ''}"
+            none = f"The patient is known of none of {counted(self.images, 'image')}"
+            return f"{none}: a split keeps copies together, but not patients."
+        known = f"The patient is known of {self.with_patient:,} of {counted(self.images, 'image')}"
+        of = counted(self.patients, "patient")
         rest = "" if self.with_patient == self.images else " Images of other patients may lie on both sides of a split."
         return f"{known} ({of}).{rest}"
 

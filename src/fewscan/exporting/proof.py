@@ -15,6 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.progress import track
+from fewscan.wording import counted
 
 # How far a probability may be from the run's. Sums in another order move it by about a millionth; a wrong weight, a wrong
 # temperature or one gray level in many pixels move it further than this.
@@ -57,7 +58,7 @@ class Proof(Settings):
         return (
             f"largest difference in probability {self.largest_difference:.1e}, allowed {self.tolerance:.0e}, "
             f"in typicality {self.largest_typicality_difference:.1e}, allowed {self.typicality_tolerance:.0e}, "
-            f"on {self.scans} scans, {files}"
+            f"on {counted(self.scans, 'scan')}, {files}"
         )
 
 

@@ -28,6 +28,7 @@ from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, part
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.wording import counted
 
 BLOCK_SCANS = 256
 
@@ -135,7 +136,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
-            say(f"going on: {len(done):,} scans are labeled already, {len(left):,} are left")
+            say(f"going on: {counted(len(done), 'scan')} labeled already, {len(left):,} are left")
         names = [scans.names[position] for position in left]
         with closing(scans.read(left)) as images:
             rows = None if scans.rows is None else scans.rows[left]
@@ -169,7 +170,7 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
     if rule.threshold is not None:
         wrong = wrong_at_most(accepted, asked.target_error)
         yield (
-            f"of a batch of {accepted:,} accepted scans, all of different patients, up to {wrong:,} are wrong in "
+            f"of a batch of {counted(accepted, 'accepted scan')}, all of different patients, up to {wrong:,} are wrong in "
             f"{100 * BATCHES:g} % of such batches, where the long-run error is {asked.target_error:g}"
         )
         if learned_from:

@@ -1,7 +1,5 @@
 """What a comparison found, in sentences; the first says whether `joint` beats `supervised`."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from fewscan.comparison.plan import PROTOCOLS
@@ -10,6 +8,7 @@ from fewscan.comparison.study import PUBLISHED
 from fewscan.data.dataset import Protocol
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_tables import NOT_RUN, verdict
+from fewscan.wording import counted, listed
 
 
 def headline(results: Results) -> str:
@@ -51,7 +50,7 @@ def _why_unpaired(results: Results, protocol: Protocol, method: str) -> str:
 def _evidence(results: Results, pair: Pair) -> str:
     """Return the two accuracies, their difference, its p-value and the number of seeds of a pair."""
     first, second = (_shared_accuracy(results, pair, method) for method in (pair.first, pair.second))
-    seeds = f"{pair.seeds} seed{'s' if pair.seeds > 1 else ''}"
+    seeds = counted(pair.seeds, "seed")
     p_value = chance(pair)
     return f"val_p_acc {first:.2f} % against {second:.2f} %, {points(pair.difference)} points, corrected {p_value}, {seeds}"
 
@@ -106,8 +105,3 @@ def points(difference: float) -> str:
 def chance(pair: Pair) -> str:
     """Return a pair's corrected p-value."""
     return "p < 0.001" if pair.corrected_p_value < 0.001 else f"p = {pair.corrected_p_value:.3f}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return at least one name as a sentence lists them: `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

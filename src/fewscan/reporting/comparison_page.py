@@ -15,10 +15,11 @@ from fewscan.data.dataset import Protocol
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS, method_type
 from fewscan.reporting.comparison_figures import write_figures
-from fewscan.reporting.comparison_findings import chance, headline, listed, points, ranking, worth_of_copies
+from fewscan.reporting.comparison_findings import chance, headline, points, ranking, worth_of_copies
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict, write_tables
 from fewscan.reporting.rendering import png_uri, render
 from fewscan.training.settings import RunSettings
+from fewscan.wording import counted, listed
 
 PAGE_FILE = "comparison.html"
 
@@ -157,7 +158,7 @@ def caption(results: Results) -> str:
         [
             f"Recipe {plan.recipe_as_changed}: {_range([run.settings.epochs for run in runs])} epochs",
             f"{size_px} px",
-            f"{plan.split.labeled:,} labels",
+            counted(plan.split.labeled, "label"),
             f"{plan.split.test:,} test images",
             f"seed{'s' if len(plan.seeds) > 1 else ''} {listed([str(seed) for seed in plan.seeds])}",
         ]

@@ -11,12 +11,13 @@ from fewscan.comparison.budgets import BASELINE, SCORES, LabelEfficiency, Point,
 from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import SIGNIFICANT
 from fewscan.data.dataset import Protocol
-from fewscan.reporting.comparison_findings import chance, listed, points
+from fewscan.reporting.comparison_findings import chance, points
 from fewscan.reporting.comparison_page import PAGE_FILE as BUDGET_PAGE_FILE
 from fewscan.reporting.comparison_page import STAND_IN
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict
 from fewscan.reporting.efficiency_figure import SCORE_TITLES, write_figure
 from fewscan.reporting.rendering import png_uri, render
+from fewscan.wording import listed
 
 PAGE_FILE = "label_efficiency.html"
 TABLE_FILE = "label_efficiency.csv"

@@ -11,6 +11,7 @@ from fewscan.config import merge
 from fewscan.learning.registry import DEFAULT_METHOD
 from fewscan.learning.supervised import Supervised
 from fewscan.training.settings import RunSettings
+from fewscan.wording import counted
 
 # README's table of label efficiency; to be changed with it.
 WORTH = (
@@ -57,13 +58,14 @@ def choose(
 
 
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
+    labels, rest = counted(labeled, "label"), counted(unlabeled, "unlabeled scan")
     if not unlabeled:
-        return Supervised.name, f"{labeled:,} labels, and no unlabeled scans to learn from besides"
+        return Supervised.name, f"{labels}, and no unlabeled scans to learn from besides"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
     images = settings.images_trained(labeled, unlabeled)
     if images < LEAST_IMAGES:
         return Supervised.name, (
-            f"{labeled:,} labels. {DEFAULT_METHOD}, which learns from the {unlabeled:,} unlabeled scans besides, learns late: "
+            f"{labels}. {DEFAULT_METHOD}, which learns from {rest} besides, learns late: "
             f"{images:,} images of training are too few for it, from training_images={LEAST_IMAGES} on it is taken"
         )
-    return DEFAULT_METHOD, f"{labeled:,} labels, and {unlabeled:,} unlabeled scans to learn from besides. {WORTH}"
+    return DEFAULT_METHOD, f"{labels}, and {rest} to learn from besides. {WORTH}"

@@ -1,5 +1,6 @@
 """The one training loop."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ from fewscan.training.tally import Tally, spoken, view_accuracies
 
 # Of a method that trains on one view, c_acc and r_acc are taken on this many labeled images: a batch of the study's size.
 TWO_VIEW_IMAGES = 512
+
+# It announces the precision, which a run says by itself.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.training.batches import images_per_pass, steps_per_epoch
 from fewscan.training.precision import fastest_precision
+from fewscan.wording import counted
 
 
 class OptimizerSettings(Settings):
@@ -126,8 +127,8 @@ class RunSettings(Settings):
         if method_type(self.method.name).uses_unlabeled:
             seen += f" and {unlabeled:,} unlabeled"
         return (
-            f"{self.method.name}, {self.encoder.name}, {self.precision}: {self.epochs} epochs of {steps} steps, "
-            f"{self.batch_size} images a step, of {seen} ones"
+            f"{self.method.name}, {self.encoder.name}, {self.precision}: "
+            f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"
         )
 
 
