@@ -1,5 +1,6 @@
 """What a user may say of an import, as one object: where labels and patients come from, and how images are stored."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from fewscan.config import Settings
 from fewscan.data.formats.reading import Reading
 
 Resize = Literal["stretch", "pad"]
+PatientTag = Literal["patient", "study", "series", "none"]
 
 
 def _several(paths: Any) -> Any:
@@ -24,6 +26,47 @@ class LabelColumns(Settings):
     patient_column: str = "patient"
 
 
+def _pattern(written: str | None) -> str | None:
+    """Return the pattern as it is; raises ValueError unless it is a regular expression with one group."""
+    if written is None:
+        return None
+    try:
+        groups = re.compile(written).groups
+    except re.error as error:
+        raise ValueError(f"'{written}' is no regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(f"'{written}' has {groups} groups (...), and needs exactly one: around the name that is wanted")
+    return written
+
+
+Pattern = Annotated[str | None, pydantic.AfterValidator(_pattern)]
+
+
+class Layout(Settings):
+    """Where classes and patients come from that no table gives; None: as the names of folders and headers suggest.
+
+    class_level, patient_level: which folder names the class or the patient, counted from 1, the one right below the source;
+    patient_level=0: no folder names a patient. class_from, patient_from: the same by a regular expression with one group, which
+    is searched for in a file's path below the source. patient_tag: what a file's header is asked for: its patient, its study,
+    its series, or nothing. keep_masks: whether masks are scans, too.
+    """
+
+    class_level: int | None = pydantic.Field(default=None, ge=1)
+    class_from: Pattern = None
+    patient_level: int | None = pydantic.Field(default=None, ge=0)
+    patient_from: Pattern = None
+    patient_tag: PatientTag = "patient"
+    keep_masks: bool = False
+
+    @pydantic.field_validator("class_from", "patient_from")
+    @classmethod
+    def _one_way(cls, pattern: str | None, given: pydantic.ValidationInfo) -> str | None:
+        what = str(given.field_name).removesuffix("_from")
+        if pattern is not None and given.data.get(f"{what}_level") is not None:
+            raise ValueError(f"{what}_level is given, too; give one of them")
+        return pattern
+
+
 class ImageFormat(Settings):
     """How images are stored: resized to size_px x size_px, as gray (1 channel) or color (3)."""
 
@@ -32,11 +75,11 @@ class ImageFormat(Settings):
     channels: Literal[1, 3] = 1
 
 
-class ImportOptions(LabelColumns, ImageFormat, Reading):
+class ImportOptions(LabelColumns, Layout, ImageFormat, Reading):
     """Everything that `import` can be told besides its sources, with what holds where nothing is said.
 
     labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
-    name of a class -> new one. The others are those of LabelColumns, ImageFormat and Reading.
+    name of a class -> new one. The others are those of LabelColumns, Layout, ImageFormat and Reading.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()

@@ -40,9 +40,11 @@ class ScanFile:
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
-    label comes from: `folder`, `file`, or the name of a table. `given_split` is the part of a split that the data came with.
+    label comes from: `folder`, `file`, or the name of a table; `label_level` says which folder, 1 being the one right below the
+    source's. `given_split` is the part of a split that the data came with.
     `patient` is as it was given, so it is for no page or message. It means the same one within the source and within each of
-    `patient_scopes`; where it is not `patient_known`, it only stands for the file. `set_aside` is the reason why the image need
+    `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words where it comes
+    from. `study` is the DICOM study's identifier. `set_aside` is the reason why the image need
     not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
     """
 
@@ -51,10 +53,13 @@ class ScanFile:
     path: Path
     label: str | None = None
     label_from: str | None = None
+    label_level: int | None = None
     given_split: GivenSplit | None = None
     patient: str | None = field(default=None, repr=False)
     patient_known: bool = True
+    patient_from: str | None = None
     patient_scopes: tuple[str, ...] = ()
+    study: str | None = field(default=None, repr=False)
     set_aside: str | None = None
     part: str | None = None
     notes: tuple[str, ...] = ()

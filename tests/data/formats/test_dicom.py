@@ -17,12 +17,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from fewscan.data.formats import dicom
-from fewscan.data.formats.dicom import contents
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import silenced
 from fewscan.data.listing import list_scans
-from fewscan.data.options import ImageFormat
+from fewscan.data.listing.contents import look_into
+from fewscan.data.options import ImageFormat, PatientTag
 from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
@@ -382,20 +382,27 @@ def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path
     assert close(read_image(path, part="frame=2").pixels, windowed(values, 1950, 2050))
 
 
-def patient_of(path: Path) -> str | None:
-    with path.open("rb") as file:
-        return contents(file, Reading()).patient
+def patient_of(path: Path, tag: PatientTag = "patient") -> str | None:
+    (scan,) = look_into([ScanFile("in", path.name, path)], (), Reading(), tag, workers=1)
+    return scan.patient
 
 
 def test_the_patient_is_the_number_or_else_the_study_or_else_the_series(tmp_path):
     assert patient_of(saved(gray(RAMP, PatientID=" 77 "), tmp_path / "1.dcm")) == "77"
     assert patient_of(saved(gray(RAMP, PatientID="77", IssuerOfPatientID="north"), tmp_path / "2.dcm")) == "77"
-    study = gray(RAMP, PatientID="", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
+    study = gray(RAMP, PatientID="^", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
     assert patient_of(saved(study, tmp_path / "3.dcm")) == "1.2"
     series = gray(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="1.2.3")
     assert patient_of(saved(series, tmp_path / "4.dcm")) == "1.2.3"
     nobody = gray(RAMP, PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
     assert patient_of(saved(nobody, tmp_path / "5.dcm")) is None
+
+
+def test_a_header_is_asked_for_the_tag_that_is_wanted_and_else_for_the_next_that_it_has(tmp_path):
+    whole = saved(gray(RAMP, PatientID="ANON", StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3"), tmp_path / "1.dcm")
+    assert [patient_of(whole, tag) for tag in ("patient", "study", "series", "none")] == ["ANON", "1.2", "1.2.3", None]
+    bare = saved(gray(RAMP, PatientID="ANON", StudyInstanceUID="", SeriesInstanceUID="1.2.3"), tmp_path / "2.dcm")
+    assert [patient_of(bare, tag) for tag in ("study", "series")] == ["1.2.3", "1.2.3"]
 
 
 def test_the_frames_of_a_file_without_a_patient_are_one_patients(tmp_path):

@@ -51,7 +51,7 @@ _INFLATED_AT_ONCE_BYTES = 2**20
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
-    """Name the frames, `frame=1` the first, and the patient: PatientID, or else the study, or else the series.
+    """Name the frames, `frame=1` the first, and PatientID, study and series.
 
     These mean the same patient in every source. The issuer of a PatientID is left out, since not every file of a patient's has
     it, and to take two patients for one only costs images. Raises UnreadableImage where the header cannot be read, and for
@@ -63,9 +63,10 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
         _require_bounded(file)
         header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=list(_OF_INTEREST))
         _require_scan(header)
-        known = (_text(header, keyword) for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
-        patient = next(filter(None, known), None)
-        return Contents(numbered("frame", _frames(header), first=1), patient, patient_scope="dicom")
+        patient, study, series = (
+            _text(header, keyword) or None for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+        )
+        return Contents(numbered("frame", _frames(header), first=1), patient, study, series, patient_scope="dicom")
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:

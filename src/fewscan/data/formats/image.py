@@ -43,14 +43,17 @@ class UnreadableImage(Exception):  # noqa: N818 - it describes a file among many
 class Contents:
     """What a look into a file says: its images, and what it says of them itself.
 
-    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. Under the
-    same `patient_scope` a patient's name means the same one in every source; without one, in the file's own source alone.
+    `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. `patient`, `study` and
+    `series` are what a header calls these. Under one `patient_scope` they mean the same in every source; without
+    one, in the file's own source alone.
     `labels` and `given_splits` are, where the file says them, those of each part: class names, and of GIVEN_SPLITS. `notes` are
     what a user should know of the file before it is read, a line each, its kind before the first colon, as with reasons.
     """
 
     parts: tuple[str | None, ...] = (None,)
     patient: str | None = field(default=None, repr=False)
+    study: str | None = field(default=None, repr=False)
+    series: str | None = field(default=None, repr=False)
     patient_scope: str | None = None
     labels: tuple[str | None, ...] | None = None
     given_splits: tuple[GivenSplit | None, ...] | None = None

@@ -1,0 +1,119 @@
+"""The options of `import`, each with what a user should know of it, and how they become ImportOptions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fewscan.errors import FewscanError
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Folders of scans, each FOLDER or NAME=FOLDER; or the study's sources, kaggle:nickparvar kaggle:sartaj "
+        "kaggle:dubail, which are downloaded with kagglehub.",
+    ),
+]
+Out = Annotated[Path, typer.Option(help="The dataset folder to make.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Say all that was understood of the sources, and write nothing.")]
+
+# Labels.
+Labels = Annotated[
+    list[Path] | None, typer.Option(help="A CSV with the columns path, label and, if known, patient. May be repeated.")
+]
+Unlabeled = Annotated[
+    list[str] | None, typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.")
+]
+Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW. May be repeated.")]
+PathColumn = Annotated[str, typer.Option(help="The CSV's column of paths.")]
+LabelColumn = Annotated[str, typer.Option(help="The CSV's column of labels.")]
+PatientColumn = Annotated[str, typer.Option(help="The CSV's column of patients.")]
+ClassLevel = Annotated[
+    int | None,
+    typer.Option(
+        help="Which folder names the class: 1 is the one right below the source, so of COVID/P007/axial/3.png 1 is COVID. "
+        "[default: the lowest that names no part of a split, no patient and no series]"
+    ),
+]
+ClassFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="The class from a file's path below its source: a regular expression with one group (...) around the class, such "
+        "as '^(normal|tumor)_' or 'grade([0-4])/'.",
+    ),
+]
+KeepMasks = Annotated[
+    bool, typer.Option("--keep-masks", help="Take masks (masks/3.png, 3_mask.png beside 3.png, labelsTr/) as scans, too.")
+]
+
+# Patients.
+PatientLevel = Annotated[
+    int | None,
+    typer.Option(
+        help="Which folder names the patient: 1 is the one right below the source; 0: none does. "
+        "[default: one whose names look like patients' numbers]"
+    ),
+]
+PatientFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="The patient from a file's path below its source: a regular expression with one group (...) around the patient, "
+        "such as 'OAS1_(\\d+)_' for OAS1_0007_MR1_100.jpg.",
+    ),
+]
+PatientTag = Annotated[
+    Literal["patient", "study", "series", "none"],
+    typer.Option(
+        help="What a file's header is asked for whose it is: the patient's number, or where anonymizing gave all one number, "
+        "the study or the series; none: headers are not asked."
+    ),
+]
+
+# How images are stored.
+Size = Annotated[int, typer.Option(help="Side of the stored images, in pixels.")]
+Resize = Annotated[Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")]
+Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
+
+# Which images of a file are read, and how.
+Plane = Annotated[
+    Literal["axial", "coronal", "sagittal"], typer.Option(help="Of NIfTI volumes: the plane whose slices are images.")
+]
+Slices = Annotated[Literal["brain", "all"], typer.Option(help="Of NIfTI volumes: the slices that hold brain, or all.")]
+Volume = Annotated[
+    int | None, typer.Option(help="Of files that hold several volumes: which one, from 0. Without it they are set aside.")
+]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        help="The gray values to show: CENTER,WIDTH or brain, subdural, bone, lung, abdomen (CT, in Hounsfield units). "
+        "[default: the file's own window, or one from its values]"
+    ),
+]
+KeepLocalizers = Annotated[
+    bool, typer.Option("--keep-localizers", help="Of DICOM: take localizers, screen saves and the like as scans, too.")
+]
+
+# Parameters of the verb that are no import options.
+_OTHERS = ("sources", "out", "plan", "as_json")
+
+
+def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the verb's parameters, as its context holds them, as `fewscan.data.options.ImportOptions` takes them."""
+    options = {name: value for name, value in given.items() if name not in _OTHERS}
+    options["labels"] = options["labels"] or []
+    options["unlabeled"] = options["unlabeled"] or []
+    options["rename"] = dict(_old_and_new(pair) for pair in options["rename"] or [])
+    options["size_px"] = options.pop("size")
+    options["channels"] = 3 if options.pop("color") else 1
+    return options
+
+
+def _old_and_new(pair: str) -> tuple[str, str]:
+    old, equals, new = pair.partition("=")
+    if not equals:
+        raise FewscanError(f"--rename takes OLD=NEW, not '{pair}'")
+    return old, new

@@ -1,0 +1,5 @@
+"""The layouts people have their scans in -> one list of images with what is known of each."""
+
+from fewscan.data.listing.scans import list_file, list_scans
+
+__all__ = ["list_file", "list_scans"]

@@ -1,0 +1,105 @@
+"""Files -> the images that they hold, and what they say of these themselves."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from fewscan.data.formats.image import Contents, UnreadableImage
+from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.recognition import contents_of, holds_one_image, require_packages, silenced
+from fewscan.data.options import PatientTag
+from fewscan.data.parallel import in_order
+from fewscan.data.patients import patient_key
+from fewscan.data.sources import ScanFile, Source
+from fewscan.errors import FewscanError
+from fewscan.progress import track
+
+# Fewer files are looked into before a progress bar would be read.
+_FILES_WITHOUT_BAR = 20
+
+
+def look_into(
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    reading: Reading,
+    tag: PatientTag = "patient",
+    workers: int | None = None,
+) -> list[ScanFile]:
+    """List the images of each file in its place, with what the file says of them.
+
+    tag: which tag of a header tells patients apart. A file that cannot be looked into is set aside. Raises FewscanError where a
+    format needs a package that is not installed.
+    """
+    to_open = [scan for scan in scans if scan.set_aside is None and not holds_one_image(scan.path)]
+    if not to_open:
+        return list(scans)
+    require_packages([scan.path for scan in to_open])
+    unlabeled = {source.name for source in sources if not source.labeled}
+    looking = in_order(partial(_contents, reading=reading), [scan.path for scan in to_open], workers=workers)
+    found: dict[ScanFile, list[ScanFile]] = {}
+    counted = to_open if len(to_open) <= _FILES_WITHOUT_BAR else track(to_open, "look into", total=len(to_open))
+    with silenced(), closing(looking) as looked_into:
+        for scan, contents in zip(counted, looked_into, strict=True):
+            if isinstance(contents, UnreadableImage):
+                found[scan] = [replace(scan, set_aside=contents.reason)]
+            else:
+                found[scan] = _images(scan, contents, tag, labeled=scan.source not in unlabeled)
+    listed = [image for scan in scans for image in found.get(scan, [scan])]
+    _check_unique(listed)
+    return listed
+
+
+def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
+    try:
+        return contents_of(path, reading)
+    except UnreadableImage as unreadable:
+        return unreadable
+
+
+def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: bool) -> list[ScanFile]:
+    labels = contents.labels if labeled else None
+    splits = contents.given_splits or (scan.given_split,) * len(contents.parts)
+    patient = _patient(contents, tag)
+    known = patient is not None
+    if not known and contents.parts != (None,):
+        # The slices of a file whose patient is not known are still one head's.
+        patient = f"file {scan.relative}"
+    return [
+        replace(
+            scan,
+            relative=scan.relative if part is None else f"{scan.relative}#{part}",
+            part=part,
+            label=scan.label if label is None else label,
+            label_from=scan.label_from if label is None else "file",
+            given_split=given_split,
+            notes=contents.notes,
+            patient=patient,
+            patient_known=known,
+            patient_from="the files' headers" if known else None,
+            study=contents.study,
+            patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
+        )
+        for part, label, given_split in zip(contents.parts, labels or (None,) * len(contents.parts), splits, strict=True)
+    ]
+
+
+def _patient(contents: Contents, tag: PatientTag) -> str | None:
+    """Return what the header says of whose the file is; where it lacks the tag that was asked for, by the next wider one."""
+    if tag == "none":
+        return None
+    patient, study, series = (
+        name if name is not None and patient_key(name) is not None else None
+        for name in (contents.patient, contents.study, contents.series)
+    )
+    if tag == "patient" or (study is None and series is None):
+        return patient or study or series
+    return study or series if tag == "study" else series or study
+
+
+def _check_unique(scans: Sequence[ScanFile]) -> None:
+    first: dict[tuple[str, str], ScanFile] = {}
+    for scan in scans:
+        if first.setdefault((scan.source, scan.relative), scan) is not scan:
+            raise FewscanError(f"'{scan.relative}' is a file and an image in another file: rename the file")

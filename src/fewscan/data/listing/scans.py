@@ -1,0 +1,46 @@
+"""Sources -> one list of their images with what is known of each, step by step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.data.classes import settle_classes
+from fewscan.data.formats.reading import Reading
+from fewscan.data.label_tables import label_from_tables
+from fewscan.data.listing.contents import look_into
+from fewscan.data.listing.walk import find_files
+from fewscan.data.options import ImportOptions
+from fewscan.data.sources import ScanFile, Source
+
+
+def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, workers: int | None = None) -> list[ScanFile]:
+    """List every image of the sources, in their order, by path and as its file holds them, with label and patient if known.
+
+    A file that holds several images is listed once for each: frames, pages, and of a volume those that are asked for. One
+    that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
+    passed over; every other file is listed, image or not.
+
+    The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS; a label
+    that the file itself holds goes before it. A CSV in `labels` that names at least one file of a source gives all labels of
+    that source; it names files from its own folder, from a source's, or in full, and single images by their part besides, which
+    go before their file. `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from
+    the file's header; the images of one file without either are one patient's.
+
+    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot
+    be (`classes.settle_classes`), where a source holds no file, and where a format needs a package that is not
+    installed.
+    """
+    asked = options or ImportOptions()
+    scans = find_files(sources, passed_over=asked.labels)
+    scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
+    if asked.labels:
+        scans = label_from_tables(scans, sources, asked.labels, asked)
+    return settle_classes(scans, asked.rename)
+
+
+def list_file(path: Path, reading: Reading) -> list[ScanFile]:
+    """List every image of one file, without labels, by the file's name; of a volume those that `reading` chooses.
+
+    A file that cannot be looked into is listed as set aside. Raises FewscanError where its format needs a package that is not
+    installed.
+    """
+    return look_into([ScanFile("", path.name, path)], (), reading, workers=1)
