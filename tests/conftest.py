@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 import torch
 from filelock import FileLock
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.figure import Figure
 
 from fewscan.atomic import write_text
 from fewscan.cli import main
@@ -51,14 +51,17 @@ def few_resamples() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def rough_figures() -> Iterator[None]:
-    """Figures in few pixels and without their layout: enough where a test only asks whether one is written.
+def blank_figures() -> Iterator[None]:
+    """Figures that are composed and stored as one pixel: enough where a test only asks whether one is written.
 
-    Drawn in full each takes a third of a second; see tests/reporting.
+    Painted each takes a third of a second; see tests/reporting.
     """
+
+    def save(figure: Figure, file: Any, *, format: str, **options: Any) -> None:
+        PIL.Image.new("RGB", (1, 1)).save(file, format)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(mpl.rcParams, "savefig.dpi", 30)
-        patch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: {})
+        patch.setattr(Figure, "savefig", save)
         yield
 
 

@@ -4,21 +4,19 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import matplotlib as mpl
 import pytest
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.figure import Figure
 
 from fewscan.reporting import decisions_section, page
 
-LAYOUT = ConstrainedLayoutEngine.execute
+PAINT = Figure.savefig
 
 
 @pytest.fixture(scope="module", autouse=True)
 def finished_figures() -> Iterator[None]:
     """Here figures themselves are looked at: drawn as a user gets them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(mpl.rcParams, "savefig.dpi", "figure")
-        patch.setattr(ConstrainedLayoutEngine, "execute", LAYOUT)
+        patch.setattr(Figure, "savefig", PAINT)
         yield
 
 
