@@ -15,7 +15,7 @@ from PIL import Image
 
 from fewscan.atomic import write_text
 from fewscan.comparison.plan import Comparison, Trial, make_plan
-from fewscan.comparison.results import Results, collect
+from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import Dataset, write_manifest
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
@@ -44,8 +44,11 @@ HALF = Interval(value=0.5, low=0.4, high=0.6)
 Log = list[dict[str, Any]]
 
 
-@pytest.fixture
-def make_comparison(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..., Comparison]:
+MakeComparison = Callable[..., Comparison]
+
+
+@pytest.fixture(scope="module")
+def make_comparison(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> MakeComparison:
     """A function that begins a comparison of all methods on 80 easy images, 16 labeled and 24 for testing."""
 
     def make(
@@ -57,12 +60,12 @@ def make_comparison(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Cal
             seeds=seeds,
             protocols=protocols,
             recipe="study",
-            changes={"encoder": "study_cnn", "epochs": 3, "batch_size": 32},
+            changes={"encoder": {"name": "study_cnn", "dense_units": 16}, "epochs": 3, "batch_size": 32},
             labeled=16,
             test=24,
             validation=0.0,
         )
-        return Comparison.begin(tmp_path / "comparison", plan)
+        return Comparison.begin(tmp_path_factory.mktemp("compared") / "comparison", plan)
 
     return make
 
@@ -122,13 +125,13 @@ def finish(comparison: Comparison, trial: Trial, log: Log, val_p_acc: float = 0.
     table.to_csv(run.folder / PREDICTIONS_FILE, index=False)
 
 
-@pytest.fixture
-def whole(make_comparison: Callable[..., Comparison]) -> Results:
-    """Every method under both protocols, of two seeds."""
+@pytest.fixture(scope="module")
+def whole(make_comparison: MakeComparison) -> dict[str, Figure]:
+    """The figures of every method under both protocols, of two seeds."""
     comparison = make_comparison(seeds=(0, 1))
     for trial in comparison.plan.trials:
         finish(comparison, trial, log_of(trial.method, trial.seed), 0.4 + 0.2 * trial.seed)
-    return collect(comparison)
+    return draw_figures(collect(comparison))
 
 
 def panels(figure: Figure, title: str) -> list[Axes]:
@@ -157,7 +160,7 @@ def words(figure: Figure) -> Iterator[str]:
 
 
 @pytest.mark.slow  # five figures in full
-def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: Callable[..., Comparison], tmp_path: Path) -> None:
+def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: MakeComparison, tmp_path: Path) -> None:
     comparison = make_comparison(methods=("supervised", "joint"), protocols=("study",))
     assert run_trials(comparison) == {}
     results = collect(comparison)
@@ -183,8 +186,8 @@ def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: Callable
 @pytest.mark.parametrize(
     ("name", "methods"), [("figure7.png", ("simclr", "joint")), ("figure9.png", ("barlow_twins", "nnclr"))]
 )
-def test_methods_apart_show_mean_and_range_over_seeds(whole: Results, name: str, methods: tuple[str, str]) -> None:
-    figure = draw_figures(whole)[name]
+def test_methods_apart_show_mean_and_range_over_seeds(whole: dict[str, Figure], name: str, methods: tuple[str, str]) -> None:
+    figure = whole[name]
     for letter, method in zip("ab", methods, strict=True):
         shown = "joint (proposed model)" if method == "joint" else method
         logs = [log_of(method, seed) for seed in (0, 1)]
@@ -210,8 +213,8 @@ def test_methods_apart_show_mean_and_range_over_seeds(whole: Results, name: str,
             assert marker.get_ydata() == pytest.approx([50])  # seeds have 40 and 60
 
 
-def test_methods_together_show_training_curves_and_sealed_accuracies(whole: Results) -> None:
-    figure = draw_figures(whole)["figure8_accuracy.png"]
+def test_methods_together_show_training_curves_and_sealed_accuracies(whole: dict[str, Figure]) -> None:
+    figure = whole["figure8_accuracy.png"]
     for protocol in BOTH:
         axes = panel(figure, f"all methods, {protocol}", "accuracy (%)")
         for method in METHODS:
@@ -223,7 +226,7 @@ def test_methods_together_show_training_curves_and_sealed_accuracies(whole: Resu
         assert max(axes.get_xticks()) <= 3
 
 
-def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comparison: Callable[..., Comparison]) -> None:
+def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("simclr", "joint"), protocols=("leakfree",))
     for trial, scale in zip(comparison.plan.trials, (1, 250), strict=True):
         log = [epoch | {"loss": scale * loss} for epoch, loss in zip(log_of("simclr"), (4.0, 2.0, 1.0), strict=True)]
@@ -235,7 +238,7 @@ def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comp
         np.testing.assert_allclose(line(axes, method).get_ydata(), [1, 0.5, 0.25])
 
 
-def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_comparison: Callable[..., Comparison]) -> None:
+def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("joint",), seeds=(0, 1), protocols=("study",))
     for trial, epochs in zip(comparison.plan.trials, (3, 2), strict=True):
         finish(comparison, trial, log_of("joint", trial.seed, epochs))
@@ -245,7 +248,7 @@ def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_compar
         np.testing.assert_array_equal(line(panel(figures[name], title, "accuracy (%)"), label).get_xdata(), [1, 2])
 
 
-def test_a_validation_part_gives_a_curve(make_comparison: Callable[..., Comparison]) -> None:
+def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("nnclr",), protocols=("study",))
     log = [epoch | {"validation_accuracy": 0.1 * epoch["epoch"]} for epoch in log_of("nnclr")]
     finish(comparison, comparison.plan.trials[0], log, val_p_acc=0.9)
@@ -254,7 +257,7 @@ def test_a_validation_part_gives_a_curve(make_comparison: Callable[..., Comparis
     assert sealed_markers(axes) == []
 
 
-def test_what_was_not_run_says_so(make_comparison: Callable[..., Comparison]) -> None:
+def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     finish(comparison, Trial("leakfree", "simclr", 0), log_of("simclr"))
     figures = draw_figures(collect(comparison))
@@ -270,10 +273,9 @@ def test_what_was_not_run_says_so(make_comparison: Callable[..., Comparison]) ->
         assert any("1 of 12 runs finished" in text for text in words(figure))
 
 
-def test_a_method_looks_the_same_in_every_figure(whole: Results) -> None:
-    figures = draw_figures(whole)
-    together = [panel(figures["figure8_accuracy.png"], "all methods, study", "accuracy (%)")]
-    together.append(panel(figures["figure8_loss.png"], "all methods, study", "loss / loss of the first epoch"))
+def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> None:
+    together = [panel(whole["figure8_accuracy.png"], "all methods, study", "accuracy (%)")]
+    together.append(panel(whole["figure8_loss.png"], "all methods, study", "loss / loss of the first epoch"))
     apart = {
         "simclr": ("figure7.png", "(a) simclr, study"),
         "joint": ("figure7.png", "(b) joint (proposed model), study"),
@@ -284,8 +286,8 @@ def test_a_method_looks_the_same_in_every_figure(whole: Results) -> None:
         curves = [line(axes, method) for axes in together]
         if method in apart:
             name, title = apart[method]
-            curves.append(line(panel(figures[name], title, "accuracy (%)"), "p_acc"))
-            curves.append(line(panel(figures[name], title, "loss"), "loss"))
+            curves.append(line(panel(whole[name], title, "accuracy (%)"), "p_acc"))
+            curves.append(line(panel(whole[name], title, "loss"), "loss"))
         reference = Line2D([], [], color=look.color, linestyle=look.style)
         for curve in curves:
             assert (curve.get_color(), curve.get_marker()) == (look.color, look.marker)
@@ -302,7 +304,7 @@ def test_looks_can_be_told_apart_without_colors() -> None:
         assert one.style != other.style
 
 
-def test_samples_are_of_their_class_and_part(make_comparison: Callable[..., Comparison]) -> None:
+def test_samples_are_of_their_class_and_part(make_comparison: MakeComparison) -> None:
     results = collect(make_comparison())
     dataset = results.comparison.dataset("leakfree")
     figure = draw_figures(results)["figure2.png"]
@@ -323,7 +325,7 @@ def test_samples_are_of_their_class_and_part(make_comparison: Callable[..., Comp
     assert parts == {}
 
 
-def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: Callable[..., Comparison]) -> None:
+def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: MakeComparison) -> None:
     def picture() -> bytes:
         file = io.BytesIO()
         draw_figures(collect(comparison))["figure2.png"].savefig(file, format="png")
@@ -340,8 +342,8 @@ def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: Callable[..
     assert picture() == before
 
 
-def test_footers_say_what_the_curves_were_made_with(whole: Results) -> None:
-    for name, figure in draw_figures(whole).items():
+def test_footers_say_what_the_curves_were_made_with(whole: dict[str, Figure]) -> None:
+    for name, figure in whole.items():
         text = "\n".join(words(figure))
         assert "16 px" in text
         assert "stand-in" not in text
@@ -350,7 +352,7 @@ def test_footers_say_what_the_curves_were_made_with(whole: Results) -> None:
         if name == "figure2.png":
             assert "drawn at random from the leakfree split" in text
         else:
-            recipe = "recipe study with encoder=study_cnn epochs=3 batch_size=32"
+            recipe = "recipe study with encoder.name=study_cnn encoder.dense_units=16 epochs=3 batch_size=32"
             assert all(part in text for part in (recipe, "3 epochs", "seeds 0, 1", "range over seeds"))
             assert "runs finished" not in text
 
@@ -363,7 +365,7 @@ def test_a_footer_longer_than_a_line_breaks_between_its_words() -> None:
     assert footer.split() == [*settings, "·", "16", "px"]
 
 
-def test_a_stand_in_is_named_in_every_figure(make_comparison: Callable[..., Comparison]) -> None:
+def test_a_stand_in_is_named_in_every_figure(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     for protocol in BOTH:
         dataset = comparison.dataset(protocol)
@@ -376,7 +378,7 @@ def test_a_stand_in_is_named_in_every_figure(make_comparison: Callable[..., Comp
 @pytest.mark.slow  # five figures in full
 @pytest.mark.parametrize("protocols", [BOTH, ("study",)], ids=["both protocols", "one protocol"])
 def test_no_words_leave_the_picture_or_lie_on_one_another(
-    make_comparison: Callable[..., Comparison], monkeypatch: pytest.MonkeyPatch, protocols: tuple[str, ...]
+    make_comparison: MakeComparison, monkeypatch: pytest.MonkeyPatch, protocols: tuple[str, ...]
 ) -> None:
     comparison = make_comparison(seeds=(0, 1), protocols=protocols)
     for trial in comparison.plan.trials:
