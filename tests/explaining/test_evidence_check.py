@@ -173,7 +173,9 @@ def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Ca
     # Flipped, an image of these classes is one of another.
     views = {"minimum_crop": 0.9, "flip_probability": 0.0}
     quick = {"epochs": 10, "passes": 4, "batch_size": 16, "device": "cpu", "views": views}
-    run = Run.create(tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=40), dataset, 0)
+    run = Run.create(
+        tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=40), dataset, 0
+    )
     untrained = Predictor(run.first_network(), torch.device("cpu"))
     fit(run, dataset, resume=False)
     rows = dataset.rows("test")[:20]

@@ -9,12 +9,18 @@ from matplotlib.figure import Figure
 
 from fewscan.reporting import decisions_section, page
 
-PAINT = Figure.savefig
+PAINT = Figure.savefig  # before tests/conftest.py replaces it
 
 
-@pytest.fixture(scope="module", autouse=True)
-def finished_figures() -> Iterator[None]:
-    """Here figures themselves are looked at: drawn as a user gets them."""
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures as a user gets them, for a test that looks at them."""
+    monkeypatch.setattr(Figure, "savefig", PAINT)
+
+
+@pytest.fixture(scope="module")
+def all_painted() -> Iterator[None]:
+    """The same for a whole module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", PAINT)
         yield
@@ -23,11 +29,11 @@ def finished_figures() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def equal_pictures_are_drawn_once() -> Iterator[None]:
     """Curves on a page are the real ones; those that an earlier page showed are taken from there, since drawing takes long."""
-    drawn: dict[bytes, Any] = {}
+    drawn: dict[tuple[bool, bytes], Any] = {}
 
     def once_each(name: str, draw: Callable[..., Any]) -> Callable[..., Any]:
         def remembered(*arguments: Any) -> Any:
-            key = pickle.dumps((name, arguments))
+            key = (Figure.savefig is PAINT, pickle.dumps((name, arguments)))
             if key not in drawn:
                 drawn[key] = draw(*arguments)
             return drawn[key]

@@ -31,6 +31,8 @@ from fewscan.reporting.comparison_figures import (
 )
 from fewscan.training.run import Run
 
+pytestmark = pytest.mark.usefixtures("all_painted")
+
 BOTH = ("leakfree", "study")
 MAIN_LOSS = {
     "simclr": "nt_xent",

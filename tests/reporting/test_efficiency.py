@@ -25,6 +25,8 @@ from fewscan.reporting.comparison_curves import METHOD_LOOKS
 from fewscan.reporting.efficiency import commands, headline, write_efficiency
 from fewscan.reporting.efficiency_figure import draw_efficiency
 
+pytestmark = pytest.mark.usefixtures("all_painted")
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
 SCORES = ("accuracy", "balanced_accuracy", "auroc")

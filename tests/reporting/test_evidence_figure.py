@@ -16,6 +16,8 @@ from fewscan.reporting.evidence_figure import (
     write_figure,
 )
 
+pytestmark = pytest.mark.usefixtures("all_painted")
+
 CLASSES = ("glioma", "meningioma", "no_tumor", "$tumor$")
 
 

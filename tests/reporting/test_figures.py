@@ -24,6 +24,8 @@ from fewscan.reporting.figures import (
     training_curves,
 )
 
+pytestmark = pytest.mark.usefixtures("all_painted")
+
 GROUNDS = {"light": "#ffffff", "dark": "#15181c"}
 
 
@@ -76,7 +78,7 @@ def test_a_large_scan_is_shrunk_in_proportion() -> None:
 
 
 @pytest.fixture(scope="module")
-def three_epochs() -> str:
+def three_epochs(all_painted: None) -> str:
     return training_curves([epoch(1), epoch(2), epoch(3)], "light")
 
 
