@@ -95,7 +95,8 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
 def test_every_bad_file_of_the_list_is_set_aside_and_the_import_goes_on(tmp_path):
     root = tmp_path / "scans"
     draw(root / "good.png")
-    PIL.Image.new("CMYK", (9, 9)).save(root / "cmyk.jpg")
+    PIL.Image.linear_gradient("L").convert("CMYK").save(root / "cmyk.jpg")
+    PIL.Image.new("L", (9, 9), 70).save(root / "blank.png")
     (root / "text.jpg").write_text("no image")
     frames = [PIL.Image.new("L", (9, 9), value) for value in (0, 255)]
     frames[0].save(root / "film.gif", save_all=True, append_images=frames[1:])
@@ -105,7 +106,7 @@ def test_every_bad_file_of_the_list_is_set_aside_and_the_import_goes_on(tmp_path
     counted = summary(import_scans([str(root)], tmp_path / "dataset"))
     assert counted.images == 2
     assert counted.reasons == {
-        "more than one image": 1, "no such file": 1, "not finite": 1, "not a regular file": 1, "not an image": 1,
+        "blank": 1, "more than one image": 1, "no such file": 1, "not finite": 1, "not a regular file": 1, "not an image": 1,
     }  # fmt: skip
 
 

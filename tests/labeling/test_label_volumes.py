@@ -27,7 +27,7 @@ def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: 
     new.mkdir()
     volume = np.random.default_rng(0).integers(0, 900, (16, 16, 12)).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), new / "head.nii.gz")
-    np.save(new / "stack.npy", np.zeros((3, 16, 16), np.uint8))
+    np.save(new / "stack.npy", np.random.default_rng(1).integers(0, 255, (3, 16, 16), np.uint8))
     (new / "cut.nii.gz").write_bytes((new / "head.nii.gz").read_bytes()[:500])
 
     summary = label_scans(run, dataset, new, tmp_path / "labels.csv", Asked(0.1))

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import PIL.Image
 
+from fewscan.data.formats.channels import has_color
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import opened, recognize, silenced
@@ -29,7 +30,7 @@ class Image:
     `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
     is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
     window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
-    its three channels differ anywhere, also where it was read as gray.
+    it shows color (`channels.has_color`), also where it was read as gray.
     """
 
     pixels: Pixels
@@ -52,7 +53,7 @@ def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = No
     """Read one image; `part` says which, such as `frame=3`, of a file that holds several.
 
     What is kept and what is mapped to 8 bits, each format's module says (`fewscan.data.formats`). Color becomes gray by ITU-R
-    601 luminance. Raises UnreadableImage for anything that is not one whole, finite image.
+    601 luminance. Raises UnreadableImage for anything that is not one whole, finite image with something to see.
     """
     with silenced():
         (result,) = _read_file(_FileTask(path, (part,), None), channels, reading or Reading())
@@ -129,12 +130,21 @@ def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
             for one in recognize(task.path, file).read(file, task.parts, reading):
-                yield UnreadableImage(one.reason, sha256) if isinstance(one, UnreadableImage) else _image(one, sha256, channels)
+                if isinstance(one, UnreadableImage):
+                    yield UnreadableImage(one.reason, sha256)
+                elif _is_blank(one.values):
+                    yield UnreadableImage("blank: every pixel has the same value", sha256)
+                else:
+                    yield _image(one, sha256, channels)
                 read += 1
     except UnreadableImage as unreadable:
         reason = unreadable.reason if task.set_aside is None else task.set_aside
         for _ in task.parts[read:]:
             yield UnreadableImage(reason, sha256)
+
+
+def _is_blank(values: Values) -> bool:
+    return bool((values == values[0, 0]).all())
 
 
 def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
@@ -145,7 +155,7 @@ def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
         pixels_sha256=_values_digest(decoded.values),
         width_px=width,
         height_px=height,
-        color=decoded.pixels.ndim == 3,
+        color=has_color(decoded.pixels),
     )
 
 

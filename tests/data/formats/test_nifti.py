@@ -52,7 +52,8 @@ def test_slices_are_those_of_nibabels_canonical_array_flipped_for_the_eye(tmp_pa
     volume = nibabel.as_closest_canonical(nibabel.load(SHIPPED / name)).get_fdata(dtype=np.float32)
     scans = listed(tmp_path, plane=plane, slices="all")
     assert [scan.part for scan in scans] == [f"{plane}={number}" for number in range(volume.shape[PLANES[plane]])]
-    for number in (0, 7, len(scans) - 1):
+    with_content = [number for number in range(len(scans)) if np.ptp(np.moveaxis(volume, PLANES[plane], 0)[number])]
+    for number in (with_content[0], 7, with_content[-1]):
         image = read_image(scans[number].path, part=scans[number].part)
         expected = windowed(np.moveaxis(volume, PLANES[plane], 0)[number][::-1, ::-1].T, volume)
         assert np.abs(image.pixels - expected).max() <= 1

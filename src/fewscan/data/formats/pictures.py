@@ -1,15 +1,17 @@
-"""Pictures that Pillow reads: JPEG, PNG, BMP, GIF and WebP of one image, and each page of a TIFF."""
+"""Pictures of one image: JPEG, JPEG 2000, PNG, BMP, GIF, WebP, PGM and PPM, by Pillow, and deep color by OpenCV."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 
+from fewscan.data.formats.channels import has_color, on_black, turned
 from fewscan.data.formats.image import (
     Contents,
     Decoded,
@@ -20,7 +22,6 @@ from fewscan.data.formats.image import (
     decoded_alone,
     gray_if_equal,
     native,
-    numbered,
     positions,
     require_size,
 )
@@ -29,68 +30,114 @@ from fewscan.data.formats.reading import Reading
 NAME = "picture"
 NEEDS: str | None = None
 # Others that Pillow knows are left out on purpose: EPS, for one, would start another program.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
 
-_TIFF_WHITE_IS_ZERO = 0
+# A look for color needs no more pixels a side; JPEG decodes as few in less time.
+LOOK_SIDE_PX = 64
+
+_ORIENTATION = 0x0112
+_PNG_DEPTH_AT = 24
+_JPEG2000_SIZE = b"\xff\x51"
+_JPEG2000_DEPTH_AFTER = 40
+_HEAD_BYTES = 512
+_GRAY = ("1", "L", "I", "F")
 _DAMAGED = "truncated or damaged: not one whole picture"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
-    """Name the pages of a TIFF; every other picture is one image, or is set aside when it is read."""
-    try:
-        with _opened(file) as image:
-            pages = image.n_frames if isinstance(image, TiffImageFile) else 1
-    except UnreadableImage:
-        return Contents()  # why it cannot be read is for `read` to say
-    return Contents(numbered("page", pages, first=1))
+    """Say that a picture is one image; why it cannot be read is for `read` to say."""
+    return Contents()
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the images that `parts` names.
+    """Yield the picture: 8-bit values are kept as they are, deeper ones mapped linearly, WINDOW_PERCENTILES to 0 and 255.
 
-    8-bit values are kept as they are. Gray of 16 or 32 bits and floats are mapped linearly, WINDOW_PERCENTILES to 0 and 255;
-    of color with 16 bits a channel the upper 8 are kept. EXIF orientation is honored, transparency composited onto black,
-    CMYK converted.
+    EXIF orientation is honored, transparency laid on black unless it hides everything, CMYK converted.
 
-    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels; a bad page of a TIFF
-    is set aside alone.
+    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels.
     """
-    with _opened(file) as image:
+    with opened_picture(file, FORMATS) as image:
         frames = getattr(image, "n_frames", 1)
-        if frames > 1 and not isinstance(image, TiffImageFile):
+        if frames > 1:
             raise UnreadableImage(f"more than one image: {frames} frames")
-        for position in positions(parts, "page", frames, first=1):
-            yield decoded_alone(partial(_decode, image, position), _DAMAGED)
+        for _ in positions(parts, "image", 1, first=1):
+            yield decoded_alone(partial(_decode, file, image), _DAMAGED)
+
+
+def in_color(file: BufferedReader) -> bool:
+    """Return whether a picture shows color, by a look at few of its pixels; raises UnreadableImage where it cannot be read."""
+    with opened_picture(file, (*FORMATS, "TIFF")) as image:
+        if _is_gray(image):
+            return False
+        require_size(image.width, image.height)
+        image.draft("RGB", (LOOK_SIDE_PX, LOOK_SIDE_PX))
+        image.thumbnail((LOOK_SIDE_PX, LOOK_SIDE_PX), PIL.Image.Resampling.BOX)
+        return has_color(np.asarray(image.convert("RGB")))
 
 
 @contextmanager
-def _opened(file: BufferedReader) -> Iterator[PIL.Image.Image]:
+def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[PIL.Image.Image]:
+    """Open a file with Pillow as one of its `formats`; raises UnreadableImage."""
     with damage_named(_DAMAGED):
         try:
-            image = PIL.Image.open(file, formats=FORMATS)
+            image = PIL.Image.open(file, formats=formats)
         except PIL.UnidentifiedImageError:
-            raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} begins here") from None
+            raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} or other format begins here") from None
         except PIL.Image.DecompressionBombError:
             raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
         with image:
             yield image
 
 
-def _decode(image: PIL.Image.Image, position: int) -> Decoded | UnreadableImage:
-    image.seek(position)
-    require_size(image.width, image.height)
-    # Pillow turns these round for 8 bits and fewer, but not for more.
-    photometric = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) if isinstance(image, TiffImageFile) else None
-    return decoded(_upright(PIL.ImageOps.exif_transpose(image), photometric == _TIFF_WHITE_IS_ZERO))
-
-
-def _upright(image: PIL.Image.Image, white_is_zero: bool) -> Values:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        deep = native(np.asarray(image))
-        return deep.max() - deep if white_is_zero else deep
-    if image.has_transparency_data:
-        black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = PIL.Image.alpha_composite(black, image.convert("RGBA"))
+def upright(image: PIL.Image.Image) -> Values:
+    """Return the values of a picture as Pillow decodes it, (H, W) or (H, W, 3), turned upright and laid on black."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.has_transparency_data and not image.mode.startswith("I"):
+        faded = np.asarray(image.convert("RGBA"))
+        return gray_if_equal(on_black(faded[..., :3], faded[..., 3]))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
+    if _is_gray(image):
+        return native(np.asarray(image))
     return gray_if_equal(np.asarray(image.convert("RGB")))
+
+
+def _decode(file: BufferedReader, image: PIL.Image.Image) -> Decoded | UnreadableImage:
+    require_size(image.width, image.height)
+    if _is_gray(image) or not _is_deep(file, image):
+        return decoded(upright(image))
+    # OpenCV takes half a file for a whole one, Pillow does not.
+    image.load()
+    return decoded(turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1))))
+
+
+def _is_gray(image: PIL.Image.Image) -> bool:
+    return image.mode in _GRAY or image.mode.startswith("I;16")
+
+
+def _is_deep(file: BufferedReader, image: PIL.Image.Image) -> bool:
+    """Return whether a picture in color or with transparency has more than 8 bits a channel, of which Pillow keeps 8."""
+    if isinstance(image, PpmImageFile):
+        arguments = image.tile[0].args
+        return isinstance(arguments, tuple) and int(arguments[1]) > 255
+    place = file.tell()
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(place)
+    if image.format == "PNG":
+        return head[_PNG_DEPTH_AT] > 8
+    if image.format == "JPEG2000":
+        # The size segment of ISO 15444-1, A.5.1: bits less one, and in the highest bit whether the values have a sign.
+        return head[head.index(_JPEG2000_SIZE) + _JPEG2000_DEPTH_AFTER] & 127 > 7
+    return False
+
+
+def _deep_color(file: BufferedReader) -> Values:
+    file.seek(0)
+    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise UnreadableImage(_DAMAGED)
+    if values.ndim == 2:
+        return values
+    color = np.ascontiguousarray(values[..., 2::-1])
+    return gray_if_equal(color if values.shape[2] == 3 else on_black(color, values[..., 3]))

@@ -11,18 +11,18 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from fewscan.data.formats import arrays, dicom, matlab, nifti, pictures
+from fewscan.data.formats import arrays, dicom, matlab, nifti, pictures, tiff
 from fewscan.data.formats.image import Contents, Decoded, UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.errors import FewscanError
 
 # Files with these names are taken at their word, so that a listing need not open them.
-_PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp")
+_PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
 _HEAD_BYTES = 352
 _DICOM_PREFIX_AT = 128
 _NIFTI1_MAGIC_AT = 344
 _NIFTI2_MAGIC_AT = 4
-_TALKATIVE_LIBRARIES = ("pydicom", "pylibjpeg", "nibabel", "nibabel.global")
+_TALKATIVE_LIBRARIES = ("pydicom", "pylibjpeg", "nibabel", "nibabel.global", "tifffile")
 
 
 class Format(Protocol):
@@ -41,13 +41,16 @@ class Format(Protocol):
 def recognize(path: Path, file: BufferedReader) -> Format:
     """Return the format of an opened file, which is left at its beginning; what is of no known kind Pillow may refuse."""
     file.seek(0)
-    if holds_one_image(path):
-        return pictures
     name = path.name.lower()
     head = file.read(_HEAD_BYTES)
     file.seek(0)
+    if holds_one_image(path):
+        return tiff if head.startswith(tiff.MAGIC) else pictures
+    # Before TIFF, since a DICOM file may begin as one, for programs that know TIFF only (PS3.10, 7.1).
     if head[_DICOM_PREFIX_AT:].startswith(b"DICM"):
         return dicom
+    if head.startswith(tiff.MAGIC):
+        return tiff
     if name.endswith((".npy", ".npz")) or head.startswith(b"\x93NUMPY"):
         return arrays
     if name.endswith(".mat") or head.startswith(b"MATLAB 7.3"):
