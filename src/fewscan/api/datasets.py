@@ -76,7 +76,7 @@ def split(
     Sizes that are not given are those that suit the dataset (`suggested_sizes`); the share `validation` of a given budget is
     0.2. With `overwrite` a split that stands there is replaced: runs that were trained on it are refused from then on.
     """
-    from fewscan.data import splits
+    from fewscan.data import split_sizes, splits
 
     opened = opened_dataset(dataset)
     if opened.description.split is not None and not overwrite:
@@ -85,8 +85,8 @@ def split(
             "'report' and 'export' then refuse the runs that were trained on this one"
         )
     if labeled is None or test is None:
-        suits = splits.suggested_sizes(opened, protocol, seed, shares)
+        suits = split_sizes.suggested_sizes(opened, protocol, seed, shares)
         validation = suits.validation if validation is None and labeled is None else validation
         labeled, test = labeled or suits.labeled, test or suits.test
-    share = splits.VALIDATION_SHARE if validation is None else validation
+    share = split_sizes.VALIDATION_SHARE if validation is None else validation
     return splits.split(opened, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares)

@@ -34,6 +34,7 @@ def train(
     is unknown, and where a loss stops being finite.
     """
     from fewscan.config import merge
+    from fewscan.data.class_gaps import gap_warnings
     from fewscan.training.choice import choose
     from fewscan.training.run import Run
     from fewscan.training.settings import DEFAULT_RECIPE, RunSettings
@@ -53,7 +54,7 @@ def train(
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
         method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    notes = (*reasons, resolved.schedule(**sizes))
+    notes = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *reasons, resolved.schedule(**sizes))
     return _calibrated(train_new(opened, resolved, Path(out), recipe=recipe, notes=notes), opened)
 
 

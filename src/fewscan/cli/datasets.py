@@ -74,7 +74,8 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Draw the labeled, validation, unlabeled and test sets."""
-    from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES
+    from fewscan.data.class_gaps import gap_warnings
+    from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 
     done = api.split(
         dataset,
@@ -93,6 +94,9 @@ def split(
         f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out",
         f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
     ]
+    if protocol == "leakfree":
+        groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
+        lines.append(f"  patients or sets of copies that are kept together: {groups}")
     if result.conflicting_left_out:
         lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
     if result.validation < ENOUGH_VALIDATION_IMAGES:
@@ -100,4 +104,6 @@ def split(
             f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
             "a larger --validation spares them"
         )
-    finish(as_json, result.model_dump(mode="json"), lines, *after_split(dataset))
+    warnings = gap_warnings(done)
+    lines += [f"warning: {warning}" for warning in warnings]
+    finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))

@@ -26,7 +26,7 @@ def default_run(dataset: Path) -> Path:
 def after_audit(dataset: "Dataset") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
     from fewscan.data.leaks import leaking_pairs
-    from fewscan.data.splits import VALIDATION_SHARE, suggested_sizes
+    from fewscan.data.split_sizes import VALIDATION_SHARE, suggested_sizes
 
     standing = dataset.description.split
     if standing is not None and not leaking_pairs(dataset):

@@ -53,10 +53,11 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
 
     Every opening of the test set is noted in the run. Use it once per run, when all choices are made.
     """
-    from fewscan.evaluation.chance import chance_level, chance_warnings
+    from fewscan.evaluation.chance import chance_level
+    from fewscan.evaluation.score_warnings import score_warnings
 
     result = api.evaluate(run, data=data, overwrite=overwrite)
-    chance, warnings = chance_level(result), chance_warnings(result)
+    chance, warnings = chance_level(result), score_warnings(result)
     before = result.calibration_error_before
     lines = [
         f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "

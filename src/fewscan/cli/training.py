@@ -55,6 +55,7 @@ def train(
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
     encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
+    from fewscan.data.class_gaps import gap_warnings
     from fewscan.training.symptoms import reported_symptoms
 
     folder = default_run(dataset) if out is None else out
@@ -72,6 +73,8 @@ def train(
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
     history = run.metrics()
     symptoms = reported_symptoms(history, run.settings)
+    split_dataset = run.open_dataset(dataset)
+    warnings = gap_warnings(split_dataset)
     lines = [f"trained {run.settings.method.name}, epoch {run.settings.epochs} of {run.settings.epochs}: {run.folder}"]
     finish(
         as_json,
@@ -80,9 +83,10 @@ def train(
             "settings": run.settings.model_dump(mode="json"),
             "last_epoch": history[-1],
             "symptoms": [symptom._asdict() for symptom in symptoms],
+            "warnings": warnings,
         },
-        [*lines, *(f"warning: {symptom}" for symptom in symptoms)],
-        *after_run(run, run.open_dataset(dataset)),
+        [*lines, *(f"warning: {each}" for each in (*warnings, *symptoms))],
+        *after_run(run, split_dataset),
     )
 
 

@@ -81,6 +81,7 @@ class SplitDescription(Settings):
     shares: Shares = "known"  # whether the budget of labels was drawn by the classes' shares among all labels
     labeled: int
     validation: int
+    validation_asked: int | None = None  # more than `validation` where groups were too few; None where nobody noted it
     unlabeled: int
     test: int
     left_out: int

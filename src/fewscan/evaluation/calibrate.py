@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 
 from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
-from fewscan.data.splits import ENOUGH_VALIDATION_IMAGES
+from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit

@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings
+from fewscan.data.class_gaps import never_learned
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
@@ -51,6 +52,7 @@ class Evaluation(Settings):
     nearest_neighbor_accuracy: Interval  # of the most similar labeled image's label, by features h
     similarity_accuracy: Interval  # of soft nearest labeled neighbors, by projections z
     classes: tuple[ClassScore, ...]
+    never_learned: tuple[str, ...] = ()  # classes of which no image was learned from with its label
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
     c_acc: float | None  # of the last epoch of training, as the study has them
     r_acc: float | None
@@ -110,6 +112,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
             )
             for number, name in enumerate(dataset.classes)
         ),
+        never_learned=never_learned(dataset),
         confusion=tuple(tuple(int(count) for count in row) for row in counts),
         c_acc=last_epoch.get("c_acc"),
         r_acc=last_epoch.get("r_acc"),

@@ -7,8 +7,9 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.openings import openings
 from fewscan.data.patients import known_patients
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.chance import chance_level, chance_warnings
+from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.exporting.export import Export
 from fewscan.reporting.rendering import render
 from fewscan.training.leakage import doubt
@@ -37,7 +38,7 @@ def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -
         split=dataset.require_split(),
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
-        chance_warnings=chance_warnings(evaluation) if evaluation else [],
+        score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=Calibration.load(run),
         openings=run.test_openings(),
         of_all_runs=openings(dataset),

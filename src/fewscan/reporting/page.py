@@ -15,9 +15,10 @@ from fewscan.data.openings import openings
 from fewscan.data.patients import known_patients
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.chance import chance_level, chance_warnings
+from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.labeling.rule import Grounds
@@ -90,7 +91,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: 
         split=dataset.require_split(),
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
-        chance_warnings=chance_warnings(evaluation) if evaluation else [],
+        score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),
         checklist=checklist(run, dataset, evaluation, calibration, names=names),

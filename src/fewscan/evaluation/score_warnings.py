@@ -1,0 +1,11 @@
+"""What a reader of a run's scores has to know before believing them."""
+
+from fewscan.data.class_gaps import class_warnings
+from fewscan.evaluation.chance import chance_warnings
+from fewscan.evaluation.evaluate import Evaluation
+
+
+def score_warnings(evaluation: Evaluation) -> list[str]:
+    """Return in plain words which classes the scores leave out, and what speaks for a network that has learned nothing."""
+    untested = tuple(score.name for score in evaluation.classes if not score.images)
+    return [*class_warnings(evaluation.never_learned, untested), *chance_warnings(evaluation)]

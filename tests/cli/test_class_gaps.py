@@ -1,0 +1,48 @@
+"""Classes that are never learned or never tested are named by every verb that they matter to."""
+
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pandas as pd
+import pytest
+
+from fewscan.data.dataset import Dataset
+
+Command = Callable[..., CompletedProcess[str]]
+MakeDataset = Callable[..., Dataset]
+QUICK = ("--method", "supervised", "epochs=1", "encoder.width=16", "probe_images=8", "device=cpu", "precision=32-true")
+
+
+@pytest.fixture
+def rare(make_dataset: MakeDataset) -> Dataset:
+    """80 images, one of them of the class 'glioma'."""
+    dataset = make_dataset()
+    others = dataset.manifest["label"].where(dataset.manifest["label"] != "glioma", "no_tumor").tolist()
+    others[0] = "glioma"
+    return dataset.updated(dataset.manifest.assign(label=pd.array(others, dtype="str")))
+
+
+def test_a_class_that_no_test_image_has_is_named(rare: Dataset, fewscan: Command) -> None:
+    run = rare.folder.parent / "run"
+    for words in (
+        ("split", rare.folder, "--labeled", 24, "--test", 20, "--validation", 0),
+        ("train", rare.folder, "--out", run, *QUICK),
+        ("evaluate", run),
+    ):
+        done = fewscan(*words)
+        assert done.returncode == 0, done.stderr
+        (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ") and "test set, so" in line]
+        assert "'glioma'" in warning
+
+
+def test_a_class_that_no_label_teaches_is_named(rare: Dataset, fewscan: Command) -> None:
+    run = rare.folder.parent / "run"
+    named = json.loads(fewscan("split", rare.folder, "--labeled", 3, "--test", 20, "--validation", 0, "--json").stdout)
+    assert any("'glioma' is learned from" in warning for warning in named["warnings"])
+    trained = fewscan("train", rare.folder, "--out", run, *QUICK, "--json")
+    assert "'glioma' is learned from" in trained.stderr  # before the training, too
+    assert any("'glioma' is learned from" in warning for warning in json.loads(trained.stdout)["warnings"])
+    said = json.loads(fewscan("evaluate", run, "--json").stdout)
+    assert said["never_learned"] == ["glioma"]
+    assert any("'glioma' is learned from" in warning for warning in said["warnings"])
