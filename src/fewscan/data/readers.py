@@ -30,7 +30,8 @@ class Image:
     `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
     is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
     window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
-    it shows color (`channels.has_color`), also where it was read as gray.
+    it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of how the pixels
+    came about, a line each, its kind before the first colon.
     """
 
     pixels: Pixels
@@ -39,6 +40,7 @@ class Image:
     width_px: int
     height_px: int
     color: bool
+    notes: tuple[str, ...] = ()
 
 
 class _FileTask(NamedTuple):
@@ -156,6 +158,7 @@ def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
         width_px=width,
         height_px=height,
         color=has_color(decoded.pixels),
+        notes=decoded.notes,
     )
 
 

@@ -17,15 +17,18 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from fewscan.data.formats import dicom
+from fewscan.data.formats.gray import square
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import silenced
 from fewscan.data.listing import list_scans
 from fewscan.data.listing.contents import look_into
-from fewscan.data.options import ImageFormat, PatientTag
+from fewscan.data.options import ImageFormat, ImportOptions, PatientTag
 from fewscan.data.readers import Image, read_image, read_images
 from fewscan.data.sources import ScanFile, Source
 
+# Several of pydicom's own files are localizers or secondary captures.
+KEPT = Reading(keep_localizers=True)
 SHIPPED = Path(pydicom.data.__file__).parent / "test_files"
 FILES = sorted(path for path in SHIPPED.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
 
@@ -69,8 +72,8 @@ RAMP = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 
 def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
-    scans = list_scans([Source("shipped", SHIPPED, labeled=False)])
-    results = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1)))
+    scans = list_scans([Source("shipped", SHIPPED, labeled=False)], ImportOptions(keep_localizers=True))
+    results = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), KEPT))
     assert len(FILES) > 150
     assert {scan.path for scan in scans} >= set(FILES)
     read = {scan.path for scan, result in zip(scans, results, strict=True) if isinstance(result, Image)}
@@ -89,7 +92,7 @@ def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
     assert "no pixels: DICOM Media Storage Directory Storage" in reasons
     assert "no pixels: DICOM Comprehensive SR Storage" in reasons
     assert "truncated or damaged: its pixels cannot be decoded (Explicit VR Little Endian)" in reasons
-    assert "truncated or damaged: its DICOM header cannot be read" in reasons
+    assert "lacks a tag: Rows" in reasons
 
 
 def with_window(path: Path) -> bool:
@@ -111,7 +114,9 @@ def test_a_window_is_applied_as_pydicom_applies_it(path):
         expected = 255 - expected
     padding = dataset.get("PixelPaddingValue")
     expected = np.where(dataset.pixel_array == padding, 0, expected) if padding is not None else expected
-    assert close(read_image(path).pixels, expected)
+    if path.name in ("6293", "6924"):  # pixels that are no squares
+        expected = square(expected.astype(np.uint8), 0.596847, 0.545455)
+    assert close(read_image(path, reading=KEPT).pixels, expected)
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -230,7 +235,7 @@ def test_without_a_window_percentiles_are_black_and_white_signed_or_not(tmp_path
 
 def test_8_bits_without_a_window_are_kept():
     with pydicom.dcmread(SHIPPED / "image_dfl.dcm") as dataset:
-        np.testing.assert_array_equal(read_image(SHIPPED / "image_dfl.dcm").pixels, dataset.pixel_array)
+        np.testing.assert_array_equal(read_image(SHIPPED / "image_dfl.dcm", reading=KEPT).pixels, dataset.pixel_array)
 
 
 def test_8_bits_are_kept_where_rescaling_changes_nothing(tmp_path):
@@ -299,7 +304,7 @@ def test_one_scan_stored_without_loss_in_another_way_is_the_same(name):
                                   "examples_jpeg2k.dcm", "examples_rgb_color.dcm"])  # fmt: skip
 def test_color_is_what_pydicom_makes_of_it(name):
     expected = pydicom.pixels.pixel_array(SHIPPED / name)
-    np.testing.assert_array_equal(read_image(SHIPPED / name, channels=3).pixels, expected)
+    np.testing.assert_array_equal(read_image(SHIPPED / name, channels=3, reading=KEPT).pixels, expected)
 
 
 def test_palettes_and_deep_color_become_8_bits():
@@ -307,7 +312,7 @@ def test_palettes_and_deep_color_become_8_bits():
     expected = apply_color_lut(palette.pixel_array, palette) >> 8
     np.testing.assert_array_equal(read_image(SHIPPED / "examples_palette.dcm", channels=3).pixels, expected)
     deep = shipped("SC_rgb_rle_16bit.dcm").pixel_array >> 8
-    np.testing.assert_array_equal(read_image(SHIPPED / "SC_rgb_rle_16bit.dcm", channels=3).pixels, deep)
+    np.testing.assert_array_equal(read_image(SHIPPED / "SC_rgb_rle_16bit.dcm", channels=3, reading=KEPT).pixels, deep)
 
 
 def test_each_frame_is_an_image_of_its_own(tmp_path):
@@ -346,12 +351,12 @@ def test_one_bad_frame_leaves_the_others(tmp_path):
 
 def test_a_deflated_object_is_inflated_up_to_a_bound_only(tmp_path, monkeypatch):
     (tmp_path / "scan.dcm").write_bytes((SHIPPED / "image_dfl.dcm").read_bytes())
-    assert list_scans([Source("in", tmp_path)])[0].set_aside is None
+    assert list_scans([Source("in", tmp_path)], ImportOptions(keep_localizers=True))[0].set_aside is None
     monkeypatch.setattr(dicom, "MAX_INFLATED_BYTES", 10_000)
     reason = "too large: deflated, and more than 10000 bytes when it is inflated"
-    assert list_scans([Source("in", tmp_path)])[0].set_aside == reason
+    assert list_scans([Source("in", tmp_path)], ImportOptions(keep_localizers=True))[0].set_aside == reason
     with pytest.raises(UnreadableImage, match=reason):
-        read_image(tmp_path / "scan.dcm")
+        read_image(tmp_path / "scan.dcm", reading=KEPT)
 
 
 def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path):
@@ -373,14 +378,14 @@ def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path
         PerFrameFunctionalGroupsSequence=Sequence(
             [
                 group(FrameVOILUTSequence={"WindowCenter": 1000, "WindowWidth": 500}),
-                group(FrameVOILUTSequence={"WindowCenter": 2000, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"}),
+                group(FrameVOILUTSequence={"WindowCenter": 2000, "WindowWidth": 1000, "VOILUTFunction": "LINEAR_EXACT"}),
             ]
         ),
     )
     path = saved(dataset, tmp_path / "scan.dcm")
     values = RAMP * 2.0 - 100
     assert close(read_image(path, part="frame=1").pixels, windowed(values, 1000 - 250, 1000 + 249))
-    assert close(read_image(path, part="frame=2").pixels, windowed(values, 1950, 2050))
+    assert close(read_image(path, part="frame=2").pixels, windowed(values, 1500, 2500))
 
 
 def patient_of(path: Path, tag: PatientTag = "patient") -> str | None:
@@ -415,18 +420,15 @@ def test_the_frames_of_a_file_without_a_patient_are_one_patients(tmp_path):
     assert None not in patients
 
 
-def test_dicom_is_told_by_its_content_and_without_a_prefix_by_its_name(tmp_path):
+def test_dicom_is_told_by_its_content_with_or_without_a_prefix_and_else_by_its_name(tmp_path):
     content = (SHIPPED / "CT_small.dcm").read_bytes()
     expected = read_image(SHIPPED / "CT_small.dcm").pixels
     for name in ("IM0001", "scan.txt", "scan.dcm"):
         (tmp_path / name).write_bytes(content)
         np.testing.assert_array_equal(read_image(tmp_path / name).pixels, expected)
-    for name in ("old.dcm", "old.IMA"):
+    for name in ("old.dcm", "old.IMA", "old"):
         (tmp_path / name).write_bytes(content[132:])
         np.testing.assert_array_equal(read_image(tmp_path / name).pixels, expected)
-    (tmp_path / "old").write_bytes(content[132:])
-    with pytest.raises(UnreadableImage, match="not an image: no whole JPEG"):
-        read_image(tmp_path / "old")
     (tmp_path / "text.dcm").write_text("this is no scan, whatever its name says")
     with pytest.raises(UnreadableImage):
         read_image(tmp_path / "text.dcm")
@@ -465,6 +467,6 @@ def test_a_damaged_file_is_read_or_set_aside_with_a_reason_and_never_a_crash(tmp
         content[data.draw(st.integers(128, len(content) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "in/scan.dcm").write_bytes(content[: data.draw(st.integers(140, len(content)))])
-    scans = list_scans([Source("in", tmp_path / "in")])
-    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
+    scans = list_scans([Source("in", tmp_path / "in")], ImportOptions(keep_localizers=True))
+    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), KEPT, workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

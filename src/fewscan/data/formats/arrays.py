@@ -2,11 +2,13 @@
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import BufferedReader
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
     MAX_VOLUME_VALUES,
     Contents,
@@ -14,14 +16,13 @@ from fewscan.data.formats.image import (
     UnreadableImage,
     Values,
     damage_named,
-    decoded,
     native,
     numbered,
     position_of,
     positions,
     require_size,
 )
-from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.reading import Reading, Window
 
 NAME = "numpy"
 NEEDS: str | None = None
@@ -52,17 +53,17 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the images that `parts` names: uint8 is kept, others are mapped linearly, each by its own WINDOW_PERCENTILES."""
+    """Yield the images that `parts` names: uint8 is kept, others go through the chosen window or their own."""
     with damage_named(_DAMAGED):
         if _is_archive(file):
             with zipfile.ZipFile(file) as archive:
-                yield from _read_archive(archive, parts)
+                yield from _read_archive(archive, parts, reading.window)
             return
         header = _header(file)
         # Mapped, since a stack may be larger than memory.
         array = np.memmap(file, header.dtype, "r", file.tell(), header.shape, "F" if header.fortran else "C")
         for position in positions(parts, "image", _count(header), first=0):
-            yield _decode(array, position)
+            yield _decode(array, position, reading.window)
 
 
 def _header(stream: Any) -> _Header:
@@ -109,7 +110,9 @@ def _places(archive: zipfile.ZipFile) -> dict[str | None, tuple[str, int]]:
     return {None: next(iter(places.values()))} if len(places) == 1 else places
 
 
-def _read_archive(archive: zipfile.ZipFile, parts: Sequence[str | None]) -> Iterator[Decoded | UnreadableImage]:
+def _read_archive(
+    archive: zipfile.ZipFile, parts: Sequence[str | None], chosen: Window | None
+) -> Iterator[Decoded | UnreadableImage]:
     places = _places(archive)
     if list(parts) == [None] and len(places) > 1:
         raise UnreadableImage(f"more than one image: {len(places)} images")
@@ -121,11 +124,11 @@ def _read_archive(archive: zipfile.ZipFile, parts: Sequence[str | None]) -> Iter
         if name != loaded:
             with archive.open(name) as stream:
                 loaded, array = name, np.lib.format.read_array(stream, allow_pickle=False)
-        yield _decode(array, position)
+        yield _decode(array, position, chosen)
 
 
-def _decode(array: Values, position: int) -> Decoded | UnreadableImage:
+def _decode(array: Values, position: int, chosen: Window | None) -> Decoded | UnreadableImage:
     values = np.ascontiguousarray(native(np.asarray(array if array.ndim == 2 else array[position])))
     if values.dtype == bool:
         values = np.where(values, np.uint8(255), np.uint8(0))
-    return decoded(values)
+    return decoded(values, partial(to_8_bit, chosen=chosen))

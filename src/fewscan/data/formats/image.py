@@ -1,4 +1,4 @@
-"""What every format hands over, and the mapping of deep values to 8 bits that all share."""
+"""What every format hands over, and the bounds that all keep."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +13,6 @@ MAX_PIXELS = 64_000_000
 MAX_VOLUME_VALUES = 256_000_000
 # A damaged header may declare any number of images.
 MAX_IMAGES = 20_000
-
-# Percentiles of an image's own values that become black and white where they have more than 8 bits. Not its least and
-# greatest: one hot pixel or bright vessel would push all tissue into a few dark grays. Not the range of the type: 12 bits
-# kept in 16 would be nearly black.
-WINDOW_PERCENTILES = (0.1, 99.9)
 
 # Parts of a split that data may come with.
 GivenSplit = Literal["train", "validation", "test"]
@@ -64,11 +59,13 @@ class Contents:
 class Decoded:
     """One image of a file: its `values` as decoded, upright, and the 8-bit `pixels` that they become.
 
-    Both are (H, W) or (H, W, 3); `pixels` may have other sides where a voxel is no square.
+    Both are (H, W) or (H, W, 3); `pixels` may have other sides where a voxel is no square. `notes` are what a user should know
+    of how the pixels came about, as with Contents.
     """
 
     values: Values
     pixels: Pixels
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -140,50 +137,3 @@ def gray_if_equal(color: Values) -> Values:
     if (color[..., 0] == color[..., 1]).all() and (color[..., 0] == color[..., 2]).all():
         return np.ascontiguousarray(color[..., 0])
     return color
-
-
-def to_8_bit(values: Values) -> Pixels:
-    """Map values linearly, WINDOW_PERCENTILES to 0 and 255; uint8 is kept as it is."""
-    return values if values.dtype == np.uint8 else windowed(values, *window(values))
-
-
-def window(values: Values) -> tuple[float, float]:
-    """Return the WINDOW_PERCENTILES of `values`, or their least and greatest where these are one.
-
-    NaN is no value; at least one must be another.
-    """
-    count = values.size - int(np.isnan(values).sum()) if values.dtype.kind == "f" else values.size
-    ranks = np.array(WINDOW_PERCENTILES) / 100 * (count - 1)
-    below, above = np.floor(ranks).astype(np.intp), np.ceil(ranks).astype(np.intp)
-    # Not numpy's percentile, which takes differences in the type of the values, where they overflow. NaN is sorted last.
-    ordered = np.partition(values, [0, *below, *above, count - 1], axis=None)
-    lower, upper = ordered[below].astype(np.float64) / 2, ordered[above].astype(np.float64) / 2
-    black, white = 2 * (lower + (upper - lower) * (ranks - below))
-    if black == white:
-        # Nearly all of it has one value: what little there is to see lies outside the window.
-        black, white = ordered[0], ordered[count - 1]
-    return float(black), float(white)
-
-
-def decoded(values: Values, to_pixels: Callable[[Values], Pixels] = to_8_bit) -> Decoded | UnreadableImage:
-    """Return `values` with their 8-bit pixels, or why these cannot be: no pixels, or NaN or infinite ones among them."""
-    if values.size == 0:
-        return UnreadableImage("truncated or damaged: it has no pixels")
-    if not np.isfinite(values).all():
-        return UnreadableImage("not finite: it holds NaN or infinite values")
-    return Decoded(values, to_pixels(values))
-
-
-def windowed(values: Values, black: float, white: float) -> Pixels:
-    """Map values linearly, `black` to 0 and `white` to 255; where the two are one, what lies above becomes white."""
-    # Halves, since the difference of two numbers may be greater than the greatest number.
-    half_black, half_white = black / 2, white / 2
-    if half_black == half_white:
-        return np.where(values > white, np.uint8(255), np.uint8(0))
-    # In place, since these may be 64 million values.
-    scaled = np.multiply(values, 0.5, dtype=np.float64)
-    scaled.clip(half_black, half_white, out=scaled)
-    scaled -= half_black
-    scaled /= half_white - half_black
-    scaled *= 255
-    return np.rint(scaled, out=scaled).astype(np.uint8)

@@ -5,17 +5,18 @@ Jun Cheng, "brain tumor dataset", figshare 1512427: a struct `cjdata` with `PID`
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
 from typing import Any
 
 import numpy as np
 
+from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
     Contents,
     Decoded,
     UnreadableImage,
     damage_named,
-    decoded,
     native,
     position_of,
     require_size,
@@ -39,7 +40,7 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the slice; its values are mapped linearly, WINDOW_PERCENTILES to 0 and 255."""
+    """Yield the slice; its values go through the chosen window, or their own."""
     for part in parts:
         position_of(part, {None: 0})
         with _struct(file) as struct:
@@ -49,7 +50,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
             require_size(*stored.shape)
             # MATLAB stores columns first.
             values = np.ascontiguousarray(native(stored[()]).T)
-        yield decoded(values)
+        yield decoded(values, partial(to_8_bit, chosen=reading.window))
 
 
 @contextmanager

@@ -5,28 +5,31 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 
+from fewscan.data.formats.gray import (
+    CT_REACHES_BELOW,
+    CT_WITHOUT_WINDOW,
+    chosen_notes,
+    square,
+    window,
+    windowed,
+)
 from fewscan.data.formats.image import (
     MAX_IMAGES,
     MAX_VOLUME_VALUES,
     Contents,
     Decoded,
-    Pixels,
     UnreadableImage,
     Values,
     damage_named,
     native,
     position_of,
-    require_size,
-    window,
-    windowed,
 )
-from fewscan.data.formats.reading import Plane, Reading
+from fewscan.data.formats.reading import Plane, Reading, Window
 
 NAME = "NIfTI"
 NEEDS: str | None = "nibabel"
@@ -38,11 +41,19 @@ FOREGROUND = 0.1
 BRAIN_SHARE = 0.1
 # Where more than this share of the voxels have exactly one value, that is no tissue; scaled to a mean of 0 it is not black.
 BACKGROUND_SHARE = 0.1
-# Sides of a voxel that differ by less are one length, written in two ways.
-_SQUARE_TOLERANCE = 0.01
+
+_TURNED_ROUND = "negative slope: the header turns black and white round, and so they are shown"
 
 # The axis of the volume, turned to run from left to right, back to front and foot to head, that a plane's slices lie along.
 _AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+class _Volume(NamedTuple):
+    """Values (X, Y, Z) that run left to right, back to front, foot to head, their voxels' sides, and the header's slope."""
+
+    values: Values
+    voxel_sizes_mm: tuple[float, ...]
+    slope: float
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -53,15 +64,17 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
     it is below white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
     """
     axis = _AXES[reading.plane]
-    with _volume(file) as (volume, _):
-        chosen = np.arange(volume.shape[axis])
+    with _opened(file, reading) as volume:
+        chosen = np.arange(volume.values.shape[axis])
+        limits = window(volume.values)
         if reading.slices == "brain":
             others = tuple(other for other in range(3) if other != axis)
-            share = _foreground(volume).mean(axis=others)
+            share = _foreground(volume.values, *limits).mean(axis=others)
             chosen = np.flatnonzero(share >= BRAIN_SHARE)
+        notes = _notes(volume, limits[0], reading)
     if not len(chosen):
         raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
-    return Contents(tuple(f"{reading.plane}={number}" for number in chosen))
+    return Contents(tuple(f"{reading.plane}={number}" for number in chosen), notes=notes)
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
@@ -69,29 +82,44 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 
     The volume is turned to its nearest canonical axes by its affine (no resampling across slices). The patient's right is on
     the image's left; up is to the front in axial slices and to the head in the others; sagittal slices look to the left.
-    WINDOW_PERCENTILES of the whole volume become 0 and 255; NaN is no value and becomes black. Pixels that are no squares
-    are resampled to the shorter side, bilinearly.
+    The ends of the chosen window, or of that of the whole volume's values, become 0 and 255; a window that was chosen leaves
+    volumes of unscaled 8-bit values alone. NaN is no value and becomes black. Pixels that are no squares are resampled to the
+    shorter side, bilinearly.
 
-    Raises UnreadableImage for what is not one whole three-dimensional volume of at most MAX_VOLUME_VALUES values
-    and MAX_IMAGES a side.
+    Raises UnreadableImage for what is not one whole three-dimensional volume, or `reading.volume` of several, of at most
+    MAX_VOLUME_VALUES values and MAX_IMAGES a side.
     """
-    with _volume(file) as (volume, voxel_sizes):
+    with _opened(file, reading) as volume:
         if list(parts) == [None]:
             raise UnreadableImage("more than one image: a volume; its slices are named as FILE#axial=12")
-        slices = [(plane, number) for plane, axis in _AXES.items() for number in range(volume.shape[axis])]
+        shape = volume.values.shape
+        slices = [(plane, number) for plane, axis in _AXES.items() for number in range(shape[axis])]
         known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
-        black, white = window(volume)
+        chosen = _chosen(volume, reading)
+        black, white = window(volume.values) if chosen is None else chosen.limits
         for part in parts:
             plane, number = slices[position_of(part, known)]
-            values = _displayed(volume, plane, number)
+            values = _displayed(volume.values, plane, number)
             pixels = windowed(np.nan_to_num(values, nan=black), black, white)
-            width_mm, height_mm = (size for axis, size in enumerate(voxel_sizes) if axis != _AXES[plane])
-            yield Decoded(values, _square(pixels, width_mm, height_mm))
+            width_mm, height_mm = (size for axis, size in enumerate(volume.voxel_sizes_mm) if axis != _AXES[plane])
+            yield Decoded(values, square(pixels, width_mm, height_mm))
+
+
+def _chosen(volume: _Volume, reading: Reading) -> Window | None:
+    """Return the window that the user chose, but for 8 bits: their values are gray levels that somebody has windowed."""
+    return None if volume.values.dtype == np.uint8 else reading.window
+
+
+def _notes(volume: _Volume, black: float, reading: Reading) -> tuple[str, ...]:
+    turned = (_TURNED_ROUND,) if volume.slope < 0 else ()
+    if (chosen := _chosen(volume, reading)) is not None:
+        return turned + chosen_notes(volume.values, chosen)
+    return (*turned, CT_WITHOUT_WINDOW) if black < CT_REACHES_BELOW else turned
 
 
 @contextmanager
-def _volume(file: BufferedReader) -> Iterator[tuple[Values, tuple[float, ...]]]:
-    """Hand over a volume (X, Y, Z) that runs left to right, back to front, foot to head, and its voxels' sides in mm."""
+def _opened(file: BufferedReader, reading: Reading) -> Iterator[_Volume]:
+    """Hand over the volume that is meant."""
     import nibabel
     from nibabel import affines
 
@@ -108,40 +136,50 @@ def _volume(file: BufferedReader) -> Iterator[tuple[Values, tuple[float, ...]]]:
                 image = nibabel.Nifti2Image.from_stream(stream)
             else:
                 raise UnreadableImage("not an image: no NIfTI header begins here")
-            _require_one_volume(image.shape, image.get_data_dtype())
-            values = _values(image.dataobj.reshape((*image.shape, 1, 1)[:3]))
+            _require_volume(image.shape, image.get_data_dtype())
+            number = _number(math.prod(image.shape[3:]), reading)
+            values = _values(image.dataobj.reshape((*(*image.shape, 1, 1)[:3], -1)), number)
+            slope = image.dataobj.slope
         if not np.isfinite(image.affine).all() or not _finite(values):
             raise UnreadableImage("not finite: its values or its place in space are not")
         canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
         voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
         if min(voxel_sizes) <= 0:
             raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
-        yield np.asanyarray(canonical.dataobj), voxel_sizes
+        yield _Volume(np.asanyarray(canonical.dataobj), voxel_sizes, slope)
 
 
-def _values(stored: Any) -> Values:
-    """Read the values (X, Y, Z): integers of at most 16 bits as they are, others as float32.
+def _number(volumes: int, reading: Reading) -> int:
+    """Return which of a file's volumes is meant; which contrast or moment of several is, nobody can know from here."""
+    if volumes == 1:
+        return 0
+    if reading.volume is None:
+        raise UnreadableImage(f"more than one volume: {volumes}; --volume INDEX takes one of them, 0 the first")
+    if reading.volume >= volumes:
+        raise UnreadableImage(f"no such volume: --volume {reading.volume}, but it holds 0 to {volumes - 1}")
+    return reading.volume
+
+
+def _values(stored: Any, volume: int) -> Values:
+    """Read one volume's values (X, Y, Z) of (X, Y, Z, N): integers of at most 16 bits as they are, others as float32.
 
     Slice by slice, in the order of the file: all at once they would be in memory a second time, as they are before conversion
     and scaling.
     """
-    first = native(stored[..., 0])
-    values = np.empty(stored.shape, first.dtype if first.dtype.itemsize <= 2 else np.float32, order="F")
+    first = native(stored[..., 0, volume])
+    values = np.empty(stored.shape[:3], first.dtype if first.dtype.itemsize <= 2 else np.float32, order="F")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
         for number in range(values.shape[2]):
-            values[..., number] = stored[..., number]
+            values[..., number] = stored[..., number, volume]
     return values
 
 
-def _require_one_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    # Which contrast or moment of several is meant, nobody can know from here.
-    if any(size > 1 for size in shape[3:]):
-        raise UnreadableImage(f"more than one volume: {int(np.prod(shape[3:]))}; split them into a file each")
+def _require_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "iuf":
         raise UnreadableImage("not gray: its voxels are colors or complex numbers")
     if len(shape) < 2 or min(shape) < 1:
         raise UnreadableImage("truncated or damaged: it has no pixels")
-    if math.prod(int(size) for size in shape) > MAX_VOLUME_VALUES or max(shape) > MAX_IMAGES:
+    if math.prod(int(size) for size in shape[:3]) > MAX_VOLUME_VALUES or max(shape) > MAX_IMAGES:
         raise UnreadableImage(f"too large: declares {' x '.join(str(size) for size in shape)} voxels")
 
 
@@ -151,8 +189,7 @@ def _finite(values: Values) -> bool:
     return not any(np.isinf(one).any() for one in slices) and not all(np.isnan(one).all() for one in slices)
 
 
-def _foreground(volume: Values) -> npt.NDArray[np.bool_]:
-    black, white = window(volume)
+def _foreground(volume: Values, black: float, white: float) -> npt.NDArray[np.bool_]:
     background = _background(volume)
     foreground: npt.NDArray[np.bool_] = volume > black + FOREGROUND * (white - black)
     if background is not None and background < white:
@@ -174,13 +211,3 @@ def _displayed(volume: Values, plane: Plane, number: int) -> Values:
     """Return one slice as it is looked at: (rows from the top, columns from the left)."""
     # Both remaining axes run the other way on the screen: to the patient's left or front, and to the front or head.
     return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T, dtype=np.float32)
-
-
-def _square(pixels: Pixels, width_mm: float, height_mm: float) -> Pixels:
-    if abs(width_mm - height_mm) <= _SQUARE_TOLERANCE * min(width_mm, height_mm):
-        return pixels
-    side_mm = min(width_mm, height_mm)
-    height, width = pixels.shape
-    size = round(width * width_mm / side_mm), round(height * height_mm / side_mm)
-    require_size(*size)
-    return np.asarray(PIL.Image.fromarray(pixels).resize(size, PIL.Image.Resampling.BILINEAR))

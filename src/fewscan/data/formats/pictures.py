@@ -12,20 +12,20 @@ import PIL.ImageOps
 from PIL.PpmImagePlugin import PpmImageFile
 
 from fewscan.data.formats.channels import has_color, on_black, turned
+from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
     Contents,
     Decoded,
     UnreadableImage,
     Values,
     damage_named,
-    decoded,
     decoded_alone,
     gray_if_equal,
     native,
     positions,
     require_size,
 )
-from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.reading import Reading, Window
 
 NAME = "picture"
 NEEDS: str | None = None
@@ -50,7 +50,7 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the picture: 8-bit values are kept as they are, deeper ones mapped linearly, WINDOW_PERCENTILES to 0 and 255.
+    """Yield the picture: 8-bit values are kept as they are, of deeper ones `gray.to_8_bit` says how they become so.
 
     EXIF orientation is honored, transparency laid on black unless it hides everything, CMYK converted.
 
@@ -61,7 +61,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
         if frames > 1:
             raise UnreadableImage(f"more than one image: {frames} frames")
         for _ in positions(parts, "image", 1, first=1):
-            yield decoded_alone(partial(_decode, file, image), _DAMAGED)
+            yield decoded_alone(partial(_decode, file, image, reading.window), _DAMAGED)
 
 
 def in_color(file: BufferedReader) -> bool:
@@ -102,10 +102,10 @@ def upright(image: PIL.Image.Image) -> Values:
     return gray_if_equal(np.asarray(image.convert("RGB")))
 
 
-def _decode(file: BufferedReader, image: PIL.Image.Image) -> Decoded | UnreadableImage:
+def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
     require_size(image.width, image.height)
     if _is_gray(image) or not _is_deep(file, image):
-        return decoded(upright(image))
+        return decoded(upright(image), partial(to_8_bit, chosen=chosen))
     # OpenCV takes half a file for a whole one, Pillow does not.
     image.load()
     return decoded(turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1))))

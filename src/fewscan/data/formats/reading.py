@@ -23,6 +23,10 @@ class Window(Settings):
         """The values that become black and white."""
         return self.center - self.width / 2, self.center + self.width / 2
 
+    def __str__(self) -> str:
+        """Return CENTER,WIDTH."""
+        return f"{self.center:g},{self.width:g}"
+
 
 def _window(written: Any) -> Any:
     """Turn `CENTER,WIDTH` or a name of NAMED_WINDOWS into a window's fields; what is neither is refused by pydantic."""
@@ -41,8 +45,8 @@ class Reading(Settings):
     """Which images of a file are read, and how deep values become 8 bits; the same for a dataset and for what its runs label.
 
     plane, slices: of volumes, the slices of one plane, all or those that hold brain. volume: of a file of several volumes which
-    one, from 0; None takes files of one volume only. window: of all gray values with more than 8 bits and of DICOM; None: the
-    window that the file itself names, or else one from its values. keep_localizers: whether localizers, screen saves and the
+    one, from 0; None takes files of one volume only. window: of all gray values with more than 8 bits; None: the window that
+    the file itself names, or else one from its values. keep_localizers: whether localizers, screen saves and the
     like are scans, too.
     """
 

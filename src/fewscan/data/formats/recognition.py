@@ -19,7 +19,6 @@ from fewscan.errors import FewscanError
 # Files with these names are taken at their word, so that a listing need not open them.
 _PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
 _HEAD_BYTES = 352
-_DICOM_PREFIX_AT = 128
 _NIFTI1_MAGIC_AT = 344
 _NIFTI2_MAGIC_AT = 4
 _TALKATIVE_LIBRARIES = ("pydicom", "pylibjpeg", "nibabel", "nibabel.global", "tifffile")
@@ -47,7 +46,7 @@ def recognize(path: Path, file: BufferedReader) -> Format:
     if holds_one_image(path):
         return tiff if head.startswith(tiff.MAGIC) else pictures
     # Before TIFF, since a DICOM file may begin as one, for programs that know TIFF only (PS3.10, 7.1).
-    if head[_DICOM_PREFIX_AT:].startswith(b"DICM"):
+    if dicom.begins(head):
         return dicom
     if head.startswith(tiff.MAGIC):
         return tiff
@@ -61,7 +60,7 @@ def recognize(path: Path, file: BufferedReader) -> Format:
         or head[_NIFTI2_MAGIC_AT:].startswith(b"n+2\0")
     ):
         return nifti
-    # Old files lack the prefix, and only their name tells them.
+    # Others whose first bytes tell nothing are told by their name.
     return dicom if name.endswith((".dcm", ".dicom", ".ima")) else pictures
 
 

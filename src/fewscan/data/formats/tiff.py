@@ -12,6 +12,7 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffFile
 
 from fewscan.data.formats.channels import on_black, turned
+from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
     Contents,
     Decoded,
@@ -19,7 +20,6 @@ from fewscan.data.formats.image import (
     UnreadableImage,
     Values,
     damage_named,
-    decoded,
     decoded_alone,
     gray_if_equal,
     native,
@@ -28,7 +28,7 @@ from fewscan.data.formats.image import (
     require_size,
 )
 from fewscan.data.formats.pictures import opened_picture, upright
-from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.reading import Reading, Window
 
 NAME = "TIFF"
 NEEDS: str | None = None
@@ -67,7 +67,7 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the pages that `parts` names; unsigned 8 bits are kept, others mapped linearly, WINDOW_PERCENTILES to 0 and 255.
+    """Yield the pages that `parts` names; unsigned 8 bits are kept, of others `gray.to_8_bit` says what they become.
 
     Orientation is honored, white as zero turned round, transparency laid on black unless it hides everything.
 
@@ -76,7 +76,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
     """
     with _opened(file) as pages:
         for number in positions(parts, "page", len(pages), first=1):
-            yield decoded_alone(partial(_decode, pages, number, file), _DAMAGED)
+            yield decoded_alone(partial(_decode, pages, number, file, reading.window), _DAMAGED)
 
 
 @contextmanager
@@ -134,11 +134,12 @@ def _has_two_values(pixels: Pixels) -> bool:
     return bool(low < high and ((pixels == low) | (pixels == high)).all())
 
 
-def _decode(pages: Sequence[Any], number: int, file: BufferedReader) -> Decoded | UnreadableImage:
+def _decode(pages: Sequence[Any], number: int, file: BufferedReader, chosen: Window | None = None) -> Decoded | UnreadableImage:
+    to_shown = partial(to_8_bit, chosen=chosen)
     page = pages[number]
     require_size(page.imagewidth, page.imagelength)
     if _read_by_tifffile(page):
-        return decoded(_values(page))
+        return decoded(_values(page), to_shown)
     if not _whole_in_pillow(page):
         compression = COMPRESSION(page.compression).name
         raise UnreadableImage(
@@ -149,7 +150,7 @@ def _decode(pages: Sequence[Any], number: int, file: BufferedReader) -> Decoded 
         image.seek(number)
         values = upright(image)
     # Pillow turns these round for 8 bits and fewer, but not for more.
-    return decoded(_negative(values) if _white_is_zero(page) and values.dtype != np.uint8 else values)
+    return decoded(_negative(values) if _white_is_zero(page) and values.dtype != np.uint8 else values, to_shown)
 
 
 def _read_by_tifffile(page: Any) -> bool:
