@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from fewscan.config import nearest
 from fewscan.data.kaggle import KAGGLE_SETS
@@ -11,6 +10,8 @@ from fewscan.data.sources import ScanFile
 from fewscan.errors import FewscanError
 
 MAX_CLASSES = 100
+# Stands between the classes that a scan has or may have, in tables that are read and written.
+BETWEEN_FINDINGS = "|"
 
 # The study's sources and the stand-in for the third by name, and their spellings of its four classes.
 STUDY_SOURCES = frozenset([*KAGGLE_SETS, "dubail_standin"])
@@ -34,8 +35,8 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list
     Labels that are one number (`1`, `1.0`) are one class, by its shortest name, with a note of that. `rename` maps old names to
     new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise.
 
-    Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), and for more
-    than MAX_CLASSES classes.
+    Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
+    that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
     """
     shortest = _shortest_numbers(scans)
     scans = [_with_shortest(scan, shortest) for scan in scans]
@@ -48,9 +49,11 @@ def number_key(text: str) -> str | None:
     """Return one spelling for all spellings of a decimal number, `1` for `1.0` and `01`; None where the text is no number."""
     if not _NUMBER.fullmatch(text):
         return None
-    number = Decimal(text)
-    # A zero has no sign.
-    return f"{number.normalize():f}" if number else "0"
+    sign = "-" if text.startswith("-") else ""
+    whole, _, decimals = text.lstrip("+-").partition(".")
+    whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
+    number = f"{whole}.{decimals}" if decimals else whole
+    return "0" if number == "0" else sign + number
 
 
 def spelling_key(label: str) -> str:
@@ -61,6 +64,11 @@ def spelling_key(label: str) -> str:
     """
     label = label.strip().casefold()
     return number_key(label) or _SEPARATORS.sub("", _BETWEEN_DIGITS.sub("\0", label))
+
+
+def class_key(source: str, label: str, rename: Mapping[str, str]) -> str:
+    """Return what is equal for all labels that `settle_classes` will make one class, or refuse as spellings of one."""
+    return spelling_key(_new_name(source, label, rename))
 
 
 def _shortest_numbers(scans: Sequence[ScanFile]) -> dict[str, str]:
@@ -88,13 +96,14 @@ def _renamed(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanF
         if not new.strip():
             raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
 
-    def new_name(source: str, label: str) -> str:
-        if label in rename:
-            return rename[label]
-        label = _study_label(source, label)
-        return rename.get(label, label)
+    return [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
 
-    return [scan if scan.label is None else replace(scan, label=new_name(scan.source, scan.label)) for scan in scans]
+
+def _new_name(source: str, label: str, rename: Mapping[str, str]) -> str:
+    if label in rename:
+        return rename[label]
+    label = _study_label(source, label)
+    return rename.get(label, label)
 
 
 def _study_label(source: str, label: str) -> str:
@@ -104,6 +113,11 @@ def _study_label(source: str, label: str) -> str:
 def _check_classes(scans: Sequence[ScanFile]) -> None:
     spellings: dict[str, str] = {}
     for label in sorted({scan.label for scan in scans if scan.label is not None}):
+        if BETWEEN_FINDINGS in label:
+            raise FewscanError(
+                f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
+                f"give it another name with --rename '{label}=NEW'"
+            )
         other = spellings.setdefault(spelling_key(label), label)
         if other != label:
             raise FewscanError(

@@ -1,0 +1,231 @@
+"""What folders and files say of the images, and what tables add to it or put in its place."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+from fewscan.data.classes import class_key
+from fewscan.data.options import TableOptions
+from fewscan.data.patients import patient_key
+from fewscan.data.sources import ScanFile, Source, file_place, is_inside, real_path
+from fewscan.data.tables.finding import Places
+from fewscan.data.tables.rows import Row, read_rows
+from fewscan.errors import FewscanError
+
+_NAMES_SHOWN = 4
+
+# Source and label -> what is equal for all spellings of the class that it will be.
+_Naming = Callable[[str, str], str]
+
+
+@dataclass
+class _Said:
+    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
+
+    label: Row | None = None
+    patient: Row | None = None
+    split: Row | None = None
+    notes: tuple[str, ...] = ()
+
+
+def label_from_tables(
+    scans: Sequence[ScanFile], sources: Sequence[Source], tables: Sequence[Path], options: TableOptions, rename: Mapping[str, str]
+) -> list[ScanFile]:
+    """Return the images with what CSVs say of them, and rows whose image is not there, set aside.
+
+    A row speaks of an image, of all images of a file, or of a folder; what is closer to the image goes first. Labels of a table
+    go before those of folders and files, with a note where they differ; what a network predicted goes after both. Where the
+    folders of a source and the tables share no class, folders are no classes; see `_with_folders` for what is asked then.
+
+    Raises FewscanError where a CSV cannot be read, contradicts itself or another, or names no image at all.
+    """
+    if options.labels_only:
+        scans = [replace(scan, label=None, label_from=None) for scan in scans]
+    places = Places(scans, sources)
+    naming = cache(partial(class_key, rename=rename))
+    said: dict[str, _Said] = {}
+    missing: list[Row] = []
+    for table in tables:
+        rows = read_rows(table, options)
+        found = places.find(rows)
+        if not any(found):
+            raise _nothing_found(table, rows[-1], places, sources)
+        for row, hit in zip(rows, found, strict=True):
+            if hit is None:
+                missing.append(row)
+                continue
+            one = said.setdefault(hit.place, _Said())
+            _merge(one, row, partial(naming, places.source(hit.place)))
+            if not hit.closely:
+                one.notes = (*one.notes, f"{table.name} names it in another way: in its folders, case, slashes or suffix")
+    spoken_of = list(dict.fromkeys(places.source(place) for place in said))
+    overlaid = _overlaid(scans, sources, places, said, options, naming)
+    absent: dict[tuple[str, str], ScanFile] = {}
+    for row in missing:
+        scan = _missing_scan(row, sources, spoken_of[0])
+        absent.setdefault((scan.source, scan.relative), scan)
+    order = {source.name: number for number, source in enumerate(sources)}
+    # Sorting keeps the images of a file in their order, slice 9 before slice 10.
+    return sorted([*overlaid, *absent.values()], key=lambda scan: (order[scan.source], scan.file))
+
+
+def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
+    """Add a row to what is said of its image; raises FewscanError where rows contradict each other."""
+    if row.label is not None or row.several:
+        first = one.label
+        if first is None or (first.predicted and not row.predicted):
+            one.label = row
+        elif first.predicted == row.predicted and _class(first, key) != _class(row, key):
+            raise FewscanError(
+                f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
+                f"'{row.label or 'several'}' ({row.where}); keep one of them"
+            )
+    if row.patient is not None:
+        one.patient = one.patient or row
+        if patient_key(one.patient.patient or "") != patient_key(row.patient):
+            # A patient's number is for no terminal or log.
+            raise FewscanError(
+                f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
+            )
+    if row.split is not None:
+        one.split = one.split or row
+        if one.split.split != row.split:
+            raise FewscanError(
+                f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
+                f"'{row.split}' ({row.where}); keep one of them"
+            )
+    one.notes = (*one.notes, *row.notes)
+
+
+def _class(row: Row, key: Callable[[str], str]) -> str | None:
+    return None if row.label is None else key(row.label)
+
+
+def _overlaid(
+    scans: Sequence[ScanFile], sources: Sequence[Source], places: Places, said: Mapping[str, _Said], options: TableOptions, naming: _Naming
+) -> list[ScanFile]:
+    """Return the images with what is said of them, and without labels from folders that are no classes."""
+    of_each = [_said_of(places.of(scan), said) for scan in scans]
+    unlabeled = {source.name for source in sources if not source.labeled}
+    no_classes = _without_classes(scans, of_each, options, naming)
+    overlaid = []
+    for scan, of in zip(scans, of_each, strict=True):
+        if scan.label_from == "folder" and scan.source in no_classes:
+            note = "the names of folders are no classes, since the table names others"
+            scan = replace(scan, label=None, label_from=None, notes=(*scan.notes, note))
+        overlaid.append(scan if of is None else _with_said(scan, of, naming, labeled=scan.source not in unlabeled))
+    return overlaid
+
+
+def _said_of(places: Sequence[str], said: Mapping[str, _Said]) -> _Said | None:
+    """Return what is said of an image at the closest of its places that says it."""
+    found = [said[place] for place in places if place in said]
+    if len(found) < 2:
+        return found[0] if found else None
+    return _Said(
+        label=next((one.label for one in found if one.label is not None), None),
+        patient=next((one.patient for one in found if one.patient is not None), None),
+        split=next((one.split for one in found if one.split is not None), None),
+        notes=tuple(note for one in found for note in one.notes),
+    )
+
+
+def _without_classes(
+    scans: Sequence[ScanFile], of_each: Sequence[_Said | None], options: TableOptions, naming: _Naming
+) -> set[str]:
+    """Return the sources whose folders are no classes, since the tables name others, and name them for every image.
+
+    Raises FewscanError where some images have only their folder's name: whether that is a class cannot be known then.
+    """
+    if options.labels_only is not None:
+        return set()
+    tables: dict[str, dict[str, str]] = {}
+    folders: dict[str, dict[str, str]] = {}
+    left: dict[str, int] = {}
+    for scan, of in zip(scans, of_each, strict=True):
+        row = None if of is None else of.label
+        if row is not None and row.label is not None:
+            tables.setdefault(scan.source, {})[naming(scan.source, row.label)] = row.label
+        if scan.label is not None and scan.label_from == "folder" and scan.set_aside is None:
+            folders.setdefault(scan.source, {})[naming(scan.source, scan.label)] = scan.label
+            left[scan.source] = left.get(scan.source, 0) + (row is None)
+    apart = {source for source in tables.keys() & folders.keys() if not tables[source].keys() & folders[source].keys()}
+    for source in sorted(apart):
+        if left[source]:
+            raise FewscanError(
+                f"source '{source}': the tables name the classes {_some(tables[source])}, the folders {_some(folders[source])}, "
+                f"and {left[source]:,} images have a folder alone: add --labels-only where these folders are no classes, "
+                "--labels-and-folders where they are"
+            )
+    return apart
+
+
+def _some(names: Mapping[str, str]) -> str:
+    shown = sorted(names.values())[:_NAMES_SHOWN]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+
+
+def _with_said(scan: ScanFile, of: _Said, naming: _Naming, *, labeled: bool) -> ScanFile:
+    notes = [*scan.notes, *of.notes]
+    if labeled and of.label is not None:
+        scan, note = _labeled(scan, of.label, naming)
+        notes += note
+    if of.split is not None:
+        if scan.given_split not in (None, of.split.split):
+            notes.append(f"{of.split.table.name} puts it into another part of the split than its folder or file: that is taken")
+        scan = replace(scan, given_split=of.split.split)
+    if of.patient is not None:
+        scan = _with_patient(scan, of.patient)
+    return replace(scan, notes=tuple(dict.fromkeys(notes)))
+
+
+def _labeled(scan: ScanFile, row: Row, naming: _Naming) -> tuple[ScanFile, list[str]]:
+    """Return the image with the label of the row, or its own where that goes first, and what is to be said of that."""
+    table = row.table.name
+    if scan.label is not None:
+        differs = row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)
+        where = "its folder" if scan.label_from == "folder" else "the file"
+        said = f"{table} says '{row.label or 'several findings'}', {where} '{scan.label}'"
+        if row.predicted:
+            return scan, ([f"{said}: a prediction changes no label"] if differs else [])
+        if differs:
+            return _relabeled(scan, row), [f"{said}: the table's is taken"]
+    return _relabeled(scan, row), []
+
+
+def _relabeled(scan: ScanFile, row: Row) -> ScanFile:
+    name = f"predictions {row.table.name}" if row.predicted else row.table.name
+    return replace(scan, label=row.label, label_from=None if row.label is None else name)
+
+
+def _with_patient(scan: ScanFile, row: Row) -> ScanFile:
+    """Return the image with the patient that the table gives it: one number in one table is one patient."""
+    # What the file's header says too, the table only repeats.
+    repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
+    scopes = scan.patient_scopes if repeats else ()
+    return replace(scan, patient=row.patient, patient_known=True, patient_scopes=(*scopes, f"csv {file_place(row.table)}"))
+
+
+def _nothing_found(table: Path, row: Row, places: Places, sources: Sequence[Source]) -> FewscanError:
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in [table.parent, *(source.folder for source in sources)]))
+    like = places.like(row)
+    hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
+    return FewscanError(f"{table} names no file of the sources: '{row.path}', for one, is not in {looked}{hint}")
+
+
+def _missing_scan(row: Row, sources: Sequence[Source], otherwise: str) -> ScanFile:
+    path = row.table.parent / row.path
+    file, sign, _ = row.path.rpartition("#")
+    in_file = sign and any((folder / file).is_file() for folder in (row.table.parent, *(one.folder for one in sources)))
+    what = (
+        "no such image: its file holds none of that name, or it is no slice that --plane and --slices choose;"
+        if in_file
+        else "no such file:"
+    )
+    reason = f"{what} named in {row.where}"
+    for source in sources:
+        if is_inside(path, source.folder):
+            relative = real_path(path).relative_to(real_path(source.folder)).as_posix()
+            return ScanFile(source.name, relative, path, set_aside=reason)
+    return ScanFile(otherwise, row.path, path, set_aside=reason)

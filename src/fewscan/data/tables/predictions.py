@@ -1,0 +1,47 @@
+"""Tables that fewscan wrote itself: what a network predicted is no label, unless the user says that it is to be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+
+ACCEPTED = "accept"
+
+_DECISION = "decision"
+# What a table of `label` has besides a probability of every class.
+_OF_LABEL = frozenset(["path", "label", "score", _DECISION])
+_OF_A_CLASS = ("probability_", "logit_")
+
+
+def require_trust(table: Path, columns: Sequence[str], trusted: bool) -> bool:
+    """Return whether a table holds a network's labels.
+
+    Raises FewscanError where it does and they are not to be trusted, and for tables about the rows of a dataset, as
+    `test_predictions.csv` and `held_out.csv` of a run are: these name no files.
+    """
+    if not any(name.startswith(_OF_A_CLASS) for name in columns):
+        return False
+    if "row" in columns and "path" not in columns:
+        raise FewscanError(
+            f"{table} holds what a network said of rows of a dataset: it names no files, so it cannot give labels; "
+            "name the table that the labels came from"
+        )
+    if not columns_of_label(columns):
+        return False
+    if not trusted:
+        raise FewscanError(
+            f"{table} was written by 'fewscan label': its labels are what a network predicted, not what a person saw. If they "
+            "are to count as labels, add --trust-predictions (accepted ones alone are taken); if a person has checked them, "
+            "keep only the columns path and label"
+        )
+    return True
+
+
+def columns_of_label(columns: Sequence[str]) -> bool:
+    """Return whether these are the columns of a table that `fewscan label` wrote."""
+    return set(columns) >= _OF_LABEL
+
+
+def decision_column(columns: Sequence[str]) -> int:
+    """Return the position of the column of decisions."""
+    return columns.index(_DECISION)

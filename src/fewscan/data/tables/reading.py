@@ -1,0 +1,125 @@
+"""The bytes of a table -> its columns' names and its rows of cells; what cannot be read in one way is refused."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fewscan.errors import FewscanError
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+
+_OTHER_KINDS = {
+    ".xlsx": "an Excel workbook",
+    ".xls": "an Excel workbook",
+    ".xlsm": "an Excel workbook",
+    ".ods": "an OpenDocument table",
+    ".parquet": "a Parquet file",
+    ".json": "a JSON file",
+}
+_ZIP_MAGIC = b"PK\x03\x04"
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+# So many of the first bytes say whether a text without a mark is UTF-16: every other one of them is zero there.
+_HEAD_BYTES = 200
+
+
+class Cells(NamedTuple):
+    """A table as it stands: the names of its columns, and every row that holds anything, with the line that it ends on."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[int, list[str]]]
+
+
+def read_cells(table: Path, encoding: str | None = None, separator: str | None = None) -> Cells:
+    """Read a CSV: separated by commas, semicolons or tabs, in UTF-8 or, with a mark, in UTF-16, unless it is said otherwise.
+
+    separator: a name in SEPARATORS. Raises FewscanError where the file cannot be opened or read in one way only.
+    """
+    text = _text(table, encoding).lstrip("\r\n")
+    first = _first_line(text)
+    if first[:4].lower() == "sep=":  # Excel's own line
+        text = text.removeprefix(first)
+    mark = SEPARATORS[separator] if separator else _separator(table, text)
+    rows = list(_rows(table, text, mark))
+    if not rows:
+        raise FewscanError(f"{table} is empty: its first line names the columns, such as path,label")
+    (_, columns), *others = rows
+    # Excel writes lines of nothing but separators.
+    return Cells(tuple(name.strip() for name in columns), [(line, row) for line, row in others if any(map(str.strip, row))])
+
+
+def _text(table: Path, encoding: str | None) -> str:
+    try:
+        content = table.read_bytes()
+    except OSError as error:
+        raise FewscanError(f"cannot read the labels {table}: {error.strerror}") from None
+    kind = _OTHER_KINDS.get(table.suffix.lower())
+    if content.startswith((_ZIP_MAGIC, _OLE_MAGIC)):
+        kind = kind or "an Excel workbook"
+    if kind:
+        raise FewscanError(f"{table} is {kind}: save it as CSV (comma separated, UTF-8) and name that")
+    try:
+        codecs.lookup(encoding or "utf-8")
+        return content.decode(encoding or _encoding(content)).removeprefix("\ufeff")
+    except LookupError:
+        raise FewscanError(f"--encoding {encoding} is unknown: for example utf-8, utf-16, cp1252 or latin-1") from None
+    except UnicodeDecodeError:
+        if encoding:
+            raise FewscanError(f"{table} is not text in {encoding}: give another --encoding, or save it in UTF-8") from None
+        raise FewscanError(
+            f"{table} is not UTF-8 text, and which other text it is cannot be known: save it in UTF-8, or name its encoding, "
+            "such as --encoding cp1252 for Western European Windows"
+        ) from None
+
+
+def _encoding(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = content[:_HEAD_BYTES]
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(head) > 1 and not any(zeros):
+            return encoding
+    return "utf-8"
+
+
+def _separator(table: Path, text: str) -> str:
+    """Return the one separator under which the table is one: its first line has several cells, and each row as many."""
+    first = _first_line(text)
+    possible = [mark for mark in SEPARATORS.values() if len(next(csv.reader([first], delimiter=mark), [])) > 1]
+    if len(possible) > 1:
+        even = [mark for mark in possible if _is_even(text, mark)]
+        if len(even) != 1:
+            names = [name for name, mark in SEPARATORS.items() if mark in possible]
+            raise FewscanError(
+                f"{table}: its first line may be separated by {' or '.join(names)}: add --separator {names[0]}, for example"
+            )
+        possible = even
+    return possible[0] if possible else ","
+
+
+def _first_line(text: str) -> str:
+    return next(io.StringIO(text, newline=""), "")
+
+
+def _is_even(text: str, mark: str) -> bool:
+    try:
+        return len({len(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True) if row}) == 1
+    except csv.Error:
+        return False
+
+
+def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
+
+
+def cell(row: Sequence[str], position: int | None) -> str | None:
+    """Return a cell's text; None where it is empty, or the row too short for it."""
+    return None if position is None or position >= len(row) else row[position].strip() or None
