@@ -182,14 +182,6 @@ def test_a_csv_is_looked_up_in_the_sources_too_and_absolutely(root, tmp_path):
     assert labels_of(listed(root, labels=[labels])) == {"a.png": "x", "b.png": "y"}
 
 
-def test_a_source_that_a_csv_names_takes_no_label_from_its_folders_and_others_still_do(tmp_path):
-    make(tmp_path / "one", "glioma/a.png", "glioma/b.png")
-    make(tmp_path / "two", "glioma/c.png")
-    labels = table(tmp_path / "labels.csv", "path,label\none/glioma/a.png,pituitary\n")
-    scans = listed(tmp_path / "one", tmp_path / "two", labels=[labels])
-    assert [scan.label for scan in scans] == ["pituitary", None, "glioma"]
-
-
 def test_an_unlabeled_source_stays_so_but_takes_patients(tmp_path):
     make(tmp_path / "pile", "a.png")
     labels = table(tmp_path / "labels.csv", "path,label,patient\npile/a.png,glioma,p7\n")
@@ -228,18 +220,17 @@ def test_several_csvs_add_up(root):
         ("path,lable\na.png,x\n", "has no column 'label': did you mean 'lable'?"),
         (
             "name,label\na.png,x\n",
-            "has no column 'path': it has 2 columns, which its first line should name: path,label[,patient]",
+            "has no column 'path': it has 2 columns, which its first line should name: add --path-column NAME",
         ),
-        ("", "has no column 'path': it is empty"),
+        ("", "is empty: its first line names the columns"),
         ("path,label\n", "holds no rows"),
         ("path,label\ngone.png,x\n", "names no file of the sources: 'gone.png'"),
         ("path,label\na.png,x\na.png,y\n", "two values as its label: 'x' (labels.csv, line 2) and 'y' (labels.csv, line 3)"),
-        ("path,label\na.png,x\n./a.png,\n", "two values as its label: 'x' (labels.csv, line 2) and '' (labels.csv, line 3)"),
         ("path,label,patient\na.png,x,p\na.png,x,q\n", "two values as its patient"),
         ("path,label\n,x\n", "labels.csv, line 2: the column 'path' names no file"),
         ("path,label\na\0.png,x\n", "names no file"),
         ("path,label\na, b.png,x\n", "more cells than the first line"),
-        ('path,label\n"a.png,x\n', "labels.csv, after line 1: unexpected end of data"),
+        ('path,label\n"a.png,x\n', "labels.csv, after line 2: unexpected end of data"),
     ],
 )
 def test_csvs_that_cannot_be_right_are_refused(root, text, expected):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fewscan.data.options import NO_LABEL
 from fewscan.errors import FewscanError
 
 Sources = Annotated[
@@ -21,15 +22,54 @@ Plan = Annotated[bool, typer.Option("--plan", help="Say all that was understood 
 
 # Labels.
 Labels = Annotated[
-    list[Path] | None, typer.Option(help="A CSV with the columns path, label and, if known, patient. May be repeated.")
+    list[Path] | None,
+    typer.Option(help="A CSV with columns of paths and of labels, patients or parts of a split. May be repeated."),
 ]
 Unlabeled = Annotated[
     list[str] | None, typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.")
 ]
 Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW. May be repeated.")]
-PathColumn = Annotated[str, typer.Option(help="The CSV's column of paths.")]
-LabelColumn = Annotated[str, typer.Option(help="The CSV's column of labels.")]
-PatientColumn = Annotated[str, typer.Option(help="The CSV's column of patients.")]
+PathColumn = Annotated[
+    str | None, typer.Option(help="The table's column of paths. [default: the one that goes by a common name, as path or file]")
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="The table's column of labels, or NAME,NAME of columns of 0 and 1. [default: the one called label, class, "
+        "diagnosis or the like]"
+    ),
+]
+PatientColumn = Annotated[
+    str | None, typer.Option(help="The table's column of patients. [default: the one called patient, subject or the like]")
+]
+SplitColumn = Annotated[
+    str | None, typer.Option(help="The table's column of train, validation and test. [default: split, subset or partition]")
+]
+Several = Annotated[
+    Literal["none", "first", "whole"],
+    typer.Option(help="Of a cell with several findings, a|b: no label, the first, or a class of the whole name."),
+]
+NoLabel = Annotated[
+    list[str] | None,
+    typer.Option(help="A word that stands for no label in tables. May be repeated. [default: NA, N/A, nan, None, null, ?]"),
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="The table's encoding, such as cp1252. [default: UTF-8, or UTF-16 where it shows]")
+]
+Separator = Annotated[
+    Literal["comma", "semicolon", "tab"] | None, typer.Option(help="What separates cells. [default: what the first line shows]")
+]
+LabelsOnly = Annotated[
+    bool | None,
+    typer.Option(
+        "--labels-only/--labels-and-folders",
+        help="Labels come from tables alone, or from folders where tables say none. "
+        "[default: from both where they name the same classes]",
+    ),
+]
+TrustPredictions = Annotated[
+    bool, typer.Option("--trust-predictions", help="Take the accepted labels of a table that 'fewscan label' wrote.")
+]
 ClassLevel = Annotated[
     int | None,
     typer.Option(
@@ -107,6 +147,7 @@ def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options["labels"] = options["labels"] or []
     options["unlabeled"] = options["unlabeled"] or []
     options["rename"] = dict(_old_and_new(pair) for pair in options["rename"] or [])
+    options["no_label"] = options["no_label"] or list(NO_LABEL)
     options["size_px"] = options.pop("size")
     options["channels"] = 3 if options.pop("color") else 1
     return options

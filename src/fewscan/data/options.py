@@ -18,12 +18,32 @@ def _several(paths: Any) -> Any:
     return tuple(str(path) for path in ([paths] if isinstance(paths, str | Path) else paths))
 
 
-class LabelColumns(Settings):
-    """What the columns of a CSV with labels are called; the patient's may be absent unless it was given another name."""
+Several = Literal["none", "first", "whole"]
+Separator = Literal["comma", "semicolon", "tab"]
+# Besides an empty cell.
+NO_LABEL = ("NA", "N/A", "#N/A", "<NA>", "nan", "None", "null", "?")
 
-    path_column: str = "path"
-    label_column: str = "label"
-    patient_column: str = "patient"
+
+class TableOptions(Settings):
+    """How tables with labels, patients and splits are read, and what they do to what folders say.
+
+    A column that is None goes by one of its common names (`tables.columns`). several: what becomes of a cell with more than one
+    finding, `a|b`: no label, the first, or a class of that whole name. no_label: words that stand for no label, in any case.
+    encoding, separator: None for the one that the file shows. labels_only: labels of folders and files do not count (True), do
+    count beside those of tables (False), or only where both name the same classes (None). trust_predictions: labels that a
+    network predicted and accepted count as labels.
+    """
+
+    path_column: str | None = None
+    label_column: str | None = None
+    patient_column: str | None = None
+    split_column: str | None = None
+    several: Several = "none"
+    no_label: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = NO_LABEL
+    encoding: str | None = None
+    separator: Separator | None = None
+    labels_only: bool | None = None
+    trust_predictions: bool = False
 
 
 def _pattern(written: str | None) -> str | None:
@@ -75,11 +95,11 @@ class ImageFormat(Settings):
     channels: Literal[1, 3] = 1
 
 
-class ImportOptions(LabelColumns, Layout, ImageFormat, Reading):
+class ImportOptions(TableOptions, Layout, ImageFormat, Reading):
     """Everything that `import` can be told besides its sources, with what holds where nothing is said.
 
     labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
-    name of a class -> new one. The others are those of LabelColumns, Layout, ImageFormat and Reading.
+    name of a class -> new one. The others are those of TableOptions, Layout, ImageFormat and Reading.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()

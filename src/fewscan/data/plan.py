@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fewscan.config import Settings
 from fewscan.data.patients import patient_key
-from fewscan.data.sources import ScanFile, Source
+from fewscan.data.sources import PREDICTIONS, ScanFile, Source
 
 # So many names stand in a line; the rest is counted.
 NAMES_SHOWN = 12
@@ -86,7 +86,7 @@ def _kind(reason: str) -> str:
 def _lines(source: SourcePlan) -> list[str]:
     lines = [f"{source.name}: {source.images:,} images in {source.folder}"]
     if source.classes:
-        whence = " and ".join(_WHENCE.get(place, f"the table {place}") for place in source.labels_from)
+        whence = " and ".join(_whence(place) for place in source.labels_from)
         lines.append(f"  classes, named by {whence}: {_counted(source.classes)}")
     if source.unlabeled:
         lines.append(f"  without a label: {source.unlabeled:,}")
@@ -101,6 +101,12 @@ def _lines(source: SourcePlan) -> list[str]:
     for text, count in source.notes.items():
         lines.append(f"  note: {text} ({count:,} images, such as {', '.join(source.examples[text])})")
     return lines
+
+
+def _whence(label_from: str) -> str:
+    if label_from.startswith(PREDICTIONS):
+        return f"a network's predictions in {label_from.removeprefix(PREDICTIONS)}"
+    return _WHENCE.get(label_from, f"the table {label_from}")
 
 
 _WHENCE = {"folder": "the folders", "file": "the files themselves"}

@@ -11,6 +11,9 @@ from fewscan.data.formats.image import GivenSplit
 from fewscan.data.kaggle import KAGGLE_PREFIX, check_name, fetch
 from fewscan.errors import FewscanError
 
+# What `label_from` begins with where the label is a network's, before the name of the table.
+PREDICTIONS = "predictions "
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,11 +43,11 @@ class ScanFile:
 
     `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
     image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
-    label comes from: `folder`, `file`, or the name of a table; `label_level` says which folder, 1 being the one right below the
-    source's. `given_split` is the part of a split that the data came with.
-    `patient` is as it was given, so it is for no page or message. It means the same one within the source and within each of
-    `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words where it comes
-    from. `study` is the DICOM study's identifier. `set_aside` is the reason why the image need
+    label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network filled;
+    `label_level` says which folder, 1 being the one right below the source's. `given_split` is the part of a split that the
+    data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
+    within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
+    where it comes from. `study` is the DICOM study's identifier. `set_aside` is the reason why the image need
     not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
     """
 

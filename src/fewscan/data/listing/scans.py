@@ -5,11 +5,11 @@ from pathlib import Path
 
 from fewscan.data.classes import settle_classes
 from fewscan.data.formats.reading import Reading
-from fewscan.data.label_tables import label_from_tables
 from fewscan.data.listing.contents import look_into
 from fewscan.data.listing.walk import find_files
 from fewscan.data.options import ImportOptions
 from fewscan.data.sources import ScanFile, Source
+from fewscan.data.tables import label_from_tables
 
 
 def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, workers: int | None = None) -> list[ScanFile]:
@@ -20,9 +20,8 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     passed over; every other file is listed, image or not.
 
     The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS; a label
-    that the file itself holds goes before it. A CSV in `labels` that names at least one file of a source gives all labels of
-    that source; it names files from its own folder, from a source's, or in full, and single images by their part besides, which
-    go before their file. `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from
+    that the file itself holds goes before it. What a CSV in `labels` says goes before both
+    (`tables.overlay`). `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from
     the file's header; the images of one file without either are one patient's.
 
     Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot
@@ -32,8 +31,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     asked = options or ImportOptions()
     scans = find_files(sources, passed_over=asked.labels)
     scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
-    if asked.labels:
-        scans = label_from_tables(scans, sources, asked.labels, asked)
+    scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename)
 
 

@@ -9,12 +9,37 @@ from pathlib import Path
 from fewscan.data.options import TableOptions
 from fewscan.data.tables.reading import Cells, cell
 from fewscan.errors import FewscanError
+from fewscan.wording import counted
 
 # What columns are commonly called, without case, spaces and punctuation; the first of each goes before the others.
 _COMMON_NAMES = {
     "path": (
-        *("path", "file", "filename", "filepath", "filelocation", "image", "imagepath", "imagefile", "imagefilename", "imageid"),
-        *("imagename", "imageindex", "img", "imgpath", "imgname", "imgid", "picture", "scan", "slice", "dicom", "isicid", "png"),
+        *(
+            "path",
+            "file",
+            "filename",
+            "filepath",
+            "filelocation",
+            "image",
+            "imagepath",
+            "imagefile",
+            "imagefilename",
+            "imageid",
+        ),
+        *(
+            "imagename",
+            "imageindex",
+            "img",
+            "imgpath",
+            "imgname",
+            "imgid",
+            "picture",
+            "scan",
+            "slice",
+            "dicom",
+            "isicid",
+            "png",
+        ),
     ),
     "label": (
         *("label", "labels", "class", "classname", "category", "diagnosis", "dx", "target", "finding", "findings"),
@@ -95,14 +120,13 @@ def _plain(name: str) -> str:
 
 def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:
     present = [name for name in columns if name]
-    option = _OPTIONS.get(wanted)
-    close = _close(present, wanted)
-    if close:
+    way = f"add {option} NAME, or " if (option := _OPTIONS.get(wanted)) else ""
+    if close := _close(present, wanted):
         hint = f"did you mean '{close}'?" + (f" Then add {option} '{close}'" if option else "")
     else:
         # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
-        hint = f"it has {len(present)} column{'s' if len(present) != 1 else ''}, which its first line should name, such as path,label,patient"
-        hint += f"; or add {option} NAME" if option else ""
+        count = counted(len(present), "column")
+        hint = f"it has {count}, which its first line should name: {way}write there, for example, path,label,patient"
     return FewscanError(f"{table} has no column '{wanted}': {hint}")
 
 

@@ -100,7 +100,7 @@ class Places:
         if known is None:
             place = self._real(folder)
             root = self._roots.get(source)
-            parent = os.path.dirname(folder)
+            parent = os.path.dirname(folder)  # noqa: PTH120 - as in `of`
             ends = root is None or place == root or parent == folder
             known = (place,) if ends else (place, *self._above(source, parent))
             self._folders[source, folder] = known
@@ -127,7 +127,7 @@ class Places:
         path = _slashes(row.path)
         name = _name(path).casefold()
         stem = _stem(name)
-        places = self._by_name.get(name) or (self._by_stem.get(name) if stem == name else None) or self._by_stem.get(stem, ())
+        places = self._by_name.get(name) or self._by_stem.get(stem) or []
         matches: list[tuple[tuple[int, int], _Match]] = []
         for place in places:
             match, likeness = _compared(path, place)
@@ -145,15 +145,13 @@ class Places:
         counts: dict[str, Counter[str]] = {}
         for match in matches:
             counts.setdefault(self.source(match.place), Counter())[match.above] += 1
-        return {
-            source: min(above, key=lambda one: (-above[one], len(one))) for source, above in counts.items()
-        }
+        return {source: min(above, key=lambda one: (-above[one], len(one))) for source, above in counts.items()}
 
 
 def _compared(path: str, place: str) -> tuple[_Match, tuple[int, int]]:
     """Return the match of a row's path with a place, and how like they are: folders alike, and names alike to the letter."""
     theirs, ours = [part for part in path.split("/") if part not in ("", ".")], place.split("/")
-    same, exact = 1, int(theirs[-1] == ours[-1])
+    same, exact = 1, int(_stem(theirs[-1]) == _stem(ours[-1]))
     while same < min(len(theirs), len(ours)) and theirs[-1 - same].casefold() == ours[-1 - same].casefold():
         exact += theirs[-1 - same] == ours[-1 - same]
         same += 1
@@ -175,9 +173,10 @@ def _name(path: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """Return a name in lower case without the suffix of an image; the part after `#` stays."""
+    """Return a name without the suffix of an image, in any case; the part after `#` stays."""
     file, sign, part = name.partition("#")
+    lower = file.lower()
     for suffix in _SUFFIXES:
-        if file.endswith(suffix) and file != suffix:
-            return f"{file.removesuffix(suffix)}{sign}{part}"
+        if lower.endswith(suffix) and lower != suffix:
+            return f"{file[: -len(suffix)]}{sign}{part}"
     return name

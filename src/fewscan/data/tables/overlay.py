@@ -8,10 +8,11 @@ from pathlib import Path
 from fewscan.data.classes import class_key
 from fewscan.data.options import TableOptions
 from fewscan.data.patients import patient_key
-from fewscan.data.sources import ScanFile, Source, file_place, is_inside, real_path
+from fewscan.data.sources import PREDICTIONS, ScanFile, Source, file_place, is_inside, real_path
 from fewscan.data.tables.finding import Places
 from fewscan.data.tables.rows import Row, read_rows
 from fewscan.errors import FewscanError
+from fewscan.wording import counted
 
 _NAMES_SHOWN = 4
 
@@ -26,11 +27,16 @@ class _Said:
     label: Row | None = None
     patient: Row | None = None
     split: Row | None = None
+    about_labels: bool = False
     notes: tuple[str, ...] = ()
 
 
 def label_from_tables(
-    scans: Sequence[ScanFile], sources: Sequence[Source], tables: Sequence[Path], options: TableOptions, rename: Mapping[str, str]
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    tables: Sequence[Path],
+    options: TableOptions,
+    rename: Mapping[str, str],
 ) -> list[ScanFile]:
     """Return the images with what CSVs say of them, and rows whose image is not there, set aside.
 
@@ -40,8 +46,11 @@ def label_from_tables(
 
     Raises FewscanError where a CSV cannot be read, contradicts itself or another, or names no image at all.
     """
+    if not tables:
+        _refuse_without_tables(options)
+        return list(scans)
     if options.labels_only:
-        scans = [replace(scan, label=None, label_from=None) for scan in scans]
+        scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
     places = Places(scans, sources)
     naming = cache(partial(class_key, rename=rename))
     said: dict[str, _Said] = {}
@@ -58,7 +67,7 @@ def label_from_tables(
             one = said.setdefault(hit.place, _Said())
             _merge(one, row, partial(naming, places.source(hit.place)))
             if not hit.closely:
-                one.notes = (*one.notes, f"{table.name} names it in another way: in its folders, case, slashes or suffix")
+                one.notes = (*one.notes, f"its row in {table.name} writes folders, case, slashes or suffix in another way")
     spoken_of = list(dict.fromkeys(places.source(place) for place in said))
     overlaid = _overlaid(scans, sources, places, said, options, naming)
     absent: dict[tuple[str, str], ScanFile] = {}
@@ -68,6 +77,12 @@ def label_from_tables(
     order = {source.name: number for number, source in enumerate(sources)}
     # Sorting keeps the images of a file in their order, slice 9 before slice 10.
     return sorted([*overlaid, *absent.values()], key=lambda scan: (order[scan.source], scan.file))
+
+
+def _refuse_without_tables(options: TableOptions) -> None:
+    for name, field in TableOptions.model_fields.items():
+        if getattr(options, name) != field.default:
+            raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
 
 
 def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
@@ -95,6 +110,7 @@ def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
                 f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
                 f"'{row.split}' ({row.where}); keep one of them"
             )
+    one.about_labels |= row.about_labels
     one.notes = (*one.notes, *row.notes)
 
 
@@ -103,7 +119,12 @@ def _class(row: Row, key: Callable[[str], str]) -> str | None:
 
 
 def _overlaid(
-    scans: Sequence[ScanFile], sources: Sequence[Source], places: Places, said: Mapping[str, _Said], options: TableOptions, naming: _Naming
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    places: Places,
+    said: Mapping[str, _Said],
+    options: TableOptions,
+    naming: _Naming,
 ) -> list[ScanFile]:
     """Return the images with what is said of them, and without labels from folders that are no classes."""
     of_each = [_said_of(places.of(scan), said) for scan in scans]
@@ -112,8 +133,8 @@ def _overlaid(
     overlaid = []
     for scan, of in zip(scans, of_each, strict=True):
         if scan.label_from == "folder" and scan.source in no_classes:
-            note = "the names of folders are no classes, since the table names others"
-            scan = replace(scan, label=None, label_from=None, notes=(*scan.notes, note))
+            note = "the names of folders are no classes, since tables name others"
+            scan = replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
         overlaid.append(scan if of is None else _with_said(scan, of, naming, labeled=scan.source not in unlabeled))
     return overlaid
 
@@ -127,6 +148,7 @@ def _said_of(places: Sequence[str], said: Mapping[str, _Said]) -> _Said | None:
         label=next((one.label for one in found if one.label is not None), None),
         patient=next((one.patient for one in found if one.patient is not None), None),
         split=next((one.split for one in found if one.split is not None), None),
+        about_labels=any(one.about_labels for one in found),
         notes=tuple(note for one in found for note in one.notes),
     )
 
@@ -149,14 +171,14 @@ def _without_classes(
             tables.setdefault(scan.source, {})[naming(scan.source, row.label)] = row.label
         if scan.label is not None and scan.label_from == "folder" and scan.set_aside is None:
             folders.setdefault(scan.source, {})[naming(scan.source, scan.label)] = scan.label
-            left[scan.source] = left.get(scan.source, 0) + (row is None)
+            left[scan.source] = left.get(scan.source, 0) + (of is None or not of.about_labels)
     apart = {source for source in tables.keys() & folders.keys() if not tables[source].keys() & folders[source].keys()}
     for source in sorted(apart):
         if left[source]:
             raise FewscanError(
-                f"source '{source}': the tables name the classes {_some(tables[source])}, the folders {_some(folders[source])}, "
-                f"and {left[source]:,} images have a folder alone: add --labels-only where these folders are no classes, "
-                "--labels-and-folders where they are"
+                f"source '{source}': tables name the classes {_some(tables[source])}, folders {_some(folders[source])}, and "
+                f"{counted(left[source], 'image')} the tables do not name: add --labels-only if these folders are no classes, "
+                "--labels-and-folders if they are"
             )
     return apart
 
@@ -195,8 +217,8 @@ def _labeled(scan: ScanFile, row: Row, naming: _Naming) -> tuple[ScanFile, list[
 
 
 def _relabeled(scan: ScanFile, row: Row) -> ScanFile:
-    name = f"predictions {row.table.name}" if row.predicted else row.table.name
-    return replace(scan, label=row.label, label_from=None if row.label is None else name)
+    name = f"{PREDICTIONS}{row.table.name}" if row.predicted else row.table.name
+    return replace(scan, label=row.label, label_from=None if row.label is None else name, label_level=None)
 
 
 def _with_patient(scan: ScanFile, row: Row) -> ScanFile:
@@ -204,7 +226,9 @@ def _with_patient(scan: ScanFile, row: Row) -> ScanFile:
     # What the file's header says too, the table only repeats.
     repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
     scopes = scan.patient_scopes if repeats else ()
-    return replace(scan, patient=row.patient, patient_known=True, patient_scopes=(*scopes, f"csv {file_place(row.table)}"))
+    scopes = (*scopes, f"csv {file_place(row.table)}")
+    whence = f"the table {row.table.name}"
+    return replace(scan, patient=row.patient, patient_known=True, patient_scopes=scopes, patient_from=whence)
 
 
 def _nothing_found(table: Path, row: Row, places: Places, sources: Sequence[Source]) -> FewscanError:

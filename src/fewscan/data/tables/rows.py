@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from fewscan.data.classes import BETWEEN_FINDINGS
 from fewscan.data.formats.image import GivenSplit
@@ -15,18 +14,20 @@ from fewscan.errors import FewscanError
 
 # What stands for a patient nobody knows, besides what stands for no label.
 _NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
-GIVEN_SPLITS: dict[str, GivenSplit] = {
-    **dict.fromkeys(("train", "training"), cast("GivenSplit", "train")),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), cast("GivenSplit", "validation")),
-    **dict.fromkeys(("test", "testing"), cast("GivenSplit", "test")),
+_SPELLINGS: dict[GivenSplit, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
 }
+GIVEN_SPLITS = {spelling: part for part, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 @dataclass(frozen=True)
 class Row:
     """What one row says; `where` is which one, for people.
 
-    `several`: it names more than one finding, so that the image has no one class, whatever else is known of it.
+    `about_labels`: its table has labels, whether this row has or not. `several`: it names more than one finding, so that the
+    image has no one class, whatever else is known of it.
     """
 
     table: Path
@@ -35,6 +36,7 @@ class Row:
     label: str | None = None
     patient: str | None = field(default=None, repr=False)
     split: GivenSplit | None = None
+    about_labels: bool = False
     several: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     notes: tuple[str, ...] = ()
@@ -80,7 +82,10 @@ class _RowReader:
         if several:
             findings, said = self._chosen(findings)
             notes = (*notes, said)
-        patient = self._patient(row)
+        patient = cell(row, self.columns.patient)
+        if patient is not None and patient.casefold() in self.no_label | _NO_PATIENT:
+            notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
+            patient = None
         return Row(
             table=self.table,
             where=where,
@@ -88,6 +93,7 @@ class _RowReader:
             label=findings[0] if findings else None,
             patient=patient,
             split=self._split(where, row),
+            about_labels=self.columns.has_labels,
             several=several and not findings,
             predicted=self.predicted,
             notes=(*self.notes, *notes),
@@ -117,11 +123,6 @@ class _RowReader:
         if self.options.several == "first":
             return [findings[0]], f"several findings in {name}: the first is taken for the label"
         return [], f"several findings in {name}: no one class, so no label (--several first takes the first one)"
-
-    def _patient(self, row: Sequence[str]) -> str | None:
-        text = cell(row, self.columns.patient)
-        missing = text is None or text.casefold() in self.no_label or text.casefold() in _NO_PATIENT
-        return None if missing else text
 
     def _split(self, where: str, row: Sequence[str]) -> GivenSplit | None:
         text = cell(row, self.columns.split)
