@@ -1,10 +1,13 @@
 import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from fewscan.atomic import new_folder, replaced_file, write_json, writing
+from fewscan.atomic import new_folder, remove_folder, replaced_file, write_json, write_text, writing
 from fewscan.errors import FewscanError
 
 
@@ -48,3 +51,39 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_the_systems_refusals_become_one_line(code: int, message: str, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=message), writing(tmp_path / "a"):
         raise OSError(code, "refused")
+
+
+HALF = """
+import os, signal, sys
+from pathlib import Path
+from fewscan.atomic import new_folder, replaced_file
+
+with new_folder(Path("run")) as folder, replaced_file(Path("a.json")) as file:
+    (folder / "weights").write_text("x")
+    file.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", HALF], cwd=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(tmp_path / "a.json", "whole")
+    with new_folder(tmp_path / "run"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "run"]
+
+
+def test_what_a_living_process_is_making_is_left_alone(tmp_path: Path) -> None:
+    with replaced_file(tmp_path / "a.json") as mine:
+        mine.write_text("mine")
+        theirs = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{os.getppid()}-"))
+        theirs.write_text("theirs")
+        write_text(tmp_path / "a.json", "whole")
+        assert (mine.read_text(), theirs.read_text()) == ("mine", "theirs")
+
+
+def test_a_removed_folder_is_gone_at_once(tmp_path: Path) -> None:
+    (tmp_path / "folds" / "1").mkdir(parents=True)
+    remove_folder(tmp_path / "folds")
+    assert list(tmp_path.iterdir()) == []

@@ -6,24 +6,27 @@ The verbs of the command line are functions here: `plan_import`, `import_scans`,
 
 __version__ = "0.1.0"
 
-from fewscan.api import (
-    audit,
-    calibrate,
-    check_evidence,
-    compare,
-    compare_budgets,
-    evaluate,
-    explain,
-    export,
-    import_scans,
-    label,
-    methods,
-    plan_import,
-    report,
-    split,
-    train,
-)
-from fewscan.errors import FewscanError
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fewscan.api import (
+        audit,
+        calibrate,
+        check_evidence,
+        compare,
+        compare_budgets,
+        evaluate,
+        explain,
+        export,
+        import_scans,
+        label,
+        methods,
+        plan_import,
+        report,
+        split,
+        train,
+    )
+    from fewscan.errors import FewscanError
 
 __all__ = [
     "FewscanError",
@@ -43,3 +46,16 @@ __all__ = [
     "split",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a verb when it is first asked for, so that the command line can answer Ctrl-C from its first moment on."""
+    if name not in __all__:
+        raise AttributeError(f"module 'fewscan' has no attribute '{name}'")
+    from fewscan import api, errors
+
+    return errors.FewscanError if name == "FewscanError" else getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

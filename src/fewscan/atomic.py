@@ -1,12 +1,19 @@
-"""Files and folders that appear whole or not at all, so that a kill or a full disk leaves nothing half-made."""
+"""Files and folders that appear whole or not at all, so that a kill or a full disk leaves nothing half-made.
+
+What is being made lies beside its place, under a name that says which process makes it. What a killed process left so is
+removed by the next that writes to the same place.
+"""
 
 import errno
+import glob
+import hashlib
 import json
 import os
+import platform
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +23,7 @@ from fewscan.errors import FewscanError
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; on success it replaces `path`, on an error it is removed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -45,7 +52,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary = _temporary(path)
+    temporary.mkdir(mode=0o700)
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -53,6 +61,46 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder as a whole: a kill meanwhile leaves nothing at `path` that looks like the folder, or all of it."""
+    going = _temporary(path)
+    path.rename(going)
+    shutil.rmtree(going)
+
+
+def _temporary(path: Path) -> Path:
+    """Return where this process makes what is to stand at `path`; what dead processes of this machine left there is removed."""
+    makers = f".{path.name}.{_machine()}-"
+    for left in path.parent.glob(f"{glob.escape(makers)}*.tmp"):
+        if not _is_alive(left.name.removeprefix(makers).partition("-")[0]):
+            _remove(left)
+    return path.with_name(f"{makers}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _machine() -> str:
+    """Return a short name of this machine, since processes of several may write into one folder of a cluster."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, PermissionError):
+        return True  # none of ours, or somebody else's
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if another process does not do so meanwhile and the disk lets it: neither stops who asks."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager

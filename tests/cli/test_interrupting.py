@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -93,10 +94,7 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     split_dataset: Dataset, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["train", str(split_dataset.folder), "--out", "run", "--method", "supervised", *SHORT]
-    program = [sys.executable, "-m", "fewscan", *words]
-    # What is started in a shell's background would ignore Ctrl-C.
-    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
+    process = begun(words, tmp_path)
     log = tmp_path / "run" / "metrics.jsonl"
     while not log.is_file() and process.poll() is None:
         time.sleep(0.05)
@@ -105,6 +103,80 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     _, said = process.communicate()
     assert "Traceback" not in said
     assert not Run.open(tmp_path / "run").finished
-    done = fewscan(*going_on(CompletedProcess(program, process.returncode, "", said)), cwd=tmp_path)
+    done = fewscan(*going_on(CompletedProcess(words, process.returncode, "", said)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Run.open(tmp_path / "run").finished
+
+
+def begun(words: list[str], cwd: Path) -> subprocess.Popen[str]:
+    """A process of the program that heeds Ctrl-C, also where this one was started in a shell's background."""
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    program = [sys.executable, "-m", "fewscan", *words]
+    return subprocess.Popen(program, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) -> None:
+    # What loads is held up at a known place, so that the interrupt comes then and not before Python itself is there.
+    (tmp_path / "typer.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    process = begun(["train", "my data"], tmp_path)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "interrupted; go on with: fewscan train 'my data'\n"
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started, as Linux lists them."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found
+
+
+def is_running(process: int) -> bool:
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+@pytest.mark.slow
+def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
+    split_dataset: Dataset, fewscan: Command, tmp_path: Path
+) -> None:
+    words = ["compare", str(split_dataset.folder), "--out", "c", "--methods", "supervised,simclr", "--protocol", "leakfree"]
+    process = begun([*words, "--jobs", "2", *SHORT], tmp_path)
+    logs = [tmp_path / "c" / "runs" / "leakfree" / f"{name}-seed0" / "metrics.jsonl" for name in ("supervised", "simclr")]
+    while not all(log.is_file() for log in logs) and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None, process.communicate()
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.terminate()
+    # Its pipes are closed only when all that inherited them have ended.
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in said
+    # Python's own helper of processes ends when it finds that this one has.
+    while any(map(is_running, workers)):
+        time.sleep(0.05)
+    assert fewscan(*words, "--jobs", "1", *SHORT, cwd=tmp_path).returncode == 0
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fewscan", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert (process.wait(), said) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "fewscan", "methods"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1

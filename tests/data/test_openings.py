@@ -38,7 +38,7 @@ def test_a_damaged_record_is_one_clear_line_and_is_not_passed_over(make_dataset:
     dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
     note_opening(dataset, "evaluate", "a")
     path = dataset.folder / OPENINGS_FILE
-    path.write_text(path.read_text() + path.read_text()[:-20])
+    path.write_text(path.read_text() + path.read_text()[:-20] + "\n")
     with pytest.raises(FewscanError, match=OPENINGS_FILE) as caught:
         openings(dataset)
     assert "\n" not in str(caught.value)

@@ -23,9 +23,10 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
+from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
-from fewscan.labeling.table import LabelPlan, LabelTable, alone
+from fewscan.labeling.table import LabelPlan, LabelTable, growing
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -311,10 +312,10 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), fewscan="")
-    with alone(out):
+    with growing(out):
         table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])
-        with pytest.raises(FewscanError, match="is being written already"):
+        with pytest.raises(FewscanError, match="is being written"):
             label_scans(run, dataset, folder, out)
         table.finish(["path"])
     out.unlink()
@@ -334,6 +335,20 @@ def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Dataset,
     label_scans(run, dataset, folder, tmp_path / "labels.csv")
     with (tmp_path / "labels.csv").open(newline="") as file:
         assert [row["path"] for row in csv.DictReader(file)] == names
+
+
+def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder = three_scans(dataset, tmp_path / "scans")
+    out = tmp_path / "labels.csv"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "remove_folder", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            label_scans(run, dataset, folder, out)
+    table = out.read_bytes()
+    with pytest.raises(FewscanError, match="exists already"):
+        label_scans(run, dataset, folder, out)
+    assert out.read_bytes() == table
+    assert not (tmp_path / "labels.csv.partial").exists()
 
 
 def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:

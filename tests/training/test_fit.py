@@ -19,10 +19,12 @@ from fewscan.data.dataset import PIXELS_FILE, Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
+from fewscan.locks import alone
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
+from fewscan.training.train import train_on
 
 # Groups of eighty images that are forty pairs of copies.
 PAIRS = [row % 40 for row in range(80)]
@@ -232,6 +234,19 @@ def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split
     run = new_run(split_dataset, tmp_path / "run")
     run.log({"epoch": 1, "val_p_acc": 0.4})
     assert run.metrics() == [{"epoch": 1, "validation_accuracy": 0.4}]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(split_dataset: Dataset, tmp_path: Path) -> None:
+    killed = train_on(new_run(split_dataset, tmp_path / "killed"), split_dataset)
+    assert killed.finished
+    assert_same_run(trained(split_dataset, tmp_path / "undisturbed"), killed)
+
+
+def test_two_processes_do_not_train_one_run(split_dataset: Dataset, tmp_path: Path) -> None:
+    run = new_run(split_dataset, tmp_path / "run")
+    with alone(run.folder, "train"), pytest.raises(FewscanError, match="fewscan train"):
+        train_on(run, split_dataset)
+    assert run.metrics() == []
 
 
 def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, tmp_path: Path) -> None:

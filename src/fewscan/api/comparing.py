@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset
 from fewscan.errors import FewscanError
+from fewscan.locks import alone
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tup
     from fewscan.comparison.trials import run_trials
     from fewscan.reporting.comparison_page import write_comparison
 
-    failures = run_trials(comparison, jobs) if train else {}
-    results = collect(comparison)
-    write_comparison(results)
+    with alone(comparison.folder, "compare"):
+        failures = run_trials(comparison, jobs) if train else {}
+        results = collect(comparison)
+        write_comparison(results)
     return results, {str(trial): reason for trial, reason in failures.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset
+from fewscan.api.opening import dataset_to_change, opened_dataset
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -48,16 +48,16 @@ def audit(
     from fewscan.data.copies import DEFAULT_SIMILARITY
     from fewscan.reporting.audit_page import write_audit_page
 
-    opened = opened_dataset(dataset)
-    if opened.description.audit is not None and not overwrite:
-        raise FewscanError(
-            f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a split "
-            "drawn before may leak, and scores of runs get other intervals when they are taken again"
-        )
-    least = DEFAULT_SIMILARITY if similarity is None else similarity
-    result = auditing.audit(opened, similarity=least, same_head=same_head)
-    write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
-    return result
+    with dataset_to_change(dataset, "audit") as opened:
+        if opened.description.audit is not None and not overwrite:
+            raise FewscanError(
+                f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a "
+                "split drawn before may leak, and scores of runs get other intervals when they are taken again"
+            )
+        least = DEFAULT_SIMILARITY if similarity is None else similarity
+        result = auditing.audit(opened, similarity=least, same_head=same_head)
+        write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
+        return result
 
 
 def split(
@@ -78,15 +78,15 @@ def split(
     """
     from fewscan.data import split_sizes, splits
 
-    opened = opened_dataset(dataset)
-    if opened.description.split is not None and not overwrite:
-        raise FewscanError(
-            f"{opened.folder} is split already: give --overwrite to draw another split; 'evaluate', 'label', 'explain', "
-            "'report' and 'export' then refuse the runs that were trained on this one"
-        )
-    if labeled is None or test is None:
-        suits = split_sizes.suggested_sizes(opened, protocol, seed, shares)
-        validation = suits.validation if validation is None and labeled is None else validation
-        labeled, test = labeled or suits.labeled, test or suits.test
-    share = split_sizes.VALIDATION_SHARE if validation is None else validation
-    return splits.split(opened, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares)
+    with dataset_to_change(dataset, "split") as opened:
+        if opened.description.split is not None and not overwrite:
+            raise FewscanError(
+                f"{opened.folder} is split already: give --overwrite to draw another split; 'evaluate', 'label', 'explain', "
+                "'report' and 'export' then refuse the runs that were trained on this one"
+            )
+        if labeled is None or test is None:
+            suits = split_sizes.suggested_sizes(opened, protocol, seed, shares)
+            validation = suits.validation if validation is None and labeled is None else validation
+            labeled, test = labeled or suits.labeled, test or suits.test
+        share = split_sizes.VALIDATION_SHARE if validation is None else validation
+        return splits.split(opened, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares)

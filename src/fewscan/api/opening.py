@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.errors import FewscanError
+from fewscan.locks import alone
 
 if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset
@@ -17,6 +20,19 @@ def opened_dataset(dataset: str | Path | Dataset) -> Dataset:
     from fewscan.data.dataset import Dataset
 
     return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+
+
+@contextmanager
+def dataset_to_change(dataset: str | Path | Dataset, verb: str) -> Iterator[Dataset]:
+    """Yield a dataset as it stands on disk now, kept from other processes that would change it, too.
+
+    Raises FewscanError where one does, or where the folder cannot be written: before any work is done.
+    """
+    from fewscan.data.dataset import Dataset
+
+    folder = opened_dataset(dataset).folder
+    with alone(folder, verb):
+        yield Dataset.open(folder)
 
 
 def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:

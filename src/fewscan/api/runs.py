@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_run, refuse_stored
+from fewscan.locks import alone
 
 if TYPE_CHECKING:
     from fewscan.evaluation.calibration import Calibration
@@ -30,8 +31,9 @@ def calibrate(
     from fewscan.evaluation.calibration import CALIBRATION_FILE
 
     opened = opened_run(run)
-    refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
-    return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
+    with alone(opened.folder, "calibrate"):
+        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
+        return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
@@ -42,8 +44,9 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     from fewscan.evaluation import evaluate as evaluation
 
     opened = opened_run(run)
-    refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
-    return evaluation.evaluate(opened, opened.open_dataset(data))
+    with alone(opened.folder, "evaluate"):
+        refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
+        return evaluation.evaluate(opened, opened.open_dataset(data))
 
 
 def label(
@@ -111,8 +114,9 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
     from fewscan.explaining import evidence_check
 
     opened = opened_run(run)
-    refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
-    return evidence_check.check_evidence(opened, opened.open_dataset(data))
+    with alone(opened.folder, "explain --check"):
+        refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
+        return evidence_check.check_evidence(opened, opened.open_dataset(data))
 
 
 def report(

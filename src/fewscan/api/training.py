@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset
+from fewscan.locks import alone
 
 if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset
@@ -71,5 +72,6 @@ def _calibrated(run: Run, dataset: Dataset) -> Run:
     from fewscan.evaluation.calibration import Calibration
 
     if Calibration.load(run) is None and has_enough_validation(dataset):
-        calibrate(run, dataset)
+        with alone(run.folder, "train"):
+            calibrate(run, dataset)
     return run

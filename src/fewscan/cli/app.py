@@ -2,9 +2,11 @@
 
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -25,6 +27,7 @@ the command that comes next. Start with 'fewscan demo'. Research use only: not a
 )
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
+TERMINATED = 143  # and of one that SIGTERM has
 REFUSED = 2
 
 
@@ -91,13 +94,21 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
 def main() -> NoReturn:
     """Run the command line; every error is one line on standard error, and exit code 2.
 
-    Ctrl-C ends it with the command that goes on, and exit code 130.
+    Ctrl-C ends it with the command that goes on, and exit code 130; SIGTERM likewise, with 143.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a full disk is still told as an error
         if code == INTERRUPTED:
             # Every verb either goes on by the same command or left nothing behind.
             code = _interrupted(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = _interrupted(sys.argv[1:])
+    except SystemExit:
+        # So Typer ends, and nothing else here, where whoever reads the output has read enough, as `head` does: no error.
+        code = 0
     except InterruptedVerb as stopped:
         code = _interrupted(stopped.args)
     except FewscanError as error:
@@ -109,9 +120,17 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Answer SIGTERM as Ctrl-C, so that whatever is under way is cleaned up."""
+    # The one who sent it may send it again, while that is done.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _interrupted(words: Sequence[str | Path]) -> int:
-    say(f"interrupted; go on with: {_command(words)}")
-    return INTERRUPTED
+    terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    say(f"{'terminated' if terminated else 'interrupted'}; go on with: {_command(words)}")
+    return TERMINATED if terminated else INTERRUPTED
 
 
 def _refuse(message: str) -> int:

@@ -2,8 +2,12 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -76,7 +80,7 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
         places.put(place)
     failures = {}
     began = time.monotonic()
-    with ProcessPoolExecutor(at_once, context, _take_place, (places, at_once, devices)) as pool:
+    with ProcessPoolExecutor(at_once, context, _take_place, (places, at_once, devices)) as pool, _ended_with(pool):
         running = {pool.submit(run_trial, comparison.folder, trial): trial for trial in missing}
         for number, future in enumerate(as_completed(running), start=1):
             trial = running[future]
@@ -89,14 +93,40 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
     return failures
 
 
+@contextmanager
+def _ended_with(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """End the pool's processes where this one is interrupted: they would train on for hours."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        workers = multiprocessing.active_children()
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+        raise
+
+
 def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, devices: int) -> None:
     """Give a new process its share of the machine: one CUDA device, or its part of the CPU's cores."""
+    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     place = places.get()
     console.quiet = True  # bars of several processes would draw over one another
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this one is gone, killed for example, and end then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def device_name(place: int, devices: int, visible: str | None) -> str:

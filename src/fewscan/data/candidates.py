@@ -3,8 +3,9 @@
 Whoever keeps the best of several runs has chosen by the validation images of all of them, whichever these are.
 """
 
+from fewscan import jsonl
 from fewscan.data.dataset import Dataset
-from fewscan.data.records import beside_pixels, note, noted
+from fewscan.data.records import beside_pixels, note
 
 CANDIDATES_FILE = "candidate_runs.jsonl"
 
@@ -20,4 +21,4 @@ def note_candidate(dataset: Dataset, identity: str) -> None:
 
 def candidates(dataset: Dataset) -> set[str]:
     """Return the runs that have been noted, whatever has become of them."""
-    return {line["run"] for line in noted(beside_pixels(dataset, CANDIDATES_FILE))}
+    return {line["run"] for line in jsonl.read(beside_pixels(dataset, CANDIDATES_FILE), ("run",))}

@@ -7,8 +7,9 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
+from fewscan import jsonl
 from fewscan.data.dataset import Dataset
-from fewscan.data.records import beside_pixels, note, noted
+from fewscan.data.records import beside_pixels, note
 
 OPENINGS_FILE = "test_openings.jsonl"
 
@@ -41,7 +42,8 @@ def note_opening(dataset: Dataset, purpose: str, run: str) -> TestSetOpenings:
 def openings(dataset: Dataset) -> TestSetOpenings:
     """Return how often the test set of `dataset` has been opened: this very set of images, however the rest was split."""
     test_set = _fingerprint(dataset)
-    looks = [look for look in noted(beside_pixels(dataset, OPENINGS_FILE)) if look["test_set"] == test_set]
+    all_looks = jsonl.read(beside_pixels(dataset, OPENINGS_FILE), ("purpose", "test_set", "run"))
+    looks = [look for look in all_looks if look["test_set"] == test_set]
     return TestSetOpenings(dict(Counter(look["purpose"] for look in looks)), len({look["run"] for look in looks}))
 
 

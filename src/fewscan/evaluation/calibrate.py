@@ -6,12 +6,13 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.model_selection import GroupKFold
 
+from fewscan.atomic import remove_folder
 from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
 from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
-from fewscan.evaluation.cross_fitting import cross_fit
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
@@ -37,7 +38,10 @@ def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibr
     if folds is None and has_enough_validation(dataset):
         return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), None, "validation")
     run.load_network()  # an unfinished run is refused before hours of training
-    return _calibrate(run, dataset, *cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+    calibration = _calibrate(run, dataset, *cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+    # Only now, when what the folds said is written: hours of training lie in them.
+    remove_folder(run.folder / FOLDS_FOLDER)
+    return calibration
 
 
 def cannot_calibrate(run: Run, dataset: Dataset) -> str | None:

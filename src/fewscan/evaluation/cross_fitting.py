@@ -1,7 +1,6 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ def cross_fit(run: Run, dataset: Dataset, folds: int) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
-    the run's folder until all are done, and what they said of their folds is kept.
+    the run's folder FOLDS_FOLDER, until whoever called keeps what they said and removes it.
     Raises FewscanError where the labeled images are too few for two folds.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
@@ -52,7 +51,6 @@ def cross_fit(run: Run, dataset: Dataset, folds: int) -> CrossFit:
         predictions.append(predict_held_out(trained, without, held_out))
         if len(unlabeled):
             sureties.append(_mean_score(Predictor.of(trained), dataset, unlabeled))
-    shutil.rmtree(run.folder / FOLDS_FOLDER)
     held_out_images = HeldOut(
         np.concatenate([part.rows for part in predictions]),
         np.concatenate([part.groups for part in predictions]),
@@ -73,7 +71,7 @@ def _train_without(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> tupl
             _without_labels_of(dataset, rows, temporary)
     without = Dataset.open(data_folder)
     if run_folder.exists():
-        return train_on(Run.open(run_folder), without), without
+        return train_on(Run.open(run_folder), without, candidate=False), without
     return train_new(without, run.settings, run_folder, candidate=False), without
 
 

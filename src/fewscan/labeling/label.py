@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 import fewscan
-from fewscan.atomic import refuse_existing, writing
+from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.data.formats.reading import Reading
@@ -24,7 +24,15 @@ from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
-from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, alone, partial_folder, require_table_name
+from fewscan.labeling.table import (
+    PART_ROWS,
+    LabelPlan,
+    LabelTable,
+    growing,
+    partial_folder,
+    refuse_finished,
+    require_table_name,
+)
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
@@ -86,7 +94,7 @@ def label_scans(run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
     require_table_name(out)
-    refuse_existing(out)
+    refuse_finished(out)
     # Where the table grows inside the folder, its parts are no scans.
     files = [file for file in _listed(place, dataset.description.reading) if not file.path.is_relative_to(partial_folder(out))]
 
@@ -106,7 +114,7 @@ def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None =
     The run may have learned from them, so none of them is asked for as being like itself or its copies.
     """
     require_table_name(out)
-    refuse_existing(out)
+    refuse_finished(out)
     rows = dataset.rows("unlabeled")
     names = dataset.file_names
 
@@ -131,7 +139,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -
         fewscan=fewscan.__version__,
     )
     classes = run.record.classes
-    with writing(out), alone(out):
+    with writing(out), growing(out):
         table = LabelTable(out, _columns(classes), plan)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]

@@ -1,8 +1,6 @@
 """The table of labels, part by part: what was labeled before a stop or a kill is kept, and the whole appears at once."""
 
 import csv
-import fcntl
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,15 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import refuse_existing, replaced_file, write_text
+from fewscan.atomic import refuse_existing, remove_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
+from fewscan.locks import alone
 
 SUFFIXES = (".csv", ".parquet")
 # Rows of a part: what a kill loses at most.
 PART_ROWS = 2048
 _PLAN_FILE = "plan.json"
-_LOCK_FILE = "lock"
 
 
 class LabelPlan(Settings):
@@ -39,7 +37,7 @@ class LabelPlan(Settings):
 class LabelTable:
     """A table at `out` (CSV or Parquet by its name) that grows beside it, in `OUT.partial`, until it is finished.
 
-    It is for one at a time: see `alone`.
+    It is for one at a time: see `growing`.
     """
 
     def __init__(self, out: Path, columns: Mapping[str, pa.DataType], plan: LabelPlan) -> None:
@@ -48,7 +46,7 @@ class LabelTable:
         Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
         """
         require_table_name(out)
-        refuse_existing(out)
+        refuse_finished(out)
         self.out = out
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
@@ -78,7 +76,7 @@ class LabelTable:
         with replaced_file(self.out) as temporary:
             write = _write_csv if self.out.suffix == ".csv" else _write_parquet
             write(temporary, self._counted(count, counts), self.schema)
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
         return counts
 
     def _counted(self, columns: Sequence[str], counts: Counter[tuple[str | None, ...]]) -> Iterator[pa.Table]:
@@ -97,17 +95,21 @@ def partial_folder(out: Path) -> Path:
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keep others from writing the table `out` meanwhile; raises FewscanError where another does."""
+def growing(out: Path) -> Iterator[None]:
+    """Keep others from writing the table `out` meanwhile; raises FewscanError where another process does."""
     folder = partial_folder(out)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK_FILE).open("w") as lock:
-        # The system lets go of it also where the process is killed.
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FewscanError(f"{out} is being written already: wait for that, or name another --out") from None
+    with alone(folder, "label"):
         yield
+
+
+def refuse_finished(out: Path) -> None:
+    """Raise FewscanError where the table `out` stands there already; parts that a kill left beside it are removed."""
+    parts = partial_folder(out)
+    if out.exists() and parts.exists():
+        with alone(parts, "label"):
+            remove_folder(parts)
+    refuse_existing(out)
 
 
 def require_table_name(out: Path) -> None:

@@ -65,6 +65,11 @@ def save_checkpoint(folder: Path, *, epoch: int, modules: Mapping[str, nn.Module
         temporary.write_bytes(save({key: value.contiguous() for key, value in tensors.items()}, metadata))
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether there is a saved state: a run that was killed before its first one begins anew."""
+    return (folder / CHECKPOINT_FILE).is_file()
+
+
 def load_checkpoint(folder: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
     """Put the saved state into modules and optimizer and return the number of finished epochs.
 

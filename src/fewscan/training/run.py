@@ -18,12 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 import fewscan
+from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.openings import OPENINGS_FILE, note_opening
 from fewscan.data.options import Resize
-from fewscan.data.records import note, noted
+from fewscan.data.records import note
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
@@ -149,16 +150,12 @@ class Run:
 
     def log(self, numbers: Mapping[str, Any]) -> None:
         """Append one epoch's numbers to `metrics.jsonl`."""
-        with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(numbers, allow_nan=False) + "\n")
+        jsonl.append(self.folder / METRICS_FILE, numbers)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the logged numbers, one dictionary an epoch, each under the name that it has today."""
-        path = self.folder / METRICS_FILE
-        if not path.is_file():
-            return []
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-        return [{FORMER_NAMES.get(name, name): value for name, value in numbers.items()} for numbers in lines]
+        epochs = jsonl.read(self.folder / METRICS_FILE, ("epoch",))
+        return [{FORMER_NAMES.get(name, name): value for name, value in numbers.items()} for numbers in epochs]
 
     @property
     def training_seconds(self) -> float:
@@ -230,4 +227,4 @@ class Run:
 
     def test_openings(self) -> dict[str, int]:
         """Return how often each verb has opened the test set for this run; `data.openings` knows of all runs."""
-        return dict(Counter(look["purpose"] for look in noted(self.folder / OPENINGS_FILE)))
+        return dict(Counter(look["purpose"] for look in jsonl.read(self.folder / OPENINGS_FILE, ("purpose",))))

@@ -9,11 +9,13 @@ from fewscan.config import leaves, merge
 from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.locks import alone
 from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
+from fewscan.training.checkpoint import has_checkpoint
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
-from fewscan.training.run import RECORD_FILE, Run
+from fewscan.training.run import CHECKPOINT_FOLDER, RECORD_FILE, Run
 from fewscan.training.settings import RunSettings
 
 
@@ -46,7 +48,8 @@ def train_new(
             note_candidate(dataset, run.identity)
         for note in notes:
             say(note)
-        fit(run, dataset, resume=False)
+        with alone(folder, "train"):
+            fit(run, dataset, resume=False)
     return run
 
 
@@ -81,12 +84,15 @@ def refuse_other_settings(
         )
 
 
-def train_on(run: Run, dataset: Dataset) -> Run:
+def train_on(run: Run, dataset: Dataset, *, candidate: bool = True) -> Run:
     """Train an interrupted run to its end, with the settings that it began with, and return it.
 
-    A run that is finished is left alone.
+    A run that is finished is left alone; one that was interrupted before its first checkpoint begins anew.
+    Raises FewscanError where another process trains it.
     """
     if not run.finished:
-        with writing(run.folder):
-            fit(run, dataset, resume=True)
+        with writing(run.folder), alone(run.folder, "train"):
+            if candidate and len(dataset.rows("validation")):
+                note_candidate(dataset, run.identity)
+            fit(run, dataset, resume=has_checkpoint(run.folder / CHECKPOINT_FOLDER))
     return run

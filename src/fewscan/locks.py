@@ -1,0 +1,46 @@
+"""One process at a time writes into a dataset, a run, a comparison or a table; readers never wait."""
+
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fewscan.atomic import writing
+from fewscan.errors import FewscanError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def alone(folder: Path, verb: str) -> Iterator[None]:
+    """Keep other processes from writing into `folder` meanwhile.
+
+    The operating system lets go of the lock when the process ends, however it does, so a dead one's is simply taken over.
+    Raises FewscanError, naming the process that holds it, where one does, and where `folder` cannot be written.
+    """
+    path = folder / LOCK_FILE
+    with writing(folder):
+        # Not truncated when opened: what another process wrote into it is still to be read.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FewscanError(f"{folder} is being written by {_holder(lock.read())}: wait until that has ended") from None
+        with writing(folder):
+            lock.truncate(0)
+            lock.write(json.dumps({"verb": verb, "process": os.getpid(), "machine": platform.node()}))
+            lock.flush()
+        yield
+
+
+def _holder(written: str) -> str:
+    """Say who holds a lock, by what it wrote; it may be about to write that."""
+    try:
+        holder = json.loads(written)
+        return f"'fewscan {holder['verb']}', process {holder['process']} on {holder['machine']}"
+    except (ValueError, TypeError, KeyError):
+        return "another process"
