@@ -326,7 +326,7 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(
     settings = json.loads(done.stdout)["settings"]
     assert f"method {settings['method']['name']}: " in done.stderr
     assert f"width {settings['encoder']['width']}" in done.stderr
-    assert "1 epochs of" in done.stderr
+    assert "1 epoch of" in done.stderr
     assert (tmp_path / "runs" / split_dataset.folder.name / "model.safetensors").is_file()
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 

@@ -10,6 +10,7 @@ import typer
 
 from fewscan.cli.app import app
 from fewscan.data.dataset import Dataset
+from fewscan.locks import LOCK_FILE
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]
@@ -56,7 +57,9 @@ def workplace(split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], t
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files, but for the locks: they say who was there last, and hold nothing of anyone's."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK_FILE]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("name", list(REPLACING))
