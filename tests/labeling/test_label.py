@@ -1,8 +1,8 @@
 import csv
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +23,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
+from fewscan.labeling import label
 from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
@@ -248,30 +249,43 @@ def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, data
     assert sorted(path.name for path in tmp_path.glob("*.partial")) == []
 
 
-@pytest.mark.slow
-def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+# Labels a folder with parts of 100 rows each, and is killed once the first part is written.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fewscan.labeling import label
+from fewscan.training.run import Run
+run, folder, out = map(Path, sys.argv[1:])
+label.PART_ROWS = 100
+add = label.LabelTable.add
+label.LabelTable.add = lambda *arguments: (add(*arguments), os.kill(os.getpid(), signal.SIGKILL))
+label.label_scans(Run.open(run), Run.open(run).open_dataset(), folder, out)
+"""
+
+
+@pytest.mark.slow  # it starts a process
+def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
+    run: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
-    for number in range(5000):
-        PIL.Image.fromarray(dataset.pixels[number % 400, 0]).save(folder / f"{number:05}.bmp")
-    (folder / "00100.bmp").write_bytes(b"BM, but no picture")
+    for number in range(250):
+        PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number:05}.bmp")
+    (folder / "00050.bmp").write_bytes(b"BM, but no picture")
     out = tmp_path / "labels.csv"
-    command = [sys.executable, "-m", "fewscan", "label", run.folder, folder, "--out", out]
-    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", KILLED, str(run.folder), str(folder), str(out)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
     parts = tmp_path / "labels.csv.partial"
-    while not list(parts.glob("part-*.parquet")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    assert len(list(parts.glob("part-*.parquet"))) == 1
     assert not out.exists()
+    monkeypatch.setattr(label, "PART_ROWS", 100)
     gone_on = label_scans(run, dataset, folder, out)
-    assert gone_on.scans == 5000
+    assert gone_on.scans == 250
     assert gone_on.unreadable == 1
     assert not parts.exists()
     whole = tmp_path / "whole.csv"
     assert label_scans(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
-    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(5000)]
+    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(250)]
     ours, theirs = pd.read_csv(out), pd.read_csv(whole)
     np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()

@@ -1,9 +1,9 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,30 @@ def assert_same_run(one: Run, other: Run) -> None:
     assert without_times(one) == without_times(other)
 
 
+@pytest.fixture(scope="module")
+def whole(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """A function that returns a run trained in one go as `trained` does, on a dataset like `split_dataset`; only to be read."""
+    dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
+    runs: dict[str, Run] = {}
+
+    def trained_once(method: str = "joint", **changes: Any) -> Run:
+        key = f"{method} {changes}"
+        if key not in runs:
+            runs[key] = trained(dataset, tmp_path_factory.mktemp("whole") / "run", method, **changes)
+        return runs[key]
+
+    return trained_once
+
+
+@pytest.fixture
+def finished(whole: Callable[..., Run], tmp_path: Path) -> Run:
+    """A copy of a whole run of `joint`, for a test to damage."""
+    return Run.open(shutil.copytree(whole().folder, tmp_path / "run"))
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_trains_and_logs_what_the_study_logs(method: str, split_dataset: Dataset, tmp_path: Path) -> None:
-    run = trained(split_dataset, tmp_path / "run", method)
+def test_a_method_trains_and_logs_what_the_study_logs(method: str, whole: Callable[..., Run]) -> None:
+    run = whole(method)
     assert run.finished
     log = run.metrics()
     assert [numbers["epoch"] for numbers in log] == [1, 2, 3]
@@ -76,19 +97,11 @@ def test_a_method_trains_and_logs_what_the_study_logs(method: str, split_dataset
     assert any((run.folder / TENSORBOARD_FOLDER).iterdir())
 
 
-def test_easy_images_are_learned(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
-    dataset = split(make_dataset(160), labeled=60, test=60, validation=0.2)
-    run = trained(
-        dataset, tmp_path / "run", "supervised", epochs=20, batch_size=12, views={"minimum_crop": 0.9, "flip_probability": 0}
-    )
-    last = run.metrics()[-1]
-    assert last["validation_accuracy"] > 0.9
-    assert last["loss"] < run.metrics()[0]["loss"] / 2
-
-
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(split_dataset: Dataset, tmp_path: Path) -> None:
-    first, again = (trained(split_dataset, tmp_path / name) for name in ("first", "again"))
-    assert_same_run(first, again)
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(
+    whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path
+) -> None:
+    first = whole()
+    assert_same_run(first, trained(split_dataset, tmp_path / "again"))
     other = trained(split_dataset, tmp_path / "other", seed=1)
     assert not torch.equal(weights(first)["classifier.0.weight"], weights(other)["classifier.0.weight"])
 
@@ -99,9 +112,13 @@ class Killed(Exception):
 
 @pytest.mark.parametrize(("method", "changes"), [*((name, {}) for name in METHODS), ("joint", {"chunk_size": 5})])
 def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
-    method: str, changes: dict[str, Any], split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str,
+    changes: dict[str, Any],
+    whole: Callable[..., Run],
+    split_dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = trained(split_dataset, tmp_path / "whole", method, **changes)
     broken = new_run(split_dataset, tmp_path / "broken", method, **changes)
     log = Run.log
 
@@ -114,13 +131,12 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
             patch.setattr(Run, "log", log_once_then_die)
             fit(broken, split_dataset, resume=bool(broken.metrics()))
     fit(broken, split_dataset, resume=True)
-    assert_same_run(whole, broken)
+    assert_same_run(whole(method, **changes), broken)
 
 
 def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_the_same_end(
-    split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(split_dataset, tmp_path / "whole", checkpoint_seconds=1e6)
     broken = new_run(split_dataset, tmp_path / "broken", checkpoint_seconds=1e6)
     log = Run.log
 
@@ -135,32 +151,38 @@ def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_
     with safe_open(broken.folder / CHECKPOINT_FOLDER / "state.safetensors", framework="pt") as file:
         assert file.metadata()["epoch"] == "0"
     fit(broken, split_dataset, resume=True)
-    assert_same_run(whole, broken)
+    assert_same_run(whole(), broken)
 
 
-@pytest.mark.slow
-def test_a_killed_process_resumes_bit_for_bit(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
-    dataset = split(make_dataset(), labeled=16, test=24)
-    changes = {"batch_size": 8, "epochs": 12, "checkpoint_seconds": 0}
-    whole = trained(dataset, tmp_path / "whole", **changes)
-    broken = new_run(dataset, tmp_path / "broken", **changes)
-    code = (
-        "import sys; from pathlib import Path; from fewscan.training.fit import fit; from fewscan.training.run import Run;"
-        "run = Run.open(Path(sys.argv[1])); fit(run, run.open_dataset(), resume=False)"
-    )
+# Trains a run, and is killed once its second epoch is logged.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fewscan.training.fit import fit
+from fewscan.training.run import Run
+log = Run.log
+def log_then_die(run, numbers):
+    log(run, numbers)
+    if numbers["epoch"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+Run.log = log_then_die
+run = Run.open(Path(sys.argv[1]))
+fit(run, run.open_dataset(), resume=False)
+"""
+
+
+@pytest.mark.slow  # it starts a process
+def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path) -> None:
+    broken = new_run(split_dataset, tmp_path / "broken")
     # As many threads as here: sums are then added in the same order.
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    command = [sys.executable, "-c", code, str(broken.folder)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    log = broken.folder / "metrics.jsonl"
-    while not log.is_file() or len(log.read_text().splitlines()) < 3:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", KILLED, str(broken.folder)]
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(broken.metrics()) == 2
     assert not (broken.folder / MODEL_FILE).exists()
-    fit(broken, dataset, resume=True)
-    assert_same_run(whole, broken)
+    fit(broken, split_dataset, resume=True)
+    assert_same_run(whole(), broken)
 
 
 def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
@@ -215,8 +237,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(s
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other network"])
-def test_a_damaged_checkpoint_is_refused_in_one_line(damage: str, split_dataset: Dataset, tmp_path: Path) -> None:
-    run = trained(split_dataset, tmp_path / "run")
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+    damage: str, finished: Run, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    run = finished
     path = run.folder / CHECKPOINT_FOLDER / "state.safetensors"
     if damage == "missing":
         path.unlink()
@@ -249,8 +273,8 @@ def test_two_processes_do_not_train_one_run(split_dataset: Dataset, tmp_path: Pa
     assert run.metrics() == []
 
 
-def test_a_damaged_log_line_does_not_stop_a_resumed_run(split_dataset: Dataset, tmp_path: Path) -> None:
-    run = trained(split_dataset, tmp_path / "run")
+def test_a_damaged_log_line_does_not_stop_a_resumed_run(finished: Run) -> None:
+    run = finished
     with (run.folder / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "lo')
     assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
@@ -307,10 +331,12 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["supervised", "joint"])
-def test_a_run_that_learns_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
     # Flipped, an image of these classes is one of another.
-    run = trained(many_labels, tmp_path / "run", method, epochs=10, passes=4, views={"flip_probability": 0.0})
-    assert run.metrics()[-1]["validation_accuracy"] > 0.8
+    views = {"minimum_crop": 0.9, "flip_probability": 0.0}
+    run = trained(many_labels, tmp_path / "run", method, epochs=10, views=views)
+    assert run.metrics()[-1]["validation_accuracy"] > 0.9
+    assert run.metrics()[-1]["cross_entropy"] < run.metrics()[0]["cross_entropy"] / 2
     assert warned(run) == []
     assert all(numbers["symptoms"] == [] for numbers in run.metrics())
 
