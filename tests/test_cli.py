@@ -344,6 +344,7 @@ def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Ca
     assert (symptom["name"], symptom["epoch"]) == ("loss_not_falling", 10)
 
 
+@pytest.mark.slow
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(
     fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
     assert fewscan("split", "my data", cwd=place).returncode == 2
 
 
+@pytest.mark.slow
 def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_another_split(
     split_dataset: Dataset, fewscan: Command, tmp_path: Path
 ) -> None:

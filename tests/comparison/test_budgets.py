@@ -80,6 +80,7 @@ def test_budgets_share_the_test_set_and_lie_within_one_another(
             assert granted[smaller] < granted[larger]
 
 
+@pytest.mark.slow  # seven trainings
 def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "efficiency"
     larger, smaller = begin_budgets(out, plans(split_dataset, 32, 16))

@@ -150,6 +150,7 @@ def practice() -> Practice:
     return Practice(changes, find_copies(stack(scans + changed)))
 
 
+@pytest.mark.slow  # a search among 100 scans and more
 @pytest.mark.parametrize("change", ALL_CHANGES)
 def test_practice_scans_are_found_through_every_change(change: str, practice: Practice) -> None:
     pairs = ends(practice.found)
@@ -157,6 +158,7 @@ def test_practice_scans_are_found_through_every_change(change: str, practice: Pr
     assert sum((row, practice.partner_of(row)) in pairs for row in originals) >= EACH - 1
 
 
+@pytest.mark.slow  # a search among 100 scans and more
 def test_nearly_every_changed_practice_scan_is_found_and_no_two_heads_are_taken_for_one(practice: Practice) -> None:
     right = {(row, practice.partner_of(row)) for row in range(len(practice.changes))}
     assert len(right & ends(practice.found)) >= 0.97 * len(right)
@@ -197,6 +199,7 @@ def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
     assert {tuple(sorted((order[a], order[b]))) for a, b in ends(found)} == {(row, 12 + row) for row in range(4)}
 
 
+@pytest.mark.slow
 def test_a_set_larger_than_the_neighborhood_is_one_set_and_reaches_its_odd_member(heads: list[Picture]) -> None:
     random = np.random.default_rng(0)
     alike = [np.clip(heads[0] + random.normal(0, 2, heads[0].shape), 0, 255).astype(np.uint8) for _ in range(30)]

@@ -34,6 +34,7 @@ def collapsed(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -
     return run
 
 
+@pytest.mark.slow
 def test_a_collapsed_network_is_warned_of_in_evaluation_report_and_model_card(
     collapsed: Run, fewscan: Command, tmp_path: Path
 ) -> None:

@@ -387,6 +387,7 @@ def test_any_change_survives_the_way_through_the_shell(changes: dict[str, Any]) 
     assert parse_overrides(words[words.index("study") + 1 :]) == changes
 
 
+@pytest.mark.slow  # four trainings, five figures in full
 @pytest.mark.usefixtures("painted")
 def test_real_runs_give_a_page_that_needs_nothing_else_and_names_no_file_or_patient(
     make_dataset: Callable[..., Dataset], tmp_path: Path

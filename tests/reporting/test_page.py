@@ -270,6 +270,7 @@ def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Dataset, tmp
     assert Page(write_report(run, conflicting)).text.count("copies of it carry another label") == MISTAKES_SHOWN
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
@@ -483,6 +484,7 @@ def test_the_runs_own_page_is_renewed_unless_another_place_is_named(split_datase
     assert write_report(run, split_dataset, elsewhere) == elsewhere
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium on PATH")
 def test_a_browser_shows_every_picture_and_loads_nothing(split_dataset: Dataset, tmp_path: Path) -> None:

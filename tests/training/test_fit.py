@@ -341,6 +341,7 @@ def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels
     assert all(numbers["symptoms"] == [] for numbers in run.metrics())
 
 
+@pytest.mark.slow  # 22 epochs
 def test_a_resumed_run_does_not_warn_again(
     many_labels: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
