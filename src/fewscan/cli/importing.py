@@ -83,6 +83,7 @@ def import_(
 
 def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
     from fewscan.data.patients import known_patients
+    from fewscan.wording import counted
 
     lines = [f"{result.images} images in {result.folder}"]
     lines += [f"  {name}: {count}" for name, count in result.classes.items()]
@@ -93,4 +94,5 @@ def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
         lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
+    lines += [f"  note: {one.note} ({counted(one.images, 'image')}, such as {one.example})" for one in result.notes]
     return lines

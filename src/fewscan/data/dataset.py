@@ -62,6 +62,14 @@ class SourceDescription(Settings):
     set_aside: int
 
 
+class ReadingNote(Settings):
+    """What a user should know of how some images' pixels came about, and the first of these images."""
+
+    note: str
+    images: int
+    example: str
+
+
 class AuditDescription(Settings):
     """What the audit wrote into the manifest."""
 
@@ -100,6 +108,7 @@ class DatasetDescription(Settings):
     # Files of datasets made before 2026-11-27 call it by what it was then, the slices of volumes.
     reading: Reading = pydantic.Field(default=Reading(), validation_alias=pydantic.AliasChoices("reading", "slices"))
     sources: tuple[SourceDescription, ...]
+    notes: tuple[ReadingNote, ...] = ()
     fingerprint: str
     audit: AuditDescription | None = None
     split: SplitDescription | None = None

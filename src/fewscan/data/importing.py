@@ -16,6 +16,7 @@ from fewscan.data.dataset import (
     PIXELS_FILE,
     Dataset,
     DatasetDescription,
+    ReadingNote,
     SourceDescription,
     dataset_fingerprint,
     write_manifest,
@@ -44,7 +45,7 @@ class ImportSummary(Settings):
     """What an import took in and what it did not.
 
     `images` counts the usable ones; `classes` and `unlabeled` add up to it. `reasons` counts what was set aside by the kind of
-    reason; `examples` are the first few of these files.
+    reason; `examples` are the first few of these files. `notes` are what was seen while pixels were read.
     """
 
     folder: str
@@ -56,6 +57,7 @@ class ImportSummary(Settings):
     set_aside: int
     reasons: dict[str, int]
     examples: tuple[SetAsideFile, ...]
+    notes: tuple[ReadingNote, ...]
     fingerprint: str
 
 
@@ -79,9 +81,9 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     for line in plan_of(scans, found).lines:
         say(line)
     with writing(out), new_folder(out) as folder:
-        manifest = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
+        manifest, notes = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
         _require_usable(manifest, found)
-        _describe(folder, manifest, found, asked)
+        _describe(folder, manifest, notes, found, asked)
     return Dataset.open(out)
 
 
@@ -116,16 +118,20 @@ def summary(dataset: Dataset) -> ImportSummary:
         examples=tuple(
             SetAsideFile(source=row.source, path=row.path, reason=row.set_aside) for row in examples.itertuples(index=False)
         ),
+        notes=dataset.description.notes,
         fingerprint=dataset.description.fingerprint,
     )
 
 
-def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, asked: ImportOptions, workers: int | None) -> pd.DataFrame:
-    """Write the pixels of all scans, row by row, and return the manifest; a row that is set aside has zero pixels."""
+def _import_pixels(
+    scans: Sequence[ScanFile], pixels_file: Path, asked: ImportOptions, workers: int | None
+) -> tuple[pd.DataFrame, tuple[ReadingNote, ...]]:
+    """Write the pixels of all scans, row by row; return the manifest, in which a row set aside has zero pixels, and notes."""
     shape = (len(scans), asked.channels, asked.size_px, asked.size_px)
     blank = np.zeros(shape[1:], dtype=np.uint8)
     reading = read_images(scans, asked.image_format, asked.reading, workers)
     rows = []
+    noted: dict[str, list[str]] = {}
     # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
     with closing(reading) as images, pixels_file.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -140,10 +146,13 @@ def _import_pixels(scans: Sequence[ScanFile], pixels_file: Path, asked: ImportOp
                 row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
                 row |= {"color": image.color}
                 file.write(image.pixels.data)
+                for note in image.notes:
+                    noted.setdefault(note, []).append(scan.relative)
             rows.append(row)
     manifest = pd.DataFrame(rows, columns=list(MANIFEST_DTYPES))
     manifest["conflict"] = False
-    return manifest.astype(MANIFEST_DTYPES)
+    notes = (ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())
+    return manifest.astype(MANIFEST_DTYPES), tuple(notes)
 
 
 def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
@@ -156,7 +165,9 @@ def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
             )
 
 
-def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], asked: ImportOptions) -> None:
+def _describe(
+    folder: Path, manifest: pd.DataFrame, notes: tuple[ReadingNote, ...], sources: Sequence[Source], asked: ImportOptions
+) -> None:
     usable = manifest["set_aside"].isna()
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
     # A label that only unusable files have is no class: notes in a folder of their own, for example.
@@ -169,6 +180,7 @@ def _describe(folder: Path, manifest: pd.DataFrame, sources: Sequence[Source], a
         channels=asked.channels,
         resize=asked.resize,
         reading=asked.reading,
+        notes=notes,
         sources=tuple(
             SourceDescription(
                 name=source.name,

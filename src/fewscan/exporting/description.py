@@ -8,6 +8,7 @@ import pydantic
 
 import fewscan
 from fewscan.config import Settings
+from fewscan.data.formats.reading import Window
 from fewscan.data.options import Resize
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
@@ -27,6 +28,7 @@ class ModelDescription(Settings):
     channels: Literal[1, 3]
     image_size_px: int
     resize: Resize
+    window: Window | None = None  # that deep gray values are to be shown through; None: as docs/data.md says of each format
     temperature: float = pydantic.Field(gt=0)  # logits are divided by it
     # Below it an image is out of distribution; None where all images that the run learned from are of one group.
     typicality_limit: float | None
@@ -44,6 +46,7 @@ class ModelDescription(Settings):
             channels=record.channels,
             image_size_px=record.image_size_px,
             resize=record.resize,
+            window=record.window,
             temperature=temperature,
             typicality_limit=typicality_limit if math.isfinite(typicality_limit) else None,
             encoder=run.settings.encoder.untrained,
@@ -55,9 +58,12 @@ class ModelDescription(Settings):
         """Return what goes into an ONNX file, whose metadata are texts: classes as a JSON list, the rest as it is written."""
         plain = {"fewscan_version", "use", "channels", "image_size_px", "resize", "temperature", "dataset_fingerprint"}
         limit = -math.inf if self.typicality_limit is None else self.typicality_limit
-        return {"classes": json.dumps(self.classes), "typicality_limit": str(limit)} | {
-            name: str(value) for name, value in self.model_dump(include=plain).items()
-        }
+        window = {} if self.window is None else {"window": str(self.window)}
+        return (
+            {"classes": json.dumps(self.classes), "typicality_limit": str(limit)}
+            | window
+            | {name: str(value) for name, value in self.model_dump(include=plain).items()}
+        )
 
     def new_network(self) -> Network:
         """Return a network of the described shape, without trained weights; nothing is ever fetched for it."""

@@ -66,6 +66,8 @@ def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
     split = dataset.require_split()
     images = sum(source.images for source in description.sources)
     aside = sum(source.set_aside for source in description.sources)
+    window = description.reading.window
+    shown = f"; {window.sentence}" if window else ""
     audit = description.audit
     found = "not audited"
     if audit:
@@ -93,7 +95,7 @@ def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
             "7",
             "9",
             f"resized to {description.image_size_px} px ({description.resize}), {description.channels} channel"
-            f"{'s' if description.channels != 1 else ''}, 8 bits; what was done is in docs/data.md",
+            f"{'s' if description.channels != 1 else ''}, 8 bits{shown}; what was done is in docs/data.md",
             "what was done to the scans before fewscan read them",
         ),
         Item(

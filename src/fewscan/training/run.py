@@ -22,6 +22,7 @@ from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset, Protocol
+from fewscan.data.formats.reading import Window
 from fewscan.data.openings import OPENINGS_FILE, note_opening
 from fewscan.data.options import Resize
 from fewscan.data.records import note
@@ -59,6 +60,7 @@ class RunRecord(Settings):
     image_size_px: int
     channels: Literal[1, 3]
     resize: Resize
+    window: Window | None = None  # that deep gray values were shown through, where one was chosen
     started: str
     versions: dict[str, str]
     machine: str
@@ -96,6 +98,7 @@ class Run:
             image_size_px=dataset.description.image_size_px,
             channels=dataset.description.channels,
             resize=dataset.description.resize,
+            window=dataset.description.reading.window,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *(["timm"] if settings.encoder.timm_model else []))},

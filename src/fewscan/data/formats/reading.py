@@ -27,6 +27,11 @@ class Window(Settings):
         """Return CENTER,WIDTH."""
         return f"{self.center:g},{self.width:g}"
 
+    @property
+    def sentence(self) -> str:
+        """What it shows, for a report."""
+        return f"gray values were shown through center {self.center:g}, width {self.width:g}"
+
 
 def _window(written: Any) -> Any:
     """Turn `CENTER,WIDTH` or a name of NAMED_WINDOWS into a window's fields; what is neither is refused by pydantic."""
