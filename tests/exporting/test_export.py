@@ -38,7 +38,8 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
 SIZES = [(40, 56), (70, 30), (31, 90), (24, 24), (150, 45)]
-CLASSES = ("mass | <b>", "none")
+CLASSES = ("mass * <b>", "none")
+WINDOW = "120,160"
 NOT_MEASURED = Interval(value=None, low=None, high=None)
 
 
@@ -47,7 +48,11 @@ def write_scans(folder: Path, channels: Literal[1, 3]) -> Path:
     for number in range(60):
         path = folder / CLASSES[number % 2] / f"Jane Doe {number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw_scan(random, *SIZES[number % len(SIZES)], channels).save(path)
+        scan = draw_scan(random, *SIZES[number % len(SIZES)], channels)
+        if channels == 1 and number % 2:
+            # More than 8 bits, so that the dataset's window counts.
+            scan = PIL.Image.fromarray(np.asarray(scan).astype(np.uint16))
+        scan.save(path)
     return folder
 
 
@@ -59,7 +64,7 @@ def draw_scan(random: np.random.Generator, height: int, width: int, channels: in
 def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: dict[str, Any], temperature: float) -> Run:
     """A finished run on scans of many sizes; its network is untrained, but decided, so that differences show."""
     scans = write_scans(folder / "scans", channels)
-    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, resize=resize, channels=channels)
+    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, resize=resize, channels=channels, window=WINDOW)
     dataset = fewscan.split(folder / "data", protocol="study", labeled=16, test=20, validation=0.25)
     settings = RunSettings.resolve("supervised", "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
     run = Run.create(folder / "run", settings, dataset, None)
@@ -211,7 +216,9 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
         "temperature": str(exported.predictor.temperature),
         "typicality_limit": str(exported.gate.limit),
         "use": "research use only: not a medical device",
+        "window": WINDOW,
     }
+    assert f"center {record.window.center:g}, width {record.window.width:g}" in (exported.folder / "model_card.md").read_text()
     content = (exported.folder / "model.onnx").read_bytes()
     for secret in (b".py", b"site-packages", str(Path.home()).encode() + b"/", b"Jane", str(exported.run.folder).encode()):
         assert secret not in content
