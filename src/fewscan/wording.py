@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one: `1 scan`, `2,345 scans`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun, in the plural where it is not one: `1 scan`, `2,345 scans`; plural: if no s makes it."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return at least one name as a sentence lists them: `a, b and c`."""
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Return at least one name as a sentence lists them, `a, b and c`; of more than `most` the first: `a, b and 7 more`."""
+    if most is not None and len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -332,11 +332,10 @@ def test_labels_that_differ_only_in_spelling_are_refused_until_renamed(root, oth
     assert set(labels_of(listed(root, rename={other: "glioma"})).values()) == {"glioma"}
 
 
-def test_one_folder_per_patient_is_not_taken_for_classes(root):
-    make(root, *(f"patient {number}/a.png" for number in range(101)))
+def test_more_folders_than_there_can_be_classes_are_refused_with_the_ways_out(root):
+    make(root, *(f"{'abcdefghijk'[number // 10]}{'lmnopqrstu'[number % 10]}y/a.png" for number in range(101)))
     message = refusal(root)
-    assert "--unlabeled" in message
-    assert "--labels" in message
+    assert all(option in message for option in ("--unlabeled", "--labels", "--class-level"))
     assert len(listed(unlabeled=(str(root),))) == 101
 
 

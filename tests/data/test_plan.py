@@ -21,7 +21,7 @@ def test_a_plan_counts_classes_and_says_where_they_come_from(tmp_path: Path) -> 
     plan = package.plan_import(folders(tmp_path / "scans", glioma=3, normal=2), unlabeled=[folders(tmp_path / "pile", x=4)])
     scans, pile = plan.sources
     assert scans.classes == {"glioma": 3, "normal": 2}
-    assert scans.labels_from == {"folder": 5}
+    assert scans.labels_from == {"the folder right above the file": 5}
     assert (scans.images, scans.unlabeled, scans.patients) == (5, 0, 0)
     assert (pile.classes, pile.unlabeled) == ({}, 4)
 

@@ -21,7 +21,7 @@ from fewscan.data.dataset import (
     dataset_fingerprint,
     write_manifest,
 )
-from fewscan.data.listing import list_scans
+from fewscan.data.listing import list_scans, warnings_of
 from fewscan.data.options import ImportOptions
 from fewscan.data.patients import hashed_patients, known_patients
 from fewscan.data.plan import ImportPlan, plan_of
@@ -78,7 +78,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         refuse_existing(out)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
-    for line in plan_of(scans, found).lines:
+    for line in plan_of(scans, found, warnings_of(scans, found, asked)).short_lines:
         say(line)
     with writing(out), new_folder(out) as folder:
         manifest, notes = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
@@ -94,7 +94,8 @@ def plan_import(sources: Sequence[str], *, workers: int | None = None, **options
     """
     asked = ImportOptions.parse(options)
     found = parse_sources(sources, asked.unlabeled)
-    return plan_of(list_scans(found, asked, workers), found)
+    scans = list_scans(found, asked, workers)
+    return plan_of(scans, found, warnings_of(scans, found, asked))
 
 
 def summary(dataset: Dataset) -> ImportSummary:

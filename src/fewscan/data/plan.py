@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from fewscan.config import Settings
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import PREDICTIONS, ScanFile, Source
+from fewscan.wording import counted, listed
 
 # So many names stand in a line; the rest is counted.
 NAMES_SHOWN = 12
+KINDS_SHOWN = 4
+SOURCES_SHOWN = 6
 EXAMPLES_SHOWN = 3
 
 
 class SourcePlan(Settings):
     """What was understood of one source; numbers count images.
 
-    classes: name -> images. labels_from: where labels come from. given_splits: parts of the split that the data came with.
-    set_aside, notes: reason, and note -> images; examples: for each of these the first few paths.
+    classes: name -> images. labels_from, patients_from: where labels and patients come from, in words. given_splits: parts of
+    the split that the data came with. set_aside, notes: reason, and note -> images; examples: for each of these the first few
+    paths.
     """
 
     name: str
@@ -27,6 +31,7 @@ class SourcePlan(Settings):
     unlabeled: int
     patients: int
     images_with_patient: int
+    patients_from: dict[str, int]
     given_splits: dict[str, int]
     set_aside: dict[str, int]
     notes: dict[str, int]
@@ -42,7 +47,17 @@ class ImportPlan(Settings):
     @property
     def lines(self) -> list[str]:
         """The plan for people, a line a fact."""
-        return [line for source in self.sources for line in _lines(source)] + [f"warning: {text}" for text in self.warnings]
+        lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
+        return [*lines, *_warnings(self.warnings)]
+
+    @property
+    def short_lines(self) -> list[str]:
+        """What stands at the top of an import: the plan without examples and notes, and no more lines than can be read."""
+        shown = self.sources[:SOURCES_SHOWN]
+        lines = [line for source in shown for line in (*_understood(source), *_in_short(source))]
+        rest = len(self.sources) - len(shown)
+        lines += [f"and {counted(rest, 'more source')}: import --plan says what was understood of them"] if rest else []
+        return [*lines, *_warnings(self.warnings)]
 
 
 def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:
@@ -55,12 +70,11 @@ def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequ
 
 def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
     taken = [scan for scan in scans if scan.set_aside is None]
-    known = [key for scan in taken if scan.patient is not None and scan.patient_known and (key := patient_key(scan.patient))]
-    aside = Counter(_kind(scan.set_aside) for scan in scans if scan.set_aside is not None)
-    noted = Counter(note for scan in taken for note in scan.notes)
+    known = [scan for scan in taken if scan.patient is not None and scan.patient_known]
+    reasons = _reasons([scan.set_aside for scan in scans if scan.set_aside is not None])
     examples: dict[str, list[str]] = {}
     for scan in scans:
-        for text in scan.notes if scan.set_aside is None else (_kind(scan.set_aside),):
+        for text in scan.notes if scan.set_aside is None else (reasons[scan.set_aside],):
             if len(examples.setdefault(text, [])) < EXAMPLES_SHOWN:
                 examples[text].append(scan.relative)
     return SourcePlan(
@@ -68,38 +82,52 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         folder=str(source.folder),
         images=len(taken),
         classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items())),
-        labels_from=dict(Counter(scan.label_from for scan in taken if scan.label_from is not None)),
+        labels_from=_labels_from(taken),
         unlabeled=sum(scan.label is None for scan in taken),
-        patients=len(set(known)),
+        patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
         images_with_patient=len(known),
+        patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
         given_splits=dict(Counter(scan.given_split for scan in taken if scan.given_split is not None)),
-        set_aside=dict(aside),
-        notes=dict(noted),
+        set_aside=dict(Counter(reasons[scan.set_aside] for scan in scans if scan.set_aside is not None)),
+        notes=dict(Counter(note for scan in taken for note in scan.notes)),
         examples={text: tuple(paths) for text, paths in examples.items()},
     )
 
 
-def _kind(reason: str) -> str:
-    return reason.split(":")[0]
+def _reasons(written: Sequence[str]) -> dict[str, str]:
+    """Return what each reason is counted under: its kind, before the first colon, or all of it where the kind has no other."""
+    kinds: dict[str, set[str]] = {}
+    for reason in written:
+        kinds.setdefault(reason.split(":")[0], set()).add(reason)
+    return {reason: reason if len(same) == 1 else kind for kind, same in kinds.items() for reason in same}
 
 
-def _lines(source: SourcePlan) -> list[str]:
-    lines = [f"{source.name}: {source.images:,} images in {source.folder}"]
+def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
+    labeled = [scan for scan in scans if scan.label is not None and scan.label_from is not None]
+    levels = {scan.label_level == len(scan.folders) for scan in labeled if scan.label_level is not None}
+
+    def whence(scan: ScanFile) -> str:
+        if scan.label_level is None or scan.label_from != "folder":
+            return _whence(str(scan.label_from))
+        return "the folder right above the file" if levels == {True} else f"folder {scan.label_level} below the source"
+
+    return dict(Counter(map(whence, labeled)))
+
+
+def _understood(source: SourcePlan) -> list[str]:
+    lines = [f"{source.name}: {counted(source.images, 'image')} in {source.folder}"]
     if source.classes:
-        whence = " and ".join(_whence(place) for place in source.labels_from)
-        lines.append(f"  classes, named by {whence}: {_counted(source.classes)}")
+        lines.append(f"  classes, named by {listed(list(source.labels_from))}: {_counted(source.classes)}")
     if source.unlabeled:
         lines.append(f"  without a label: {source.unlabeled:,}")
     if source.images_with_patient:
-        lines.append(f"  patients: {source.patients:,}, known of {source.images_with_patient:,} images")
+        whence = listed(list(source.patients_from))
+        known = "all" if source.images_with_patient == source.images else f"{source.images_with_patient:,}"
+        lines.append(f"  patients, named by {whence}: {source.patients:,}, known of {known} images")
     else:
         lines.append("  patients: not known")
     if source.given_splits:
-        lines.append(f"  a split of its own: {_counted(source.given_splits)}")
-    for text, count in source.set_aside.items():
-        lines.append(f"  set aside: {count:,} {text}, such as {', '.join(source.examples[text])}")
-    for text, count in source.notes.items():
-        lines.append(f"  note: {text} ({count:,} images, such as {', '.join(source.examples[text])})")
+        lines.append(f"  a split of its own: {_counted(source.given_splits)} ('split --keep-given' keeps it)")
     return lines
 
 
@@ -109,10 +137,33 @@ def _whence(label_from: str) -> str:
     return _WHENCE.get(label_from, f"the table {label_from}")
 
 
-_WHENCE = {"folder": "the folders", "file": "the files themselves"}
+_WHENCE = {"file": "the files themselves", "name": "the files' names"}
 
 
-def _counted(counts: dict[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in list(counts.items())[:NAMES_SHOWN]]
-    rest = len(counts) - len(shown)
-    return ", ".join([*shown, *([f"and {rest} more"] if rest else [])])
+def _set_aside(source: SourcePlan) -> list[str]:
+    return [f"  set aside, {count:,}: {text} ({_such_as(source, text)})" for text, count in source.set_aside.items()]
+
+
+def _notes(source: SourcePlan) -> list[str]:
+    return [f"  note: {text} ({counted(count, 'image')}, {_such_as(source, text)})" for text, count in source.notes.items()]
+
+
+def _in_short(source: SourcePlan) -> list[str]:
+    lines = []
+    if source.set_aside:
+        lines.append(f"  set aside: {_counted(source.set_aside, KINDS_SHOWN)}")
+    if source.notes:
+        lines.append(f"  notes: {_counted(source.notes, KINDS_SHOWN)}")
+    return lines
+
+
+def _warnings(texts: Sequence[str]) -> list[str]:
+    return [f"warning: {text}" for text in texts]
+
+
+def _such_as(source: SourcePlan, text: str) -> str:
+    return f"such as {', '.join(source.examples[text])}"
+
+
+def _counted(counts: dict[str, int], most: int = NAMES_SHOWN) -> str:
+    return listed([f"{name} {count:,}" for name, count in counts.items()], most)

@@ -72,6 +72,11 @@ class ScanFile:
         """The file's path below the source's folder."""
         return self.relative if self.part is None else self.relative.removesuffix(f"#{self.part}")
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The names of the folders between the source's and the file, the one right below the source's first."""
+        return tuple(self.file.split("/")[:-1])
+
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
     """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabeled ones last.

@@ -32,6 +32,7 @@ def look_into(
     tag: which tag of a header tells patients apart. A file that cannot be looked into is set aside. Raises FewscanError where a
     format needs a package that is not installed.
     """
+    scans = [scan if (reason := _missing(scan)) is None else replace(scan, set_aside=reason) for scan in scans]
     to_open = [scan for scan in scans if scan.set_aside is None and not holds_one_image(scan.path)]
     if not to_open:
         return list(scans)
@@ -51,6 +52,19 @@ def look_into(
     return listed
 
 
+def _missing(scan: ScanFile) -> str | None:
+    """Return why a file is none that is worth opening: it is not there, or empty."""
+    if scan.set_aside is not None:
+        return scan.set_aside
+    try:
+        return None if scan.path.stat().st_size or not scan.path.is_file() else "empty file"
+    except FileNotFoundError:
+        return "no such file"
+    except OSError:
+        # What is wrong is said when it is opened.
+        return None
+
+
 def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
     try:
         return contents_of(path, reading)
@@ -61,8 +75,9 @@ def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
 def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: bool) -> list[ScanFile]:
     labels = contents.labels if labeled else None
     splits = contents.given_splits or (scan.given_split,) * len(contents.parts)
-    patient = _patient(contents, tag)
-    known = patient is not None
+    found = _patient(contents, tag)
+    known = found is not None
+    patient, whence = found or (None, None)
     if not known and contents.parts != (None,):
         # The slices of a file whose patient is not known are still one head's.
         patient = f"file {scan.relative}"
@@ -77,7 +92,7 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
             notes=contents.notes,
             patient=patient,
             patient_known=known,
-            patient_from="the files' headers" if known else None,
+            patient_from=f"the {whence} in the files' headers" if known else None,
             study=contents.study,
             patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
         )
@@ -85,17 +100,20 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
     ]
 
 
-def _patient(contents: Contents, tag: PatientTag) -> str | None:
-    """Return what the header says of whose the file is; where it lacks the tag that was asked for, by the next wider one."""
-    if tag == "none":
-        return None
-    patient, study, series = (
-        name if name is not None and patient_key(name) is not None else None
-        for name in (contents.patient, contents.study, contents.series)
-    )
-    if tag == "patient" or (study is None and series is None):
-        return patient or study or series
-    return study or series if tag == "study" else series or study
+def _patient(contents: Contents, tag: PatientTag) -> tuple[str, str] | None:
+    """Return what the header says of whose the file is, and which tag says so; lacking the tag that was asked for, another."""
+    order: dict[PatientTag, Sequence[str]] = {
+        "patient": ("patient", "study", "series"),
+        "study": ("study", "series"),
+        "series": ("series", "study"),
+        "none": (),
+    }
+    said = {"patient": contents.patient, "study": contents.study, "series": contents.series}
+    if tag != "none" and contents.study is None and contents.series is None:
+        # A format without studies can only name the patient.
+        return None if contents.patient is None else (contents.patient, "patient")
+    names = ((said[name], name) for name in order[tag])
+    return next(((name, of) for name, of in names if name is not None and patient_key(name) is not None), None)
 
 
 def _check_unique(scans: Sequence[ScanFile]) -> None:

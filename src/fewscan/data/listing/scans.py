@@ -6,6 +6,8 @@ from pathlib import Path
 from fewscan.data.classes import settle_classes
 from fewscan.data.formats.reading import Reading
 from fewscan.data.listing.contents import look_into
+from fewscan.data.listing.masks import set_masks_aside
+from fewscan.data.listing.naming import name_images
 from fewscan.data.listing.walk import find_files
 from fewscan.data.options import ImportOptions
 from fewscan.data.sources import ScanFile, Source
@@ -19,18 +21,21 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
     passed over; every other file is listed, image or not.
 
-    The label is the name of the folder right above the file, unless that is the source's own or one of PART_FOLDERS; a label
-    that the file itself holds goes before it. What a CSV in `labels` says goes before both
-    (`tables.overlay`). `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from
-    the file's header; the images of one file without either are one patient's.
+    Folders and file names give class, patient and the part of a split that the data came with (`naming.name_images`); a
+    label that the file itself holds goes before these. What a CSV in `labels` says goes before both (`tables.overlay`).
+    `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from names, if the options say so,
+    else from the file's header; the images of one file without either are one patient's.
 
-    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot
-    be (`classes.settle_classes`), where a source holds no file, and where a format needs a package that is not
-    installed.
+    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot be
+    (`classes.settle_classes`), for folders whose meaning cannot be told (`levels.levels_of`), where a source holds no file, and
+    where a format needs a package that is not installed.
     """
     asked = options or ImportOptions()
     scans = find_files(sources, passed_over=asked.labels)
+    if not asked.keep_masks:
+        scans = set_masks_aside(scans)
     scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
+    scans = name_images(scans, sources, asked)
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename)
 

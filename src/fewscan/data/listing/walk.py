@@ -11,11 +11,6 @@ from fewscan.errors import FewscanError
 # What operating systems leave behind; names that start with a dot are passed over as well.
 SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
-# Folders named like these hold a part of the images, not a class of them.
-PART_FOLDERS = frozenset(
-    ["train", "training", "test", "testing", "val", "valid", "validation", "unlabeled", "unlabelled", "images", "data"]
-)
-
 
 def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = ()) -> list[ScanFile]:
     """List every file of the sources, in their order and by path, but for hidden and system files and those `passed_over`.
@@ -41,9 +36,7 @@ def _scan_file(source: Source, relative: str) -> ScanFile:
     except UnicodeEncodeError:
         written = os.fsencode(relative).decode("utf-8", "backslashreplace")
         return ScanFile(source.name, written, path, set_aside="name is not UTF-8: rename the file or its folder")
-    parent = Path(relative).parent.name
-    is_class = source.labeled and parent != "" and parent.lower() not in PART_FOLDERS
-    return ScanFile(source.name, relative, path, label=parent if is_class else None, label_from="folder" if is_class else None)
+    return ScanFile(source.name, relative, path)
 
 
 def _walk(root: Path) -> Iterator[str]:
