@@ -106,7 +106,8 @@ def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]
     if alone or (theirs > images / 2 and len(most) >= _MANY_STUDIES):
         yield (
             f"{theirs:,} of {counted(images, 'image')} are one patient's by their headers, though "
-            f"of {counted(len(most), 'study', 'studies')}: if anonymizing gave many patients one number, give --patient-tag study"
+            f"of {counted(len(most), 'study', 'studies')}: if anonymizing gave many patients one number, give "
+            "--patient-tag study"
         )
 
 
