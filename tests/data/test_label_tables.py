@@ -264,14 +264,14 @@ def test_labels_only_ignores_folders_and_an_empty_cell_does_not(tmp_path):
 
 
 def test_folders_that_are_no_classes_by_a_table_are_asked_about_where_it_leaves_images(tmp_path):
-    root = make(tmp_path / "pool", "p1/1.png", "p1/2.png", "p2/3.png")
-    labels = table(tmp_path, "path,label\np1/1.png,x\np2/3.png,y\n")
+    root = make(tmp_path / "pool", "north/1.png", "north/2.png", "south/3.png")
+    labels = table(tmp_path, "path,label\nnorth/1.png,x\nsouth/3.png,y\n")
     message = refusal(root, labels=labels)
     assert "--labels-only" in message
     assert "--labels-and-folders" in message
     assert list(labels_of(root, labels=labels, labels_only=True).values()) == ["x", None, "y"]
-    assert list(labels_of(root, labels=labels, labels_only=False).values()) == ["x", "p1", "y"]
-    whole = table(tmp_path, "path,label\np1/1.png,x\np1/2.png,NA\np2/3.png,y\n")
+    assert list(labels_of(root, labels=labels, labels_only=False).values()) == ["x", "north", "y"]
+    whole = table(tmp_path, "path,label\nnorth/1.png,x\nnorth/2.png,NA\nsouth/3.png,y\n")
     assert list(labels_of(root, labels=whole).values()) == ["x", None, "y"]
 
 
