@@ -84,7 +84,7 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
     rows = dataset.rows("unlabeled")
     assert len(table) == summary.scans == len(rows)
     columns = [f"probability_{name}" for name in dataset.classes]
-    assert list(table.columns) == ["path", "label", *columns, "score", "possible", "decision", "reason"]
+    assert list(table.columns) == ["path", "label", *columns, "score", "possible", "decision", "reason", "seen"]
     probabilities = table[columns].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert [dataset.classes[k] for k in probabilities.argmax(axis=1)] == table["label"].tolist()

@@ -15,6 +15,7 @@ import fewscan
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.progress import say
+from fewscan.wording import counted
 
 app = typer.Typer(
     add_completion=False,
@@ -89,6 +90,11 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
         typer.echo(line)
     if next_words:
         typer.echo(f"next: {_command(next_words)}")
+
+
+def opened_times(by_run: int, by_all_runs: int) -> str:
+    """Return in words how often a test set was opened."""
+    return f"opened {counted(by_run, 'time')} by this run, {by_all_runs} by all runs"
 
 
 def main() -> NoReturn:

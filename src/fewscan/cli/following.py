@@ -72,6 +72,14 @@ def after_run(run: "Run", dataset: "Dataset") -> Words:
     return ["label", "--help"]
 
 
+def after_run_in(folder: Path, data: Path | None) -> Words:
+    """Return the first step that the run in `folder` still lacks, its dataset being at `data` where that was named."""
+    from fewscan.training.run import Run
+
+    run = Run.open(folder)
+    return after_run(run, run.open_dataset(data))
+
+
 def report_words(run: "Run") -> Words:
     """Return how to write a run's report, also where one stands."""
     from fewscan.reporting.page import REPORT_FILE

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from fewscan.data.readers import UnreadableImage, locate, read_images
 from fewscan.data.sources import ScanFile, parse_sources
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
+from fewscan.labeling.seen import Seen
 from fewscan.labeling.table import (
     PART_ROWS,
     LabelPlan,
@@ -46,8 +47,13 @@ _LEARNED_FROM = (
 )
 
 Item = TypeVar("Item")
-# A scan as the run's dataset would hold it, (C, S, S), or why there is none.
-Pixels = npt.NDArray[np.uint8] | UnreadableImage
+
+
+class _Scan(NamedTuple):
+    """A scan as the run's dataset would hold it, (C, S, S), and how the run has seen it already, None where it is new."""
+
+    pixels: npt.NDArray[np.uint8]
+    seen: str | None
 
 
 class LabelSummary(Settings):
@@ -59,12 +65,14 @@ class LabelSummary(Settings):
     review: int
     out_of_distribution: int
     unreadable: int
+    seen: dict[str, int]  # scans that the run has seen already, by how: see `fewscan.labeling.seen`
+    promised: int  # accepted scans that the promise is about: of those in a folder, only new ones
     classes: dict[str, dict[Decision, int]]  # how many scans got each label, by what was decided on them
     target_error: float
     coverage: float
     coverage_per_class: bool
     candidates: int  # among how many runs this one is taken to have been chosen
-    wrong_at_most: int  # of the accepted scans in 95 % of such batches, if the long-run error is the target
+    wrong_at_most: int  # of the `promised` scans in 95 % of such batches, if the long-run error is the target
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
 
@@ -79,17 +87,20 @@ class _Scans:
     described: str
     version: str
     names: Sequence[str]
-    read: Callable[[Sequence[int]], Generator[Pixels, None, None]]
+    read: Callable[[Sequence[int]], Generator[_Scan | UnreadableImage, None, None]]
     rows: Rows | None = None
 
 
-def label_scans(run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked | None = None) -> LabelSummary:
+def label_scans(
+    run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked | None = None, *, near: bool = True
+) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
     place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
-    class, score, possible classes, decision, reason. `dataset` is the run's: what
-    the run learned from says which scans are like it. Stopped or killed, the same call goes on. A file that cannot be read
-    keeps a row, with the reason.
+    class, score, possible classes, decision, reason, and how the run has seen the scan already. `dataset` is the run's: what
+    the run learned from says which scans are like it, and which are not new. Those are labeled, and the promise is not about
+    them; near-duplicates are looked for unless `near` is False, which is faster. Stopped or killed, the same call goes on. A
+    file that cannot be read keeps a row, with the reason.
     Raises FewscanError where `place` or a folder in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
@@ -98,13 +109,19 @@ def label_scans(run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked
     # Where the table grows inside the folder, its parts are no scans.
     files = [file for file in _listed(place, dataset.description.reading) if not file.path.is_relative_to(partial_folder(out))]
 
-    def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
+    seen = Seen(run, dataset, near=near)
+
+    def read(positions: Sequence[int]) -> Generator[_Scan | UnreadableImage, None, None]:
         wanted = [files[position] for position in positions]
         with closing(read_images(wanted, dataset.image_format, dataset.description.reading)) as images:
-            for image in images:
-                yield image if isinstance(image, UnreadableImage) else image.pixels
+            for block in _blocks(images, BLOCK_SCANS):
+                marks = iter(seen.scans([image for image in block if not isinstance(image, UnreadableImage)]))
+                for image in block:
+                    yield image if isinstance(image, UnreadableImage) else _Scan(image.pixels, next(marks))
 
-    scans = _Scans(str(place.resolve()), _version(files), [file.relative for file in files], read)
+    scans = _Scans(
+        str(place.resolve()), f"{_version(files)}{'' if near else ' exact'}", [file.relative for file in files], read
+    )
     return _label(run, dataset, scans, out, asked or Asked())
 
 
@@ -118,9 +135,11 @@ def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None =
     rows = dataset.rows("unlabeled")
     names = dataset.file_names
 
-    def read(positions: Sequence[int]) -> Generator[Pixels, None, None]:
+    marks = Seen(run, dataset).rows(rows)
+
+    def read(positions: Sequence[int]) -> Generator[_Scan | UnreadableImage, None, None]:
         for position in positions:
-            yield dataset.pixels[rows[position]]
+            yield _Scan(dataset.pixels[rows[position]], marks[position])
 
     version = dataset.require_split().fingerprint
     scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], read, rows)
@@ -151,25 +170,27 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -
             labeled = _labeled(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True), rows)
             for part in _blocks(labeled, PART_ROWS):
                 table.add(part)
-        counts = table.finish(["decision", "label"])
-    decisions: Counter[str | None] = Counter()
-    for (decision, _), scans_counted in counts.items():
-        decisions[decision] += scans_counted
+        counts = table.finish(["decision", "label", "seen"])
+    decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
+    # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
+    promised = decisions["accept",] if scans.rows is not None else marks["accept", None]
     return LabelSummary(
         out=str(out),
-        scans=decisions.total(),
-        accepted=decisions["accept"],
-        review=decisions["review"],
-        out_of_distribution=decisions["out_of_distribution"],
-        unreadable=decisions["unreadable"],
-        classes={name: {decision: counts[decision, name] for decision in get_args(Decision)} for name in classes},
+        scans=counts.total(),
+        accepted=decisions["accept",],
+        review=decisions["review",],
+        out_of_distribution=decisions["out_of_distribution",],
+        unreadable=decisions["unreadable",],
+        seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
+        promised=promised,
+        classes={name: {decision: labels[decision, name] for decision in get_args(Decision)} for name in classes},
         target_error=asked.target_error,
         coverage=asked.coverage,
         coverage_per_class=asked.coverage_per_class,
         candidates=rule.candidates,
-        wrong_at_most=wrong_at_most(decisions["accept"], asked.target_error),
+        wrong_at_most=wrong_at_most(promised, asked.target_error),
         threshold=rule.threshold,
-        reasons=(*rule.reasons, *_of_this_batch(rule, asked, decisions["accept"], learned_from=scans.rows is not None)),
+        reasons=(*rule.reasons, *_of_this_batch(rule, asked, promised, learned_from=scans.rows is not None)),
     )
 
 
@@ -183,6 +204,14 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
         )
         if learned_from:
             yield _LEARNED_FROM
+
+
+def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tuple[str | None, ...]]:
+    """Return the counts by some of the columns that they were counted by."""
+    summed: Counter[tuple[str | None, ...]] = Counter()
+    for key, number in counts.items():
+        summed[tuple(key[place] for place in places)] += number
+    return summed
 
 
 def _listed(place: Path, reading: Reading) -> list[ScanFile]:
@@ -206,27 +235,27 @@ def _version(files: Sequence[ScanFile]) -> str:
 
 
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
-    texts = dict.fromkeys(("possible", "decision", "reason"), pa.string())
+    texts = dict.fromkeys(("possible", "decision", "reason", "seen"), pa.string())
     numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score"), pa.float32())
     return {"path": pa.string(), "label": pa.string()} | numbers | texts
 
 
 def _labeled(
-    rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, Pixels]], rows: Rows | None
+    rule: DecisionRule, classes: Sequence[str], scans: Iterator[tuple[str, _Scan | UnreadableImage]], rows: Rows | None
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of the table for every scan, in order, a block of them at a time through the network.
 
     rows: of the scans, all of which can be read then; see `DecisionRule.decide`.
     """
     for number, block in enumerate(_blocks(scans, BLOCK_SCANS)):
-        pixels = [image for _, image in block if not isinstance(image, UnreadableImage)]
+        pixels = [image.pixels for _, image in block if not isinstance(image, UnreadableImage)]
         theirs = None if rows is None else rows[number * BLOCK_SCANS :][:BLOCK_SCANS]
         decided = iter(_decided(rule, classes, np.stack(pixels), theirs) if pixels else ())
         for path, image in block:
             if isinstance(image, UnreadableImage):
                 yield {"path": path, "decision": "unreadable", "reason": image.reason}
             else:
-                yield {"path": path} | next(decided)
+                yield {"path": path, "seen": image.seen} | next(decided)
 
 
 def _decided(

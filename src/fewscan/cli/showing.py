@@ -1,0 +1,156 @@
+"""The verbs that show a run or hand it on: explain, report, export."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish, opened_times
+from fewscan.cli.following import after_run_in
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.explaining.evidence import Evidence
+    from fewscan.explaining.evidence_check import EvidenceCheck
+
+
+@app.command()
+def explain(
+    run: RunFolder,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="The class that the heat map is about. [default: the predicted one]")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Instead: check on the sealed test set whether such evidence means something.")
+    ] = False,
+    names: Names = False,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what a prediction rests on.
+
+    The picture holds the scan, a heat map over it, and the five labeled scans most alike to the network.
+
+    The heat map says by how much the log-odds of the class fall where the scan is blurred: a place that speaks for the class is
+    yellow, one that speaks against it is blue. It says what the network looks at, not what is medically right. A scan that is
+    out of distribution, as 'fewscan label' says too, gets no map: its prediction means nothing. --class NAME draws one.
+
+    Example: fewscan explain runs/mydata new_scans/1.png --out explanation.png
+
+    --check opens the sealed test set, notes that, and writes two checks into the run. Does hiding the top tenth of a map cost
+    the right class more than the same shape at the worst of as many other places as the map tried, and more so than with an
+    untrained network? And what is left of the score with border and corners in black?
+
+    Example: fewscan explain runs/mydata --check
+    """
+    if check:
+        if image is not None or class_name is not None or names or out != Path("explanation.png"):
+            raise FewscanError(
+                "--check takes no IMAGE, --class, --names or --out: it checks the whole test set and draws nothing"
+            )
+        _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
+    elif image is None:
+        raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
+    else:
+        evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)
+        _finish_evidence(evidence, run, data, out, as_json)
+
+
+def _finish_evidence(evidence: "Evidence", run: Path, data: Path | None, out: Path, as_json: bool) -> None:
+    lines = [f"predicted {evidence.predicted}; heat map for {evidence.explained}"]
+    if evidence.out_of_distribution:
+        lines = [
+            f"out of distribution: typicality {evidence.typicality:.2f} is below the limit {evidence.typicality_limit:.2f}; "
+            "the scan is like nothing that the run learned from",
+            "its probabilities mean nothing, so there is no heat map unless you ask for one with --class"
+            if evidence.heat_map is None
+            else f"its probabilities mean nothing; heat map for {evidence.explained}, as you asked",
+        ]
+    lines += [f"  {name:20} {value:.3f}" for name, value in zip(evidence.classes, evidence.probabilities, strict=True)]
+    lines.append("labeled scans most alike (1 - cosine similarity of features):")
+    lines += [f"  {near.label:20} {near.distance:.3f}  {near.name}" for near in evidence.neighbors]
+    finish(as_json, {"out": str(out)} | evidence.summary(), [*lines, f"picture: {out}"], *after_run_in(run, data))
+
+
+def _finish_evidence_check(result: "EvidenceCheck", run: Path, data: Path | None, as_json: bool) -> None:
+    hiding, shortcut = result.hiding, result.shortcut
+    lines = [
+        f"{shortcut.images} test images of {shortcut.groups} groups, "
+        f"{opened_times(result.test_openings, result.test_set_openings)}",
+        hiding.verdict,
+        f"the labeled class's probability falls, where a tenth of {hiding.images} of them is hidden,",
+        f"  by the heat map             {hiding.network.map_drop.points}",
+        f"  by as long a search         {hiding.network.searched_drop.points}",
+        f"  difference                  {hiding.network.difference.points}",
+        "the same of an untrained network on the same scans",
+        f"  by the heat map             {hiding.untrained.map_drop.points}",
+        f"  by as long a search         {hiding.untrained.searched_drop.points}",
+        f"  difference                  {hiding.untrained.difference.points}",
+        f"difference above the untrained network's  {hiding.above_untrained.points}",
+        "the score, and with border and corners in black:",
+        f"  accuracy                    {shortcut.accuracy.percent}",
+        f"    masked                    {shortcut.masked_accuracy.percent}",
+        f"    difference                {shortcut.accuracy_difference.points}",
+        f"  balanced accuracy           {shortcut.balanced_accuracy.percent}",
+        f"    masked                    {shortcut.masked_balanced_accuracy.percent}",
+        f"    difference                {shortcut.balanced_accuracy_difference.points}",
+    ]
+    finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
+
+
+@app.command()
+def report(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page to write. [default: RUN/report.html]")] = None,
+    names: Names = False,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML page about a run.
+
+    It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it.
+    """
+    page = api.report(run, out=out, names=names, data=data, overwrite=overwrite)
+    finish(
+        as_json,
+        {"page": str(page)},
+        [f"page: {page}"],
+        *after_run_in(run, data),
+    )
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    file_format: Annotated[
+        Literal["onnx", "safetensors"],
+        typer.Option("--format", help="onnx: one file, from pixels to probabilities. safetensors: the weights, for Python."),
+    ] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The folder to make. [default: RUN/export-FORMAT]")] = None,
+    data: MovedData = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as ONNX or safetensors files, with a model card.
+
+    They are written once they say of scans what the run says.
+
+    onnx makes model.onnx: resizing, normalization, network, temperature and class names in one file that ONNX Runtime opens
+    from any language (pip install 'fewscan[onnx]'). Scans go in as an 8-bit file holds them, in any size. safetensors makes
+    model.safetensors and model.json. Either has model_card.md beside it: data, protocol, scores with intervals, limits, and
+    a few lines of Python that use it.
+
+    The files are asked about up to 256 scans outside the test set, and the largest differences to the run are printed. With
+    0.0001 or more in a probability, or 0.001 or more in a typicality, nothing is written.
+
+    Example: fewscan export runs/mri --format onnx --out mri-classifier
+    """
+    result = api.export(run, format=file_format, out=out, data=data)
+    lines = [f"exported to {result.out}: {', '.join(result.files)}, model_card.md", f"  {result.proof}"]
+    finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
