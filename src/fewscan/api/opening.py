@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
+from fewscan.progress import say
 
 if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset
@@ -33,6 +34,14 @@ def dataset_to_change(dataset: str | Path | Dataset, verb: str) -> Iterator[Data
     folder = opened_dataset(dataset).folder
     with alone(folder, verb):
         yield Dataset.open(folder)
+
+
+def opened_dataset_of(run: Run, data: str | Path | None) -> Dataset:
+    """Return the dataset that a run was trained on, `data` being where it lies now; says so where it was found elsewhere."""
+    dataset = run.open_dataset(data)
+    if data is None and dataset.folder.resolve() != Path(run.record.dataset).resolve():
+        say(f"the dataset of {run.folder} was moved: it was {run.record.dataset}, and is taken from {dataset.folder}")
+    return dataset
 
 
 def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_run, refuse_stored
+from fewscan.api.opening import opened_dataset_of, opened_run, refuse_stored
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def calibrate(
     opened = opened_run(run)
     with alone(opened.folder, "calibrate"):
         refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
-        return calibrating.calibrate(opened, opened.open_dataset(data), folds=folds)
+        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
@@ -46,7 +46,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     opened = opened_run(run)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
-        return evaluation.evaluate(opened, opened.open_dataset(data))
+        return evaluation.evaluate(opened, opened_dataset_of(opened, data))
 
 
 def label(
@@ -73,7 +73,7 @@ def label(
 
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
     opened = opened_run(run)
-    dataset = opened.open_dataset(data)
+    dataset = opened_dataset_of(opened, data)
     if scans is None:
         return label_unlabeled(opened, dataset, Path(out), asked)
     return label_scans(opened, dataset, Path(scans), Path(out), asked, near=not exact_copies_only)
@@ -102,7 +102,7 @@ def explain(
     if not overwrite:
         refuse_existing(Path(out), GIVE_OVERWRITE)
     opened = opened_run(run)
-    evidence = explain_scan(opened, opened.open_dataset(data), Path(image), class_name)
+    evidence = explain_scan(opened, opened_dataset_of(opened, data), Path(image), class_name)
     write_figure(evidence, Path(out), names=names)
     return evidence
 
@@ -118,7 +118,7 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
     opened = opened_run(run)
     with alone(opened.folder, "explain --check"):
         refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
-        return evidence_check.check_evidence(opened, opened.open_dataset(data))
+        return evidence_check.check_evidence(opened, opened_dataset_of(opened, data))
 
 
 def report(
@@ -141,7 +141,7 @@ def report(
     page = opened.folder / REPORT_FILE if out is None else Path(out)
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
-    return write_report(opened, opened.open_dataset(data), page, names=names)
+    return write_report(opened, opened_dataset_of(opened, data), page, names=names)
 
 
 def export(
@@ -161,7 +161,7 @@ def export(
 
     check_format(format)
     opened = opened_run(run)
-    dataset = opened.open_dataset(data)
+    dataset = opened_dataset_of(opened, data)
     folder = opened.folder / f"export-{format}" if out is None else Path(out)
     with writing(folder), new_folder(folder) as temporary:
         exported = export_model(opened, dataset, temporary, folder, format)

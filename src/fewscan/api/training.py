@@ -44,7 +44,7 @@ def train(
     if resume:
         run = Run.open(out)
         refuse_other_settings(run, method, recipe, settings)
-        split_dataset = run.open_dataset(opened_dataset(dataset).folder)
+        split_dataset = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
         return _calibrated(train_on(run, split_dataset), split_dataset)
     recipe = recipe or DEFAULT_RECIPE
     opened = opened_dataset(dataset)

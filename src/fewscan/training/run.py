@@ -29,6 +29,7 @@ from fewscan.data.records import note
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
+from fewscan.training.moved import dataset_folder
 from fewscan.training.settings import RunSettings
 
 CONFIG_FILE = "config.yaml"
@@ -137,14 +138,20 @@ class Run:
         return (self.folder / MODEL_FILE).is_file()
 
     def open_dataset(self, moved_to: str | Path | None = None) -> Dataset:
-        """Open the dataset that the run was trained on, `moved_to` being where it lies now.
+        """Open the dataset that the run was trained on: `moved_to` is where it lies now; without, it may lie beside the run.
 
-        Raises FewscanError where it is another one, or where its split has been drawn anew since: rows that were trained on
-        might then be test rows.
+        Raises FewscanError where it is not found, where it is another one, or where its split has been drawn anew since: rows
+        that were trained on might then be test rows.
         """
-        dataset = Dataset.open(moved_to or self.record.dataset)
+        record = self.record
+        fingerprints = (record.dataset_fingerprint, record.split_fingerprint)
+        named = None if moved_to is None else Path(moved_to)
+        dataset = Dataset.open(dataset_folder(self.folder, Path(record.dataset), fingerprints, named))
         if dataset.description.fingerprint != self.record.dataset_fingerprint:
-            raise FewscanError(f"{dataset.folder} is not the dataset that {self.folder} was trained on (fingerprints differ)")
+            raise FewscanError(
+                f"{dataset.folder} is not the dataset that {self.folder} was trained on (fingerprints differ): if that lies "
+                "elsewhere now, name its place with --data DATASET"
+            )
         if dataset.require_split().fingerprint != self.record.split_fingerprint:
             raise FewscanError(
                 f"{dataset.folder} was split anew since {self.folder} was trained: train again, or draw the old split again"

@@ -1,0 +1,54 @@
+"""Where a run's dataset lies now: where it was, where it was named, or beside the run, when both were moved together."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from fewscan.data.dataset import DATASET_FILE
+from fewscan.errors import FewscanError
+
+# How many folders above the run are looked in.
+FOLDERS_ABOVE = 4
+
+
+def dataset_folder(run: Path, recorded: Path, fingerprints: tuple[str, str], named: Path | None) -> Path:
+    """Return the folder of the dataset that `run` was trained on: `named`, else where it was `recorded`, else beside the run.
+
+    fingerprints: of the dataset and of its split; a dataset beside the run is the right one where it has both. Raises
+    FewscanError, saying where the dataset was and how to name its place, where there is none.
+    """
+    if named is not None:
+        if not (named / DATASET_FILE).is_file():
+            raise FewscanError(
+                f"{named} holds no dataset (no {DATASET_FILE}): name the folder where the dataset of {run} lies now, which was "
+                f"{recorded} when it was trained"
+            )
+        return named
+    if (recorded / DATASET_FILE).is_file():
+        return recorded
+    found = next((folder for folder in _beside(run, recorded) if _fingerprints(folder) == fingerprints), None)
+    if found is None:
+        raise FewscanError(
+            f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not beside the run either. Name "
+            "its place with --data DATASET"
+        )
+    return found
+
+
+def _beside(run: Path, recorded: Path) -> Iterator[Path]:
+    """Yield folders of the dataset's name as far from the run as it may have been, then all that stand near the run."""
+    above = run.resolve().parents[:FOLDERS_ABOVE]
+    for parent in above:
+        for parts in range(min(FOLDERS_ABOVE, len(recorded.parts) - 1), 0, -1):
+            yield parent.joinpath(*recorded.parts[-parts:])
+    for parent in above[:2]:
+        yield from sorted(path.parent for path in parent.glob(f"*/{DATASET_FILE}"))
+
+
+def _fingerprints(folder: Path) -> tuple[str, str] | None:
+    """Return the fingerprints of a dataset and of its split; None where there is no dataset, or none that is whole."""
+    try:
+        description = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+        return description["fingerprint"], description["split"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
