@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data import readers
+from fewscan.data.formats.gray import BLOWN_OUT, CT_WITHOUT_WINDOW
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.reading import Reading
 from fewscan.data.listing import list_scans
 from fewscan.data.options import ImageFormat, ImportOptions
 from fewscan.data.readers import Image, read_image, read_images
@@ -278,3 +280,81 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     scans = listed(path.parent, slices=data.draw(st.sampled_from(["all", "brain"])))
     for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)
+
+
+def test_of_several_volumes_the_one_that_is_asked_for_is_read_in_every_type(tmp_path):
+    first, second = head(), head() * 3 + 1
+    for stored in (np.int16, np.float64, np.int64):
+        saved(second, tmp_path / "one/scan.nii.gz")
+        volumes = np.stack([first, second], axis=-1).astype(stored)
+        nibabel.save(nibabel.Nifti1Image(volumes, np.eye(4), dtype=stored), tmp_path / "scan.nii.gz")
+        (alone,) = (scan for scan in listed(tmp_path / "one") if scan.part == "axial=8")
+        expected = read_image(alone.path, part="axial=8").pixels
+        got = read_image(tmp_path / "scan.nii.gz", part="axial=8", reading=Reading(volume=1)).pixels
+        np.testing.assert_array_equal(got, expected)
+    aside = {volume: listed(tmp_path, volume=volume)[-1].set_aside for volume in (None, 1, 2)}
+    assert aside[1] is None
+    assert aside[None] == "more than one volume: 2; --volume INDEX takes one of them, 0 the first"
+    assert aside[2] == "no such volume: --volume 2, but it holds 0 to 1"
+
+
+def test_a_file_of_one_volume_is_read_whichever_is_asked_for(tmp_path):
+    saved(head()[..., np.newaxis], tmp_path / "in/scan.nii")
+    assert listed(tmp_path / "in") == listed(tmp_path / "in", volume=3)
+
+
+def ct() -> np.ndarray:
+    """Hounsfield units: a ball of brain with a bleed, in skull, in air."""
+    grid = np.meshgrid(*[np.linspace(-1, 1, size) for size in (24, 24, 10)], indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in grid))
+    values = np.where(radius < 0.9, np.where(radius < 0.8, 30, 1000), -1000)
+    return np.where(radius < 0.3, 70, values).astype(np.int16)
+
+
+@pytest.mark.parametrize("padding", [None, -3024, -2000])
+def test_a_ct_is_named_and_shown_through_the_chosen_window_padded_or_not(tmp_path, padding):
+    values = ct()
+    if padding is not None:
+        values[:2] = padding
+    saved(values, tmp_path / "in/scan.nii.gz")
+    scans = listed(tmp_path / "in")
+    assert all(scan.notes == (CT_WITHOUT_WINDOW,) for scan in scans)
+    assert all(scan.notes == () for scan in listed(tmp_path / "in", window="brain"))
+    slices = [scan.part for scan in listed(tmp_path / "in", window="brain")]
+    assert slices == [scan.part for scan in scans]  # the window of the pixels decides nothing of what holds brain
+    pixels = read_image(scans[0].path, part="axial=5", reading=Reading(window="brain")).pixels
+    assert (pixels[12, 12], pixels[12, 18], pixels[0, 0]) == (round(70 / 80 * 255), round(30 / 80 * 255), 0)
+    if padding is None:
+        saved(ct() + 1024, tmp_path / "in/scan.nii.gz")
+        assert all(scan.notes == (BLOWN_OUT,) for scan in listed(tmp_path / "in", window="brain"))
+    else:
+        plain = read_image(scans[0].path, part="axial=5").pixels
+        saved(ct(), tmp_path / "in/scan.nii.gz")
+        np.testing.assert_array_equal(plain[:, :-2], read_image(scans[0].path, part="axial=5").pixels[:, :-2])
+
+
+@pytest.mark.parametrize(("slope", "noted"), [(0, False), (np.nan, False), (np.inf, False), (2, False), (-1, True)])
+def test_a_slope_that_is_none_counts_as_none_and_a_negative_one_is_noted(tmp_path, slope, noted):
+    path = saved(head(), tmp_path / "in/scan.nii")
+    expected = read_image(path, part="axial=8").pixels
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([slope, 0], "<f4").tobytes()
+    path.write_bytes(content)
+    (scan,) = (scan for scan in listed(tmp_path / "in") if scan.part == "axial=8")
+    assert [note.split(":")[0] for note in scan.notes] == (["negative slope"] if noted else [])
+    pixels = read_image(path, part="axial=8").pixels
+    np.testing.assert_array_equal(pixels, 255 - expected if noted else expected)
+
+
+def test_a_volume_that_does_not_say_how_it_lies_is_noted(tmp_path):
+    image = nibabel.Nifti1Image(head(), None)
+    image.header["qform_code"] = image.header["sform_code"] = 0
+    (tmp_path / "in").mkdir()
+    nibabel.save(image, tmp_path / "in/scan.nii")
+    assert {note.split(":")[0] for scan in listed(tmp_path / "in") for note in scan.notes} == {"orientation unknown"}
+
+
+def test_around_a_head_that_is_nan_elsewhere_all_that_is_there_is_brain(tmp_path):
+    saved(head().astype(np.float32), tmp_path / "zeros/scan.nii")
+    saved(np.where(head() == 0, np.nan, head()).astype(np.float32), tmp_path / "nans/scan.nii")
+    assert [scan.part for scan in listed(tmp_path / "nans")] == [scan.part for scan in listed(tmp_path / "zeros")]

@@ -29,10 +29,11 @@ from fewscan.data.formats.reading import Window
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# A window of the file's flattens the picture where fewer gray levels than these lie between the WINDOW_PERCENTILES, or where it
-# tells less than this share of what the window from the values tells, in bits (entropy).
+# A window of the file's flattens a picture where fewer gray levels than these lie between the WINDOW_PERCENTILES, or where it
+# tells less than this share of what the window from the values tells (entropy, in bits; a picture tells one at least).
 LEAST_LEVELS_SHOWN = 20
 LEAST_INFORMATION_SHOWN = 0.2
+PICTURE_TELLS = 1.0
 # Of several windows of a CT the narrowest that shows soft tissue is taken, in Hounsfield units.
 SOFT_TISSUE = 40
 
@@ -236,9 +237,11 @@ def _information(pixels: Pixels, counts: Counts) -> float:
 
 
 def _flat(own: Pixels, plain: Pixels, counts: Counts) -> bool:
-    if _information(own, counts) < LEAST_INFORMATION_SHOWN * _information(plain, counts):
-        return True
-    return _levels_shown(own, counts) < LEAST_LEVELS_SHOWN <= _levels_shown(plain, counts)
+    told = _information(plain, counts)
+    if told < PICTURE_TELLS:
+        return False
+    few_levels = _levels_shown(own, counts) < LEAST_LEVELS_SHOWN <= _levels_shown(plain, counts)
+    return few_levels or _information(own, counts) < LEAST_INFORMATION_SHOWN * told
 
 
 def _levels_shown(pixels: Pixels, counts: Counts) -> int:

@@ -42,6 +42,7 @@ BRAIN_SHARE = 0.1
 # Where more than this share of the voxels have exactly one value, that is no tissue; scaled to a mean of 0 it is not black.
 BACKGROUND_SHARE = 0.1
 
+_PLACE_UNKNOWN = "orientation unknown: its header does not say where left and right are, slices may be turned or mirrored"
 _TURNED_ROUND = "negative slope: the header turns black and white round, and so they are shown"
 
 # The axis of the volume, turned to run from left to right, back to front and foot to head, that a plane's slices lie along.
@@ -49,11 +50,15 @@ _AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
 class _Volume(NamedTuple):
-    """Values (X, Y, Z) that run left to right, back to front, foot to head, their voxels' sides, and the header's slope."""
+    """Values (X, Y, Z) that run left to right, back to front, foot to head, and their voxels' sides.
+
+    slope: the header's, 1 where it has none; placed: whether it says how the volume lies.
+    """
 
     values: Values
     voxel_sizes_mm: tuple[float, ...]
     slope: float
+    placed: bool
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -61,7 +66,8 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
 
     A slice holds brain where at least BRAIN_SHARE of its voxels are brighter than FOREGROUND of the way from the volume's black
     to its white, and are not its background: the value that the most voxels have, where more than BACKGROUND_SHARE have it and
-    it is below white. Raises UnreadableImage for a volume that cannot be read, and where no slice holds brain.
+    it is below white. Where more than that share are NaN, all others are foreground. Raises UnreadableImage for a volume that
+    cannot be read, and where no slice holds brain.
     """
     axis = _AXES[reading.plane]
     with _opened(file, reading) as volume:
@@ -111,10 +117,10 @@ def _chosen(volume: _Volume, reading: Reading) -> Window | None:
 
 
 def _notes(volume: _Volume, black: float, reading: Reading) -> tuple[str, ...]:
-    turned = (_TURNED_ROUND,) if volume.slope < 0 else ()
+    of_header = (() if volume.placed else (_PLACE_UNKNOWN,)) + ((_TURNED_ROUND,) if volume.slope < 0 else ())
     if (chosen := _chosen(volume, reading)) is not None:
-        return turned + chosen_notes(volume.values, chosen)
-    return (*turned, CT_WITHOUT_WINDOW) if black < CT_REACHES_BELOW else turned
+        return of_header + chosen_notes(volume.values, chosen)
+    return (*of_header, CT_WITHOUT_WINDOW) if volume.slope > 0 and black < CT_REACHES_BELOW else of_header
 
 
 @contextmanager
@@ -140,13 +146,14 @@ def _opened(file: BufferedReader, reading: Reading) -> Iterator[_Volume]:
             number = _number(math.prod(image.shape[3:]), reading)
             values = _values(image.dataobj.reshape((*(*image.shape, 1, 1)[:3], -1)), number)
             slope = image.dataobj.slope
+            placed = any(int(image.header[code]) > 0 for code in ("qform_code", "sform_code"))
         if not np.isfinite(image.affine).all() or not _finite(values):
             raise UnreadableImage("not finite: its values or its place in space are not")
         canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
         voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
         if min(voxel_sizes) <= 0:
             raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
-        yield _Volume(np.asanyarray(canonical.dataobj), voxel_sizes, slope)
+        yield _Volume(np.asanyarray(canonical.dataobj), voxel_sizes, slope, placed)
 
 
 def _number(volumes: int, reading: Reading) -> int:
@@ -190,6 +197,10 @@ def _finite(values: Values) -> bool:
 
 
 def _foreground(volume: Values, black: float, white: float) -> npt.NDArray[np.bool_]:
+    missing = np.isnan(volume)
+    if missing.mean() > BACKGROUND_SHARE:
+        # Outside of the head there is nothing, so that all there is, is head.
+        return ~missing
     background = _background(volume)
     foreground: npt.NDArray[np.bool_] = volume > black + FOREGROUND * (white - black)
     if background is not None and background < white:
