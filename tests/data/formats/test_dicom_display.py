@@ -183,10 +183,10 @@ def by_pydicom(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     return ((shares[:-2] - shares[-2]) / (shares[-1] - shares[-2])).reshape(values.shape) * 255
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     signed=st.booleans(),
-    slope=st.sampled_from([1, 0.5, 2, -1, 0.001]),
+    slope=st.sampled_from([1, 0.5, 2, -1, 0.05]),
     intercept=st.sampled_from([0, -1024, 7.5]),
     center=st.floats(0.3, 0.7),
     width=st.floats(0.3, 1.5),

@@ -140,5 +140,5 @@ def test_a_bare_object_without_prefix_and_suffix_is_recognized(tmp_path, implici
 @pytest.mark.parametrize("content", [b"", b"\x08", b"\x08\x00\x08\x00", b"\x02\x00\x00\x00\xff\xff\xff\xff", b"\x08\x00" * 300])
 def test_what_only_begins_alike_is_no_dicom(tmp_path, content):
     (tmp_path / "IM0001").write_bytes(content)
-    with pytest.raises(UnreadableImage, match="not an image|empty|truncated"):
+    with pytest.raises(UnreadableImage, match=r"not an image|empty|truncated"):
         read_image(tmp_path / "IM0001")
