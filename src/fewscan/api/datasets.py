@@ -37,11 +37,18 @@ def _texts(sources: str | Path | Sequence[str | Path]) -> list[str]:
 
 
 def audit(
-    dataset: str | Path | Dataset, *, similarity: float | None = None, same_head: bool = False, overwrite: bool = False
+    dataset: str | Path | Dataset,
+    *,
+    similarity: float | None = None,
+    same_head: bool = False,
+    set_aside_suspect: bool = False,
+    overwrite: bool = False,
 ) -> AuditResult:
-    """Find copies, conflicting labels and leaks; write groups, `audit.json` and `audit.html` into the dataset folder.
+    """Find copies, conflicting labels, leaks and suspects; write groups, `audit.json` and `audit.html` into the dataset folder.
 
-    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`. With `overwrite` an audit
+    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`. With `set_aside_suspect`
+    what is probably no scan is set aside (`fewscan.data.suspects`), and a split is dropped, which takes `overwrite`.
+    With `overwrite` an audit
     that stands there is replaced. A split that was drawn by it stays, and may leak by the new one.
     """
     from fewscan.data import audit as auditing
@@ -49,13 +56,18 @@ def audit(
     from fewscan.reporting.audit_page import write_audit_page
 
     with dataset_to_change(dataset, "audit") as opened:
+        if set_aside_suspect and opened.description.split is not None and not overwrite:
+            raise FewscanError(
+                f"{opened.folder} is split already, and to set images aside changes what its runs learned from: give "
+                "--overwrite to drop the split, then draw another; runs that were trained on this one are refused from then on"
+            )
         if opened.description.audit is not None and not overwrite:
             raise FewscanError(
                 f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a "
                 "split drawn before may leak, and scores of runs get other intervals when they are taken again"
             )
         least = DEFAULT_SIMILARITY if similarity is None else similarity
-        result = auditing.audit(opened, similarity=least, same_head=same_head)
+        result = auditing.audit(opened, similarity=least, same_head=same_head, set_aside_suspect=set_aside_suspect)
         write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
         return result
 

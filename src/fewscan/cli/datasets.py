@@ -23,19 +23,29 @@ def audit(
             help="Keep slices together that are probably of one head, too, where no patient is known (see docs/data.md).",
         ),
     ] = False,
+    set_aside_suspect: Annotated[
+        bool,
+        typer.Option(
+            "--set-aside-suspect",
+            help="Set aside what is probably no scan: noise, blank or text pages, color among gray, sizes that stand out. A "
+            "split that was drawn before is dropped, with --overwrite.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find copies, conflicting labels and leaks in a dataset.
+    """Find copies, conflicting labels, leaks and images that are no scans in a dataset.
 
     Copies are found through changes of contrast, size, crop and JPEG quality, also where they are mirrored, turned, inverted,
     padded, blurred or captioned. They, and the images of one patient where it is known, become groups that no leak-free split
-    ever cuts. Writes audit.json and audit.html, a page with the pairs as
-    pictures.
+    ever cuts. Images that are probably no scans are named. Writes audit.json and audit.html, a page with all of
+    it as pictures.
     """
     from fewscan.data.dataset import Dataset
 
-    result = api.audit(dataset, similarity=similarity, same_head=same_head, overwrite=overwrite)
+    result = api.audit(
+        dataset, similarity=similarity, same_head=same_head, set_aside_suspect=set_aside_suspect, overwrite=overwrite
+    )
     words, obstacle = after_audit(Dataset.open(dataset))
     lines = [*result.lines(), f"page: {dataset / 'audit.html'}"]
     lines += [] if obstacle is None else [f"no split can be drawn yet: {obstacle}"]

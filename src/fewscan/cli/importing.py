@@ -89,6 +89,9 @@ def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
     lines += [f"  {name}: {count}" for name, count in result.classes.items()]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled}")
+    if result.in_color:
+        kept = "kept" if dataset.description.channels == 3 else "stored as gray; --color keeps it"
+        lines.append(f"  in color: {result.in_color} of {result.images}, {kept}")
     lines.append(f"  {known_patients(dataset.manifest).sentence}")
     if result.set_aside:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())

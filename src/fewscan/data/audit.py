@@ -1,4 +1,4 @@
-"""What a dataset hides: copies, copies with conflicting labels, and what leaks between folders, sources and parts of the split.
+"""What a dataset hides: copies, conflicting labels, what is probably no scan, and leaks between folders, sources, parts.
 
 The audit works from the dataset folder alone: the manifest's hashes and the stored pixels.
 """
@@ -18,6 +18,7 @@ from fewscan.data.dataset import AuditDescription, Dataset
 from fewscan.data.heads import same_head_pairs
 from fewscan.data.leaks import Between, Leak, find_leaks, members_of, names_in
 from fewscan.data.patients import KnownPatients, known_patients
+from fewscan.data.suspects import KINDS, Suspect, find_suspects, without_suspects
 
 AUDIT_FILE = "audit.json"
 
@@ -62,6 +63,8 @@ class AuditResult:
     group_sizes: dict[int, int]  # size -> how many groups have it
     conflicts: tuple[Conflict, ...]
     leaks: tuple[Leak, ...]
+    suspects: tuple[Suspect, ...] = ()
+    suspects_set_aside: bool = False  # then they are among the `set_aside` and took no part
 
     def counts(self) -> dict[str, Any]:
         """Return the figures alone, ready for JSON."""
@@ -84,6 +87,8 @@ class AuditResult:
             "same_head_pairs": None if self.same_head is None else len(self.same_head),
             "groups": self.groups,
             "largest_group": max(self.group_sizes, default=0),
+            "suspects": {kind: sum(suspect.kind == kind for suspect in self.suspects) for kind in KINDS},
+            "suspects_set_aside": self.suspects_set_aside,
             "conflicting_copy_sets": len(self.conflicts),
             "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
             "leaks": [{key: value for key, value in asdict(leak).items() if key != "examples"} for leak in self.leaks],
@@ -102,6 +107,10 @@ class AuditResult:
             f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
             f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
         ]
+        if self.suspects:
+            named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
+            done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
+            lines.append(f"{len(self.suspects):,} images are probably no scans ({named}): {done}")
         for leak in self.leaks:
             lines.append(
                 f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {leak.groups:,} groups stand in both "
@@ -113,14 +122,23 @@ class AuditResult:
 _BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
-def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head: bool = False) -> AuditResult:
-    """Find copies, conflicts and leaks; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
+def audit(
+    dataset: Dataset,
+    *,
+    similarity: float = DEFAULT_SIMILARITY,
+    same_head: bool = False,
+    set_aside_suspect: bool = False,
+) -> AuditResult:
+    """Find copies, conflicts, leaks and suspects; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
 
-    similarity: the least likeness, in [0.8, 1], at which two aligned images count as near copies. same_head:
-    whether groups join slices that are probably of one head, too (`data.heads`); sets of copies stay as they are. A split
-    stays as it is.
-    Set-aside rows get no group. Raises FewscanError for a similarity out of range or a folder that cannot be written.
+    similarity: the least likeness, in [0.8, 1], at which two aligned images count as near copies. same_head: whether groups
+    join slices that are probably of one head, too (`data.heads`); sets of copies stay as they are. set_aside_suspect: whether
+    what is probably no scan (`data.suspects`) is set aside first, and a split dropped, which else stays. Set-aside rows get no
+    group. Raises FewscanError for a similarity out of range, a class of suspects alone, or a folder that cannot be written.
     """
+    suspects = find_suspects(dataset.pixels, dataset.manifest, dataset.usable)
+    if set_aside_suspect:
+        dataset = without_suspects(dataset, suspects)
     manifest, rows = dataset.manifest, dataset.usable
     pairs = _exact_pairs(manifest, rows)
     pairs += _near_pairs(dataset, _first_of_each(len(manifest), rows, pairs), similarity)
@@ -150,6 +168,8 @@ def audit(dataset: Dataset, *, similarity: float = DEFAULT_SIMILARITY, same_head
         group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
         conflicts=conflicts,
         leaks=find_leaks(manifest, rows, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
+        suspects=suspects,
+        suspects_set_aside=set_aside_suspect,
     )
     audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
     description = AuditDescription(
@@ -243,6 +263,7 @@ def _as_json(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
             {**asdict(leak), "examples": [[row_a, row_b, names[row_a], names[row_b]] for row_a, row_b in leak.examples]}
             for leak in result.leaks
         ],
+        "suspects": [[suspect.row, names[suspect.row], suspect.kind] for suspect in result.suspects],
         "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
         "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
         "same_head": result.same_head,

@@ -30,7 +30,7 @@ PIXELS_FILE = "pixels.npy"
 FORMAT = 1
 
 # One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
-# them this is. A row that was set aside keeps its number and has zero pixels.
+# them this is. A row that was set aside keeps its number; its pixels are zero where import did that, and unused in any case.
 MANIFEST_DTYPES: dict[str, str] = {
     "path": "str",
     "source": "str",

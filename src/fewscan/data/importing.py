@@ -10,6 +10,7 @@ import pandas as pd
 
 from fewscan.atomic import new_folder, refuse_existing, write_text, writing
 from fewscan.config import Settings
+from fewscan.data.colors import color_warnings, count_colors
 from fewscan.data.dataset import (
     DATASET_FILE,
     MANIFEST_DTYPES,
@@ -52,6 +53,7 @@ class ImportSummary(Settings):
     images: int
     classes: dict[str, int]
     unlabeled: int
+    in_color: int  # before they were stored, as gray or in color
     images_with_patient: int  # whose patient a header or a CSV gives
     patients: int
     set_aside: int
@@ -78,7 +80,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         refuse_existing(out)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
-    for line in plan_of(scans, found, warnings_of(scans, found, asked)).short_lines:
+    for line in _plan(scans, found, asked, workers).short_lines:
         say(line)
     with writing(out), new_folder(out) as folder:
         manifest, notes = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
@@ -88,14 +90,18 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
 
 
 def plan_import(sources: Sequence[str], *, workers: int | None = None, **options: Any) -> ImportPlan:
-    """Return what `import_scans` would understand of the sources, without reading pixels or writing anything.
+    """Return what `import_scans` would understand of the sources: a look at some pictures, and nothing is written.
 
     Raises FewscanError as `import_scans` does for what is wrong with sources, options and labels.
     """
     asked = ImportOptions.parse(options)
     found = parse_sources(sources, asked.unlabeled)
-    scans = list_scans(found, asked, workers)
-    return plan_of(scans, found, warnings_of(scans, found, asked))
+    return _plan(list_scans(found, asked, workers), found, asked, workers)
+
+
+def _plan(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None) -> ImportPlan:
+    in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
+    return plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
 
 
 def summary(dataset: Dataset) -> ImportSummary:
@@ -112,6 +118,7 @@ def summary(dataset: Dataset) -> ImportSummary:
         images=len(usable),
         classes={name: int(counts.get(name, 0)) for name in dataset.classes},
         unlabeled=int(usable["label"].isna().sum()),
+        in_color=int(usable["color"].fillna(False).sum()),
         images_with_patient=patients.with_patient,
         patients=patients.patients,
         set_aside=len(aside),

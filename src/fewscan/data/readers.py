@@ -134,8 +134,8 @@ def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
             for one in recognize(task.path, file).read(file, task.parts, reading):
                 if isinstance(one, UnreadableImage):
                     yield UnreadableImage(one.reason, sha256)
-                elif _is_blank(one.values):
-                    yield UnreadableImage("blank: every pixel has the same value", sha256)
+                elif _is_blank(one.pixels):
+                    yield UnreadableImage("blank: every pixel looks the same", sha256)
                 else:
                     yield _image(one, sha256, channels)
                 read += 1
@@ -145,8 +145,8 @@ def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
             yield UnreadableImage(reason, sha256)
 
 
-def _is_blank(values: Values) -> bool:
-    return bool((values == values[0, 0]).all())
+def _is_blank(pixels: Pixels) -> bool:
+    return bool((pixels == pixels[0, 0]).all())
 
 
 def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:

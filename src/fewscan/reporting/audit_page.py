@@ -21,6 +21,7 @@ IMAGES_OF_A_CONFLICT = 6
 LEAKS_SHOWN = 6
 EXAMPLES_OF_A_LEAK = 3
 HEADS_SHOWN = 40
+SUSPECTS_SHOWN = 12  # of each kind
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
     size_px = min(dataset.description.image_size_px, LARGEST_PICTURE_PX)
     pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.description.channels
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
+    suspects = [
+        (kind, _suspects(dataset, result, kind), counted) for kind, counted in result.counts()["suspects"].items() if counted
+    ]
+    used += sum(len(scans) for _, scans, _ in suspects)
     used += 2 * min(HEADS_SHOWN, len(result.same_head or ()))
     near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
     sample = _weakest_densest(near, max(10, int(pictures - used) // 2))
@@ -74,6 +79,7 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
         counts=result.counts(),
         conflicts=conflicts,
         leaks=leaks,
+        suspects=suspects,
         near_pairs=len(near),
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
         heads=[shown(*rows) for rows in _evenly(result.same_head or (), HEADS_SHOWN)],
@@ -90,6 +96,11 @@ def _scan(dataset: Dataset, row: int) -> Scan:
     return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
 
 
+def _suspects(dataset: Dataset, result: AuditResult, kind: str) -> list[Scan]:
+    rows = [suspect.row for suspect in result.suspects if suspect.kind == kind]
+    return [_scan(dataset, rows[place]) for place in _places(len(rows), SUSPECTS_SHOWN)]
+
+
 def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
     """Return up to IMAGES_OF_A_CONFLICT rows, one of every label first."""
     first = {label: row for row, label in reversed(list(zip(rows, labels, strict=True)))}
@@ -99,7 +110,13 @@ def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[i
 
 def _evenly(pairs: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
     """Return up to `count` of the pairs, from the first to the last."""
-    return [pairs[place] for place in np.unique(np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int))]
+    return [pairs[place] for place in _places(len(pairs), count)]
+
+
+def _places(count: int, most: int) -> list[int]:
+    """Return up to `most` places of `count`, evenly spread from the first to the last."""
+    places: list[int] = np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
+    return places
 
 
 def _weakest_densest(pairs: Sequence[Pair], count: int) -> list[Pair]:

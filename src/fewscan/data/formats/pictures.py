@@ -108,7 +108,8 @@ def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None)
         return decoded(upright(image), partial(to_8_bit, chosen=chosen))
     # OpenCV takes half a file for a whole one, Pillow does not.
     image.load()
-    return decoded(turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1))))
+    values = turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1)))
+    return decoded(values, partial(to_8_bit, chosen=chosen))
 
 
 def _is_gray(image: PIL.Image.Image) -> bool:

@@ -75,6 +75,15 @@ def contents_of(path: Path, reading: Reading) -> Contents:
         return recognize(path, file).contents(file, reading)
 
 
+def shows_color(path: Path) -> bool | None:
+    """Return whether a picture shows color, by a look at few of its pixels; None for other formats, and what cannot be read."""
+    try:
+        with opened(path) as file:
+            return pictures.in_color(file) if recognize(path, file) in (pictures, tiff) else None
+    except UnreadableImage:
+        return None
+
+
 def require_packages(paths: Sequence[Path]) -> None:
     """Raise FewscanError where some of the files need a package that is not installed, naming the extra that holds it."""
     counts = Counter((format_.NAME, format_.NEEDS) for format_ in _formats(paths) if format_.NEEDS)
