@@ -85,19 +85,119 @@ def test_pickles_are_never_opened(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (np.zeros(9), "not gray images: an array (9,)"),
-        (np.zeros((2, 3, 4, 5)), "not gray images"),
-        (np.zeros((9, 9, 3), np.uint8), "not gray images: an array (9, 9, 3)"),
+        (np.zeros(9), "not an image: an array (9,)"),
+        (np.zeros((9, 1)), "not an image: an array (9, 1)"),
+        (np.zeros((1, 9)), "not an image: an array (1, 9)"),
+        (np.zeros((7, 1, 9)), "not an image: an array (7, 1, 9)"),
+        (np.zeros((2, 3, 4, 5)), "not an image: an array (2, 3, 4, 5)"),
+        (np.zeros((9, 9, 3)), "not an image: an array (9, 9, 3)"),
+        (np.zeros((9, 9, 4), np.uint8), "not an image: an array (9, 9, 4)"),
         (np.zeros((9, 9), complex), "not an image: an array of something else than numbers"),
         (np.zeros((0, 9)), "truncated or damaged"),
         (np.full((9, 9), np.nan), "not finite"),
     ],
 )  # fmt: skip
-def test_what_is_no_gray_image_has_a_reason(tmp_path, values, expected):
+def test_what_is_no_image_has_a_reason(tmp_path, values, expected):
     np.save(tmp_path / "a.npy", values)
     (result,) = read_images(listed(tmp_path), ImageFormat(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason.startswith(expected)
+
+
+COLOR = RANDOM.integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
+GRAYS = RANDOM.integers(0, 256, (5, 9, 7), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("array", "images"),
+    [
+        (GRAYS[0][..., None], GRAYS[:1]),
+        (GRAYS[..., None], GRAYS),
+        (GRAYS[:, None], GRAYS),
+        (COLOR[0], COLOR[:1]),
+        (COLOR, COLOR),
+        (COLOR.transpose(0, 3, 1, 2), COLOR),
+        (np.repeat(GRAYS[..., None], 3, axis=3), GRAYS),
+    ],
+)
+@pytest.mark.parametrize("save", [np.save, np.savez])
+def test_gray_and_color_are_told_by_the_sides_of_an_array(tmp_path, save, array, images):
+    save(tmp_path / ("a.npy" if save is np.save else "a.npz"), array)
+    scans = listed(tmp_path)
+    assert len(scans) == len(images)
+    for scan, image in zip(scans, images, strict=True):
+        np.testing.assert_array_equal(read_image(scan.path, 3 if image.ndim == 3 else 1, part=scan.part).pixels, image)
+
+
+def archive(path: Path, **arrays: np.ndarray) -> list[tuple[str | None, str | None]]:
+    """The label and the part of a split of every image in an archive of these arrays."""
+    np.savez(path / "a.npz", **arrays)
+    return [(scan.label, scan.given_split) for scan in listed(path) if scan.set_aside is None]
+
+
+def test_medmnist_comes_with_labels_and_a_split(tmp_path):
+    classes = np.array([[0], [3], [0], [1], [3]], np.uint8)
+    names = {"train": slice(0, 2), "val": slice(2, 3), "test": slice(3, 5)}
+    images = {f"{name}_images": COLOR[part] for name, part in names.items()}
+    labels = {f"{name}_labels": classes[part] for name, part in names.items()}
+    assert archive(tmp_path, **images, **labels) == [
+        ("0", "train"),
+        ("3", "train"),
+        ("0", "validation"),
+        ("1", "test"),
+        ("3", "test"),
+    ]
+    scans = listed(tmp_path)
+    # The images of a labeled archive are of many people: they are not kept together as one head's slices are.
+    assert {scan.patient for scan in scans} == {None}
+    np.testing.assert_array_equal(read_image(scans[3].path, 3, part=scans[3].part).pixels, COLOR[3])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([1, 0, 1, 1, 0]),
+        np.array([[1], [0], [1], [1], [0]], np.int64),
+        np.array([1.0, 0.0, 1.0, 1.0, 0.0]),
+        np.array([True, False, True, True, False]),
+        np.array(["1", "0", "1", "1", "0"]),
+        np.array([b"1", b"0", b"1", b"1", b"0"]),
+        np.array([[0, 1], [1, 0], [0, 1], [0, 1], [1, 0]]),
+    ],
+)
+@pytest.mark.parametrize("names", [("images", "labels"), ("X", "y"), ("X_train", "y_train"), ("data", "target")])
+def test_labels_beside_images_are_class_names(tmp_path, names, labels):
+    found = archive(tmp_path, **dict(zip(names, (GRAYS, labels), strict=True)))
+    assert [label for label, _ in found] == ["1", "0", "1", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]]),
+        np.array([0.5, 1, 2, 1, 0]),
+        np.array([1, 0, 1]),
+        np.array([1 + 2j] * 5),
+    ],
+)
+def test_labels_that_tell_no_class_are_not_read_and_said(tmp_path, labels):
+    assert {label for label, _ in archive(tmp_path, images=GRAYS, labels=labels)} == {None}
+    assert all("not read" in scan.notes[0] for scan in listed(tmp_path) if scan.set_aside is None)
+
+
+def test_labels_that_are_missing_are_none(tmp_path):
+    assert [label for label, _ in archive(tmp_path, X=GRAYS, y=np.array([1, np.nan, 0, 0, 1]))] == ["1", None, "0", "0", "1"]
+
+
+def test_labels_in_a_file_of_their_own_are_no_image(tmp_path):
+    np.save(tmp_path / "X.npy", GRAYS)
+    np.save(tmp_path / "y.npy", np.eye(5, dtype=np.uint8))
+    assert [scan.file for scan in listed(tmp_path) if scan.set_aside is None] == ["X.npy"] * 5
+
+
+def test_more_images_than_other_formats_may_declare_are_read_where_they_are_there(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((20_001, 2, 8), np.uint8))
+    assert len(listed(tmp_path)) == 20_001
 
 
 def test_one_bad_image_of_a_stack_leaves_the_others(tmp_path):

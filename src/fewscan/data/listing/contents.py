@@ -78,7 +78,7 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
     found = _patient(contents, tag)
     known = found is not None
     patient, whence = found or (None, None)
-    if not known and contents.parts != (None,):
+    if not known and contents.one_head and contents.parts != (None,):
         # The slices of a file whose patient is not known are still one head's.
         patient = f"file {scan.relative}"
     return [

@@ -4,26 +4,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from fewscan.data.formats.image import GivenSplit
+from fewscan.data.part_names import ONLY_BEHIND, SPLIT_WORDS, words_of
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_SPLIT_WORDS: dict[str, GivenSplit] = {
-    **dict.fromkeys(("train", "training", "tr"), "train"),
-    **dict.fromkeys(("val", "vali", "valid", "validation", "validate", "dev", "development"), "validation"),
-    **dict.fromkeys(("test", "tests", "testing", "ts", "holdout"), "test"),
-}
 # Folders called so hold a part of the images, not a class of them.
 _CONTAINER_WORDS = _words(
     "images image imgs img data dataset datasets scans slices pictures pics photos raw png jpg jpeg tif tiff bmp dicom "
     "dicoms dcm nifti nii unlabeled unlabelled fold folds split splits set sets subset part parts input inputs"
 )
-# As a folder's whole name these may be anything; behind another such word, as in imagesTr, they are a part of a split.
-_ONLY_BEHIND = frozenset(["tr", "ts"])
-
 _MASK_WORDS = _words(
     "mask masks seg segs segmentation segmentations label labels labelmap labelmaps annotation annotations contour "
     "contours roi rois gt gts groundtruth groundtruths ground truth truths"
@@ -50,33 +42,20 @@ _SERIES_WORDS = _words(
 _MOST = 0.8
 
 
-def words_of(name: str) -> list[str]:
-    """Return the words and numbers in a name, in lower case: imagesTr is images and tr, fold1 is fold and 1."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
-    return re.findall(r"[^\W_]+", apart.casefold())
-
-
 def is_part(folder: str) -> bool:
     """Return whether a folder holds a part of the images, by its name: Testing, imagesTr, fold1, stage_2_train_images."""
     words = words_of(folder)
-    named = {word for word in words if word in _SPLIT_WORDS}
+    named = {word for word in words if word in SPLIT_WORDS}
     contained = {word for word in words if word in _CONTAINER_WORDS}
-    if not (named | contained) - _ONLY_BEHIND:
+    if not (named | contained) - ONLY_BEHIND:
         return False
     return bool(named and contained) or all(word in named | contained or word.isdigit() for word in words)
-
-
-def given_split(name: str) -> GivenSplit | None:
-    """Return the part of a split that a name has as a word, or None where it has none, or several."""
-    words = words_of(name)
-    found = {_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS and (word not in _ONLY_BEHIND or len(words) > 1)}
-    return found.pop() if len(found) == 1 else None
 
 
 def may_hold_masks(folder: str) -> bool:
     """Return whether a folder's name is made of words for masks: label, masks, labelsTr, test_masks; label1 may be a class."""
     words = words_of(folder)
-    others = _SPLIT_WORDS.keys() | _CONTAINER_WORDS | _BESIDE_MASK_WORDS
+    others = SPLIT_WORDS.keys() | _CONTAINER_WORDS | _BESIDE_MASK_WORDS
     numbered = words[:1] in (["label"], ["labels"]) and any(word.isdigit() for word in words)
     known = all(word in _MASK_WORDS or word in others or word.isdigit() for word in words)
     return known and not numbered and not _MASK_WORDS.isdisjoint(words)

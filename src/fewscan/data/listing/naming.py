@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fewscan.data.classes import MAX_CLASSES
-from fewscan.data.listing.folder_names import given_split, is_part
+from fewscan.data.listing.folder_names import is_part
 from fewscan.data.listing.levels import Folders, Levels, described_levels, levels_of
 from fewscan.data.options import ImportOptions
+from fewscan.data.part_names import given_split
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import ScanFile, Source
 from fewscan.errors import FewscanError

@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from fewscan.data.listing.folder_names import given_split
 from fewscan.data.listing.levels import described_levels, naming_levels
 from fewscan.data.listing.stems import patient_pattern
 from fewscan.data.options import ImportOptions
+from fewscan.data.part_names import given_split
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import ScanFile, Source
 from fewscan.wording import counted, listed

@@ -1,0 +1,26 @@
+"""Names that say which part of a split something is: train_images, Testing, imagesTs, val."""
+
+import re
+
+from fewscan.data.formats.image import GivenSplit
+
+SPLIT_WORDS: dict[str, GivenSplit] = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "vali", "valid", "validation", "validate", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "tests", "testing", "ts", "holdout"), "test"),
+}
+# As a whole name these may be anything; behind another word, as in imagesTr, they are a part of a split.
+ONLY_BEHIND = frozenset(["tr", "ts"])
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words and numbers in a name, in lower case: imagesTr is images and tr, fold1 is fold and 1."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
+    return re.findall(r"[^\W_]+", apart.casefold())
+
+
+def given_split(name: str) -> GivenSplit | None:
+    """Return the part of a split that a name has as a word, or None where it has none, or several."""
+    words = words_of(name)
+    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and (word not in ONLY_BEHIND or len(words) > 1)}
+    return found.pop() if len(found) == 1 else None
