@@ -11,7 +11,7 @@ from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.data.audit import AuditResult
-    from fewscan.data.dataset import Dataset, Protocol, Shares
+    from fewscan.data.dataset import Dataset, GivenLeaks, Protocol, Shares
     from fewscan.data.plan import ImportPlan
 
 
@@ -81,20 +81,32 @@ def split(
     validation: float | None = None,
     seed: int = 0,
     shares: Shares = "known",
+    keep_given: bool = False,
+    leaks: GivenLeaks | None = None,
     overwrite: bool = False,
 ) -> Dataset:
     """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`.
 
     Sizes that are not given are those that suit the dataset (`suggested_sizes`); the share `validation` of a given budget is
-    0.2. With `overwrite` a split that stands there is replaced: runs that were trained on it are refused from then on.
+    0.2. With `keep_given` the split that the data came with is kept, and `leaks` says what becomes of copies and patients
+    across its parts (`fewscan.data.given_splits.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a
+    split that stands there is replaced: runs that were trained on it are refused from then on.
     """
-    from fewscan.data import split_sizes, splits
+    from fewscan.data import given_splits, split_sizes, splits
 
+    if leaks is not None and not keep_given:
+        raise FewscanError("--leaks says what becomes of leaks in the split that the data came with: give it with --keep-given")
+    if keep_given and (test is not None or protocol != "leakfree"):
+        raise FewscanError("--keep-given takes the test set that the data came with: leave out --test and --protocol")
     with dataset_to_change(dataset, "split") as opened:
         if opened.description.split is not None and not overwrite:
             raise FewscanError(
                 f"{opened.folder} is split already: give --overwrite to draw another split; 'evaluate', 'label', 'explain', "
                 "'report' and 'export' then refuse the runs that were trained on this one"
+            )
+        if keep_given:
+            return given_splits.keep_given(
+                opened, labeled=labeled, validation=validation, leaks=leaks or "refuse", seed=seed, shares=shares
             )
         if labeled is None or test is None:
             suits = split_sizes.suggested_sizes(opened, protocol, seed, shares)

@@ -52,6 +52,13 @@ def audit(
     finish(as_json, result.counts(), lines, *words)
 
 
+GIVEN_LEAKS = {
+    "refuse": "; no copy or known patient is in two of its parts",
+    "drop": "; copies and patients of its test and validation images were left out of what is learned from",
+    "keep": ", copies and patients across its parts, too: no run on it supports a decision",
+}
+
+
 @app.command()
 def split(
     dataset: DatasetFolder,
@@ -79,6 +86,21 @@ def split(
             "grant. unknown: drawn at random without a look at labels, as for a pile that nobody has labeled yet."
         ),
     ] = "known",
+    keep_given: Annotated[
+        bool,
+        typer.Option(
+            "--keep-given",
+            help="Keep the split that the data came with (folders or sources named train, validation, test, or a column of a "
+            "table). --labeled then grants so many of its training labels. [default: all of them]",
+        ),
+    ] = False,
+    leaks: Annotated[
+        Literal["refuse", "drop", "keep"] | None,
+        typer.Option(
+            help="With --keep-given, of copies and patients across its parts: refuse the split, drop their images from "
+            "training and validation, or keep them, so that no run on it supports a decision. [default: refuse]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -95,16 +117,20 @@ def split(
         validation=validation,
         seed=seed,
         shares=shares,
+        keep_given=keep_given,
+        leaks=leaks,
         overwrite=overwrite,
     )
     result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
-        f"{protocol} split, seed {seed}: {result.labeled} labeled, {result.validation} validation, "
+        f"{result.protocol} split, seed {seed}: {result.labeled} labeled, {result.validation} validation, "
         f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out",
         f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
     ]
-    if protocol == "leakfree":
+    if result.given_leaks is not None:
+        lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
+    if result.protocol != "study":
         groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
         lines.append(f"  patients or sets of copies that are kept together: {groups}")
     if result.conflicting_left_out:

@@ -19,8 +19,9 @@ from fewscan.data.formats.reading import Reading
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.errors import FewscanError
 
-Protocol = Literal["leakfree", "study"]
+Protocol = Literal["leakfree", "study", "given"]  # given: as the data came, groups across its parts kept
 Shares = Literal["known", "unknown"]
+GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
 Split = Literal["labeled", "validation", "unlabeled", "test"]
 SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
 
@@ -85,6 +86,7 @@ class SplitDescription(Settings):
     """How the split was drawn; `fingerprint` changes with any row's part."""
 
     protocol: Protocol
+    given_leaks: GivenLeaks | None = None  # set where the split that the data came with was kept
     seed: int
     shares: Shares = "known"  # whether the budget of labels was drawn by the classes' shares among all labels
     labeled: int

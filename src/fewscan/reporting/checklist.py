@@ -121,7 +121,10 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
                 "copies never cross, nor do patients where they are known"
                 if split.protocol == "leakfree"
                 else "image by image, so that copies and patients may cross"
-            ),
+                if split.protocol == "study"
+                else "copies and patients may cross"
+            )
+            + ("; the split that the data came with was kept" if split.given_leaks else ""),
             "",
         ),
         Item(

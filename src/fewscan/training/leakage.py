@@ -13,13 +13,13 @@ PAIRS_NAMED = 3
 def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
     """Return how many pairs of images that the audit holds together cross the parts of the split; None where nobody has looked.
 
-    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study` or
-    the run allows it.
+    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study`, or
+    came with the data and was kept with its leaks, or the run allows it.
     """
     if dataset.description.audit is None:
         return None
     pairs = leaking_pairs(dataset)
-    if pairs and dataset.require_split().protocol != "study" and not settings.allow_leakage:
+    if pairs and dataset.require_split().protocol == "leakfree" and not settings.allow_leakage:
         names = dataset.file_names
         named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
