@@ -1,18 +1,24 @@
 """Step 3, align: one image of a pair is laid over the other by an affine map, from coarse to fine.
 
 Enhanced correlation coefficient maximization (Evangelidis and Psarakis, PAMI 2008), by OpenCV, on images whose local brightness
-and contrast have been removed. A pair whose maximum cannot be reached is no copy.
+and contrast have been removed. After each resolution the two are compared block by block, and most pairs that are no copies are
+given up there, before the fine resolutions, which take nearly all of a pair's time.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.data.copies.compare import agreement
 from fewscan.data.copies.images import WORK_PX, Floats, Int64s, Pixels, blurred, read_gray, reduced, without_contrast
-from fewscan.data.copies.placing import UNMOVED, Placing, combined, from_pixels, in_pixels, overlap, placed
+from fewscan.data.copies.placing import UNMOVED, combined, from_pixels, in_pixels, overlap, placing_of
+from fewscan.data.copies.search import Candidates
+
+Placings = npt.NDArray[np.float64]
 
 # An affine map that shrinks or stretches more than this has run away.
 LARGEST_STRETCH = 2.5
@@ -20,21 +26,27 @@ LARGEST_STRETCH = 2.5
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of the alignment; `least` is the correlation below which a pair is given up, [-1, 1]."""
+    """One resolution of the alignment.
+
+    `blur_px` and `contrast_px` are what is smoothed before and what counts as local; `blocks` a side are compared; pairs whose
+    agreement is below `least`, in [-1, 1], are given up.
+    """
 
     size_px: int
     blur_px: float
     contrast_px: float
     steps: int
+    blocks: int
     least: float
 
 
 # At 16 px turns of some degrees and shifts of an eighth of the frame are bridged; at 96 px folds are laid over folds.
+# Each `least` is below what nearly all true copies reach (docs/data.md).
 LEVELS = (
-    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=15, least=0.4),
-    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=15, least=0.66),
-    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=10, least=0.62),
-    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=6, least=0.4),
+    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least=0.5),
+    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least=0.72),
+    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least=0.76),
+    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least=0.65),
 )
 
 
@@ -54,80 +66,82 @@ class Aligned:
     signs: npt.NDArray[np.float32]
 
 
-def align(
-    pixels: Pixels,
-    rows: Int64s,
-    first: Int64s,
-    second: Int64s,
-    placings: npt.NDArray[np.float64],
-    levels: tuple[Level, ...] = LEVELS,
-) -> Aligned:
-    """Lay image `first` (P,) over image `second` (P,), numbers of `rows`, from a rough placing (P, 2, 3) of each pair on."""
-    numbers, places = np.unique(np.stack([first, second]), return_inverse=True)
+def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
+    """Lay the first image of each candidate, numbers of `rows`, over the second, beginning with the view that looks like it."""
+    numbers, places = np.unique(np.stack([candidates.first, candidates.second]), return_inverse=True)
     gray = read_gray(pixels, rows[numbers])
-    a, b = places.reshape(2, -1)
+    first, second = places.reshape(2, -1)
+    # Images of one view are made once, and at each resolution found by warping them, so that a pair costs little more than
+    # its steps.
+    wanted, view = np.unique(np.column_stack([first, candidates.view, candidates.symmetry]), axis=0, return_inverse=True)
+    view = view.ravel()
+    roughly = np.array([placing_of(*which) for which in wanted[:, 1:].tolist()])
+    views = _moved(gray[wanted[:, 0]], roughly)
+
     which, signs = np.arange(len(first)), np.ones(len(first), np.float32)
+    # From the frame of the second image to that of the view.
+    placings = np.tile(UNMOVED, (len(first), 1, 1))
     for level in levels:
-        shown, inside = _shown(gray[a[which]], placings, level.size_px)
-        needed, places = np.unique(b[which], return_inverse=True)
-        moved, templates = _at_level(shown, level), _at_level(gray[needed], level)[places]
-        correlation = _correlation(moved, templates, inside)
-        signs = np.where(correlation < 0, -1, 1).astype(np.float32)
-        moved *= signs[:, None, None]
-        steps = [_step(*pair, level.steps) for pair in zip(templates, moved, inside, strict=True)]
-        kept = np.array([step is not None for step in steps], bool)
-        better = [combined(placing, step) for placing, step in zip(placings, steps, strict=True) if step is not None]
-        which, signs, placings = which[kept], signs[kept], np.array(better, np.float64).reshape(-1, 2, 3)
-        agreeing = _correlation(
-            _moved(moved[kept], [step for step in steps if step is not None]), templates[kept], inside[kept]
-        )
-        kept = agreeing >= level.least
+        shown, templates = _at_level(views, view[which], level), _at_level(gray, second[which], level)
+        inside = np.stack([_covered(*wanted[number, 1:].tolist(), level.size_px) for number in view[which]])
+        before = _agreement(shown, inside, placings, templates, level.blocks)
+        signs = np.where(before < 0, -1, 1).astype(np.float32)
+        nearer = _nearer(templates, signs[:, None, None] * shown, inside, placings, level.steps)
+        after = signs * _agreement(shown, inside, nearer, templates, level.blocks)
+        # Noise that was lifted in one image can lead the steps astray.
+        placings = np.where((after > signs * before)[:, None, None], nearer, placings)
+        kept = np.maximum(after, signs * before) >= level.least
         which, signs, placings = which[kept], signs[kept], placings[kept]
-    shown, inside = _shown(gray[a[which]], placings, WORK_PX)
-    return Aligned(which, shown, gray[b[which]], inside, placings, signs)
+        if not len(which):
+            break
+    placings = combined(roughly[view[which]], placings)
+    inside = np.array([overlap(placing, WORK_PX) for placing in placings], np.float32).reshape(-1, WORK_PX, WORK_PX)
+    return Aligned(which, _moved(gray[first[which]], placings), gray[second[which]], inside, placings, signs)
 
 
-def _shown(gray: Floats, placings: npt.NDArray[np.float64], size_px: int) -> tuple[Floats, Floats]:
-    """Return images (P, WORK_PX, WORK_PX) in other frames, and (P, size_px, size_px) where they show something there."""
-    shown = [placed(image, placing, WORK_PX) for image, placing in zip(gray, placings, strict=True)]
-    inside = [overlap(placing, size_px) for placing in placings]
-    return _stacked(shown, WORK_PX), _stacked(inside, size_px)
-
-
-def _moved(images: Floats, steps: list[Placing]) -> Floats:
+def _moved(images: Floats, placings: Placings, beyond: float | None = None) -> Floats:
+    """Show images (P, n, n) in other frames; past their edge is what is at the edge, or `beyond`."""
     size_px = images.shape[-1]
-    return _stacked([placed(image, step, size_px) for image, step in zip(images, steps, strict=True)], size_px)
+    out = np.empty_like(images)
+    border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
+    for number, matrix in enumerate(in_pixels(placings, size_px, size_px)):
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(images[number], matrix, (size_px, size_px), out[number], how, border, beyond or 0)
+    return out
 
 
-def _stacked(images: list[Floats], size_px: int) -> Floats:
-    return np.array(images, np.float32).reshape(-1, size_px, size_px)
+def _at_level(images: Floats, numbers: Int64s, level: Level) -> Floats:
+    """Return images (len(numbers), n, n) as a level compares them; each that is asked for is made once."""
+    needed, places = np.unique(numbers, return_inverse=True)
+    small = blurred(reduced(images[needed], level.size_px), level.blur_px)
+    return without_contrast(small, level.contrast_px)[places]
 
 
-def _at_level(gray: Floats, level: Level) -> Floats:
-    return without_contrast(blurred(reduced(gray, level.size_px), level.blur_px), level.contrast_px)
+@cache
+def _covered(view: int, symmetry: int, size_px: int) -> Floats:
+    """Return 1 for each pixel of a view (size_px, size_px) that shows the image, 0 for those beyond its edge."""
+    return overlap(placing_of(view, symmetry), size_px)
 
 
-def _correlation(a: Floats, b: Floats, inside: Floats) -> Floats:
-    """Return (P,) the correlation of images (P, n, n) where `inside` is 1."""
-    counted = np.maximum(inside.sum(axis=(1, 2)), 1)
-    a, b = ((image - (_dot(image, inside) / counted)[:, None, None]) * inside for image in (a, b))
-    return np.asarray(_dot(a, b) / np.sqrt(_dot(a, a) * _dot(b, b) + 1e-6), np.float32)
+def _agreement(images: Floats, inside: Floats, placings: Placings, templates: Floats, blocks: int) -> Floats:
+    """Return (P,) how far images (P, n, n), so placed, agree with the templates; below 0 where one is the other's negative."""
+    seen = (_moved(inside, placings, beyond=0) > 0.99).astype(np.float32)
+    return agreement(_moved(images, placings), templates, seen, blocks)
 
 
-def _dot(a: Floats, b: Floats) -> Floats:
-    return np.asarray(np.einsum("pij,pij->p", a, b), np.float32)
-
-
-def _step(template: Floats, image: Floats, inside: Floats, steps: int) -> Placing | None:
-    """Return the placing of the template's points in the image that agrees best, None where none is near."""
-    size_px = len(template)
-    start: Any = in_pixels(UNMOVED, size_px, size_px)
+def _nearer(templates: Floats, images: Floats, inside: Floats, placings: Placings, steps: int) -> Placings:
+    """Return placings (P, 2, 3) of the templates' points in the images after some steps, the old ones where these lead away."""
+    size_px = templates.shape[-1]
     until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
-    try:
-        _, matrix = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, until, inside.astype(np.uint8), 3)
-    except cv2.error:
-        # This is how OpenCV says that the images do not overlap or do not correlate.
-        return None
-    best = from_pixels(np.asarray(matrix, np.float32), size_px)
-    stretch = np.linalg.svd(best[:, :2], compute_uv=False)
-    return best if stretch[0] <= LARGEST_STRETCH and stretch[1] >= 1 / LARGEST_STRETCH else None
+    matrices: Any = in_pixels(placings, size_px, size_px)
+    found = np.ones(len(placings), bool)
+    for number, mask in enumerate(inside.astype(np.uint8)):
+        try:
+            cv2.findTransformECC(templates[number], images[number], matrices[number], cv2.MOTION_AFFINE, until, mask, 3)
+        except cv2.error:
+            # This is how OpenCV says that the images do not overlap or do not correlate.
+            found[number] = False
+    nearer = np.where(found[:, None, None], from_pixels(matrices, size_px), placings)
+    stretch = np.linalg.svd(nearer[:, :, :2], compute_uv=False)
+    sane = (stretch[:, 0] <= LARGEST_STRETCH) & (stretch[:, 1] >= 1 / LARGEST_STRETCH)
+    return np.where(sane[:, None, None], nearer, placings)

@@ -21,7 +21,7 @@ from fewscan.data.copies.align import align
 from fewscan.data.copies.compare import likeness
 from fewscan.data.copies.describe import Describe, fit_description, histograms
 from fewscan.data.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray, showing_something
-from fewscan.data.copies.placing import VIEWS, is_mirrored, placing_of
+from fewscan.data.copies.placing import VIEWS, is_mirrored
 from fewscan.data.copies.search import NEIGHBORS, Candidates, find_candidates
 from fewscan.errors import FewscanError
 from fewscan.progress import progress_bar
@@ -128,12 +128,10 @@ def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
 
 def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> tuple[CopyPairs, int]:
     """Return the copies among the candidates, and how many candidates there were."""
-    placings = np.array([placing_of(*which) for which in zip(candidates.view, candidates.symmetry, strict=True)])
-    aligned = align(pixels, rows, candidates.first, candidates.second, placings)
+    aligned = align(pixels, rows, candidates)
     first, second = candidates.first[aligned.which], candidates.second[aligned.which]
-    mirrored = np.array([is_mirrored(placing) for placing in aligned.placings], bool)
     score = likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
-    return CopyPairs(first, second, score, mirrored).at(score >= similarity), len(candidates)
+    return CopyPairs(first, second, score, is_mirrored(aligned.placings)).at(score >= similarity), len(candidates)
 
 
 @contextmanager

@@ -67,8 +67,8 @@ def without_contrast(images: Floats, sigma_px: float, floor: float = 0.16) -> Fl
 
 def reduced(images: Floats, to_px: int) -> Floats:
     """(B, WORK_PX, WORK_PX) -> (B, to_px, to_px), a divisor of it: every pixel is the mean of those it stands for."""
-    step = images.shape[-1] // to_px
-    return np.asarray(images.reshape(-1, to_px, step, to_px, step).mean(axis=(2, 4)), np.float32)
+    small = [cv2.resize(image, (to_px, to_px), interpolation=cv2.INTER_AREA) for image in images]
+    return np.asarray(small, np.float32).reshape(-1, to_px, to_px)
 
 
 def slopes_of(images: Floats) -> tuple[Floats, Floats]:

@@ -52,27 +52,31 @@ def placing_of(view: int, symmetry: int) -> Placing:
 
 
 def combined(outer: Placing, inner: Placing) -> Placing:
-    """Return the placing that maps a point by `inner`, then by `outer`."""
-    return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+    """Return the placing that maps a point by `inner`, then by `outer`; both may be (P, 2, 3)."""
+    linear = outer[..., :2]
+    return np.concatenate([linear @ inner[..., :2], linear @ inner[..., 2:] + outer[..., 2:]], axis=-1)
 
 
-def is_mirrored(placing: Placing) -> bool:
-    """Whether left and right are swapped, whatever the turn."""
-    return bool(np.linalg.det(placing[:, :2]) < 0)
+def is_mirrored(placings: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return whether left and right are swapped, whatever the turn, (P,) of (P, 2, 3)."""
+    return np.asarray(np.linalg.det(placings[:, :, :2]) < 0, bool)
 
 
 def in_pixels(placing: Placing, frame_px: int, other_px: int) -> Floats:
-    """Return the placing as OpenCV has it: pixel numbers of a frame of `frame_px` to those of another one of `other_px`."""
-    linear, shift = placing[:, :2], placing[:, 2]
-    corner = linear @ np.full(2, 1 / frame_px - 1) + shift
-    return np.column_stack([linear * (other_px / frame_px), (corner + 1) * (other_px / 2) - 0.5]).astype(np.float32)
+    """Return placings as OpenCV has them: pixel numbers of a frame of `frame_px` to those of another one of `other_px`.
+
+    `placing` is (2, 3) or (P, 2, 3), and so is what is returned.
+    """
+    linear, shift = placing[..., :2], placing[..., 2:]
+    corner = linear @ np.full((2, 1), 1 / frame_px - 1) + shift
+    return np.concatenate([linear * (other_px / frame_px), (corner + 1) * (other_px / 2) - 0.5], axis=-1).astype(np.float32)
 
 
 def from_pixels(matrix: npt.NDArray[np.floating], size_px: int) -> Placing:
-    """Undo `in_pixels`, for two frames of one size."""
-    linear = matrix[:, :2].astype(np.float64)
-    corner = np.full(2, 1 / size_px - 1)
-    return np.column_stack([linear, (matrix[:, 2] + 0.5) * (2 / size_px) - 1 - linear @ corner])
+    """Undo `in_pixels`, for frames of one size."""
+    linear = matrix[..., :2].astype(np.float64)
+    corner = np.full((2, 1), 1 / size_px - 1)
+    return np.concatenate([linear, (matrix[..., 2:] + 0.5) * (2 / size_px) - 1 - linear @ corner], axis=-1)
 
 
 def placed(image: npt.NDArray[np.uint8] | Floats, placing: Placing, to_px: int) -> Floats:
