@@ -23,6 +23,9 @@ Placings = npt.NDArray[np.float64]
 # An affine map that shrinks or stretches more than this has run away.
 LARGEST_STRETCH = 2.5
 
+# Equalized histograms must leave no more than this share of what is missing to full agreement.
+CLEARLY = 0.4
+
 
 @dataclass(frozen=True)
 class Level:
@@ -44,9 +47,9 @@ class Level:
 # Each `least` is below what nearly all true copies reach (docs/data.md).
 LEVELS = (
     Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least=0.5),
-    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least=0.72),
-    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least=0.76),
-    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least=0.65),
+    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least=0.74),
+    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least=0.8),
+    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least=0.67),
 )
 
 
@@ -62,28 +65,45 @@ class Aligned:
     first: Floats
     second: Floats
     inside: Floats
-    placings: npt.NDArray[np.float64]
+    placings: Placings
     signs: npt.NDArray[np.float32]
+
+
+class _Pairs:
+    """The images of candidates, each read once, and each view of an image made once; all also with their histograms equalized."""
+
+    def __init__(self, pixels: Pixels, rows: Int64s, candidates: Candidates) -> None:
+        numbers, places = np.unique(np.stack([candidates.first, candidates.second]), return_inverse=True)
+        self.gray = read_gray(pixels, rows[numbers])
+        self.first, self.second = places.reshape(2, -1)
+        self.views, view = np.unique(
+            np.column_stack([self.first, candidates.view, candidates.symmetry]), axis=0, return_inverse=True
+        )
+        self.view = view.ravel()
+        self.roughly = np.array([placing_of(*which) for which in self.views[:, 1:].tolist()])
+        equalized = np.array([cv2.equalizeHist(image) for image in np.rint(self.gray).astype(np.uint8)], np.float32)
+        self._templates = (self.gray, equalized)
+        self._shown = tuple(_moved(images[self.views[:, 0]], self.roughly) for images in self._templates)
+
+    def at(self, level: Level, which: Int64s, equalized: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+        """Return (P, n, n) each, as a level compares them: views of first images, where these show something, second images."""
+        inside = np.stack([_covered(*self.views[number, 1:].tolist(), level.size_px) for number in self.view[which]])
+        shown, templates = np.empty_like(inside), np.empty_like(inside)
+        for version, chosen in enumerate((~equalized, equalized)):
+            shown[chosen] = _at_level(self._shown[version], self.view[which[chosen]], level)
+            templates[chosen] = _at_level(self._templates[version], self.second[which[chosen]], level)
+        return shown, inside, templates
 
 
 def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
     """Lay the first image of each candidate, numbers of `rows`, over the second, beginning with the view that looks like it."""
-    numbers, places = np.unique(np.stack([candidates.first, candidates.second]), return_inverse=True)
-    gray = read_gray(pixels, rows[numbers])
-    first, second = places.reshape(2, -1)
-    # Images of one view are made once, and at each resolution found by warping them, so that a pair costs little more than
-    # its steps.
-    wanted, view = np.unique(np.column_stack([first, candidates.view, candidates.symmetry]), axis=0, return_inverse=True)
-    view = view.ravel()
-    roughly = np.array([placing_of(*which) for which in wanted[:, 1:].tolist()])
-    views = _moved(gray[wanted[:, 0]], roughly)
-
-    which, signs = np.arange(len(first)), np.ones(len(first), np.float32)
+    pairs, which = _Pairs(pixels, rows, candidates), np.arange(len(candidates))
+    signs = np.ones(len(which), np.float32)
     # From the frame of the second image to that of the view.
-    placings = np.tile(UNMOVED, (len(first), 1, 1))
+    placings = np.tile(UNMOVED, (len(which), 1, 1))
+    equalized = _better_equalized(pairs, placings, levels[0])
     for level in levels:
-        shown, templates = _at_level(views, view[which], level), _at_level(gray, second[which], level)
-        inside = np.stack([_covered(*wanted[number, 1:].tolist(), level.size_px) for number in view[which]])
+        shown, inside, templates = pairs.at(level, which, equalized)
         before = _agreement(shown, inside, placings, templates, level.blocks)
         signs = np.where(before < 0, -1, 1).astype(np.float32)
         nearer = _nearer(templates, signs[:, None, None] * shown, inside, placings, level.steps)
@@ -91,12 +111,22 @@ def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Le
         # Noise that was lifted in one image can lead the steps astray.
         placings = np.where((after > signs * before)[:, None, None], nearer, placings)
         kept = np.maximum(after, signs * before) >= level.least
-        which, signs, placings = which[kept], signs[kept], placings[kept]
+        which, signs, placings, equalized = which[kept], signs[kept], placings[kept], equalized[kept]
         if not len(which):
             break
-    placings = combined(roughly[view[which]], placings)
+    placings = combined(pairs.roughly[pairs.view[which]], placings)
     inside = np.array([overlap(placing, WORK_PX) for placing in placings], np.float32).reshape(-1, WORK_PX, WORK_PX)
-    return Aligned(which, _moved(gray[first[which]], placings), gray[second[which]], inside, placings, signs)
+    first, second = pairs.gray[pairs.first[which]], pairs.gray[pairs.second[which]]
+    return Aligned(which, _moved(first, placings), second, inside, placings, signs)
+
+
+def _better_equalized(pairs: _Pairs, placings: Placings, level: Level) -> npt.NDArray[np.bool_]:
+    """Return (P,) whether a pair agrees clearly better with both histograms equalized, as when one of the two was equalized before."""
+    agreeing = []
+    for equalized in (False, True):
+        shown, inside, templates = pairs.at(level, np.arange(len(placings)), np.full(len(placings), equalized))
+        agreeing.append(np.abs(_agreement(shown, inside, placings, templates, level.blocks)))
+    return 1 - agreeing[1] < CLEARLY * (1 - agreeing[0])
 
 
 def _moved(images: Floats, placings: Placings, beyond: float | None = None) -> Floats:

@@ -12,6 +12,7 @@ from functools import cache
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from fewscan.data.copies.images import (
     WORK_PX,
@@ -62,10 +63,9 @@ def fit_description(pixels: Pixels, rows: Int64s) -> Describe:
     within = _covariance(samples - samples.mean(axis=1, keepdims=True))
     # Shrunk towards a multiple of the identity, so that few images give a usable projection too.
     within += (0.05 * within.diagonal().mean() + 1e-9) * np.eye(len(within))
-    whitening = np.linalg.inv(np.linalg.cholesky(within))
-    _, directions = np.linalg.eigh(whitening @ _covariance(samples - mean) @ whitening.T)
-    projection = (whitening.T @ directions[:, -DIMENSIONS:]).astype(np.float32)
-    offset = mean.astype(np.float32)
+    largest = [len(within) - DIMENSIONS, len(within) - 1]
+    _, directions = eigh(_covariance(samples - mean), within, subset_by_index=largest)
+    projection, offset = directions.astype(np.float32), mean.astype(np.float32)
     return lambda described: to_unit((described - offset) @ projection)
 
 
@@ -95,7 +95,7 @@ def _processed(gray: Floats, random: np.random.Generator) -> Floats:
 def _write_on(image: npt.NDArray[np.uint8], random: np.random.Generator) -> None:
     """Burn in up to four lines of letters, above and below where heads are."""
     for _ in range(random.integers(1, 5)):
-        text = "".join(random.choice(list(LETTERS), random.integers(3, 14)))
+        text = "".join(LETTERS[number] for number in random.integers(len(LETTERS), size=random.integers(3, 14)))
         height = random.uniform(0.05, 0.3) if random.random() < 0.5 else random.uniform(0.8, 1)
         at = (int(random.uniform(0, 0.8) * WORK_PX), int(height * WORK_PX))
         gray = float(random.uniform(150, 255))
