@@ -70,7 +70,7 @@ class Aligned:
 
 
 class _Pairs:
-    """The images of candidates, each read once, and each view of an image made once; all also with their histograms equalized."""
+    """The images of candidates, each read once, and each view of one, made once; all of them also histogram equalized."""
 
     def __init__(self, pixels: Pixels, rows: Int64s, candidates: Candidates) -> None:
         numbers, places = np.unique(np.stack([candidates.first, candidates.second]), return_inverse=True)
@@ -121,7 +121,7 @@ def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Le
 
 
 def _better_equalized(pairs: _Pairs, placings: Placings, level: Level) -> npt.NDArray[np.bool_]:
-    """Return (P,) whether a pair agrees clearly better with both histograms equalized, as when one of the two was equalized before."""
+    """Return (P,) whether a pair agrees clearly better with both equalized, as when one of the two was equalized before."""
     agreeing = []
     for equalized in (False, True):
         shown, inside, templates = pairs.at(level, np.arange(len(placings)), np.full(len(placings), equalized))

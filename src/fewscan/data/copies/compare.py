@@ -9,7 +9,7 @@ what differs then counts more, since heads differ less where less is seen.
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.data.copies.images import WORK_PX, Floats, blurred, without_contrast
+from fewscan.data.copies.images import Floats, blurred, without_contrast
 
 SHARPNESS_PX = 0.8
 CONTRAST_PX = 2.5
