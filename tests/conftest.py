@@ -22,15 +22,14 @@ from fewscan.atomic import write_text
 from fewscan.cli import main
 from fewscan.data.dataset import (
     DATASET_FILE,
-    MANIFEST_DTYPES,
     PIXELS_FILE,
     AuditDescription,
     Dataset,
     DatasetDescription,
     SourceDescription,
     dataset_fingerprint,
-    write_manifest,
 )
+from fewscan.data.manifest import MANIFEST_DTYPES, write_manifest
 from fewscan.data.phantoms import draw_phantom, write_practice_scans
 from fewscan.data.splits import split
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap

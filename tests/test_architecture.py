@@ -18,7 +18,7 @@ FLOORS = [
     {"evaluation"},
     {"labeling", "explaining", "exporting"},
     {"comparison"},
-    {"reporting"},
+    {"reporting", "verifying"},
     {"api"},
     {"demo"},
     {"cli"},

@@ -31,6 +31,7 @@ VERBS = [
     "export",
     "compare",
     "methods",
+    "verify",
     "demo",
 ]
 QUICK = ["encoder.width=16", "batch_size=16", "epochs=2", "device=cpu"]

@@ -1,7 +1,7 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
-`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`. Research use only.
+`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`. Research use only.
 """
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         report,
         split,
         train,
+        verify,
     )
     from fewscan.errors import FewscanError
 
@@ -45,6 +46,7 @@ __all__ = [
     "report",
     "split",
     "train",
+    "verify",
 ]
 
 

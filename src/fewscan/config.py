@@ -4,8 +4,10 @@ The settings of a part stand beside that part, as a subclass of `Settings`; here
 """
 
 import difflib
+import json
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import pydantic
@@ -34,9 +36,41 @@ class Settings(pydantic.BaseModel):
         except pydantic.ValidationError as error:
             raise FewscanError(_describe(cls, error, where)) from None
 
+    @classmethod
+    def read(cls, path: Path, otherwise: str) -> Self:
+        """Return the settings in a JSON file; `otherwise` is what helps where it is damaged, such as `import again`.
+
+        Raises FewscanError where it is no JSON object, and naming the first wrong key or value.
+        """
+        return cls.parse(json_object(path, otherwise), where=path.name)
+
     def as_yaml(self) -> str:
         """Return the settings, complete, as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def json_object(path: Path, otherwise: str) -> dict[str, Any]:
+    """Return the object in a JSON file; raises FewscanError, saying what helps, where it cannot be read or is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError:
+        raise FewscanError(f"no permission to read {path}") from None
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise FewscanError(f"{path} is damaged: {otherwise}")
+    return content
+
+
+def yaml_value(text: str) -> Any:
+    """Return what a YAML text says; raises ValueError for what YAML cannot read.
+
+    Its tags run the constructors of Python's own types, which raise what they like over a text that is none of theirs.
+    """
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:
+        raise ValueError("not YAML") from error
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
@@ -65,8 +99,8 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
 def _read(text: str) -> Any:
     """Return the YAML scalar or list that `text` is; what else YAML makes of it, as of `timm:`, was meant as text."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml_value(text)
+    except ValueError:
         return text
     return text if isinstance(value, Mapping) else value
 

@@ -33,6 +33,7 @@ VERBS = {
     "report": ["report", "run"],
     "export": ["export", "run"],
     "compare": ["compare", "data", "--out", "comparison"],
+    "verify": ["verify", "run"],
     "compare_budgets": ["compare", "data", "--out", "comparison", "--labels-budget", "8,4"],
 }
 

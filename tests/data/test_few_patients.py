@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from fewscan.data.class_gaps import gap_warnings, never_learned, never_tested
-from fewscan.data.dataset import MANIFEST_DTYPES, AuditDescription, Dataset, DatasetDescription
+from fewscan.data.dataset import AuditDescription, Dataset, DatasetDescription
+from fewscan.data.manifest import MANIFEST_DTYPES
 from fewscan.data.split_sizes import suggested_sizes
 from fewscan.data.splits import drawn
 from fewscan.data.splits import split as written_split

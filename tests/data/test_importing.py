@@ -8,8 +8,9 @@ import PIL.Image
 import pytest
 
 from fewscan.data import importing
-from fewscan.data.dataset import MANIFEST_DTYPES, Dataset
+from fewscan.data.dataset import Dataset
 from fewscan.data.importing import import_scans, summary
+from fewscan.data.manifest import MANIFEST_DTYPES
 from fewscan.data.readers import fit
 from fewscan.errors import FewscanError
 

@@ -22,7 +22,8 @@ from fewscan.comparison.plan import Asked, Comparison, Plan, SplitSizes, Trial, 
 from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trial
 from fewscan.config import parse_overrides
-from fewscan.data.dataset import DATASET_FILE, MANIFEST_FILE, Dataset, Protocol
+from fewscan.data.dataset import DATASET_FILE, Dataset, Protocol
+from fewscan.data.manifest import MANIFEST_FILE
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS as REGISTERED

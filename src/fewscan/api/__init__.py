@@ -4,6 +4,7 @@ from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import audit, import_scans, plan_import, split
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
 from fewscan.api.training import methods, train
+from fewscan.api.verifying import verify
 
 __all__ = [
     "audit",
@@ -21,4 +22,5 @@ __all__ = [
     "report",
     "split",
     "train",
+    "verify",
 ]

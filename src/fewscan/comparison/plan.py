@@ -173,14 +173,9 @@ class Comparison:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Open a comparison folder; raises FewscanError where it is none."""
-        try:
-            text = (folder / PLAN_FILE).read_text(encoding="utf-8")
-        except OSError:
-            raise FewscanError(f"{folder} exists and is not a comparison (no {PLAN_FILE}): choose another --out") from None
-        try:
-            return cls(folder, Plan.model_validate_json(text))
-        except ValueError:
-            raise FewscanError(f"{folder / PLAN_FILE} is damaged: choose another --out") from None
+        if not (folder / PLAN_FILE).is_file():
+            raise FewscanError(f"{folder} exists and is not a comparison (no {PLAN_FILE}): choose another --out")
+        return cls(folder, Plan.read(folder / PLAN_FILE, "choose another --out"))
 
     def refuse_another(self, plan: Plan) -> None:
         """Raise FewscanError where `plan` has another dataset, split, recipe or other settings than stand here."""

@@ -10,12 +10,12 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 import pydantic
 
-from fewscan.atomic import replaced_file, write_text
+from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.data.formats.reading import Reading
+from fewscan.data.manifest import MANIFEST_FILE, as_parquet, read_manifest, write_parquet
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.errors import FewscanError
 
@@ -26,32 +26,8 @@ Split = Literal["labeled", "validation", "unlabeled", "test"]
 SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
 
 DATASET_FILE = "dataset.json"
-MANIFEST_FILE = "manifest.parquet"
 PIXELS_FILE = "pixels.npy"
 FORMAT = 1
-
-# One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
-# them this is. A row that was set aside keeps its number; its pixels are zero where import did that, and unused in any case.
-MANIFEST_DTYPES: dict[str, str] = {
-    "path": "str",
-    "source": "str",
-    "label": "str",  # class name, or null
-    "label_from": "str",  # where the label comes from: folder, file, or the name of a table; null without a label
-    "patient": "str",  # a salted hash, or null
-    "group": "Int64",  # images that must stay together; null until audited
-    "copy_set": "Int64",  # images that are copies of one another; null until audited
-    "conflict": "bool",  # copies of this image carry another label
-    "split": "str",  # one of SPLITS, or null
-    "given_split": "str",  # the part of a split that the data came with: one of GIVEN_SPLITS, or null
-    "sha256": "str",  # of the file's bytes; null where the file is missing
-    "pixels_sha256": "str",  # of the decoded pixels before resizing; null where they could not be read
-    "width_px": "Int64",
-    "height_px": "Int64",
-    "color": "boolean",  # whether the image had color before it was stored; null where nobody has looked
-    "set_aside": "str",  # the reason why this row cannot be used, or null
-}
-# Columns that manifests of earlier versions lack; they are read as null.
-ADDED_COLUMNS = ("label_from", "given_split", "color")
 
 
 class SourceDescription(Settings):
@@ -114,6 +90,8 @@ class DatasetDescription(Settings):
     fingerprint: str
     audit: AuditDescription | None = None
     split: SplitDescription | None = None
+    # Of the manifest that belongs to it, and while a new one is written of either; none before 2026-11-27.
+    manifest_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,14 +113,8 @@ class Dataset:
             raise FewscanError(
                 f"{folder} is not a dataset (no {DATASET_FILE}): make one with 'fewscan import SOURCE --out {folder}'"
             )
-        try:
-            content = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
-        except ValueError:
-            raise FewscanError(f"{folder / DATASET_FILE} is damaged: import the scans again") from None
-        if not isinstance(content, dict):
-            raise FewscanError(f"{folder / DATASET_FILE} is damaged: import the scans again")
-        description = DatasetDescription.parse(content, where=DATASET_FILE)
-        dataset = cls(folder, description, _read_manifest(folder))
+        description = DatasetDescription.read(folder / DATASET_FILE, "import the scans again")
+        dataset = cls(folder, description, read_manifest(folder, description.manifest_sha256))
         dataset._validate()
         return dataset
 
@@ -206,13 +178,18 @@ class Dataset:
     def updated(self, manifest: pd.DataFrame, **changes: Any) -> "Dataset":
         """Write a new manifest and description and return the dataset that they make; `self` is left as it was.
 
-        `changes` are fields of DatasetDescription. The description is written last: it names the split's fingerprint, so a
+        `changes` are fields of DatasetDescription. The new description is written last: it names the split's fingerprint, so a
         kill between the two files is noticed when the split is asked for.
         """
-        dataset = replace(self, manifest=manifest, description=self.description.model_copy(update=changes))
-        write_manifest(self.folder, manifest)
-        write_text(self.folder / DATASET_FILE, dataset.description.model_dump_json(indent=2) + "\n")
-        return dataset
+        content = as_parquet(manifest)
+        sha256 = hashlib.sha256(content).hexdigest()
+        either = self.description.model_copy(update={"manifest_sha256": (*self.description.manifest_sha256, sha256)})
+        now = self.description.model_copy(update={**changes, "manifest_sha256": (sha256,)})
+        if self.description.manifest_sha256:
+            write_text(self.folder / DATASET_FILE, either.model_dump_json(indent=2) + "\n")
+        write_parquet(self.folder, content)
+        write_text(self.folder / DATASET_FILE, now.model_dump_json(indent=2) + "\n")
+        return replace(self, manifest=manifest, description=now)
 
     def sharing_pixels(self, folder: Path) -> "Dataset":
         """Make a dataset in the empty `folder` that is this one, to be split in another way; its pixels are a link to these."""
@@ -235,12 +212,6 @@ class Dataset:
             )
 
 
-def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
-    """Write `manifest.parquet`, atomically, with the columns and types of MANIFEST_DTYPES."""
-    with replaced_file(folder / MANIFEST_FILE) as temporary:
-        manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).to_parquet(temporary, index=False)
-
-
 def dataset_fingerprint(manifest: pd.DataFrame, classes: tuple[str, ...], pixels: npt.NDArray[np.uint8]) -> str:
     """Return a SHA-256 over what the images, their labels and their stored pixels are; the same import gives the same one.
 
@@ -260,24 +231,13 @@ def split_fingerprint(manifest: pd.DataFrame) -> str:
     return hashlib.sha256(",".join(manifest["split"].fillna("-")).encode()).hexdigest()
 
 
-def _read_manifest(folder: Path) -> pd.DataFrame:
-    try:
-        manifest = pd.read_parquet(folder / MANIFEST_FILE)
-    except FileNotFoundError:
-        raise FewscanError(f"{folder} is cut short: {MANIFEST_FILE} is missing; import the scans again") from None
-    except (pa.ArrowInvalid, OSError):
-        raise FewscanError(f"{folder / MANIFEST_FILE} is damaged: import the scans again") from None
-    missing = [name for name in MANIFEST_DTYPES if name not in (*manifest.columns, *ADDED_COLUMNS)]
-    if missing:
-        raise FewscanError(f"{folder / MANIFEST_FILE} lacks the columns {', '.join(missing)}: import the scans again")
-    return manifest.reindex(columns=list(MANIFEST_DTYPES)).astype(MANIFEST_DTYPES)
-
-
 def _open_pixels(folder: Path) -> npt.NDArray[np.uint8]:
     try:
         pixels: npt.NDArray[np.uint8] = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise FewscanError(f"{folder} is cut short: {PIXELS_FILE} is missing; import the scans again") from None
+    except PermissionError:
+        raise FewscanError(f"no permission to read {folder / PIXELS_FILE}") from None
     except (ValueError, OSError, EOFError):
         raise FewscanError(f"{folder / PIXELS_FILE} is damaged or cut short: import the scans again") from None
     return pixels

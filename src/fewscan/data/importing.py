@@ -13,16 +13,15 @@ from fewscan.config import Settings
 from fewscan.data.colors import color_warnings, count_colors
 from fewscan.data.dataset import (
     DATASET_FILE,
-    MANIFEST_DTYPES,
     PIXELS_FILE,
     Dataset,
     DatasetDescription,
     ReadingNote,
     SourceDescription,
     dataset_fingerprint,
-    write_manifest,
 )
 from fewscan.data.listing import list_scans, warnings_of
+from fewscan.data.manifest import MANIFEST_DTYPES, write_manifest
 from fewscan.data.options import ImportOptions
 from fewscan.data.patients import hashed_patients, known_patients
 from fewscan.data.plan import ImportPlan, plan_of
@@ -180,7 +179,7 @@ def _describe(
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
     # A label that only unusable files have is no class: notes in a folder of their own, for example.
     manifest[["label", "label_from"]] = manifest[["label", "label_from"]].where(manifest["label"].isin(classes))
-    write_manifest(folder, manifest)
+    manifest_sha256 = write_manifest(folder, manifest)
     pixels = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
     description = DatasetDescription(
         classes=classes,
@@ -199,5 +198,6 @@ def _describe(
             for source in sources
         ),
         fingerprint=dataset_fingerprint(manifest, classes, pixels),
+        manifest_sha256=(manifest_sha256,),
     )
     write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")

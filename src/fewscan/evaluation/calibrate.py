@@ -13,7 +13,7 @@ from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
-from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.surety import Surety
@@ -87,7 +87,7 @@ def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, surety: Surety | N
     )
     # The temperature last: its being there says that both are.
     held_out.save(run.folder, dataset.classes)
-    calibration.save(run.folder)
+    calibration.save(run, [HELD_OUT_FILE])
     return calibration
 
 

@@ -1,6 +1,6 @@
 """Probabilities that mean what they say: the temperature that a run's logits are divided by, fitted on held-out images."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -9,7 +9,6 @@ import pydantic
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.surety import Surety
@@ -41,9 +40,9 @@ class Calibration(Settings):
         """Return the run's calibration, or None where it has none."""
         return run.stored(CALIBRATION_FILE, cls, f"fewscan calibrate {run.folder}")
 
-    def save(self, folder: Path) -> None:
-        """Write `calibration.json` into the run's folder."""
-        write_text(folder / CALIBRATION_FILE, self.model_dump_json(indent=2) + "\n")
+    def save(self, run: Run, beside: Sequence[str] = ()) -> None:
+        """Write `calibration.json` into the run, sealed with its files `beside` it."""
+        run.store(CALIBRATION_FILE, self, beside)
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from fewscan.atomic import replaced_file, write_text
+from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.data.class_gaps import never_learned
 from fewscan.data.dataset import Dataset, Protocol
@@ -121,7 +121,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
         dataset_fingerprint=dataset.description.fingerprint,
     )
     _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)
-    write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json(indent=2) + "\n")
+    run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
     return evaluation
 
 

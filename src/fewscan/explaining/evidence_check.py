@@ -1,12 +1,10 @@
 """Whether the evidence means something: does hiding what a map points at matter, and does the score live on the border."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.data.dataset import Dataset
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
@@ -49,10 +47,6 @@ class EvidenceCheck(Settings):
         """Return the run's check, or None where it has not been made."""
         return run.stored(EVIDENCE_FILE, cls, f"fewscan explain {run.folder} --check")
 
-    def save(self, folder: Path) -> None:
-        """Write `evidence.json` into the run's folder."""
-        write_text(folder / EVIDENCE_FILE, self.model_dump_json(indent=2) + "\n")
-
 
 def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
     """Open the test set of `dataset` once, make both checks on it, and write `evidence.json` into the run.
@@ -70,7 +64,7 @@ def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
         test_set_openings=openings.by_all_runs,
         dataset_fingerprint=dataset.description.fingerprint,
     )
-    check.save(run.folder)
+    run.store(EVIDENCE_FILE, check)
     return check
 
 

@@ -1,6 +1,5 @@
 """A model as three files: a run's weights, the gate for images out of distribution, and what it takes to use both again."""
 
-import json
 from pathlib import Path
 from typing import Self
 
@@ -39,13 +38,9 @@ class SavedModel:
             f"{folder} holds no whole {WEIGHTS_FILE}, {TYPICALITY_FILE} and {DESCRIPTION_FILE}: run "
             "'fewscan export RUN --format safetensors'"
         )
-        try:
-            content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise damaged from None
-        if not isinstance(content, dict):
+        if not (folder / DESCRIPTION_FILE).is_file():
             raise damaged
-        description = ModelDescription.parse(content, where=DESCRIPTION_FILE)
+        description = ModelDescription.read(folder / DESCRIPTION_FILE, "run 'fewscan export RUN --format safetensors'")
         network = description.new_network()
         try:
             network.load_state_dict(load_file(folder / WEIGHTS_FILE))

@@ -25,7 +25,7 @@ from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import Batch, epoch_batches
 from fewscan.training.budget import BudgetRows
-from fewscan.training.checkpoint import Checkpoints
+from fewscan.training.checkpoint import Checkpoints, has_checkpoint
 from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
@@ -86,12 +86,13 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
 
     After every epoch its numbers are logged, and every `checkpoint_seconds` the complete state is saved. With `resume` the run
-    goes on from there: on a CPU with the same number of threads it computes, bit for bit, what it would have computed without
-    the break.
+    goes on from there, or begins where there is none yet: on a CPU with the same number of threads it computes, bit for bit,
+    what it would have computed without the break.
     Within an epoch nothing waits for the device.
     Raises FewscanError where a loss is not finite; the state that was saved last is kept, and said.
     """
     settings = run.settings
+    resume = resume and has_checkpoint(run)
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     training = _Training.of(run, dataset, resume=resume)
@@ -99,7 +100,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     if copies:
         say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
     state = {"network": training.network, "averaged": training.averaged, "method": training.method}
-    checkpoints = Checkpoints(run.folder / CHECKPOINT_FOLDER, state, training.optimizer, settings.checkpoint_seconds)
+    checkpoints = Checkpoints(run, state, training.optimizer, settings.checkpoint_seconds)
     finished_epochs = checkpoints.begin(resume=resume)
     run.forget_epochs_after(finished_epochs)
     history = run.metrics()

@@ -5,7 +5,7 @@ import json
 import math
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 import fewscan
 from fewscan import jsonl
-from fewscan.atomic import new_folder, replaced_file, write_text
-from fewscan.config import Settings
+from fewscan.atomic import new_folder, replaced_file, write_json, write_text
+from fewscan.config import Settings, json_object, yaml_value
 from fewscan.data.dataset import Dataset, Protocol
 from fewscan.data.formats.reading import Window
 from fewscan.data.openings import OPENINGS_FILE, note_opening
@@ -30,6 +29,7 @@ from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
 from fewscan.training.moved import dataset_folder
+from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
 from fewscan.training.settings import RunSettings
 
 CONFIG_FILE = "config.yaml"
@@ -41,6 +41,9 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 # What runs before 2026-11-26 logged under the name of an accuracy on the test set.
 FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
+
+# Of a run's record: what its weights mean something under.
+_TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs", "started")
 
 Stored = TypeVar("Stored", bound=Settings)
 
@@ -118,19 +121,24 @@ class Run:
             if not (folder / name).is_file():
                 raise FewscanError(f"{folder} is not a run (no {name}): make one with 'fewscan train DATASET --out {folder}'")
         try:
-            settings = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-            record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError):
-            raise FewscanError(f"{folder}: {CONFIG_FILE} or {RECORD_FILE} is damaged: train again") from None
-        if not isinstance(settings, dict) or not isinstance(record, dict):
-            raise FewscanError(f"{folder}: {CONFIG_FILE} or {RECORD_FILE} is damaged: train again")
-        return cls(folder, RunSettings.parse(settings), RunRecord.parse(record, where=RECORD_FILE))
+            settings = yaml_value((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        except ValueError:
+            settings = None
+        if not isinstance(settings, dict):
+            raise FewscanError(f"{folder / CONFIG_FILE} is damaged: train again")
+        return cls(folder, RunSettings.parse(settings), RunRecord.read(folder / RECORD_FILE, "train again"))
 
     @property
     def identity(self) -> str:
         """What tells this training from all others, wherever its folder lies."""
         texts = [(self.folder / name).read_bytes() for name in (CONFIG_FILE, RECORD_FILE)]
         return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+
+    @property
+    def ties(self) -> dict[str, str]:
+        """What weights and checkpoints say of the training that they are of, and that its other files must agree with."""
+        record = self.record.model_dump(mode="json", include=set(_TIES))
+        return {"config": file_sha256(self.folder / CONFIG_FILE), **{name: json.dumps(value) for name, value in record.items()}}
 
     @property
     def finished(self) -> bool:
@@ -152,6 +160,8 @@ class Run:
                 f"{dataset.folder} is not the dataset that {self.folder} was trained on (fingerprints differ): if that lies "
                 "elsewhere now, name its place with --data DATASET"
             )
+        if dataset.classes != self.record.classes:
+            raise FewscanError(f"{dataset.folder} has other classes, or in another order, than {self.folder} was trained on")
         if dataset.require_split().fingerprint != self.record.split_fingerprint:
             raise FewscanError(
                 f"{dataset.folder} was split anew since {self.folder} was trained: train again, or draw the old split again"
@@ -198,7 +208,7 @@ class Run:
         """Write the trained weights; their being there is what says that the run is finished."""
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         with replaced_file(self.folder / MODEL_FILE) as temporary:
-            temporary.write_bytes(save(tensors, {"format": "pt"}))
+            temporary.write_bytes(save(tensors, {"format": "pt", **self.ties}))
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
@@ -207,11 +217,29 @@ class Run:
                 f"{self.folder} is not finished: go on with 'fewscan train {self.record.dataset} --out {self.folder} --resume'"
             )
         network = self.new_network()
+        path = self.folder / MODEL_FILE
         try:
-            network.load_state_dict(load_file(self.folder / MODEL_FILE))
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError, RuntimeError):
-            raise FewscanError(f"{self.folder / MODEL_FILE} is damaged or cut short: train again") from None
+            raise FewscanError(f"{path} is damaged or cut short: train again") from None
+        self.require_ties(metadata, path)
+        if not all(torch.isfinite(value).all() for value in network.state_dict().values()):
+            raise FewscanError(f"{path} holds weights that are no numbers: train again")
         return network.eval()
+
+    def require_ties(self, metadata: Mapping[str, str], path: Path) -> None:
+        """Raise FewscanError where a file of tensors is of another training than the run's other files speak of.
+
+        metadata: the file's own; one written before 2026-11-27 says nothing of it.
+        """
+        others = [name for name, value in self.ties.items() if metadata.get(name, value) != value]
+        if others:
+            raise FewscanError(
+                f"{path} is of another training than {self.folder / CONFIG_FILE} and {RECORD_FILE}, by {', '.join(others)}: "
+                "put back the files that belong together, or train again"
+            )
 
     def stored(self, name: str, kind: type[Stored], command: str) -> Stored | None:
         """Return what a verb wrote into the run as the JSON file `name`, or None where it has not.
@@ -221,10 +249,20 @@ class Run:
         path = self.folder / name
         if not path.is_file():
             return None
+        anew = f"run '{command} --overwrite'"
+        content = json_object(path, anew)
+        if not is_whole(content, self.folder / MODEL_FILE):
+            self.load_network()  # weights that are not the run's own are said first
+            raise FewscanError(f"{path} was changed since it was written, or is about other weights than the run's: {anew}")
         try:
-            return kind.model_validate_json(path.read_text(encoding="utf-8"))
+            return kind.model_validate({key: value for key, value in content.items() if key != SEAL})
         except ValueError:
-            raise FewscanError(f"{path} is damaged: run '{command} --overwrite'") from None
+            raise FewscanError(f"{path} is damaged: {anew}") from None
+
+    def store(self, name: str, content: Settings, beside: Sequence[str] = ()) -> None:
+        """Write what a verb found out as the JSON file `name`, sealed with the weights and the run's files `beside` it."""
+        files = [self.folder / other for other in beside]
+        write_json(self.folder / name, sealed(content.model_dump(mode="json"), self.folder / MODEL_FILE, files))
 
     def note_test_opening(self, purpose: str, dataset: Dataset) -> Openings:
         """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.

@@ -12,10 +12,9 @@ from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
-from fewscan.training.checkpoint import has_checkpoint
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
-from fewscan.training.run import CHECKPOINT_FOLDER, RECORD_FILE, Run
+from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.settings import RunSettings
 
 
@@ -94,5 +93,5 @@ def train_on(run: Run, dataset: Dataset, *, candidate: bool = True) -> Run:
         with writing(run.folder), alone(run.folder, "train"):
             if candidate and len(dataset.rows("validation")):
                 note_candidate(dataset, run.identity)
-            fit(run, dataset, resume=has_checkpoint(run.folder / CHECKPOINT_FOLDER))
+            fit(run, dataset, resume=True)
     return run

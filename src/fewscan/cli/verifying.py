@@ -1,0 +1,28 @@
+"""The verb verify."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import REFUSED, AsJson, app, finish
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset, a run or a comparison.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check that a folder holds what fewscan wrote: every image, label, weight and score.
+
+    Reads every byte, and changes nothing. For a folder that came over a network or from an old disk, or that somebody may
+    have edited. Exit code 2 where something does not hold, with a line for each fault.
+    """
+    result = api.verify(folder)
+    lines = [f"{'ok   ' if check.fault is None else 'FAULT'} {check.what}" for check in result.checks]
+    lines += [f"fault: {fault}" for fault in result.faults]
+    summary = f"{len(result.faults)} of {len(result.checks)} checks failed" if result.faults else "all checks passed"
+    finish(as_json, result.model_dump(mode="json"), [*lines, f"{result.kind} {result.folder}: {summary}"])
+    if result.faults:
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,122 @@
+"""A folder of fewscan's -> what was checked of it, and what does not hold.
+
+What is cheap every verb checks anyway, when it opens a folder; here every byte is read.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from fewscan.comparison.plan import PLAN_FILE, Comparison
+from fewscan.config import Settings
+from fewscan.data.candidates import candidates
+from fewscan.data.dataset import DATASET_FILE, Dataset, dataset_fingerprint
+from fewscan.data.openings import openings
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.explaining.evidence_check import EvidenceCheck
+from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
+from fewscan.training.run import RECORD_FILE, Run
+
+Kind = Literal["dataset", "run", "comparison"]
+
+
+class Check(Settings):
+    """One thing that was looked at; `fault` says what does not hold, None where all does."""
+
+    what: str
+    fault: str | None = None
+
+
+class Verification(Settings):
+    """What was found in a folder."""
+
+    folder: str
+    kind: Kind
+    checks: tuple[Check, ...]
+
+    @property
+    def faults(self) -> list[str]:
+        """What does not hold, in words."""
+        return [check.fault for check in self.checks if check.fault is not None]
+
+
+def verify(folder: Path) -> Verification:
+    """Check every file of a dataset, a run with its dataset, or a comparison with its runs; nothing is changed.
+
+    Raises FewscanError where `folder` is none of these.
+    """
+    kinds: dict[str, tuple[Kind, Callable[[Path], Iterator[Check]]]] = {
+        DATASET_FILE: ("dataset", _dataset_checks),
+        RECORD_FILE: ("run", _run_checks),
+        PLAN_FILE: ("comparison", _comparison_checks),
+    }
+    for name, (kind, checks) in kinds.items():
+        if (folder / name).is_file():
+            return Verification(folder=str(folder), kind=kind, checks=tuple(checks(folder)))
+    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: it holds none of {', '.join(kinds)}")
+
+
+def _check(what: str, look: Callable[[], object]) -> Check:
+    try:
+        look()
+    except FewscanError as fault:
+        return Check(what=what, fault=str(fault))
+    return Check(what=what)
+
+
+def _dataset_checks(folder: Path) -> Iterator[Check]:
+    opened = _check("its files fit each other", lambda: Dataset.open(folder))
+    yield opened
+    if opened.fault is not None:
+        return
+    dataset = Dataset.open(folder)
+    yield _check("images and labels are those that were imported", lambda: _require_fingerprint(dataset))
+    if dataset.description.split is not None:
+        yield _check("the split is the one that was drawn", dataset.require_split)
+        yield _check("the record of openings of the test set", lambda: openings(dataset))
+    yield _check("the record of runs that may have been chosen", lambda: candidates(dataset))
+
+
+def _require_fingerprint(dataset: Dataset) -> None:
+    if dataset_fingerprint(dataset.manifest, dataset.classes, dataset.pixels) != dataset.description.fingerprint:
+        raise FewscanError(
+            f"{dataset.folder}: images, labels or classes are not those that were imported: put the files back, or import again"
+        )
+
+
+def _run_checks(folder: Path) -> Iterator[Check]:
+    opened = _check("settings and record can be read", lambda: Run.open(folder))
+    yield opened
+    if opened.fault is not None:
+        return
+    run = Run.open(folder)
+    yield _check("the log of epochs", run.metrics)
+    if has_checkpoint(run):
+        yield _check("the checkpoint is of this training", lambda: read_checkpoint(run))
+    if run.finished:
+        yield _check("the weights are of this training, and numbers", run.load_network)
+    yield _check("the calibration is of these weights", lambda: Calibration.load(run))
+    yield _check("the evaluation is of these weights", lambda: Evaluation.load(run))
+    yield _check("the check of evidence is of these weights", lambda: EvidenceCheck.load(run))
+    yield _check("the record of openings of the test set", run.test_openings)
+    of_dataset = _check("its dataset is the one that it learned from", run.open_dataset)
+    yield of_dataset
+    if of_dataset.fault is None:
+        dataset = run.open_dataset()
+        yield _check("what was said of held-out images", lambda: HeldOut.load(run, dataset))
+        yield from _dataset_checks(dataset.folder)
+
+
+def _comparison_checks(folder: Path) -> Iterator[Check]:
+    opened = _check("the plan can be read", lambda: Comparison.open(folder))
+    yield opened
+    if opened.fault is not None:
+        return
+    comparison = Comparison.open(folder)
+    for trial in comparison.plan.trials:
+        run_folder = comparison.run_folder(trial)
+        if run_folder.exists():
+            yield from (check.model_copy(update={"what": f"{trial}: {check.what}"}) for check in _run_checks(run_folder))
