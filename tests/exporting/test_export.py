@@ -84,7 +84,7 @@ def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: 
             calibration_error_before=NOT_MEASURED,
             calibration_error_after=NOT_MEASURED,
             dataset_fingerprint=run.record.dataset_fingerprint,
-        ).save(run.folder)
+        ).save(run)
     return run
 
 

@@ -19,7 +19,7 @@ from fewscan.data.dataset import Dataset
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
-from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
@@ -142,7 +142,8 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tm
 
 
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Dataset, tmp_path: Path) -> None:
-    (run.folder / HELD_OUT_FILE).unlink()
+    for name in (HELD_OUT_FILE, CALIBRATION_FILE):
+        (run.folder / name).unlink()
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv")
     assert summary.accepted == 0
     assert "fewscan calibrate" in summary.reasons[0]
@@ -221,7 +222,7 @@ def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run
     assert known is not None
     for network, doubted in ((0.91, False), (0.99, True)):
         surety = Surety(images=100, network=network, others=(0.90, 0.91, 0.92, 0.90, 0.91))
-        known.model_copy(update={"surety": surety, "source": "cross-fitting"}).save(run.folder)
+        known.model_copy(update={"surety": surety, "source": "cross-fitting"}).save(run)
         rule = Grounds.of(run, dataset).rule(Asked(0.1))
         assert (rule.threshold is None) == doubted
         assert ("the network is surer" in rule.reasons[0]) == doubted

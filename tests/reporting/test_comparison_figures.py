@@ -18,7 +18,6 @@ from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
 from fewscan.data.dataset import Dataset
-from fewscan.data.manifest import write_manifest
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS
@@ -341,7 +340,7 @@ def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: MakeCompari
     rows = dataset.rows("unlabeled")
     manifest.loc[rows, "label"] = manifest.loc[rows, "label"].to_numpy()[::-1]
     assert not manifest["label"].equals(dataset.manifest["label"])
-    write_manifest(dataset.folder, manifest)
+    dataset.updated(manifest)
     assert picture() == before
 
 

@@ -78,6 +78,18 @@ def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calib
             assert promise.share == pytest.approx(((scores >= promise.threshold) & (scores <= 0.9)).mean())
 
 
+def with_record(run: Run, folder: Path, **changes: object) -> Run:
+    """A copy of a run that was trained under another record, in all its files."""
+    copy = replace(run, folder=shutil.copytree(run.folder, folder), record=run.record.model_copy(update=changes))
+    evaluation, calibration = Evaluation.load(run), Calibration.load(run)
+    assert evaluation is not None
+    assert calibration is not None
+    copy.save_network(run.load_network())
+    copy.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
+    calibration.save(copy)
+    return copy
+
+
 @pytest.mark.parametrize("changes", [{"protocol": "study"}, {"leaking_pairs": 3}, {"leaking_pairs": None}])
 def test_where_copies_may_cross_the_page_promises_nothing(
     changes: dict[str, object], calibrated: tuple[Run, Dataset], tmp_path: Path
@@ -85,8 +97,7 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     run, dataset = calibrated
     words = "in 90 of 100 draws of held-out images"
     assert words in " ".join(write_report(run, dataset).read_text().split())
-    copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
-    leaking = replace(copy, record=run.record.model_copy(update=changes))
+    leaking = with_record(run, tmp_path / "run", **changes)
     page = " ".join(write_report(leaking, dataset).read_text().split())
     assert words not in page
     assert "Nothing is promised here" in page
@@ -102,7 +113,7 @@ def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tupl
     then = Calibration.load(run)
     assert then is not None
     assert "that the run had then" not in write_report(copy, dataset).read_text()
-    then.model_copy(update={"temperature": 2 * then.temperature}).save(copy.folder)
+    then.model_copy(update={"temperature": 2 * then.temperature}).save(copy)
     page = " ".join(write_report(copy, dataset).read_text().split())
     assert f"under the temperature {then.temperature:.2f} that the run had then" in page
 

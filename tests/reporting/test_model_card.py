@@ -73,7 +73,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
         calibration_error_before=Interval(value=0.123, low=0.1, high=0.2),
         calibration_error_after=Interval(value=0.045, low=0.01, high=0.09),
         dataset_fingerprint=run.record.dataset_fingerprint,
-    ).save(run.folder)
+    ).save(run)
     card = write_card(temperature=1.2345)
     assert f"| accuracy | {evaluation.accuracy.percent} |" in card
     assert f"| macro AUROC | {evaluation.auroc.percent} |" in card

@@ -14,10 +14,10 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset, a run or a comparison.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check that a folder holds what fewscan wrote: every image, label, weight and score.
+    """Check that a folder holds what fewscan wrote.
 
-    Reads every byte, and changes nothing. For a folder that came over a network or from an old disk, or that somebody may
-    have edited. Exit code 2 where something does not hold, with a line for each fault.
+    Reads every image, label, weight and score, and changes nothing. For a folder that came over a network or from an old disk,
+    or that somebody may have edited. Exit code 2 where something does not hold, with a line for each fault.
     """
     result = api.verify(folder)
     lines = [f"{'ok   ' if check.fault is None else 'FAULT'} {check.what}" for check in result.checks]
