@@ -71,5 +71,8 @@ def test_any_spelling_of_a_number_can_be_renamed():
 def test_classes_that_differ_only_in_spelling_and_too_many_are_refused():
     with pytest.raises(FewscanError, match="differ only in spelling"):
         settle_classes(labeled("T1-2", "t1_2"), {})
+    with pytest.raises(FewscanError, match="--rename"):
+        settle_classes(labeled("a|b", "c"), {})
+    assert [scan.label for scan in settle_classes(labeled("a|b", "c"), {"a|b": "both"})] == ["both", "c"]
     with pytest.raises(FewscanError, match="101 classes"):
         settle_classes(labeled(*(f"a{number}" for number in range(101))), {})

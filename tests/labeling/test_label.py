@@ -16,6 +16,9 @@ import pytest
 
 from fewscan.data.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.data.dataset import Dataset
+from fewscan.data.listing import list_scans
+from fewscan.data.options import ImportOptions
+from fewscan.data.sources import parse_sources
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
@@ -139,6 +142,40 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tm
             np.testing.assert_allclose(typed[column], read[column], atol=1e-6)
         else:
             assert typed[column].astype(object).fillna("").tolist() == read[column].astype(object).fillna("").tolist()
+
+
+def test_the_table_is_known_as_predictions_when_it_is_imported(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    folder, out = three_scans(dataset, tmp_path / "pile"), tmp_path / "labels.csv"
+    label_scans(run, dataset, folder, out, Asked(0.1))
+    with pytest.raises(FewscanError, match="--trust-predictions"):
+        list_scans(parse_sources([str(folder)]), ImportOptions(labels=[out]))
+    taken = list_scans(parse_sources([str(folder)]), ImportOptions(labels=[out], trust_predictions=True))
+    table = pd.read_csv(out)
+    accepted = table["decision"] == "accept"
+    assert [scan.label for scan in taken] == [
+        label if accept else None for label, accept in zip(table["label"], accepted, strict=True)
+    ]
+    assert {scan.label_from for scan in taken if scan.label} <= {"predictions labels.csv"}
+
+
+def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path) -> None:
+    classes = ["tumor, high grade", 'so-called "cyst"', "=1+1", "no;tumor"]
+    texts = ("path", "label", "possible", "decision", "reason")
+    numbers = (*(f"probability_{name}" for name in classes), "score")
+    columns = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float32())
+    plan = LabelPlan(scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), fewscan="1")
+    table = LabelTable(tmp_path / "labels.csv", columns, plan)
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    paths = ["a, b.png", 'c"d.png', "e\rf.png", "g\nh.png"]
+    rows = []
+    for path, name in zip(paths, classes, strict=True):
+        (pile / path).write_bytes(b"x")
+        rows.append({"path": path, "label": name, "possible": "|".join(classes), "decision": "accept", "reason": "r"})
+    table.add(rows)
+    table.finish(["label"])
+    listed = list_scans(parse_sources([str(pile)]), ImportOptions(labels=[tmp_path / "labels.csv"], trust_predictions=True))
+    assert {scan.relative: scan.label for scan in listed} == dict(zip(paths, classes, strict=True))
 
 
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Dataset, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import fewscan
 from fewscan.atomic import writing
 from fewscan.config import Settings
+from fewscan.data.classes import BETWEEN_FINDINGS
 from fewscan.data.dataset import Dataset
 from fewscan.data.formats.reading import Reading
 from fewscan.data.listing import list_file, list_scans
@@ -267,7 +268,7 @@ def _decided(
         row |= {"label": classes[int(probabilities.argmax())], "score": score}
         row |= {"decision": decision, "reason": reason}
         # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
-        yield row if decision == "out_of_distribution" else row | {"possible": "|".join(names[possible])}
+        yield row if decision == "out_of_distribution" else row | {"possible": BETWEEN_FINDINGS.join(names[possible])}
 
 
 def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

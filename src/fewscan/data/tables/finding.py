@@ -3,32 +3,32 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from fewscan.data.sources import ScanFile, Source
 from fewscan.data.tables.rows import GIVEN_SPLITS, Row
 from fewscan.errors import FewscanError
 
 # Endings that people leave out, or that were others before pictures were converted.
-_SUFFIXES = (
-    *(".nii.gz", ".nii", ".dcm", ".dicom", ".ima", ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
-    *(".npy", ".npz", ".mat", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".img", ".hdr", ".jp2", ".j2k"),
+_SUFFIXES = frozenset(
+    [
+        *("nii", "dcm", "dicom", "ima", "jpg", "jpeg", "jpe", "png", "bmp", "gif", "webp", "tif", "tiff", "npy", "npz", "mat"),
+        *("nrrd", "nhdr", "mha", "mhd", "mgz", "img", "hdr", "jp2", "j2k"),
+    ]
 )
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """Where a row points: `place` is a key of `Places`; `closely` where the row writes it as it is."""
 
     place: str
     closely: bool
 
 
-@dataclass(frozen=True)
-class _Match:
+class _Match(NamedTuple):
     """A place whose path ends as a row's does, and what stands before these ends, `above` the place and in the row."""
 
     place: str
@@ -40,25 +40,24 @@ class Places:
     """All that a row may mean, by its full path: files, images in files (`FILE#frame=3`), and folders for all in them."""
 
     def __init__(self, scans: Sequence[ScanFile], sources: Sequence[Source]) -> None:
-        self.sources = sources
         self._roots = {source.name: os.path.realpath(source.folder) for source in sources}
-        self._real = cache(os.path.realpath)  # slow, and asked for thousands of files of one folder
+        # Slow, and asked for thousands of files of one folder.
+        self._real = cache(os.path.realpath)
+        self._from = cache(lambda folder, path: os.path.realpath(Path(folder, path)))
+        self._written = [str(source.folder) for source in sources]
         self._source_of: dict[str, str] = {}
         self._folders: dict[tuple[str, str], tuple[str, ...]] = {}
-        for scan in scans:
-            for place in self.of(scan):
+        self._parts: dict[str, tuple[str, ...]] = {}
+        self._ends: dict[int, dict[tuple[str, ...], list[str]]] = {}
+        # Of each image: the places by which a row may mean it, from itself to its source's folder.
+        self.of_each = [self._of(scan) for scan in scans]
+        for scan, places in zip(scans, self.of_each, strict=True):
+            for place in places:
                 self._source_of.setdefault(place, scan.source)
-        self._by_name: dict[str, list[str]] = {}
-        self._by_stem: dict[str, list[str]] = {}
-        for place in self._source_of:
-            name = _name(place).casefold()
-            self._by_name.setdefault(name, []).append(place)
-            self._by_stem.setdefault(_stem(name), []).append(place)
 
-    def of(self, scan: ScanFile) -> tuple[str, ...]:
-        """Return the places by which a row may mean an image, from itself to its source's folder."""
-        folder, name = os.path.split(scan.path)
-        file = os.path.join(self._real(folder), name)  # noqa: PTH118 - Path is ten times as slow
+    def _of(self, scan: ScanFile) -> tuple[str, ...]:
+        folder, _, name = str(scan.path).rpartition("/")
+        file = f"{self._real(folder or '/')}/{name}"
         itself = () if scan.part is None else (f"{file}#{scan.part}",)
         return (*itself, file, *self._above(scan.source, folder))
 
@@ -75,7 +74,7 @@ class Places:
 
         Raises FewscanError where a row fits several sources, or names several images alike.
         """
-        exact = [self._exactly(row) for row in rows]
+        exact = [self._exactly(row, str(row.table.parent)) for row in rows]
         loose = {number: self._loosely(row) for number, row in enumerate(rows) if exact[number] is None}
         agreed = self._agreed(match for match in loose.values() if match is not None and match.row_above)
         found: list[Found | None] = []
@@ -91,7 +90,7 @@ class Places:
 
     def like(self, row: Row) -> str | None:
         """Return a place of the row's name, wherever it lies, for a message."""
-        places = self._by_name.get(_name(_slashes(row.path)).casefold())
+        places = self._ending(_folders_and_stem(_slashes(row.path))[-1:])
         return places[0] if places else None
 
     def _above(self, source: str, folder: str) -> tuple[str, ...]:
@@ -100,18 +99,18 @@ class Places:
         if known is None:
             place = self._real(folder)
             root = self._roots.get(source)
-            parent = os.path.dirname(folder)  # noqa: PTH120 - as in `of`
+            parent = os.path.dirname(folder)  # noqa: PTH120 - Path is ten times as slow
             ends = root is None or place == root or parent == folder
             known = (place,) if ends else (place, *self._above(source, parent))
             self._folders[source, folder] = known
         return known
 
-    def _exactly(self, row: Row) -> str | None:
-        beside_table = self._place(row.table.parent, row.path)
+    def _exactly(self, row: Row, beside: str) -> str | None:
+        beside_table = self._place(beside, row.path)
         if beside_table in self._source_of:
             return beside_table
-        in_sources = dict.fromkeys(self._place(source.folder, row.path) for source in self.sources)
-        found = [place for place in in_sources if place in self._source_of]
+        in_sources = [self._place(folder, row.path) for folder in self._written]
+        found = list(dict.fromkeys(place for place in in_sources if place in self._source_of))
         if len(found) > 1:
             names = ", ".join(self.source(place) for place in found)
             raise FewscanError(
@@ -119,26 +118,34 @@ class Places:
             )
         return found[0] if found else None
 
-    def _place(self, folder: Path, path: str) -> str:
-        above, name = os.path.split(os.path.join(folder, path.rstrip("/")))  # noqa: PTH118 - as in `of`
-        return os.path.join(self._real(above), name)  # noqa: PTH118 - as in `of`
+    def _place(self, folder: str, path: str) -> str:
+        name = path.rstrip("/").rpartition("/")[2]
+        return f"{self._from(folder, path[: path.rindex(name)])}/{name}"
 
     def _loosely(self, row: Row) -> _Match | None:
         path = _slashes(row.path)
-        name = _name(path).casefold()
-        stem = _stem(name)
-        places = self._by_name.get(name) or self._by_stem.get(stem) or []
-        matches: list[tuple[tuple[int, int], _Match]] = []
-        for place in places:
-            match, likeness = _compared(path, place)
-            if not _in_other_parts(match):
-                matches.append((likeness, match))
-        most = max((likeness for likeness, _ in matches), default=None)
-        best = [match for likeness, match in matches if likeness == most]
+        end = _folders_and_stem(path)
+        # The longest end first that any place shares.
+        length = next((length for length in range(len(end), 0, -1) if self._ending(end[-length:])), None)
+        if length is None:
+            return None
+        matches = [_match(path, place, length) for place in self._ending(end[-length:])]
+        best = _most_alike(path, [match for match in matches if not _in_other_parts(match)], length)
         if len(best) > 1 and not best[0].row_above:
             names = " or ".join(match.place for match in best[:_EXAMPLES])
             raise FewscanError(f"{row.where}: '{row.path}' may be {names}: write more of its path")
         return best[0] if len(best) == 1 else None
+
+    def _ending(self, end: tuple[str, ...]) -> Sequence[str]:
+        """Return the places that end in these folders and this name, whatever its suffix, and whatever the case of all."""
+        if len(end) not in self._ends:
+            # Only for lengths that are asked for: a table that names all as they are asks for none.
+            if not self._parts:
+                self._parts = {place: _folders_and_stem(place) for place in self._source_of}
+            places = self._ends.setdefault(len(end), {})
+            for place, parts in self._parts.items():
+                places.setdefault(parts[-len(end) :], []).append(place)
+        return self._ends[len(end)].get(end, ())
 
     def _agreed(self, matches: Iterable[_Match]) -> Mapping[str, str]:
         """Return, for every source, what stands above the ends that most rows share with its files."""
@@ -148,19 +155,29 @@ class Places:
         return {source: min(above, key=lambda one: (-above[one], len(one))) for source, above in counts.items()}
 
 
-def _compared(path: str, place: str) -> tuple[_Match, tuple[int, int]]:
-    """Return the match of a row's path with a place, and how like they are: folders alike, and names alike to the letter."""
-    theirs, ours = [part for part in path.split("/") if part not in ("", ".")], place.split("/")
-    same, exact = 1, int(_stem(theirs[-1]) == _stem(ours[-1]))
-    while same < min(len(theirs), len(ours)) and theirs[-1 - same].casefold() == ours[-1 - same].casefold():
-        exact += theirs[-1 - same] == ours[-1 - same]
-        same += 1
-    return _Match(place, "/".join(ours[:-same]), "/".join(theirs[:-same])), (same, exact)
+def _match(path: str, place: str, length: int) -> _Match:
+    theirs, ours = path.split("/"), place.split("/")
+    return _Match(place, "/".join(ours[:-length]), "/".join(theirs[:-length]).lstrip("./"))
+
+
+def _most_alike(path: str, matches: Sequence[_Match], length: int) -> list[_Match]:
+    """Return the matches that are spelled most as the row is: to the letter, else with its suffix, else in its case."""
+    if len(matches) < 2:
+        return list(matches)
+    theirs = path.split("/")[-length:]
+
+    def likeness(match: _Match) -> tuple[bool, bool, bool]:
+        ours = match.place.split("/")[-length:]
+        same_suffix = theirs[-1].casefold() == ours[-1].casefold()
+        return theirs == ours, same_suffix, [*theirs[:-1], _stem(theirs[-1])] == [*ours[:-1], _stem(ours[-1])]
+
+    most = max(map(likeness, matches), default=None)
+    return [match for match in matches if likeness(match) == most]
 
 
 def _in_other_parts(match: _Match) -> bool:
     """Return whether the row speaks of one part of a split, such as `test/1.png`, and the place lies in another."""
-    theirs, ours = (GIVEN_SPLITS.get(_name(above).casefold()) for above in (match.row_above, match.above))
+    theirs, ours = (GIVEN_SPLITS.get(above.rpartition("/")[2].casefold()) for above in (match.row_above, match.above))
     return theirs is not None and ours is not None and theirs != ours
 
 
@@ -168,15 +185,14 @@ def _slashes(path: str) -> str:
     return path.replace("\\", "/").rstrip("/")
 
 
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+def _folders_and_stem(path: str) -> tuple[str, ...]:
+    """Return the parts of a path in lower case, the last without its suffix."""
+    *folders, name = [part for part in path.casefold().split("/") if part not in ("", ".")] or [""]
+    return (*folders, _stem(name))
 
 
 def _stem(name: str) -> str:
     """Return a name without the suffix of an image, in any case; the part after `#` stays."""
     file, sign, part = name.partition("#")
-    lower = file.lower()
-    for suffix in _SUFFIXES:
-        if lower.endswith(suffix) and lower != suffix:
-            return f"{file[: -len(suffix)]}{sign}{part}"
-    return name
+    stem, _, suffix = file.removesuffix(".gz").rpartition(".")
+    return f"{stem}{sign}{part}" if stem and suffix.lower() in _SUFFIXES else name

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from fewscan.data.classes import class_key
 from fewscan.data.options import TableOptions
@@ -20,7 +21,7 @@ _NAMES_SHOWN = 4
 _Naming = Callable[[str, str], str]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Said:
     """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
 
@@ -97,8 +98,9 @@ def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
                 f"'{row.label or 'several'}' ({row.where}); keep one of them"
             )
     if row.patient is not None:
-        one.patient = one.patient or row
-        if patient_key(one.patient.patient or "") != patient_key(row.patient):
+        if one.patient is None:
+            one.patient = row
+        elif patient_key(one.patient.patient or "") != patient_key(row.patient):
             # A patient's number is for no terminal or log.
             raise FewscanError(
                 f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
@@ -127,7 +129,7 @@ def _overlaid(
     naming: _Naming,
 ) -> list[ScanFile]:
     """Return the images with what is said of them, and without labels from folders that are no classes."""
-    of_each = [_said_of(places.of(scan), said) for scan in scans]
+    of_each = [_said_of(of, said) for of in places.of_each]
     unlabeled = {source.name for source in sources if not source.labeled}
     no_classes = _without_classes(scans, of_each, options, naming)
     overlaid = []
@@ -189,46 +191,46 @@ def _some(names: Mapping[str, str]) -> str:
 
 
 def _with_said(scan: ScanFile, of: _Said, naming: _Naming, *, labeled: bool) -> ScanFile:
+    changes: dict[str, Any] = {}
     notes = [*scan.notes, *of.notes]
     if labeled and of.label is not None:
-        scan, note = _labeled(scan, of.label, naming)
-        notes += note
+        said, takes = _label(scan, of.label, naming)
+        notes += said
+        changes |= takes
     if of.split is not None:
         if scan.given_split not in (None, of.split.split):
             notes.append(f"{of.split.table.name} puts it into another part of the split than its folder or file: that is taken")
-        scan = replace(scan, given_split=of.split.split)
+        changes["given_split"] = of.split.split
     if of.patient is not None:
-        scan = _with_patient(scan, of.patient)
-    return replace(scan, notes=tuple(dict.fromkeys(notes)))
+        changes |= _patient(scan, of.patient)
+    return replace(scan, notes=tuple(dict.fromkeys(notes)), **changes)
 
 
-def _labeled(scan: ScanFile, row: Row, naming: _Naming) -> tuple[ScanFile, list[str]]:
-    """Return the image with the label of the row, or its own where that goes first, and what is to be said of that."""
-    table = row.table.name
-    if scan.label is not None:
-        differs = row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)
+def _label(scan: ScanFile, row: Row, naming: _Naming) -> tuple[list[str], dict[str, Any]]:
+    """Return what is to be said of an image and a row with a label, and what the image takes from the row."""
+    said = []
+    if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
         where = "its folder" if scan.label_from == "folder" else "the file"
-        said = f"{table} says '{row.label or 'several findings'}', {where} '{scan.label}'"
-        if row.predicted:
-            return scan, ([f"{said}: a prediction changes no label"] if differs else [])
-        if differs:
-            return _relabeled(scan, row), [f"{said}: the table's is taken"]
-    return _relabeled(scan, row), []
-
-
-def _relabeled(scan: ScanFile, row: Row) -> ScanFile:
+        taken = "a prediction changes no label" if row.predicted else "the table's is taken"
+        said.append(f"{row.table.name} says '{row.label or 'several findings'}', {where} '{scan.label}': {taken}")
+    if scan.label is not None and row.predicted:
+        return said, {}
     name = f"{PREDICTIONS}{row.table.name}" if row.predicted else row.table.name
-    return replace(scan, label=row.label, label_from=None if row.label is None else name, label_level=None)
+    return said, {"label": row.label, "label_from": None if row.label is None else name, "label_level": None}
 
 
-def _with_patient(scan: ScanFile, row: Row) -> ScanFile:
-    """Return the image with the patient that the table gives it: one number in one table is one patient."""
+def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
+    """Return what an image takes from a row with a patient: one number in one table is one patient."""
     # What the file's header says too, the table only repeats.
     repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
     scopes = scan.patient_scopes if repeats else ()
-    scopes = (*scopes, f"csv {file_place(row.table)}")
-    whence = f"the table {row.table.name}"
-    return replace(scan, patient=row.patient, patient_known=True, patient_scopes=scopes, patient_from=whence)
+    known = {"patient": row.patient, "patient_known": True, "patient_from": f"the table {row.table.name}"}
+    return known | {"patient_scopes": (*scopes, f"csv {_place_of(row.table)}")}
+
+
+@cache
+def _place_of(table: Path) -> Path:
+    return file_place(table)
 
 
 def _nothing_found(table: Path, row: Row, places: Places, sources: Sequence[Source]) -> FewscanError:

@@ -22,7 +22,7 @@ _SPELLINGS: dict[GivenSplit, tuple[str, ...]] = {
 GIVEN_SPLITS = {spelling: part for part, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """What one row says; `where` is which one, for people.
 
