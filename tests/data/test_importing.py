@@ -85,8 +85,8 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
 
     counted = summary(dataset)
     assert counted.images == 13
-    assert counted.classes == {"glioma": 1, "normal": 1}
-    assert counted.unlabeled == 11
+    assert counted.classes == {"glioma": 6, "no_tumor": 6, "normal": 1}
+    assert counted.unlabeled == 0
     assert counted.set_aside == 4
     assert counted.reasons == {"truncated or damaged": 1, "empty file": 1, "no such file": 1, "not an image": 1}
     assert [example.path for example in counted.examples] == list(aside["path"])
