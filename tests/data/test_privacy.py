@@ -92,7 +92,8 @@ def test_the_fingerprint_follows_which_images_are_one_patients(tmp_path, scans):
     def fingerprint(name: str, patients: Callable[[int], str]) -> str:
         table = tmp_path / f"{name}.csv"
         table.write_text("path,patient,label\n" + "".join(f"glioma/{n}.dcm,{patients(n)},x\n" for n in range(4)))
-        return import_scans([str(scans)], tmp_path / name, labels=[table], size_px=16).description.fingerprint
+        dataset = import_scans([str(scans)], tmp_path / name, labels=[table], labels_only=True, size_px=16)
+        return dataset.description.fingerprint
 
     pairs = fingerprint("pairs", lambda number: f"p{number % 2}")
     assert fingerprint("renamed", lambda number: f"other {number % 2}") == pairs
@@ -145,5 +146,5 @@ def test_a_csv_without_a_line_of_names_does_not_have_its_first_row_repeated(scan
     with pytest.raises(FewscanError) as caught:
         import_scans([str(scans)], tmp_path / "dataset", labels=[tmp_path / "labels.csv"])
     said = str(caught.value)
-    assert said.endswith("columns, which its first line should name: path,label[,patient]")
+    assert "columns, which its first line should name" in said
     assert not [cell for cell in first_row.split(",") if cell in said]

@@ -58,7 +58,7 @@ def test_the_files_own_label_goes_before_its_folder_and_a_csv_before_both(tmp_pa
     table = tmp_path / "labels.csv"
     table.write_text("path,label,patient\nin/brainTumorDataPublic_1-766/a.mat,other,p9\n")
     scans = listed(tmp_path / "in", labels=[table])
-    assert [(scan.label, scan.patient) for scan in scans] == [("other", "p9"), (None, "MR0172")]
+    assert [(scan.label, scan.patient) for scan in scans] == [("other", "p9"), ("glioma", "MR0172")]
     (unlabeled, _) = list_scans([Source("in", tmp_path / "in", labeled=False)])
     assert (unlabeled.label, unlabeled.patient) == (None, "MR0172")
 

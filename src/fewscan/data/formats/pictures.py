@@ -45,8 +45,9 @@ _DAMAGED = "truncated or damaged: not one whole picture"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
-    """Say that a picture is one image; why it cannot be read is for `read` to say."""
-    return Contents()
+    """Say that a picture is one image; raises UnreadableImage where none begins here, such as for text."""
+    with opened_picture(file, FORMATS):
+        return Contents()
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
