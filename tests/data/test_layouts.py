@@ -224,6 +224,13 @@ def test_names_that_recur_and_names_that_do_not_are_warned_of_with_what_stands_a
     assert warnings(tmp_path / "plain") == ""
 
 
+def test_a_class_in_a_class_is_warned_of(root):
+    make(root, "glioma/1.png", "glioma/old/2.png", "normal/1.png")
+    assert "glioma/old" in warnings(root)
+    assert "--class-level 1" in warnings(root)
+    assert set(labels(listed(root, class_level=1)).values()) == {"glioma", "normal"}
+
+
 def test_classes_that_hold_one_patient_each_are_warned_of(root):
     make(root, "Smith/a_1.png", "Jones/b_1.png", "Miller/c_1.png")
     assert "one patient only" in warnings(root, patient_from=r"([abc])_")

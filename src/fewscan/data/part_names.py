@@ -1,6 +1,7 @@
 """Names that say which part of a split something is: train_images, Testing, imagesTs, val."""
 
 import re
+from functools import lru_cache
 
 from fewscan.data.formats.image import GivenSplit
 
@@ -11,6 +12,8 @@ SPLIT_WORDS: dict[str, GivenSplit] = {
 }
 # As a whole name these may be anything; behind another word, as in imagesTr, they are a part of a split.
 ONLY_BEHIND = frozenset(["tr", "ts"])
+# Folders recur with every file in them; so many names are remembered.
+NAMES_REMEMBERED = 2**16
 
 
 def words_of(name: str) -> list[str]:
@@ -19,6 +22,7 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", apart.casefold())
 
 
+@lru_cache(NAMES_REMEMBERED)
 def given_split(name: str) -> GivenSplit | None:
     """Return the part of a split that a name has as a word, or None where it has none, or several."""
     words = words_of(name)

@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
-from fewscan.data.part_names import ONLY_BEHIND, SPLIT_WORDS, words_of
+from fewscan.data.part_names import NAMES_REMEMBERED, ONLY_BEHIND, SPLIT_WORDS, words_of
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,6 +43,7 @@ _SERIES_WORDS = _words(
 _MOST = 0.8
 
 
+@lru_cache(NAMES_REMEMBERED)
 def is_part(folder: str) -> bool:
     """Return whether a folder holds a part of the images, by its name: Testing, imagesTr, fold1, stage_2_train_images."""
     words = words_of(folder)
@@ -52,6 +54,7 @@ def is_part(folder: str) -> bool:
     return bool(named and contained) or all(word in named | contained or word.isdigit() for word in words)
 
 
+@lru_cache(NAMES_REMEMBERED)
 def may_hold_masks(folder: str) -> bool:
     """Return whether a folder's name is made of words for masks: label, masks, labelsTr, test_masks; label1 may be a class."""
     words = words_of(folder)
@@ -61,6 +64,7 @@ def may_hold_masks(folder: str) -> bool:
     return known and not numbered and not _MASK_WORDS.isdisjoint(words)
 
 
+@lru_cache(NAMES_REMEMBERED)
 def surely_holds_masks(folder: str) -> bool:
     """Return whether a folder that may hold masks can hold nothing else, by its name: masks, labelsTr, but not label."""
     return may_hold_masks(folder) and not _SURELY_MASKS.isdisjoint(words_of(folder))

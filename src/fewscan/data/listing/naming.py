@@ -125,7 +125,8 @@ def _with_split(scan: ScanFile, source: Source) -> ScanFile:
     if scan.given_split is not None:
         return scan
     names = (*filter(is_part, scan.folders), source.name)
-    return replace(scan, given_split=next((part for name in names if (part := given_split(name)) is not None), None))
+    part = next((part for name in names if (part := given_split(name)) is not None), None)
+    return scan if part is None else replace(scan, given_split=part)
 
 
 def _check_count(scans: Sequence[ScanFile], source: Source, asked: ImportOptions) -> None:

@@ -33,6 +33,7 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
             yield from _no_class(scans)
         yield from _names_of_parts(by_folder)
         yield from _folders_above(by_folder)
+        yield from _classes_in_classes(by_folder)
     elif unfit := sum(scan.label is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
         yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
@@ -76,6 +77,18 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
         yield (
             f"classes are named by folder {taken} ({listed(sorted(above), _NAMES_SHOWN)}), each below one of "
             f"{listed(parents, _NAMES_SHOWN)} only: if these are the classes, give --class-level {stands}"
+        )
+
+
+def _classes_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
+    classes = {scan.folders[: scan.label_level] for scan in scans}
+    inner = sorted(one for one in classes if any(one[:depth] in classes for depth in range(1, len(one))))
+    if inner:
+        outer = max((inner[0][:depth] for depth in range(1, len(inner[0])) if inner[0][:depth] in classes), key=len)
+        others = f" ({counted(len(inner), 'such folder')})" if len(inner) > 1 else ""
+        yield (
+            f"{'/'.join(outer)} holds images itself and {'/'.join(inner[0])} below it, which is taken as a class of its own: "
+            f"if it is none, give --class-level {len(outer)}{others}"
         )
 
 
