@@ -35,7 +35,7 @@ def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: 
     slices = [f"head.nii.gz#axial={number}" for number in range(12)]
     assert list(table.index) == ["cut.nii.gz", *slices, *(f"stack.npy#image={number}" for number in range(3))]
     assert (summary.scans, summary.unreadable) == (16, 1)
-    assert table.loc["cut.nii.gz", "reason"] == "truncated or damaged: not one whole NIfTI volume"
+    assert table.loc["cut.nii.gz", "reason"] == "truncated or damaged: not one whole volume"
     assert set(table.loc[slices, "label"]) <= set(dataset.classes)
 
     # A file, and one image of it, are labeled as they are in their folder.

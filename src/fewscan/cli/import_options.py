@@ -119,10 +119,8 @@ Resize = Annotated[Literal["stretch", "pad"], typer.Option(help="Odd shapes: str
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
 
 # Which images of a file are read, and how.
-Plane = Annotated[
-    Literal["axial", "coronal", "sagittal"], typer.Option(help="Of NIfTI volumes: the plane whose slices are images.")
-]
-Slices = Annotated[Literal["brain", "all"], typer.Option(help="Of NIfTI volumes: the slices that hold brain, or all.")]
+Plane = Annotated[Literal["axial", "coronal", "sagittal"], typer.Option(help="Of volumes: the plane whose slices are images.")]
+Slices = Annotated[Literal["brain", "all"], typer.Option(help="Of volumes: the slices that hold brain, or all.")]
 Volume = Annotated[
     int | None, typer.Option(help="Of files that hold several volumes: which one, from 0. Without it they are set aside.")
 ]

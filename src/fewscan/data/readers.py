@@ -15,7 +15,7 @@ import PIL.Image
 from fewscan.data.formats.channels import has_color
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
 from fewscan.data.formats.reading import Reading
-from fewscan.data.formats.recognition import opened, recognize, silenced
+from fewscan.data.formats.recognition import hashed_with, opened, recognize, silenced
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile
@@ -27,7 +27,8 @@ __all__ = ["Image", "UnreadableImage", "fit", "locate", "read_image", "read_imag
 class Image:
     """What was read of one image.
 
-    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is. `pixels_sha256`
+    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is,
+    and where the file is the header of another, over both. `pixels_sha256`
     is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
     window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
     it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of how the pixels
@@ -126,11 +127,16 @@ def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
     sha256 = None
     try:
         with opened(task.path) as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256")
+            sha256 = digest.hexdigest()
             if task.set_aside is not None:
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
+            if (values_file := hashed_with(task.path, file)) is not None:
+                with opened(values_file) as values:
+                    digest.update(hashlib.file_digest(values, "sha256").digest())
+                sha256 = digest.hexdigest()
             for one in recognize(task.path, file).read(file, task.parts, reading):
                 if isinstance(one, UnreadableImage):
                     yield UnreadableImage(one.reason, sha256)

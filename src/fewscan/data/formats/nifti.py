@@ -1,224 +1,71 @@
-"""NIfTI volumes: the slices of a plane, upright and with square pixels."""
+"""Volumes that nibabel reads: NIfTI, Analyze and FreeSurfer's MGH and MGZ."""
 
 import gzip
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from fewscan.data.formats.gray import (
-    CT_REACHES_BELOW,
-    CT_WITHOUT_WINDOW,
-    chosen_notes,
-    square,
-    window,
-    windowed,
-)
-from fewscan.data.formats.image import (
-    MAX_IMAGES,
-    MAX_VOLUME_VALUES,
-    Contents,
-    Decoded,
-    UnreadableImage,
-    Values,
-    damage_named,
-    native,
-    position_of,
-)
-from fewscan.data.formats.reading import Plane, Reading, Window
+from fewscan.data.formats.image import Contents, Decoded, UnreadableImage, damage_named
+from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.volumes import Volume, number_of, read_slices, require_volume, slices_of, upright, values_of
 
 NAME = "NIfTI"
 NEEDS: str | None = "nibabel"
 NIFTI1_HEADER_BYTES = 348
 NIFTI2_HEADER_BYTES = 540
-
-# A voxel is foreground above this share of the volume's window, and a slice holds brain from this share of foreground on.
-FOREGROUND = 0.1
-BRAIN_SHARE = 0.1
-# Where more than this share of the voxels have exactly one value, that is no tissue; scaled to a mean of 0 it is not black.
-BACKGROUND_SHARE = 0.1
-
-_PLACE_UNKNOWN = "orientation unknown: its header does not say where left and right are, slices may be turned or mirrored"
-_TURNED_ROUND = "negative slope: the header turns black and white round, and so they are shown"
-
-# The axis of the volume, turned to run from left to right, back to front and foot to head, that a plane's slices lie along.
-_AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
-
-
-class _Volume(NamedTuple):
-    """Values (X, Y, Z) that run left to right, back to front, foot to head, and their voxels' sides.
-
-    slope: the header's, 1 where it has none; placed: whether it says how the volume lies.
-    """
-
-    values: Values
-    voxel_sizes_mm: tuple[float, ...]
-    slope: float
-    placed: bool
+# Of these nibabel tells by the name what they are.
+MGH_SUFFIXES = (".mgz", ".mgh")
+ANALYZE_SUFFIX = ".img"
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
-    """Name the slices of the chosen plane, `axial=12` the one with voxel index 12, counted from 0.
-
-    A slice holds brain where at least BRAIN_SHARE of its voxels are brighter than FOREGROUND of the way from the volume's black
-    to its white, and are not its background: the value that the most voxels have, where more than BACKGROUND_SHARE have it and
-    it is below white. Where more than that share are NaN, all others are foreground. Raises UnreadableImage for a volume that
-    cannot be read, and where no slice holds brain.
-    """
-    axis = _AXES[reading.plane]
-    with _opened(file, reading) as volume:
-        chosen = np.arange(volume.values.shape[axis])
-        limits = window(volume.values)
-        if reading.slices == "brain":
-            others = tuple(other for other in range(3) if other != axis)
-            share = _foreground(volume.values, *limits).mean(axis=others)
-            chosen = np.flatnonzero(share >= BRAIN_SHARE)
-        notes = _notes(volume, limits[0], reading)
-    if not len(chosen):
-        raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
-    return Contents(tuple(f"{reading.plane}={number}" for number in chosen), notes=notes)
+    """Name the slices of the chosen plane; see `volumes.slices_of`."""
+    return slices_of(partial(_opened, file, reading), reading)
 
 
 def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
-    """Yield the slices that `parts` names, in radiological convention, with square pixels.
-
-    The volume is turned to its nearest canonical axes by its affine (no resampling across slices). The patient's right is on
-    the image's left; up is to the front in axial slices and to the head in the others; sagittal slices look to the left.
-    The ends of the chosen window, or of that of the whole volume's values, become 0 and 255; a window that was chosen leaves
-    volumes of unscaled 8-bit values alone. NaN is no value and becomes black. Pixels that are no squares are resampled to the
-    shorter side, bilinearly.
-
-    Raises UnreadableImage for what is not one whole three-dimensional volume, or `reading.volume` of several, of at most
-    MAX_VOLUME_VALUES values and MAX_IMAGES a side.
-    """
-    with _opened(file, reading) as volume:
-        if list(parts) == [None]:
-            raise UnreadableImage("more than one image: a volume; its slices are named as FILE#axial=12")
-        shape = volume.values.shape
-        slices = [(plane, number) for plane, axis in _AXES.items() for number in range(shape[axis])]
-        known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
-        chosen = _chosen(volume, reading)
-        black, white = window(volume.values) if chosen is None else chosen.limits
-        for part in parts:
-            plane, number = slices[position_of(part, known)]
-            values = _displayed(volume.values, plane, number)
-            pixels = windowed(np.nan_to_num(values, nan=black), black, white)
-            width_mm, height_mm = (size for axis, size in enumerate(volume.voxel_sizes_mm) if axis != _AXES[plane])
-            yield Decoded(values, square(pixels, width_mm, height_mm))
-
-
-def _chosen(volume: _Volume, reading: Reading) -> Window | None:
-    """Return the window that the user chose, but for 8 bits: their values are gray levels that somebody has windowed."""
-    return None if volume.values.dtype == np.uint8 else reading.window
-
-
-def _notes(volume: _Volume, black: float, reading: Reading) -> tuple[str, ...]:
-    of_header = (() if volume.placed else (_PLACE_UNKNOWN,)) + ((_TURNED_ROUND,) if volume.slope < 0 else ())
-    if (chosen := _chosen(volume, reading)) is not None:
-        return of_header + chosen_notes(volume.values, chosen)
-    return (*of_header, CT_WITHOUT_WINDOW) if volume.slope > 0 and black < CT_REACHES_BELOW else of_header
+    """Yield the slices that `parts` names; see `volumes.read_slices`."""
+    return read_slices(partial(_opened, file, reading), parts, reading)
 
 
 @contextmanager
-def _opened(file: BufferedReader, reading: Reading) -> Iterator[_Volume]:
+def _opened(file: BufferedReader, reading: Reading) -> Iterator[Volume]:
     """Hand over the volume that is meant."""
-    import nibabel
-    from nibabel import affines
-
-    with damage_named("truncated or damaged: not one whole NIfTI volume"):
+    with damage_named("truncated or damaged: not one whole volume"):
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         with gzip.GzipFile(fileobj=file) if zipped else file as stream:
-            head = stream.read(4)
-            stream.seek(0)
-            sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
-            if NIFTI1_HEADER_BYTES in sizes:
-                image = nibabel.Nifti1Image.from_stream(stream)
-            elif NIFTI2_HEADER_BYTES in sizes:
-                image = nibabel.Nifti2Image.from_stream(stream)
-            else:
-                raise UnreadableImage("not an image: no NIfTI header begins here")
-            _require_volume(image.shape, image.get_data_dtype())
-            number = _number(math.prod(image.shape[3:]), reading)
-            values = _values(image.dataobj.reshape((*(*image.shape, 1, 1)[:3], -1)), number)
-            slope = image.dataobj.slope
-            placed = any(int(image.header[code]) > 0 for code in ("qform_code", "sform_code"))
-        if not np.isfinite(image.affine).all() or not _finite(values):
-            raise UnreadableImage("not finite: its values or its place in space are not")
-        canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
-        voxel_sizes = tuple(float(size) for size in affines.voxel_sizes(canonical.affine))
-        if min(voxel_sizes) <= 0:
-            raise UnreadableImage("truncated or damaged: a voxel's side is 0 mm")
-        yield _Volume(np.asanyarray(canonical.dataobj), voxel_sizes, slope, placed)
+            image = _image(stream, Path(file.name))
+            require_volume(image.shape, image.get_data_dtype())
+            number = number_of(math.prod(image.shape[3:]), reading)
+            values = values_of(image.dataobj.reshape((*(*image.shape, 1, 1)[:3], -1)), number)
+        yield upright(values, image.affine, slope=image.dataobj.slope, placed=_is_placed(image))
 
 
-def _number(volumes: int, reading: Reading) -> int:
-    """Return which of a file's volumes is meant; which contrast or moment of several is, nobody can know from here."""
-    if volumes == 1:
-        return 0
-    if reading.volume is None:
-        raise UnreadableImage(f"more than one volume: {volumes}; --volume INDEX takes one of them, 0 the first")
-    if reading.volume >= volumes:
-        raise UnreadableImage(f"no such volume: --volume {reading.volume}, but it holds 0 to {volumes - 1}")
-    return reading.volume
+def _image(stream: Any, path: Path) -> Any:
+    import nibabel
+
+    if path.name.lower().endswith((*MGH_SUFFIXES, ANALYZE_SUFFIX)):
+        # Not from the stream: Analyze has its header in another file.
+        return nibabel.load(path)
+    head = stream.read(4)
+    stream.seek(0)
+    sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
+    if NIFTI1_HEADER_BYTES in sizes:
+        return nibabel.Nifti1Image.from_stream(stream)
+    if NIFTI2_HEADER_BYTES in sizes:
+        return nibabel.Nifti2Image.from_stream(stream)
+    raise UnreadableImage("not an image: no NIfTI header begins here")
 
 
-def _values(stored: Any, volume: int) -> Values:
-    """Read one volume's values (X, Y, Z) of (X, Y, Z, N): integers of at most 16 bits as they are, others as float32.
+def _is_placed(image: Any) -> bool:
+    """Return whether a header says how its volume lies: MGH does, Analyze does not, NIfTI by its codes."""
+    import nibabel
 
-    Slice by slice, in the order of the file: all at once they would be in memory a second time, as they are before conversion
-    and scaling.
-    """
-    first = native(stored[..., 0, volume])
-    values = np.empty(stored.shape[:3], first.dtype if first.dtype.itemsize <= 2 else np.float32, order="F")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
-        for number in range(values.shape[2]):
-            values[..., number] = stored[..., number, volume]
-    return values
-
-
-def _require_volume(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "iuf":
-        raise UnreadableImage("not gray: its voxels are colors or complex numbers")
-    if len(shape) < 2 or min(shape) < 1:
-        raise UnreadableImage("truncated or damaged: it has no pixels")
-    if math.prod(int(size) for size in shape[:3]) > MAX_VOLUME_VALUES or max(shape) > MAX_IMAGES:
-        raise UnreadableImage(f"too large: declares {' x '.join(str(size) for size in shape)} voxels")
-
-
-def _finite(values: Values) -> bool:
-    """Return whether no value is infinite and at least one is a number; a slice at a time, since a mask is a volume too."""
-    slices = [values[..., number] for number in range(values.shape[2])]
-    return not any(np.isinf(one).any() for one in slices) and not all(np.isnan(one).all() for one in slices)
-
-
-def _foreground(volume: Values, black: float, white: float) -> npt.NDArray[np.bool_]:
-    missing = np.isnan(volume)
-    if missing.mean() > BACKGROUND_SHARE:
-        # Outside of the head there is nothing, so that all there is, is head.
-        return ~missing
-    background = _background(volume)
-    foreground: npt.NDArray[np.bool_] = volume > black + FOREGROUND * (white - black)
-    if background is not None and background < white:
-        foreground &= volume != background
-    return foreground
-
-
-def _background(volume: Values) -> float | None:
-    """Return the value that the most voxels have, if more than BACKGROUND_SHARE have it."""
-    # In sorted order such a value fills more than the way from one of these ranks to the next.
-    ranks = np.arange(0, volume.size, max(1, int(BACKGROUND_SHARE * volume.size)))
-    candidates = np.unique(np.partition(volume, ranks, axis=None)[ranks])
-    counts = [np.count_nonzero(volume == value) for value in candidates]
-    most = int(np.argmax(counts))
-    return float(candidates[most]) if counts[most] > BACKGROUND_SHARE * volume.size else None
-
-
-def _displayed(volume: Values, plane: Plane, number: int) -> Values:
-    """Return one slice as it is looked at: (rows from the top, columns from the left)."""
-    # Both remaining axes run the other way on the screen: to the patient's left or front, and to the front or head.
-    return np.ascontiguousarray(np.flip(np.moveaxis(volume, _AXES[plane], 0)[number]).T, dtype=np.float32)
+    if isinstance(image, nibabel.AnalyzeImage | nibabel.Nifti1Pair):
+        return any(code in image.header and int(image.header[code]) > 0 for code in ("qform_code", "sform_code"))
+    return True

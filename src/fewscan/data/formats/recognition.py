@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from fewscan.data.formats import arrays, dicom, matlab, nifti, pictures, tiff
+from fewscan.data.formats import arrays, companions, dicom, itk, matlab, nifti, pictures, tiff
 from fewscan.data.formats.image import Contents, Decoded, UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.errors import FewscanError
@@ -54,8 +54,14 @@ def recognize(path: Path, file: BufferedReader) -> Format:
         return arrays
     if name.endswith(".mat") or head.startswith(b"MATLAB 7.3"):
         return matlab
+    if head.startswith(itk.NRRD_MAGIC) or name.endswith(itk.META_SUFFIXES):
+        return itk
+    if companions.is_companion(path):
+        return companions
+    is_analyze = name.endswith(nifti.ANALYZE_SUFFIX) and path.with_suffix(".hdr").is_file()
     if (
-        name.endswith((".nii", ".nii.gz"))
+        is_analyze
+        or name.endswith((".nii", ".nii.gz", *nifti.MGH_SUFFIXES))
         or head[_NIFTI1_MAGIC_AT:].startswith(b"n+1\0")
         or head[_NIFTI2_MAGIC_AT:].startswith(b"n+2\0")
     ):
@@ -73,6 +79,11 @@ def contents_of(path: Path, reading: Reading) -> Contents:
     """Say which images a file holds, and what it says of patient and label; raises UnreadableImage."""
     with opened(path) as file:
         return recognize(path, file).contents(file, reading)
+
+
+def hashed_with(path: Path, file: BufferedReader) -> Path | None:
+    """Return the other file whose bytes belong to an image's hash: that of the values, where `file` is a header only."""
+    return itk.values_file(file) if not holds_one_image(path) and recognize(path, file) is itk else None
 
 
 def shows_color(path: Path) -> bool | None:
