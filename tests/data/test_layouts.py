@@ -6,6 +6,7 @@ import pytest
 
 import fewscan as package
 from fewscan.data.listing import list_scans, warnings_of
+from fewscan.data.listing.levels import levels_of
 from fewscan.data.options import ImportOptions
 from fewscan.data.patients import hashed_patients
 from fewscan.data.plan import ImportPlan, plan_of
@@ -120,6 +121,36 @@ def test_below_classes_are_patients_and_series(root, series, number):
     assert set(patients(listed(root, patient_level=0)).values()) == {None}
 
 
+# Folders above files, as widely used sets have them, with the classes and the level of the patients.
+PUBLIC_SETS: dict[str, tuple[list[str], set[str | None], int | None]] = {
+    "BraTS 2018": (["HGG/Brats18_TCIA02_118_1", "HGG/Brats18_TCIA02_135_1", "LGG/Brats18_TCIA09_141_1"], {"HGG", "LGG"}, 2),
+    "ADNI": ([f"ADNI/{n:03d}_S_{n:04d}/MP-RAGE/2006-04-18_08_20_30.0/I{n}3722" for n in range(3)], {"ADNI"}, 2),
+    "LIDC-IDRI": ([f"LIDC-IDRI-{n:04d}/01-01-2000-30178/3000566.000000-03192" for n in range(3)], {None}, 1),
+    "BIDS": (["sub-01/ses-1/anat", "sub-02/ses-1/anat", "sub-02/ses-1/dwi"], {None}, 1),
+    "chest X-rays": (["train/NORMAL", "train/PNEUMONIA", "val/NORMAL", "test/PNEUMONIA"], {"NORMAL", "PNEUMONIA"}, None),
+    "COVID-CT": (["CT_COVID", "CT_NonCOVID"], {"CT_COVID", "CT_NonCOVID"}, None),
+    "CheXpert": (["train/patient00001/study1", "valid/patient00002/study1", "valid/patient00002/study2"], {None}, 2),
+    "IDC": ([f"{10253 + n}/{kind}" for n in range(4) for kind in "01"], {"0", "1"}, 1),
+    "knee X-rays": ([f"{part}/{grade}" for part in ("train", "val", "auto_test") for grade in range(5)], set("01234"), None),
+    "brain tumors": (
+        ["Astrocitoma T1", "Astrocitoma T2", "_NORMAL T1"],
+        {"Astrocitoma T1", "Astrocitoma T2", "_NORMAL T1"},
+        None,
+    ),
+    "HAM10000": (["HAM10000_images_part_1", "HAM10000_images_part_2"], {None}, None),
+    "ACDC": (["training/patient001", "training/patient002"], {None}, 2),
+    "numbered by class": (["normal/n01", "normal/n02", "tumor/t01", "tumor/t02"], {"normal", "tumor"}, 2),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC_SETS)
+def test_widely_used_sets_are_understood(name):
+    places, classes, level = PUBLIC_SETS[name]
+    found = levels_of([tuple(place.split("/")) for place in places], name, classes=True)
+    assert {None if at.of_class is None else place[at.of_class - 1] for place, at in found.items()} == classes
+    assert {at.of_patient for at in found.values()} == {level}
+
+
 def test_patients_studies_and_series_of_an_export_are_no_classes(root):
     make(root, *(f"PAT{patient:04d}/STU0000/SER000{series}/IM0001.png" for patient in range(4) for series in range(2)))
     scans = listed(root)
@@ -164,7 +195,7 @@ def test_folders_of_parts_are_no_classes_and_name_the_split_that_the_data_came_w
 def test_a_source_named_like_a_part_is_that_part_and_a_class_is_none(tmp_path):
     make(tmp_path / "a", "test positive/1.png", "negative/2.png")
     make(tmp_path / "b", "test positive/1.png")
-    scans = listed(f"my_train={tmp_path / 'a'}", f"other={tmp_path / 'b'}")
+    scans = listed(f"my_train={tmp_path / 'a'}", f"BraTS20={tmp_path / 'b'}")
     assert [(scan.label, scan.given_split) for scan in scans] == [
         ("negative", "train"),
         ("test positive", "train"),

@@ -10,8 +10,9 @@ SPLIT_WORDS: dict[str, GivenSplit] = {
     **dict.fromkeys(("val", "vali", "valid", "validation", "validate", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "tests", "testing", "ts", "holdout"), "test"),
 }
-# As a whole name these may be anything; behind another word, as in imagesTr, they are a part of a split.
+# These name a part of a split only behind such a word, as in imagesTr; BraTS is no test set.
 ONLY_BEHIND = frozenset(["tr", "ts"])
+_LEADING = frozenset(["image", "images", "img", "imgs", "label", "labels"])
 # Folders recur with every file in them; so many names are remembered.
 NAMES_REMEMBERED = 2**16
 
@@ -26,5 +27,9 @@ def words_of(name: str) -> list[str]:
 def given_split(name: str) -> GivenSplit | None:
     """Return the part of a split that a name has as a word, or None where it has none, or several."""
     words = words_of(name)
-    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and (word not in ONLY_BEHIND or len(words) > 1)}
+    found = {
+        SPLIT_WORDS[word]
+        for before, word in zip(("", *words), words, strict=False)
+        if word in SPLIT_WORDS and (word not in ONLY_BEHIND or before in _LEADING)
+    }
     return found.pop() if len(found) == 1 else None

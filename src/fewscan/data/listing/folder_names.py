@@ -30,7 +30,8 @@ _BESIDE_MASK_WORDS = frozenset(["binary", "manual", "left", "right"])
 # Words that a number behind them does not make a patient's, a slice's or a series': grade 1 is a class.
 _CLASS_WORDS = _words("grade stage class type score category birads level label degree kl grp group")
 _PATIENT = re.compile(r"(patient|pat|pt|p|sub|subj|subject|case|person|anon|anonymous|participant|volunteer)[-_ ]*\d+", re.I)
-_UID = re.compile(r"\d+(\.\d+){3,}|(?=[0-9a-f-]*\d)(?=[0-9a-f-]*[a-f])[0-9a-f-]{12,}", re.I)
+# A UID, a hash, a date or another long number, whatever stands beside it.
+_UID = re.compile(r"\d+(\.\d+){3,}|(?=[0-9a-f-]*\d)(?=[0-9a-f-]*[a-f])[0-9a-f-]{12,}|(?=(\D*\d){6})[\d._ -]+", re.I)
 # Numbers that were given out, not counted up from 1: with zeros before them, or of three digits and more.
 _LONG_NUMBER = re.compile(r"(?<!\d)0\d+|\d{3,}")
 _SERIES_WORDS = _words(
@@ -51,7 +52,7 @@ def is_part(folder: str) -> bool:
     contained = {word for word in words if word in _CONTAINER_WORDS}
     if not (named | contained) - ONLY_BEHIND:
         return False
-    return bool(named and contained) or all(word in named | contained or word.isdigit() for word in words)
+    return len((named | contained) - ONLY_BEHIND) > 1 or all(word in named | contained or word.isdigit() for word in words)
 
 
 @lru_cache(NAMES_REMEMBERED)

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from fewscan.data.listing.folder_names import are_patients
 from fewscan.data.listing.levels import described_levels, naming_levels
 from fewscan.data.listing.stems import patient_pattern
 from fewscan.data.options import ImportOptions
@@ -68,7 +69,13 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
         return
     taken, stands = max(levels)
     recurring = sorted(name for name, places in above.items() if len(places) > 1)
-    if len(recurring) > len(above) / 2:
+    if len(recurring) > len(above) / 2 and are_patients(parents):
+        yield (
+            f"classes are named by folder {taken} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders like "
+            f"patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
+            "folder with --unlabeled"
+        )
+    elif len(recurring) > len(above) / 2:
         yield (
             f"classes are named by folder {taken} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
             f"{listed(parents, _NAMES_SHOWN)}: if these are the classes, give --class-level {stands}"
