@@ -40,17 +40,21 @@ def complete(dataset: "Dataset", pixels: str) -> tuple[str, ...]:
     `pixels` is the keyword of the pixels. Raises UnreadableImage, naming it, for a tag that nothing else says.
     """
     for keyword in _NOTHING_ELSE_SAYS:
-        if not dataset.get(keyword):
+        if _is_absent(dataset, keyword):
             raise UnreadableImage(f"lacks a tag: {keyword}")
     set_here = []
     for keyword, usual in _USUAL.items():
-        needed = (keyword not in _OF_COLOR or dataset.SamplesPerPixel == 3) and (
-            keyword not in _OF_INTEGERS or pixels == "PixelData"
-        )
-        if needed and dataset.get(keyword) in (None, ""):
+        if not _is_absent(dataset, keyword) or (keyword in _OF_INTEGERS and pixels != "PixelData"):
+            continue
+        if keyword not in _OF_COLOR or dataset.SamplesPerPixel == 3:
             setattr(dataset, keyword, usual(dataset))
             set_here.append(keyword)
     return tuple(set_here)
+
+
+def _is_absent(dataset: "Dataset", keyword: str) -> bool:
+    # As it is stored: to convert every element of every file would take longer than to read it.
+    return keyword not in dataset or dataset.get_item(keyword).value in (None, "", b"")
 
 
 def declared_frames(dataset: "Dataset") -> int:
