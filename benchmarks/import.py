@@ -1,9 +1,10 @@
 """How fast scans are imported, and in how much memory.
 
-    python -m benchmarks.import [--growth] [--json]
+    python -m benchmarks.import [--growth] [--dicom] [--json]
 
 First the real scans. With --growth also folders of practice scans, JPEG files of 256 x 256 pixels, 500 drawn ones linked over
-and over, each folder in a process of its own, so that its peak of memory is its own.
+and over, each folder in a process of its own, so that its peak of memory is its own. With --dicom instead of all that drawn
+slices of a CT, uncompressed DICOM files of 512 x 512 pixels of 16 bits, half of them with a window of their own.
 """
 
 import argparse
@@ -14,22 +15,56 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.measure import SCANS, draw_scans, in_own_process, link_scans, peak_memory_mb
 from fewscan.data.importing import import_scans, summary
 
 GROWTH = (1_000, 10_000, 100_000)
+SLICES = 1_000
+SLICE_PX = 512
+
+
+def draw_slices(folder: Path) -> None:
+    """Write SLICES slices of a drawn CT: a noisy head of 40 HU in air, a patient every 100 slices."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SLICE_PX, :SLICE_PX] - SLICE_PX / 2
+    head = np.where(np.hypot(rows, columns) < 0.4 * SLICE_PX, 40, -1000)
+    folder.mkdir()
+    for number in range(SLICES):
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+        dataset.Modality, dataset.PatientID = "CT", f"drawn {number // 100}"
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+        dataset.ImageType, dataset.SeriesDescription = ["ORIGINAL", "PRIMARY", "AXIAL"], "head"
+        dataset.Rows = dataset.Columns = SLICE_PX
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelSpacing = 1, -1024, [0.5, 0.5]
+        if number % 2:
+            dataset.WindowCenter, dataset.WindowWidth = 40, 80
+        values = (head + 1024 + random.normal(0, 8, head.shape)).round().clip(0, 4095).astype("<u2")
+        dataset.add_new("PixelData", "OW", values.tobytes())
+        dataset.save_as(folder / f"{number:04}.dcm", enforce_file_format=True)
 
 
 def imported(sources: list[str], size_px: int) -> dict[str, Any]:
-    """Import into a folder that is then thrown away."""
+    """Import into a folder that is then thrown away; seconds of CPU are those of all threads."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         counted = summary(import_scans(sources, Path(folder) / "dataset", size_px=size_px))
-        seconds = time.perf_counter() - began
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     return {
         "images": counted.images,
         "set_aside": counted.set_aside,
         "wall_seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu_seconds, 2),
         "images_per_second": round(counted.images / seconds, 1),
         "peak_memory_mb": round(peak_memory_mb(with_children=True)),
     }
@@ -40,6 +75,7 @@ def main() -> None:
     parser.add_argument("--scans", type=Path, default=SCANS, help="the folder that holds sartaj/ and nickparvar/")
     parser.add_argument("--size", type=int, default=96, help="size of the stored images in pixels")
     parser.add_argument("--growth", action="store_true", help=f"also import {GROWTH} practice scans")
+    parser.add_argument("--dicom", action="store_true", help=f"import {SLICES} drawn DICOM slices and nothing else")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs="+", metavar="SOURCE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -49,6 +85,13 @@ def main() -> None:
 
     words = ("benchmarks.import", "--size", arguments.size, "--one")
     figures: dict[str, Any] = {"cores": os.cpu_count()}
+    if arguments.dicom:
+        with tempfile.TemporaryDirectory() as name:
+            draw_slices(Path(name) / "slices")
+            figures["dicom"] = in_own_process(*words, Path(name) / "slices")
+        figures["load_average"] = [round(load, 2) for load in os.getloadavg()]
+        print(json.dumps(figures) if arguments.json else json.dumps(figures, indent=2))
+        return
     figures["real"] = in_own_process(*words, *(f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")))
     if arguments.growth:
         with tempfile.TemporaryDirectory() as name:

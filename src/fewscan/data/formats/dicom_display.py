@@ -44,11 +44,10 @@ Counts = npt.NDArray[np.int64]
 
 
 class _Levels(NamedTuple):
-    """The levels of a picture: their stored values, in order, how often each occurs, and each pixel's position among them."""
+    """The levels of a picture: their stored values, in order, and each pixel's position among them."""
 
     stored: Values
-    counts: Counts
-    positions: npt.NDArray[np.integer[Any]]
+    positions: npt.NDArray[np.intp]
 
 
 def shown(stored: Values, dataset: "Dataset", number: int, chosen: Window | None) -> Shown:
@@ -62,19 +61,22 @@ def shown(stored: Values, dataset: "Dataset", number: int, chosen: Window | None
     """
     levels = _levels(stored)
     padding = _padding(levels.stored, stored.dtype, dataset)
-    counts = np.where(padding, 0, levels.counts)
-    if not counts.any():
+    if padding.all():
         return Shown(np.zeros(stored.shape, np.uint8))
     little_endian = bool(dataset.original_encoding[1])
     values, notes = _transformed(levels.stored, group(dataset, number, "PixelValueTransformationSequence"), little_endian)
     kept = stored.dtype == np.uint8 and dataset.BitsStored == 8 and values is levels.stored
-    if chosen is not None and not kept:
-        grays = Shown(windowed(values, *chosen.limits), chosen_notes(values, chosen, counts))
+    own = _by_file(values, dataset, number, little_endian)
+    if is_ct(dataset) and (chosen is None or kept) and (first := next(own, None)) is not None:
+        # Hounsfield units mean the same in every slice, so that one of nothing but air is rightly black.
+        grays = Shown(first)
     else:
-        ct = is_ct(dataset)
-        plain = Shown(values.astype(np.uint8)) if kept else _by_values(values, counts, text(dataset, "Modality"), ct=ct)
-        own = _by_file(values, group(dataset, number, "FrameVOILUTSequence"), little_endian, ct=ct)
-        grays = _first_with_a_picture(own, plain, counts, ct=ct)
+        counts = np.where(padding, 0, np.bincount(levels.positions.ravel(), minlength=len(padding)))
+        if chosen is not None and not kept:
+            grays = Shown(windowed(values, *chosen.limits), chosen_notes(values, chosen, counts))
+        else:
+            plain = Shown(values.astype(np.uint8)) if kept else _by_values(values, counts, dataset)
+            grays = _first_with_a_picture(own, plain, counts)
     pixels = grays.pixels
     if dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":
         pixels = 255 - pixels
@@ -125,9 +127,9 @@ def _levels(stored: Values) -> _Levels:
     if stored.dtype.kind in "iu" and int(stored.max()) - int(stored.min()) < 2**16:
         least, most = int(stored.min()), int(stored.max())
         positions = stored.astype(np.intp) - least
-        return _Levels(np.arange(least, most + 1), np.bincount(positions.ravel()), positions)
-    levels, positions, counts = np.unique(stored, return_inverse=True, return_counts=True)
-    return _Levels(levels, counts, positions.reshape(stored.shape))
+        return _Levels(np.arange(least, most + 1), positions)
+    levels, positions = np.unique(stored, return_inverse=True)
+    return _Levels(levels, positions.reshape(stored.shape))
 
 
 def _padding(levels: Values, dtype: np.dtype[Any], dataset: "Dataset") -> npt.NDArray[np.bool_]:
@@ -181,34 +183,34 @@ def _looked_up(values: Values, lut: "Dataset", little_endian: bool) -> tuple[Val
     return mapping[np.clip(np.rint(values) - first_mapped, 0, entries - 1).astype(np.int64)], mapping
 
 
-def _by_file(values: Values, voi: "Dataset", little_endian: bool, *, ct: bool) -> Iterator[Pixels]:
+def _by_file(values: Values, dataset: "Dataset", number: int, little_endian: bool) -> Iterator[Pixels]:
     """Yield what values become through the file's VOI LUT, or through each of its windows that may be meant."""
+    voi = group(dataset, number, "FrameVOILUTSequence")
     if (lut := table(voi, "VOILUTSequence")) is not None:
         entries, mapping = _looked_up(values, lut, little_endian)
         # White is the greatest number of as many bits as the entries have, which are not always those that the LUT declares.
         yield windowed(entries, 0, 2 ** max(int(mapping.max()).bit_length(), 1) - 1)
     elif found := windows(voi):
         function = str(voi.get("VOILUTFunction") or "LINEAR").upper()
-        yield from (_through(values, one, function) for one in ([of_ct(found)] if ct else found))
+        yield from (_through(values, one, function) for one in ([of_ct(found)] if is_ct(dataset) else found))
 
 
-def _first_with_a_picture(own: Iterator[Pixels], plain: Shown, counts: Counts, *, ct: bool) -> Shown:
+def _first_with_a_picture(own: Iterator[Pixels], plain: Shown, counts: Counts) -> Shown:
     flattened = False
     for pixels in own:
-        # Hounsfield units mean the same in every slice, so that one of nothing but air is rightly black.
-        if ct or not _flat(pixels, plain.pixels, counts):
+        if not _flat(pixels, plain.pixels, counts):
             return Shown(pixels)
         flattened = True
     return Shown(plain.pixels, (FLATTENING_WINDOW,)) if flattened else plain
 
 
-def _by_values(values: Values, counts: Counts, modality: str, *, ct: bool) -> Shown:
+def _by_values(values: Values, counts: Counts, dataset: "Dataset") -> Shown:
     tissue = values >= LEAST_OF_CT
-    if ct and counts[tissue].any():
+    if is_ct(dataset) and counts[tissue].any():
         counts = np.where(tissue, counts, 0)
     black, white = window(values, counts)
     # Of what its header calls a CT, or another modality, nothing needs to be guessed.
-    guessed = not ct and not modality and black < CT_REACHES_BELOW
+    guessed = not is_ct(dataset) and not text(dataset, "Modality") and black < CT_REACHES_BELOW
     return Shown(windowed(values, black, white), (CT_WITHOUT_WINDOW,) if guessed else ())
 
 
