@@ -99,6 +99,13 @@ def test_color_whose_photometric_interpretation_is_absent_is_rgb(tmp_path):
     np.testing.assert_array_equal(read_image(saved(dataset, tmp_path / "scan.dcm"), channels=3).pixels, color)
 
 
+def test_pixels_that_are_not_subsampled_as_their_header_says_are_set_aside_for_that_reason(tmp_path):
+    dataset = scan(np.zeros((4, 6), np.uint8), SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL_422")
+    dataset.PixelData = bytes(4 * 6 * 3)
+    with pytest.raises(UnreadableImage, match="contradicts itself: PhotometricInterpretation"):
+        read_image(saved(dataset, tmp_path / "scan.dcm"))
+
+
 @pytest.mark.parametrize("absent", ["Rows", "Columns", "BitsAllocated"])
 def test_an_absent_tag_that_nothing_else_gives_is_named(tmp_path, absent):
     assert listed(scan(RAMP, without=absent), tmp_path)[0].set_aside == f"lacks a tag: {absent}"
