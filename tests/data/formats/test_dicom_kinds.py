@@ -100,10 +100,12 @@ def test_color_whose_photometric_interpretation_is_absent_is_rgb(tmp_path):
 
 
 def test_pixels_that_are_not_subsampled_as_their_header_says_are_set_aside_for_that_reason(tmp_path):
-    dataset = scan(np.zeros((4, 6), np.uint8), SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL_422")
+    said = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "YBR_FULL_422"}
+    dataset = scan(np.zeros((4, 6), np.uint8), **said)
     dataset.PixelData = bytes(4 * 6 * 3)
+    path = saved(dataset, tmp_path / "scan.dcm")
     with pytest.raises(UnreadableImage, match="contradicts itself: PhotometricInterpretation"):
-        read_image(saved(dataset, tmp_path / "scan.dcm"))
+        read_image(path)
 
 
 @pytest.mark.parametrize("absent", ["Rows", "Columns", "BitsAllocated"])

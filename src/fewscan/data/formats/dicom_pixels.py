@@ -115,7 +115,9 @@ def undecodable(dataset: "Dataset") -> str:
         return f"not decodable: damaged, or no plug-in of pydicom's that is installed reads {name}; see docs/data.md"
     whole = 3 * int(dataset.Rows) * int(dataset.Columns) * declared_frames(dataset)
     if dataset.PhotometricInterpretation == "YBR_FULL_422" and len(dataset.get("PixelData") or b"") >= whole:
-        return "contradicts itself: PhotometricInterpretation says YBR_FULL_422, but its pixels are not subsampled, so may be RGB"
+        return (
+            "contradicts itself: PhotometricInterpretation says YBR_FULL_422, but its pixels are not subsampled, so may be RGB"
+        )
     return f"truncated or damaged: its pixels cannot be decoded ({name})"
 
 
