@@ -22,7 +22,7 @@ Patients are taken from a CSV, headers, or folders and file names, and kept as s
 
 Files that cannot be read are set aside with the reason, and counted. JPEG, PNG, TIFF, BMP, GIF, WebP, .npy and .npz; with
 pip install 'fewscan[medical]' also DICOM, NIfTI, NRRD, MetaImage, Analyze, .mgz and the figshare brain-tumor set's .mat.
-    Each frame, page or slice is an image.
+Each frame, page or slice is an image.
 
 Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
 

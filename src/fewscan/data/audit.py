@@ -66,6 +66,18 @@ class AuditResult:
     suspects: tuple[Suspect, ...] = ()
     suspects_set_aside: bool = False  # then they are among the `set_aside` and took no part
 
+    @property
+    def description(self) -> AuditDescription:
+        """What the dataset keeps of it."""
+        return AuditDescription(
+            similarity=self.similarity,
+            same_head=self.same_head is not None,
+            pairs=len(self.pairs),
+            groups=self.groups,
+            copy_sets=self.copy_sets,
+            conflicting_images=sum(len(conflict.rows) for conflict in self.conflicts),
+        )
+
     def counts(self) -> dict[str, Any]:
         """Return the figures alone, ready for JSON."""
         kinds = Counter(pair.kind for pair in self.pairs)
@@ -172,17 +184,9 @@ def audit(
         suspects_set_aside=set_aside_suspect,
     )
     audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
-    description = AuditDescription(
-        similarity=similarity,
-        same_head=same_head,
-        pairs=len(pairs),
-        groups=result.groups,
-        copy_sets=result.copy_sets,
-        conflicting_images=int(conflicting.sum()),
-    )
     with writing(dataset.folder):
         write_json(dataset.folder / AUDIT_FILE, _as_json(dataset.file_names, result))
-        dataset.updated(audited, audit=description)
+        dataset.updated(audited, audit=result.description)
     return result
 
 
