@@ -10,7 +10,8 @@ import PIL.ImageFont
 import pytest
 
 from fewscan.data.audit import AUDIT_FILE, audit
-from fewscan.data.dataset import MANIFEST_DTYPES, Dataset
+from fewscan.data.dataset import Dataset
+from fewscan.data.manifest import MANIFEST_DTYPES
 from fewscan.data.phantoms import draw_phantom
 from fewscan.data.readers import fit
 from fewscan.data.splits import split
