@@ -76,7 +76,7 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
     labels = tmp_path / "labels.csv"
     labels.write_text("path,label\nscans/glioma/0.png,glioma\nscans/gone.png,glioma\nscans/new.png,normal\n")
     (scans / "bad.png").write_bytes((scans / "new.png").read_bytes()[:200])
-    dataset = import_scans([str(scans)], tmp_path / "dataset", labels=[labels], labels_only=True, size_px=16)
+    dataset = import_scans([str(scans)], tmp_path / "dataset", labels=[labels], size_px=16)
     aside = dataset.manifest[dataset.manifest["set_aside"].notna()]
     assert list(aside["path"]) == ["bad.png", "glioma/empty.jpg", "gone.png", "notes/readme.txt"]
     assert not dataset.pixels[aside.index].any()
