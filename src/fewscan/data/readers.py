@@ -2,12 +2,11 @@
 
 import hashlib
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -15,7 +14,8 @@ import PIL.Image
 from fewscan.data.formats.channels import has_color
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
 from fewscan.data.formats.reading import Reading
-from fewscan.data.formats.recognition import hashed_with, opened, recognize, silenced
+from fewscan.data.formats.recognition import hashed_with, holds_one_image, opened, recognize, silenced
+from fewscan.data.guarded import guarded
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile
@@ -59,7 +59,7 @@ def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = No
     601 luminance. Raises UnreadableImage for anything that is not one whole, finite image with something to see.
     """
     with silenced():
-        (result,) = _read_file(_FileTask(path, (part,), None), channels, reading or Reading())
+        (result,) = _guarded_if_needed(_read_file, _FileTask(path, (part,), None), channels, reading or Reading())
     if isinstance(result, UnreadableImage):
         raise result
     return result
@@ -82,7 +82,11 @@ def read_images(
     its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
     stop early.
     """
-    read = partial(_read_fitted, stored=stored, reading=reading or Reading())
+    asked = reading or Reading()
+
+    def read(task: _FileTask) -> list[Image | UnreadableImage]:
+        return _guarded_if_needed(_read_fitted, task, stored, asked)
+
     results = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
     with silenced(), closing(results) as files:
         for images in files:
@@ -114,14 +118,35 @@ def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
         yield _FileTask(path, tuple(part for task in tasks for part in task.parts), set_aside)
 
 
+def _guarded_if_needed(
+    read: Callable[..., list[Image | UnreadableImage]], task: _FileTask, *how: Any
+) -> list[Image | UnreadableImage]:
+    """Return what `read(task, *how)` does, in a process that can be ended unless the file is a picture of Pillow's.
+
+    Pillow says how large a picture is before it decodes it, and is done with one of that size in known time.
+    """
+    if task.set_aside is not None or holds_one_image(task.path):
+        return read(task, *how)
+    try:
+        return guarded(read, task, *how)
+    except UnreadableImage as unreadable:
+        # What ended the process may have been its last image; which are whole nobody knows. Its bytes can be told all the same.
+        return read(task._replace(set_aside=unreadable.reason), *how)
+
+
 def _read_fitted(task: _FileTask, stored: ImageFormat, reading: Reading) -> list[Image | UnreadableImage]:
     return [
         one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, stored.size_px, stored.resize))
-        for one in _read_file(task, stored.channels, reading)
+        for one in _images_of(task, stored.channels, reading)
     ]
 
 
-def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:
+def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:
+    """Return the images of one file, as large as they are."""
+    return list(_images_of(task, channels, reading))
+
+
+def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:
     """Yield the images of one file; from where it cannot be read on, the reason for each that is left."""
     read = 0
     sha256 = None

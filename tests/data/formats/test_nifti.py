@@ -251,12 +251,11 @@ def test_slices_come_in_order_and_are_one_patients_and_a_csv_may_name_volume_or_
 def test_a_volume_is_read_once_for_all_its_slices(tmp_path, monkeypatch, workers):
     for name in ("a", "b", "c"):
         saved(head(), tmp_path / f"in/{name}.nii")
-    opened = []
-    recognize = readers.recognize
-    monkeypatch.setattr(readers, "recognize", lambda path, file: (opened.append(path.name), recognize(path, file))[1])
+    asked = []
+    monkeypatch.setattr(readers, "guarded", lambda read, task, *how: (asked.append(task.path.name), read(task, *how))[1])
     scans = listed(tmp_path / "in")
     images = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=workers))
-    assert sorted(opened) == ["a.nii", "b.nii", "c.nii"]
+    assert sorted(asked) == ["a.nii", "b.nii", "c.nii"]
     for scan, image in zip(scans, images, strict=True):
         alone = read_image(scan.path, part=scan.part)
         assert image.pixels_sha256 == alone.pixels_sha256

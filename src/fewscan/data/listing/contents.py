@@ -9,6 +9,7 @@ from pathlib import Path
 from fewscan.data.formats.image import Contents, UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import contents_of, holds_one_image, require_packages, silenced
+from fewscan.data.guarded import guarded
 from fewscan.data.options import PatientTag
 from fewscan.data.parallel import in_order
 from fewscan.data.patients import patient_key
@@ -67,7 +68,7 @@ def _missing(scan: ScanFile) -> str | None:
 
 def _contents(path: Path, reading: Reading) -> Contents | UnreadableImage:
     try:
-        return contents_of(path, reading)
+        return guarded(contents_of, path, reading)
     except UnreadableImage as unreadable:
         return unreadable
 
