@@ -39,9 +39,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def as_json(content: Any) -> str:
+    """Return `content` as indented JSON; NaN is refused, since JSON has none."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, atomically; NaN is refused, since JSON has none."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write `content` as indented JSON, atomically."""
+    write_text(path, as_json(content))
 
 
 @contextmanager

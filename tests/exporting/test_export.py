@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import fewscan
 from fewscan.data.dataset import Dataset
@@ -317,7 +318,9 @@ def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: P
 def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path: Path) -> None:
     exported = fewscan.export(gray, format="safetensors", out=tmp_path / "weights")
     assert exported.files == ("model.json", "model.safetensors", "typicality.safetensors")
-    assert (tmp_path / "weights" / "model.safetensors").read_bytes() == (gray.folder / "model.safetensors").read_bytes()
+    ours, runs = (load_file(folder / "model.safetensors") for folder in (tmp_path / "weights", gray.folder))
+    assert ours.keys() == runs.keys()
+    assert all(torch.equal(ours[name], runs[name]) for name in runs)
     dataset = gray.open_dataset()
     row = int(dataset.rows("labeled")[0])
     scan = gray.folder.parent / "scans" / str(dataset.manifest.loc[row, "path"])
@@ -330,7 +333,17 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "damage", ["no weights", "half the weights", "half the typicality", "no description", "cut description", "a list"]
+    "damage",
+    [
+        "no weights",
+        "half the weights",
+        "half the typicality",
+        "no description",
+        "cut description",
+        "a list",
+        "classes turned",
+        "another gate",
+    ],
 )
 def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_path: Path) -> None:
     predictor = Predictor.of(gray)
@@ -350,7 +363,14 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_
             description.write_text(description.read_text()[:50])
         case "a list":
             description.write_text("[]")
-    with pytest.raises(FewscanError, match="fewscan export RUN --format safetensors"):
+        case "classes turned":
+            content = json.loads(description.read_text())
+            description.write_text(json.dumps(content | {"classes": content["classes"][::-1]}))
+        case "another gate":
+            Gate.of(gray.open_dataset()).typicality.save(tmp_path / "typicality.safetensors")
+            tensors = load_file(tmp_path / "typicality.safetensors")
+            save_file({name: value + 1 for name, value in tensors.items()}, tmp_path / "typicality.safetensors")
+    with pytest.raises(FewscanError, match=r"fewscan export RUN --format safetensors|export again"):
         SavedModel.open(tmp_path)
 
 

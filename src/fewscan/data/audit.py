@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import write_json, writing
+from fewscan.atomic import as_json, replaced_file, writing
 from fewscan.data.copies import DEFAULT_SIMILARITY, components, find_copies
 from fewscan.data.dataset import AuditDescription, Dataset
 from fewscan.data.heads import same_head_pairs
@@ -184,8 +184,9 @@ def audit(
         suspects_set_aside=set_aside_suspect,
     )
     audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
-    with writing(dataset.folder):
-        write_json(dataset.folder / AUDIT_FILE, _as_json(dataset.file_names, result))
+    # Both or neither: what a full disk refuses of one leaves the other as it was.
+    with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
+        page.write_text(as_json(_as_json(dataset.file_names, result)), encoding="utf-8")
         dataset.updated(audited, audit=result.description)
     return result
 

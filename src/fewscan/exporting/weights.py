@@ -1,12 +1,13 @@
 """A model as three files: a run's weights, the gate for images out of distribution, and what it takes to use both again."""
 
+import hashlib
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from fewscan.atomic import write_text
 from fewscan.data.formats.image import Pixels
@@ -16,10 +17,12 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
+from fewscan.training.seal import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"
 TYPICALITY_FILE = "typicality.safetensors"
 DESCRIPTION_FILE = "model.json"
+_BELONGS_TO = "belongs_to"
 
 
 class SavedModel:
@@ -43,10 +46,16 @@ class SavedModel:
         description = ModelDescription.read(folder / DESCRIPTION_FILE, "run 'fewscan export RUN --format safetensors'")
         network = description.new_network()
         try:
-            network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+            with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+                belongs_to = (file.metadata() or {}).get(_BELONGS_TO)
+                network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
             typicality = Typicality.load(folder / TYPICALITY_FILE, description.channels, description.image_size_px)
         except (SafetensorError, OSError, RuntimeError, KeyError):
             raise damaged from None
+        if belongs_to not in (None, _digest(folder)):
+            raise FewscanError(
+                f"{folder}: {WEIGHTS_FILE} belongs to another {DESCRIPTION_FILE} or {TYPICALITY_FILE}: export again"
+            )
         return cls(description, Predictor(network, torch.device("cpu"), description.temperature), typicality)
 
     def answers(self, images: Images) -> Answers:
@@ -59,6 +68,12 @@ class SavedModel:
 def write_weights(predictor: Predictor, typicality: Typicality, description: ModelDescription, folder: Path) -> None:
     """Write the three files into `folder`."""
     typicality.save(folder / TYPICALITY_FILE)
-    tensors = {name: value.contiguous() for name, value in predictor.network.state_dict().items()}
-    (folder / WEIGHTS_FILE).write_bytes(save(tensors, {"format": "pt"}))
     write_text(folder / DESCRIPTION_FILE, description.model_dump_json(indent=2) + "\n")
+    tensors = {name: value.contiguous() for name, value in predictor.network.state_dict().items()}
+    (folder / WEIGHTS_FILE).write_bytes(save(tensors, {"format": "pt", _BELONGS_TO: _digest(folder)}))
+
+
+def _digest(folder: Path) -> str:
+    """Return what ties weights to the classes and settings that they mean something under, and to their gate."""
+    sha256s = [file_sha256(folder / name) for name in (DESCRIPTION_FILE, TYPICALITY_FILE)]
+    return hashlib.sha256(" ".join(sha256s).encode()).hexdigest()
