@@ -34,7 +34,7 @@ def audit(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find copies, conflicting labels, leaks and images that are no scans in a dataset.
+    """Find copies, conflicting labels, leaks and non-scans.
 
     Copies are found through changes of contrast, size, crop and JPEG quality, also where they are mirrored, turned, inverted,
     padded, blurred or captioned. They, and the images of one patient where it is known, become groups that no leak-free split

@@ -70,7 +70,7 @@ def write_weights(predictor: Predictor, typicality: Typicality, description: Mod
     typicality.save(folder / TYPICALITY_FILE)
     write_text(folder / DESCRIPTION_FILE, description.model_dump_json(indent=2) + "\n")
     tensors = {name: value.contiguous() for name, value in predictor.network.state_dict().items()}
-    (folder / WEIGHTS_FILE).write_bytes(save(tensors, {"format": "pt", _BELONGS_TO: _digest(folder)}))
+    (folder / WEIGHTS_FILE).write_bytes(save(tensors, {_BELONGS_TO: _digest(folder)}))
 
 
 def _digest(folder: Path) -> str:

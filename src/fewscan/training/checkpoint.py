@@ -55,7 +55,7 @@ class Checkpoints:
         state = self.optimizer.state_dict()
         for index, entries in state["state"].items():
             tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
-        metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"]), **self.run.ties}
+        metadata = {"epoch": str(epoch), "param_groups": json.dumps(state["param_groups"]), **self.run.metadata()}
         self.path.parent.mkdir(exist_ok=True)
         with replaced_file(self.path) as temporary:
             # Written by Python, so that a full disk is an OSError like any other.

@@ -43,7 +43,8 @@ TENSORBOARD_FOLDER = "tensorboard"
 FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
 
 # Of a run's record: what its weights mean something under.
-_TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs", "started")
+_TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs")
+TIES = "fewscan"  # under this name
 
 Stored = TypeVar("Stored", bound=Settings)
 
@@ -135,10 +136,9 @@ class Run:
         return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
     @property
-    def ties(self) -> dict[str, str]:
+    def ties(self) -> dict[str, Any]:
         """What weights and checkpoints say of the training that they are of, and that its other files must agree with."""
-        record = self.record.model_dump(mode="json", include=set(_TIES))
-        return {"config": file_sha256(self.folder / CONFIG_FILE), **{name: json.dumps(value) for name, value in record.items()}}
+        return {CONFIG_FILE: file_sha256(self.folder / CONFIG_FILE), **self.record.model_dump(mode="json", include=set(_TIES))}
 
     @property
     def finished(self) -> bool:
@@ -208,7 +208,7 @@ class Run:
         """Write the trained weights; their being there is what says that the run is finished."""
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         with replaced_file(self.folder / MODEL_FILE) as temporary:
-            temporary.write_bytes(save(tensors, {"format": "pt", **self.ties}))
+            temporary.write_bytes(save(tensors, self.metadata()))
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
@@ -229,12 +229,17 @@ class Run:
             raise FewscanError(f"{path} holds weights that are no numbers: train again")
         return network.eval()
 
+    def metadata(self) -> dict[str, str]:
+        """Return what a file of tensors says of its training; one entry, since several would come in any order."""
+        return {TIES: json.dumps(self.ties)}
+
     def require_ties(self, metadata: Mapping[str, str], path: Path) -> None:
         """Raise FewscanError where a file of tensors is of another training than the run's other files speak of.
 
         metadata: the file's own; one written before 2026-11-27 says nothing of it.
         """
-        others = [name for name, value in self.ties.items() if metadata.get(name, value) != value]
+        said = json.loads(metadata.get(TIES, "{}"))
+        others = [name for name, value in self.ties.items() if said.get(name, value) != value]
         if others:
             raise FewscanError(
                 f"{path} is of another training than {self.folder / CONFIG_FILE} and {RECORD_FILE}, by {', '.join(others)}: "

@@ -94,6 +94,13 @@ class _Pairs:
             templates[chosen] = _at_level(self._templates[version], self.second[which[chosen]], level)
         return shown, inside, templates
 
+    def images(self, which: Int64s, equalized: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Return the first and the second images (P, WORK_PX, WORK_PX) of pairs, equalized where they were aligned so."""
+        gray, equal = self._templates
+        first, second = self.first[which], self.second[which]
+        where = equalized[:, None, None]
+        return np.where(where, equal[first], gray[first]), np.where(where, equal[second], gray[second])
+
 
 def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
     """Lay the first image of each candidate, numbers of `rows`, over the second, beginning with the view that looks like it."""
@@ -116,7 +123,7 @@ def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Le
             break
     placings = combined(pairs.roughly[pairs.view[which]], placings)
     inside = np.array([overlap(placing, WORK_PX) for placing in placings], np.float32).reshape(-1, WORK_PX, WORK_PX)
-    first, second = pairs.gray[pairs.first[which]], pairs.gray[pairs.second[which]]
+    first, second = pairs.images(which, equalized)
     return Aligned(which, _moved(first, placings), second, inside, placings, signs)
 
 
