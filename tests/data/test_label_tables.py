@@ -210,6 +210,19 @@ def test_a_cell_of_several_findings_is_no_class_unless_it_is_said_how(root, seve
     assert sum("several findings" in notes_of([scan]) for scan in scans) == 2
 
 
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [("none", [None, "Mass", None]), ("first", ["Effusion", "Mass", "Mass"]), ("whole", ["both", "Mass", "three"])],
+)
+def test_rows_of_one_table_that_name_one_image_are_several_findings(root, several, expected):
+    rows = zip("00112222", ["Effusion", "Mass", "Mass", "Mass", "Mass", "Nodule", "Effusion", "Mass"], strict=True)
+    labels = table(root, "path,label\n" + "".join(f"{list(PLAIN)[int(at)]},{label}\n" for at, label in rows))
+    whole = {"Effusion|Mass": "both", "Mass|Nodule|Effusion": "three"} if several == "whole" else {}
+    scans = [scan for scan in listed(root, labels=labels, several=several, rename=whole) if scan.path.suffix == ".png"]
+    assert [scan.label for scan in scans][:3] == expected
+    assert [notes_of([scan]).count("several findings in rows") for scan in scans] == [1, 0, 1, 0]
+
+
 def test_a_patient_is_one_however_the_table_writes_its_number(root):
     text = "path,patient\n" + "".join(f"{path},{number}\n" for path, number in zip(PLAIN, ["1", "1.0", "01", "2"], strict=True))
     scans = [scan for scan in listed(root, labels=table(root, text)) if scan.patient]

@@ -146,7 +146,7 @@ PUBLIC_SETS: dict[str, tuple[list[str], set[str | None], int | None]] = {
 @pytest.mark.parametrize("name", PUBLIC_SETS)
 def test_widely_used_sets_are_understood(name):
     places, classes, level = PUBLIC_SETS[name]
-    found = levels_of([tuple(place.split("/")) for place in places], name, classes=True)
+    found = levels_of({tuple(place.split("/")): 1 for place in places}, name, classes=True)
     assert {None if at.of_class is None else place[at.of_class - 1] for place, at in found.items()} == classes
     assert {at.of_patient for at in found.values()} == {level}
 
@@ -255,11 +255,32 @@ def test_names_that_recur_and_names_that_do_not_are_warned_of_with_what_stands_a
     assert warnings(tmp_path / "plain") == ""
 
 
-def test_a_class_in_a_class_is_warned_of(root):
-    make(root, "glioma/1.png", "glioma/old/2.png", "normal/1.png")
+def test_folders_below_a_class_that_holds_more_images_itself_are_no_classes(root):
+    make(root, "glioma/1.png", "glioma/2.png", "glioma/old/3.png", "normal/1.png")
+    assert set(labels(listed(root)).values()) == {"glioma", "normal"}
     assert "glioma/old" in warnings(root)
+    assert "--class-level 2" in warnings(root)
+    make(root, "glioma/old/4.png", "glioma/new/5.png")
+    assert set(labels(listed(root)).values()) == {"glioma", "normal", "old", "new"}
+    assert "glioma/new" in warnings(root)
     assert "--class-level 1" in warnings(root)
     assert set(labels(listed(root, class_level=1)).values()) == {"glioma", "normal"}
+
+
+def test_patients_beside_images_of_a_class_are_not_warned_of(root):
+    places = [f"{name}{folder}" for name in ("glioma", "normal") for folder in ("", f"/{name[0]}_001", f"/{name[0]}_002")]
+    make(root, *(f"{place}/{number}.png" for place in places for number in range(2)))
+    assert set(labels(listed(root)).values()) == {"glioma", "normal"}
+    assert warnings(root) == ""
+
+
+def test_a_lone_folder_around_everything_is_warned_of_as_the_only_class(root, tmp_path):
+    make(root, *(f"ADNI/{n:03d}_S_{n:04d}/MP-RAGE/1.png" for n in range(3)))
+    assert "'ADNI'" in warnings(root)
+    assert "--unlabeled" in warnings(root)
+    # A source may well be one class.
+    make(tmp_path / "normal", "normal/1.png", "normal/2.png")
+    assert warnings(tmp_path / "normal") == ""
 
 
 def test_classes_that_hold_one_patient_each_are_warned_of(root):

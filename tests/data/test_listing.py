@@ -225,7 +225,6 @@ def test_several_csvs_add_up(root):
         ("", "is empty: its first line names the columns"),
         ("path,label\n", "holds no rows"),
         ("path,label\ngone.png,x\n", "names no file of the sources: 'gone.png'"),
-        ("path,label\na.png,x\na.png,y\n", "two values as its label: 'x' (labels.csv, line 2) and 'y' (labels.csv, line 3)"),
         ("path,label,patient\na.png,x,p\na.png,x,q\n", "two values as its patient"),
         ("path,label\n,x\n", "labels.csv, line 2: the column 'path' names no file"),
         ("path,label\na\0.png,x\n", "names no file"),
@@ -236,6 +235,12 @@ def test_several_csvs_add_up(root):
 def test_csvs_that_cannot_be_right_are_refused(root, text, expected):
     make(root, "a.png")
     assert expected in refusal(root, labels=[table(root / "labels.csv", text)])
+
+
+def test_tables_that_contradict_each_other_are_refused(root):
+    make(root, "a.png")
+    tables = [table(root / f"{label}.csv", f"path,label\na.png,{label}\n") for label in "xy"]
+    assert "two values as its label: 'x' (x.csv, line 2) and 'y' (y.csv, line 2)" in refusal(root, labels=tables)
 
 
 def test_csvs_that_cannot_be_read_are_refused(root):

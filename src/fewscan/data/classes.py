@@ -116,7 +116,7 @@ def _check_classes(scans: Sequence[ScanFile]) -> None:
         if BETWEEN_FINDINGS in label:
             raise FewscanError(
                 f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
-                f"give it another name with --rename '{label}=NEW'"
+                f"give it another name with --rename '{label}=NEW', or say which folder is the class with --class-level"
             )
         other = spellings.setdefault(spelling_key(label), label)
         if other != label:

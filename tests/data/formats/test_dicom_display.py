@@ -7,10 +7,13 @@ import pytest
 from dicom_objects import CT, MR, RAMP, RAMP_GRAYS, saved, scan, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
+from pydicom.uid import JPEG2000Lossless
 
 from fewscan.data.formats.dicom_display import FLATTENING_WINDOW, NO_SLOPE, of_ct, shown
+from fewscan.data.formats.dicom_pixels import SIGN_UNCLEAR, signed_as_stored
 from fewscan.data.formats.gray import BLOWN_OUT, CT_WITHOUT_WINDOW
 from fewscan.data.formats.image import UnreadableImage
 from fewscan.data.formats.reading import Reading, Window
@@ -231,3 +234,19 @@ def test_a_table_cut_short_is_set_aside(tmp_path):
     cut[0].LUTDescriptor = [2000, 0, 16]
     with pytest.raises(UnreadableImage, match="fewer entries than it declares"):
         read(scan(RAMP, VOILUTSequence=cut), tmp_path)
+
+
+@pytest.mark.parametrize("header_signed", [0, 1])
+def test_where_header_and_jpeg_2000_disagree_on_the_sign_the_smoother_picture_is_right(tmp_path, header_signed):
+    stored = RAMP if header_signed else (RAMP.astype("<i2") - 2048)
+    dataset = scan(np.tile(stored, (8, 1)), BitsStored=12, HighBit=11)
+    dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
+    dataset.PixelRepresentation = header_signed
+    image = read(dataset, tmp_path)
+    assert is_ramp(image)
+    assert image.notes == (SIGN_UNCLEAR,)
+    # A file of the other kind, from a hospital: its header is right.
+    right = dcmread(str(get_testdata_file("J2K_pixelrep_mismatch.dcm")))
+    values, notes = signed_as_stored(right.pixel_array, right, 0)
+    assert (values == right.pixel_array).all()
+    assert notes == (SIGN_UNCLEAR,)

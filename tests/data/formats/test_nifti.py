@@ -142,12 +142,18 @@ def test_a_volume_takes_little_more_memory_than_its_values_and_a_sorted_copy(tmp
     assert peak < most * random.size
 
 
-def test_a_blank_volume_is_set_aside_and_says_what_would_help(tmp_path):
-    saved(np.zeros((5, 5, 5), np.int16), tmp_path / "in/scan.nii")
+@pytest.mark.parametrize(
+    ("brightest", "reason", "help_"), [(0, "blank: ", ""), (7, "blank: ", ""), (None, "no brain: ", "--slices all")]
+)
+def test_a_blank_volume_is_set_aside_and_says_what_would_help(tmp_path, brightest, reason, help_):
+    values = np.full((5, 5, 5), brightest or 0, np.int16)
+    if brightest is None:
+        values[2, 2, 2] = 100
+    saved(values, tmp_path / "in/scan.nii")
     (scan,) = listed(tmp_path / "in")
     assert scan.set_aside is not None
-    assert scan.set_aside.startswith("no brain: ")
-    assert "--slices all" in scan.set_aside
+    assert scan.set_aside.startswith(reason)
+    assert option in scan.set_aside
 
 
 def test_one_window_serves_the_whole_volume(tmp_path):

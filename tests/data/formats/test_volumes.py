@@ -75,6 +75,15 @@ def test_analyze_is_read_and_says_that_it_does_not_know_left_from_right(tmp_path
     assert [one.relative for one in aside] == ["head.hdr"]
 
 
+def test_the_place_that_spm_writes_beside_a_volume_is_a_part_of_it(tmp_path):
+    nibabel.save(nibabel.Spm99AnalyzeImage(VALUES, np.eye(4)), tmp_path / "head.img")
+    _, images, aside = slices(tmp_path)
+    assert len(images) == VALUES.shape[2]
+    assert {one.relative: str(one.set_aside).split(":")[0] for one in aside} == dict.fromkeys(
+        ["head.hdr", "head.mat"], "part of another file"
+    )
+
+
 def test_one_of_several_volumes_is_asked_for(tmp_path):
     SimpleITK.WriteImage(
         SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(VALUES.T + np.int16(9 * n)) for n in range(3)]), tmp_path / "a.nrrd"

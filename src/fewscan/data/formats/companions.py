@@ -13,6 +13,7 @@ NEEDS: str | None = None
 # The end of a name -> the ends of the names that it may be read with.
 _READ_WITH = {
     ".hdr": (".img",),
+    ".mat": (".img", ".nii"),  # SPM's, of which nibabel reads the place
     ".raw": (".mhd", ".nhdr"),
     ".zraw": (".mhd",),
     ".raw.gz": (".nhdr",),

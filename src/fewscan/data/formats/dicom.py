@@ -5,6 +5,7 @@ What pydicom says of a damaged file quotes the file, so no reason here repeats i
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from fewscan.data.formats.dicom_pixels import (
     declared_frames,
     frames_ahead,
     frames_held,
+    signed_as_stored,
     undecodable,
     upper_8_bits,
 )
@@ -123,7 +125,9 @@ def _decode(dataset: "Dataset", number: int, chosen: Window | None) -> Decoded |
 
     values = native(pixel_array(dataset, index=number))
     if dataset.PhotometricInterpretation in GRAY:
+        values, notes = signed_as_stored(values, dataset, number)
         one = decoded(values, partial(shown, dataset=dataset, number=number, chosen=chosen))
+        one = one if isinstance(one, UnreadableImage) else replace(one, notes=notes + one.notes)
     else:
         one = decoded(color(values, dataset), partial(upper_8_bits, dataset=dataset))
     return one if isinstance(one, UnreadableImage) else _squared(one, dataset, number)

@@ -30,6 +30,7 @@ _USUAL: dict[str, Callable[["Dataset"], Any]] = {
     "BitsStored": lambda known: known.BitsAllocated if known.get("HighBit") is None else known.HighBit + 1,
     "PixelRepresentation": lambda known: 0,
 }
+SIGN_UNCLEAR = "signed by its header and not by its pixels, or the other way round: taken as neighbors differ less"
 _OF_COLOR = ("PlanarConfiguration",)
 _OF_INTEGERS = ("BitsStored", "PixelRepresentation")
 
@@ -119,6 +120,29 @@ def undecodable(dataset: "Dataset") -> str:
             "contradicts itself: PhotometricInterpretation says YBR_FULL_422, but its pixels are not subsampled, so may be RGB"
         )
     return f"truncated or damaged: its pixels cannot be decoded ({name})"
+
+
+def signed_as_stored(values: Values, dataset: "Dataset", number: int) -> tuple[Values, tuple[str, ...]]:
+    """Return a gray frame's values (H, W), with a note where header and JPEG 2000 stream disagree on whether they are signed.
+
+    There are files of both kinds, in which the header is wrong and in which the stream is. Read the wrong way, what is bright
+    next to what is dark jumps by the whole range, so that the way is right in which neighbors differ less.
+    """
+    from pydicom.encaps import get_frame
+    from pydicom.pixels.utils import get_j2k_parameters
+    from pydicom.uid import JPEG2000TransferSyntaxes
+
+    if dataset.file_meta.TransferSyntaxUID not in JPEG2000TransferSyntaxes or values.dtype.kind not in "iu":
+        return values, ()
+    stream = get_j2k_parameters(get_frame(dataset.PixelData, number, number_of_frames=dataset.NumberOfFrames))
+    if stream.get("is_signed", dataset.PixelRepresentation) == bool(dataset.PixelRepresentation):
+        return values, ()
+    levels = 1 << stream["precision"]
+    unsigned = values.astype(np.int64) & (levels - 1)
+    signed = np.where(unsigned >= levels // 2, unsigned - levels, unsigned)
+    smoother = min(signed, unsigned, key=lambda one: sum(int(np.abs(np.diff(one, axis=axis)).sum()) for axis in (0, 1)))
+    bits = 8 * values.dtype.itemsize
+    return smoother.astype(f"i{bits // 8}" if smoother is signed else f"u{bits // 8}"), (SIGN_UNCLEAR,)
 
 
 def color(values: Values, dataset: "Dataset") -> Values:

@@ -52,12 +52,12 @@ def recognize(path: Path, file: BufferedReader) -> Format:
         return tiff
     if name.endswith((".npy", ".npz")) or head.startswith(b"\x93NUMPY"):
         return arrays
+    if companions.is_companion(path):
+        return companions
     if name.endswith(".mat") or head.startswith(b"MATLAB 7.3"):
         return matlab
     if head.startswith(itk.NRRD_MAGIC) or name.endswith(itk.META_SUFFIXES):
         return itk
-    if companions.is_companion(path):
-        return companions
     is_analyze = name.endswith(nifti.ANALYZE_SUFFIX) and path.with_suffix(".hdr").is_file()
     if (
         is_analyze

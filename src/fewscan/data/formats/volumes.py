@@ -61,6 +61,8 @@ def slices_of(opened: Opened, reading: Reading) -> Contents:
     with opened() as volume:
         chosen = np.arange(volume.values.shape[axis])
         limits = window(volume.values)
+        if limits[0] == limits[1]:
+            raise UnreadableImage("blank: every voxel has the same value")
         if reading.slices == "brain":
             others = tuple(other for other in range(3) if other != axis)
             share = _foreground(volume.values, *limits).mean(axis=others)

@@ -1,7 +1,7 @@
 """Which of the folders above a file names its class, and which its patient, as far as their names tell."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from fewscan.data.listing.folder_names import are_numbered, are_patients, are_series, is_part, surely_holds_masks
@@ -22,13 +22,14 @@ class Levels(NamedTuple):
     of_patient: int | None = None
 
 
-def levels_of(places: Iterable[Folders], source: str, *, classes: bool) -> dict[Folders, Levels]:
-    """Say of each place, the folders above some files, which of them names the class and which the patient.
+def levels_of(places: Mapping[Folders, int], source: str, *, classes: bool) -> dict[Folders, Levels]:
+    """Say of each place, the folders above so many images, which of them names the class and which the patient.
 
     Folders that hold a part of the images, or masks, name neither; all that have as many others above them are judged together.
     The class is the lowest that looks neither like a patient's number nor like a series; folders that are only numbered (1, 2,
     3) are classes too, but patients where each stands under one class only. Series are classes where nothing else is there. The
-    patient is the highest that looks like a patient's number. Without `classes` only patients are looked for.
+    patient is the highest that looks like a patient's number. Without `classes` only patients are looked for. Of classes that
+    lie in classes those count that hold more images of the source, the inner ones where it is a draw.
 
     Raises FewscanError, naming the choices, for numbered folders that recur under several classes, and where nearly each class
     would be one patient's.
@@ -44,7 +45,37 @@ def levels_of(places: Iterable[Folders], source: str, *, classes: bool) -> dict[
             found[folders] = Levels(
                 None if of_class is None else levels[of_class], None if of_patient is None else levels[of_patient]
             )
-    return found
+    return _outermost_classes(found) if _mostly_outer(found, places) else found
+
+
+def classes_around(found: Mapping[Folders, Levels]) -> dict[Folders, list[int]]:
+    """Return for each place whose class lies in other classes the levels of these, the outermost first."""
+    classes = {folders[: levels.of_class] for folders, levels in found.items() if levels.of_class is not None}
+    around = {
+        folders: [depth for depth in range(1, levels.of_class or 0) if folders[:depth] in classes]
+        for folders, levels in found.items()
+    }
+    return {folders: depths for folders, depths in around.items() if depths}
+
+
+def _mostly_outer(found: Mapping[Folders, Levels], images: Mapping[Folders, int]) -> bool:
+    """Return whether more images lie in classes that hold classes than in these."""
+    inner = classes_around(found)
+    holding = {folders[:depth] for folders, depths in inner.items() for depth in depths}
+    outer = [
+        folders
+        for folders, levels in found.items()
+        if levels.of_class is not None and folders not in inner and folders[: levels.of_class] in holding
+    ]
+    return sum(images[folders] for folders in outer) > sum(images[folders] for folders in inner)
+
+
+def _outermost_classes(found: Mapping[Folders, Levels]) -> dict[Folders, Levels]:
+    around = classes_around(found)
+    return {
+        folders: levels._replace(of_class=around[folders][0]) if folders in around else levels
+        for folders, levels in found.items()
+    }
 
 
 def naming_levels(folders: Folders) -> list[int]:

@@ -1,6 +1,7 @@
 """Names of folders and files -> class, patient and part of a split of each image, as asked or as the names suggest."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ def name_images(scans: Sequence[ScanFile], sources: Sequence[Source], asked: Imp
 
 
 def _named_in(source: Source, scans: Sequence[ScanFile], asked: ImportOptions) -> list[ScanFile]:
-    places = {scan.folders for scan in scans if scan.set_aside is None}
+    places = Counter(scan.folders for scan in scans if scan.set_aside is None)
     # What tables say of labels is read later, and would be refused for nothing.
     guessed = source.labeled and asked.class_level is None and asked.class_from is None and not asked.labels
     levels = levels_of(places, source.name, classes=guessed)

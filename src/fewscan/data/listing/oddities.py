@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from fewscan.data.listing.folder_names import are_patients
+from fewscan.data.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.data.listing.levels import described_levels, naming_levels
 from fewscan.data.listing.stems import patient_pattern
 from fewscan.data.options import ImportOptions
@@ -35,6 +35,8 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
         yield from _names_of_parts(by_folder)
         yield from _folders_above(by_folder)
         yield from _classes_in_classes(by_folder)
+        yield from _folders_in_classes(by_folder)
+        yield from _one_class(by_folder, source)
     elif unfit := sum(scan.label is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
         yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
@@ -99,6 +101,36 @@ def _classes_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
         )
 
 
+def _folders_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
+    """Yield a line where a class holds images itself and folders below it that might be classes."""
+    below: dict[tuple[str, ...], set[int | None]] = defaultdict(set)
+    names: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for scan in scans:
+        level = next((one for one in naming_levels(scan.folders) if one > (scan.label_level or 0)), None)
+        below[scan.folders[: scan.label_level]].add(level)
+        names[scan.folders[: scan.label_level]] |= set() if level is None else {"/".join(scan.folders[:level])}
+    mixed = sorted(folder for folder, levels in below.items() if None in levels and len(levels) > 1)
+    inner = sorted(set().union(*(names[folder] for folder in mixed)))
+    last = [name.rpartition("/")[2] for name in inner]
+    if inner and not are_patients(last) and not are_series(last) and not are_numbered(last):
+        level = max(one for folder in mixed for one in below[folder] if one is not None)
+        yield (
+            f"{listed(['/'.join(folder) for folder in mixed], _NAMES_SHOWN)} holds most images itself, so the rest, in "
+            f"{listed(inner, _NAMES_SHOWN)}, is of the same class: if these are the classes, give --class-level {level}"
+        )
+
+
+def _one_class(scans: Sequence[ScanFile], source: Source) -> Iterator[str]:
+    """Yield a line where one folder around all images is the only class, and others below it are none."""
+    names = {scan.label for scan in scans}
+    deeper = {scan.folders[scan.label_level or 0 :] for scan in scans}
+    if len(names) == 1 and len(deeper) > 1 and len({scan.folders[: scan.label_level] for scan in scans}) == 1:
+        yield (
+            f"all images lie in the folder '{next(iter(names))}', which is taken as their class: if it is none, give labels "
+            f"with --labels CSV, or the folder with --unlabeled {source.name}={source.folder}"
+        )
+
+
 def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
     known = [scan for scan in scans if scan.patient is not None and scan.patient_known]
     if not known and asked.patient_level is None and (pattern := patient_pattern([scan.file for scan in scans])):
@@ -109,8 +141,13 @@ def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[st
     for option, fits in (("--patient-level", asked.patient_level), ("--patient-from", asked.patient_from)):
         if fits and len(known) < len(scans):
             yield f"{option} names no patient of {len(scans) - len(known):,} of {counted(len(scans), 'image')}"
-    if asked.patient_tag == "patient":
-        yield from _one_number_for_all(known, len(scans))
+    if asked.patient_tag == "patient" and (numbers := list(_one_number_for_all(known, len(scans)))):
+        yield from numbers
+    elif len(known) > 1 and len({patient_key(scan.patient or "") for scan in known}) == 1:
+        yield (
+            f"all {counted(len(known), 'image')} whose patient is known are one patient's, by {known[0].patient_from}: if that "
+            "stands for a patient nobody knows, leave it out there"
+        )
 
 
 def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]:

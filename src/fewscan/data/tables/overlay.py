@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fewscan.data.classes import class_key
-from fewscan.data.options import TableOptions
+from fewscan.data.options import Several, TableOptions
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import PREDICTIONS, ScanFile, Source, file_place, is_inside, real_path
 from fewscan.data.tables.finding import Places
-from fewscan.data.tables.rows import Row, read_rows
+from fewscan.data.tables.rows import Row, read_rows, with_finding
 from fewscan.errors import FewscanError
 from fewscan.wording import counted
 
@@ -66,7 +66,7 @@ def label_from_tables(
                 missing.append(row)
                 continue
             one = said.setdefault(hit.place, _Said())
-            _merge(one, row, partial(naming, places.source(hit.place)))
+            _merge(one, row, partial(naming, places.source(hit.place)), options.several)
             if not hit.closely:
                 one.notes = (*one.notes, f"its row in {table.name} writes folders, case, slashes or suffix in another way")
     spoken_of = list(dict.fromkeys(places.source(place) for place in said))
@@ -86,17 +86,10 @@ def _refuse_without_tables(options: TableOptions) -> None:
             raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
 
 
-def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
+def _merge(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
     """Add a row to what is said of its image; raises FewscanError where rows contradict each other."""
     if row.label is not None or row.several:
-        first = one.label
-        if first is None or (first.predicted and not row.predicted):
-            one.label = row
-        elif first.predicted == row.predicted and _class(first, key) != _class(row, key):
-            raise FewscanError(
-                f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
-                f"'{row.label or 'several'}' ({row.where}); keep one of them"
-            )
+        _merge_label(one, row, key, several)
     if row.patient is not None:
         if one.patient is None:
             one.patient = row
@@ -114,6 +107,23 @@ def _merge(one: _Said, row: Row, key: Callable[[str], str]) -> None:
             )
     one.about_labels |= row.about_labels
     one.notes = (*one.notes, *row.notes)
+
+
+def _merge_label(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
+    """As `_merge`; rows of one table with different labels are several findings, and no contradiction."""
+    first = one.label
+    if first is None or (first.predicted and not row.predicted):
+        one.label = row
+    elif first.predicted != row.predicted or _class(first, key) == _class(row, key):
+        return
+    elif first.table == row.table:
+        one.label = with_finding(first, row, several)
+        one.notes = (*one.notes, one.label.notes[-1])
+    else:
+        raise FewscanError(
+            f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
+            f"'{row.label or 'several'}' ({row.where}); keep one of them"
+        )
 
 
 def _class(row: Row, key: Callable[[str], str]) -> str | None:

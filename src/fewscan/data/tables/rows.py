@@ -1,12 +1,12 @@
 """A row of a table -> what it says: which image, which label, which patient, which part of a split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fewscan.data.classes import BETWEEN_FINDINGS
 from fewscan.data.formats.image import GivenSplit
-from fewscan.data.options import TableOptions
+from fewscan.data.options import Several, TableOptions
 from fewscan.data.tables.columns import Columns, find_columns, is_one
 from fewscan.data.tables.predictions import ACCEPTED, decision_column, require_trust
 from fewscan.data.tables.reading import Cells, cell, read_cells
@@ -40,6 +40,23 @@ class Row:
     several: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     notes: tuple[str, ...] = ()
+
+
+def with_finding(first: Row, other: Row, several: Several) -> Row:
+    """Return what two rows of one table say of an image where they name different labels: what one cell of both would say."""
+    label = first.label if several == "first" else None
+    if several == "whole" and first.label and other.label:
+        findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
+        label = BETWEEN_FINDINGS.join(findings)
+    note = _CHOSEN[several].format(f"several findings in rows of {first.table.name}")
+    return replace(first, label=label, several=label is None, notes=(*first.notes, note))
+
+
+_CHOSEN: dict[Several, str] = {
+    "none": "{}: no one class, so no label (--several first takes the first one)",
+    "first": "{}: the first is taken for the label",
+    "whole": "{}: together they are the label",
+}
 
 
 def read_rows(table: Path, options: TableOptions) -> list[Row]:
@@ -119,10 +136,8 @@ class _RowReader:
 
     def _chosen(self, findings: Sequence[str]) -> tuple[list[str], str]:
         """Return what is left of several findings, and what is to be said of that."""
-        name = self.table.name
-        if self.options.several == "first":
-            return [findings[0]], f"several findings in {name}: the first is taken for the label"
-        return [], f"several findings in {name}: no one class, so no label (--several first takes the first one)"
+        said = _CHOSEN[self.options.several].format(f"several findings in {self.table.name}")
+        return ([findings[0]] if self.options.several == "first" else []), said
 
     def _split(self, where: str, row: Sequence[str]) -> GivenSplit | None:
         text = cell(row, self.columns.split)
