@@ -143,12 +143,12 @@ def test_a_volume_takes_little_more_memory_than_its_values_and_a_sorted_copy(tmp
 
 
 @pytest.mark.parametrize(
-    ("brightest", "reason", "help_"), [(0, "blank: ", ""), (7, "blank: ", ""), (None, "no brain: ", "--slices all")]
+    ("all_of", "one_of", "reason", "option"),
+    [(0, 0, "blank: ", ""), (7, 7, "blank: ", ""), (0, 100, "no brain: ", "--slices all")],
 )
-def test_a_blank_volume_is_set_aside_and_says_what_would_help(tmp_path, brightest, reason, help_):
-    values = np.full((5, 5, 5), brightest or 0, np.int16)
-    if brightest is None:
-        values[2, 2, 2] = 100
+def test_a_blank_volume_is_set_aside_and_says_what_would_help(tmp_path, all_of, one_of, reason, option):
+    values = np.full((5, 5, 5), all_of, np.int16)
+    values[2, 2, 2] = one_of
     saved(values, tmp_path / "in/scan.nii")
     (scan,) = listed(tmp_path / "in")
     assert scan.set_aside is not None

@@ -134,7 +134,7 @@ def signed_as_stored(values: Values, dataset: "Dataset", number: int) -> tuple[V
 
     if dataset.file_meta.TransferSyntaxUID not in JPEG2000TransferSyntaxes or values.dtype.kind not in "iu":
         return values, ()
-    stream = get_j2k_parameters(get_frame(dataset.PixelData, number, number_of_frames=dataset.NumberOfFrames))
+    stream = get_j2k_parameters(get_frame(dataset.PixelData, number, number_of_frames=declared_frames(dataset)))
     if stream.get("is_signed", dataset.PixelRepresentation) == bool(dataset.PixelRepresentation):
         return values, ()
     levels = 1 << stream["precision"]
