@@ -23,6 +23,10 @@ from fewscan.data.sources import ScanFile
 __all__ = ["Image", "UnreadableImage", "fit", "locate", "read_image", "read_images"]
 
 
+# A file may hold a whole data set: more of its images would take more time and memory than one file is given.
+IMAGES_AT_ONCE = 4_000
+
+
 @dataclass(frozen=True)
 class Image:
     """What was read of one image.
@@ -78,8 +82,8 @@ def read_images(
 ) -> Generator[Image | UnreadableImage, None, None]:
     """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
-    An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for all of
-    its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
+    An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for up to
+    IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
     stop early.
     """
     asked = reading or Reading()
@@ -115,7 +119,9 @@ def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
         for one in scans
     )
     for (path, set_aside), tasks in itertools.groupby(wanted, key=lambda task: (task.path, task.set_aside)):
-        yield _FileTask(path, tuple(part for task in tasks for part in task.parts), set_aside)
+        parts = [part for task in tasks for part in task.parts]
+        for first in range(0, len(parts), IMAGES_AT_ONCE):
+            yield _FileTask(path, tuple(parts[first : first + IMAGES_AT_ONCE]), set_aside)
 
 
 def _guarded_if_needed(

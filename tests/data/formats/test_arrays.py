@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fewscan.data.formats import arrays, recognition
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.reading import Reading
 from fewscan.data.listing import list_scans
 from fewscan.data.options import ImageFormat
 from fewscan.data.readers import Image, read_image, read_images
@@ -212,6 +214,17 @@ def test_an_archive_that_declares_a_giant_array_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("giant.npy", "w") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10_000, 8_000, 8_000)})
     assert listed(tmp_path)[0].set_aside.startswith("too large: declares an array")
+
+
+def test_images_are_counted_over_all_arrays_of_an_archive(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", STACK[:3], STACK[:3])
+    assert len(listed(tmp_path)) == 6
+    monkeypatch.setattr(arrays, "MAX_ARCHIVED_IMAGES", 5)
+    with pytest.raises(UnreadableImage, match="too large: declares more than 5 images"):
+        recognition.contents_of(tmp_path / "a.npz", Reading())
+    monkeypatch.setattr(arrays, "MAX_IMAGES", 1)
+    with pytest.raises(UnreadableImage, match="too large: an archive of 2 arrays"):
+        recognition.contents_of(tmp_path / "a.npz", Reading())
 
 
 def npy(header: str) -> bytes:

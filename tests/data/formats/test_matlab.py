@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.recognition import contents_of
 from fewscan.data.listing import list_scans
 from fewscan.data.options import ImageFormat, ImportOptions
 from fewscan.data.readers import Image, read_image, read_images
@@ -90,3 +92,55 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     for result in read_images(listed(tmp_path / "in"), ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)
+
+
+def elsewhere(path: Path, name: str, way: str, secret: Path) -> None:
+    """Replace what a struct holds under `name` by something that leads to another file, or another place."""
+    with h5py.File(path, "r+") as file:
+        struct = file["cjdata"]
+        values = struct[name][()]
+        del struct[name]
+        if way == "external storage":
+            struct.create_dataset(name, values.shape, np.uint8, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+        elif way == "external link":
+            struct[name] = h5py.ExternalLink(str(secret), "/values")
+        elif way == "soft link":
+            file["moved"] = values
+            struct[name] = h5py.SoftLink("/moved")
+        elif way == "virtual":
+            layout = h5py.VirtualLayout(values.shape, values.dtype)
+            layout[:] = h5py.VirtualSource(str(secret), "values", values.shape)
+            struct.create_virtual_dataset(name, layout)
+        else:
+            file["moved"] = values
+            struct.create_dataset(name, values.shape, h5py.regionref_dtype)[...] = file["moved"].regionref[...]
+
+
+@pytest.mark.parametrize("name", ["PID", "label", "image"])
+@pytest.mark.parametrize("way", ["external storage", "external link", "soft link", "virtual", "reference"])
+def test_a_file_is_never_led_to_another(tmp_path, name, way):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["values"] = IMAGE.T
+    path = saved(tmp_path / "in/1.mat")
+    elsewhere(path, name, way, secret)
+    with pytest.raises(UnreadableImage, match=r"not an image|values elsewhere"):
+        contents_of(path, Reading())
+        read_image(path)
+
+
+def test_the_struct_itself_is_no_link(tmp_path):
+    path = saved(tmp_path / "1.mat")
+    with h5py.File(tmp_path / "2.mat", "w") as file:
+        file["cjdata"] = h5py.ExternalLink(str(path), "/cjdata")
+    with pytest.raises(UnreadableImage, match="values elsewhere"):
+        contents_of(tmp_path / "2.mat", Reading())
+
+
+def test_a_giant_patients_number_is_not_read(tmp_path):
+    path = saved(tmp_path / "1.mat")
+    with h5py.File(path, "r+") as file:
+        del file["cjdata/PID"]
+        file["cjdata"].create_dataset("PID", (500_000_000, 1), np.uint16, chunks=(1_000_000, 1), compression="gzip")
+    with pytest.raises(UnreadableImage, match="patient's number"):
+        contents_of(path, Reading())

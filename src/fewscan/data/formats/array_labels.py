@@ -20,18 +20,22 @@ def is_named_labels(name: str) -> bool:
     return not _LABEL_WORDS.isdisjoint(words_of(name))
 
 
-def labels_name(images: str, names: Iterable[str]) -> str | None:
-    """Return the array among `names` that holds the labels of the array `images`, by its name, or None.
+def labels_of(names: Iterable[str]) -> dict[str, str]:
+    """Return for each array of images that has one among `names` the array of its labels, by their names.
 
     The two are called alike but for the word for images and that for labels, in any order: train_images, train_labels; X, y.
     """
-    rest = sorted(word for word in words_of(images) if word not in _IMAGE_WORDS)
-    found = [
-        name
-        for name in names
-        if is_named_labels(name) and sorted(word for word in words_of(name) if word not in _LABEL_WORDS) == rest
-    ]
-    return found[0] if len(found) == 1 else None
+    names = list(names)
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        if is_named_labels(name):
+            labels.setdefault(_rest(name, _LABEL_WORDS), []).append(name)
+    found = ((name, labels.get(_rest(name, _IMAGE_WORDS), [])) for name in names)
+    return {name: of_name[0] for name, of_name in found if len(of_name) == 1 and of_name[0] != name}
+
+
+def _rest(name: str, words: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(word for word in words_of(name) if word not in words))
 
 
 def class_names(labels: npt.NDArray[Any], images: int) -> Labels | str:

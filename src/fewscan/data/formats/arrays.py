@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.data.formats.array_labels import Labels, class_names, is_named_labels, labels_name
+from fewscan.data.formats.array_labels import Labels, class_names, is_named_labels, labels_of
 from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
+    MAX_IMAGES,
     MAX_VOLUME_VALUES,
     Contents,
     Decoded,
@@ -32,6 +33,9 @@ from fewscan.data.part_names import given_split
 
 NAME = "numpy"
 NEEDS: str | None = None
+
+# Of all arrays of an archive, where a few bytes can stand for any number of images; the largest sets have half as many.
+MAX_ARCHIVED_IMAGES = 500_000
 
 _ZIP = b"PK\x03\x04"
 _DAMAGED = "truncated or damaged: not one whole array of numpy's"
@@ -186,17 +190,25 @@ def _arrays(archive: zipfile.ZipFile) -> tuple[list[_Array], tuple[str, ...]]:
 
     Raises UnreadableImage where none holds images.
     """
-    names = [name for name in archive.namelist() if name.endswith(".npy")]
+    names = [name for name in dict.fromkeys(archive.namelist()) if name.endswith(".npy")]
+    if len(names) > MAX_IMAGES:
+        raise UnreadableImage(f"too large: an archive of {len(names)} arrays")
+    by_stem = {_stem(name): name for name in names}
+    labels_in = {by_stem[images]: by_stem[labels] for images, labels in labels_of(by_stem).items()}
     arrays: list[_Array] = []
     notes: dict[str, None] = {}
     refused: list[UnreadableImage] = []
+    images = 0
     for number, name in enumerate(names):
         try:
             header = _archived_header(archive, name)
         except UnreadableImage as unreadable:
             refused.append(unreadable)
             continue
-        labels = _labels(archive, name, names, header.images)
+        images += header.images
+        if images > MAX_ARCHIVED_IMAGES:
+            raise UnreadableImage(f"too large: declares more than {MAX_ARCHIVED_IMAGES} images in one archive")
+        labels = _labels(archive, labels_in[name], header.images) if name in labels_in else None
         if isinstance(labels, str):
             notes[labels] = None
             labels = None
@@ -217,16 +229,13 @@ def _archived_header(archive: zipfile.ZipFile, name: str) -> _Header:
     return header
 
 
-def _labels(archive: zipfile.ZipFile, images: str, names: Sequence[str], count: int) -> Labels | str | None:
-    by_stem = {_stem(name): name for name in names}
-    found = labels_name(_stem(images), by_stem)
-    if found is None or by_stem[found] == images:
-        return None
-    with archive.open(by_stem[found]) as stream:
+def _labels(archive: zipfile.ZipFile, name: str, images: int) -> Labels | str:
+    """Return the classes that the array `name` gives so many images, or why it gives none."""
+    with archive.open(name) as stream:
         shape, _, dtype = _shape(stream)
     if not shape or math.prod(shape) > MAX_VOLUME_VALUES or dtype.kind not in "biufUS":
         return "its labels are neither numbers nor texts, and are not read"
-    return class_names(_loaded(archive, by_stem[found]), count)
+    return class_names(_loaded(archive, name), images)
 
 
 def _loaded(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:

@@ -21,6 +21,7 @@ from fewscan.data.formats.dicom_pixels import (
     declared_frames,
     frames_ahead,
     frames_held,
+    require_as_declared,
     signed_as_stored,
     undecodable,
     upper_8_bits,
@@ -123,6 +124,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 def _decode(dataset: "Dataset", number: int, chosen: Window | None) -> Decoded | UnreadableImage:
     from pydicom.pixels.utils import pixel_array
 
+    require_as_declared(dataset, number)
     values = native(pixel_array(dataset, index=number))
     if dataset.PhotometricInterpretation in GRAY:
         values, notes = signed_as_stored(values, dataset, number)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fewscan.data.formats.codestreams import declared
 from fewscan.data.formats.dicom_kinds import text
 from fewscan.data.formats.gray import Shown
 from fewscan.data.formats.image import UnreadableImage, Values, gray_if_equal
@@ -100,6 +101,29 @@ def is_compressed(dataset: "Dataset") -> bool:
     """Return whether the frames are compressed one by one, or in a private way."""
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     return syntax is not None and (syntax.is_private or syntax.is_encapsulated)
+
+
+def require_as_declared(dataset: "Dataset", number: int) -> None:
+    """Raise UnreadableImage where a frame's codestream holds more values than the header says.
+
+    Libraries believe the codestream, however much memory that takes. `number` counts from 0. Raises ValueError where no
+    codestream begins.
+    """
+    from pydicom import uid
+    from pydicom.encaps import get_frame
+
+    known = (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes, *uid.JPEG2000TransferSyntaxes)
+    if dataset.file_meta.get("TransferSyntaxUID") not in known:
+        return
+    tables = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    frame = get_frame(
+        dataset.PixelData, number, extended_offsets=tables if all(tables) else None, number_of_frames=declared_frames(dataset)
+    )
+    size = declared(frame)
+    if size is None:
+        raise ValueError("no codestream")
+    if size.values > int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel):
+        raise UnreadableImage("contradicts itself: a compressed frame is larger than the header says")
 
 
 def undecodable(dataset: "Dataset") -> str:
