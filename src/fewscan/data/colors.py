@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from fewscan.data.formats.recognition import shows_color, silenced
+from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.recognition import read_in_known_time, shows_color, silenced
+from fewscan.data.guarded import guarded
 from fewscan.data.parallel import in_order
 from fewscan.data.sources import ScanFile, Source
 
@@ -34,10 +36,19 @@ def count_colors(scans: Sequence[ScanFile], sources: Sequence[Source], workers: 
         for name, of_source in paths.items():
             files = list(of_source)
             places = np.unique(np.linspace(0, len(files) - 1, min(FILES_LOOKED_AT, len(files))).astype(int))
-            with closing(in_order(shows_color, [files[place] for place in places], workers=workers)) as looks:
+            with closing(in_order(_look, [files[place] for place in places], workers=workers)) as looks:
                 seen = [look for look in looks if look is not None]
             counts.append(ColorCount(name, sum(seen), len(seen)))
     return counts
+
+
+def _look(path: Path) -> bool | None:
+    if read_in_known_time(path):
+        return shows_color(path)
+    try:
+        return guarded(shows_color, path)
+    except UnreadableImage:
+        return None
 
 
 def color_warnings(counts: Sequence[ColorCount], channels: Literal[1, 3]) -> list[str]:

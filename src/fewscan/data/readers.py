@@ -14,7 +14,7 @@ import PIL.Image
 from fewscan.data.formats.channels import has_color
 from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
 from fewscan.data.formats.reading import Reading
-from fewscan.data.formats.recognition import hashed_with, holds_one_image, opened, recognize, silenced
+from fewscan.data.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
 from fewscan.data.guarded import guarded
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.data.parallel import in_order
@@ -83,8 +83,8 @@ def read_images(
     """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
     An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for up to
-    IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per core). Close the generator to
-    stop early.
+    IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per
+    core). Close the generator to stop early.
     """
     asked = reading or Reading()
 
@@ -127,11 +127,8 @@ def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
 def _guarded_if_needed(
     read: Callable[..., list[Image | UnreadableImage]], task: _FileTask, *how: Any
 ) -> list[Image | UnreadableImage]:
-    """Return what `read(task, *how)` does, in a process that can be ended unless the file is a picture of Pillow's.
-
-    Pillow says how large a picture is before it decodes it, and is done with one of that size in known time.
-    """
-    if task.set_aside is not None or holds_one_image(task.path):
+    """Return what `read(task, *how)` does, in a process that can be ended unless the file is read in known time."""
+    if task.set_aside is not None or read_in_known_time(task.path):
         return read(task, *how)
     try:
         return guarded(read, task, *how)

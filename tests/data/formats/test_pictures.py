@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from fewscan.data.formats.channels import has_color, on_black, turned
 from fewscan.data.formats.image import UnreadableImage
-from fewscan.data.formats.pictures import in_color
+from fewscan.data.formats.pictures import MAX_JPEG_SCANS, in_color
+from fewscan.data.formats.recognition import read_in_known_time
 from fewscan.data.listing import list_scans
 from fewscan.data.options import ImageFormat
 from fewscan.data.readers import read_image, read_images
@@ -113,4 +115,27 @@ def test_a_film_is_set_aside(tmp_path):
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     (result,) = read_images(list_scans([Source("in", tmp_path)]), ImageFormat(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
-    assert result.reason == "more than one image: 2 frames"
+    assert result.reason == "more than one image: a film"
+
+
+def test_a_jpeg_of_endless_scans_is_not_decoded(tmp_path):
+    content = encoded("JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(content[:-2] + content[last:-2] * MAX_JPEG_SCANS + content[-2:])
+    with pytest.raises(UnreadableImage, match="too large: a JPEG of more than"):
+        read_image(tmp_path / "a.jpg")
+
+
+def encoded(kind, **options):
+    file = BytesIO()
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"), [("JPEG", True), ("PNG", True), ("GIF", True), ("TIFF", False), ("JPEG2000", False)]
+)
+def test_what_a_file_is_and_not_its_name_says_whether_a_library_is_done_in_known_time(tmp_path, kind, known):
+    (tmp_path / "a.png").write_bytes(encoded(kind))
+    assert read_in_known_time(tmp_path / "a.png") is known
+    assert read_image(tmp_path / "a.png").width_px == 40

@@ -6,6 +6,8 @@ import pytest
 import SimpleITK
 
 from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.reading import Reading
+from fewscan.data.formats.recognition import contents_of
 from fewscan.data.listing import list_scans
 from fewscan.data.options import ImageFormat, ImportOptions
 from fewscan.data.readers import read_image, read_images
@@ -118,3 +120,41 @@ def test_vectors_and_headers_of_many_files_are_set_aside(tmp_path):
     reasons = {scan.relative: scan.set_aside.split(":")[0] for scan in list_scans([Source("in", tmp_path)]) if scan.set_aside}
     assert reasons["color.mha"] == "not gray"
     assert reasons["many.mhd"] == "more than one file"
+
+
+@pytest.mark.parametrize("suffix", ["nhdr", "mhd"])
+@pytest.mark.parametrize(
+    "way", ["folder above", "full path", "link", "two places", "another spelling", "behind values", "far down"]
+)
+def test_values_are_read_from_a_plain_file_in_the_headers_own_folder_only(tmp_path, suffix, way):
+    saved(tmp_path / f"secret.{suffix}")
+    values = next(path for path in tmp_path.iterdir() if path.suffix != f".{suffix}")
+    header = tmp_path / "in" / f"head.{suffix}"
+    header.parent.mkdir()
+    key = b"data file: " if suffix == "nhdr" else b"ElementDataFile = "
+    text = (tmp_path / f"secret.{suffix}").read_bytes()
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith(key) and line.strip()]
+    place = key + str(values).encode() + b"\n"
+    if way == "folder above":
+        place = key + b"../" + values.name.encode() + b"\n"
+    elif way == "link":
+        (tmp_path / "in" / values.name).symlink_to(values)
+        place = key + values.name.encode() + b"\n"
+    elif way == "two places":
+        place = key + b"LOCAL\n" + place
+    elif way == "another spelling":
+        place = b"datafile : " + place[len(key) :] if suffix == "nhdr" else b"ElementDataFile\t: " + place[len(key) :]
+    elif way == "behind values":
+        place = key + b"LOCAL\n" + (b"" if suffix == "nhdr" else bytes(70_000)) + place
+    elif way == "far down":
+        place = b"# no value\n" * 7_000 + place
+    header.write_bytes(b"".join(lines) + place)
+    with pytest.raises(UnreadableImage):
+        contents_of(header, Reading(slices="all"))
+
+
+@pytest.mark.parametrize("written", ["head.raw.gz", "./head.raw.gz"])
+def test_a_values_file_beside_its_header_may_be_named_in_two_ways(tmp_path, written):
+    path = saved(tmp_path / "head.nhdr")
+    path.write_text(path.read_text().replace("data file: head.raw.gz", f"data file: {written}"))
+    assert len(contents_of(path, Reading(slices="all")).parts) == 10

@@ -1,6 +1,7 @@
 """Volumes that SimpleITK reads: NRRD and MetaImage, whole or as a header with its values in another file."""
 
 import math
+import mmap
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,11 @@ NRRD_MAGIC = b"NRRD000"
 META_SUFFIXES = (".mha", ".mhd")
 
 _HEADER_BYTES = 2**16
+_NRRD_ENDS = re.compile(rb"\r?\n\r?\n")
 # The line of a header that names the file of its values; LOCAL is the header's own.
-_VALUES_IN = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+_VALUES_IN = re.compile(rb"^(?:ElementDataFile *=|data ?file:)([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_META_VALUES_IN = b"ElementDataFile"
+_LOOKS_LIKE_IT = re.compile(rb"data\s*file", re.IGNORECASE)
 _DAMAGED = "truncated or damaged: not one whole volume"
 
 
@@ -38,22 +42,46 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 
 
 def values_file(file: BufferedReader) -> Path | None:
-    """Return the file that holds the values of a header in `file`, or None where it holds them itself.
+    """Return the file beside a header in `file` that holds its values, or None where it holds them itself.
 
-    Raises UnreadableImage where they lie in several files.
+    Raises UnreadableImage where they lie in several files or in another folder, and where a header leaves open where they lie:
+    what reads it would open any file of this machine that it names.
     """
     place = file.tell()
     file.seek(0)
     head = file.read(_HEADER_BYTES)
     file.seek(place)
-    if head.startswith(NRRD_MAGIC):
-        head = head.split(b"\n\n")[0].split(b"\r\n\r\n")[0]
-    named = _VALUES_IN.search(head)
-    if named is None or named[1].upper() == b"LOCAL":
-        return None
-    if named[1].upper().startswith(b"LIST") or b"%" in named[1]:
+    is_nrrd = head.startswith(NRRD_MAGIC)
+    ends = _NRRD_ENDS.search(head) if is_nrrd else None
+    header = head[: ends.start()] if ends is not None else head
+    named = _VALUES_IN.findall(header)
+    if len(named) > 1 or len(named) != len(_LOOKS_LIKE_IT.findall(header)):
+        raise UnreadableImage("values elsewhere: its header names several places for them")
+    if not named and (not is_nrrd or (ends is None and len(head) == _HEADER_BYTES)):
+        raise UnreadableImage(_DAMAGED)
+    if not is_nrrd and _times(file, _META_VALUES_IN) > 1:
+        raise UnreadableImage("values elsewhere: its header names several places for them")
+    name = named[0].strip() if named else b"LOCAL"
+    return None if name.upper() == b"LOCAL" else _beside(Path(file.name), name)
+
+
+def _beside(header: Path, name: bytes) -> Path:
+    if name.upper().startswith(b"LIST") or b"%" in name:
         raise UnreadableImage("more than one file: its slices lie in a file each; convert it to one .nrrd or .mha")
-    return Path(file.name).parent / named[1].decode("utf-8", "surrogateescape")
+    plain = name.removeprefix(b"./").decode("utf-8", "surrogateescape")
+    values = header.parent / plain
+    if plain != values.name or "\\" in plain or "\0" in plain or values.is_symlink():
+        raise UnreadableImage("values elsewhere: its header names no plain file in its own folder for them")
+    if not values.is_file():
+        raise UnreadableImage("no values: its header names a file for them that is not there")
+    return values
+
+
+def _times(file: BufferedReader, word: bytes) -> int:
+    """Return how often a word is in a file, up to 2."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        first = whole.find(word)
+        return 0 if first < 0 else 1 if whole.find(word, first + 1) < 0 else 2
 
 
 @contextmanager
@@ -64,8 +92,7 @@ def _opened(file: BufferedReader, reading: Reading) -> Iterator[Volume]:
     # What it warns of may quote the file, and what matters it raises.
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     with damage_named(_DAMAGED):
-        if (values_in := values_file(file)) is not None and not values_in.is_file():
-            raise UnreadableImage("no values: its header names a file for them that is not there")
+        values_file(file)
         is_nrrd = file.read(len(NRRD_MAGIC)) == NRRD_MAGIC
         reader = SimpleITK.ImageFileReader()
         reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")

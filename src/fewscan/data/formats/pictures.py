@@ -12,6 +12,7 @@ import PIL.ImageOps
 from PIL.PpmImagePlugin import PpmImageFile
 
 from fewscan.data.formats.channels import has_color, on_black, turned
+from fewscan.data.formats.codestreams import scans
 from fewscan.data.formats.gray import decoded, to_8_bit
 from fewscan.data.formats.image import (
     Contents,
@@ -31,6 +32,9 @@ NAME = "picture"
 NEEDS: str | None = None
 # Others that Pillow knows are left out on purpose: EPS, for one, would start another program.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
+
+# A progressive JPEG has ten or so; each goes over the whole picture, and takes few bytes where it changes nothing.
+MAX_JPEG_SCANS = 100
 
 # A look for color needs no more pixels a side; JPEG decodes as few in less time.
 LOOK_SIDE_PX = 64
@@ -58,9 +62,9 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
     Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels.
     """
     with opened_picture(file, FORMATS) as image:
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1:
-            raise UnreadableImage(f"more than one image: {frames} frames")
+        # Not how many: to count them may take as long as the file likes.
+        if getattr(image, "is_animated", False):
+            raise UnreadableImage("more than one image: a film")
         for _ in positions(parts, "image", 1, first=1):
             yield decoded_alone(partial(_decode, file, image, reading.window), _DAMAGED)
 
@@ -71,6 +75,7 @@ def in_color(file: BufferedReader) -> bool:
         if _is_gray(image):
             return False
         require_size(image.width, image.height)
+        _require_few_scans(file, image)
         image.draft("RGB", (LOOK_SIDE_PX, LOOK_SIDE_PX))
         image.thumbnail((LOOK_SIDE_PX, LOOK_SIDE_PX), PIL.Image.Resampling.BOX)
         return has_color(np.asarray(image.convert("RGB")))
@@ -105,12 +110,23 @@ def upright(image: PIL.Image.Image) -> Values:
 
 def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
     require_size(image.width, image.height)
+    _require_few_scans(file, image)
     if _is_gray(image) or not _is_deep(file, image):
         return decoded(upright(image), partial(to_8_bit, chosen=chosen))
     # OpenCV takes half a file for a whole one, Pillow does not.
     image.load()
     values = turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1)))
     return decoded(values, partial(to_8_bit, chosen=chosen))
+
+
+def _require_few_scans(file: BufferedReader, image: PIL.Image.Image) -> None:
+    """Raise UnreadableImage for a JPEG of more than MAX_JPEG_SCANS."""
+    if image.format == "JPEG":
+        place = file.tell()
+        file.seek(0)
+        if scans(file.read()) > MAX_JPEG_SCANS:
+            raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each as much work as a picture")
+        file.seek(place)
 
 
 def _is_gray(image: PIL.Image.Image) -> bool:

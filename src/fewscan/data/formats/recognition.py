@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fewscan.data.formats import arrays, companions, dicom, itk, matlab, nifti, pictures, tiff
+from fewscan.data.formats.codestreams import JPEG_2000_MAGIC
 from fewscan.data.formats.image import Contents, Decoded, UnreadableImage
 from fewscan.data.formats.reading import Reading
 from fewscan.errors import FewscanError
@@ -73,6 +74,20 @@ def recognize(path: Path, file: BufferedReader) -> Format:
 def holds_one_image(path: Path) -> bool:
     """Return whether a file's name alone says that it is a picture of one image, with nothing to say of itself."""
     return path.name.lower().endswith(_PICTURES_OF_ONE_IMAGE)
+
+
+def read_in_known_time(path: Path) -> bool:
+    """Return whether a file is a picture of one image that says how large it is before it is decoded, and is soon done.
+
+    Of other formats, under whatever name, nobody knows what they make their library do.
+    """
+    if not holds_one_image(path):
+        return False
+    try:
+        with opened(path) as file:
+            return not file.read(_HEAD_BYTES).startswith((*tiff.MAGIC, *JPEG_2000_MAGIC))
+    except UnreadableImage:
+        return True  # nothing will be decoded
 
 
 def contents_of(path: Path, reading: Reading) -> Contents:
