@@ -11,10 +11,10 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.significance import holm, seeds_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED
 from fewscan.data.dataset import Protocol
-from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS
+from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 
 # Besides the study's four: what an evaluation says, each with its interval over the test images.
@@ -46,11 +46,9 @@ class EvaluatedRun:
     def hits(self) -> pd.Series:
         """Return whether each test image was called right, True or False by its row number."""
         path = self.run.folder / PREDICTIONS_FILE
-        try:
-            table = pd.read_csv(path, usecols=["row", "label", "predicted"], dtype=str, keep_default_na=False)
-        except (OSError, ValueError):
-            raise FewscanError(f"{path} is missing or damaged: run 'fewscan evaluate {self.run.folder} --overwrite'") from None
-        return pd.Series((table["label"] == table["predicted"]).to_numpy(), index=table["row"].astype(int))
+        anew = f"run 'fewscan evaluate {self.run.folder} --overwrite'"
+        table = read_csv(path, {"row": "int64", "label": "str", "predicted": "str"}, anew)
+        return pd.Series((table["label"] == table["predicted"]).to_numpy(), index=table["row"])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
+from fewscan.spreadsheet import write_csv
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 
@@ -165,4 +166,4 @@ def _write_predictions(path: Path, dataset: Dataset, rows: Rows, probabilities: 
     # The largest probability before the temperature: what thresholds are held against.
     table["score"] = raw.max(axis=1)
     with replaced_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        write_csv(table, temporary)

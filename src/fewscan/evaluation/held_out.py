@@ -16,6 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Labels, Logits
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
+from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 
@@ -58,16 +59,14 @@ class HeldOut:
         if not path.is_file():
             return None
         classes = run.record.classes
-        try:
-            # A class may be called '01' or 'NA': labels are texts, and no word stands for a missing value.
-            table = pd.read_csv(path, dtype={"label": "str"}, keep_default_na=False)
-            logits = table[[f"{_LOGIT}{name}" for name in classes]].to_numpy(dtype=np.float32)
-            index = {name: number for number, name in enumerate(classes)}
-            labels = np.array([index[name] for name in table["label"]], dtype=np.int64)
-            rows = table["row"].to_numpy(dtype=np.int64)
-        except (ValueError, KeyError, pd.errors.ParserError):
-            raise FewscanError(f"{path} is damaged: run 'fewscan calibrate {run.folder} --overwrite'") from None
-        return cls(rows, dataset.groups[rows], labels, logits)
+        columns = [f"{_LOGIT}{name}" for name in classes]
+        anew = f"run 'fewscan calibrate {run.folder} --overwrite'"
+        table = read_csv(path, {"row": "int64", "label": "str"} | dict.fromkeys(columns, "float32"), anew)
+        rows = table["row"].to_numpy()
+        if not (table["label"].isin(classes).all() and ((rows >= 0) & (rows < len(dataset.groups))).all()):
+            raise FewscanError(f"{path} speaks of classes or images that are not the run's: {anew}")
+        labels = pd.Index(classes).get_indexer(table["label"]).astype(np.int64)
+        return cls(rows, dataset.groups[rows], labels, table[columns].to_numpy())
 
     def save(self, folder: Path, classes: tuple[str, ...]) -> None:
         """Write `held_out.csv` into the run's folder."""
@@ -75,7 +74,7 @@ class HeldOut:
         for number, name in enumerate(classes):
             table[f"{_LOGIT}{name}"] = self.logits[:, number]
         with replaced_file(folder / HELD_OUT_FILE) as temporary:
-            table.to_csv(temporary, index=False)
+            write_csv(table, temporary)
 
 
 def predict_held_out(run: Run, dataset: Dataset, rows: Rows) -> HeldOut:

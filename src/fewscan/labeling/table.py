@@ -1,6 +1,5 @@
 """The table of labels, part by part: what was labeled before a stop or a kill is kept, and the whole appears at once."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from fewscan.atomic import refuse_existing, remove_folder, replaced_file, write_
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
+from fewscan.spreadsheet import write_csv
 
 SUFFIXES = (".csv", ".parquet")
 # Rows of a part: what a kill loses at most.
@@ -120,10 +120,9 @@ def require_table_name(out: Path) -> None:
 
 def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        pd.DataFrame(columns=schema.names).to_csv(file, index=False)
+        write_csv(pd.DataFrame(columns=schema.names), file)
         for table in tables:
-            # All texts in quotes: a name may hold a carriage return, which alone would not get any.
-            table.to_pandas().to_csv(file, index=False, header=False, float_format="%.6f", quoting=csv.QUOTE_NONNUMERIC)
+            write_csv(table.to_pandas(), file, header=False, float_format="%.6f")
 
 
 def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:

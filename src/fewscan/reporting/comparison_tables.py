@@ -13,6 +13,7 @@ from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
 from fewscan.data.dataset import Protocol
 from fewscan.evaluation.intervals import TOO_FEW_GROUPS
 from fewscan.learning.registry import METHODS
+from fewscan.spreadsheet import write_csv
 
 NOT_RUN = "not run"
 NOT_DEFINED = "not defined"
@@ -60,7 +61,7 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
     third_source = "stand-in" if results.stands_in else "as imported"
     for name, lines in tables.items():
         with writing(folder / name), replaced_file(folder / name) as temporary:
-            pd.DataFrame(lines).assign(third_source=third_source).to_csv(temporary, index=False)
+            write_csv(pd.DataFrame(lines).assign(third_source=third_source), temporary)
     return [folder / name for name in tables]
 
 

@@ -17,6 +17,7 @@ from fewscan.reporting.comparison_page import STAND_IN
 from fewscan.reporting.comparison_tables import NOT_RUN, hundredths, verdict
 from fewscan.reporting.efficiency_figure import SCORE_TITLES, write_figure
 from fewscan.reporting.rendering import png_uri, render
+from fewscan.spreadsheet import write_csv
 from fewscan.wording import listed
 
 PAGE_FILE = "label_efficiency.html"
@@ -31,7 +32,7 @@ def write_efficiency(efficiency: LabelEfficiency) -> Path:
     table = efficiency.folder / TABLE_FILE
     third_source = "stand-in" if efficiency.stands_in else "as imported"
     with writing(table), replaced_file(table) as temporary:
-        pd.DataFrame(_lines(efficiency)).assign(third_source=third_source).to_csv(temporary, index=False)
+        write_csv(pd.DataFrame(_lines(efficiency)).assign(third_source=third_source), temporary)
     path = efficiency.folder / PAGE_FILE
     with writing(path):
         write_text(path, efficiency_page(efficiency, write_figure(efficiency)))

@@ -28,6 +28,7 @@ from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
+from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
 
@@ -158,14 +159,10 @@ def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
     path = run.folder / PREDICTIONS_FILE
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
     types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
-    damaged = FewscanError(f"{path} is missing, damaged or cut short: run 'fewscan evaluate {run.folder} --overwrite'")
-    try:
-        # A class may be called 'none' or 'NA': no word stands for a missing value.
-        predictions = pd.read_csv(path, usecols=list(types), dtype=types, keep_default_na=False)
-    except (FileNotFoundError, ValueError):
-        raise damaged from None
-    if not np.array_equal(predictions["row"], test_rows) or predictions.isna().to_numpy().any():
-        raise damaged
+    anew = f"run 'fewscan evaluate {run.folder} --overwrite'"
+    predictions = read_csv(path, types, anew)
+    if not np.array_equal(predictions["row"], test_rows):
+        raise FewscanError(f"{path} is damaged or about other images than the test set: {anew}")
     return predictions
 
 

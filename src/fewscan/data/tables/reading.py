@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fewscan.errors import FewscanError
+from fewscan.spreadsheet import from_text
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
@@ -115,7 +116,7 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield reader.line_num, [from_text(text) for text in row]
     except csv.Error as error:
         raise FewscanError(f"{table}, after line {reader.line_num}: {error}; save it as CSV, separated by commas") from None
 

@@ -1,0 +1,64 @@
+"""Tables of texts as CSV that spreadsheets show and never calculate, and back, exactly as they were.
+
+A spreadsheet takes a cell that begins with =, +, - or @ for a formula, whoever wrote the name in it. Such a cell gets an
+apostrophe in front, as spreadsheets themselves mark text, and reading takes it away again.
+"""
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from fewscan.errors import FewscanError
+
+# Where a cell begins, also for a program that separates by semicolons or tabs.
+_BEGIN = r"""(?<![^;\t\r\n"])"""
+# What makes a formula, wide letters of East Asian keyboards among it; numbers are none. What has apostrophes before a formula
+# gets one more, so that reading knows which one to take.
+_FORMULA = r"(?=[\t\r\n]|[ \f\v]*[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?\Z)"
+_TO_MARK = re.compile(rf"{_BEGIN}('*){_FORMULA}", re.ASCII | re.IGNORECASE)
+_MARKED = re.compile(rf"{_BEGIN}'('*){_FORMULA}", re.ASCII | re.IGNORECASE)
+
+
+def as_text(text: str) -> str:
+    """Return `text` as a CSV holds it: with an apostrophe before all that a spreadsheet would take for a formula."""
+    return _TO_MARK.sub(r"'\1", text)
+
+
+def from_text(cell: str) -> str:
+    """Return the text that a CSV's cell holds: what `as_text` was given."""
+    return _MARKED.sub(r"\1", cell) if "'" in cell else cell
+
+
+def write_csv(table: pd.DataFrame, file: Path | TextIO, *, header: bool = True, float_format: str | None = None) -> None:
+    """Write a table as CSV in UTF-8, every text in quotes: a name may hold a carriage return, which alone would get none."""
+    texts = table.select_dtypes(include=["object", "str"]).columns
+    marked = table.assign(**{name: table[name].map(as_text, na_action="ignore") for name in texts})
+    marked.columns = [as_text(name) for name in table.columns]
+    marked.to_csv(file, index=False, header=header, float_format=float_format, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def read_csv(path: Path, types: Mapping[str, Any], otherwise: str) -> pd.DataFrame:
+    """Return the columns of `types` of a CSV that `write_csv` wrote, each of its type; no word stands for a missing value.
+
+    Raises FewscanError, saying with `otherwise` what helps, where the file cannot be read, lacks a column, or holds what is not
+    of a column's type.
+    """
+    marked = {as_text(name): kind for name, kind in types.items()}
+    try:
+        # A class may be called '01' or 'NA'.
+        table = pd.read_csv(path, usecols=list(marked), dtype=marked, keep_default_na=False)[list(marked)]
+    except PermissionError:
+        raise FewscanError(f"no permission to read {path}") from None
+    except (OSError, ValueError, OverflowError):
+        raise FewscanError(f"{path} is missing, damaged or cut short: {otherwise}") from None
+    table.columns = list(types)
+    for name, kind in types.items():
+        if kind == "str":
+            table[name] = table[name].map(from_text)
+    if table.isna().to_numpy().any():
+        raise FewscanError(f"{path} is missing, damaged or cut short: {otherwise}")
+    return table
