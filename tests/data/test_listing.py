@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fewscan.data.listing import list_scans
-from fewscan.data.options import ImportOptions
+from fewscan.data.listing.walk import LINK_OUT
+from fewscan.data.options import ImageFormat, ImportOptions
+from fewscan.data.readers import read_images
 from fewscan.data.sources import ScanFile, Source, parse_sources
 from fewscan.errors import FewscanError
 
@@ -132,25 +134,58 @@ def test_folders_without_rights_are_refused(root):
     assert f"cannot read the folder {root / 'b'}" in message
 
 
-def test_links_to_files_and_folders_are_followed_and_loops_end(root, tmp_path):
+@pytest.fixture
+def linked(root, tmp_path):
+    """A source with links to what is inside and outside of it, to nothing, and in circles."""
     make(tmp_path / "store", "x.png", "pituitary/y.png")
-    make(root, "glioma/a.png", "zebra/b.png")
+    make(root, "glioma/a.png", "zebra/b.png", ".annex/c.png")
     (root / "glioma/linked.png").symlink_to(tmp_path / "store/x.png")
+    (root / "glioma/same.png").symlink_to("a.png")
+    (root / "glioma/hidden.png").symlink_to("../.annex/c.png")
     (root / "glioma/back").symlink_to(root)
     (root / "more").symlink_to(tmp_path / "store")
     (root / "again").symlink_to(root / "zebra")
     (tmp_path / "store/round").symlink_to(root)
     (root / "glioma/broken.png").symlink_to(tmp_path / "nowhere")
     (root / "glioma/self").symlink_to(root / "glioma/self")
-    assert labels_of(listed(root)) == {
+    return root
+
+
+def test_links_out_of_a_source_are_set_aside_and_those_inside_passed_over(linked):
+    found = {scan.relative: (scan.set_aside or "").split(":")[0] for scan in listed(linked)}
+    assert found == {
+        "glioma/a.png": "",
+        "glioma/linked.png": "a link out of the folder",
+        "glioma/hidden.png": "",
+        "glioma/broken.png": "no such file",
+        "glioma/self": "cannot be read",
+        "more": "a link out of the folder",
+        "zebra/b.png": "",
+    }
+
+
+def test_links_are_followed_where_that_is_asked_for_and_loops_end(linked):
+    assert labels_of(listed(linked, follow_links=True)) == {
         "glioma/a.png": "glioma",
         "glioma/linked.png": "glioma",
+        "glioma/same.png": "glioma",
+        "glioma/hidden.png": "glioma",
         "glioma/broken.png": "glioma",
         "glioma/self": "glioma",
         "more/x.png": "more",
         "more/pituitary/y.png": "pituitary",
         "zebra/b.png": "zebra",
     }
+
+
+def test_a_source_that_is_a_link_itself_is_read(linked, tmp_path):
+    (tmp_path / "way").symlink_to(linked)
+    assert [scan.relative for scan in listed(tmp_path / "way")] == [scan.relative for scan in listed(linked)]
+
+
+def test_not_even_a_hash_is_taken_through_a_link_that_is_set_aside(linked):
+    scans = [scan for scan in listed(linked) if scan.set_aside and scan.set_aside.startswith("a link")]
+    assert [(image.reason, image.sha256) for image in read_images(scans, ImageFormat(size_px=8))] == [(LINK_OUT, None)] * 2
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")

@@ -89,6 +89,11 @@ KeepMasks = Annotated[
     bool, typer.Option("--keep-masks", help="Take masks (masks/3.png, 3_mask.png beside 3.png, labelsTr/) as scans, too.")
 ]
 
+FollowLinks = Annotated[
+    bool,
+    typer.Option("--follow-links", help="Read what symbolic links lead to outside of the folder; else they are set aside."),
+]
+
 # Patients.
 PatientLevel = Annotated[
     int | None,

@@ -54,6 +54,7 @@ def import_(
     class_level: option.ClassLevel = None,
     class_from: option.ClassFrom = None,
     keep_masks: option.KeepMasks = False,
+    follow_links: option.FollowLinks = False,
     patient_level: option.PatientLevel = None,
     patient_from: option.PatientFrom = None,
     patient_tag: option.PatientTag = "patient",

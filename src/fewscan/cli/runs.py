@@ -9,6 +9,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish, opened_times
 from fewscan.cli.following import after_run_in
+from fewscan.cli.import_options import FollowLinks
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def label(
             "as new.",
         ),
     ] = False,
+    follow_links: FollowLinks = False,
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
@@ -136,6 +138,7 @@ def label(
         coverage_per_class=coverage_per_class,
         candidates=candidates,
         exact_copies_only=exact_copies_only,
+        follow_links=follow_links,
         data=data,
     )
     lines = [

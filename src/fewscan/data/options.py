@@ -99,12 +99,14 @@ class ImportOptions(TableOptions, Layout, ImageFormat, Reading):
     """Everything that `import` can be told besides its sources, with what holds where nothing is said.
 
     labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
-    name of a class -> new one. The others are those of TableOptions, Layout, ImageFormat and Reading.
+    name of a class -> new one. follow_links: whether symbolic links out of a source are followed. The others are
+    those of TableOptions, Layout, ImageFormat and Reading.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()
     unlabeled: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = ()
     rename: dict[str, str] = pydantic.Field(default_factory=dict)
+    follow_links: bool = False
 
     @property
     def image_format(self) -> ImageFormat:

@@ -154,6 +154,8 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
     read = 0
     sha256 = None
     try:
+        if task.set_aside is not None and task.path.is_symlink():
+            raise UnreadableImage(task.set_aside)  # not even its bytes are told: they may be no business of ours
         with opened(task.path) as file:
             digest = hashlib.file_digest(file, "sha256")
             sha256 = digest.hexdigest()

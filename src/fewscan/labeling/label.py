@@ -93,14 +93,22 @@ class _Scans:
 
 
 def label_scans(
-    run: Run, dataset: Dataset, place: Path, out: Path, asked: Asked | None = None, *, near: bool = True
+    run: Run,
+    dataset: Dataset,
+    place: Path,
+    out: Path,
+    asked: Asked | None = None,
+    *,
+    near: bool = True,
+    follow_links: bool = False,
 ) -> LabelSummary:
     """Label every scan in a folder, or one file, into a table `out`, CSV or Parquet by its name, one row an image.
 
     place: the folder, the file, or one image in a file, such as FILE#frame=3. Columns: path, label, probability of every
     class, score, possible classes, decision, reason, and how the run has seen the scan already. `dataset` is the run's: what
     the run learned from says which scans are like it, and which are not new. Those are labeled, and the promise is not about
-    them; near-duplicates are looked for unless `near` is False, which is faster. Stopped or killed, the same call goes on. A
+    them; near-duplicates are looked for unless `near` is False, which is faster. Links out of a folder are set aside, unless
+    `follow_links`; a file that is named is read, link or not. Stopped or killed, the same call goes on. A
     file that cannot be read keeps a row, with the reason.
     Raises FewscanError where `place` or a folder in it cannot be read, a format needs a package that is not installed, `out`
     exists, or its table was begun by another call, on other files, or is being written by one.
@@ -108,7 +116,8 @@ def label_scans(
     require_table_name(out)
     refuse_finished(out)
     # Where the table grows inside the folder, its parts are no scans.
-    files = [file for file in _listed(place, dataset.description.reading) if not file.path.is_relative_to(partial_folder(out))]
+    listed = _listed(place, dataset.description.reading, follow_links=follow_links)
+    files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
 
     seen = Seen(run, dataset, near=near)
 
@@ -215,13 +224,13 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     return summed
 
 
-def _listed(place: Path, reading: Reading) -> list[ScanFile]:
+def _listed(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
     file, part = locate(place)
     if part is not None:
         return [ScanFile("", place.name, file, part=part)]
     if file.is_file():
         return list_file(file, reading)
-    return list_scans(parse_sources([], [str(place)]), ImportOptions(**reading.model_dump()))
+    return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))
 
 
 def _version(files: Sequence[ScanFile]) -> str:

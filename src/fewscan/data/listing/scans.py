@@ -19,7 +19,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
 
     A file that holds several images is listed once for each: frames, pages, and of a volume those that are asked for. One
     that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
-    passed over; every other file is listed, image or not.
+    passed over; every other file is listed, image or not; links as `walk.find_files` says.
 
     Folders and file names give class, patient and the part of a split that the data came with (`naming.name_images`); a
     label that the file itself holds goes before these. What a CSV in `labels` says goes before both (`tables.overlay`).
@@ -31,7 +31,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     where a format needs a package that is not installed.
     """
     asked = options or ImportOptions()
-    scans = find_files(sources, passed_over=asked.labels)
+    scans = find_files(sources, asked.labels, follow_links=asked.follow_links)
     if not asked.keep_masks:
         scans = set_masks_aside(scans)
     scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
