@@ -83,9 +83,9 @@ def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_
     assert next_words(fewscan("audit", "my data", "--overwrite", cwd=place)) == ["train", "my data"]
     dataset = Dataset.open(place / "my data")
     one, other = dataset.rows("test")[0], dataset.rows("labeled")[0]
-    same = dataset.manifest["sha256"].copy()
+    same = dataset.manifest["pixels_sha256"].copy()
     same[other] = same[one]
-    dataset.updated(dataset.manifest.assign(sha256=same))
+    dataset.updated(dataset.manifest.assign(pixels_sha256=same))
     words = next_words(fewscan("audit", "my data", "--overwrite", cwd=place))
     assert (words[0], words[-1]) == ("split", "--overwrite")
     assert next_words(fewscan(*words, cwd=place)) == ["train", "my data"]

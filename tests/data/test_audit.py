@@ -1,6 +1,8 @@
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from fewscan.data.audit import audit
 from fewscan.data.dataset import PIXELS_FILE, Dataset
+from fewscan.data.importing import import_scans
 from fewscan.data.leaks import leaking_pairs
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
@@ -83,9 +86,28 @@ def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Datase
     assert result.group_sizes == {1: 15, 2: 1, 3: 1}
 
 
+def test_images_of_one_file_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    images = textures(8)[[*range(8), 0]]
+    labels = np.arange(9) % 2
+    np.savez(tmp_path / "in/set.npz", images=images, labels=labels)
+    shutil.copy(tmp_path / "in/set.npz", tmp_path / "in/set (1).npz")
+    result = audit(import_scans([str(tmp_path / "in")], tmp_path / "dataset"))
+    kinds = {(pair.row_a, pair.row_b): pair.kind for pair in result.pairs}
+    # The last image is the first one again, in each of two files of the same bytes.
+    assert kinds.pop((0, 8)) in ("bytes", "pixels")
+    assert {(0, 9), (0, 17)} < set(kinds)
+    assert {pair: kind for pair, kind in kinds.items() if 0 not in pair} == {(row, row + 9): "bytes" for row in range(1, 8)}
+    assert not result.conflicts
+
+
 def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[..., Dataset]) -> None:
     dataset = scans(
-        {17: 1}, patient={0: "P1", 1: "P1", 5: "P1", 9: "P2"}, source={5: "elsewhere", 6: "elsewhere"}, sha256={5: "c", 6: "c"}
+        {17: 1},
+        patient={0: "P1", 1: "P1", 5: "P1", 9: "P2"},
+        source={5: "elsewhere", 6: "elsewhere"},
+        sha256={5: "c", 6: "c"},
+        pixels_sha256={5: "c", 6: "c"},
     )
     audit(dataset)
     assert together(dataset, "copy_set") == {frozenset({1, 17}), frozenset({5, 6})}
@@ -104,7 +126,13 @@ def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(sca
 
 
 def test_rows_set_aside_take_no_part(scans: Callable[..., Dataset]) -> None:
-    dataset = scans({17: 1}, set_aside={17: "cut short"}, sha256={3: "d", 17: "d"}, patient={4: "P", 17: "P"})
+    dataset = scans(
+        {17: 1},
+        set_aside={17: "cut short"},
+        sha256={3: "d", 17: "d"},
+        pixels_sha256={3: "d", 17: "d"},
+        patient={4: "P", 17: "P"},
+    )
     result = audit(dataset)
     assert (result.images, result.set_aside, len(result.pairs), result.groups) == (19, 1, 0, 19)
     assert reopened(dataset).manifest[["group", "copy_set"]].isna().all(axis=1).to_numpy().nonzero()[0].tolist() == [17]

@@ -192,11 +192,16 @@ def audit(
 
 
 def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
-    """Pair every image with the first one that has the same bytes, or else the same pixels."""
+    """Pair every image with the first one that has the same bytes, or else the same pixels.
+
+    The slices of one file have its bytes in common, and are no copies: images have the same bytes where their files have, and
+    they show the same.
+    """
     found: dict[tuple[int, int], Pair] = {}
-    kinds: tuple[tuple[Kind, str], ...] = (("bytes", "sha256"), ("pixels", "pixels_sha256"))
+    pixels = manifest["pixels_sha256"].iloc[rows]
+    kinds: tuple[tuple[Kind, pd.Series], ...] = (("bytes", manifest["sha256"].iloc[rows] + pixels), ("pixels", pixels))
     for kind, column in kinds:
-        for row_a, row_b in _linked_to_first(rows, names_in(manifest[column].iloc[rows])):
+        for row_a, row_b in _linked_to_first(rows, names_in(column)):
             found.setdefault((row_a, row_b), Pair(row_a, row_b, kind, 1.0, mirrored=False))
     return list(found.values())
 
