@@ -35,4 +35,14 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
 
 def say(message: str) -> None:
     """Print a line for the person who waits, on standard error."""
-    console.print(message, markup=False)
+    console.print(printable(message), markup=False)
+
+
+def printable(line: str) -> str:
+    """Return a line as a terminal may have it: what is no visible character stands as its escape, `\\x1b` or `\\n`.
+
+    Names of files and classes may hold codes that color, delete or turn round what else is on the screen.
+    """
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)

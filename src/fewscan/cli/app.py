@@ -14,7 +14,7 @@ import typer
 import fewscan
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
-from fewscan.progress import say
+from fewscan.progress import printable, say
 from fewscan.wording import counted
 
 app = typer.Typer(
@@ -87,9 +87,9 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
         typer.echo(json.dumps(result))
         return
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable(line))
     if next_words:
-        typer.echo(f"next: {_command(next_words)}")
+        typer.echo(printable(f"next: {_command(next_words)}"))
 
 
 def opened_times(by_run: int, by_all_runs: int) -> str:
