@@ -32,9 +32,7 @@ def test_names_are_shown_without_the_codes_in_them(fewscan: Command, tmp_path: P
     for number, name in enumerate(ODD):
         (tmp_path / "scans" / f"{name}{number}").mkdir(parents=True)
         for scan in range(2):
-            PIL.Image.fromarray(random.integers(0, 255, (9, 9), np.uint8)).save(
-                tmp_path / f"scans/{name}{number}/{scan}{name}.png"
-            )
+            image.save(tmp_path / f"scans/{name}{number}/{scan}{name}.png")
         (tmp_path / f"scans/{name}{number}/bad{name}.png").write_bytes(b"no image")
     calls = [("--plan",), ("--out", "\x1b[2Jds"), ("--out", "\x1b[2Jds"), ("--out", "other", "--class-level", "\x1b[31m")]
     for code, call in zip((0, 0, 2, 2), calls, strict=True):
