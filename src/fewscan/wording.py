@@ -13,3 +13,9 @@ def listed(names: Sequence[str], most: int | None = None) -> str:
     if most is not None and len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def folder_below(level: int) -> str:
+    """Return what the folder at a level above a file is called, 1 being the one right below the source."""
+    ordinals = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+    return f"the {ordinals[level - 1] if level <= len(ordinals) else f'{level}th'} folder below the source"

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import get_args
 
 from fewscan.config import Settings
+from fewscan.data.formats.image import GivenSplit
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import PREDICTIONS, ScanFile, Source
-from fewscan.wording import counted, listed
+from fewscan.wording import counted, folder_below, listed
 
 # So many names stand in a line; the rest is counted.
 NAMES_SHOWN = 12
@@ -87,7 +89,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
         images_with_patient=len(known),
         patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
-        given_splits=dict(Counter(scan.given_split for scan in taken if scan.given_split is not None)),
+        given_splits={part: count for part in get_args(GivenSplit) if (count := sum(scan.given_split == part for scan in taken))},
         set_aside=dict(Counter(reasons[scan.set_aside] for scan in scans if scan.set_aside is not None)),
         notes=dict(Counter(note for scan in taken for note in scan.notes)),
         examples={text: tuple(paths) for text, paths in examples.items()},
@@ -109,7 +111,7 @@ def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
     def whence(scan: ScanFile) -> str:
         if scan.label_level is None or scan.label_from != "folder":
             return _whence(str(scan.label_from))
-        return "the folder right above the file" if levels == {True} else f"folder {scan.label_level} below the source"
+        return "the folder right above the file" if levels == {True} else folder_below(scan.label_level)
 
     return dict(Counter(map(whence, labeled)))
 
@@ -117,17 +119,17 @@ def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
 def _understood(source: SourcePlan) -> list[str]:
     lines = [f"{source.name}: {counted(source.images, 'image')} in {source.folder}"]
     if source.classes:
-        lines.append(f"  classes, named by {listed(list(source.labels_from))}: {_counted(source.classes)}")
+        lines.append(f"  classes, from {listed(list(source.labels_from))}: {_counted(source.classes)}")
     if source.unlabeled:
         lines.append(f"  without a label: {source.unlabeled:,}")
     if source.images_with_patient:
-        whence = listed(list(source.patients_from))
-        known = "all" if source.images_with_patient == source.images else f"{source.images_with_patient:,}"
-        lines.append(f"  patients, named by {whence}: {source.patients:,}, known of {known} images")
+        all_known = source.images_with_patient == source.images
+        known = "all images" if all_known else f"{source.images_with_patient:,} of {counted(source.images, 'image')}"
+        lines.append(f"  patients: {source.patients:,}, known of {known}, from {listed(list(source.patients_from))}")
     else:
         lines.append("  patients: not known")
     if source.given_splits:
-        lines.append(f"  a split of its own: {_counted(source.given_splits)} ('split --keep-given' keeps it)")
+        lines.append(f"  its own split: {_counted(source.given_splits)} ('fewscan split --keep-given' keeps it)")
     return lines
 
 
@@ -141,19 +143,19 @@ _WHENCE = {"file": "the files themselves", "name": "the files' names"}
 
 
 def _set_aside(source: SourcePlan) -> list[str]:
-    return [f"  set aside, {count:,}: {text} ({_such_as(source, text)})" for text, count in source.set_aside.items()]
+    return [f"  {count:,} set aside: {text} ({_such_as(source, text)})" for text, count in source.set_aside.items()]
 
 
 def _notes(source: SourcePlan) -> list[str]:
-    return [f"  note: {text} ({counted(count, 'image')}, {_such_as(source, text)})" for text, count in source.notes.items()]
+    return [f"  note on {counted(count, 'image')}: {text} ({_such_as(source, text)})" for text, count in source.notes.items()]
 
 
 def _in_short(source: SourcePlan) -> list[str]:
     lines = []
     if source.set_aside:
-        lines.append(f"  set aside: {_counted(source.set_aside, KINDS_SHOWN)}")
+        lines.append(f"  set aside: {_kinds(source.set_aside)}")
     if source.notes:
-        lines.append(f"  notes: {_counted(source.notes, KINDS_SHOWN)}")
+        lines.append(f"  notes: {_kinds(source.notes)}")
     return lines
 
 
@@ -165,5 +167,13 @@ def _such_as(source: SourcePlan, text: str) -> str:
     return f"such as {', '.join(source.examples[text])}"
 
 
-def _counted(counts: dict[str, int], most: int = NAMES_SHOWN) -> str:
-    return listed([f"{name} {count:,}" for name, count in counts.items()], most)
+def _counted(counts: dict[str, int]) -> str:
+    return listed([f"{name} {count:,}" for name, count in counts.items()], NAMES_SHOWN)
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    """Return reasons or notes in short: what stands before their first colon, and how many images that is said of."""
+    kinds: Counter[str] = Counter()
+    for text, count in counts.items():
+        kinds[text.split(":")[0]] += count
+    return listed([f"{kind} ({count:,})" for kind, count in kinds.items()], KINDS_SHOWN)

@@ -17,6 +17,12 @@ from fewscan.data.sources import ScanFile, Source
 from fewscan.errors import FewscanError
 from fewscan.progress import track
 
+# Which tag of a header says whose a file is -> where the patient comes from, in words.
+_HEADERS: dict[str | None, str] = {
+    "patient": "the files' headers",
+    "study": "the studies in the files' headers",
+    "series": "the series in the files' headers",
+}
 # Fewer files are looked into before a progress bar would be read.
 _FILES_WITHOUT_BAR = 20
 
@@ -93,7 +99,7 @@ def _images(scan: ScanFile, contents: Contents, tag: PatientTag, *, labeled: boo
             notes=contents.notes,
             patient=patient,
             patient_known=known,
-            patient_from=f"the {whence} in the files' headers" if known else None,
+            patient_from=_HEADERS.get(whence),
             study=contents.study,
             patient_scopes=(contents.patient_scope,) if known and contents.patient_scope else (),
         )

@@ -13,6 +13,7 @@ from fewscan.data.part_names import given_split
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import ScanFile, Source
 from fewscan.errors import FewscanError
+from fewscan.wording import folder_below
 
 # Which folder a name stands in, if it is one, and the name.
 _Named = tuple[int | None, str] | None
@@ -118,7 +119,7 @@ def _with_patient(
     level, name = found
     # What the header says too, names only repeat.
     scopes = scan.patient_scopes if by_header and patient_key(name) == patient_key(scan.patient or "") else ()
-    whence = "the files' names" if level is None else f"folder {level} below the source"
+    whence = "the files' names" if level is None else folder_below(level)
     return replace(scan, patient=name, patient_known=True, patient_from=whence, patient_scopes=scopes)
 
 

@@ -10,7 +10,7 @@ from fewscan.data.options import ImportOptions
 from fewscan.data.part_names import given_split
 from fewscan.data.patients import patient_key
 from fewscan.data.sources import ScanFile, Source
-from fewscan.wording import counted, listed
+from fewscan.wording import counted, folder_below, listed
 
 _NAMES_SHOWN = 4
 # One patient with most images and so many studies is rather the name that anonymizing gave to several.
@@ -73,18 +73,18 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
     recurring = sorted(name for name, places in above.items() if len(places) > 1)
     if len(recurring) > len(above) / 2 and are_patients(parents):
         yield (
-            f"classes are named by folder {taken} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders like "
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders like "
             f"patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
             "folder with --unlabeled"
         )
     elif len(recurring) > len(above) / 2:
         yield (
-            f"classes are named by folder {taken} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
             f"{listed(parents, _NAMES_SHOWN)}: if these are the classes, give --class-level {stands}"
         )
     elif len(above) > len(parents) and not recurring:
         yield (
-            f"classes are named by folder {taken} ({listed(sorted(above), _NAMES_SHOWN)}), each below one of "
+            f"classes come from {folder_below(taken)} ({listed(sorted(above), _NAMES_SHOWN)}), each below one of "
             f"{listed(parents, _NAMES_SHOWN)} only: if these are the classes, give --class-level {stands}"
         )
 
@@ -146,7 +146,7 @@ def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[st
     elif len(known) > 1 and len({patient_key(scan.patient or "") for scan in known}) == 1:
         yield (
             f"all {counted(len(known), 'image')} whose patient is known are one patient's, by {known[0].patient_from}: if that "
-            "stands for a patient nobody knows, leave it out there"
+            "stands for patients that nobody knows, leave it out there"
         )
 
 
