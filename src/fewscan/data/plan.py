@@ -74,6 +74,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
     taken = [scan for scan in scans if scan.set_aside is None]
     known = [scan for scan in taken if scan.patient is not None and scan.patient_known]
     reasons = _reasons([scan.set_aside for scan in scans if scan.set_aside is not None])
+    parts = Counter(scan.given_split for scan in taken)
     examples: dict[str, list[str]] = {}
     for scan in scans:
         for text in scan.notes if scan.set_aside is None else (reasons[scan.set_aside],):
@@ -89,7 +90,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
         images_with_patient=len(known),
         patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
-        given_splits={part: count for part in get_args(GivenSplit) if (count := sum(scan.given_split == part for scan in taken))},
+        given_splits={part: parts[part] for part in get_args(GivenSplit) if parts[part]},
         set_aside=dict(Counter(reasons[scan.set_aside] for scan in scans if scan.set_aside is not None)),
         notes=dict(Counter(note for scan in taken for note in scan.notes)),
         examples={text: tuple(paths) for text, paths in examples.items()},
