@@ -73,8 +73,8 @@ def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
     recurring = sorted(name for name, places in above.items() if len(places) > 1)
     if len(recurring) > len(above) / 2 and are_patients(parents):
         yield (
-            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders like "
-            f"patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders "
+            f"like patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
             "folder with --unlabeled"
         )
     elif len(recurring) > len(above) / 2:
