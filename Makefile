@@ -3,7 +3,7 @@ BIN := .venv/bin
 # One thread for each worker: the workers share the cores already.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo check test coverage lint types clean
+.PHONY: demo check test coverage lint types wheel hashes clean
 
 demo: .venv/installed
 	$(BIN)/fewscan demo
@@ -25,11 +25,23 @@ lint: .venv/installed
 types: .venv/installed
 	$(BIN)/mypy
 
-.venv/installed: pyproject.toml constraints.txt
+# Built, installed anew, and used from outside the checkout.
+wheel: .venv/installed
+	supply/wheel.sh
+
+# Every file is held against its hash. PyTorch comes after, by its version alone: its builds for CPU and CUDA are one version with
+# different hashes.
+.venv/installed: pyproject.toml constraints.txt requirements-ci.txt
 	@echo "installing into .venv (a few minutes, once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: --requirement requirements-ci.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	touch $@
+
+# After a change of constraints.txt, with https://pypi.org/project/uv installed.
+hashes:
+	grep -v '^torch==' constraints.txt | uv pip compile --quiet --no-deps --generate-hashes --only-binary :all: --no-header \
+		--no-annotate --output-file requirements-ci.txt -
 
 clean:
 	rm -rf .venv
