@@ -324,3 +324,18 @@ def test_a_prediction_changes_no_label_that_a_person_gave(tmp_path):
 def test_tables_about_rows_of_a_dataset_give_no_labels(root, header):
     labels = table(root, f"{header}\n" + ",".join(["1"] * len(header.split(","))) + "\n")
     assert "rows of a dataset" in refusal(root, labels=labels, trust_predictions=True)
+
+
+@pytest.mark.parametrize("column", ["id", "ID code", "patientId"])
+def test_a_column_of_numbers_names_files_where_no_other_column_does(root, column):
+    names = [path.rpartition("/")[2].rpartition(".")[0] for path in PLAIN]
+    labels = table(root, f"{column},diagnosis\n" + "".join(f"{name},x\n" for name in names))
+    scans = [scan for scan in listed(root, labels=labels) if scan.label == "x"]
+    assert len(scans) == len(names)
+    assert (scans[0].patient is None) == (column != "patientId")
+    assert f"path in '{column}'" in notes_of(scans)
+
+
+def test_a_column_of_paths_is_no_column_of_labels(root):
+    labels = table(root, "path,label\n" + "".join(f"{path},x\n" for path in PLAIN))
+    assert "name another one" in refusal(root, labels=labels, label_column="path")

@@ -160,6 +160,11 @@ def test_patients_studies_and_series_of_an_export_are_no_classes(root):
     assert set(labels(listed(root, class_level=3)).values()) == {"SER0000", "SER0001"}
 
 
+def test_left_and_right_below_classes_are_no_classes(root):
+    make(root, *(f"{name}/{side}/1.png" for name in ("normal", "fracture") for side in ("left", "right")))
+    assert set(labels(listed(root)).values()) == {"normal", "fracture"}
+
+
 @pytest.mark.parametrize(
     "names", [["0", "1", "2"], ["grade 1", "grade 2"], ["stage001", "stage002"], ["T1", "FLAIR"], ["c10", "c11"]]
 )
@@ -278,6 +283,9 @@ def test_a_lone_folder_around_everything_is_warned_of_as_the_only_class(root, tm
     make(root, *(f"ADNI/{n:03d}_S_{n:04d}/MP-RAGE/1.png" for n in range(3)))
     assert "'ADNI'" in warnings(root)
     assert "--unlabeled" in warnings(root)
+    # The viewer on a patient's CD.
+    make(tmp_path / "cd", "IM1.png", "IM2.png", "VIEWER/logo.png")
+    assert "'VIEWER'" in warnings(tmp_path / "cd")
     # A source may well be one class.
     make(tmp_path / "normal", "normal/1.png", "normal/2.png")
     assert warnings(tmp_path / "normal") == ""

@@ -34,6 +34,15 @@ def test_images_are_one_patients_where_a_chain_of_shared_scopes_joins_them(drawn
         assert {other for other, found in enumerate(hashes) if found == hashes[number]} == reached
 
 
+def test_patients_of_sources_that_are_parts_of_a_split_are_the_same() -> None:
+    scans = [image("train", "7"), image("My Test", "07"), image("north", "7"), image("south", "7")]
+    train, test, north, south = hashed_patients(scans)
+    assert train == test
+    assert len({train, north, south}) == 3
+    files = list(hashed_patients([image("train", "file a", known=False), image("test", "file a", known=False)]))
+    assert files[0] != files[1]
+
+
 def test_a_file_that_stands_for_its_patient_is_kept_together_and_not_counted_as_known() -> None:
     scans = [image("x", "file a", known=False), image("x", "file a", known=False), image("x", "7"), image("y", None)]
     manifest = pd.DataFrame({"patient": list(hashed_patients(scans)), "set_aside": None}).astype({"patient": "str"})
@@ -52,7 +61,7 @@ def test_what_is_said_holds_the_numbers_and_what_may_cross(with_patient: int) ->
 @pytest.mark.parametrize(
     "spellings",
     [
-        ["1", "1.0", "01", " 1", "1.00"],
+        ["1", "1.0", "01", " 1", "1.00", "1,0"],
         ["0012", "12", " 0012", "0012^", "12 "],
         ["P7", "p7", "P007", "p07"],
         ["Doe^Jane", "doe jane", "DOE^JANE^^^"],

@@ -1,6 +1,7 @@
 """The labels of all images -> the names of the classes: renamed as asked, and each class under one spelling."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -112,6 +113,7 @@ def _study_label(source: str, label: str) -> str:
 
 def _check_classes(scans: Sequence[ScanFile]) -> None:
     spellings: dict[str, str] = {}
+    alike: dict[str, str] = {}
     for label in sorted({scan.label for scan in scans if scan.label is not None}):
         if BETWEEN_FINDINGS in label:
             raise FewscanError(
@@ -120,10 +122,11 @@ def _check_classes(scans: Sequence[ScanFile]) -> None:
             )
         other = spellings.setdefault(spelling_key(label), label)
         if other != label:
-            raise FewscanError(
-                f"the labels '{other}' and '{label}' differ only in spelling: "
-                f"if they are one class, add --rename '{other}={label}'"
-            )
+            alike[label] = other
+    if alike:
+        pairs = "; ".join(f"'{other}' and '{label}'" for label, other in alike.items())
+        ways = " ".join(shlex.join(["--rename", f"{other}={label}"]) for label, other in alike.items())
+        raise FewscanError(f"the labels {pairs} differ only in spelling: if they are one class, add {ways}")
     if len(spellings) > MAX_CLASSES:
         raise FewscanError(
             f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
+from fewscan.data.part_names import given_split
 from fewscan.data.sources import ScanFile
 from fewscan.wording import counted
 
@@ -21,7 +22,7 @@ FILE_PREFIX = "file-"
 
 # Zeros before a number, as in `P007`, and those that a spreadsheet puts behind a whole one, as in `7.0`.
 _ZEROS_BEFORE = re.compile(r"(?<![\d.])0+(?=\d)")
-_ZEROS_BEHIND = re.compile(r"^(\d+)\.0+$")
+_ZEROS_BEHIND = re.compile(r"^(\d+)[.,]0+$")
 
 
 class KnownPatients(NamedTuple):
@@ -58,7 +59,7 @@ def is_known(patients: pd.Series) -> pd.Series:
 def patient_key(written: str) -> str | None:
     """Return what all spellings of one patient have in common, or None where nothing is written.
 
-    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0` behind one tell no two
+    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0`, `,0` behind one tell no two
     patients apart: `0012`, `12`, ` 12`, `12^` and `12.0` are one. To take two patients for one only costs images; to take one
     for two leaks.
     """
@@ -70,7 +71,8 @@ def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:
     """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's.
 
     One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of one
-    format (the scopes of a `ScanFile`), and so is a name that links two of these, as where a CSV names files of two sources.
+    format (the scopes of a `ScanFile`), among sources that are called train, test and the like, and so is a name that links two
+    of these, as where a CSV names files of two sources.
     """
     # Thrown away with this call: no one can try names until one gives the hash in the manifest.
     salt = secrets.token_bytes(32)
@@ -94,4 +96,5 @@ def _names(scan: ScanFile) -> list[tuple[str, str]]:
     if scan.patient is None:
         return []
     name = patient_key(scan.patient) if scan.patient_known else scan.patient
-    return [] if name is None else [(scope, name) for scope in (f"source {scan.source}", *scan.patient_scopes)]
+    of_parts = ("parts of one set",) if scan.patient_known and given_split(scan.source) is not None else ()
+    return [] if name is None else [(scope, name) for scope in (f"source {scan.source}", *of_parts, *scan.patient_scopes)]

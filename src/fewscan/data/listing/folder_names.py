@@ -38,7 +38,7 @@ _SERIES_WORDS = _words(
     "series ser se study studies stu st exam session ses visit acquisition acq sequence seq scan run echo unknown t1 t1w "
     "t1c t1ce t1gd t1n t2 t2w t2f t2star flair dwi adc swi pd pdw mprage mp rage mpr mra gre tse fse se ep2d dti bold "
     "fmri mr mri ct cta cect ncct pet us xr dx cr anat func dwi fmap axial coronal sagittal ax cor sag tra transverse "
-    "post pre contrast gad gd localizer localiser scout survey thin thick plain sec phase"
+    "left right post pre contrast gad gd localizer localiser scout survey thin thick plain sec phase"
 )
 # The share of names in one place that must look alike before the place is taken for what they look like.
 _MOST = 0.8

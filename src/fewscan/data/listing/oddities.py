@@ -36,7 +36,7 @@ def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions)
         yield from _folders_above(by_folder)
         yield from _classes_in_classes(by_folder)
         yield from _folders_in_classes(by_folder)
-        yield from _one_class(by_folder, source)
+        yield from _one_class(scans, by_folder, source)
     elif unfit := sum(scan.label is None for scan in scans if source.labeled):
         option = "--class-level" if asked.class_from is None else "--class-from"
         yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
@@ -120,15 +120,18 @@ def _folders_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
         )
 
 
-def _one_class(scans: Sequence[ScanFile], source: Source) -> Iterator[str]:
-    """Yield a line where one folder around all images is the only class, and others below it are none."""
-    names = {scan.label for scan in scans}
-    deeper = {scan.folders[scan.label_level or 0 :] for scan in scans}
-    if len(names) == 1 and len(deeper) > 1 and len({scan.folders[: scan.label_level] for scan in scans}) == 1:
-        yield (
-            f"all images lie in the folder '{next(iter(names))}', which is taken as their class: if it is none, give labels "
-            f"with --labels CSV, or the folder with --unlabeled {source.name}={source.folder}"
-        )
+def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source: Source) -> Iterator[str]:
+    """Yield a line where one folder is the only class, though it holds only some images, or all and other folders."""
+    folders = {scan.folders[: scan.label_level] for scan in by_folder}
+    deeper = {scan.folders[scan.label_level or 0 :] for scan in by_folder}
+    if len(folders) == 1 and len(by_folder) == sum(scan.label is not None for scan in scans):
+        some = len(by_folder) < len(scans)
+        if some or len(deeper) > 1:
+            held = f"{len(by_folder):,} of {counted(len(scans), 'image')}" if some else "all images"
+            yield (
+                f"{held} lie in the folder '{next(iter(folders))[-1]}', which is taken as their class, the only one: if it is "
+                f"none, give labels with --labels CSV, or the source with --unlabeled {source.name}={source.folder}"
+            )
 
 
 def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:

@@ -48,6 +48,8 @@ _COMMON_NAMES = {
     "patient": ("patient", "patientid", "patientnumber", "patientname", "pid", "subject", "subjectid", "participantid"),
     "split": ("split", "subset", "partition"),
 }
+# What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
+_ELSE_PATHS = ("id", "idcode", *_COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
@@ -81,6 +83,8 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
         asked["label"] = None
     found = {what: _position(table, cells.columns, what, name) for what, name in asked.items()}
     if found["path"] is None:
+        found["path"] = _else_path(cells.columns)
+    if found["path"] is None:
         raise _missing(table, cells.columns, "path")
     if one_hot:
         found["label"] = None
@@ -90,6 +94,9 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
             raise FewscanError(f"{table} has no column 'label': did you mean '{close}'? Then add --label-column '{close}'")
         if not one_hot and found["patient"] is None and found["split"] is None:
             raise _missing(table, cells.columns, "label")
+    if found["path"] in (found["label"], found["split"]):
+        name = cells.columns[found["path"]]
+        raise FewscanError(f"{table}: the column '{name}' cannot be the path and something else: name another one")
     said = [f"{what} in '{cells.columns[at]}'" for what, at in found.items() if at is not None and cells.columns[at] != what]
     if one_hot:
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
@@ -112,6 +119,11 @@ def _position(table: Path, columns: Sequence[str], what: str, asked: str | None)
         way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
         raise FewscanError(f"{table} has {len(fits)} columns that may be the {what} ({names}): {way}")
     return fits[0] if fits else None
+
+
+def _else_path(columns: Sequence[str]) -> int | None:
+    fits = [position for position, name in enumerate(columns) if _plain(name) in _ELSE_PATHS]
+    return fits[0] if len(fits) == 1 else None
 
 
 def _plain(name: str) -> str:

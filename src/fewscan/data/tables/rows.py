@@ -7,6 +7,7 @@ from pathlib import Path
 from fewscan.data.classes import BETWEEN_FINDINGS
 from fewscan.data.formats.image import GivenSplit
 from fewscan.data.options import Several, TableOptions
+from fewscan.data.part_names import SPLIT_WORDS
 from fewscan.data.tables.columns import Columns, find_columns, is_one
 from fewscan.data.tables.predictions import ACCEPTED, decision_column, require_trust
 from fewscan.data.tables.reading import Cells, cell, read_cells
@@ -14,12 +15,6 @@ from fewscan.errors import FewscanError
 
 # What stands for a patient nobody knows, besides what stands for no label.
 _NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
-_SPELLINGS: dict[GivenSplit, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-GIVEN_SPLITS = {spelling: part for part, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +138,10 @@ class _RowReader:
         text = cell(row, self.columns.split)
         if text is None or text.casefold() in self.no_label:
             return None
-        if text.casefold() not in GIVEN_SPLITS:
+        if text.casefold() not in SPLIT_WORDS:
             name = "" if self.columns.split is None else self.names[self.columns.split]
             raise FewscanError(
                 f"{where}: the column '{name}' holds '{text}', which is no part of a split: write train, validation or test "
                 "there, name another column with --split-column, or rename this one"
             )
-        return GIVEN_SPLITS[text.casefold()]
+        return SPLIT_WORDS[text.casefold()]
