@@ -25,7 +25,7 @@ MANIFEST_DTYPES: dict[str, str] = {
     "copy_set": "Int64",  # images that are copies of one another; null until audited
     "conflict": "bool",  # copies of this image carry another label
     "split": "str",  # one of SPLITS, or null
-    "given_split": "str",  # the part of a split that the data came with: one of GIVEN_SPLITS, or null
+    "given_split": "str",  # the part of a split that the data came with: one of GivenSplit, or null
     "sha256": "str",  # of the file's bytes; null where the file is missing
     "pixels_sha256": "str",  # of the decoded pixels before resizing; null where they could not be read
     "width_px": "Int64",

@@ -59,8 +59,8 @@ def is_known(patients: pd.Series) -> pd.Series:
 def patient_key(written: str) -> str | None:
     """Return what all spellings of one patient have in common, or None where nothing is written.
 
-    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0`, `,0` behind one tell no two
-    patients apart: `0012`, `12`, ` 12`, `12^` and `12.0` are one. To take two patients for one only costs images; to take one
+    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0` or `,0` behind it tell no
+    two patients apart: `0012`, `12`, ` 12`, `12^`, `12.0` are one. To take two patients for one only costs images; to take one
     for two leaks.
     """
     text = " ".join(unicodedata.normalize("NFKC", written).replace("^", " ").split()).casefold()

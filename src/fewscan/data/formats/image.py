@@ -41,7 +41,7 @@ class Contents:
     `parts` names each image among those of its file, such as `frame=3`; (None,) is a file of one image. `patient`, `study` and
     `series` are what a header calls these. Under one `patient_scope` they mean the same in every source; without
     one, in the file's own source alone.
-    `labels` and `given_splits` are, where the file says them, those of each part: class names, and of GIVEN_SPLITS. `one_head`:
+    `labels` and `given_splits` are, where the file says them, those of each part: class names, and GivenSplit. `one_head`:
     whether its images are one patient's where nobody says whose they are. `notes` are what a user should know of the file
     before it is read, a line each, its kind before the first colon, as with reasons.
     """

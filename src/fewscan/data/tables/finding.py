@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from fewscan.data.part_names import SPLIT_WORDS
 from fewscan.data.sources import ScanFile, Source
-from fewscan.data.tables.rows import GIVEN_SPLITS, Row
+from fewscan.data.tables.rows import Row
 from fewscan.errors import FewscanError
 
 # Endings that people leave out, or that were others before pictures were converted.
@@ -177,7 +178,7 @@ def _most_alike(path: str, matches: Sequence[_Match], length: int) -> list[_Matc
 
 def _in_other_parts(match: _Match) -> bool:
     """Return whether the row speaks of one part of a split, such as `test/1.png`, and the place lies in another."""
-    theirs, ours = (GIVEN_SPLITS.get(above.rpartition("/")[2].casefold()) for above in (match.row_above, match.above))
+    theirs, ours = (SPLIT_WORDS.get(above.rpartition("/")[2].casefold()) for above in (match.row_above, match.above))
     return theirs is not None and ours is not None and theirs != ours
 
 
