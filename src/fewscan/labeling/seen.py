@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.data.copies import DEFAULT_SIMILARITY, find_copies
+from fewscan.data.copies import DEFAULT_SIMILARITY, similarity_of
 from fewscan.data.dataset import Dataset, Split
 from fewscan.data.readers import Image
 from fewscan.learning.registry import method_type
@@ -63,21 +63,22 @@ class Seen:
         rows, pictures = self._pictures
         if not len(rows):
             return
-        correlation = np.full((len(pixels), len(rows)), -1, np.float32)
-        for border in BORDERS:
-            for turned in _eight_ways(_small(pixels, border)):
-                np.maximum(correlation, _unit(turned) @ pictures[0.0].T, out=correlation)
-                if not border:  # the scan may be the cropped one, too
-                    for cropped in BORDERS[1:]:
-                        np.maximum(correlation, _unit(turned) @ pictures[cropped].T, out=correlation)
-        alike = np.flatnonzero(correlation.max(axis=1) >= LEAST_CORRELATION)
-        if not len(alike):
-            return
-        partners = np.unique(rows[correlation[alike].argmax(axis=1)])
-        pairs = find_copies(np.concatenate([pixels[alike], self._dataset.pixels[partners]]), similarity=DEFAULT_SIMILARITY)
-        for first, second in zip(pairs.row_a.tolist(), pairs.row_b.tolist(), strict=True):
-            if first < len(alike) <= second:
-                yield int(alike[first]), int(partners[second - len(alike)])
+        everyone = np.arange(len(pixels))
+        correlation, partner, symmetry = np.zeros(len(pixels), np.float32), np.zeros_like(everyone), np.zeros_like(everyone)
+        # The scan may lack a border, or the dataset's image.
+        for border, theirs in [(border, 0.0) for border in BORDERS] + [(0.0, border) for border in BORDERS[1:]]:
+            for way, turned in enumerate(_eight_ways(_small(pixels, border))):
+                agreement = _unit(turned) @ pictures[theirs].T
+                place = agreement.argmax(axis=1)
+                better = agreement[everyone, place] > correlation
+                correlation[better] = agreement[everyone, place][better]
+                partner[better], symmetry[better] = rows[place[better]], way
+        alike = np.flatnonzero(correlation >= LEAST_CORRELATION)
+        both = np.concatenate([pixels[alike], self._dataset.pixels[partner[alike]]])
+        first = np.arange(len(alike))
+        similarity = similarity_of(both, first, first + len(alike), symmetry[alike])
+        for place in alike[similarity >= DEFAULT_SIMILARITY]:
+            yield int(place), int(partner[place])
 
     @cached_property
     def _pictures(self) -> tuple[Rows, dict[float, Floats]]:
@@ -122,6 +123,8 @@ def _unit(pictures: Floats) -> Floats:
 
 
 def _eight_ways(pictures: Floats) -> Iterable[Floats]:
-    for mirrored in (pictures, pictures[:, :, ::-1]):
-        for quarters in range(4):
-            yield np.rot90(mirrored, quarters, axes=(1, 2))
+    """Yield (B, P, P) pictures put onto themselves, in the order of `placing.SYMMETRIES`."""
+    for way in range(8):
+        mirrored = pictures[:, :, ::-1] if way & 1 else pictures
+        flipped = mirrored[:, ::-1] if way & 2 else mirrored
+        yield flipped.swapaxes(1, 2) if way & 4 else flipped

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
-from fewscan.data.copies.align import align
+from fewscan.data.copies.align import Aligned, align
 from fewscan.data.copies.compare import likeness
 from fewscan.data.copies.describe import Describe, fit_description, histograms
 from fewscan.data.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray, showing_something
@@ -89,6 +89,24 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
     return pairs.at(np.lexsort((pairs.row_b, pairs.row_a)))
 
 
+def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> Floats:
+    """Return the likeness (P,) of given pairs of images after alignment, -1 where this gives a pair up.
+
+    first, second: (P,) numbers of the images; symmetry: (P,) which of `placing.SYMMETRIES` of the first looks like the second.
+    """
+    candidates = Candidates(first, second, np.zeros_like(first), symmetry)
+    numbers = np.arange(len(pixels))
+
+    def scored(places: Int64s) -> Floats:
+        found = np.full(len(places), -1, np.float32)
+        aligned, scores = _compared(pixels, numbers, candidates.at(places))
+        found[aligned.which] = scores
+        return found
+
+    with _workers() as workers:
+        return np.concatenate([np.zeros(0, np.float32), *workers.map(scored, in_batches(np.arange(len(first))))])
+
+
 def components(count: int, pairs: Int64s) -> Int64s:
     """Return (count,) the connected component, from 0, of every row; `pairs` is (P, 2) row numbers."""
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
@@ -128,10 +146,15 @@ def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
 
 def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> tuple[CopyPairs, int]:
     """Return the copies among the candidates, and how many candidates there were."""
-    aligned = align(pixels, rows, candidates)
+    aligned, score = _compared(pixels, rows, candidates)
     first, second = candidates.first[aligned.which], candidates.second[aligned.which]
-    score = likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
     return CopyPairs(first, second, score, is_mirrored(aligned.placings)).at(score >= similarity), len(candidates)
+
+
+def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Aligned, Floats]:
+    """Return the candidates that could be aligned, and their likeness."""
+    aligned = align(pixels, rows, candidates)
+    return aligned, likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
 
 
 @contextmanager
