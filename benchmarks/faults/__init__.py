@@ -1,0 +1,1 @@
+"""Faults on purpose: damaged files, tables and settings, and kills. `python -m benchmarks.faults` says what came of them."""
