@@ -113,7 +113,7 @@ not on a list of allowed licenses; GPL and AGPL are not on it. fewscan itself is
 - torchvision, which the extra `timm` needs, carries two libraries of NVIDIA that may be passed on unchanged; they are not
   open source.
 - PyTorch's builds for GPUs bring NVIDIA's CUDA libraries along, under NVIDIA's license; they are not in the table.
-- pylibjpeg-libjpeg (GPL) is no dependency: JPEG in DICOM is read without it.
+- pylibjpeg-libjpeg (GPL), which [data.md](data.md) names for rare kinds of JPEG in DICOM, is no dependency.
 
 The last column is about wheels for Linux. What a package has compiled into its own files stands in its license files.
 

@@ -17,6 +17,8 @@ from fewscan.errors import FewscanError
 
 # How many valid names an error lists.
 NAMES_LISTED = 20
+# How many brackets a setting on the command line may open: YAML takes seconds over hundreds within each other.
+MOST_BRACKETS = 20
 
 
 class Settings(pydantic.BaseModel):
@@ -98,6 +100,8 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
 
 def _read(text: str) -> Any:
     """Return the YAML scalar or list that `text` is; what else YAML makes of it, as of `timm:`, was meant as text."""
+    if text.count("[") + text.count("{") > MOST_BRACKETS:
+        return text
     try:
         value = yaml_value(text)
     except ValueError:

@@ -30,6 +30,7 @@ the command that comes next. Start with 'fewscan demo'. Research use only: not a
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 TERMINATED = 143  # and of one that SIGTERM has
 REFUSED = 2
+LONGEST_REFUSAL = 1500  # characters: what was refused is quoted, and may be a file's whole content
 
 
 class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the keyboard wanted it
@@ -139,8 +140,15 @@ def _interrupted(words: Sequence[str | Path]) -> int:
     return TERMINATED if terminated else INTERRUPTED
 
 
+def refusal(message: str) -> str:
+    """Return the line that says why a verb was refused; of a message of thousands of characters its ends alone."""
+    line = f"error: {printable(message)}"
+    end = LONGEST_REFUSAL // 2
+    return line if len(line) <= LONGEST_REFUSAL else f"{line[:end]} ... {line[-end:]}"
+
+
 def _refuse(message: str) -> int:
-    say(f"error: {message}")
+    say(refusal(message))
     return REFUSED
 
 
