@@ -55,6 +55,10 @@ _GROUP_TAGS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequen
 _OF_INTEREST = [*_PATIENT_TAGS, *KIND_TAGS, *PIXEL_TAGS, *_WINDOW_TAGS, *_GROUP_TAGS]
 _DAMAGED = "truncated or damaged: its DICOM header cannot be read"
 _INFLATED_AT_ONCE_BYTES = 2**20
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+# So many bytes hold the meta information of nearly all objects, which begins so.
+_HEAD_BYTES = 2**12
+_META_LENGTH = b"DICM\x02\x00\x00\x00UL\x04\x00"
 # The first group of an object without a preamble, and the lengths that its first element may have.
 _FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")
 _LONGEST_FIRST_BYTES = 256
@@ -172,6 +176,10 @@ def _require_bounded(file: BufferedReader) -> bool:
     from pydicom.filereader import read_dataset, read_preamble
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    if _is_plain(head):
+        return False
     read_preamble(file, force=True)
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     deflated = bool(meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
@@ -184,6 +192,17 @@ def _require_bounded(file: BufferedReader) -> bool:
                 raise UnreadableImage(f"too large: deflated, and more than {MAX_INFLATED_BYTES} bytes when it is inflated")
     file.seek(0)
     return deflated
+
+
+def _is_plain(head: bytes) -> bool:
+    """Return whether an object's first bytes hold all of its meta information, and that does not say that it is deflated.
+
+    It begins with its own length (PS3.10, 7.1). To look is quicker than to parse it, which is done for the others.
+    """
+    if head[128:140] != _META_LENGTH:
+        return False
+    ends = 144 + int.from_bytes(head[140:144], "little")
+    return ends + 2 <= len(head) and head[ends : ends + 2] != b"\x02\x00" and _DEFLATED not in head[:ends]
 
 
 def _pixels_ahead(file: BufferedReader, header: "Dataset") -> str:

@@ -124,10 +124,11 @@ def of_ct(found: list[Window]) -> Window:
 
 
 def _levels(stored: Values) -> _Levels:
-    if stored.dtype.kind in "iu" and int(stored.max()) - int(stored.min()) < 2**16:
+    if stored.dtype.kind in "iu":
         least, most = int(stored.min()), int(stored.max())
-        positions = stored.astype(np.intp) - least
-        return _Levels(np.arange(least, most + 1), positions)
+        if most - least < 2**16:
+            positions = np.subtract(stored, least, dtype=np.intp)
+            return _Levels(np.arange(least, most + 1), positions)
     levels, positions = np.unique(stored, return_inverse=True)
     return _Levels(levels, positions.reshape(stored.shape))
 
