@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from scipy.stats import norm
 from scipy.stats import t as student
 
 from benchmarks.gpu.table import heads_table, study_table, table
+from fewscan.cli.app import app
 from fewscan.evaluation.intervals import Interval
 from fewscan.training.choice import WORTH
 
@@ -202,7 +204,7 @@ def test_what_label_promises_is_as_it_was_simulated() -> None:
 
 
 def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
-    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    text = (DOCS / "audit.md").read_text(encoding="utf-8")
     rows = committed(DOCS / "results" / "shares.csv")
     for classes in ("as they are", "one of 5 %"):
         for score in ("accuracy", "balanced_accuracy"):
@@ -213,6 +215,17 @@ def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
             assert len(known) == len(unknown) == 40
             difference = sum(known) / 40 - sum(unknown) / 40
             assert f"{difference:.2f} ±" in text or f"{difference:.2f} points" in text
+
+
+def test_every_option_that_is_said_of_data_and_splits_is_one_of_the_program() -> None:
+    verbs = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    known = {option for verb in verbs for one in verb.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
+    named: set[str] = set()
+    for name in ("data.md", "labels.md", "formats.md", "audit.md", "guide.md"):
+        text = (DOCS / name).read_text(encoding="utf-8")
+        named |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"`python -m [^`]*`", "", text)))
+    assert len(named) > 30
+    assert named - known == set()
 
 
 def test_every_link_in_a_document_leads_to_a_file_and_a_heading_that_are_there() -> None:

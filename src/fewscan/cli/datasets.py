@@ -14,13 +14,13 @@ def audit(
     dataset: DatasetFolder,
     similarity: Annotated[
         float | None,
-        typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.86, see docs/data.md]"),
+        typer.Option(help="Pairs at or above this similarity, in [0, 1], count as copies. [default: 0.86, see docs/audit.md]"),
     ] = None,
     same_head: Annotated[
         bool,
         typer.Option(
             "--same-head",
-            help="Keep slices together that are probably of one head, too, where no patient is known (see docs/data.md).",
+            help="Keep slices together that are probably of one head, too, where no patient is known (see docs/audit.md).",
         ),
     ] = False,
     set_aside_suspect: Annotated[

@@ -3,7 +3,7 @@
 Two slices are joined where their files follow each other by number in one folder, as exported series do, they look alike, and
 each is among the other's nearest distinct images: that tells slices of a head from heads that are cut at one place. Likeness
 alone does not tell them, whatever it is measured by: slices that lie further apart look less alike than some heads do. Chosen
-and measured by eye (docs/data.md, "One head").
+and measured by eye (docs/audit.md, "One head").
 
 Images are described by histograms of oriented gradients, whitened by principal components of the images themselves.
 """

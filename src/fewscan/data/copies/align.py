@@ -44,7 +44,7 @@ class Level:
 
 
 # At 16 px turns of some degrees and shifts of an eighth of the frame are bridged; at 96 px folds are laid over folds.
-# Each `least` is below what nearly all true copies reach (docs/data.md).
+# Each `least` is below what nearly all true copies reach (docs/audit.md).
 LEVELS = (
     Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least=0.5),
     Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least=0.74),

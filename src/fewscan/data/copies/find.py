@@ -26,7 +26,7 @@ from fewscan.data.copies.search import NEIGHBORS, Candidates, find_candidates
 from fewscan.errors import FewscanError
 from fewscan.progress import progress_bar
 
-# On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/data.md).
+# On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/audit.md).
 DEFAULT_SIMILARITY = 0.86
 # Below this nearly all pairs are two heads, so no less can be asked for.
 LEAST_SIMILARITY = 0.8

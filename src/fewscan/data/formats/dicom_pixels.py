@@ -137,7 +137,7 @@ def undecodable(dataset: "Dataset") -> str:
     syntax = dataset.file_meta.TransferSyntaxUID
     name = "a private transfer syntax" if syntax.name == syntax else syntax.name
     if is_compressed(dataset):
-        return f"not decodable: damaged, or no plug-in of pydicom's that is installed reads {name}; see docs/data.md"
+        return f"not decodable: damaged, or no plug-in of pydicom's that is installed reads {name}; see docs/formats.md"
     whole = 3 * int(dataset.Rows) * int(dataset.Columns) * declared_frames(dataset)
     if dataset.PhotometricInterpretation == "YBR_FULL_422" and len(dataset.get("PixelData") or b"") >= whole:
         return (
