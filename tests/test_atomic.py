@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,34 @@ def test_a_removed_folder_is_gone_at_once(tmp_path: Path) -> None:
     (tmp_path / "folds" / "1").mkdir(parents=True)
     remove_folder(tmp_path / "folds")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_about_the_file_that_was_to_be_and_leaves_the_old_one(
+    tmp_path: Path, largest_file_bytes: Callable[[int], None]
+) -> None:
+    write_text(tmp_path / "a.json", "old")
+    largest_file_bytes(1000)
+    with pytest.raises(FewscanError) as alone:
+        write_text(tmp_path / "a.json", "x" * 2000)
+    with pytest.raises(FewscanError) as in_a_folder, new_folder(tmp_path / "run") as folder:
+        write_text(folder / "a.json", "x" * 2000)
+    for caught, path in ((alone, tmp_path / "a.json"), (in_a_folder, tmp_path / "run" / "a.json")):
+        assert str(caught.value).startswith(f"no space left to write {path}: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(FewscanError, match=f"cannot write {tmp_path}/file/run: "),
+        new_folder(tmp_path / "file" / "run"),
+    ):
+        pass
+    with pytest.raises(FewscanError, match="cannot write"), replaced_file(tmp_path / "file" / "a.json"):
+        pass
+
+
+def test_what_a_library_says_of_a_full_disk_is_told_as_the_system_does(tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match=r"cannot write .*a: Input/output error; "), writing(tmp_path / "a"):
+        raise OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5]\nmore")

@@ -94,6 +94,8 @@ def test_a_missing_text_is_an_empty_cell(tmp_path: Path) -> None:
         'row,label\n1,"a',
         "\xff\xfe",
         "row,label\n1.5,a\n",
+        "row,label\n1e999,a\n",
+        "row,label\n1e19,a\n",
     ],
 )
 def test_a_damaged_table_is_one_line(content: str, tmp_path: Path) -> None:

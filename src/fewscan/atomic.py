@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -19,18 +20,25 @@ from typing import Any
 
 from fewscan.errors import FewscanError
 
+# How `_temporary` calls what is being made.
+_MAKING = re.compile(r"^\.(.+)\.[0-9a-f]{6}-\d+-[0-9a-f]{8}\.tmp$")
+
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` to write to; on success it replaces `path`, on an error it is removed."""
-    temporary = _temporary(path)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Yield a temporary path beside `path` to write to; on success it replaces `path`, on an error it is removed.
+
+    Raises FewscanError where the operating system refuses to write; see `writing`.
+    """
+    with writing(path):
+        temporary = _temporary(path)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -53,17 +61,19 @@ def write_json(path: Path, content: Any) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it is renamed to `path`, on an error it is removed.
 
-    Raises FewscanError where `path` exists already: nothing is ever overwritten.
+    Raises FewscanError where `path` exists already, since nothing is ever overwritten, and where it cannot be made.
     """
     refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    temporary.mkdir(mode=0o700)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
+        temporary.mkdir(mode=0o700)
     try:
         yield temporary
-        temporary.chmod(0o755)
-        refuse_existing(path)
-        temporary.rename(path)
+        with writing(path):
+            temporary.chmod(0o755)
+            refuse_existing(path)
+            temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -110,13 +120,18 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write `path` (full disk, no rights) into a FewscanError of one line."""
+    """Turn the operating system's refusals to write `path` (full disk, no rights) into a FewscanError of one line.
+
+    What lies in a folder that is still being made is called by the place where it is to stand.
+    """
     try:
         yield
     except OSError as error:
+        place = Path(*(_MAKING.sub(r"\1", part) for part in path.parts))
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise FewscanError(f"no space left to write {path}: free some, or choose another place") from None
-        raise FewscanError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+            raise FewscanError(f"no space left to write {place}: free some, or choose another place") from None
+        reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+        raise FewscanError(f"cannot write {place}: {reason}; choose another place") from None
 
 
 def refuse_existing(path: Path, instead: str = "remove it first") -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 
 from fewscan.errors import FewscanError
@@ -49,11 +50,12 @@ def read_csv(path: Path, types: Mapping[str, Any], otherwise: str) -> pd.DataFra
     """
     marked = {as_text(name): kind for name, kind in types.items()}
     try:
-        # A class may be called '01' or 'NA'.
-        table = pd.read_csv(path, usecols=list(marked), dtype=marked, keep_default_na=False)[list(marked)]
+        # A class may be called '01' or 'NA'. Infinity is no whole number, and 1e300 none of float32.
+        with np.errstate(invalid="raise", over="raise"):
+            table = pd.read_csv(path, usecols=list(marked), dtype=marked, keep_default_na=False)[list(marked)]
     except PermissionError:
         raise FewscanError(f"no permission to read {path}") from None
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError, ArithmeticError):
         raise FewscanError(f"{path} is missing, damaged or cut short: {otherwise}") from None
     table.columns = list(types)
     for name, kind in types.items():

@@ -186,7 +186,7 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(scans, tmp_path, size_px, sto
     largest_file_bytes(limit)
     with pytest.raises(FewscanError) as refused:
         import_scans([str(scans)], tmp_path / "dataset", size_px=size_px)
-    assert str(refused.value) == f"no space left to write {tmp_path / 'dataset'}: free some, or choose another place"
+    assert str(refused.value).startswith(f"no space left to write {tmp_path / 'dataset'}")
     assert set(tmp_path.iterdir()) == before
 
 
