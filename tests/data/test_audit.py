@@ -125,6 +125,19 @@ def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(sca
     assert reopened(dataset).description.audit.conflicting_images == 2
 
 
+@pytest.mark.parametrize(("kind", "conflicts"), [("near", 0), ("pixels", 1)])
+def test_neighboring_slices_of_one_patient_may_differ_in_label_and_equal_ones_may_not(
+    scans: Callable[..., Dataset], kind: str, conflicts: int
+) -> None:
+    equal = {} if kind == "near" else {"pixels_sha256": {1: "e", 17: "e"}}
+    dataset = scans({17: 1}, label={1: "glioma", 17: "no_tumor"}, patient={1: "P", 17: "P"}, **equal)
+    result = audit(dataset)
+    assert [pair.kind for pair in result.pairs] == [kind]
+    assert len(result.conflicts) == conflicts
+    assert reopened(dataset).manifest["conflict"].sum() == 2 * conflicts
+    assert together(dataset, "group") == {frozenset({1, 17})}
+
+
 def test_rows_set_aside_take_no_part(scans: Callable[..., Dataset]) -> None:
     dataset = scans(
         {17: 1},
@@ -203,7 +216,7 @@ def test_leaking_pairs_are_those_that_comparing_all_rows_finds(rows: list[tuple[
 
 
 def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..., Dataset]) -> None:
-    dataset = scans({17: 1}, label={17: "glioma"}, patient={1: "Jane Doe", 17: "Jane Doe"})
+    dataset = scans({17: 1}, label={17: "glioma"}, patient={1: "Jane Doe", 2: "Jane Doe"})
     result = audit(dataset)
     text = (dataset.folder / "audit.json").read_text(encoding="utf-8")
     content = json.loads(text)

@@ -159,7 +159,7 @@ def audit(
     heads = same_head_pairs(dataset.pixels, manifest, rows, copy_sets) if same_head else None
     links = [_ends(pairs), _same_patient(manifest, rows), *([] if heads is None else [heads])]
     groups = _numbered(len(manifest), rows, np.concatenate(links))
-    conflicts = _conflicts(manifest, rows, copy_sets)
+    conflicts = _conflicts(manifest, rows, copy_sets, pairs)
     conflicting = np.zeros(len(manifest), bool)
     conflicting[[row for conflict in conflicts for row in conflict.rows]] = True
 
@@ -245,10 +245,20 @@ def _nullable(numbers: Int64s) -> pd.Series:
     return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
 
 
-def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> tuple[Conflict, ...]:
-    labels = names_in(manifest["label"])
+def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s, pairs: Sequence[Pair]) -> tuple[Conflict, ...]:
+    """Return the sets of copies with different labels.
+
+    Near copies of one patient, or in one file, are no reason for one label: neighboring slices of a head look alike, and a
+    lesion ends somewhere.
+    """
+    labels, patients = names_in(manifest["label"]), names_in(manifest["patient"])
+    alike = [
+        pair
+        for pair in pairs
+        if pair.kind != "near" or patients[pair.row_a] is None or patients[pair.row_a] != patients[pair.row_b]
+    ]
     found = []
-    for members in members_of(copy_sets, rows):
+    for members in members_of(_numbered(len(manifest), rows, _ends(alike)), rows):
         named = tuple(labels[row] for row in members)
         if len(set(named) - {None}) > 1:
             found.append(Conflict(int(copy_sets[members[0]]), tuple(members.tolist()), named))
