@@ -27,7 +27,7 @@ def audit(
         bool,
         typer.Option(
             "--set-aside-suspect",
-            help="Set aside what is probably no scan: noise, blank or text pages, color among gray, sizes that stand out. A "
+            help="Set aside what is probably no scan: noise, low contrast, pages of text, color among gray, odd sizes. A "
             "split that was drawn before is dropped, with --overwrite.",
         ),
     ] = False,
@@ -37,9 +37,11 @@ def audit(
     """Find copies, conflicting labels, leaks and non-scans.
 
     Copies are found through changes of contrast, size, crop and JPEG quality, also where they are mirrored, turned, inverted,
-    padded, blurred or captioned. They, and the images of one patient where it is known, become groups that no leak-free split
-    ever cuts. Images that are probably no scans are named. Writes audit.json and audit.html, a page with all of
-    it as pictures.
+    padded, blurred or captioned. Copies, and the images of one patient where it is known, become groups that no leak-free split
+    ever cuts. Images that are probably no scans are named, such as noise, pages of text and odd sizes; they stay unless you set
+    them aside.
+
+    Writes audit.json, and audit.html, a page that shows what it found as pictures.
     """
     from fewscan.data.dataset import Dataset
 
@@ -59,7 +61,15 @@ GIVEN_LEAKS = {
 }
 
 
-@app.command()
+_SPLIT_HELP = """Draw the labeled, validation, unlabeled and test sets.
+
+Training learns from the labeled images and chooses by the validation images; the test set is sealed for the final score.
+Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is study. Sizes that
+cannot be drawn are refused, and the line names sizes that can.
+"""
+
+
+@app.command(help=_SPLIT_HELP)
 def split(
     dataset: DatasetFolder,
     labeled: Annotated[
@@ -105,7 +115,7 @@ def split(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the labeled, validation, unlabeled and test sets."""
+    """Draw the four sets, and say what each holds."""
     from fewscan.data.class_gaps import gap_warnings
     from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 

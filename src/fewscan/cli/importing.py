@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 _HELP = """Read folders of scans into a dataset folder.
 
-First it says what it understood: classes, patients, what is set aside, what looks odd; --plan says all of that and writes
-nothing. The label of a scan is the name of a folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
-Folders that name a part of a split, a patient or a series name no class; --class-level and --class-from say it otherwise.
-Patients are taken from a CSV, headers, or folders and file names, and kept as salted hashes only.
+First it says what it understood: classes, patients, what is set aside, what looks odd. --plan says all of that and writes
+nothing.
 
-Files that cannot be read are set aside with the reason, and counted. JPEG, PNG, TIFF, BMP, GIF, WebP, .npy and .npz; with
-pip install 'fewscan[medical]' also DICOM, NIfTI, NRRD, MetaImage, Analyze, .mgz and the figshare brain-tumor set's .mat.
-Each frame, page or slice is an image.
+The label of a scan is the name of a folder that it lies in, at any depth (Training/glioma/1.jpg), or comes from a CSV.
+Folders that name a part of a split, a patient or a series name no class; --class-level and --class-from say which folder or
+name is the class. Patients come from a CSV, from headers, or from names of folders and files, and are kept as salted hashes
+only.
+
+It reads JPEG, JPEG 2000, PNG, TIFF, BMP, GIF, WebP, PGM, .npy and .npz; with pip install 'fewscan[medical]' also DICOM, NIfTI,
+NRRD, MetaImage, Analyze, .mgz and the figshare brain-tumor set's .mat. Each frame, page or slice is an image. Files that cannot
+be read are set aside with the reason, and counted.
 
 Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mri
 

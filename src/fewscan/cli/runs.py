@@ -78,7 +78,30 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     finish(as_json, numbers, lines, *after_run_in(run, data))
 
 
-@app.command()
+_LABEL_HELP = """Label new scans, and say of each whether to accept its label.
+
+accept: the label may be taken as it is. In the long run at most --target-error of the accepted labels are wrong, for scans
+drawn like the held-out images, each patient counted once. This holds in at least 90 of 100 draws of held-out images; draws
+in which nothing is accepted count as well. A single batch may hold more mistakes: it says up to how many.
+
+review: a person should look.
+
+out of distribution: the scan is like nothing that the run learned from (no scan of this kind, a photograph, noise), so its
+label means nothing.
+
+unreadable: the file cannot be used, with the reason.
+
+The table's column reason says why for every scan. Scans that the run has seen already, or near-duplicates of them, are named
+in the column seen, and the promise is not about them. Where the labels cannot support the error that you ask for, nothing is
+accepted, and it says so.
+
+Stop it at any time: the same command goes on.
+
+Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
+"""
+
+
+@app.command(help=_LABEL_HELP)
 def label(
     run: RunFolder,
     scans: Annotated[
@@ -115,20 +138,7 @@ def label(
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
-    """Label new scans, and say of each whether to accept its label.
-
-    accept: the label may be taken as it is. In the long run at most --target-error of such labels are wrong, for scans drawn
-    like the held-out images and each patient counted once: so it ends in 90 of 100 draws of held-out images, also those where
-    nothing is accepted. A batch may hold more mistakes; up to how many, it says. review: a person should look. out of
-    distribution: it is like nothing that the run learned from (no scan of this kind, a photograph, noise), so its label means
-    nothing. unreadable: with the reason. Scans of the folder that the run has seen already, or near-duplicates of them, are
-    named in the column seen, and the promise is not about them. The table's column reason says for every scan why.
-    Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
-
-    Stop it at any time: the same command goes on.
-
-    Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.05
-    """
+    """Write the table of labels, and say what is promised of them."""
     result = api.label(
         run,
         scans,
