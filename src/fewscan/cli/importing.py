@@ -98,7 +98,7 @@ def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
         lines.append(f"  in color: {result.in_color} of {result.images}, {kept}")
     lines.append(f"  {known_patients(dataset.manifest).sentence}")
     if result.set_aside:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in result.reasons.items())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
         lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
     lines += [f"  note: {one.note} ({counted(one.images, 'image')}, such as {one.example})" for one in result.notes]

@@ -19,6 +19,7 @@ from fewscan.data.heads import same_head_pairs
 from fewscan.data.leaks import Between, Leak, find_leaks, members_of, names_in
 from fewscan.data.patients import KnownPatients, known_patients
 from fewscan.data.suspects import KINDS, Suspect, find_suspects, without_suspects
+from fewscan.wording import counted
 
 AUDIT_FILE = "audit.json"
 
@@ -110,23 +111,27 @@ class AuditResult:
         """Return a summary for people, a line a finding."""
         counts = self.counts()
         lines = [
-            f"{self.images_in_copy_sets:,} of {self.images:,} images have a copy: {self.copy_sets:,} sets of copies",
-            f"  {len(self.pairs):,} pairs named: {counts['pairs_same_bytes']:,} with the same bytes, "
+            f"{self.images_in_copy_sets:,} of {counted(self.images, 'image')} have a copy, in {counted(self.copy_sets, 'set')}",
+            f"  {counted(len(self.pairs), 'pair')} named: {counts['pairs_same_bytes']:,} with the same bytes, "
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
             f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
             self.patients.sentence,
-            *([] if self.same_head is None else [f"{len(self.same_head):,} more pairs are probably slices of one head"]),
-            f"{self.groups:,} groups that must stay together, the largest of {counts['largest_group']:,} images",
-            f"{len(self.conflicts):,} sets of copies carry different labels: {counts['conflicting_images']:,} images",
+            *([] if self.same_head is None else [f"{counted(len(self.same_head), 'more pair')}, probably slices of one head"]),
+                []
+                if self.same_head is None
+                else [f"{counted(len(self.same_head), 'more pair')} of slices, probably of one head"]
+            ),
+            f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
+            f"sets of copies with different labels: {len(self.conflicts):,} ({counted(counts['conflicting_images'], 'image')})",
         ]
         if self.suspects:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
             done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
-            lines.append(f"{len(self.suspects):,} images are probably no scans ({named}): {done}")
+            lines.append(f"probably no scans: {counted(len(self.suspects), 'image')} ({named}): {done}")
         for leak in self.leaks:
             lines.append(
-                f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {leak.groups:,} groups stand in both "
-                f"({leak.images_a:,} and {leak.images_b:,} images)"
+                f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
+                f"({leak.images_a:,} and {counted(leak.images_b, 'image')})"
             )
         return lines
 
