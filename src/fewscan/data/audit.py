@@ -117,10 +117,6 @@ class AuditResult:
             f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
             self.patients.sentence,
             *([] if self.same_head is None else [f"{counted(len(self.same_head), 'more pair')}, probably slices of one head"]),
-                []
-                if self.same_head is None
-                else [f"{counted(len(self.same_head), 'more pair')} of slices, probably of one head"]
-            ),
             f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
             f"sets of copies with different labels: {len(self.conflicts):,} ({counted(counts['conflicting_images'], 'image')})",
         ]
