@@ -14,6 +14,7 @@ import typer
 import fewscan
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
+from fewscan.memory import enough
 from fewscan.progress import printable, say
 from fewscan.wording import counted
 
@@ -105,7 +106,8 @@ def main() -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(standalone_mode=False)
+        with enough("close other programs, or do this on a machine that has more"):
+            code = app(standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk is still told as an error
         if code == INTERRUPTED:

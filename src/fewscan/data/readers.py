@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 
 from fewscan.data.formats.channels import has_color
-from fewscan.data.formats.image import Decoded, Pixels, UnreadableImage, Values
+from fewscan.data.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, UnreadableImage, Values
 from fewscan.data.formats.reading import Reading
 from fewscan.data.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
 from fewscan.data.guarded import guarded
@@ -175,8 +175,8 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
                 else:
                     yield _image(one, sha256, channels)
                 read += 1
-    except UnreadableImage as unreadable:
-        reason = unreadable.reason if task.set_aside is None else task.set_aside
+    except (UnreadableImage, MemoryError) as stopped:
+        reason = task.set_aside or (stopped.reason if isinstance(stopped, UnreadableImage) else TOO_LITTLE_MEMORY)
         for _ in task.parts[read:]:
             yield UnreadableImage(reason, sha256)
 

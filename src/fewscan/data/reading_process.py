@@ -11,8 +11,9 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from fewscan.data.formats.image import UnreadableImage
+from fewscan.data.formats.image import TOO_LITTLE_MEMORY, UnreadableImage
 from fewscan.data.formats.recognition import silenced
+from fewscan.memory import is_too_little
 
 # What one file may take.
 MAX_CPU_SECONDS = 20
@@ -40,8 +41,9 @@ def serve(descriptor: int) -> None:
                 answer = function(*arguments)
             except UnreadableImage as unreadable:
                 answer = unreadable
-            except Exception:
-                answer = Fault(traceback.format_exc())
+            except Exception as error:
+                # What was read is whole, perhaps, and has no room beside its pixels.
+                answer = UnreadableImage(TOO_LITTLE_MEMORY) if is_too_little(error) else Fault(traceback.format_exc())
             asked.send(answer)
 
 

@@ -10,6 +10,7 @@ from fewscan.data.candidates import note_candidate
 from fewscan.data.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
+from fewscan.memory import enough
 from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
 from fewscan.training.fit import fit
@@ -48,7 +49,7 @@ def train_new(
         for note in notes:
             say(note)
         with alone(folder, "train"):
-            fit(run, dataset, resume=False)
+            _fit(run, dataset, resume=False)
     return run
 
 
@@ -93,5 +94,15 @@ def train_on(run: Run, dataset: Dataset, *, candidate: bool = True) -> Run:
         with writing(run.folder), alone(run.folder, "train"):
             if candidate and len(dataset.rows("validation")):
                 note_candidate(dataset, run.identity)
-            fit(run, dataset, resume=True)
+            _fit(run, dataset, resume=True)
     return run
+
+
+def _fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
+    """Train the run to its end; raises FewscanError, naming `chunk_size`, where the memory does not suffice."""
+    at_once = run.settings.chunk_size or run.settings.batch_size
+    advice = (
+        f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that go through the network at once"
+    )
+    with enough(f"{advice}, or with a smaller batch_size"):
+        fit(run, dataset, resume=resume)

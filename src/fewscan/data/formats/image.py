@@ -8,11 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.memory import is_too_little
+
 MAX_PIXELS = 64_000_000
 # Values of a volume that is held in memory at once, 4 bytes each.
 MAX_VOLUME_VALUES = 256_000_000
 # A damaged header may declare any number of images.
 MAX_IMAGES = 20_000
+
+# A file may be whole and be read on a larger machine.
+TOO_LITTLE_MEMORY = "too large: there is not enough memory to read it"
 
 # Parts of a split that data may come with.
 GivenSplit = Literal["train", "validation", "test"]
@@ -72,7 +77,7 @@ class Decoded:
 
 @contextmanager
 def damage_named(reason: str) -> Iterator[None]:
-    """Raise UnreadableImage with `reason` for whatever is raised over a damaged file.
+    """Raise UnreadableImage with `reason` for whatever is raised over a damaged file, but for want of memory.
 
     The last resort of the import, and the only one: what the libraries that decode, and those that they call, raise over
     damaged bytes is in no list of theirs, and one bad file must not end an import of thousands. What an error says is not
@@ -82,8 +87,8 @@ def damage_named(reason: str) -> Iterator[None]:
         yield
     except UnreadableImage:
         raise
-    except Exception:
-        raise UnreadableImage(reason) from None
+    except Exception as error:
+        raise UnreadableImage(TOO_LITTLE_MEMORY if is_too_little(error) else reason) from None
 
 
 def decoded_alone(decode: Callable[[], Decoded | UnreadableImage], reason: str) -> Decoded | UnreadableImage:
