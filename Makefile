@@ -3,7 +3,7 @@ BIN := .venv/bin
 # One thread for each worker: the workers share the cores already.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo check test coverage lint types wheel hashes clean
+.PHONY: demo check test faults coverage lint types wheel hashes clean
 
 demo: .venv/installed
 	$(BIN)/fewscan demo
@@ -14,6 +14,11 @@ check: .venv/installed lint types
 
 test: .venv/installed lint types
 	$(PYTEST)
+
+# Damaged files and settings, and kills: minutes; see benchmarks/faults.
+FAULTS = --files 20000 --settings 2500 --kills 5 --kills-at-changes 5
+faults: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.faults $(FAULTS)
 
 coverage: .venv/installed
 	$(PYTEST) --cov --cov-report term

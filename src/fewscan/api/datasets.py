@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fewscan.data.dataset import Dataset, GivenLeaks, Protocol, Shares
     from fewscan.data.plan import ImportPlan
 
+AUDIT_PAGE = "audit.html"
+
 
 def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Dataset:
     """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`.
@@ -61,14 +63,16 @@ def audit(
                 f"{opened.folder} is split already, and to set images aside changes what its runs learned from: give "
                 "--overwrite to drop the split, then draw another; runs that were trained on this one are refused from then on"
             )
-        if opened.description.audit is not None and not overwrite:
+        # The page comes last: without it an audit was killed half-way, and nothing was split by it.
+        finished = (opened.folder / AUDIT_PAGE).exists() or opened.description.split is not None
+        if opened.description.audit is not None and finished and not overwrite:
             raise FewscanError(
                 f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a "
                 "split drawn before may leak, and scores of runs get other intervals when they are taken again"
             )
         least = DEFAULT_SIMILARITY if similarity is None else similarity
         result = auditing.audit(opened, similarity=least, same_head=same_head, set_aside_suspect=set_aside_suspect)
-        write_audit_page(opened_dataset(opened.folder), result, opened.folder / "audit.html")
+        write_audit_page(opened_dataset(opened.folder), result, opened.folder / AUDIT_PAGE)
         return result
 
 
