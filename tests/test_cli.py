@@ -325,6 +325,16 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 
 
+def test_a_split_says_why_images_are_in_none_of_its_parts(fewscan: Command, make_dataset: Callable[..., Dataset]) -> None:
+    dataset = make_dataset(groups=[row // 4 for row in range(80)])
+    told = fewscan("split", dataset.folder, "--labeled", 8, "--test", 8)
+    assert told.returncode == 0, told.stderr
+    drawn = Dataset.open(dataset.folder).require_split()
+    assert drawn.left_out > 0
+    (reason,) = [line for line in told.stdout.splitlines() if line.startswith("  left out")]
+    assert reason.endswith(f" {drawn.left_out}")
+
+
 def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=40, test=24)
     stalled = [*QUICK, "epochs=11", "optimizer.learning_rate=1e-12"]

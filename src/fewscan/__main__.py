@@ -23,7 +23,7 @@ def main() -> NoReturn:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    os.write(2, f"interrupted; go on with: {shlex.join(['fewscan', *sys.argv[1:]])}\n".encode())
+    os.write(2, f"interrupted; run it again: {shlex.join(['fewscan', *sys.argv[1:]])}\n".encode())
     os._exit(128 + signal.SIGINT)
 
 

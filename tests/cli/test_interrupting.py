@@ -122,7 +122,7 @@ def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) ->
     process = begun(["train", "my data"], tmp_path)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "interrupted; go on with: fewscan train 'my data'\n"
+    assert said == "interrupted; run it again: fewscan train 'my data'\n"
 
 
 def children(parent: int) -> list[int]:

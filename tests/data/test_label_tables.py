@@ -193,6 +193,13 @@ def test_words_for_no_label_are_no_class_and_are_counted(root):
     assert set(labels_of(root, labels=table(root, text), no_label=["NA", "?"]).values()) >= {"a", "none"}
 
 
+def test_an_empty_cell_is_told_from_a_word_for_no_label(root):
+    text = "path,label\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["a", "", " ", "b"], strict=True))
+    scans = listed(root, labels=table(root, text))
+    assert "labels.csv is empty" in notes_of(scans)
+    assert "--no-label" not in notes_of(scans)
+
+
 @pytest.mark.parametrize(
     ("several", "expected"),
     [("none", [None, "Mass", None]), ("first", ["Effusion", "Mass", "Mass"]), ("whole", None)],

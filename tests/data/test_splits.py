@@ -94,7 +94,7 @@ def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, 
 
 
 def test_what_the_groups_cannot_give_is_refused(make_dataset: MakeDataset) -> None:
-    with pytest.raises(FewscanError, match="no split can be drawn"):
+    with pytest.raises(FewscanError, match="leave nothing to learn"):
         split(make_dataset(160, groups=[row % 4 for row in range(160)]), labeled=20, test=12)
 
 

@@ -178,6 +178,28 @@ def test_a_folder_of_no_kind_is_refused(tmp_path: Path) -> None:
         api.verify(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_told_from_one_of_another_kind(place: Path) -> None:
+    with pytest.raises(FewscanError, match="no such folder"):
+        api.verify(place / "nowhere")
+    with pytest.raises(FewscanError, match="no such folder"):
+        Dataset.open(place / "nowhere")
+    with pytest.raises(FewscanError, match="it is a dataset"):
+        Run.open(place / "data")
+    with pytest.raises(FewscanError, match="it is a run"):
+        Dataset.open(place / "run")
+
+
+def test_what_was_never_made_is_not_said_to_be_whole(place: Path) -> None:
+    def looked_at() -> set[str]:
+        return {check.what for check in api.verify(place / "run").checks}
+
+    made = looked_at()
+    assert any("the evaluation" in what for what in made)
+    assert not any("check of evidence" in what for what in made)
+    (place / "run" / EVALUATION_FILE).unlink()
+    assert not any("the evaluation" in what for what in looked_at())
+
+
 def test_a_dataset_of_before_is_opened_without_the_check(place: Path) -> None:
     description = json.loads((place / "data" / DATASET_FILE).read_text())
     del description["manifest_sha256"]

@@ -119,7 +119,7 @@ def main() -> NoReturn:
         # So Typer ends, and nothing else here, where whoever reads the output has read enough, as `head` does: no error.
         code = 0
     except InterruptedVerb as stopped:
-        code = _interrupted(stopped.args)
+        code = _interrupted(stopped.args, "go on with")
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
@@ -136,9 +136,10 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _interrupted(words: Sequence[str | Path]) -> int:
+def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
+    # Of most verbs nothing is left to go on with: the same command then begins anew.
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    say(f"{'terminated' if terminated else 'interrupted'}; go on with: {_command(words)}")
+    say(f"{'terminated' if terminated else 'interrupted'}; {how}: {_command(words)}")
     return TERMINATED if terminated else INTERRUPTED
 
 

@@ -1,12 +1,15 @@
 """The verbs that group and divide a dataset: audit and split."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_audit, after_split
+
+if TYPE_CHECKING:
+    from fewscan.data.dataset import Dataset
 
 
 @app.command()
@@ -117,7 +120,6 @@ def split(
 ) -> None:
     """Draw the four sets, and say what each holds."""
     from fewscan.data.class_gaps import gap_warnings
-    from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
 
     done = api.split(
         dataset,
@@ -132,24 +134,35 @@ def split(
         overwrite=overwrite,
     )
     result = done.require_split()
+    warnings = gap_warnings(done)
+    lines = [*_parts(done), *(f"warning: {warning}" for warning in warnings)]
+    finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))
+
+
+def _parts(done: "Dataset") -> list[str]:
+    """Return how many images each part of a split holds, of which classes and groups, and why others are in none."""
+    from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
+
+    result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
-        f"{result.protocol} split, seed {seed}: {result.labeled} labeled, {result.validation} validation, "
-        f"{result.unlabeled} unlabeled, {result.test} test, {result.left_out} left out",
+        f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
+        f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
         f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
     ]
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
     if result.protocol != "study":
         groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
-        lines.append(f"  patients or sets of copies that are kept together: {groups}")
+        lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
     if result.conflicting_left_out:
-        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out}")
+        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out:,}")
+    beside = result.left_out - result.conflicting_left_out
+    if beside and result.given_leaks is None:
+        lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
     if result.validation < ENOUGH_VALIDATION_IMAGES:
         lines.append(
             f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
             "a larger --validation spares them"
         )
-    warnings = gap_warnings(done)
-    lines += [f"warning: {warning}" for warning in warnings]
-    finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))
+    return lines

@@ -89,17 +89,17 @@ def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
     from fewscan.data.patients import known_patients
     from fewscan.wording import counted
 
-    lines = [f"{result.images} images in {result.folder}"]
-    lines += [f"  {name}: {count}" for name, count in result.classes.items()]
+    lines = [f"{counted(result.images, 'image')} in {result.folder}"]
+    lines += [f"  {name}: {count:,}" for name, count in result.classes.items()]
     if result.unlabeled:
-        lines.append(f"  without a label: {result.unlabeled}")
+        lines.append(f"  without a label: {result.unlabeled:,}")
     if result.in_color:
         kept = "kept" if dataset.description.channels == 3 else "stored as gray; --color keeps it"
-        lines.append(f"  in color: {result.in_color} of {result.images}, {kept}")
+        lines.append(f"  in color: {result.in_color:,} of {result.images:,}, {kept}")
     lines.append(f"  {known_patients(dataset.manifest).sentence}")
     if result.set_aside:
         reasons = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
-        lines.append(f"  set aside: {result.set_aside} ({reasons}), such as")
+        lines.append(f"  set aside: {result.set_aside:,} ({reasons}), such as")
         lines += [f"    {example.source}/{example.path}: {example.reason}" for example in result.examples]
     lines += [f"  note: {one.note} ({counted(one.images, 'image')}, such as {one.example})" for one in result.notes]
     return lines

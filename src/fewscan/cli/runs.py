@@ -68,8 +68,8 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
         f"  calibration error (ECE)     {result.calibration_error.percent}",
         *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
         *(["    the temperature made it larger on the test set, not smaller"] if result.temperature_hurt else []),
-        f"  nearest labeled neighbor  {result.nearest_neighbor_accuracy.percent}",
-        f"  similarity to the labeled  {result.similarity_accuracy.percent}",
+        f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent}",
+        f"  similarity to the labeled   {result.similarity_accuracy.percent}",
     ]
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")

@@ -115,7 +115,8 @@ def report(
 ) -> None:
     """Write one HTML page about a run.
 
-    It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it.
+    It holds scans, audit, curves, scores, mistakes and settings, and needs no other file: send it, print it. Of an evaluated
+    run it shows the most confident mistakes, for which it opens the test set once more; that is counted.
     """
     page = api.report(run, out=out, names=names, data=data, overwrite=overwrite)
     finish(

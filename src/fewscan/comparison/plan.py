@@ -15,12 +15,13 @@ from fewscan.config import Settings, nearest, spelled_out
 from fewscan.data.dataset import Dataset, Protocol, Shares
 from fewscan.data.splits import split
 from fewscan.errors import FewscanError
+from fewscan.folders import MARKS
 from fewscan.learning.registry import METHODS, method_type
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
-PLAN_FILE = "plan.json"
+PLAN_FILE = MARKS["comparison"]
 # What can be drawn anew; a split that the data came with is kept by `split` alone.
 PROTOCOLS: tuple[Protocol, ...] = ("leakfree", "study")
 

@@ -18,6 +18,7 @@ from fewscan.data.formats.reading import Reading
 from fewscan.data.manifest import MANIFEST_FILE, as_parquet, read_manifest, write_parquet
 from fewscan.data.options import ImageFormat, Resize
 from fewscan.errors import FewscanError
+from fewscan.folders import MARKS, require_file
 
 Protocol = Literal["leakfree", "study", "given"]  # given: as the data came, groups across its parts kept
 Shares = Literal["known", "unknown"]
@@ -25,7 +26,7 @@ GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across 
 Split = Literal["labeled", "validation", "unlabeled", "test"]
 SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
 
-DATASET_FILE = "dataset.json"
+DATASET_FILE = MARKS["dataset"]
 PIXELS_FILE = "pixels.npy"
 FORMAT = 1
 
@@ -109,10 +110,7 @@ class Dataset:
         Raises FewscanError where it is missing, cut short, or its parts do not fit each other.
         """
         folder = Path(folder)
-        if not (folder / DATASET_FILE).is_file():
-            raise FewscanError(
-                f"{folder} is not a dataset (no {DATASET_FILE}): make one with 'fewscan import SOURCE --out {folder}'"
-            )
+        require_file(folder, DATASET_FILE, "dataset")
         description = DatasetDescription.read(folder / DATASET_FILE, "import the scans again")
         dataset = cls(folder, description, read_manifest(folder, description.manifest_sha256))
         dataset._validate()

@@ -78,8 +78,8 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     fitting = fitting_sizes(draw, labeled, test)
     if fitting is None:
         return FewscanError(
-            "no split can be drawn: every group of copies, or patient, holds all images of some class, so that to test on it "
-            "would leave nothing to learn that class from. Add images of other patients, or leave classes out"
+            "every group of copies, or patient, holds all images of some class: to test on it would leave nothing to learn "
+            "that class from. Add images of other patients, or leave classes out"
         )
     return FewscanError(f"{asked}, but {cause}. Sizes that work: --labeled {fitting[0]} --test {fitting[1]}")
 

@@ -62,10 +62,9 @@ def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any
     if not unlabeled:
         return Supervised.name, f"{labels}, and no unlabeled scans to learn from besides"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)
-    images = settings.images_trained(labeled, unlabeled)
-    if images < LEAST_IMAGES:
+    if settings.images_trained(labeled, unlabeled) < LEAST_IMAGES:
         return Supervised.name, (
             f"{labels}. {DEFAULT_METHOD}, which learns from {rest} besides, learns late: "
-            f"{images:,} images of training are too few for it, from training_images={LEAST_IMAGES} on it is taken"
+            f"this training is too short for it, from training_images={LEAST_IMAGES} on it is taken"
         )
     return DEFAULT_METHOD, f"{labels}, and {rest} to learn from besides. {WORTH}"

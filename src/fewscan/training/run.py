@@ -26,6 +26,7 @@ from fewscan.data.openings import OPENINGS_FILE, note_opening
 from fewscan.data.options import Resize
 from fewscan.data.records import note
 from fewscan.errors import FewscanError
+from fewscan.folders import MARKS, require_file
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
 from fewscan.training.moved import dataset_folder
@@ -33,7 +34,7 @@ from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
 from fewscan.training.settings import RunSettings
 
 CONFIG_FILE = "config.yaml"
-RECORD_FILE = "run.json"
+RECORD_FILE = MARKS["run"]
 METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FOLDER = "checkpoint"
@@ -119,8 +120,7 @@ class Run:
         """Open a run folder, finished or not; raises FewscanError where it is none or is damaged."""
         folder = Path(folder)
         for name in (CONFIG_FILE, RECORD_FILE):
-            if not (folder / name).is_file():
-                raise FewscanError(f"{folder} is not a run (no {name}): make one with 'fewscan train DATASET --out {folder}'")
+            require_file(folder, name, "run")
         try:
             settings = yaml_value((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         except ValueError:

@@ -4,23 +4,22 @@ What is cheap every verb checks anyway, when it opens a folder; here every byte 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from fewscan.comparison.plan import PLAN_FILE, Comparison
+from fewscan.comparison.plan import Comparison
 from fewscan.config import Settings
 from fewscan.data.candidates import candidates
-from fewscan.data.dataset import DATASET_FILE, Dataset, dataset_fingerprint
+from fewscan.data.dataset import Dataset, dataset_fingerprint
 from fewscan.data.openings import openings
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
+from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.held_out import HeldOut
-from fewscan.explaining.evidence_check import EvidenceCheck
+from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
+from fewscan.folders import MARKS, Kind, kind_of
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
-from fewscan.training.run import RECORD_FILE, Run
-
-Kind = Literal["dataset", "run", "comparison"]
+from fewscan.training.run import Run
 
 
 class Check(Settings):
@@ -48,15 +47,16 @@ def verify(folder: Path) -> Verification:
 
     Raises FewscanError where `folder` is none of these.
     """
-    kinds: dict[str, tuple[Kind, Callable[[Path], Iterator[Check]]]] = {
-        DATASET_FILE: ("dataset", _dataset_checks),
-        RECORD_FILE: ("run", _run_checks),
-        PLAN_FILE: ("comparison", _comparison_checks),
+    checks: dict[Kind, Callable[[Path], Iterator[Check]]] = {
+        "dataset": _dataset_checks,
+        "run": _run_checks,
+        "comparison": _comparison_checks,
     }
-    for name, (kind, checks) in kinds.items():
-        if (folder / name).is_file():
-            return Verification(folder=str(folder), kind=kind, checks=tuple(checks(folder)))
-    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: it holds none of {', '.join(kinds)}")
+    kind = kind_of(folder)
+    if kind is not None:
+        return Verification(folder=str(folder), kind=kind, checks=tuple(checks[kind](folder)))
+    why = f"it holds none of {', '.join(MARKS.values())}" if folder.exists() else "no such folder; check the path"
+    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: {why}")
 
 
 def _check(what: str, look: Callable[[], object]) -> Check:
@@ -98,9 +98,15 @@ def _run_checks(folder: Path) -> Iterator[Check]:
         yield _check("the checkpoint is of this training", lambda: read_checkpoint(run))
     if run.finished:
         yield _check("the weights are of this training, and numbers", run.load_network)
-    yield _check("the calibration is of these weights", lambda: Calibration.load(run))
-    yield _check("the evaluation is of these weights", lambda: Evaluation.load(run))
-    yield _check("the check of evidence is of these weights", lambda: EvidenceCheck.load(run))
+    made: dict[str, tuple[str, Callable[[Run], object]]] = {
+        "calibration": (CALIBRATION_FILE, Calibration.load),
+        "evaluation": (EVALUATION_FILE, Evaluation.load),
+        "check of evidence": (EVIDENCE_FILE, EvidenceCheck.load),
+    }
+    for what, (file, load) in made.items():
+        # What was never made is not said to be whole.
+        if (run.folder / file).exists():
+            yield _check(f"the {what} is of these weights", partial(load, run))
     yield _check("the record of openings of the test set", run.test_openings)
     of_dataset = _check("its dataset is the one that it learned from", run.open_dataset)
     yield of_dataset

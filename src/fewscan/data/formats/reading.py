@@ -42,7 +42,7 @@ def _window(written: Any) -> Any:
         return {"center": center, "width": width}
     numbers = written.split(",")
     if len(numbers) != 2:
-        raise ValueError(f"'{written}' is no window: write CENTER,WIDTH or one of {', '.join(NAMED_WINDOWS)}")
+        raise ValueError(f"write CENTER,WIDTH or one of {', '.join(NAMED_WINDOWS)}")
     return {"center": numbers[0].strip(), "width": numbers[1].strip()}
 
 

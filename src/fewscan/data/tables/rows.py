@@ -122,7 +122,9 @@ class _RowReader:
             return findings, (() if findings else (f"no column of {name} holds a 1: no label from it",))
         text = cell(row, columns.label)
         if text is None or text.casefold() in self.no_label:
-            return [], (f"'{text or ''}' in {name} is taken for no label (--no-label says which words are)",)
+            if text is None:
+                return [], (f"its cell in {name} is empty: no label from it",)
+            return [], (f"'{text}' in {name} is taken for no label (--no-label says which words are)",)
         if self.decision is not None and (decision := cell(row, self.decision)) != ACCEPTED:
             return [], (f"the decision on it in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
         if self.options.several == "whole":

@@ -1,0 +1,35 @@
+"""The folders that fewscan writes, each known by one file, and how a folder of another kind is refused."""
+
+from pathlib import Path
+from typing import Literal
+
+from fewscan.errors import FewscanError
+
+Kind = Literal["dataset", "run", "comparison"]
+
+# The file that makes a folder one of its kind.
+MARKS: dict[Kind, str] = {"dataset": "dataset.json", "run": "run.json", "comparison": "plan.json"}
+MADE_BY: dict[Kind, str] = {
+    "dataset": "fewscan import SOURCE",
+    "run": "fewscan train DATASET",
+    "comparison": "fewscan compare DATASET",
+}
+
+
+def kind_of(folder: Path) -> Kind | None:
+    """Return what a folder of fewscan's is; None where it is none."""
+    return next((kind for kind, mark in MARKS.items() if (folder / mark).is_file()), None)
+
+
+def require_file(folder: Path, name: str, kind: Kind) -> None:
+    """Raise FewscanError where the folder lacks the file `name`, without which it is none of its kind."""
+    if (folder / name).is_file():
+        return
+    found = kind_of(folder)
+    if not folder.exists():
+        why = "no such folder"
+    elif found is None or found == kind:
+        why = f"no {name}"
+    else:
+        why = f"it is a {found}"
+    raise FewscanError(f"{folder} is not a {kind} ({why}): check the path, or make one with '{MADE_BY[kind]} --out FOLDER'")
