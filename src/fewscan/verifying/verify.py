@@ -6,6 +6,7 @@ What is cheap every verb checks anyway, when it opens a folder; here every byte 
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from fewscan.comparison.plan import Comparison
 from fewscan.config import Settings
@@ -20,6 +21,8 @@ from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import MARKS, Kind, kind_of
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
 from fewscan.training.run import Run
+
+Opened = TypeVar("Opened")
 
 
 class Check(Settings):
@@ -59,20 +62,27 @@ def verify(folder: Path) -> Verification:
     raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: {why}")
 
 
-def _check(what: str, look: Callable[[], object]) -> Check:
+def _opened(what: str, look: Callable[[], Opened]) -> tuple[Check, Opened | None]:
+    """Return whether a look finds no fault, and what it opened, None where it finds one."""
     try:
-        look()
+        return Check(what=what), look()
     except FewscanError as fault:
-        return Check(what=what, fault=str(fault))
-    return Check(what=what)
+        return Check(what=what, fault=str(fault)), None
+
+
+def _check(what: str, look: Callable[[], object]) -> Check:
+    check, _ = _opened(what, look)
+    return check
 
 
 def _dataset_checks(folder: Path) -> Iterator[Check]:
-    opened = _check("its files fit each other", lambda: Dataset.open(folder))
-    yield opened
-    if opened.fault is not None:
-        return
-    dataset = Dataset.open(folder)
+    check, dataset = _opened("its files fit each other", lambda: Dataset.open(folder))
+    yield check
+    if dataset is not None:
+        yield from _checks_of(dataset)
+
+
+def _checks_of(dataset: Dataset) -> Iterator[Check]:
     yield _check("images and labels are those that were imported", lambda: _require_fingerprint(dataset))
     if dataset.description.split is not None:
         yield _check("the split is the one that was drawn", dataset.require_split)
@@ -88,11 +98,10 @@ def _require_fingerprint(dataset: Dataset) -> None:
 
 
 def _run_checks(folder: Path) -> Iterator[Check]:
-    opened = _check("settings and record can be read", lambda: Run.open(folder))
-    yield opened
-    if opened.fault is not None:
+    check, run = _opened("settings and record can be read", lambda: Run.open(folder))
+    yield check
+    if run is None:
         return
-    run = Run.open(folder)
     yield _check("the log of epochs", run.metrics)
     if has_checkpoint(run):
         yield _check("the checkpoint is of this training", lambda: read_checkpoint(run))
@@ -108,20 +117,18 @@ def _run_checks(folder: Path) -> Iterator[Check]:
         if (run.folder / file).exists():
             yield _check(f"the {what} is of these weights", partial(load, run))
     yield _check("the record of openings of the test set", run.test_openings)
-    of_dataset = _check("its dataset is the one that it learned from", run.open_dataset)
-    yield of_dataset
-    if of_dataset.fault is None:
-        dataset = run.open_dataset()
+    check, dataset = _opened("its dataset is the one that it learned from", run.open_dataset)
+    yield check
+    if dataset is not None:
         yield _check("what was said of held-out images", lambda: HeldOut.load(run, dataset))
-        yield from _dataset_checks(dataset.folder)
+        yield from _checks_of(dataset)
 
 
 def _comparison_checks(folder: Path) -> Iterator[Check]:
-    opened = _check("the plan can be read", lambda: Comparison.open(folder))
-    yield opened
-    if opened.fault is not None:
+    check, comparison = _opened("the plan can be read", lambda: Comparison.open(folder))
+    yield check
+    if comparison is None:
         return
-    comparison = Comparison.open(folder)
     for trial in comparison.plan.trials:
         run_folder = comparison.run_folder(trial)
         if run_folder.exists():
