@@ -19,7 +19,7 @@ from fewscan.data.manifest import MANIFEST_FILE
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
-from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, Run
+from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, TIES, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 
@@ -84,6 +84,11 @@ def not_numbers(place: Path) -> None:
     save_file(weights, place / "run" / MODEL_FILE)
 
 
+def note_that_is_none(place: Path) -> None:
+    path = place / "run" / MODEL_FILE
+    save_file(load_file(path), path, {TIES: "[1, {"})
+
+
 def of_the_other(name: str) -> Callable[[Path], object]:
     return lambda place: shutil.copy(place / "other" / name, place / "run" / name)
 
@@ -124,6 +129,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "a setting edited": (add(f"run/{CONFIG_FILE}", "\n# mine\n"), "another training"),
     "weights of another run": (of_the_other(MODEL_FILE), "another training"),
     "weights that are no numbers": (not_numbers, "no numbers"),
+    "weights whose note is none": (note_that_is_none, "damaged"),
     "weights cut short": (cut(f"run/{MODEL_FILE}"), "damaged"),
     "a calibration of another run": (of_the_other("calibration.json"), "other weights"),
     "held-out images of another run": (of_the_other("held_out.csv"), "changed since"),

@@ -238,7 +238,10 @@ class Run:
 
         metadata: the file's own; one written before 2026-11-27 says nothing of it.
         """
-        said = json.loads(metadata.get(TIES, "{}"))
+        try:
+            said = dict(json.loads(metadata.get(TIES, "{}")))
+        except (ValueError, TypeError, RecursionError):
+            raise FewscanError(f"{path} is damaged: what it says of its training cannot be read; train again") from None
         others = [name for name, value in self.ties.items() if said.get(name, value) != value]
         if others:
             raise FewscanError(
