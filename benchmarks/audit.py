@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measure import SCANS, in_own_process, peak_memory_mb
-from fewscan.data.audit import audit
-from fewscan.data.copies import components, find_copies
-from fewscan.data.dataset import Dataset
-from fewscan.data.importing import import_scans
+from fewscan.auditing.audit import audit
+from fewscan.auditing.copies import components, find_copies
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import import_scans
 
 SIZE_PX = 96
 GROWTH = (1_000, 10_000, 100_000)

@@ -18,10 +18,10 @@ from PIL import Image
 
 from benchmarks.audit_changes import CHANGES
 from benchmarks.measure import SCANS, peak_memory_mb
-from fewscan.data.audit import audit
-from fewscan.data.copies import CopyPairs, components, find_copies
-from fewscan.data.dataset import Dataset
-from fewscan.data.importing import import_scans
+from fewscan.auditing.audit import audit
+from fewscan.auditing.copies import CopyPairs, components, find_copies
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import import_scans
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12

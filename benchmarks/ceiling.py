@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.command_line import parsed, training_parser
 from benchmarks.scenarios import drawn, with_parts
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new

@@ -20,12 +20,12 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 import fewscan
-from fewscan.data.dataset import Dataset
-from fewscan.data.readers import fit, read_image
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import evaluate
+from fewscan.images.readers import fit, read_image
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 
 PHOTOGRAPHS = 100

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.phantoms import PracticeScan, write_practice_scans
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.hiding import hiding_check, top_tenth, untrained_predictor
+from fewscan.phantoms import PracticeScan, write_practice_scans
 from fewscan.progress import track
 from fewscan.training.run import Run
 

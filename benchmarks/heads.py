@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 
 JUDGED = Path("docs/results/same_head_pairs.csv")
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import SCANS, draw_scans, in_own_process, link_scans, peak_memory_mb
-from fewscan.data.importing import import_scans, summary
+from fewscan.datasets.importing import import_scans, summary
 
 GROWTH = (1_000, 10_000, 100_000)
 SLICES = 1_000

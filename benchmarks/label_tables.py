@@ -10,9 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from fewscan.data.options import ImportOptions
-from fewscan.data.sources import ScanFile, Source
-from fewscan.data.tables import label_from_tables
+from fewscan.images.options import ImportOptions
+from fewscan.images.sources import ScanFile, Source
+from fewscan.images.tables import label_from_tables
 
 WAYS = {
     "as they are": "p{folder:04d}/img_{number:06d}.png",

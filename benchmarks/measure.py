@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from fewscan.data.phantoms import write_practice_scans
+from fewscan.phantoms import write_practice_scans
 
 SCANS = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[2] / "shared/data"))
 

@@ -20,8 +20,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from sklearn.datasets import load_digits, load_sample_images
 
-from fewscan.data.options import Resize
-from fewscan.data.readers import fit
+from fewscan.images.options import Resize
+from fewscan.images.readers import fit
 
 SIDE = 256
 Random = np.random.Generator

@@ -36,13 +36,13 @@ from torch import Tensor, nn
 
 import fewscan
 from benchmarks.measure import peak_memory_mb
-from fewscan.data.dataset import Dataset
-from fewscan.data.phantoms import write_practice_scans
+from fewscan.datasets.dataset import Dataset
 from fewscan.learning.losses import nt_xent
 from fewscan.learning.simclr import SimCLR
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
+from fewscan.phantoms import write_practice_scans
 from fewscan.training import fit
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork

@@ -28,11 +28,11 @@ from benchmarks.command_line import parsed, training_parser
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import EvaluatedRun
 from fewscan.comparison.significance import seeds_p_value
-from fewscan.data.dataset import Dataset, split_fingerprint
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset, split_fingerprint
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.progress import say
+from fewscan.splits.split import split
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from benchmarks.audit_changes import CHANGES
 from benchmarks.measure import SCANS
-from fewscan.data.dataset import Dataset
-from fewscan.data.options import ImageFormat
-from fewscan.data.readers import Image as ReadImage
-from fewscan.data.readers import fit
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.options import ImageFormat
+from fewscan.images.readers import Image as ReadImage
+from fewscan.images.readers import fit
 from fewscan.labeling.seen import Seen
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

@@ -18,8 +18,8 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
+from fewscan.splits.split import split
 
 LABELS = 40
 TEST_IMAGES = 308

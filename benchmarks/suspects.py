@@ -20,11 +20,11 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.non_scans import CHOSEN_WITH, NEED_SCIKIT_IMAGE, TESTED_WITH, WORDS, as_a_dataset_holds_it, of_kind
-from fewscan.data.dataset import Dataset
-from fewscan.data.formats.channels import has_color
-from fewscan.data.manifest import MANIFEST_DTYPES
-from fewscan.data.readers import UnreadableImage, read_images
-from fewscan.data.suspects import KINDS, Suspect, find_suspects
+from fewscan.auditing.suspects import KINDS, Suspect, find_suspects
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.formats.channels import has_color
+from fewscan.images.manifest import MANIFEST_DTYPES
+from fewscan.images.readers import UnreadableImage, read_images
 
 SHEET_COLUMNS = 12
 LOOKED_FOR = {

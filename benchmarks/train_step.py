@@ -21,9 +21,9 @@ import lightning_fabric
 import torch
 
 import fewscan
-from fewscan.data.phantoms import write_practice_scans
 from fewscan.learning.registry import METHODS
 from fewscan.models.network import Network
+from fewscan.phantoms import write_practice_scans
 from fewscan.training.run import Run
 
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from fewscan.atomic import write_text
 from fewscan.cli import main
-from fewscan.data.dataset import (
+from fewscan.datasets.dataset import (
     DATASET_FILE,
     PIXELS_FILE,
     AuditDescription,
@@ -29,10 +29,10 @@ from fewscan.data.dataset import (
     SourceDescription,
     dataset_fingerprint,
 )
-from fewscan.data.manifest import MANIFEST_DTYPES, write_manifest
-from fewscan.data.phantoms import draw_phantom, write_practice_scans
-from fewscan.data.splits import split
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap
+from fewscan.images.manifest import MANIFEST_DTYPES, write_manifest
+from fewscan.phantoms import draw_phantom, write_practice_scans
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 

@@ -11,7 +11,10 @@ ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors"},
     {"config", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
-    {"data"},
+    {"images", "phantoms"},
+    {"datasets"},
+    {"auditing"},
+    {"splits"},
     {"models"},
     {"learning"},
     {"training"},

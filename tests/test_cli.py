@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.learning.registry import METHODS
+from fewscan.splits.split import split
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 VERBS = [

@@ -10,11 +10,11 @@ import pytest
 from fewscan import jsonl
 from fewscan.cli.app import parsed_settings, refusal
 from fewscan.config import Settings, yaml_value
-from fewscan.data.dataset import DatasetDescription
-from fewscan.data.options import ImportOptions
-from fewscan.data.tables.rows import read_rows
+from fewscan.datasets.dataset import DatasetDescription
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
+from fewscan.images.options import ImportOptions
+from fewscan.images.tables.rows import read_rows
 from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run import RunRecord

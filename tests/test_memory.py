@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from fewscan.api import train
-from fewscan.data.dataset import Dataset
-from fewscan.data.formats.image import UnreadableImage, damage_named
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.images.formats.image import UnreadableImage, damage_named
 from fewscan.learning import registry
 from fewscan.learning.method import Method, MethodSettings
 from fewscan.memory import enough, is_too_little

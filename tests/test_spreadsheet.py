@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewscan.data.tables.reading import read_cells
 from fewscan.errors import FewscanError
+from fewscan.images.tables.reading import read_cells
 from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv
 
 NASTY = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.faults import files, kills, texts
 from benchmarks.faults.seeds import write_seeds
-from fewscan.data.formats.recognition import silenced
+from fewscan.images.formats.recognition import silenced
 
 
 def main() -> int:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from benchmarks.faults.mutations import mutated
 from benchmarks.faults.seeds import kind_of
-from fewscan.data.formats.image import UnreadableImage
-from fewscan.data.formats.reading import Reading
-from fewscan.data.formats.recognition import contents_of, read_in_known_time
-from fewscan.data.guarded import guarded
-from fewscan.data.readers import fit, read_image
+from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.formats.reading import Reading
+from fewscan.images.formats.recognition import contents_of, read_in_known_time
+from fewscan.images.guarded import guarded
+from fewscan.images.readers import fit, read_image
 
 # What the reading process says where a file brought it down, or would have.
 _ENDED = "cannot be read: it took"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.faults.forked import Ended, fewscan
-from fewscan.data.phantoms import write_practice_scans
+from fewscan.phantoms import write_practice_scans
 
 _SCANS = 160
 _FEW_STEPS = ["epochs=2", "--method", "supervised"]

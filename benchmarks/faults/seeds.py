@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, generate_uid
 
-from fewscan.data.phantoms import draw_phantom
+from fewscan.phantoms import draw_phantom
 
 _MR = "1.2.840.10008.5.1.4.1.1.4"
 _SIDE_PX = 48

@@ -29,7 +29,7 @@ import torch
 import fewscan
 from benchmarks.gpu import losses, speed, trainings
 from fewscan.atomic import write_json
-from fewscan.data.phantoms import write_practice_scans
+from fewscan.phantoms import write_practice_scans
 
 PARTS = ("losses", "speed", *trainings.PARTS)
 

@@ -24,11 +24,11 @@ from torch import Tensor
 import fewscan
 from benchmarks.command_line import gpu_part_parser
 from fewscan.atomic import write_json
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.registry import METHODS
 from fewscan.models.network import Network
+from fewscan.splits.split import split
 from fewscan.training import fit
 from fewscan.training.run import Run
 from fewscan.training.tally import Tally

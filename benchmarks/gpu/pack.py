@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 
 import fewscan
-from fewscan.data.dataset import DATASET_FILE, PIXELS_FILE
-from fewscan.data.manifest import MANIFEST_FILE
+from fewscan.datasets.dataset import DATASET_FILE, PIXELS_FILE
+from fewscan.images.manifest import MANIFEST_FILE
 
 ROOT = Path(__file__).parents[2]
 MISSING = ("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities")

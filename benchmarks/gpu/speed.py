@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.pretrain import limit, ours
 from fewscan.atomic import write_json
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
+from fewscan.splits.split import split
 from fewscan.training.precision import fastest_precision
 
 CASES = (("study_cnn", "study", "study"), ("study_cnn", "study", "scan"), ("resnet_small", "mri", "scan"))

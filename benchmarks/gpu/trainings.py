@@ -22,7 +22,7 @@ from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.trials import run_trial
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.training.run import Run
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from fewscan import api
 from fewscan.atomic import refuse_existing
 from fewscan.config import Settings
-from fewscan.data.phantoms import write_practice_scans
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.phantoms import write_practice_scans
 from fewscan.progress import say
 from fewscan.training.run import Run
 

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 import pandas as pd
 import pytest
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 
 Command = Callable[..., CompletedProcess[str]]
 MakeDataset = Callable[..., Dataset]

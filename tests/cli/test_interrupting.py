@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan import api, demo
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]

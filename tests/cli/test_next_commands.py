@@ -8,8 +8,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]

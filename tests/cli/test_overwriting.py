@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from fewscan.cli.app import app
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.locks import LOCK_FILE
 from fewscan.training.run import Run
 

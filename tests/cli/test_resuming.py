@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan.atomic import write_text
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.training.run import RECORD_FILE, Run
 
 Command = Callable[..., CompletedProcess[str]]

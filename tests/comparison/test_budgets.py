@@ -20,9 +20,9 @@ from fewscan.comparison.budgets import (
 )
 from fewscan.comparison.plan import Comparison, Plan, make_plan
 from fewscan.comparison.trials import run_trials
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.splits.split import split
 
 MakeDataset = Callable[..., Dataset]
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}

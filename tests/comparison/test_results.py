@@ -14,8 +14,8 @@ from fewscan.comparison.results import Results, collect
 from fewscan.comparison.significance import holm, methods_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
 from fewscan.comparison.trials import run_trials
-from fewscan.data.dataset import Dataset, SourceDescription
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset, SourceDescription
+from fewscan.splits.split import split
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}

@@ -18,10 +18,10 @@ from fewscan.comparison.commands import commands
 from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
 from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.splits.split import split
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 

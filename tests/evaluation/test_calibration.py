@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
-from fewscan.data.candidates import candidates
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.candidates import candidates
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate as calibrating
 from fewscan.evaluation.calibrate import calibrate
@@ -174,7 +174,7 @@ def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dat
 
 
 def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Dataset, tmp_path: Path) -> None:
-    from fewscan.data.leaks import leaking_pairs
+    from fewscan.auditing.leaks import leaking_pairs
     from fewscan.evaluation.cross_fitting import _without_labels_of
 
     granted, unlabeled = split_dataset.rows("labeled", "validation"), split_dataset.rows("unlabeled")

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.chance import ChanceLevel, chance_warnings
 from fewscan.evaluation.evaluate import ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings

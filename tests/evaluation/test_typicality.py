@@ -8,11 +8,11 @@ import torch
 from scipy.stats import multivariate_normal
 
 from benchmarks.non_scans import NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_holds_it, of_kind
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation import typicality as module
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.evaluation.typicality import FALSE_ALARMS, Density, Gate, Typicality
+from fewscan.splits.split import split
 
 
 @pytest.fixture(scope="module")

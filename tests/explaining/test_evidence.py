@@ -5,13 +5,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
 from fewscan.labeling.rule import Asked, Grounds
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 
 

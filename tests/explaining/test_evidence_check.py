@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.evidence_check import (
@@ -22,6 +21,7 @@ from fewscan.explaining.evidence_check import (
 )
 from fewscan.explaining.hiding import hide, hiding_check, top_tenth, untrained_predictor
 from fewscan.models.network import Outputs
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

@@ -18,9 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import fewscan
-from fewscan.data.dataset import Dataset
-from fewscan.data.options import Resize
-from fewscan.data.readers import fit, read_image
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
@@ -31,6 +29,8 @@ from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import OnnxModel
 from fewscan.exporting.proof import TOLERANCE, TYPICALITY_TOLERANCE, Answers, Images, prove
 from fewscan.exporting.weights import SavedModel, write_weights
+from fewscan.images.options import Resize
+from fewscan.images.readers import fit, read_image
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewscan.data.options import Resize
-from fewscan.data.readers import fit, read_image
 from fewscan.exporting.resampling import resampled
+from fewscan.images.options import Resize
+from fewscan.images.readers import fit, read_image
 
 SIDES = st.integers(1, 200)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 
 Command = Callable[..., CompletedProcess[str]]
 

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.faults.files import damaged_files
 from benchmarks.faults.mutations import mutated
 from benchmarks.faults.seeds import kind_of, write_seeds
-from fewscan.data.formats.reading import Reading
-from fewscan.data.formats.recognition import contents_of
-from fewscan.data.readers import read_image
+from fewscan.images.formats.reading import Reading
+from fewscan.images.formats.recognition import contents_of
+from fewscan.images.readers import read_image
 
 
 @pytest.fixture(scope="module")

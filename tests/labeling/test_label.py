@@ -14,23 +14,23 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from fewscan.data.candidates import CANDIDATES_FILE, candidates, note_candidate
-from fewscan.data.dataset import Dataset
-from fewscan.data.listing import list_scans
-from fewscan.data.options import ImportOptions
-from fewscan.data.sources import parse_sources
-from fewscan.data.splits import split
+from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
+from fewscan.images.listing import list_scans
+from fewscan.images.options import ImportOptions
+from fewscan.images.sources import parse_sources
 from fewscan.labeling import label
 from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, growing
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

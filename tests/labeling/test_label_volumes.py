@@ -7,10 +7,10 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.labeling.label import label_scans
 from fewscan.labeling.rule import Asked
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

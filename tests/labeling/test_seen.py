@@ -8,11 +8,11 @@ import pandas as pd
 import PIL.Image
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.phantoms import draw_phantom
-from fewscan.data.readers import read_image
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.readers import read_image
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.seen import Seen
+from fewscan.phantoms import draw_phantom
 from fewscan.training.run import Run
 
 UntrainedRun = Callable[[Dataset], Run]

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor
 
 from fewscan.api import train
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.learning import registry
 from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.learning.method import Method, MethodSettings

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 
 import fewscan
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import EncoderSettings, build_encoder
 from fewscan.models.timm_encoder import TimmEncoder
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewscan.data.audit import AuditResult, Conflict, Pair
-from fewscan.data.dataset import PIXELS_FILE, Dataset
-from fewscan.data.leaks import Leak
-from fewscan.data.patients import KnownPatients
+from fewscan.auditing.audit import AuditResult, Conflict, Pair
+from fewscan.auditing.leaks import Leak
+from fewscan.datasets.dataset import PIXELS_FILE, Dataset
 from fewscan.errors import FewscanError
+from fewscan.images.patients import KnownPatients
 from fewscan.reporting.audit_page import write_audit_page
 
 NOTHING = AuditResult(

@@ -17,7 +17,7 @@ from fewscan.atomic import write_text
 from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS

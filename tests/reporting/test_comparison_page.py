@@ -22,10 +22,10 @@ from fewscan.comparison.plan import Asked, Comparison, Plan, SplitSizes, Trial, 
 from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trial
 from fewscan.config import parse_overrides
-from fewscan.data.dataset import DATASET_FILE, Dataset, Protocol
-from fewscan.data.manifest import MANIFEST_FILE
+from fewscan.datasets.dataset import DATASET_FILE, Dataset, Protocol
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
+from fewscan.images.manifest import MANIFEST_FILE
 from fewscan.learning.registry import METHODS as REGISTERED
 from fewscan.reporting.comparison_findings import headline
 from fewscan.reporting.comparison_page import caption, comparison_page, write_comparison

@@ -14,7 +14,7 @@ from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.results import SCORES, Results, collect
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE1, TABLE2
 from fewscan.comparison.trials import run_trial
-from fewscan.data.dataset import DATASET_FILE, Dataset
+from fewscan.datasets.dataset import DATASET_FILE, Dataset
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_tables import RUN_COLUMNS, hundredths, write_tables

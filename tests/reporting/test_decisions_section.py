@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from fewscan.atomic import write_text
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
@@ -20,6 +19,7 @@ from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import TARGET_ERRORS, describe_decisions
 from fewscan.reporting.page import write_report
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings

@@ -20,8 +20,8 @@ from fewscan.comparison.budgets import LabelEfficiency, begin_budgets, collect_b
 from fewscan.comparison.plan import make_plan
 from fewscan.comparison.results import Pair
 from fewscan.comparison.trials import run_trials
-from fewscan.data.dataset import Dataset
-from fewscan.data.manifest import MANIFEST_FILE
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.manifest import MANIFEST_FILE
 from fewscan.reporting.comparison_curves import METHOD_LOOKS
 from fewscan.reporting.efficiency import commands, headline, write_efficiency
 from fewscan.reporting.efficiency_figure import draw_efficiency

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fewscan.data.dataset import Dataset, SourceDescription
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset, SourceDescription
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
@@ -14,6 +13,7 @@ from fewscan.exporting.export import Export
 from fewscan.exporting.proof import Proof
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.rendering import markdown
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 

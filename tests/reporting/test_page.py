@@ -17,8 +17,7 @@ from PIL import Image
 
 import fewscan
 from fewscan.atomic import write_text
-from fewscan.data.dataset import AuditDescription, Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import AuditDescription, Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
@@ -26,6 +25,7 @@ from fewscan.evaluation.metrics import confusion
 from fewscan.models.encoders import EncoderSettings
 from fewscan.reporting.figures import loss_names
 from fewscan.reporting.page import MISTAKES_SHOWN, write_report
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

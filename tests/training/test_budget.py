@@ -3,8 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
+from fewscan.splits.split import split
 from fewscan.training.budget import BudgetRows, LabelBearers
 
 IMAGES = 120

@@ -15,11 +15,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from fewscan.data.dataset import PIXELS_FILE, Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import PIXELS_FILE, Dataset
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 from fewscan.locks import alone
+from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
 

@@ -7,9 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.splits.split import split
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fewscan import api
-from fewscan.data.dataset import DATASET_FILE, PIXELS_FILE, Dataset
-from fewscan.data.manifest import MANIFEST_FILE
+from fewscan.datasets.dataset import DATASET_FILE, PIXELS_FILE, Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
+from fewscan.images.manifest import MANIFEST_FILE
 from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, TIES, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.results import Results
-    from fewscan.data.dataset import Dataset, Shares
+    from fewscan.datasets.dataset import Dataset, Shares
 
 
 def compare(

@@ -10,26 +10,26 @@ from fewscan.api.opening import dataset_to_change, opened_dataset
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
-    from fewscan.data.audit import AuditResult
-    from fewscan.data.dataset import Dataset, GivenLeaks, Protocol, Shares
-    from fewscan.data.plan import ImportPlan
+    from fewscan.auditing.audit import AuditResult
+    from fewscan.datasets.dataset import Dataset, GivenLeaks, Protocol, Shares
+    from fewscan.images.plan import ImportPlan
 
 AUDIT_PAGE = "audit.html"
 
 
 def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Dataset:
-    """Read folders of scans into a new dataset folder `out`; see `fewscan.data.importing.import_scans`.
+    """Read folders of scans into a new dataset folder `out`; see `fewscan.datasets.importing.import_scans`.
 
-    options: those of `fewscan.data.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".
+    options: those of `fewscan.images.options.ImportOptions`, such as labels="labels.csv", size_px=96, window="brain".
     """
-    from fewscan.data import importing
+    from fewscan.datasets import importing
 
     return importing.import_scans(_texts(sources), out, **options)
 
 
 def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> ImportPlan:
-    """Say what `import_scans` would understand of the sources, without writing anything; see `fewscan.data.plan`."""
-    from fewscan.data import importing
+    """Say what `import_scans` would understand of the sources, without writing anything; see `fewscan.images.plan`."""
+    from fewscan.datasets import importing
 
     return importing.plan_import(_texts(sources), **options)
 
@@ -48,13 +48,13 @@ def audit(
 ) -> AuditResult:
     """Find copies, conflicting labels, leaks and suspects; write groups, `audit.json` and `audit.html` into the dataset folder.
 
-    With `same_head` groups join slices that are probably of one head, too; see `fewscan.data.heads`. With `set_aside_suspect`
-    what is probably no scan is set aside (`fewscan.data.suspects`), and a split is dropped, which takes `overwrite`.
-    With `overwrite` an audit
+    With `same_head` groups join slices that are probably of one head, too; see `fewscan.auditing.heads`. With
+    `set_aside_suspect` what is probably no scan is set aside (`fewscan.auditing.suspects`), and a split is dropped, which takes
+    `overwrite`. With `overwrite` an audit
     that stands there is replaced. A split that was drawn by it stays, and may leak by the new one.
     """
-    from fewscan.data import audit as auditing
-    from fewscan.data.copies import DEFAULT_SIMILARITY
+    from fewscan.auditing import audit as auditing
+    from fewscan.auditing.copies import DEFAULT_SIMILARITY
     from fewscan.reporting.audit_page import write_audit_page
 
     with dataset_to_change(dataset, "audit") as opened:
@@ -89,14 +89,16 @@ def split(
     leaks: GivenLeaks | None = None,
     overwrite: bool = False,
 ) -> Dataset:
-    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.data.splits.split`.
+    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.splits.split.split`.
 
     Sizes that are not given are those that suit the dataset (`suggested_sizes`); the share `validation` of a given budget is
     0.2. With `keep_given` the split that the data came with is kept, and `leaks` says what becomes of copies and patients
-    across its parts (`fewscan.data.given_splits.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a
+    across its parts (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a
     split that stands there is replaced: runs that were trained on it are refused from then on.
     """
-    from fewscan.data import given_splits, split_sizes, splits
+    from fewscan.splits import given as given_splits
+    from fewscan.splits import sizes as split_sizes
+    from fewscan.splits import split as splits
 
     if leaks is not None and not keep_given:
         raise FewscanError("--leaks says what becomes of leaks in the split that the data came with: give it with --keep-given")

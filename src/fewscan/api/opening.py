@@ -12,13 +12,13 @@ from fewscan.locks import alone
 from fewscan.progress import say
 
 if TYPE_CHECKING:
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
     from fewscan.training.run import Run
 
 
 def opened_dataset(dataset: str | Path | Dataset) -> Dataset:
     """Return a dataset that was named by its folder, or is open already."""
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
 
     return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
 
@@ -29,7 +29,7 @@ def dataset_to_change(dataset: str | Path | Dataset, verb: str) -> Iterator[Data
 
     Raises FewscanError where one does, or where the folder cannot be written: before any work is done.
     """
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
 
     folder = opened_dataset(dataset).folder
     with alone(folder, verb):

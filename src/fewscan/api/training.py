@@ -10,7 +10,7 @@ from fewscan.api.opening import opened_dataset
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
     from fewscan.training.run import Run
 
 
@@ -35,7 +35,7 @@ def train(
     is unknown, and where a loss stops being finite.
     """
     from fewscan.config import merge
-    from fewscan.data.class_gaps import gap_warnings
+    from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
     from fewscan.training.run import Run
     from fewscan.training.settings import DEFAULT_RECIPE, RunSettings

@@ -9,7 +9,7 @@ from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_audit, after_split
 
 if TYPE_CHECKING:
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
 
 
 @app.command()
@@ -46,7 +46,7 @@ def audit(
 
     Writes audit.json, and audit.html, a page that shows what it found as pictures.
     """
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
 
     result = api.audit(
         dataset, similarity=similarity, same_head=same_head, set_aside_suspect=set_aside_suspect, overwrite=overwrite
@@ -119,7 +119,7 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Draw the four sets, and say what each holds."""
-    from fewscan.data.class_gaps import gap_warnings
+    from fewscan.splits.class_gaps import gap_warnings
 
     done = api.split(
         dataset,
@@ -141,7 +141,7 @@ def split(
 
 def _parts(done: "Dataset") -> list[str]:
     """Return how many images each part of a split holds, of which classes and groups, and why others are in none."""
-    from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
+    from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
 
     result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
-    from fewscan.data.dataset import Dataset
+    from fewscan.datasets.dataset import Dataset
     from fewscan.training.run import Run
 
 Words = list[str | Path]
@@ -25,8 +25,8 @@ def default_run(dataset: Path) -> Path:
 
 def after_audit(dataset: "Dataset") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
-    from fewscan.data.leaks import leaking_pairs
-    from fewscan.data.split_sizes import VALIDATION_SHARE, suggested_sizes
+    from fewscan.auditing.leaks import leaking_pairs
+    from fewscan.splits.sizes import VALIDATION_SHARE, suggested_sizes
 
     standing = dataset.description.split
     if standing is not None and not leaking_pairs(dataset):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fewscan.data.options import NO_LABEL
 from fewscan.errors import FewscanError
+from fewscan.images.options import NO_LABEL
 
 Sources = Annotated[
     list[str] | None,
@@ -145,7 +145,7 @@ _OTHERS = ("sources", "out", "plan", "as_json")
 
 
 def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the verb's parameters, as its context holds them, as `fewscan.data.options.ImportOptions` takes them."""
+    """Return the verb's parameters, as its context holds them, as `fewscan.images.options.ImportOptions` takes them."""
     options = {name: value for name, value in given.items() if name not in _OTHERS}
     options["labels"] = options["labels"] or []
     options["unlabeled"] = options["unlabeled"] or []

@@ -10,8 +10,8 @@ from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
 
 if TYPE_CHECKING:
-    from fewscan.data.dataset import Dataset
-    from fewscan.data.importing import ImportSummary
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.importing import ImportSummary
 
 _HELP = """Read folders of scans into a dataset folder.
 
@@ -73,7 +73,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a dataset, or with `plan` say what would be made; the parameters are passed on as the context holds them."""
-    from fewscan.data.importing import summary
+    from fewscan.datasets.importing import summary
 
     options = option.import_options(context.params)
     if plan:
@@ -86,7 +86,7 @@ def import_(
 
 
 def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
-    from fewscan.data.patients import known_patients
+    from fewscan.images.patients import known_patients
     from fewscan.wording import counted
 
     lines = [f"{counted(result.images, 'image')} in {result.folder}"]

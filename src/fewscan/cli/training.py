@@ -55,7 +55,7 @@ def train(
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
     encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
-    from fewscan.data.class_gaps import gap_warnings
+    from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.symptoms import reported_symptoms
 
     folder = default_run(dataset) if out is None else out

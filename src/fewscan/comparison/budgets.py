@@ -15,7 +15,7 @@ import numpy as np
 
 from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
 from fewscan.comparison.results import Cell, Pair, Results, Row, collect
-from fewscan.data.dataset import Dataset, Protocol
+from fewscan.datasets.dataset import Dataset, Protocol
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 

@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from fewscan.atomic import new_folder, write_text
 from fewscan.config import Settings, nearest, spelled_out
-from fewscan.data.dataset import Dataset, Protocol, Shares
-from fewscan.data.splits import split
+from fewscan.datasets.dataset import Dataset, Protocol, Shares
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS
 from fewscan.learning.registry import METHODS, method_type
+from fewscan.splits.split import split
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

@@ -7,9 +7,8 @@ from scipy.special import softmax
 from sklearn.model_selection import GroupKFold
 
 from fewscan.atomic import remove_folder
-from fewscan.data.candidates import note_candidate
-from fewscan.data.dataset import Dataset
-from fewscan.data.split_sizes import ENOUGH_VALIDATION_IMAGES
+from fewscan.datasets.candidates import note_candidate
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
@@ -17,6 +16,7 @@ from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, pre
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.surety import Surety
+from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.training.run import Run
 
 FOLDS = 5

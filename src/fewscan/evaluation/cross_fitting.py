@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from fewscan.atomic import new_folder
-from fewscan.data.dataset import SPLITS, Dataset, split_fingerprint
+from fewscan.datasets.dataset import SPLITS, Dataset, split_fingerprint
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety

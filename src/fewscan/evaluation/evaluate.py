@@ -11,13 +11,13 @@ from scipy.special import softmax
 
 from fewscan.atomic import replaced_file
 from fewscan.config import Settings
-from fewscan.data.class_gaps import never_learned
-from fewscan.data.dataset import Dataset, Protocol
+from fewscan.datasets.dataset import Dataset, Protocol
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
+from fewscan.splits.class_gaps import never_learned
 from fewscan.spreadsheet import write_csv
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fewscan.atomic import replaced_file
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Labels, Logits
 from fewscan.evaluation.metrics import Probabilities

@@ -1,8 +1,8 @@
 """What a reader of a run's scores has to know before believing them."""
 
-from fewscan.data.class_gaps import class_warnings
 from fewscan.evaluation.chance import chance_warnings
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.splits.class_gaps import class_warnings
 
 
 def score_warnings(evaluation: Evaluation) -> list[str]:

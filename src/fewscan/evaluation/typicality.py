@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.training.batches import Rows
 

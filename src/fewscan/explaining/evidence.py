@@ -10,13 +10,13 @@ import numpy.typing as npt
 import torch
 
 from fewscan.config import nearest
-from fewscan.data.dataset import Dataset
-from fewscan.data.readers import UnreadableImage, locate, read_images
-from fewscan.data.sources import ScanFile
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
+from fewscan.images.readers import UnreadableImage, locate, read_images
+from fewscan.images.sources import ScanFile
 from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
 

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from fewscan.config import Settings
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor

@@ -8,8 +8,8 @@ import pydantic
 
 import fewscan
 from fewscan.config import Settings
-from fewscan.data.formats.reading import Window
-from fewscan.data.options import Resize
+from fewscan.images.formats.reading import Window
+from fewscan.images.options import Resize
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network

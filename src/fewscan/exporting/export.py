@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 
 from fewscan.config import Settings, nearest
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate

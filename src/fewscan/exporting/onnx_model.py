@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fewscan.data.options import Resize
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.exporting.resampling import resampled
+from fewscan.images.options import Resize
 from fewscan.learning.views import plain
 from fewscan.models.network import Network
 

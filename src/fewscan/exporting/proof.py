@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.config import Settings
-from fewscan.data.dataset import Dataset
-from fewscan.data.formats.image import Pixels
-from fewscan.data.readers import UnreadableImage, locate, read_image
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
+from fewscan.images.formats.image import Pixels
+from fewscan.images.readers import UnreadableImage, locate, read_image
 from fewscan.progress import track
 from fewscan.wording import counted
 

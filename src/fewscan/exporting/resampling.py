@@ -4,7 +4,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from fewscan.data.options import Resize
+from fewscan.images.options import Resize
 
 # Pillow's weights of 8-bit images are whole numbers of 2 ** -22.
 _ONE = 2.0**22

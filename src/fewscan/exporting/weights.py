@@ -10,13 +10,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from fewscan.atomic import write_text
-from fewscan.data.formats.image import Pixels
-from fewscan.data.readers import fit
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
+from fewscan.images.formats.image import Pixels
+from fewscan.images.readers import fit
 from fewscan.training.seal import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"

@@ -16,13 +16,13 @@ import pyarrow as pa
 import fewscan
 from fewscan.atomic import writing
 from fewscan.config import Settings
-from fewscan.data.classes import BETWEEN_FINDINGS
-from fewscan.data.dataset import Dataset
-from fewscan.data.formats.reading import Reading
-from fewscan.data.listing import list_file, list_scans
-from fewscan.data.options import ImportOptions
-from fewscan.data.readers import UnreadableImage, locate, read_images
-from fewscan.data.sources import ScanFile, parse_sources
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.classes import BETWEEN_FINDINGS
+from fewscan.images.formats.reading import Reading
+from fewscan.images.listing import list_file, list_scans
+from fewscan.images.options import ImportOptions
+from fewscan.images.readers import UnreadableImage, locate, read_images
+from fewscan.images.sources import ScanFile, parse_sources
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from fewscan.data.candidates import candidates
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.candidates import candidates
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut

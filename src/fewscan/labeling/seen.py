@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.data.copies import DEFAULT_SIMILARITY, similarity_of
-from fewscan.data.dataset import Dataset, Split
-from fewscan.data.readers import Image
+from fewscan.auditing.copies import DEFAULT_SIMILARITY, similarity_of
+from fewscan.datasets.dataset import Dataset, Split
+from fewscan.images.readers import Image
 from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fewscan.atomic import write_text, writing
-from fewscan.data.audit import AuditResult, Pair
-from fewscan.data.dataset import Dataset
+from fewscan.auditing.audit import AuditResult, Pair
+from fewscan.datasets.dataset import Dataset
 from fewscan.reporting.figures import scan_picture
 from fewscan.reporting.rendering import render
 

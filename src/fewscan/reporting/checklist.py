@@ -6,10 +6,10 @@ Intelligence 2:e200029). The topics are in our words; the guidelines' own texts 
 
 from typing import NamedTuple
 
-from fewscan.data.dataset import Dataset, SplitDescription
-from fewscan.data.patients import known_patients
+from fewscan.datasets.dataset import Dataset, SplitDescription
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
+from fewscan.images.patients import known_patients
 from fewscan.training.run import Run
 
 

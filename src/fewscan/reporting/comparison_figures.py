@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.results import Results, Row
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_curves import compare_accuracies, compare_losses, draw_accuracies, draw_losses, hollow_marker
 from fewscan.reporting.figures import (

@@ -11,7 +11,7 @@ from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, SIGNIFICANT, EvaluatedRun, Results, Row
 from fewscan.comparison.study import TABLE1, TABLE2
 from fewscan.config import spelled_out
-from fewscan.data.dataset import Protocol
+from fewscan.datasets.dataset import Protocol
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS, method_type
 from fewscan.reporting.comparison_figures import write_figures

@@ -10,7 +10,7 @@ from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
-from fewscan.data.dataset import Protocol
+from fewscan.datasets.dataset import Protocol
 from fewscan.evaluation.intervals import TOO_FEW_GROUPS
 from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import write_csv

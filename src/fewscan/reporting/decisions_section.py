@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.metrics import error_by_share, reliability

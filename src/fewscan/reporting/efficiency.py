@@ -10,7 +10,7 @@ from fewscan.atomic import replaced_file, write_text, writing
 from fewscan.comparison.budgets import BASELINE, SCORES, LabelEfficiency, Point, budget_folder
 from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import SIGNIFICANT
-from fewscan.data.dataset import Protocol
+from fewscan.datasets.dataset import Protocol
 from fewscan.reporting.comparison_findings import chance, points
 from fewscan.reporting.comparison_page import PAGE_FILE as BUDGET_PAGE_FILE
 from fewscan.reporting.comparison_page import STAND_IN

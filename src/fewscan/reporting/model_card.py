@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from fewscan.atomic import write_text
-from fewscan.data.dataset import Dataset
-from fewscan.data.openings import openings
-from fewscan.data.patients import known_patients
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.openings import openings
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.exporting.export import Export
+from fewscan.images.patients import known_patients
 from fewscan.reporting.rendering import render
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run

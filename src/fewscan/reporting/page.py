@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.atomic import write_text, writing
-from fewscan.data.dataset import Dataset
-from fewscan.data.openings import openings
-from fewscan.data.patients import known_patients
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.openings import openings
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
@@ -21,6 +20,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
+from fewscan.images.patients import known_patients
 from fewscan.labeling.rule import Grounds
 from fewscan.progress import track
 from fewscan.reporting.checklist import checklist

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.training.batches import Rows
 
 

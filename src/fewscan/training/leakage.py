@@ -1,7 +1,7 @@
 """The gate before training: a split that leaks stops here unless the user wants it so; and why a run may promise nothing."""
 
-from fewscan.data.dataset import Dataset
-from fewscan.data.leaks import leaking_pairs
+from fewscan.auditing.leaks import leaking_pairs
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings

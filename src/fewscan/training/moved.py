@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from fewscan.data.dataset import DATASET_FILE
+from fewscan.datasets.dataset import DATASET_FILE
 from fewscan.errors import FewscanError
 
 # How many folders above the run are looked in.

@@ -20,13 +20,13 @@ import fewscan
 from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
-from fewscan.data.dataset import Dataset, Protocol
-from fewscan.data.formats.reading import Window
-from fewscan.data.openings import OPENINGS_FILE, note_opening
-from fewscan.data.options import Resize
-from fewscan.data.records import note
+from fewscan.datasets.dataset import Dataset, Protocol
+from fewscan.datasets.openings import OPENINGS_FILE, note_opening
+from fewscan.datasets.records import note
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
+from fewscan.images.formats.reading import Window
+from fewscan.images.options import Resize
 from fewscan.models.encoders import EncoderSettings
 from fewscan.models.network import Network
 from fewscan.training.moved import dataset_folder

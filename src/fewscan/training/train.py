@@ -6,8 +6,8 @@ from typing import Any
 
 from fewscan.atomic import refuse_existing, writing
 from fewscan.config import leaves, merge
-from fewscan.data.candidates import note_candidate
-from fewscan.data.dataset import Dataset
+from fewscan.datasets.candidates import note_candidate
+from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.memory import enough

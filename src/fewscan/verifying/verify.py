@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from fewscan.comparison.plan import Comparison
 from fewscan.config import Settings
-from fewscan.data.candidates import candidates
-from fewscan.data.dataset import Dataset, dataset_fingerprint
-from fewscan.data.openings import openings
+from fewscan.datasets.candidates import candidates
+from fewscan.datasets.dataset import Dataset, dataset_fingerprint
+from fewscan.datasets.openings import openings
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation

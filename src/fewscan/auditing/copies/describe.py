@@ -1,0 +1,139 @@
+"""Step 1, describe: every image becomes a unit vector that hardly changes when the image is processed anew.
+
+Histograms of oriented gradients (Dalal and Triggs, CVPR 2005) are projected by linear discriminant analysis, in which every
+image is a class of its own and changed versions of it are the examples. An edge and its negative count as one orientation, so
+an inverted image has the same vector. The histograms of mirrored and quarter-turned images follow by exchanging cells.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import eigh
+
+from fewscan.auditing.copies.images import (
+    WORK_PX,
+    Floats,
+    Int64s,
+    Pixels,
+    in_batches,
+    read_gray,
+    slopes_of,
+    smoothing,
+    to_unit,
+    without_contrast,
+)
+from fewscan.auditing.copies.placing import VIEWS, Placing, placed
+
+SEED = 0
+
+DESCRIPTOR_PX = 48
+CELLS = 8
+ORIENTATIONS = 8
+DIMENSIONS = 128
+
+FITTING_IMAGES = 800
+FITTING_CROP = 0.12
+FITTING_DEGREES = 3.0
+FITTING_LOG_GAMMA = 0.6
+FITTING_BLUR_PX = 2.0
+LETTERS = "ABCDEFGHIKLMNOPRSTUVXYZ 0123456789"
+
+Describe = Callable[[Floats], Floats]
+
+
+def fit_description(pixels: Pixels, rows: Int64s) -> Describe:
+    """Learn the projection from the images themselves: keep what tells images apart, drop what processing changes.
+
+    What is returned turns histograms (B, H) into unit vectors (B, DIMENSIONS).
+    """
+    random = np.random.default_rng(SEED)
+    chosen = np.sort(random.choice(rows, min(len(rows), FITTING_IMAGES), replace=False))
+    versions = max(6, math.ceil(2 * DIMENSIONS / len(chosen)))
+    parts = []
+    for batch in in_batches(chosen):
+        gray = read_gray(pixels, batch)
+        changed = [histograms(np.stack([_processed(image, random) for image in gray]), VIEWS[0]) for _ in range(versions)]
+        parts.append(np.stack(changed, axis=1))
+    samples = np.concatenate(parts).astype(np.float64)
+    mean = samples.mean(axis=(0, 1))
+    within = _covariance(samples - samples.mean(axis=1, keepdims=True))
+    # Shrunk towards a multiple of the identity, so that few images give a usable projection too.
+    within += (0.05 * within.diagonal().mean() + 1e-9) * np.eye(len(within))
+    largest = [len(within) - DIMENSIONS, len(within) - 1]
+    _, directions = eigh(_covariance(samples - mean), within, subset_by_index=largest)
+    projection, offset = directions.astype(np.float32), mean.astype(np.float32)
+    return lambda described: to_unit((described - offset) @ projection)
+
+
+def _covariance(centered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    flat = centered.reshape(-1, centered.shape[-1])
+    return np.asarray(flat.T @ flat / len(flat), np.float64)
+
+
+def _processed(gray: Floats, random: np.random.Generator) -> Floats:
+    """Crop, turn, re-contrast and at times blur, equalize or write on an image (S, S), as people do."""
+    left, right, top, bottom = random.uniform(0, FITTING_CROP, 4)
+    angle = math.radians(random.uniform(-FITTING_DEGREES, FITTING_DEGREES))
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    window: Placing = np.column_stack([turn * [1 - left - right, 1 - top - bottom], [left - right, top - bottom]])
+    bright = np.clip(placed(gray, window, len(gray)), 0, 255) / 255
+    image = 255 * bright ** math.exp(random.uniform(-FITTING_LOG_GAMMA, FITTING_LOG_GAMMA))
+    if random.random() < 0.3:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, FITTING_BLUR_PX)), np.float32)
+    drawn = image.astype(np.uint8)
+    if random.random() < 0.25:
+        drawn = np.asarray(cv2.equalizeHist(drawn), np.uint8)
+    if random.random() < 0.5:
+        _write_on(drawn, random)
+    return drawn.astype(np.float32)
+
+
+def _write_on(image: npt.NDArray[np.uint8], random: np.random.Generator) -> None:
+    """Burn in up to four lines of letters, above and below where heads are."""
+    for _ in range(random.integers(1, 5)):
+        text = "".join(LETTERS[number] for number in random.integers(len(LETTERS), size=random.integers(3, 14)))
+        height = random.uniform(0.05, 0.3) if random.random() < 0.5 else random.uniform(0.8, 1)
+        at = (int(random.uniform(0, 0.8) * WORK_PX), int(height * WORK_PX))
+        gray = float(random.uniform(150, 255))
+        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, random.uniform(0.15, 0.3), gray, 1, cv2.LINE_AA)
+
+
+def histograms(gray: Floats, view: Placing) -> Floats:
+    """Describe a view of images (B, S, S) by (B, ORIENTATIONS * CELLS * CELLS) histograms of edge orientation, unit length."""
+    images = np.stack([placed(image, view, DESCRIPTOR_PX) for image in gray])
+    across, down = slopes_of(without_contrast(images, 5.0))
+    strength_squared = across**2 + down**2 + 1e-12
+    # Twice the angle, so that an edge and its negative count as one orientation.
+    cosine = (across**2 - down**2) / strength_squared
+    sine = 2 * across * down / strength_squared
+    root = strength_squared**0.25
+    cells = _cell_weights()
+    parts = []
+    for angle in 2 * math.pi / ORIENTATIONS * np.arange(ORIENTATIONS):
+        near = np.maximum(cosine * np.float32(math.cos(angle)) + sine * np.float32(math.sin(angle)), 0)
+        parts.append(cells @ (near * near * near * root) @ cells.T)
+    return to_unit(np.stack(parts, axis=1).reshape(len(gray), -1))
+
+
+@cache
+def _cell_weights() -> Floats:
+    step = DESCRIPTOR_PX / CELLS
+    middle = (np.arange(CELLS, dtype=np.float32) + 0.5) * step
+    return smoothing(np.arange(DESCRIPTOR_PX, dtype=np.float32) + 0.5 - middle[:, None], 0.6 * step)
+
+
+def put_onto_itself(described: Floats, symmetry: int) -> Floats:
+    """Return the histograms (B, H) that the images would have after a symmetry, by its number in SYMMETRIES."""
+    cells = described.reshape(-1, ORIENTATIONS, CELLS, CELLS)
+    mirrored = -np.arange(ORIENTATIONS) % ORIENTATIONS
+    if symmetry & 2:
+        cells = cells[:, mirrored, ::-1]
+    if symmetry & 1:
+        cells = cells[:, mirrored, :, ::-1]
+    if symmetry & 4:
+        cells = cells[:, (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS].transpose(0, 1, 3, 2)
+    return np.ascontiguousarray(cells).reshape(len(described), -1)

@@ -1,0 +1,181 @@
+"""Find images that show the same slice, however it was processed, turned, mirrored, cropped or written on.
+
+Four steps, each for the few images or pairs that the step before leaves over: describe.py, search.py, align.py, compare.py.
+The search only proposes pairs; whether they are copies is decided by comparing the aligned images.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from threadpoolctl import threadpool_limits
+
+from fewscan.auditing.copies.align import Aligned, align
+from fewscan.auditing.copies.compare import likeness
+from fewscan.auditing.copies.describe import Describe, fit_description, histograms
+from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray, showing_something
+from fewscan.auditing.copies.placing import VIEWS, is_mirrored
+from fewscan.auditing.copies.search import NEIGHBORS, Candidates, find_candidates
+from fewscan.errors import FewscanError
+from fewscan.progress import progress_bar
+
+# On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/audit.md).
+DEFAULT_SIMILARITY = 0.86
+# Below this nearly all pairs are two heads, so no less can be asked for.
+LEAST_SIMILARITY = 0.8
+
+
+@dataclass(frozen=True)
+class CopyPairs:
+    """Pairs of copies: `row_a < row_b` (P,), `similarity` (P,) in [-1, 1], `mirrored` (P,): b is a's mirror image."""
+
+    row_a: Int64s
+    row_b: Int64s
+    similarity: Floats
+    mirrored: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.row_a)
+
+    def at(self, chosen: npt.NDArray[np.generic]) -> "CopyPairs":
+        """Return some of the pairs, by number or by mask."""
+        return CopyPairs(self.row_a[chosen], self.row_b[chosen], self.similarity[chosen], self.mirrored[chosen])
+
+
+def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
+    """Return the pairs of images whose likeness after alignment is at least `similarity`.
+
+    `pixels` is (N, C, S, S) uint8 and may be memory-mapped; color is read as its mean. `rows` (R,) are the images to look
+    among, all by default. A pair is looked for through changes of contrast, brightness, gamma, sharpness, size, crop border,
+    padding and JPEG quality, through histogram equalization, inversion, mirroring, turns of up to 15 degrees, by a quarter and
+    by a half, and burnt-in text. Of a large set of copies not every pair is named, but every member is joined to the set by
+    some pair. Blank images are never copies. The same input gives the same pairs. Raises FewscanError for a similarity outside
+    LEAST_SIMILARITY to 1.
+    """
+    if not LEAST_SIMILARITY <= similarity <= 1:
+        raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
+    rows = showing_something(pixels, np.arange(len(pixels)) if rows is None else rows)
+    if len(rows) < 2:
+        return _joined([])
+    with progress_bar() as bar, _workers() as workers:
+        describe = fit_description(pixels, rows)
+        plain = _described(pixels, rows, describe, workers)
+        task = bar.add_task("comparing pairs", total=None, numbers="")
+        tried = np.zeros(0, np.int64)
+        found: list[CopyPairs] = []
+        members = asked = np.arange(len(rows))
+        while len(asked):
+            candidates = find_candidates(pixels, rows, describe, plain, asked, members, workers)
+            fresh, tried = _not_tried(candidates, tried, len(rows))
+            bar.update(task, total=len(tried))
+            for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
+                found.append(batch[0])
+                bar.advance(task, batch[1])
+            sets = components(len(rows), _ends(_joined(found)))
+            # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each.
+            _, members = np.unique(sets, return_index=True)
+            asked = _crowded(candidates, sets, members) if len(members) < len(sets) else asked[:0]
+    pairs = _joined(found)
+    a, b = rows[pairs.row_a], rows[pairs.row_b]
+    pairs = CopyPairs(np.minimum(a, b), np.maximum(a, b), pairs.similarity, pairs.mirrored)
+    return pairs.at(np.lexsort((pairs.row_b, pairs.row_a)))
+
+
+def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> Floats:
+    """Return the likeness (P,) of given pairs of images after alignment, -1 where this gives a pair up.
+
+    first, second: (P,) numbers of the images; symmetry: (P,) which of `placing.SYMMETRIES` of the first looks like the second.
+    """
+    candidates = Candidates(first, second, np.zeros_like(first), symmetry)
+    numbers = np.arange(len(pixels))
+
+    def scored(places: Int64s) -> Floats:
+        found = np.full(len(places), -1, np.float32)
+        aligned, scores = _compared(pixels, numbers, candidates.at(places))
+        found[aligned.which] = scores
+        return found
+
+    with _workers() as workers:
+        return np.concatenate([np.zeros(0, np.float32), *workers.map(scored, in_batches(np.arange(len(first))))])
+
+
+def components(count: int, pairs: Int64s) -> Int64s:
+    """Return (count,) the connected component, from 0, of every row; `pairs` is (P, 2) row numbers."""
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1], np.int64)
+
+
+def _ends(pairs: CopyPairs) -> Int64s:
+    return np.column_stack([pairs.row_a, pairs.row_b])
+
+
+def _joined(parts: list[CopyPairs]) -> CopyPairs:
+    none = CopyPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, bool))
+    columns = ("row_a", "row_b", "similarity", "mirrored")
+    return CopyPairs(*(np.concatenate([getattr(part, column) for part in [none, *parts]]) for column in columns))
+
+
+def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candidates, Int64s]:
+    """Return the candidates that are new, each pair once, in the order of their first images; and all pairs tried so far."""
+    low, high = np.minimum(candidates.first, candidates.second), np.maximum(candidates.first, candidates.second)
+    keys = low * count + high
+    _, once = np.unique(keys, return_index=True)
+    fresh = np.sort(once[~np.isin(keys[once], tried)])
+    return candidates.at(fresh), np.concatenate([tried, keys[fresh]])
+
+
+def _in_batches(candidates: Candidates) -> Iterator[Candidates]:
+    for start in range(0, len(candidates), BATCH):
+        yield candidates.at(slice(start, start + BATCH))
+
+
+def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
+    """Return the members of the sets in which some image has a full neighborhood of few sets."""
+    seen = np.unique(np.column_stack([candidates.first, sets[candidates.second]]), axis=0)[:, 0]
+    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(candidates.first, minlength=len(sets)) >= NEIGHBORS
+    return members[np.unique(sets[full & (distinct <= NEIGHBORS // 2)])]
+
+
+def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> tuple[CopyPairs, int]:
+    """Return the copies among the candidates, and how many candidates there were."""
+    aligned, score = _compared(pixels, rows, candidates)
+    first, second = candidates.first[aligned.which], candidates.second[aligned.which]
+    return CopyPairs(first, second, score, is_mirrored(aligned.placings)).at(score >= similarity), len(candidates)
+
+
+def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Aligned, Floats]:
+    """Return the candidates that could be aligned, and their likeness."""
+    aligned = align(pixels, rows, candidates)
+    return aligned, likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile.
+
+    These libraries are kept to one thread each: their own threads wait for each other at every one of the many small products,
+    which on a busy machine takes a hundred times as long as the products.
+    """
+    own_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+            yield workers
+    finally:
+        cv2.setNumThreads(own_threads)
+
+
+def _described(pixels: Pixels, rows: Int64s, describe: Describe, workers: ThreadPoolExecutor) -> Floats:
+    """Return descriptors (N, DIMENSIONS) of the whole images."""
+    parts = workers.map(
+        lambda batch: describe(histograms(read_gray(pixels, rows[batch]), VIEWS[0])), in_batches(np.arange(len(rows)))
+    )
+    return np.concatenate(list(parts))

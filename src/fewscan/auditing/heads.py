@@ -1,0 +1,90 @@
+"""Slices that are probably of one head, where nobody says whose they are: a second strictness beside copies.
+
+Two slices are joined where their files follow each other by number in one folder, as exported series do, they look alike, and
+each is among the other's nearest distinct images: that tells slices of a head from heads that are cut at one place. Likeness
+alone does not tell them, whatever it is measured by: slices that lie further apart look less alike than some heads do. Chosen
+and measured by eye (docs/audit.md, "One head").
+
+Images are described by histograms of oriented gradients, whitened by principal components of the images themselves.
+"""
+
+import re
+from itertools import pairwise
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.decomposition import PCA
+
+from fewscan.auditing.copies.describe import histograms
+from fewscan.auditing.copies.images import in_batches, read_gray, showing_something, to_unit
+from fewscan.auditing.copies.placing import UNMOVED
+from fewscan.images.patients import is_known
+
+Int64s = npt.NDArray[np.int64]
+
+# Of files in a row, how alike slices of one head are at least (a cosine), and among how many nearest each is of the other.
+NEXT_COSINE = 0.44
+NEXT_AMONG = 12
+DIMENSIONS = 128
+
+_NUMBER = re.compile(r"\d+")
+
+
+def same_head_pairs(pixels: npt.NDArray[np.uint8], manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> Int64s:
+    """Return (P, 2) pairs of `rows` that are probably slices of one head and no copies, `row_a < row_b`.
+
+    `pixels` is (N, C, S, S) uint8, row i of `manifest` being its row i; `copy_sets` (N,) says which are copies. Two images of
+    known patients are never a pair: whose heads they show is known. Blank images are in no pair. The same input gives the same
+    pairs.
+    """
+    shown = showing_something(pixels, rows)
+    distinct = shown[np.sort(np.unique(copy_sets[shown], return_index=True)[1])]
+    if len(distinct) < 2:
+        return np.zeros((0, 2), np.int64)
+    pairs = files_in_a_row(manifest, shown)
+    described = _described(pixels, shown, distinct)
+    pairs = pairs[_near(described, np.searchsorted(shown, pairs), np.searchsorted(shown, distinct))]
+    known = is_known(manifest["patient"]).to_numpy()
+    news = ~known[pairs].all(axis=1) & (copy_sets[pairs[:, 0]] != copy_sets[pairs[:, 1]])
+    return np.unique(pairs[news], axis=0)
+
+
+def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
+    """Return (P, 2) pairs of `rows` whose files follow each other: one folder, one name but for its last number, the next one.
+
+    Numbers may be missing in between, and may have zeros before them. `row_a < row_b`.
+    """
+    places: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    images = manifest.iloc[rows]
+    for row, source, path in zip(rows.tolist(), images["source"], images["path"], strict=True):
+        folder, _, name = path.rpartition("/")
+        numbers = list(_NUMBER.finditer(name))
+        if numbers:
+            last = numbers[-1]
+            around = "".join((name[: last.start()] + "\0" + name[last.end() :]).split())
+            places.setdefault((source, folder, around), []).append((int(last.group()), row))
+    pairs = [(a, b) for series in map(sorted, places.values()) for (_, a), (_, b) in pairwise(series)]
+    return np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
+
+
+def _described(pixels: npt.NDArray[np.uint8], rows: Int64s, distinct: Int64s) -> npt.NDArray[np.float32]:
+    """Return (R, D) descriptors of `rows`, of unit length; fitted to `distinct`, which are ascending and among them."""
+    gradients = np.concatenate([histograms(read_gray(pixels, batch), UNMOVED) for batch in in_batches(rows)])
+    # Of fewer images than components, whitening would make all equally unlike.
+    components = PCA(min(DIMENSIONS, max(1, len(distinct) // 4)), whiten=True, svd_solver="full")
+    components.fit(gradients[np.searchsorted(rows, distinct)])
+    return to_unit(components.transform(gradients).astype(np.float32))
+
+
+def _near(described: npt.NDArray[np.float32], pairs: Int64s, distinct: Int64s) -> npt.NDArray[np.bool_]:
+    """Return (P,) whether the pairs, numbers of descriptors, are alike and each among the other's nearest of the distinct."""
+    index = faiss.IndexFlatIP(described.shape[1])
+    index.add(described[distinct])
+    # What is nearest is the image itself, or the copy of it that is one of the distinct ones.
+    asked, numbers = np.unique(pairs, return_inverse=True)
+    cosines, _ = index.search(described[asked], min(NEXT_AMONG + 1, len(distinct)))
+    least = np.maximum(cosines[:, -1], NEXT_COSINE)[numbers.reshape(pairs.shape)].max(axis=1)
+    first, second = described[pairs.T]
+    return np.asarray(np.einsum("pd,pd->p", first, second) >= least, np.bool_)

@@ -1,0 +1,141 @@
+"""Groups on both sides of a border that nothing should cross: between sources, between folders, between a split's parts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.datasets.dataset import Dataset, Split
+
+Int64s = npt.NDArray[np.int64]
+Between = Literal["sources", "folders", "split"]
+
+# What training learns from or is steered by; a group that stands on both sides of one of these makes a score false.
+SEALED_FROM: dict[Split, tuple[Split, ...]] = {
+    "test": ("labeled", "validation", "unlabeled"),
+    "validation": ("labeled", "unlabeled"),
+}
+LEAK_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Groups that stand on both sides of a border, with how many images on each and up to LEAK_EXAMPLES pairs across."""
+
+    between: Between
+    a: str
+    b: str
+    groups: int
+    images_a: int
+    images_b: int
+    examples: tuple[tuple[int, int], ...]
+
+
+def leaking_pairs(dataset: Dataset) -> list[tuple[int, int]]:
+    """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
+
+    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labeled and
+    unlabeled ones. Rows without a group betray nobody.
+    """
+    grouped = dataset.manifest["group"].notna().to_numpy()
+    found = []
+    for judged, others in SEALED_FROM.items():
+        known = dataset.rows(*others)
+        known = known[grouped[known]]
+        groups, first = np.unique(dataset.groups[known], return_index=True)
+        rows = dataset.rows(judged)
+        rows = rows[grouped[rows] & np.isin(dataset.groups[rows], groups)]
+        partners = known[first[np.searchsorted(groups, dataset.groups[rows])]]
+        found += [(int(partner), int(row)) for partner, row in zip(partners, rows, strict=True)]
+    return sorted(found)
+
+
+def find_leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequence[tuple[int, int]]) -> tuple[Leak, ...]:
+    """Return every leak of `rows` in `groups` (N,), shown by pairs among `pairs` where there are any."""
+    borders: tuple[tuple[Between, list[str | None]], ...] = (
+        ("sources", names_in(manifest["source"])),
+        ("folders", _part_folders(manifest, rows)),
+        ("split", names_in(manifest["split"])),
+    )
+    partners: dict[int, list[int]] = {}
+    for row_a, row_b in pairs:
+        partners.setdefault(row_a, []).append(row_b)
+        partners.setdefault(row_b, []).append(row_a)
+    members = members_of(groups, rows)
+    return tuple(leak for between, places in borders for leak in _leaks_between(between, places, members, partners))
+
+
+def _leaks_between(
+    between: Between, places: Sequence[str | None], members: Sequence[Int64s], partners: Mapping[int, Sequence[int]]
+) -> Iterator[Leak]:
+    """Yield a leak for every two of the `places` (one a row) that share a group and must not."""
+    shared: dict[tuple[str, str], list[tuple[list[int], list[int]]]] = {}
+    for rows in members:
+        here: dict[str, list[int]] = {}
+        for row in rows.tolist():
+            place = places[row]
+            if place is not None:
+                here.setdefault(place, []).append(row)
+        for a, b in combinations(sorted(here), 2):
+            if _is_border(between, a, b):
+                shared.setdefault((a, b), []).append((here[a], here[b]))
+    for (a, b), sides in sorted(shared.items()):
+        yield Leak(
+            between=between,
+            a=a,
+            b=b,
+            groups=len(sides),
+            images_a=sum(len(rows_a) for rows_a, _ in sides),
+            images_b=sum(len(rows_b) for _, rows_b in sides),
+            examples=tuple(_example(rows_a, rows_b, partners) for rows_a, rows_b in sides[:LEAK_EXAMPLES]),
+        )
+
+
+def _is_border(between: Between, a: str, b: str) -> bool:
+    """Whether copies on both sides matter: what leaks between folders of two sources is told by the sources already."""
+    if between == "folders":
+        return a.partition("/")[0] == b.partition("/")[0]
+    if between == "split":
+        return any({a, b} == {judged, known} for judged, others in SEALED_FROM.items() for known in others)
+    return True
+
+
+def _example(rows_a: Sequence[int], rows_b: Sequence[int], partners: Mapping[int, Sequence[int]]) -> tuple[int, int]:
+    """Return two rows from both sides, such as are copies of each other where there are any, not only of a third one."""
+    direct = ((row_a, row_b) for row_a in rows_a for row_b in partners.get(row_a, ()) if row_b in rows_b)
+    return next(direct, (rows_a[0], rows_b[0]))
+
+
+def members_of(numbers: Int64s, rows: Int64s) -> list[Int64s]:
+    """Return the rows of every number that more than one of `rows` has."""
+    order = rows[np.argsort(numbers[rows], kind="stable")]
+    borders = np.flatnonzero(np.diff(numbers[order])) + 1
+    return [members for members in np.split(order, borders) if len(members) > 1]
+
+
+def names_in(column: pd.Series) -> list[str | None]:
+    """Return a column of names, None where one is missing."""
+    return [None if pd.isna(name) else str(name) for name in column]
+
+
+def _part_folders(manifest: pd.DataFrame, rows: Int64s) -> list[str | None]:
+    """Return 'source/first folder' of every row, or None where first folders are not parts such as Training and Testing.
+
+    Folders that hold one class each are classes, and that their copies disagree is a conflict, not a leak.
+    """
+    folders: list[str | None] = [None] * len(manifest)
+    labels: dict[str, dict[str, set[str]]] = {}  # of every first folder of every source
+    images = manifest.iloc[rows]
+    labeled = names_in(images["label"])
+    for row, source, path, label in zip(rows.tolist(), images["source"], images["path"], labeled, strict=True):
+        first, slash, _ = path.partition("/")
+        if slash:
+            folders[row] = f"{source}/{first}"
+            labels.setdefault(source, {}).setdefault(f"{source}/{first}", set()).update([label] if label else [])
+    mixed = [held for held in labels.values() if any(len(names) > 1 for names in held.values())]
+    parts = {folder for held in mixed for folder in held}
+    return [folder if folder in parts else None for folder in folders]

@@ -1,1 +1,0 @@
-"""From files on disk to an audited, split dataset."""

@@ -1,6 +1,0 @@
-"""The layouts people have their scans in -> one list of images with what is known of each."""
-
-from fewscan.data.listing.oddities import warnings_of
-from fewscan.data.listing.scans import list_file, list_scans
-
-__all__ = ["list_file", "list_scans", "warnings_of"]

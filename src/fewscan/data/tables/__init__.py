@@ -1,5 +1,0 @@
-"""Tables with labels, patients and splits: file -> rows -> the images that they speak of -> what is known of each image."""
-
-from fewscan.data.tables.overlay import label_from_tables
-
-__all__ = ["label_from_tables"]

@@ -1,0 +1,1 @@
+"""The dataset folder, and what is written beside its pixels."""

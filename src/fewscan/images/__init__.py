@@ -1,0 +1,1 @@
+"""From what the user wrote to pixels: sources, listings, tables, formats, one file at a time."""

@@ -1,0 +1,134 @@
+"""The labels of all images -> the names of the classes: renamed as asked, and each class under one spelling."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fewscan.config import nearest
+from fewscan.errors import FewscanError
+from fewscan.images.kaggle import KAGGLE_SETS
+from fewscan.images.sources import ScanFile
+
+MAX_CLASSES = 100
+# Stands between the classes that a scan has or may have, in tables that are read and written.
+BETWEEN_FINDINGS = "|"
+
+# The study's sources and the stand-in for the third by name, and their spellings of its four classes.
+STUDY_SOURCES = frozenset([*KAGGLE_SETS, "dubail_standin"])
+STUDY_LABELS = {
+    "glioma_tumor": "glioma",
+    "meningioma_tumor": "meningioma",
+    "pituitary_tumor": "pituitary",
+    "notumor": "no_tumor",
+    "normal": "no_tumor",
+}
+
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+# Between two digits a separator tells them apart (T1-2 is not T12); a minus before or after everything is a sign (ER-, -1).
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[-_ ]+(?=[0-9])")
+_SEPARATORS = re.compile(r"[_ ]|(?<=\w)-+(?=\w)")
+
+
+def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
+    """Return the images with the names that their classes go by.
+
+    Labels that are one number (`1`, `1.0`) are one class, by its shortest name, with a note of that. `rename` maps old names to
+    new ones; in the study's sources STUDY_LABELS are renamed unless it says otherwise.
+
+    Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
+    that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
+    """
+    shortest = _shortest_numbers(scans)
+    scans = [_with_shortest(scan, shortest) for scan in scans]
+    scans = _renamed(scans, {shortest.get(old, old): new for old, new in rename.items()})
+    _check_classes(scans)
+    return scans
+
+
+def number_key(text: str) -> str | None:
+    """Return one spelling for all spellings of a decimal number, `1` for `1.0` and `01`; None where the text is no number."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    sign = "-" if text.startswith("-") else ""
+    whole, _, decimals = text.lstrip("+-").partition(".")
+    whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
+    number = f"{whole}.{decimals}" if decimals else whole
+    return "0" if number == "0" else sign + number
+
+
+def spelling_key(label: str) -> str:
+    """Return what is equal for two spellings of one class.
+
+    Case does not count, nor do spaces, `_` and `-` between letters: `No-Tumor` and `no_tumor` are one. Between digits they do
+    (`T1-2`, `T12`), and a minus at either end is a sign (`ER-`, `-1`). Numbers are compared as numbers.
+    """
+    label = label.strip().casefold()
+    return number_key(label) or _SEPARATORS.sub("", _BETWEEN_DIGITS.sub("\0", label))
+
+
+def class_key(source: str, label: str, rename: Mapping[str, str]) -> str:
+    """Return what is equal for all labels that `settle_classes` will make one class, or refuse as spellings of one."""
+    return spelling_key(_new_name(source, label, rename))
+
+
+def _shortest_numbers(scans: Sequence[ScanFile]) -> dict[str, str]:
+    """Return the shortest name of each label that is a number."""
+    names: dict[str, list[str]] = {}
+    for label in {scan.label for scan in scans if scan.label is not None}:
+        if (number := number_key(label)) is not None:
+            names.setdefault(number, []).append(label)
+    return {label: min(same, key=lambda name: (len(name), name)) for same in names.values() for label in same}
+
+
+def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
+    name = scan.label if scan.label is None else shortest.get(scan.label, scan.label)
+    if name == scan.label:
+        return scan
+    note = f"the label '{scan.label}' is taken for '{name}', the same number"
+    return replace(scan, label=name, notes=(*scan.notes, note))
+
+
+def _renamed(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
+    known = {name for scan in scans if scan.label is not None for name in (scan.label, _study_label(scan.source, scan.label))}
+    for old, new in rename.items():
+        if old not in known:
+            raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
+        if not new.strip():
+            raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
+
+    return [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
+
+
+def _new_name(source: str, label: str, rename: Mapping[str, str]) -> str:
+    if label in rename:
+        return rename[label]
+    label = _study_label(source, label)
+    return rename.get(label, label)
+
+
+def _study_label(source: str, label: str) -> str:
+    return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
+
+
+def _check_classes(scans: Sequence[ScanFile]) -> None:
+    spellings: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for label in sorted({scan.label for scan in scans if scan.label is not None}):
+        if BETWEEN_FINDINGS in label:
+            raise FewscanError(
+                f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
+                f"give it another name with --rename '{label}=NEW', or say which folder is the class with --class-level"
+            )
+        other = spellings.setdefault(spelling_key(label), label)
+        if other != label:
+            alike[label] = other
+    if alike:
+        pairs = "; ".join(f"'{other}' and '{label}'" for label, other in alike.items())
+        ways = " ".join(shlex.join(["--rename", f"{other}={label}"]) for label, other in alike.items())
+        raise FewscanError(f"the labels {pairs} differ only in spelling: if they are one class, add {ways}")
+    if len(spellings) > MAX_CLASSES:
+        raise FewscanError(
+            f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "
+            "give the labels with --labels CSV, or the folder with --unlabeled"
+        )

@@ -1,0 +1,161 @@
+"""Pictures of one image: JPEG, JPEG 2000, PNG, BMP, GIF, WebP, PGM and PPM, by Pillow, and deep color by OpenCV."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from io import BufferedReader
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+from PIL.PpmImagePlugin import PpmImageFile
+
+from fewscan.images.formats.channels import has_color, on_black, turned
+from fewscan.images.formats.codestreams import scans
+from fewscan.images.formats.gray import decoded, to_8_bit
+from fewscan.images.formats.image import (
+    Contents,
+    Decoded,
+    UnreadableImage,
+    Values,
+    damage_named,
+    decoded_alone,
+    gray_if_equal,
+    native,
+    positions,
+    require_size,
+)
+from fewscan.images.formats.reading import Reading, Window
+
+NAME = "picture"
+NEEDS: str | None = None
+# Others that Pillow knows are left out on purpose: EPS, for one, would start another program.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
+
+# A progressive JPEG has ten or so; each goes over the whole picture, and takes few bytes where it changes nothing.
+MAX_JPEG_SCANS = 100
+
+# A look for color needs no more pixels a side; JPEG decodes as few in less time.
+LOOK_SIDE_PX = 64
+
+_ORIENTATION = 0x0112
+_PNG_DEPTH_AT = 24
+_JPEG2000_SIZE = b"\xff\x51"
+_JPEG2000_DEPTH_AFTER = 40
+_HEAD_BYTES = 512
+_GRAY = ("1", "L", "I", "F")
+_DAMAGED = "truncated or damaged: not one whole picture"
+
+
+def contents(file: BufferedReader, reading: Reading) -> Contents:
+    """Say that a picture is one image; raises UnreadableImage where none begins here, such as for text."""
+    with opened_picture(file, FORMATS):
+        return Contents()
+
+
+def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) -> Iterator[Decoded | UnreadableImage]:
+    """Yield the picture: 8-bit values are kept as they are, of deeper ones `gray.to_8_bit` says how they become so.
+
+    EXIF orientation is honored, transparency laid on black unless it hides everything, CMYK converted.
+
+    Raises UnreadableImage for anything that is not one whole, finite image of at most MAX_PIXELS pixels.
+    """
+    with opened_picture(file, FORMATS) as image:
+        # Not how many: to count them may take as long as the file likes.
+        if getattr(image, "is_animated", False):
+            raise UnreadableImage("more than one image: a film")
+        for _ in positions(parts, "image", 1, first=1):
+            yield decoded_alone(partial(_decode, file, image, reading.window), _DAMAGED)
+
+
+def in_color(file: BufferedReader) -> bool:
+    """Return whether a picture shows color, by a look at few of its pixels; raises UnreadableImage where it cannot be read."""
+    with opened_picture(file, (*FORMATS, "TIFF")) as image:
+        if _is_gray(image):
+            return False
+        require_size(image.width, image.height)
+        _require_few_scans(file, image)
+        image.draft("RGB", (LOOK_SIDE_PX, LOOK_SIDE_PX))
+        image.thumbnail((LOOK_SIDE_PX, LOOK_SIDE_PX), PIL.Image.Resampling.BOX)
+        return has_color(np.asarray(image.convert("RGB")))
+
+
+@contextmanager
+def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[PIL.Image.Image]:
+    """Open a file with Pillow as one of its `formats`; raises UnreadableImage."""
+    with damage_named(_DAMAGED):
+        try:
+            image = PIL.Image.open(file, formats=formats)
+        except PIL.UnidentifiedImageError:
+            raise UnreadableImage(f"not an image: no whole {', '.join(FORMATS)} or other format begins here") from None
+        except PIL.Image.DecompressionBombError:
+            raise UnreadableImage(f"too large: declares more than {2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)} pixels") from None
+        with image:
+            yield image
+
+
+def upright(image: PIL.Image.Image) -> Values:
+    """Return the values of a picture as Pillow decodes it, (H, W) or (H, W, 3), turned upright and laid on black."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.has_transparency_data and not image.mode.startswith("I"):
+        faded = np.asarray(image.convert("RGBA"))
+        return gray_if_equal(on_black(faded[..., :3], faded[..., 3]))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    if _is_gray(image):
+        return native(np.asarray(image))
+    return gray_if_equal(np.asarray(image.convert("RGB")))
+
+
+def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
+    require_size(image.width, image.height)
+    _require_few_scans(file, image)
+    if _is_gray(image) or not _is_deep(file, image):
+        return decoded(upright(image), partial(to_8_bit, chosen=chosen))
+    # OpenCV takes half a file for a whole one, Pillow does not.
+    image.load()
+    values = turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1)))
+    return decoded(values, partial(to_8_bit, chosen=chosen))
+
+
+def _require_few_scans(file: BufferedReader, image: PIL.Image.Image) -> None:
+    """Raise UnreadableImage for a JPEG of more than MAX_JPEG_SCANS."""
+    if image.format == "JPEG":
+        place = file.tell()
+        file.seek(0)
+        if scans(file.read()) > MAX_JPEG_SCANS:
+            raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each as much work as a picture")
+        file.seek(place)
+
+
+def _is_gray(image: PIL.Image.Image) -> bool:
+    return image.mode in _GRAY or image.mode.startswith("I;16")
+
+
+def _is_deep(file: BufferedReader, image: PIL.Image.Image) -> bool:
+    """Return whether a picture in color or with transparency has more than 8 bits a channel, of which Pillow keeps 8."""
+    if isinstance(image, PpmImageFile):
+        arguments = image.tile[0].args
+        return isinstance(arguments, tuple) and int(arguments[1]) > 255
+    place = file.tell()
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(place)
+    if image.format == "PNG":
+        return head[_PNG_DEPTH_AT] > 8
+    if image.format == "JPEG2000":
+        # The size segment of ISO 15444-1, A.5.1: bits less one, and in the highest bit whether the values have a sign.
+        return head[head.index(_JPEG2000_SIZE) + _JPEG2000_DEPTH_AFTER] & 127 > 7
+    return False
+
+
+def _deep_color(file: BufferedReader) -> Values:
+    file.seek(0)
+    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise UnreadableImage(_DAMAGED)
+    if values.ndim == 2:
+        return values
+    color = np.ascontiguousarray(values[..., 2::-1])
+    return gray_if_equal(color if values.shape[2] == 3 else on_black(color, values[..., 3]))

@@ -1,0 +1,193 @@
+"""What looks odd in a list of images as a whole, and which option would take it otherwise."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
+from fewscan.images.listing.levels import described_levels, naming_levels
+from fewscan.images.listing.stems import patient_pattern
+from fewscan.images.options import ImportOptions
+from fewscan.images.part_names import given_split
+from fewscan.images.patients import patient_key
+from fewscan.images.sources import ScanFile, Source
+from fewscan.wording import counted, folder_below, listed
+
+_NAMES_SHOWN = 4
+# One patient with most images and so many studies is rather the name that anonymizing gave to several.
+_MANY_STUDIES = 10
+
+
+def warnings_of(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions) -> list[str]:
+    """Return a line for whatever looks odd in the images that `list_scans` listed, with the option that helps."""
+    found: list[str] = []
+    taken = [scan for scan in scans if scan.set_aside is None]
+    for source in sources:
+        own = [scan for scan in taken if scan.source == source.name]
+        found += [f"{source.name}: {text}" for text in (*_of_classes(own, source, asked), *_of_patients(own, asked))]
+    return found + list(_of_classes_and_patients(taken))
+
+
+def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions) -> Iterator[str]:
+    by_folder = [scan for scan in scans if scan.label_level is not None and scan.label_from == "folder"]
+    if asked.class_level is None and asked.class_from is None:
+        if source.labeled and not any(scan.label is not None for scan in scans):
+            yield from _no_class(scans)
+        yield from _names_of_parts(by_folder)
+        yield from _folders_above(by_folder)
+        yield from _classes_in_classes(by_folder)
+        yield from _folders_in_classes(by_folder)
+        yield from _one_class(scans, by_folder, source)
+    elif unfit := sum(scan.label is None for scan in scans if source.labeled):
+        option = "--class-level" if asked.class_from is None else "--class-from"
+        yield f"{option} names no class of {unfit:,} of {counted(len(scans), 'image')}"
+
+
+def _no_class(scans: Sequence[ScanFile]) -> Iterator[str]:
+    places = {scan.folders for scan in scans if naming_levels(scan.folders)}
+    if places:
+        yield (
+            f"no folder looks like a class ({described_levels(places)}): if one is, say which with --class-level, or give the "
+            "labels with --labels CSV"
+        )
+
+
+def _names_of_parts(scans: Sequence[ScanFile]) -> Iterator[str]:
+    names = sorted({scan.label for scan in scans if scan.label is not None and given_split(scan.label) is not None})
+    if names:
+        yield f"{listed(names, _NAMES_SHOWN)} are taken as classes, but called like parts of a split"
+
+
+def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
+    """Yield a line where the folders above classes might be the classes: these recur in several, or each is in one only."""
+    above: dict[str, set[str]] = defaultdict(set)
+    levels: set[tuple[int, int]] = set()
+    for scan in scans:
+        before = [level for level in naming_levels(scan.folders) if level < (scan.label_level or 0)]
+        if before and scan.label is not None:
+            above[scan.folders[(scan.label_level or 1) - 1]].add(scan.folders[before[-1] - 1])
+            levels.add((scan.label_level or 0, before[-1]))
+    parents = sorted(set().union(*above.values()))
+    if len(parents) < 2:
+        return
+    taken, stands = max(levels)
+    recurring = sorted(name for name, places in above.items() if len(places) > 1)
+    if len(recurring) > len(above) / 2 and are_patients(parents):
+        yield (
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders "
+            f"like patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
+            "folder with --unlabeled"
+        )
+    elif len(recurring) > len(above) / 2:
+        yield (
+            f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
+            f"{listed(parents, _NAMES_SHOWN)}: if these are the classes, give --class-level {stands}"
+        )
+    elif len(above) > len(parents) and not recurring:
+        yield (
+            f"classes come from {folder_below(taken)} ({listed(sorted(above), _NAMES_SHOWN)}), each below one of "
+            f"{listed(parents, _NAMES_SHOWN)} only: if these are the classes, give --class-level {stands}"
+        )
+
+
+def _classes_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
+    classes = {scan.folders[: scan.label_level] for scan in scans}
+    inner = sorted(one for one in classes if any(one[:depth] in classes for depth in range(1, len(one))))
+    if inner:
+        outer = max((inner[0][:depth] for depth in range(1, len(inner[0])) if inner[0][:depth] in classes), key=len)
+        others = f" ({counted(len(inner), 'such folder')})" if len(inner) > 1 else ""
+        yield (
+            f"{'/'.join(outer)} holds images itself and {'/'.join(inner[0])} below it, which is taken as a class of its own: "
+            f"if it is none, give --class-level {len(outer)}{others}"
+        )
+
+
+def _folders_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:
+    """Yield a line where a class holds images itself and folders below it that might be classes."""
+    below: dict[tuple[str, ...], set[int | None]] = defaultdict(set)
+    names: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for scan in scans:
+        level = next((one for one in naming_levels(scan.folders) if one > (scan.label_level or 0)), None)
+        below[scan.folders[: scan.label_level]].add(level)
+        names[scan.folders[: scan.label_level]] |= set() if level is None else {"/".join(scan.folders[:level])}
+    mixed = sorted(folder for folder, levels in below.items() if None in levels and len(levels) > 1)
+    inner = sorted(set().union(*(names[folder] for folder in mixed)))
+    last = [name.rpartition("/")[2] for name in inner]
+    if inner and not are_patients(last) and not are_series(last) and not are_numbered(last):
+        level = max(one for folder in mixed for one in below[folder] if one is not None)
+        yield (
+            f"{listed(['/'.join(folder) for folder in mixed], _NAMES_SHOWN)} holds most images itself, so the rest, in "
+            f"{listed(inner, _NAMES_SHOWN)}, is of the same class: if these are the classes, give --class-level {level}"
+        )
+
+
+def _one_class(scans: Sequence[ScanFile], by_folder: Sequence[ScanFile], source: Source) -> Iterator[str]:
+    """Yield a line where one folder is the only class, though it holds only some images, or all and other folders."""
+    folders = {scan.folders[: scan.label_level] for scan in by_folder}
+    deeper = {scan.folders[scan.label_level or 0 :] for scan in by_folder}
+    if len(folders) == 1 and len(by_folder) == sum(scan.label is not None for scan in scans):
+        some = len(by_folder) < len(scans)
+        if some or len(deeper) > 1:
+            held = f"{len(by_folder):,} of {counted(len(scans), 'image')}" if some else "all images"
+            yield (
+                f"{held} lie in the folder '{next(iter(folders))[-1]}', which is taken as their class, the only one: if it is "
+                f"none, give labels with --labels CSV, or the source with --unlabeled {source.name}={source.folder}"
+            )
+
+
+def _of_patients(scans: Sequence[ScanFile], asked: ImportOptions) -> Iterator[str]:
+    known = [scan for scan in scans if scan.patient is not None and scan.patient_known]
+    if not known and asked.patient_level is None and (pattern := patient_pattern([scan.file for scan in scans])):
+        yield (
+            f"no patient is known, but names share their beginnings: if these tell patients, give --patient-from '{pattern}', "
+            "or slices of one head may lie on both sides of a split"
+        )
+    for option, fits in (("--patient-level", asked.patient_level), ("--patient-from", asked.patient_from)):
+        if fits and len(known) < len(scans):
+            yield f"{option} names no patient of {len(scans) - len(known):,} of {counted(len(scans), 'image')}"
+    if asked.patient_tag == "patient" and (numbers := list(_one_number_for_all(known, len(scans)))):
+        yield from numbers
+    elif len(known) > 1 and len({patient_key(scan.patient or "") for scan in known}) == 1:
+        yield (
+            f"all {counted(len(known), 'image')} whose patient is known are one patient's, by {known[0].patient_from}: if that "
+            "stands for patients that nobody knows, leave it out there"
+        )
+
+
+def _one_number_for_all(known: Sequence[ScanFile], images: int) -> Iterator[str]:
+    studies: dict[str | None, set[str]] = defaultdict(set)
+    for scan in known:
+        if scan.study is not None:
+            studies[patient_key(scan.patient or "")].add(scan.study)
+    if not studies:
+        return
+    patient, most = max(studies.items(), key=lambda item: len(item[1]))
+    theirs = sum(patient_key(scan.patient or "") == patient for scan in known)
+    alone = theirs == images and len(most) > 1
+    if alone or (theirs > images / 2 and len(most) >= _MANY_STUDIES):
+        yield (
+            f"{theirs:,} of {counted(images, 'image')} are one patient's by their headers, though "
+            f"of {counted(len(most), 'study', 'studies')}: if anonymizing gave many patients one number, give "
+            "--patient-tag study"
+        )
+
+
+def _of_classes_and_patients(scans: Sequence[ScanFile]) -> Iterator[str]:
+    whose: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
+    classes: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for scan in scans:
+        if scan.label is not None and scan.patient is not None and scan.patient_known:
+            patient = (scan.source, patient_key(scan.patient))
+            whose[scan.label].add(patient)
+            classes[patient].add(scan.label)
+    labeled = Counter(scan.label for scan in scans if scan.label is not None)
+    alone = [name for name, patients in whose.items() if len(patients) == 1]
+    if len(classes) < 2:
+        return
+    if len(labeled) > 1 and len(alone) == len(labeled):
+        yield (
+            "every class holds scans of one patient only, so that nothing tells the class from the patient: if the folders are "
+            "patients', say where classes are with --class-level or --labels CSV"
+        )
+    several = sum(len(names) > 1 for names in classes.values())
+    if several:
+        yield f"{several:,} of {counted(len(classes), 'patient')} with a label have images in several classes"

@@ -1,0 +1,49 @@
+"""Sources -> one list of their images with what is known of each, step by step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.images.classes import settle_classes
+from fewscan.images.formats.reading import Reading
+from fewscan.images.listing.contents import look_into
+from fewscan.images.listing.masks import set_masks_aside
+from fewscan.images.listing.naming import name_images
+from fewscan.images.listing.walk import find_files
+from fewscan.images.options import ImportOptions
+from fewscan.images.sources import ScanFile, Source
+from fewscan.images.tables import label_from_tables
+
+
+def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, workers: int | None = None) -> list[ScanFile]:
+    """List every image of the sources, in their order, by path and as its file holds them, with label and patient if known.
+
+    A file that holds several images is listed once for each: frames, pages, and of a volume those that are asked for. One
+    that cannot be looked into, and a row of a CSV whose file is not there, are listed as set aside. Hidden and system files are
+    passed over; every other file is listed, image or not; links as `walk.find_files` says.
+
+    Folders and file names give class, patient and the part of a split that the data came with (`naming.name_images`); a
+    label that the file itself holds goes before these. What a CSV in `labels` says goes before both (`tables.overlay`).
+    `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from names, if the options say so,
+    else from the file's header; the images of one file without either are one patient's.
+
+    Raises FewscanError for folders and CSVs that cannot be read or contradict themselves, for classes that cannot be
+    (`classes.settle_classes`), for folders whose meaning cannot be told (`levels.levels_of`), where a source holds no file, and
+    where a format needs a package that is not installed.
+    """
+    asked = options or ImportOptions()
+    scans = find_files(sources, asked.labels, follow_links=asked.follow_links)
+    if not asked.keep_masks:
+        scans = set_masks_aside(scans)
+    scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
+    scans = name_images(scans, sources, asked)
+    scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
+    return settle_classes(scans, asked.rename)
+
+
+def list_file(path: Path, reading: Reading) -> list[ScanFile]:
+    """List every image of one file, without labels, by the file's name; of a volume those that `reading` chooses.
+
+    A file that cannot be looked into is listed as set aside. Raises FewscanError where its format needs a package that is not
+    installed.
+    """
+    return look_into([ScanFile("", path.name, path)], (), reading, workers=1)

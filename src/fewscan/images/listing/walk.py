@@ -1,0 +1,99 @@
+"""Folders -> the files in them, but for those of systems."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from fewscan.errors import FewscanError
+from fewscan.images.sources import ScanFile, Source, file_place, real_path
+
+# What operating systems leave behind; names that start with a dot are passed over as well.
+SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
+
+
+LINK_OUT = "a link out of the folder: nothing is read through it; --follow-links does"
+
+
+def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, follow_links: bool = False) -> list[ScanFile]:
+    """List every file of the sources, in their order and by path, but for hidden and system files and those `passed_over`.
+
+    A link out of its source, to a file or a folder, is listed once, as set aside; one that stays inside is passed over where
+    its target is listed by its own name. With `follow_links` files are listed as often as there are links to them, and folders
+    once.
+
+    Raises FewscanError where a folder cannot be read, and where a source holds no file.
+    """
+    tables = {file_place(table) for table in passed_over}
+    scans = []
+    for source in sources:
+        files = sorted(
+            (relative, set_aside or "")
+            for relative, set_aside in _walk(source.folder, follow_links)
+            if not tables or file_place(source.folder / relative) not in tables
+        )
+        if not files:
+            raise FewscanError(f"source '{source.name}': {source.folder} holds no files")
+        scans += [_scan_file(source, relative, set_aside or None) for relative, set_aside in files]
+    return scans
+
+
+def _scan_file(source: Source, relative: str, set_aside: str | None) -> ScanFile:
+    path = source.folder / relative
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        written = os.fsencode(relative).decode("utf-8", "backslashreplace")
+        return ScanFile(source.name, written, path, set_aside="name is not UTF-8: rename the file or its folder")
+    return ScanFile(source.name, relative, path, set_aside=set_aside)
+
+
+def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
+    """Yield the path, relative to `root`, of every file below it, and why it is set aside, if it is.
+
+    Each folder is gone through once, also where links make a loop.
+    """
+    seen = set()
+    folders = deque([root])
+    linked: deque[Path] = deque()
+    real_root = real_path(root)
+    while folders or linked:
+        # Links last: a folder that can be reached both ways goes by its own name.
+        folder = folders.popleft() if folders else linked.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise FewscanError(f"cannot read the folder {folder}: {error.strerror}; mend that, or leave it out") from None
+        for entry in entries:
+            path = Path(entry.path)
+            if _passed_over(entry.name):
+                continue
+            leads = _leads(path, real_root) if entry.is_symlink() and not follow_links else None
+            if leads == "out":
+                yield path.relative_to(root).as_posix(), LINK_OUT
+            elif leads != "to what is listed":
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
+                    linked.append(path)
+                else:
+                    yield path.relative_to(root).as_posix(), None
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
+
+
+def _leads(link: Path, real_root: Path) -> Literal["out", "to what is listed"] | None:
+    """Return where a link leads to, None for what is inside but is only listed by it, and for nothing that is there."""
+    if not os.path.exists(link):  # noqa: PTH110 - exists() fails on links without rights
+        return None
+    target = real_path(link)
+    if not target.is_relative_to(real_root):
+        return "out"
+    return None if any(map(_passed_over, target.relative_to(real_root).parts)) else "to what is listed"

@@ -1,0 +1,122 @@
+"""What a user may say of an import, as one object: where labels and patients come from, and how images are stored."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from fewscan.config import Settings
+from fewscan.images.formats.reading import Reading
+
+Resize = Literal["stretch", "pad"]
+PatientTag = Literal["patient", "study", "series", "none"]
+
+
+def _several(paths: Any) -> Any:
+    """Return the paths that were written, as texts; one may be written without a list."""
+    return tuple(str(path) for path in ([paths] if isinstance(paths, str | Path) else paths))
+
+
+Several = Literal["none", "first", "whole"]
+Separator = Literal["comma", "semicolon", "tab"]
+# Besides an empty cell.
+NO_LABEL = ("NA", "N/A", "#N/A", "<NA>", "nan", "None", "null", "?")
+
+
+class TableOptions(Settings):
+    """How tables with labels, patients and splits are read, and what they do to what folders say.
+
+    A column that is None goes by one of its common names (`tables.columns`). several: what becomes of a cell with more than one
+    finding, `a|b`: no label, the first, or a class of that whole name. no_label: words that stand for no label, in any case.
+    encoding, separator: None for the one that the file shows. labels_only: labels of folders and files do not count (True), do
+    count beside those of tables (False), or only where both name the same classes (None). trust_predictions: labels that a
+    network predicted and accepted count as labels.
+    """
+
+    path_column: str | None = None
+    label_column: str | None = None
+    patient_column: str | None = None
+    split_column: str | None = None
+    several: Several = "none"
+    no_label: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = NO_LABEL
+    encoding: str | None = None
+    separator: Separator | None = None
+    labels_only: bool | None = None
+    trust_predictions: bool = False
+
+
+def _pattern(written: str | None) -> str | None:
+    """Return the pattern as it is; raises ValueError unless it is a regular expression with one group."""
+    if written is None:
+        return None
+    try:
+        groups = re.compile(written).groups
+    except re.error as error:
+        raise ValueError(f"'{written}' is no regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(f"'{written}' has {groups} groups (...), and needs exactly one: around the name that is wanted")
+    return written
+
+
+Pattern = Annotated[str | None, pydantic.AfterValidator(_pattern)]
+
+
+class Layout(Settings):
+    """Where classes and patients come from that no table gives; None: as the names of folders and headers suggest.
+
+    class_level, patient_level: which folder names the class or the patient, counted from 1, the one right below the source;
+    patient_level=0: no folder names a patient. class_from, patient_from: the same by a regular expression with one group, which
+    is searched for in a file's path below the source. patient_tag: what a file's header is asked for: its patient, its study,
+    its series, or nothing. keep_masks: whether masks are scans, too.
+    """
+
+    class_level: int | None = pydantic.Field(default=None, ge=1)
+    class_from: Pattern = None
+    patient_level: int | None = pydantic.Field(default=None, ge=0)
+    patient_from: Pattern = None
+    patient_tag: PatientTag = "patient"
+    keep_masks: bool = False
+
+    @pydantic.field_validator("class_from", "patient_from")
+    @classmethod
+    def _one_way(cls, pattern: str | None, given: pydantic.ValidationInfo) -> str | None:
+        what = str(given.field_name).removesuffix("_from")
+        if pattern is not None and given.data.get(f"{what}_level") is not None:
+            raise ValueError(f"{what}_level is given, too; give one of them")
+        return pattern
+
+
+class ImageFormat(Settings):
+    """How images are stored: resized to size_px x size_px, as gray (1 channel) or color (3)."""
+
+    size_px: int = pydantic.Field(default=96, ge=8, le=2048)
+    resize: Resize = "stretch"
+    channels: Literal[1, 3] = 1
+
+
+class ImportOptions(TableOptions, Layout, ImageFormat, Reading):
+    """Everything that `import` can be told besides its sources, with what holds where nothing is said.
+
+    labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
+    name of a class -> new one. follow_links: whether symbolic links out of a source are followed. The others are
+    those of TableOptions, Layout, ImageFormat and Reading.
+    """
+
+    labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()
+    unlabeled: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = ()
+    rename: dict[str, str] = pydantic.Field(default_factory=dict)
+    follow_links: bool = False
+
+    @property
+    def image_format(self) -> ImageFormat:
+        """How images are stored."""
+        return ImageFormat(**self._of(ImageFormat))
+
+    @property
+    def reading(self) -> Reading:
+        """Which images of a file are read, and how."""
+        return Reading(**self._of(Reading))
+
+    def _of(self, part: type[Settings]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in part.model_fields}

@@ -1,0 +1,100 @@
+"""Whose images are whose: patients' names and the scopes that they mean something in -> salted hashes."""
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from scipy.cluster.hierarchy import DisjointSet
+
+from fewscan.images.part_names import given_split
+from fewscan.images.sources import ScanFile
+from fewscan.wording import counted
+
+HEX_DIGITS = 16
+# What the hash begins with where nobody said whose a file is, and the file stands for its patient.
+FILE_PREFIX = "file-"
+
+# Zeros before a number, as in `P007`, and those that a spreadsheet puts behind a whole one, as in `7.0`.
+_ZEROS_BEFORE = re.compile(r"(?<![\d.])0+(?=\d)")
+_ZEROS_BEHIND = re.compile(r"^(\d+)[.,]0+$")
+
+
+class KnownPatients(NamedTuple):
+    """How many of the images that were not set aside have a known patient, and how many patients these are."""
+
+    images: int
+    with_patient: int
+    patients: int
+
+    @property
+    def sentence(self) -> str:
+        """Say what is known, and so what a split can keep together."""
+        if not self.with_patient:
+            none = f"The patient is known of none of {counted(self.images, 'image')}"
+            return f"{none}: a split keeps copies together, but not patients."
+        known = f"The patient is known of {self.with_patient:,} of {counted(self.images, 'image')}"
+        of = counted(self.patients, "patient")
+        rest = "" if self.with_patient == self.images else " Images of other patients may lie on both sides of a split."
+        return f"{known} ({of}).{rest}"
+
+
+def known_patients(manifest: pd.DataFrame) -> KnownPatients:
+    """Count the images of a manifest whose patient a header or a CSV gives; a file that stands for its patient gives none."""
+    patients = manifest.loc[manifest["set_aside"].isna(), "patient"]
+    known = patients[is_known(patients)]
+    return KnownPatients(len(patients), len(known), int(known.nunique()))
+
+
+def is_known(patients: pd.Series) -> pd.Series:
+    """Say of every value of a manifest's column `patient` whether it is a patient, not a file that stands for one."""
+    return patients.notna() & ~patients.str.startswith(FILE_PREFIX).fillna(False).astype(bool)
+
+
+def patient_key(written: str) -> str | None:
+    """Return what all spellings of one patient have in common, or None where nothing is written.
+
+    Upper and lower case, spaces, the `^` that DICOM parts names with, zeros before a number and `.0` or `,0` behind it tell no
+    two patients apart: `0012`, `12`, ` 12`, `12^`, `12.0` are one. To take two patients for one only costs images; to take one
+    for two leaks.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", written).replace("^", " ").split()).casefold()
+    return _ZEROS_BEFORE.sub("", _ZEROS_BEHIND.sub(r"\1", text)) or None
+
+
+def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:
+    """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's.
+
+    One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of one
+    format (the scopes of a `ScanFile`), among sources that are called train, test and the like, and so is a name that links two
+    of these, as where a CSV names files of two sources.
+    """
+    # Thrown away with this call: no one can try names until one gives the hash in the manifest.
+    salt = secrets.token_bytes(32)
+    same = DisjointSet()
+    for scan in scans:
+        names = _names(scan)
+        for name in names:
+            same.add(name)
+            same.merge(names[0], name)
+    for scan in scans:
+        names = _names(scan)
+        if not names:
+            yield None
+            continue
+        digest = hmac.new(salt, json.dumps(same[names[0]]).encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]
+        yield digest if scan.patient_known else FILE_PREFIX + digest
+
+
+def _names(scan: ScanFile) -> list[tuple[str, str]]:
+    """Return the patient's name in every scope that it means something in, its source's first."""
+    if scan.patient is None:
+        return []
+    name = patient_key(scan.patient) if scan.patient_known else scan.patient
+    of_parts = ("parts of one set",) if scan.patient_known and given_split(scan.source) is not None else ()
+    return [] if name is None else [(scope, name) for scope in (f"source {scan.source}", *of_parts, *scan.patient_scopes)]

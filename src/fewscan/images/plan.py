@@ -1,0 +1,180 @@
+"""What an import understood of its sources, before any pixel is read: for people to agree to, or to correct."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
+
+from fewscan.config import Settings
+from fewscan.images.formats.image import GivenSplit
+from fewscan.images.patients import patient_key
+from fewscan.images.sources import PREDICTIONS, ScanFile, Source
+from fewscan.wording import counted, folder_below, listed
+
+# So many names stand in a line; the rest is counted.
+NAMES_SHOWN = 12
+KINDS_SHOWN = 4
+SOURCES_SHOWN = 6
+EXAMPLES_SHOWN = 3
+
+
+class SourcePlan(Settings):
+    """What was understood of one source; numbers count images.
+
+    classes: name -> images. labels_from, patients_from: where labels and patients come from, in words. given_splits: parts of
+    the split that the data came with. set_aside, notes: reason, and note -> images; examples: for each of these the first few
+    paths.
+    """
+
+    name: str
+    folder: str
+    images: int
+    classes: dict[str, int]
+    labels_from: dict[str, int]
+    unlabeled: int
+    patients: int
+    images_with_patient: int
+    patients_from: dict[str, int]
+    given_splits: dict[str, int]
+    set_aside: dict[str, int]
+    notes: dict[str, int]
+    examples: dict[str, tuple[str, ...]]
+
+
+class ImportPlan(Settings):
+    """What `import` understood of all sources, and what looks odd in them as a whole."""
+
+    sources: tuple[SourcePlan, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The plan for people, a line a fact."""
+        lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
+        return [*lines, *_warnings(self.warnings)]
+
+    @property
+    def short_lines(self) -> list[str]:
+        """What stands at the top of an import: the plan without examples and notes, and no more lines than can be read."""
+        shown = self.sources[:SOURCES_SHOWN]
+        lines = [line for source in shown for line in (*_understood(source), *_in_short(source))]
+        rest = len(self.sources) - len(shown)
+        lines += [f"and {counted(rest, 'more source')}: import --plan says what was understood of them"] if rest else []
+        return [*lines, *_warnings(self.warnings)]
+
+
+def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:
+    """Return the plan for images that `listing.list_scans` listed."""
+    of: dict[str, list[ScanFile]] = {source.name: [] for source in sources}
+    for scan in scans:
+        of[scan.source].append(scan)
+    return ImportPlan(sources=tuple(_source_plan(source, of[source.name]) for source in sources), warnings=tuple(warnings))
+
+
+def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
+    taken = [scan for scan in scans if scan.set_aside is None]
+    known = [scan for scan in taken if scan.patient is not None and scan.patient_known]
+    reasons = _reasons([scan.set_aside for scan in scans if scan.set_aside is not None])
+    parts = Counter(scan.given_split for scan in taken)
+    examples: dict[str, list[str]] = {}
+    for scan in scans:
+        for text in scan.notes if scan.set_aside is None else (reasons[scan.set_aside],):
+            if len(examples.setdefault(text, [])) < EXAMPLES_SHOWN:
+                examples[text].append(scan.relative)
+    return SourcePlan(
+        name=source.name,
+        folder=str(source.folder),
+        images=len(taken),
+        classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items())),
+        labels_from=_labels_from(taken),
+        unlabeled=sum(scan.label is None for scan in taken),
+        patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
+        images_with_patient=len(known),
+        patients_from=dict(Counter(scan.patient_from or "a table" for scan in known)),
+        given_splits={part: parts[part] for part in get_args(GivenSplit) if parts[part]},
+        set_aside=dict(Counter(reasons[scan.set_aside] for scan in scans if scan.set_aside is not None)),
+        notes=dict(Counter(note for scan in taken for note in scan.notes)),
+        examples={text: tuple(paths) for text, paths in examples.items()},
+    )
+
+
+def _reasons(written: Sequence[str]) -> dict[str, str]:
+    """Return what each reason is counted under: its kind, before the first colon, or all of it where the kind has no other."""
+    kinds: dict[str, set[str]] = {}
+    for reason in written:
+        kinds.setdefault(reason.split(":")[0], set()).add(reason)
+    return {reason: reason if len(same) == 1 else kind for kind, same in kinds.items() for reason in same}
+
+
+def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
+    labeled = [scan for scan in scans if scan.label is not None and scan.label_from is not None]
+    levels = {scan.label_level == len(scan.folders) for scan in labeled if scan.label_level is not None}
+
+    def whence(scan: ScanFile) -> str:
+        if scan.label_level is None or scan.label_from != "folder":
+            return _whence(str(scan.label_from))
+        return "the folder right above the file" if levels == {True} else folder_below(scan.label_level)
+
+    return dict(Counter(map(whence, labeled)))
+
+
+def _understood(source: SourcePlan) -> list[str]:
+    lines = [f"{source.name}: {counted(source.images, 'image')} in {source.folder}"]
+    if source.classes:
+        lines.append(f"  classes, from {listed(list(source.labels_from))}: {_counted(source.classes)}")
+    if source.unlabeled:
+        lines.append(f"  without a label: {source.unlabeled:,}")
+    if source.images_with_patient:
+        all_known = source.images_with_patient == source.images
+        known = "all images" if all_known else f"{source.images_with_patient:,} of {counted(source.images, 'image')}"
+        lines.append(f"  patients: {source.patients:,}, known of {known}, from {listed(list(source.patients_from))}")
+    else:
+        lines.append("  patients: not known")
+    if source.given_splits:
+        lines.append(f"  its own split: {_counted(source.given_splits)} ('fewscan split --keep-given' keeps it)")
+    return lines
+
+
+def _whence(label_from: str) -> str:
+    if label_from.startswith(PREDICTIONS):
+        return f"a network's predictions in {label_from.removeprefix(PREDICTIONS)}"
+    return _WHENCE.get(label_from, f"the table {label_from}")
+
+
+_WHENCE = {"file": "the files themselves", "name": "the files' names"}
+
+
+def _set_aside(source: SourcePlan) -> list[str]:
+    return [f"  {count:,} set aside: {text} ({_such_as(source, text)})" for text, count in source.set_aside.items()]
+
+
+def _notes(source: SourcePlan) -> list[str]:
+    return [f"  note on {counted(count, 'image')}: {text} ({_such_as(source, text)})" for text, count in source.notes.items()]
+
+
+def _in_short(source: SourcePlan) -> list[str]:
+    lines = []
+    if source.set_aside:
+        lines.append(f"  set aside: {_kinds(source.set_aside)}")
+    if source.notes:
+        lines.append(f"  notes: {_kinds(source.notes)}")
+    return lines
+
+
+def _warnings(texts: Sequence[str]) -> list[str]:
+    return [f"warning: {text}" for text in texts]
+
+
+def _such_as(source: SourcePlan, text: str) -> str:
+    return f"such as {', '.join(source.examples[text])}"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return listed([f"{name} {count:,}" for name, count in counts.items()], NAMES_SHOWN)
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    """Return reasons or notes in short: what stands before their first colon, and how many images that is said of."""
+    kinds: Counter[str] = Counter()
+    for text, count in counts.items():
+        kinds[text.split(":")[0]] += count
+    return listed([f"{kind} ({count:,})" for kind, count in kinds.items()], KINDS_SHOWN)

@@ -1,0 +1,212 @@
+"""Files -> arrays of gray or color pixels, with the hashes that tell copies; and the resizing that all share."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import PIL.Image
+
+from fewscan.images.formats.channels import has_color
+from fewscan.images.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, UnreadableImage, Values
+from fewscan.images.formats.reading import Reading
+from fewscan.images.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
+from fewscan.images.guarded import guarded
+from fewscan.images.options import ImageFormat, Resize
+from fewscan.images.parallel import in_order
+from fewscan.images.sources import ScanFile
+
+__all__ = ["Image", "UnreadableImage", "fit", "locate", "read_image", "read_images"]
+
+
+# A file may hold a whole data set: more of its images would take more time and memory than one file is given.
+IMAGES_AT_ONCE = 4_000
+
+
+@dataclass(frozen=True)
+class Image:
+    """What was read of one image.
+
+    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is,
+    and where the file is the header of another, over both. `pixels_sha256`
+    is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
+    window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
+    it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of how the pixels
+    came about, a line each, its kind before the first colon.
+    """
+
+    pixels: Pixels
+    sha256: str
+    pixels_sha256: str
+    width_px: int
+    height_px: int
+    color: bool
+    notes: tuple[str, ...] = ()
+
+
+class _FileTask(NamedTuple):
+    """A file, and which of its images are wanted; with a reason, only its hash is."""
+
+    path: Path
+    parts: tuple[str | None, ...]
+    set_aside: str | None
+
+
+def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = None, reading: Reading | None = None) -> Image:
+    """Read one image; `part` says which, such as `frame=3`, of a file that holds several.
+
+    What is kept and what is mapped to 8 bits, each format's module says (`fewscan.images.formats`). Color becomes gray by ITU-R
+    601 luminance. Raises UnreadableImage for anything that is not one whole, finite image with something to see.
+    """
+    with silenced():
+        (result,) = _guarded_if_needed(_read_file, _FileTask(path, (part,), None), channels, reading or Reading())
+    if isinstance(result, UnreadableImage):
+        raise result
+    return result
+
+
+def locate(path: Path) -> tuple[Path, str | None]:
+    """Return the file, and which image in it, that `FILE#PART` names; a file whose own name holds `#` goes first."""
+    if "#" not in path.name or path.exists():
+        return path, None
+    name, _, part = path.name.rpartition("#")
+    return path.with_name(name), part
+
+
+def read_images(
+    scans: Sequence[ScanFile | Path], stored: ImageFormat, reading: Reading | None = None, workers: int | None = None
+) -> Generator[Image | UnreadableImage, None, None]:
+    """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
+
+    An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for up to
+    IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per
+    core). Close the generator to stop early.
+    """
+    asked = reading or Reading()
+
+    def read(task: _FileTask) -> list[Image | UnreadableImage]:
+        return _guarded_if_needed(_read_fitted, task, stored, asked)
+
+    results = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
+    with silenced(), closing(results) as files:
+        for images in files:
+            yield from images
+
+
+def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
+    """Resize (H, W) or (H, W, 3) uint8 to (C, S, S) uint8, antialiased.
+
+    `stretch` ignores the proportions; `pad` keeps them and centers the image on black.
+    """
+    height, width = pixels.shape[:2]
+    scale = size_px / max(height, width)
+    fitted = (size_px, size_px) if resize == "stretch" else (max(1, round(width * scale)), max(1, round(height * scale)))
+    # Bilinear, as it is the one antialiased filter of Pillow's that neither rings at the skull's edge nor leaves blocks.
+    resized = np.asarray(PIL.Image.fromarray(pixels).resize(fitted, PIL.Image.Resampling.BILINEAR))
+    canvas = np.zeros((size_px, size_px, *pixels.shape[2:]), dtype=np.uint8)
+    left, top = (size_px - fitted[0]) // 2, (size_px - fitted[1]) // 2
+    canvas[top : top + fitted[1], left : left + fitted[0]] = resized
+    return canvas[np.newaxis] if canvas.ndim == 2 else np.ascontiguousarray(canvas.transpose(2, 0, 1))
+
+
+def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
+    wanted = (
+        _FileTask(one, (None,), None) if isinstance(one, Path) else _FileTask(one.path, (one.part,), one.set_aside)
+        for one in scans
+    )
+    for (path, set_aside), tasks in itertools.groupby(wanted, key=lambda task: (task.path, task.set_aside)):
+        parts = [part for task in tasks for part in task.parts]
+        for first in range(0, len(parts), IMAGES_AT_ONCE):
+            yield _FileTask(path, tuple(parts[first : first + IMAGES_AT_ONCE]), set_aside)
+
+
+def _guarded_if_needed(
+    read: Callable[..., list[Image | UnreadableImage]], task: _FileTask, *how: Any
+) -> list[Image | UnreadableImage]:
+    """Return what `read(task, *how)` does, in a process that can be ended unless the file is read in known time."""
+    if task.set_aside is not None or read_in_known_time(task.path):
+        return read(task, *how)
+    try:
+        return guarded(read, task, *how)
+    except UnreadableImage as unreadable:
+        # What ended the process may have been its last image; which are whole nobody knows. Its bytes can be told all the same.
+        return read(task._replace(set_aside=unreadable.reason), *how)
+
+
+def _read_fitted(task: _FileTask, stored: ImageFormat, reading: Reading) -> list[Image | UnreadableImage]:
+    return [
+        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, stored.size_px, stored.resize))
+        for one in _images_of(task, stored.channels, reading)
+    ]
+
+
+def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:
+    """Return the images of one file, as large as they are."""
+    return list(_images_of(task, channels, reading))
+
+
+def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:
+    """Yield the images of one file; from where it cannot be read on, the reason for each that is left."""
+    read = 0
+    sha256 = None
+    try:
+        if task.set_aside is not None and task.path.is_symlink():
+            raise UnreadableImage(task.set_aside)  # not even its bytes are told: they may be no business of ours
+        with opened(task.path) as file:
+            digest = hashlib.file_digest(file, "sha256")
+            sha256 = digest.hexdigest()
+            if task.set_aside is not None:
+                raise UnreadableImage(task.set_aside)
+            if file.tell() == 0:
+                raise UnreadableImage("empty file")
+            if (values_file := hashed_with(task.path, file)) is not None:
+                with opened(values_file) as values:
+                    digest.update(hashlib.file_digest(values, "sha256").digest())
+                sha256 = digest.hexdigest()
+            for one in recognize(task.path, file).read(file, task.parts, reading):
+                if isinstance(one, UnreadableImage):
+                    yield UnreadableImage(one.reason, sha256)
+                elif _is_blank(one.pixels):
+                    yield UnreadableImage("blank: every pixel looks the same", sha256)
+                else:
+                    yield _image(one, sha256, channels)
+                read += 1
+    except (UnreadableImage, MemoryError) as stopped:
+        reason = task.set_aside or (stopped.reason if isinstance(stopped, UnreadableImage) else TOO_LITTLE_MEMORY)
+        for _ in task.parts[read:]:
+            yield UnreadableImage(reason, sha256)
+
+
+def _is_blank(pixels: Pixels) -> bool:
+    return bool((pixels == pixels[0, 0]).all())
+
+
+def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
+    height, width = decoded.pixels.shape[:2]
+    return Image(
+        pixels=_to_channels(decoded.pixels, channels),
+        sha256=sha256,
+        pixels_sha256=_values_digest(decoded.values),
+        width_px=width,
+        height_px=height,
+        color=has_color(decoded.pixels),
+        notes=decoded.notes,
+    )
+
+
+def _to_channels(pixels: Pixels, channels: Literal[1, 3]) -> Pixels:
+    if channels == 1 and pixels.ndim == 3:
+        return np.asarray(PIL.Image.fromarray(pixels).convert("L"))
+    if channels == 3 and pixels.ndim == 2:
+        return np.repeat(pixels[..., np.newaxis], 3, axis=2)
+    return pixels
+
+
+def _values_digest(values: Values) -> str:
+    digest = hashlib.sha256(f"{values.dtype.name} {values.shape}".encode())
+    digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()

@@ -1,0 +1,155 @@
+"""Where scans lie, as the user wrote it -> named folders; and what is known of one image to import."""
+
+import itertools
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+from fewscan.images.formats.image import GivenSplit
+from fewscan.images.kaggle import KAGGLE_PREFIX, check_name, fetch
+
+# What `label_from` begins with where the label is a network's, before the name of the table.
+PREDICTIONS = "predictions "
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named folder of scans; where `labeled` is false, no file in it gets a label."""
+
+    name: str
+    folder: Path
+    labeled: bool = True
+
+
+@dataclass(frozen=True)
+class _WrittenSource:
+    """A source as the user wrote it; without a folder it is yet to be fetched from Kaggle."""
+
+    name: str
+    folder: Path | None
+    labeled: bool
+
+    @property
+    def place(self) -> str:
+        return f"{KAGGLE_PREFIX}{self.name}" if self.folder is None else str(self.folder)
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """An image to import: a file, or one of the images that it holds.
+
+    `relative` is the file's path below the source's folder, with forward slashes, and after `#` the `part` of it that this
+    image is (`head.nii.gz#axial=12`, `film.dcm#frame=3`); `part` is None for a file of one image. `label_from` says where the
+    label comes from: `folder`, `file`, the name of a table, or PREDICTIONS and the name of a table that a network filled;
+    `label_level` says which folder, 1 being the one right below the source's. `given_split` is the part of a split that the
+    data came with. `patient` is as it was given, so it is for no page or message. It means the same one within the source and
+    within each of `patient_scopes`; where it is not `patient_known`, it only stands for the file. `patient_from` says in words
+    where it comes from. `study` is the DICOM study's identifier. `set_aside` is the reason why the image need
+    not be read at all, or None. `notes` are what a user should know of the file (`Contents.notes`).
+    """
+
+    source: str
+    relative: str
+    path: Path
+    label: str | None = None
+    label_from: str | None = None
+    label_level: int | None = None
+    given_split: GivenSplit | None = None
+    patient: str | None = field(default=None, repr=False)
+    patient_known: bool = True
+    patient_from: str | None = None
+    patient_scopes: tuple[str, ...] = ()
+    study: str | None = field(default=None, repr=False)
+    set_aside: str | None = None
+    part: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The file's path below the source's folder."""
+        return self.relative if self.part is None else self.relative.removesuffix(f"#{self.part}")
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The names of the folders between the source's and the file, the one right below the source's first."""
+        return tuple(self.file.split("/")[:-1])
+
+
+def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
+    """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabeled ones last.
+
+    `kaggle:NAME` is one of KAGGLE_SETS, which is fetched (see `kaggle.fetch`); a folder of that very name goes first.
+
+    Raises FewscanError where there are none, one is no readable folder, two have one name, or one lies inside another, and
+    where one cannot be fetched.
+    """
+    if not sources and not unlabeled:
+        raise FewscanError("no source given: name a folder of scans, as FOLDER or NAME=FOLDER")
+    written = [*(_parse_source(text, True) for text in sources), *(_parse_source(text, False) for text in unlabeled)]
+    _check_names(written)
+    # Only now, since it may take minutes: a source that is misspelt was refused before.
+    found = tuple(Source(one.name, one.folder or fetch(one.name), one.labeled) for one in written)
+    _check_overlaps(found)
+    return found
+
+
+def real_path(path: Path) -> Path:
+    """Return where links lead to."""
+    return Path(os.path.realpath(path))  # resolve() fails on a loop of links
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path lies below a folder, or is it, links followed."""
+    return real_path(path).is_relative_to(real_path(folder))
+
+
+def file_place(path: Path) -> Path:
+    """Return one spelling for all paths that lead to a file, whichever links its folders are reached by."""
+    return real_path(path.parent) / path.name
+
+
+def _parse_source(text: str, labeled: bool) -> _WrittenSource:
+    if text.startswith(KAGGLE_PREFIX) and not os.path.isdir(text):  # noqa: PTH112 - as below
+        name = text.removeprefix(KAGGLE_PREFIX)
+        check_name(name)
+        return _WrittenSource(name, None, labeled)
+    name, equals, written = text.partition("=")
+    if not equals or "/" in name or os.path.isdir(text):  # noqa: PTH112 - is_dir() fails in a folder without rights
+        name, written = "", text
+    # Not resolve(): what the dataset says of its sources should be what the user wrote.
+    folder = Path(os.path.abspath(Path(written).expanduser()))  # noqa: PTH100
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except OSError as error:
+        raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
+    if not is_folder:
+        raise FewscanError(f"source '{text}': {folder} is a file; name the folder that it is in")
+    name = name.strip() or folder.name
+    if not name:
+        raise FewscanError(f"source '{text}' has no name of its own: write NAME={folder}")
+    return _WrittenSource(name, folder, labeled)
+
+
+def _check_names(written: Sequence[_WrittenSource]) -> None:
+    first: dict[str, _WrittenSource] = {}
+    for source in written:
+        other = first.setdefault(source.name, source)
+        if other is source:
+            continue
+        if other.place == source.place:
+            raise FewscanError(f"the source {source.place} is given twice: give it once")
+        raise FewscanError(
+            f"two sources are called '{source.name}' ({other.place} and {source.place}): "
+            f"tell them apart with NAME={source.folder or other.folder}"
+        )
+
+
+def _check_overlaps(sources: Sequence[Source]) -> None:
+    for first, second in itertools.combinations(sources, 2):
+        if is_inside(second.folder, first.folder) or is_inside(first.folder, second.folder):
+            raise FewscanError(
+                f"the sources {first.folder} and {second.folder} overlap, so that images would count twice: give only one"
+            )

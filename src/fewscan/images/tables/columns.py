@@ -1,0 +1,172 @@
+"""The names of a table's columns -> which of them holds paths, labels, patients and splits."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+from fewscan.images.options import TableOptions
+from fewscan.images.tables.reading import Cells, cell
+from fewscan.wording import counted
+
+# What columns are commonly called, without case, spaces and punctuation; the first of each goes before the others.
+_COMMON_NAMES = {
+    "path": (
+        *(
+            "path",
+            "file",
+            "filename",
+            "filepath",
+            "filelocation",
+            "image",
+            "imagepath",
+            "imagefile",
+            "imagefilename",
+            "imageid",
+        ),
+        *(
+            "imagename",
+            "imageindex",
+            "img",
+            "imgpath",
+            "imgname",
+            "imgid",
+            "picture",
+            "scan",
+            "slice",
+            "dicom",
+            "isicid",
+            "png",
+        ),
+    ),
+    "label": (
+        *("label", "labels", "class", "classname", "category", "diagnosis", "dx", "target", "finding", "findings"),
+        *("findinglabel", "findinglabels", "groundtruth"),
+    ),
+    "patient": ("patient", "patientid", "patientnumber", "patientname", "pid", "subject", "subjectid", "participantid"),
+    "split": ("split", "subset", "partition"),
+}
+# What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
+_ELSE_PATHS = ("id", "idcode", *_COMMON_NAMES["patient"])
+_OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
+_ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns that are used; `one_hot` are those of 0 and 1 that are classes each, by name."""
+
+    path: int
+    label: int | None = None
+    patient: int | None = None
+    split: int | None = None
+    one_hot: tuple[tuple[int, str], ...] = ()
+    taken: str = ""  # in words, where a column goes by another name than `path`, `label`, `patient` or `split`
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any column says labels."""
+        return self.label is not None or bool(self.one_hot)
+
+
+def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
+    """Return which columns to read: those that `options` name, else those that go by a common name, where one alone does.
+
+    Raises FewscanError where a column is asked for and not there, where several fit, and where nothing is said of images.
+    """
+    asked = {"path": options.path_column, "label": options.label_column, "patient": options.patient_column}
+    asked |= {"split": options.split_column}
+    one_hot = _asked_one_hot(cells, asked["label"])
+    if one_hot:
+        asked["label"] = None
+    found = {what: _position(table, cells.columns, what, name) for what, name in asked.items()}
+    if found["path"] is None:
+        found["path"] = _else_path(cells.columns)
+    if found["path"] is None:
+        raise _missing(table, cells.columns, "path")
+    if one_hot:
+        found["label"] = None
+    elif found["label"] is None:
+        one_hot = _one_hot(cells, {position for position in found.values() if position is not None})
+        if not one_hot and (close := _close(cells.columns, "label")):
+            raise FewscanError(f"{table} has no column 'label': did you mean '{close}'? Then add --label-column '{close}'")
+        if not one_hot and found["patient"] is None and found["split"] is None:
+            raise _missing(table, cells.columns, "label")
+    if found["path"] in (found["label"], found["split"]):
+        name = cells.columns[found["path"]]
+        raise FewscanError(f"{table}: the column '{name}' cannot be the path and something else: name another one")
+    said = [f"{what} in '{cells.columns[at]}'" for what, at in found.items() if at is not None and cells.columns[at] != what]
+    if one_hot:
+        said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
+    path = found["path"]
+    return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
+
+
+def _position(table: Path, columns: Sequence[str], what: str, asked: str | None) -> int | None:
+    if asked is not None:
+        fits = [position for position, name in enumerate(columns) if name == asked]
+        if not fits:
+            raise _missing(table, columns, asked)
+    else:
+        # Under its plain name a column goes before all that are called otherwise.
+        fits = [position for position, name in enumerate(columns) if name == what] or [
+            position for position, name in enumerate(columns) if _plain(name) in _COMMON_NAMES[what]
+        ]
+    if len(fits) > 1:
+        names = ", ".join(f"'{columns[position]}'" for position in fits)
+        way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
+        raise FewscanError(f"{table} has {len(fits)} columns that may be the {what} ({names}): {way}")
+    return fits[0] if fits else None
+
+
+def _else_path(columns: Sequence[str]) -> int | None:
+    fits = [position for position, name in enumerate(columns) if _plain(name) in _ELSE_PATHS]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:
+    present = [name for name in columns if name]
+    way = f"add {option} NAME, or " if (option := _OPTIONS.get(wanted)) else ""
+    if close := _close(present, wanted):
+        hint = f"did you mean '{close}'?" + (f" Then add {option} '{close}'" if option else "")
+    else:
+        # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
+        count = counted(len(present), "column")
+        hint = f"it has {count}, which its first line should name: {way}write there, for example, path,label,patient"
+    return FewscanError(f"{table} has no column '{wanted}': {hint}")
+
+
+def _close(columns: Sequence[str], wanted: str) -> str | None:
+    names = [name for name in columns if name and not any(letter.isdigit() for letter in name)]
+    close = difflib.get_close_matches(wanted, names, n=1)
+    return close[0] if close else None
+
+
+def _asked_one_hot(cells: Cells, asked: str | None) -> tuple[tuple[int, str], ...]:
+    """Return the columns that were asked for as NAME,NAME and are all there; none where one column has that very name."""
+    if asked is None or asked in cells.columns:
+        return ()
+    names = [name.strip() for name in asked.split(",")]
+    return tuple((cells.columns.index(name), name) for name in names) if set(names) <= set(cells.columns) else ()
+
+
+def _one_hot(cells: Cells, taken: set[int]) -> tuple[tuple[int, str], ...]:
+    """Return the columns of 0 and 1, of which one alone is 1 in every row; none where there is no such set of two or more."""
+    columns = [
+        (position, name)
+        for position, name in enumerate(cells.columns)
+        if name and position not in taken and all(_ZERO_OR_ONE.fullmatch(cell(row, position) or "") for _, row in cells.rows)
+    ]
+    single = all(sum(is_one(row, position) for position, _ in columns) == 1 for _, row in cells.rows)
+    return tuple(columns) if len(columns) > 1 and cells.rows and single else ()
+
+
+def is_one(row: Sequence[str], position: int) -> bool:
+    """Return whether a cell holds 1, as `1` or `1.0`."""
+    return (cell(row, position) or "").startswith("1")

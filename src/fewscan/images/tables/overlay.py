@@ -1,0 +1,267 @@
+"""What folders and files say of the images, and what tables add to it or put in its place."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import class_key
+from fewscan.images.options import Several, TableOptions
+from fewscan.images.patients import patient_key
+from fewscan.images.sources import PREDICTIONS, ScanFile, Source, file_place, is_inside, real_path
+from fewscan.images.tables.finding import Places
+from fewscan.images.tables.rows import Row, read_rows, with_finding
+from fewscan.wording import counted
+
+_NAMES_SHOWN = 4
+
+# Source and label -> what is equal for all spellings of the class that it will be.
+_Naming = Callable[[str, str], str]
+
+
+@dataclass(slots=True)
+class _Said:
+    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
+
+    label: Row | None = None
+    patient: Row | None = None
+    split: Row | None = None
+    about_labels: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def label_from_tables(
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    tables: Sequence[Path],
+    options: TableOptions,
+    rename: Mapping[str, str],
+) -> list[ScanFile]:
+    """Return the images with what CSVs say of them, and rows whose image is not there, set aside.
+
+    A row speaks of an image, of all images of a file, or of a folder; what is closer to the image goes first. Labels of a table
+    go before those of folders and files, with a note where they differ; what a network predicted goes after both. Where the
+    folders of a source and the tables share no class, folders are no classes; see `_with_folders` for what is asked then.
+
+    Raises FewscanError where a CSV cannot be read, contradicts itself or another, or names no image at all.
+    """
+    if not tables:
+        _refuse_without_tables(options)
+        return list(scans)
+    if options.labels_only:
+        scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
+    places = Places(scans, sources)
+    naming = cache(partial(class_key, rename=rename))
+    said: dict[str, _Said] = {}
+    missing: list[Row] = []
+    for table in tables:
+        rows = read_rows(table, options)
+        found = places.find(rows)
+        if not any(found):
+            raise _nothing_found(table, rows[-1], places, sources)
+        for row, hit in zip(rows, found, strict=True):
+            if hit is None:
+                missing.append(row)
+                continue
+            one = said.setdefault(hit.place, _Said())
+            _merge(one, row, partial(naming, places.source(hit.place)), options.several)
+            if not hit.closely:
+                one.notes = (*one.notes, f"its row in {table.name} writes folders, case, slashes or suffix in another way")
+    spoken_of = list(dict.fromkeys(places.source(place) for place in said))
+    overlaid = _overlaid(scans, sources, places, said, options, naming)
+    absent: dict[tuple[str, str], ScanFile] = {}
+    for row in missing:
+        scan = _missing_scan(row, sources, spoken_of[0])
+        absent.setdefault((scan.source, scan.relative), scan)
+    order = {source.name: number for number, source in enumerate(sources)}
+    # Sorting keeps the images of a file in their order, slice 9 before slice 10.
+    return sorted([*overlaid, *absent.values()], key=lambda scan: (order[scan.source], scan.file))
+
+
+def _refuse_without_tables(options: TableOptions) -> None:
+    for name, field in TableOptions.model_fields.items():
+        if getattr(options, name) != field.default:
+            raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
+
+
+def _merge(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
+    """Add a row to what is said of its image; raises FewscanError where rows contradict each other."""
+    if row.label is not None or row.several:
+        _merge_label(one, row, key, several)
+    if row.patient is not None:
+        if one.patient is None:
+            one.patient = row
+        elif patient_key(one.patient.patient or "") != patient_key(row.patient):
+            # A patient's number is for no terminal or log.
+            raise FewscanError(
+                f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
+            )
+    if row.split is not None:
+        one.split = one.split or row
+        if one.split.split != row.split:
+            raise FewscanError(
+                f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
+                f"'{row.split}' ({row.where}); keep one of them"
+            )
+    one.about_labels |= row.about_labels
+    one.notes = (*one.notes, *row.notes)
+
+
+def _merge_label(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
+    """As `_merge`; rows of one table with different labels are several findings, and no contradiction."""
+    first = one.label
+    if first is None or (first.predicted and not row.predicted):
+        one.label = row
+    elif first.predicted != row.predicted or _class(first, key) == _class(row, key):
+        return
+    elif first.table == row.table:
+        one.label = with_finding(first, row, several)
+        one.notes = (*one.notes, one.label.notes[-1])
+    else:
+        raise FewscanError(
+            f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
+            f"'{row.label or 'several'}' ({row.where}); keep one of them"
+        )
+
+
+def _class(row: Row, key: Callable[[str], str]) -> str | None:
+    return None if row.label is None else key(row.label)
+
+
+def _overlaid(
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    places: Places,
+    said: Mapping[str, _Said],
+    options: TableOptions,
+    naming: _Naming,
+) -> list[ScanFile]:
+    """Return the images with what is said of them, and without labels from folders that are no classes."""
+    of_each = [_said_of(of, said) for of in places.of_each]
+    unlabeled = {source.name for source in sources if not source.labeled}
+    no_classes = _without_classes(scans, of_each, options, naming)
+    overlaid = []
+    for scan, of in zip(scans, of_each, strict=True):
+        if scan.label_from == "folder" and scan.source in no_classes:
+            note = "the names of folders are no classes, since tables name others"
+            scan = replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
+        overlaid.append(scan if of is None else _with_said(scan, of, naming, labeled=scan.source not in unlabeled))
+    return overlaid
+
+
+def _said_of(places: Sequence[str], said: Mapping[str, _Said]) -> _Said | None:
+    """Return what is said of an image at the closest of its places that says it."""
+    found = [said[place] for place in places if place in said]
+    if len(found) < 2:
+        return found[0] if found else None
+    return _Said(
+        label=next((one.label for one in found if one.label is not None), None),
+        patient=next((one.patient for one in found if one.patient is not None), None),
+        split=next((one.split for one in found if one.split is not None), None),
+        about_labels=any(one.about_labels for one in found),
+        notes=tuple(note for one in found for note in one.notes),
+    )
+
+
+def _without_classes(
+    scans: Sequence[ScanFile], of_each: Sequence[_Said | None], options: TableOptions, naming: _Naming
+) -> set[str]:
+    """Return the sources whose folders are no classes, since the tables name others, and name them for every image.
+
+    Raises FewscanError where some images have only their folder's name: whether that is a class cannot be known then.
+    """
+    if options.labels_only is not None:
+        return set()
+    tables: dict[str, dict[str, str]] = {}
+    folders: dict[str, dict[str, str]] = {}
+    left: dict[str, int] = {}
+    for scan, of in zip(scans, of_each, strict=True):
+        row = None if of is None else of.label
+        if row is not None and row.label is not None:
+            tables.setdefault(scan.source, {})[naming(scan.source, row.label)] = row.label
+        if scan.label is not None and scan.label_from == "folder" and scan.set_aside is None:
+            folders.setdefault(scan.source, {})[naming(scan.source, scan.label)] = scan.label
+            left[scan.source] = left.get(scan.source, 0) + (of is None or not of.about_labels)
+    apart = {source for source in tables.keys() & folders.keys() if not tables[source].keys() & folders[source].keys()}
+    for source in sorted(apart):
+        if left[source]:
+            raise FewscanError(
+                f"source '{source}': tables name the classes {_some(tables[source])}, folders {_some(folders[source])}, and "
+                f"{counted(left[source], 'image')} the tables do not name: add --labels-only if these folders are no classes, "
+                "--labels-and-folders if they are"
+            )
+    return apart
+
+
+def _some(names: Mapping[str, str]) -> str:
+    shown = sorted(names.values())[:_NAMES_SHOWN]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+
+
+def _with_said(scan: ScanFile, of: _Said, naming: _Naming, *, labeled: bool) -> ScanFile:
+    changes: dict[str, Any] = {}
+    notes = [*scan.notes, *of.notes]
+    if labeled and of.label is not None:
+        said, takes = _label(scan, of.label, naming)
+        notes += said
+        changes |= takes
+    if of.split is not None:
+        if scan.given_split not in (None, of.split.split):
+            notes.append(f"{of.split.table.name} puts it into another part of the split than its folder or file: that is taken")
+        changes["given_split"] = of.split.split
+    if of.patient is not None:
+        changes |= _patient(scan, of.patient)
+    return replace(scan, notes=tuple(dict.fromkeys(notes)), **changes)
+
+
+def _label(scan: ScanFile, row: Row, naming: _Naming) -> tuple[list[str], dict[str, Any]]:
+    """Return what is to be said of an image and a row with a label, and what the image takes from the row."""
+    said = []
+    if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
+        where = "its folder" if scan.label_from == "folder" else "the file"
+        taken = "a prediction changes no label" if row.predicted else "the table's is taken"
+        said.append(f"{row.table.name} says '{row.label or 'several findings'}', {where} '{scan.label}': {taken}")
+    if scan.label is not None and row.predicted:
+        return said, {}
+    name = f"{PREDICTIONS}{row.table.name}" if row.predicted else row.table.name
+    return said, {"label": row.label, "label_from": None if row.label is None else name, "label_level": None}
+
+
+def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
+    """Return what an image takes from a row with a patient: one number in one table is one patient."""
+    # What the file's header says too, the table only repeats.
+    repeats = scan.patient is not None and patient_key(row.patient or "") == patient_key(scan.patient)
+    scopes = scan.patient_scopes if repeats else ()
+    known = {"patient": row.patient, "patient_known": True, "patient_from": f"the table {row.table.name}"}
+    return known | {"patient_scopes": (*scopes, f"csv {_place_of(row.table)}")}
+
+
+@cache
+def _place_of(table: Path) -> Path:
+    return file_place(table)
+
+
+def _nothing_found(table: Path, row: Row, places: Places, sources: Sequence[Source]) -> FewscanError:
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in [table.parent, *(source.folder for source in sources)]))
+    like = places.like(row)
+    hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
+    return FewscanError(f"{table} names no file of the sources: '{row.path}', for one, is not in {looked}{hint}")
+
+
+def _missing_scan(row: Row, sources: Sequence[Source], otherwise: str) -> ScanFile:
+    path = row.table.parent / row.path
+    file, sign, _ = row.path.rpartition("#")
+    in_file = sign and any((folder / file).is_file() for folder in (row.table.parent, *(one.folder for one in sources)))
+    what = (
+        "no such image: its file holds none of that name, or it is no slice that --plane and --slices choose;"
+        if in_file
+        else "no such file:"
+    )
+    reason = f"{what} named in {row.where}"
+    for source in sources:
+        if is_inside(path, source.folder):
+            relative = real_path(path).relative_to(real_path(source.folder)).as_posix()
+            return ScanFile(source.name, relative, path, set_aside=reason)
+    return ScanFile(otherwise, row.path, path, set_aside=reason)

@@ -1,0 +1,149 @@
+"""A row of a table -> what it says: which image, which label, which patient, which part of a split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import BETWEEN_FINDINGS
+from fewscan.images.formats.image import GivenSplit
+from fewscan.images.options import Several, TableOptions
+from fewscan.images.part_names import SPLIT_WORDS
+from fewscan.images.tables.columns import Columns, find_columns, is_one
+from fewscan.images.tables.predictions import ACCEPTED, decision_column, require_trust
+from fewscan.images.tables.reading import Cells, cell, read_cells
+
+# What stands for a patient nobody knows, besides what stands for no label.
+_NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row says; `where` is which one, for people.
+
+    `about_labels`: its table has labels, whether this row has or not. `several`: it names more than one finding, so that the
+    image has no one class, whatever else is known of it.
+    """
+
+    table: Path
+    where: str
+    path: str
+    label: str | None = None
+    patient: str | None = field(default=None, repr=False)
+    split: GivenSplit | None = None
+    about_labels: bool = False
+    several: bool = False
+    predicted: bool = False  # by a network, so that whatever a person says goes before it
+    notes: tuple[str, ...] = ()
+
+
+def with_finding(first: Row, other: Row, several: Several) -> Row:
+    """Return what two rows of one table say of an image where they name different labels: what one cell of both would say."""
+    label = first.label if several == "first" else None
+    if several == "whole" and first.label and other.label:
+        findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
+        label = BETWEEN_FINDINGS.join(findings)
+    note = _CHOSEN[several].format(f"several findings in rows of {first.table.name}")
+    return replace(first, label=label, several=label is None, notes=(*first.notes, note))
+
+
+_CHOSEN: dict[Several, str] = {
+    "none": "{}: no one class, so no label (--several first takes the first one)",
+    "first": "{}: the first is taken for the label",
+    "whole": "{}: together they are the label",
+}
+
+
+def read_rows(table: Path, options: TableOptions) -> list[Row]:
+    """Read all rows of a CSV; see `reading.read_cells` and `columns.find_columns`.
+
+    Raises FewscanError as these do, for rows that cannot be, and for a table of predictions that is not to be trusted.
+    """
+    cells = read_cells(table, options.encoding, options.separator)
+    predicted = require_trust(table, cells.columns, options.trust_predictions)
+    columns = find_columns(table, cells, options)
+    if not cells.rows:
+        raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
+    reader = _RowReader(table, cells, columns, options, predicted)
+    return [reader.row(line, row) for line, row in cells.rows]
+
+
+class _RowReader:
+    """Reads the rows of one table."""
+
+    def __init__(self, table: Path, cells: Cells, columns: Columns, options: TableOptions, predicted: bool) -> None:
+        self.table = table
+        self.names = cells.columns
+        self.columns = columns
+        self.options = options
+        self.no_label = {text.casefold() for text in options.no_label}
+        self.decision = decision_column(cells.columns) if predicted else None
+        self.predicted = predicted
+        self.notes = (f"{table.name} has {columns.taken}",) if columns.taken else ()
+
+    def row(self, line: int, row: Sequence[str]) -> Row:
+        where = f"{self.table.name}, line {line}"
+        if any(text.strip() for text in row[len(self.names) :]):
+            raise FewscanError(f"{where} has more cells than the first line: put names that hold a comma in quotes")
+        path = cell(row, self.columns.path)
+        if path is None or "\0" in path:
+            name = self.names[self.columns.path]
+            raise FewscanError(f"{where}: the column '{name}' names no file; name the image, or take the row out")
+        findings, notes = self._findings(row)
+        several = len(findings) > 1
+        if several:
+            findings, said = self._chosen(findings)
+            notes = (*notes, said)
+        patient = cell(row, self.columns.patient)
+        if patient is not None and patient.casefold() in self.no_label | _NO_PATIENT:
+            notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
+            patient = None
+        return Row(
+            table=self.table,
+            where=where,
+            path=path,
+            label=findings[0] if findings else None,
+            patient=patient,
+            split=self._split(where, row),
+            about_labels=self.columns.has_labels,
+            several=several and not findings,
+            predicted=self.predicted,
+            notes=(*self.notes, *notes),
+        )
+
+    def _findings(self, row: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the labels that a row names, and what is to be said where it names none."""
+        columns = self.columns
+        if not columns.has_labels:
+            return [], ()
+        name = self.table.name
+        if columns.one_hot:
+            findings = [label for position, label in columns.one_hot if is_one(row, position)]
+            return findings, (() if findings else (f"no column of {name} holds a 1: no label from it",))
+        text = cell(row, columns.label)
+        if text is None or text.casefold() in self.no_label:
+            if text is None:
+                return [], (f"its cell in {name} is empty: no label from it",)
+            return [], (f"'{text}' in {name} is taken for no label (--no-label says which words are)",)
+        if self.decision is not None and (decision := cell(row, self.decision)) != ACCEPTED:
+            return [], (f"the decision on it in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
+        if self.options.several == "whole":
+            return [text], ()
+        return list(dict.fromkeys(part for one in text.split(BETWEEN_FINDINGS) if (part := one.strip()))), ()
+
+    def _chosen(self, findings: Sequence[str]) -> tuple[list[str], str]:
+        """Return what is left of several findings, and what is to be said of that."""
+        said = _CHOSEN[self.options.several].format(f"several findings in {self.table.name}")
+        return ([findings[0]] if self.options.several == "first" else []), said
+
+    def _split(self, where: str, row: Sequence[str]) -> GivenSplit | None:
+        text = cell(row, self.columns.split)
+        if text is None or text.casefold() in self.no_label:
+            return None
+        if text.casefold() not in SPLIT_WORDS:
+            name = "" if self.columns.split is None else self.names[self.columns.split]
+            raise FewscanError(
+                f"{where}: the column '{name}' holds '{text}', which is no part of a split: write train, validation or test "
+                "there, name another column with --split-column, or rename this one"
+            )
+        return SPLIT_WORDS[text.casefold()]

@@ -1,0 +1,1 @@
+"""Which images are labeled, validate, stay unlabeled and test."""

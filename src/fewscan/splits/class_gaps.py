@@ -1,0 +1,52 @@
+"""What a split leaves out: classes that are never learned, classes that are never tested, labels to choose by."""
+
+from fewscan.datasets.dataset import Dataset, Split
+
+
+def never_learned(dataset: Dataset) -> tuple[str, ...]:
+    """Return the classes of which no image is learned from with its label: no scan is ever called by them rightly."""
+    return _without(dataset, "labeled")
+
+
+def never_tested(dataset: Dataset) -> tuple[str, ...]:
+    """Return the classes of which no image is in the test set: no score says anything of them."""
+    return _without(dataset, "test")
+
+
+def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> list[str]:
+    """Return in plain words what it means that no image of some classes is learned from, or tested."""
+    found = []
+    if unlearned:
+        found.append(
+            f"no image of {_named(unlearned)} is learned from with its label, so no scan is ever rightly labeled so: split "
+            "with a larger --labeled, label more images, or leave the class out"
+        )
+    if untested:
+        found.append(
+            f"no image of {_named(untested)} is in the test set, so no score says anything of it: it has too few images, or "
+            "too few patients, to be both learned and tested, or --test is too small"
+        )
+    return found
+
+
+def gap_warnings(dataset: Dataset) -> list[str]:
+    """Return in plain words which classes the split of `dataset` leaves out, and where its validation set is too small."""
+    found = class_warnings(never_learned(dataset), never_tested(dataset))
+    description = dataset.require_split()
+    asked = description.validation_asked or 0
+    if description.validation < asked:
+        found.append(
+            f"{description.validation} of the {asked} labels asked for are kept for validation: more would take a class's only "
+            "labels, or the patients that the labels are learned from"
+        )
+    return found
+
+
+def _named(classes: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in classes)
+
+
+def _without(dataset: Dataset, part: Split) -> tuple[str, ...]:
+    """Return the classes of which no image is in a part; `Dataset.labels` of that part alone are looked at."""
+    there = set(dataset.manifest["label"].iloc[dataset.rows(part)])
+    return tuple(name for name in dataset.classes if name not in there)

@@ -1,0 +1,151 @@
+"""The split that the data came with, kept: its test images test, its validation images validate, its other images teach."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.datasets.dataset import SPLITS, Dataset, GivenLeaks, Shares, SplitDescription, split_fingerprint
+from fewscan.errors import FewscanError
+from fewscan.splits.dealing import Int64s
+from fewscan.splits.draw import Draw
+from fewscan.splits.sizes import VALIDATION_SHARE, require_labels
+from fewscan.wording import counted
+
+# How many leaking groups an error names.
+GROUPS_NAMED = 3
+
+
+def keep_given(
+    dataset: Dataset,
+    *,
+    labeled: int | None = None,
+    validation: float | None = None,
+    leaks: GivenLeaks = "refuse",
+    seed: int = 0,
+    shares: Shares = "known",
+) -> Dataset:
+    """Keep the split that the data came with, write it into the manifest and return the dataset that has it.
+
+    Labeled images given for testing are the test set, those given for validation validate, and those given for training are
+    labeled, all of them or a budget of `labeled` drawn among them. Where none are given for validation, the share `validation`
+    of that budget validates. Images for training whose label is not granted, and images that no part was given for, are
+    unlabeled, unless their group tests or validates: those are left out.
+    leaks: what becomes of groups (copies, patients) on both sides of a border of the given split. `refuse`: FewscanError names
+    some; `drop`: their images for training, and for validation beside test images, are left out; `keep`: they stay, and no run
+    on the split supports a decision.
+    Raises FewscanError, too, where no split was given, where it lacks a test or a training image with a label, and where it
+    has fewer labels to give.
+    """
+    require_labels(dataset, "given" if leaks == "keep" else "leakfree")
+    parts = _given_parts(dataset)
+    grouped = leaks != "keep"
+    sides = {name: np.flatnonzero(parts == name) for name in ("train", "validation", "test")}
+    if grouped:
+        conflicting = dataset.manifest["conflict"].to_numpy()
+        left_out = _crossing(dataset, sides)
+        if leaks == "refuse":
+            _refuse_leaks(dataset, sides, left_out)
+        sides = {name: np.setdiff1d(rows, left_out) for name, rows in sides.items()}
+        sides |= {name: sides[name][~conflicting[sides[name]]] for name in ("train", "validation")}
+    budget = _budget(dataset, sides, labeled, validation, grouped=grouped, seed=seed, shares=shares)
+
+    split = np.full(len(dataset.manifest), None, dtype=object)
+    sealed = np.isin(dataset.groups, dataset.groups[np.concatenate([sides["test"], budget["validation"]])])
+    free = np.setdiff1d(np.union1d(sides["train"], np.flatnonzero(parts == "")), [] if not grouped else np.flatnonzero(sealed))
+    split[np.intersect1d(free, dataset.usable)] = "unlabeled"
+    for name, rows in (*budget.items(), ("test", sides["test"])):
+        split[rows] = name
+    manifest = dataset.manifest.assign(split=pd.array(split, dtype="str"))
+    counts = {name: int((split == name).sum()) for name in SPLITS}
+    description = SplitDescription(
+        protocol="leakfree" if grouped else "given",
+        given_leaks=leaks,
+        seed=seed,
+        shares=shares,
+        labeled=counts["labeled"],
+        validation=counts["validation"],
+        unlabeled=counts["unlabeled"],
+        test=counts["test"],
+        left_out=len(dataset.usable) - sum(counts.values()),
+        conflicting_left_out=int((pd.isna(split) & dataset.manifest["conflict"].to_numpy())[dataset.usable].sum()),
+        fingerprint=split_fingerprint(manifest),
+    )
+    return dataset.updated(manifest, split=description)
+
+
+def _given_parts(dataset: Dataset) -> npt.NDArray[np.object_]:
+    """Return (N,) the given part of every usable row that can be used so: test and validation images need a label."""
+    given = dataset.manifest["given_split"]
+    if given.isna().all():
+        raise FewscanError(
+            f"{dataset.folder} came with no split: neither folders or sources named train, validation and test, nor a column "
+            f"of a table. Draw one with 'fewscan split {dataset.folder}'"
+        )
+    parts: npt.NDArray[np.object_] = given.fillna("").to_numpy(object)
+    parts[(dataset.labels < 0) & (parts != "train") & (parts != "")] = "without a label"
+    parts[np.setdiff1d(np.arange(len(parts)), dataset.usable)] = "set aside"
+    for name, for_what in (("test", "test"), ("train", "learn from")):
+        if not ((parts == name) & (dataset.labels >= 0)).any():
+            raise FewscanError(
+                f"the split that {dataset.folder} came with has no labeled image to {for_what}: draw one with 'fewscan split "
+                f"{dataset.folder}', or import it again with the labels of its {name} images"
+            )
+    return parts
+
+
+def _crossing(dataset: Dataset, sides: dict[str, Int64s]) -> Int64s:
+    """Return the rows to learn from or to validate by that share a group with what is to be judged by."""
+    groups = dataset.groups
+    beside_test = {name: sides[name][np.isin(groups[sides[name]], groups[sides["test"]])] for name in ("train", "validation")}
+    validating = np.setdiff1d(sides["validation"], beside_test["validation"])
+    beside_validation = sides["train"][np.isin(groups[sides["train"]], groups[validating])]
+    return np.unique(np.concatenate([*beside_test.values(), beside_validation]))
+
+
+def _refuse_leaks(dataset: Dataset, sides: dict[str, Int64s], crossing: Int64s) -> None:
+    """Raise FewscanError naming some of the leaking groups, where there are any."""
+    if not len(crossing):
+        return
+    groups, names = dataset.groups, dataset.file_names
+    judged = np.concatenate([sides["test"], sides["validation"]])
+    _, first = np.unique(groups[crossing], return_index=True)
+    examples = []
+    for row in crossing[first][:GROUPS_NAMED]:
+        others = judged[(groups[judged] == groups[row]) & (judged != row)]
+        examples.append(f"{names[row]} and {names[others[0]]}")
+    raise FewscanError(
+        f"the split that the data came with leaks: in {counted(len(first), 'group')} of copies or of one patient, "
+        f"{counted(len(crossing), 'image')} to learn from or to choose by stand beside images to be judged by, such as "
+        f"{'; '.join(examples)}. Leave them out with --leaks drop, or keep the split as it is with --leaks keep: then no "
+        "run on it supports a decision"
+    )
+
+
+def _budget(
+    dataset: Dataset,
+    sides: dict[str, Int64s],
+    labeled: int | None,
+    validation: float | None,
+    *,
+    grouped: bool,
+    seed: int,
+    shares: Shares,
+) -> dict[str, Int64s]:
+    """Return the rows of the labeled and of the validation set."""
+    if len(sides["validation"]) and validation is not None:
+        raise FewscanError(
+            "the split that the data came with has a validation set, which --keep-given keeps: leave out --validation"
+        )
+    train = sides["train"][dataset.labels[sides["train"]] >= 0]
+    images = len(train) if labeled is None else labeled
+    if not 1 <= images <= len(train):
+        raise FewscanError(
+            f"{images:,} labels were asked for, but the split that the data came with has {len(train):,} usable images with a "
+            f"label to learn from: sizes that work are --labeled 1 to {len(train)}"
+        )
+    share = 0.0 if len(sides["validation"]) else VALIDATION_SHARE if validation is None else validation
+    if not 0 <= share < 1:
+        raise FewscanError(f"--validation is a share of the labels in [0, 1), not {share:g}")
+    draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)
+    granted = draw.granted(images, round(images * share), train)
+    return {"labeled": granted.labeled, "validation": np.concatenate([sides["validation"], granted.validation])}

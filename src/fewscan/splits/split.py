@@ -1,0 +1,97 @@
+"""Splits: which images are labeled, which validate, which are unlabeled and which test.
+
+`study` draws images at random, as the study did, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
+of an image, images of a patient) on one side: to learn from, to choose by or to test on.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.datasets.dataset import SPLITS, Dataset, Protocol, Shares, SplitDescription, split_fingerprint
+from fewscan.errors import FewscanError
+from fewscan.splits.draw import Draw
+from fewscan.splits.sizes import VALIDATION_SHARE, refusal, require_labels
+
+
+def split(
+    dataset: Dataset,
+    *,
+    protocol: Protocol = "leakfree",
+    labeled: int,
+    test: int,
+    validation: float = VALIDATION_SHARE,
+    seed: int = 0,
+    within: Sequence[int] = (),
+    shares: Shares = "known",
+) -> Dataset:
+    """Draw a split, write it into the manifest and return the dataset that has it.
+
+    labeled: the budget of labels, taken from as many groups as can be; the share `validation` of it, in [0, 1), is kept for
+    choosing. It is less where groups are too few: a class's first label is for learning. test: images in the test set, which
+    holds the classes in the proportion of all images whose label is known. shares: with `known` the budget does so too, which
+    looks at labels that it does not grant; with `unknown` it is drawn at random, every image as likely as any other, and what
+    classes it holds shows only then. What no part takes is `unlabeled`, whether its label is known or not. within: larger
+    budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
+    theirs whatever the groups.
+
+    Under `leakfree` a group of the test or the validation set is in no other part. A set of copies counts once in the test
+    set and costs one label, unless more labels are asked for than there are distinct images. What else is in the group of a
+    labeled image is `unlabeled`, in that of a test or validation image left out. Left out, too, are images whose copies carry
+    another label. A class of which all images are in one group is learned from and not tested on.
+    Raises FewscanError, with sizes that work, where the dataset cannot give what is asked.
+    """
+    manifest, description = drawn(dataset, protocol, labeled, test, validation, seed, within, shares)
+    return dataset.updated(manifest, split=description)
+
+
+def drawn(
+    dataset: Dataset,
+    protocol: Protocol,
+    labeled: int,
+    test: int,
+    validation: float,
+    seed: int = 0,
+    within: Sequence[int] = (),
+    shares: Shares = "known",
+) -> tuple[pd.DataFrame, SplitDescription]:
+    """Return the manifest with the split that `split` is asked for, and what is to be said of it; nothing is written."""
+    if not 0 <= validation < 1:
+        raise FewscanError(f"--validation is a share of the labels in [0, 1), not {validation:g}")
+    if labeled < 1 or test < 1:
+        raise FewscanError("--labeled and --test each need at least 1 image")
+    require_labels(dataset, protocol)
+    grouped = protocol == "leakfree"
+    draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)
+    budgets = (*within, labeled)
+    dealt = draw.deal_test(test, max(budgets))
+    if dealt is None:
+        raise refusal(draw, max(budgets), test)
+    parts: npt.NDArray[np.object_] = np.full(len(dataset.manifest), None, dtype=object)
+    parts[draw.tested(dealt, test)] = "test"
+    rows = draw.untested(dealt)
+    for images in budgets:
+        granted = draw.granted(images, round(images * validation), rows)
+        rows = granted.rows
+    parts[granted.labeled], parts[granted.validation] = "labeled", "validation"
+    # To learn from what belongs to a labeled image betrays nothing; from what belongs to a validation image, it does.
+    sealed = np.union1d(np.flatnonzero(dealt), draw.group_of[granted.validation])
+    parts[draw.rows[~np.isin(draw.group_of[draw.rows], sealed) & pd.isna(parts[draw.rows])]] = "unlabeled"
+    manifest = dataset.manifest.assign(split=pd.array(parts, dtype="str"))
+    counts = {part: int((parts == part).sum()) for part in SPLITS}
+    description = SplitDescription(
+        protocol=protocol,
+        seed=seed,
+        shares=shares,
+        labeled=counts["labeled"],
+        validation=counts["validation"],
+        unlabeled=counts["unlabeled"],
+        test=counts["test"],
+        validation_asked=round(labeled * validation),
+        left_out=len(dataset.usable) - sum(counts.values()),
+        conflicting_left_out=int(dataset.manifest["conflict"].to_numpy()[dataset.usable].sum()) if grouped else 0,
+        fingerprint=split_fingerprint(manifest),
+    )
+    return manifest, description

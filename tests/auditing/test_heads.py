@@ -1,0 +1,74 @@
+"""Slices that are probably of one head: which files follow each other, who is joined, and who is not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from fewscan.auditing.audit import audit
+from fewscan.auditing.heads import files_in_a_row
+from fewscan.auditing.leaks import leaking_pairs
+from fewscan.datasets.dataset import PIXELS_FILE, Dataset
+from fewscan.splits.split import split
+
+SIZE_PX = 48
+HEADS, SLICES = 12, 4
+
+
+@pytest.mark.parametrize(
+    ("paths", "pairs"),
+    [
+        (["a/p (9).jpg", "a/p (10).jpg", "a/p(11).jpg"], [(0, 1), (1, 2)]),
+        (["a/Te_0010.png", "a/Te_0012.png", "a/Te_0011.png"], [(0, 2), (1, 2)]),
+        (["a/1.jpg", "b/2.jpg", "a/x2.jpg", "a/none.jpg"], []),
+        (["h#slice=1", "h#slice=2"], [(0, 1)]),
+    ],
+)
+def test_files_follow_each_other_by_their_last_number_in_one_folder(paths: list[str], pairs: list[tuple[int, int]]) -> None:
+    manifest = pd.DataFrame({"source": "s", "path": paths})
+    assert sorted(map(tuple, files_in_a_row(manifest, np.arange(len(paths))).tolist())) == pairs
+
+
+def volumes() -> npt.NDArray[np.uint8]:
+    """HEADS series of SLICES that each turn a little from one picture to another: alike, and not as alike as copies are."""
+    first, last = gaussian_filter(np.random.default_rng(0).normal(size=(2, HEADS, 1, SIZE_PX, SIZE_PX)), (0, 0, 0, 2.5, 2.5))
+    turn = np.deg2rad(32) * np.arange(SLICES)[:, None, None]
+    series = np.cos(turn) * first + np.sin(turn) * last
+    return np.clip(128 + 60 * series / series.std(), 0, 255).astype(np.uint8).reshape(-1, SIZE_PX, SIZE_PX)
+
+
+@pytest.fixture
+def slices(make_dataset: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """A function that makes a dataset of the volumes' slices, numbered in their order, with manifest columns set."""
+
+    def make(**columns: object) -> Dataset:
+        dataset = make_dataset(images=HEADS * SLICES, size_px=SIZE_PX)
+        np.save(dataset.folder / PIXELS_FILE, volumes()[:, None])
+        paths = [f"scans/{row:04}.png" for row in range(HEADS * SLICES)]
+        labels = np.repeat(dataset.classes, HEADS * SLICES // len(dataset.classes))
+        dataset.updated(dataset.manifest.assign(**{"path": paths, "label": labels, **columns}), audit=None)
+        return Dataset.open(dataset.folder)
+
+    return make
+
+
+def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[..., Dataset]) -> None:
+    dataset = slices()
+    copies = audit(dataset)
+    assert copies.same_head is None
+    heads = audit(dataset, same_head=True)
+    assert (heads.pairs, heads.copy_sets) == (copies.pairs, copies.copy_sets)
+    assert heads.same_head
+    assert heads.groups < copies.groups
+    audited = Dataset.open(dataset.folder)
+    groups = audited.groups.reshape(HEADS, SLICES)
+    assert sum(len(set(head)) for head in groups) == len(np.unique(groups))
+    assert leaking_pairs(split(audited, labeled=8, test=8, validation=0)) == []
+
+
+def test_known_patients_are_believed(slices: Callable[..., Dataset]) -> None:
+    """Where headers say that every slice is another patient's, no two are joined."""
+    assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()

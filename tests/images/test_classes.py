@@ -1,0 +1,78 @@
+"""Which labels are one class, and which only look alike."""
+
+from pathlib import Path
+
+import pytest
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import number_key, settle_classes, spelling_key
+from fewscan.images.sources import ScanFile
+
+
+def labeled(*labels: str | None) -> list[ScanFile]:
+    return [ScanFile("s", f"{number}.png", Path(f"{number}.png"), label=label) for number, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("glioma", "Glioma"),
+        ("no_tumor", "No-Tumor"),
+        ("no tumor", "notumor"),
+        ("non--small cell", "nonsmall_cell"),
+        ("grade 1", "grade-1"),
+        ("T1-2", "t1 2"),
+        ("1", "1.0"),
+        ("1", "01"),
+        ("-1", "-1.00"),
+        ("0", "-0.0"),
+        (".5", "0.50"),
+    ],
+)
+def test_spellings_of_one_class_have_one_key(one, other):
+    assert spelling_key(one) == spelling_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("-1.0", "1.0"),
+        ("-1", "1"),
+        ("T1-2", "T12"),
+        ("1-2", "12"),
+        ("1.5", "15"),
+        ("ER-", "ER+"),
+        ("ER-", "ER"),
+        ("grade -1", "grade 1"),
+        ("10", "1"),
+        ("100", "1"),
+        ("glioma", "gliomas"),
+    ],
+)
+def test_what_only_looks_alike_has_two_keys(one, other):
+    assert spelling_key(one) != spelling_key(other)
+
+
+def test_only_decimal_numbers_are_numbers():
+    assert [number_key(text) for text in ("100", "007", "1.50", "-0", "+3.")] == ["100", "7", "1.5", "0", "3"]
+    assert [number_key(text) for text in ("1e2", "nan", "inf", "", ".", "1,0", "1_0", "x1")] == [None] * 8
+
+
+def test_labels_that_are_one_number_are_one_class_by_the_shortest_name_with_a_note():
+    scans = settle_classes(labeled("1.0", "1", "01", "0.0", None, "x"), {})
+    assert [scan.label for scan in scans] == ["1", "1", "1", "0.0", None, "x"]
+    assert [len(scan.notes) for scan in scans] == [1, 0, 1, 0, 0, 0]
+
+
+def test_any_spelling_of_a_number_can_be_renamed():
+    assert [scan.label for scan in settle_classes(labeled("1.0", "1", "0"), {"1.0": "benign"})] == ["benign", "benign", "0"]
+
+
+def test_classes_that_differ_only_in_spelling_and_too_many_are_refused():
+    with pytest.raises(FewscanError, match="differ only in spelling"):
+        settle_classes(labeled("T1-2", "t1_2"), {})
+    with pytest.raises(FewscanError, match="--rename"):
+        settle_classes(labeled("a|b", "c"), {})
+    assert [scan.label for scan in settle_classes(labeled("a|b", "c"), {"a|b": "both"})] == ["both", "c"]
+    with pytest.raises(FewscanError, match="101 classes"):
+        settle_classes(labeled(*(f"a{number}" for number in range(101))), {})

@@ -1,0 +1,92 @@
+"""Files that a library is never done with, or takes all memory for: ended, set aside, and the rest goes on."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewscan.images import guarded as guarding
+from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.guarded import guarded
+from fewscan.images.options import ImageFormat
+from fewscan.images.readers import read_images
+from fewscan.images.reading_process import MAX_MEMORY_BYTES
+
+# What a damaged or hostile file makes a library do.
+
+
+def computes_for_ever(seconds: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # what it has anyway, but sooner
+    while True:
+        pass
+
+
+def takes_all_memory() -> int:
+    return len(np.ones(MAX_MEMORY_BYTES // 8 + 1))
+
+
+def keeps_silent() -> None:
+    time.sleep(3600)
+
+
+def brings_its_process_down() -> None:
+    os.abort()
+
+
+def refuses() -> None:
+    raise UnreadableImage("not an image: a test")
+
+
+def is_at_fault() -> None:
+    raise ZeroDivisionError("our own mistake")
+
+
+def test_what_is_asked_is_answered_by_one_process_after_another_call() -> None:
+    assert guarded(os.getpid) == guarded(os.getpid) != os.getpid()
+
+
+@pytest.mark.parametrize("function", [computes_for_ever, brings_its_process_down])
+def test_a_process_that_is_ended_is_a_file_that_cannot_be_read(function: object) -> None:
+    arguments = (1,) if function is computes_for_ever else ()
+    with pytest.raises(UnreadableImage, match="cannot be read"):
+        guarded(function, *arguments)  # type: ignore[arg-type]
+    assert guarded(len, "the next file") == 13
+
+
+def test_memory_has_a_bound_of_its_own() -> None:
+    with pytest.raises(UnreadableImage, match=r"cannot be read|not enough memory"):
+        guarded(takes_all_memory)
+    assert guarded(len, "the next file") == 13
+
+
+def test_a_file_that_waits_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarding, "MAX_WAIT_SECONDS", 0.2)
+    with pytest.raises(UnreadableImage, match="no answer"):
+        guarded(keeps_silent)
+
+
+def test_a_reason_comes_through_and_a_fault_of_ours_is_not_hidden() -> None:
+    with pytest.raises(UnreadableImage, match="not an image: a test"):
+        guarded(refuses)
+    with pytest.raises(RuntimeError, match="our own mistake"):
+        guarded(is_at_fault)
+
+
+def test_one_file_that_ends_its_process_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.npy" for number in range(4)]
+    for path in paths:
+        np.save(path, np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8))
+    ask = guarding._Reader.ask
+
+    def ended(reader: guarding._Reader, function: object, arguments: tuple[object, ...]) -> object:
+        bad = arguments[0].path == paths[2]  # type: ignore[attr-defined]
+        return ask(reader, brings_its_process_down, ()) if bad else ask(reader, function, arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(guarding._Reader, "ask", ended)
+    results = list(read_images(paths, ImageFormat(size_px=8), workers=2))
+    assert [isinstance(result, UnreadableImage) for result in results] == [False, False, True, False]
+    assert all(result.sha256 is not None for result in results)

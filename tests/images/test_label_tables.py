@@ -1,0 +1,348 @@
+"""Tables as spreadsheets and public sets write them: what is read, what is asked for, what they do to folders' labels."""
+
+from pathlib import Path
+
+import pytest
+
+from fewscan.errors import FewscanError
+from fewscan.images.listing import list_scans
+from fewscan.images.options import ImportOptions
+from fewscan.images.patients import hashed_patients
+from fewscan.images.plan import plan_of
+from fewscan.images.sources import ScanFile, parse_sources
+
+NAMES = [f"ISIC_{number}" for number in range(4)]
+PLAIN = dict(zip((f"img/{name}.png" for name in NAMES), ("a", "b", "a", "b"), strict=True))
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make(tmp_path / "pool", *PLAIN)
+
+
+def make(root: Path, *relatives: str) -> Path:
+    for relative in relatives:
+        (root / relative).parent.mkdir(parents=True, exist_ok=True)
+        (root / relative).write_bytes(b"x")
+    return root
+
+
+def table(root: Path, text: str, encoding: str = "utf-8", name: str = "labels.csv") -> Path:
+    (root / name).write_bytes(text.encode(encoding))
+    return root / name
+
+
+def listed(*sources: Path, labels: Path | list[Path], **options: object) -> list[ScanFile]:
+    return list_scans(parse_sources([str(source) for source in sources]), ImportOptions.parse({"labels": labels} | options))
+
+
+def labels_of(*sources: Path, labels: Path | list[Path], **options: object) -> dict[str, str | None]:
+    return {scan.relative: scan.label for scan in listed(*sources, labels=labels, **options) if scan.set_aside is None}
+
+
+def notes_of(scans: list[ScanFile]) -> str:
+    return "\n".join(note for scan in scans for note in scan.notes)
+
+
+def refusal(*sources: Path, labels: Path | list[Path], **options: object) -> str:
+    with pytest.raises(FewscanError) as caught:
+        listed(*sources, labels=labels, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_separators_and_encodings_are_read_where_the_file_shows_them(root, mark, encoding):
+    text = f"path{mark}label\r\n" + "".join(f"{path}{mark}{label}\r\n" for path, label in PLAIN.items())
+    assert labels_of(root, labels=table(root, text, encoding)) == PLAIN
+
+
+def test_excels_line_that_names_the_separator_and_its_empty_rows_are_passed_over(root):
+    text = "sep=;\r\npath;label\r\n" + "".join(f"{path};{label}\r\n" for path, label in PLAIN.items()) + ";\r\n;;\r\n"
+    assert labels_of(root, labels=table(root, text)) == PLAIN
+
+
+def test_a_comma_in_a_name_is_no_separator_where_semicolons_are(tmp_path):
+    root = make(tmp_path, "a, b.png")
+    assert labels_of(root, labels=table(root, "path;label\na, b.png;high, grade\n"))["a, b.png"] == "high, grade"
+
+
+def test_an_encoding_that_nothing_shows_is_asked_for(root):
+    text = "path,label\n" + "".join(f"{path},{label}ö\n" for path, label in PLAIN.items())
+    labels = table(root, text, "cp1252")
+    assert "--encoding" in refusal(root, labels=labels)
+    assert set(labels_of(root, labels=labels, encoding="cp1252").values()) == {"aö", "bö"}
+    assert "--encoding" in refusal(root, labels=labels, encoding="utf-7000")
+    assert "--encoding" in refusal(root, labels=labels, encoding="utf-8")
+
+
+def test_a_separator_that_may_be_either_is_asked_for(root):
+    labels = table(root, "path,x;label\nimg/ISIC_0.png,1;a\n")
+    assert "--separator" in refusal(root, labels=labels)
+    labels = table(root, "path,x;label\n" + "".join(f"{path};{label}\n" for path, label in PLAIN.items()))
+    assert labels_of(root, labels=labels, separator="semicolon", path_column="path,x") == PLAIN
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.csv"])
+def test_a_workbook_is_to_be_saved_as_csv(root, name):
+    (root / name).write_bytes(b"PK\x03\x04 and so on")
+    assert "save it as CSV" in refusal(root, labels=root / name)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"img\{}.png",
+        "{}",
+        "{}.png",
+        "img/{}.PNG",
+        "IMG/{}.png",
+        "img/{}.dcm",
+        "/home/someone/data/img/{}.png",
+        r"C:\Users\someone\img\{}.png",
+        "pool/img/{}.png",
+        "images_01/{}.png",
+    ],
+)
+def test_paths_that_are_written_in_another_way_are_found_and_that_is_said(root, path):
+    text = "path,label\n" + "".join(f"{path.format(name)},{label}\n" for name, label in zip(NAMES, "abab", strict=True))
+    scans = listed(root, labels=table(root, text))
+    assert {scan.relative: scan.label for scan in scans} == PLAIN
+    assert "in another way" in notes_of(scans)
+
+
+def test_a_tail_counts_only_where_it_names_one_image(tmp_path):
+    root = make(tmp_path / "pool", "p1/a.png", "p2/a.png", "p2/b.png")
+    text = "path,label\n/else/p1/a.png,x\n/else/p2/a.png,y\n/else/p2/b.png,x\n"
+    found = labels_of(root, labels=table(tmp_path, text), labels_only=True)
+    assert found == {"p1/a.png": "x", "p2/a.png": "y", "p2/b.png": "x"}
+    assert "may be" in refusal(root, labels=table(tmp_path, "path,label\na.png,x\n"))
+
+
+def test_a_row_of_another_folder_is_not_taken_for_the_image_of_its_name(tmp_path):
+    """Rows of a test set that is not here must not label training images of the same file names."""
+    root = make(tmp_path / "train", "p1/1.png", "p1/2.png", "p3/7.png")
+    rows = ["/x/train/p1/1.png,a", "/x/train/p1/2.png,b", "/x/test/p9/7.png,b"]
+    scans = listed(root, labels=table(tmp_path, "\n".join(["path,label", *rows])), labels_only=True)
+    assert {scan.relative: scan.label for scan in scans if scan.set_aside is None} == {
+        "p1/1.png": "a",
+        "p1/2.png": "b",
+        "p3/7.png": None,
+    }
+    flat = make(tmp_path / "flat/train", "1.png")
+    assert "names no file" in refusal(flat, labels=table(tmp_path, "path,label\n/x/test/1.png,a\n"))
+
+
+def test_names_are_compared_to_the_letter_where_two_differ_in_case(tmp_path):
+    root = make(tmp_path / "pool", "a.png", "A.png")
+    assert labels_of(root, labels=table(tmp_path, "path,label\nA,x\na,y\n")) == {"A.png": "x", "a.png": "y"}
+
+
+def test_a_folder_stands_for_all_of_its_images_and_a_file_goes_before_it(tmp_path):
+    root = make(tmp_path / "pool", "p1/a.png", "p1/deep/b.png", "p2/c.png")
+    text = "path,label,patient\np1,x,7\np2/,y,8\np1/deep/b.png,z,\n"
+    scans = listed(root, labels=table(tmp_path, text), labels_only=True)
+    assert [(scan.relative, scan.label, scan.patient) for scan in scans] == [
+        ("p1/a.png", "x", "7"),
+        ("p1/deep/b.png", "z", "7"),
+        ("p2/c.png", "y", "8"),
+    ]
+
+
+def test_columns_go_by_their_common_names_and_that_is_said(root):
+    text = "Image Index,Finding Labels,Patient ID,Age\n" + "".join(f"{name}.png,x,{name[-1]},50\n" for name in NAMES)
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.label]
+    assert [(scan.label, scan.patient) for scan in scans] == [("x", str(number)) for number in range(4)]
+    assert "path in 'Image Index', label in 'Finding Labels', patient in 'Patient ID'" in notes_of(scans)
+
+
+@pytest.mark.parametrize(
+    ("header", "option"),
+    [
+        ("file,image,label", "--path-column"),
+        ("path,class,diagnosis", "--label-column"),
+        ("path,label,subject,pid", "--patient-column"),
+        ("path,label,subset,partition", "--split-column"),
+        ("path,malignant,x", "--label-column"),
+        ("x,label,y", "--path-column"),
+    ],
+)
+def test_a_column_that_cannot_be_known_is_asked_for_by_the_option(root, header, option):
+    cells = ",".join(["img/ISIC_0.png"] * len(header.split(",")))
+    assert option in refusal(root, labels=table(root, f"{header}\n{cells}\n"))
+
+
+def test_one_hot_columns_are_classes_and_those_that_are_not_so_are_asked_for(root):
+    rows = zip(NAMES, ["1.0,0.0,0", "0,1,0", "0,0,1.0", "1,0,0"], strict=True)
+    labels = table(root, "image,MEL,NV,BCC\n" + "".join(f"{name},{cells}\n" for name, cells in rows))
+    assert [label for label in labels_of(root, labels=labels).values() if label] == ["MEL", "NV", "BCC", "MEL"]
+    text = "image,male,MEL,NV\n" + "".join(
+        f"{name},{cells}\n" for name, cells in zip(NAMES, ["1,1,0", "0,0,1", "1,1,1", "1,0,0"], strict=True)
+    )
+    assert "--label-column" in refusal(root, labels=table(root, text))
+    chosen = labels_of(root, labels=table(root, text), label_column="MEL,NV")
+    assert [chosen[path] for path in PLAIN] == ["MEL", "NV", None, None]
+
+
+def test_words_for_no_label_are_no_class_and_are_counted(root):
+    text = "path,label\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["a", "NA", "?", "none"], strict=True))
+    scans = listed(root, labels=table(root, text))
+    assert [scan.label for scan in scans if scan.path.suffix == ".png"] == ["a", None, None, None]
+    assert "'none' in labels.csv is taken for no label" in notes_of(scans)
+    assert set(labels_of(root, labels=table(root, text), no_label=["NA", "?"]).values()) >= {"a", "none"}
+
+
+def test_an_empty_cell_is_told_from_a_word_for_no_label(root):
+    text = "path,label\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["a", "", " ", "b"], strict=True))
+    scans = listed(root, labels=table(root, text))
+    assert "labels.csv is empty" in notes_of(scans)
+    assert "--no-label" not in notes_of(scans)
+
+
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [("none", [None, "Mass", None]), ("first", ["Effusion", "Mass", "Mass"]), ("whole", None)],
+)
+def test_a_cell_of_several_findings_is_no_class_unless_it_is_said_how(root, several, expected):
+    text = "path,label\n" + "".join(
+        f"{path},{cell}\n" for path, cell in zip(PLAIN, ["Effusion|Mass", "Mass|", "Mass|Effusion", "Mass"], strict=True)
+    )
+    labels = table(root, text)
+    if expected is None:
+        assert "--rename" in refusal(root, labels=labels, several=several)
+        return
+    scans = [scan for scan in listed(root, labels=labels, several=several) if scan.path.suffix == ".png"]
+    assert [scan.label for scan in scans][:3] == expected
+    assert sum("several findings" in notes_of([scan]) for scan in scans) == 2
+
+
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [("none", [None, "Mass", None]), ("first", ["Effusion", "Mass", "Mass"]), ("whole", ["both", "Mass", "three"])],
+)
+def test_rows_of_one_table_that_name_one_image_are_several_findings(root, several, expected):
+    rows = zip("00112222", ["Effusion", "Mass", "Mass", "Mass", "Mass", "Nodule", "Effusion", "Mass"], strict=True)
+    labels = table(root, "path,label\n" + "".join(f"{list(PLAIN)[int(at)]},{label}\n" for at, label in rows))
+    whole = {"Effusion|Mass": "both", "Mass|Nodule|Effusion": "three"} if several == "whole" else {}
+    scans = [scan for scan in listed(root, labels=labels, several=several, rename=whole) if scan.path.suffix == ".png"]
+    assert [scan.label for scan in scans][:3] == expected
+    assert [notes_of([scan]).count("several findings in rows") for scan in scans] == [1, 0, 1, 0]
+
+
+def test_a_patient_is_one_however_the_table_writes_its_number(root):
+    text = "path,patient\n" + "".join(f"{path},{number}\n" for path, number in zip(PLAIN, ["1", "1.0", "01", "2"], strict=True))
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.patient]
+    hashes = list(hashed_patients(scans))
+    assert len(set(hashes[:3])) == 1
+    assert hashes[3] != hashes[0]
+
+
+def test_words_for_no_patient_are_no_patient(root):
+    text = "path,patient\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["nan", "unknown", "", "7"], strict=True))
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.path.suffix == ".png"]
+    assert [scan.patient for scan in scans] == [None, None, None, "7"]
+
+
+def test_a_table_of_patients_leaves_the_labels_of_folders(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "b/2.png")
+    scans = listed(root, labels=table(tmp_path, "path,patient\na/1.png,p\nb/2.png,q\n"))
+    assert [(scan.label, scan.label_from, scan.patient) for scan in scans] == [("a", "folder", "p"), ("b", "folder", "q")]
+
+
+def test_a_split_column_is_kept_by_any_of_its_words_and_others_are_named(root):
+    text = "path,split\n" + "".join(
+        f"{path},{part}\n" for path, part in zip(PLAIN, ["Training", "dev", "TEST", "valid"], strict=True)
+    )
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.path.suffix == ".png"]
+    assert [scan.given_split for scan in scans] == ["train", "validation", "test", "validation"]
+    message = refusal(root, labels=table(root, "path,fold\nimg/ISIC_0.png,3\n"), split_column="fold")
+    assert "'3'" in message
+    assert "--split-column" in message
+
+
+def test_a_table_adds_to_folders_and_goes_before_them_with_a_note(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "a/2.png", "b/3.png", "b/4.png")
+    scans = listed(root, labels=table(tmp_path, "path,label\na/1.png,b\nb/3.png,B\n"), rename={"B": "b"})
+    assert [(scan.label, scan.label_from) for scan in scans] == [
+        ("b", "labels.csv"),
+        ("a", "folder"),
+        ("b", "labels.csv"),
+        ("b", "folder"),
+    ]
+    sources = parse_sources([str(root)])
+    notes = plan_of(scans, sources).sources[0].notes
+    assert list(notes.values()) == [1]
+    assert "labels.csv says 'b', its folder 'a'" in next(iter(notes))
+
+
+def test_labels_only_ignores_folders_and_an_empty_cell_does_not(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "a/2.png", "b/3.png")
+    labels = table(tmp_path, "path,label\na/1.png,b\nb/3.png,\n")
+    assert list(labels_of(root, labels=labels).values()) == ["b", "a", "b"]
+    assert list(labels_of(root, labels=labels, labels_only=True).values()) == ["b", None, None]
+
+
+def test_folders_that_are_no_classes_by_a_table_are_asked_about_where_it_leaves_images(tmp_path):
+    root = make(tmp_path / "pool", "north/1.png", "north/2.png", "south/3.png")
+    labels = table(tmp_path, "path,label\nnorth/1.png,x\nsouth/3.png,y\n")
+    message = refusal(root, labels=labels)
+    assert "--labels-only" in message
+    assert "--labels-and-folders" in message
+    assert list(labels_of(root, labels=labels, labels_only=True).values()) == ["x", None, "y"]
+    assert list(labels_of(root, labels=labels, labels_only=False).values()) == ["x", "north", "y"]
+    whole = table(tmp_path, "path,label\nnorth/1.png,x\nnorth/2.png,NA\nsouth/3.png,y\n")
+    assert list(labels_of(root, labels=whole).values()) == ["x", None, "y"]
+
+
+def test_an_option_about_tables_needs_a_table(root):
+    with pytest.raises(FewscanError, match="--labels-only"):
+        list_scans(parse_sources([str(root)]), ImportOptions(labels_only=True))
+
+
+PREDICTED = "path,label,probability_a,probability_b,score,possible,decision,reason\n"
+
+
+def test_what_fewscan_predicted_is_no_label_unless_it_is_trusted(root):
+    rows = [f"{path},a,0.9,0.1,0.9,a,{decision},\n" for path, decision in zip(PLAIN, ["accept", "review"] * 2, strict=True)]
+    labels = table(root, PREDICTED + "".join(rows))
+    assert "--trust-predictions" in refusal(root, labels=labels)
+    scans = [scan for scan in listed(root, labels=labels, trust_predictions=True) if scan.path.suffix == ".png"]
+    assert [(scan.label, scan.label_from) for scan in scans] == [("a", "predictions labels.csv"), (None, None)] * 2
+
+
+def test_a_prediction_changes_no_label_that_a_person_gave(tmp_path):
+    root = make(tmp_path / "pool", "a/1.png", "b/2.png", "3.png", "4.png")
+    rows = "".join(f"{path},a,0.9,0.1,0.9,a,accept,\n" for path in ("a/1.png", "b/2.png", "3.png", "4.png"))
+    guesses = table(tmp_path, PREDICTED + rows, name="guesses.csv")
+    checked = table(tmp_path, "path,label\n3.png,b\n", name="checked.csv")
+    scans = listed(root, labels=[guesses, checked], trust_predictions=True)
+    assert {scan.relative: scan.label_from for scan in scans} == {
+        "3.png": "checked.csv",
+        "4.png": "predictions guesses.csv",
+        "a/1.png": "folder",
+        "b/2.png": "folder",
+    }
+    assert {scan.relative: scan.label for scan in scans} == {"3.png": "b", "4.png": "a", "a/1.png": "a", "b/2.png": "b"}
+    assert "a prediction changes no label" in notes_of(scans)
+
+
+@pytest.mark.parametrize("header", ["row,group,label,predicted,probability_a,score", "row,label,logit_a,logit_b"])
+def test_tables_about_rows_of_a_dataset_give_no_labels(root, header):
+    labels = table(root, f"{header}\n" + ",".join(["1"] * len(header.split(","))) + "\n")
+    assert "rows of a dataset" in refusal(root, labels=labels, trust_predictions=True)
+
+
+@pytest.mark.parametrize("column", ["id", "ID code", "patientId"])
+def test_a_column_of_numbers_names_files_where_no_other_column_does(root, column):
+    names = [path.rpartition("/")[2].rpartition(".")[0] for path in PLAIN]
+    labels = table(root, f"{column},diagnosis\n" + "".join(f"{name},x\n" for name in names))
+    scans = [scan for scan in listed(root, labels=labels) if scan.label == "x"]
+    assert len(scans) == len(names)
+    assert (scans[0].patient is None) == (column != "patientId")
+    assert f"path in '{column}'" in notes_of(scans)
+
+
+def test_a_column_of_paths_is_no_column_of_labels(root):
+    labels = table(root, "path,label\n" + "".join(f"{path},x\n" for path in PLAIN))
+    assert "name another one" in refusal(root, labels=labels, label_column="path")

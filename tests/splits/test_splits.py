@@ -1,0 +1,291 @@
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES, suggested_sizes
+from fewscan.splits.split import split
+
+MakeDataset = Callable[..., Dataset]
+
+
+def sides_of_groups(dataset: Dataset) -> pd.Series:
+    """For every group, on how many sides its images lie: learned from (with a label or without), chosen by, tested on."""
+    sides = dataset.manifest["split"].replace({"labeled": "learned from", "unlabeled": "learned from"})
+    return pd.Series(sides.to_numpy()).groupby(dataset.groups).nunique()
+
+
+def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(200), labeled=60, test=40, validation=0.2)
+    sizes = done.manifest["split"].value_counts()
+    assert sizes.to_dict() == {"labeled": 48, "validation": 12, "test": 40, "unlabeled": 100}
+    for part in ("labeled", "validation", "test"):
+        counts = done.manifest.loc[done.rows(part), "label"].value_counts()
+        assert counts.max() - counts.min() <= 1
+
+
+def test_suggested_sizes_can_be_drawn_and_count_a_set_of_copies_once(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    assert suggested_sizes(dataset) == (120, 40, 0.2)
+    copies = pd.array([0] * 101 + [None] * 99, dtype="Int64")
+    assert suggested_sizes(dataset.updated(dataset.manifest.assign(copy_set=copies))) == (60, 20, 0.2)
+    assert split(make_dataset(200), labeled=120, test=40).require_split().test == 40
+
+
+@pytest.mark.parametrize(
+    ("images", "group_size", "enough"), [(280, 1, True), (410, 1, True), (415, 5, True), (500, 1, True), (270, 1, False)]
+)
+def test_suggested_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are_enough(
+    images: int, group_size: int, enough: bool, make_dataset: MakeDataset
+) -> None:
+    # Images of one group are of one class: that of their place among four.
+    groups = [row % 4 + 4 * (row // (4 * group_size)) for row in range(images)]
+    dataset = make_dataset(images, groups=groups)
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(images)))
+    sizes = suggested_sizes(dataset)
+    drawn = split(dataset, **sizes._asdict()).require_split()
+    assert (drawn.validation >= ENOUGH_VALIDATION_IMAGES) == enough
+    assert drawn.labeled + drawn.validation == sizes.labeled == 3 * images // 5
+    assert enough or sizes.validation == 0.2
+
+
+def test_suggested_sizes_are_smaller_where_one_patient_has_most_images(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80, groups=[0] * 40 + list(range(1, 41)))
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(80)))
+    drawn = split(dataset, **suggested_sizes(dataset)._asdict()).require_split()
+    assert min(drawn.labeled, drawn.test) >= 4
+
+
+def test_the_description_says_what_was_drawn(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(200), labeled=60, test=40, seed=3)
+    description = Dataset.open(done.folder).require_split()
+    assert description == done.description.split
+    assert (description.labeled, description.validation, description.test) == (48, 12, 40)
+    assert description.seed == 3
+    assert description.protocol == "leakfree"
+
+
+def test_a_seed_draws_the_same_split_and_another_seed_another(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    first = split(dataset, labeled=60, test=40).manifest["split"]
+    assert split(dataset, labeled=60, test=40).manifest["split"].equals(first)
+    assert not split(dataset, labeled=60, test=40, seed=1).manifest["split"].equals(first)
+
+
+@given(largest=st.integers(1, 6), seed=st.integers(0, 5), validation=st.sampled_from([0.0, 0.2]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, validation: float) -> None:
+    # Groups of up to `largest` images of one class, as copies are: image i has class i % 4.
+    sizes = np.random.default_rng(seed).integers(1, largest + 1, size=60)
+    numbers = np.repeat(np.arange(60), sizes)[:60]
+    dataset = make_dataset(160, groups=[int(4 * numbers[row // 4] + row % 4) for row in range(160)])
+    done = split(dataset, labeled=20, test=12, validation=validation, seed=seed)
+    assert sides_of_groups(done).max() == 1
+    tested = done.rows("test")
+    assert len(tested) == 12
+    assert len(np.unique(done.manifest["copy_set"].to_numpy()[tested])) == 12  # a set of copies counts once
+    assert len(done.rows("labeled", "validation")) == 20
+
+
+def test_what_the_groups_cannot_give_is_refused(make_dataset: MakeDataset) -> None:
+    with pytest.raises(FewscanError, match="leave nothing to learn"):
+        split(make_dataset(160, groups=[row % 4 for row in range(160)]), labeled=20, test=12)
+
+
+def test_a_patients_images_may_all_test_but_a_copy_counts_once(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    patient = np.arange(80) // 8  # 10 patients with images of every class
+    copies = np.arange(80)
+    copies[4::8] = copies[0::8]  # of each patient, one image is there twice
+    manifest = dataset.manifest.assign(group=patient, copy_set=copies)
+    done = split(dataset.updated(manifest), labeled=16, test=14, validation=0)
+    assert sides_of_groups(done).max() == 1
+    tested = done.rows("test")
+    assert len(np.unique(patient[tested])) < 14
+    assert len(np.unique(copies[tested])) == 14
+
+
+def test_a_set_of_copies_costs_one_label_while_there_are_others(make_dataset: MakeDataset) -> None:
+    # 160 images, every one there twice: row i and row i + 80.
+    dataset = make_dataset(160, groups=[row % 80 for row in range(160)])
+    few = split(dataset, labeled=40, test=20, validation=0)
+    assert len(np.unique(few.groups[few.rows("labeled")])) == 40
+    # 20 of the 80 sets test, so that 60 are left for 100 labels.
+    many = split(dataset, labeled=100, test=20, validation=0.2)
+    assert len(many.rows("labeled", "validation")) == 100
+    assert len(np.unique(many.groups[many.rows("labeled", "validation")])) == 60
+    assert sides_of_groups(many).max() == 1
+
+
+def test_conflicting_images_are_left_out_of_a_leak_free_split_only(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    conflict = np.zeros(80, dtype=bool)
+    conflict[:10] = True
+    dataset = dataset.updated(dataset.manifest.assign(conflict=conflict))
+    leakfree = split(dataset, labeled=20, test=20)
+    assert leakfree.manifest["split"][conflict].isna().all()
+    assert leakfree.require_split().conflicting_left_out == 10
+    study = split(dataset, labeled=20, test=20, protocol="study")
+    assert study.manifest["split"].notna().all()
+    assert study.require_split().left_out == 0
+
+
+def test_a_smaller_budget_is_part_of_a_larger_one_and_the_test_set_stays(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    small = split(dataset, labeled=12, test=40)
+    large = split(dataset, labeled=80, test=40)
+    assert np.array_equal(small.rows("test"), large.rows("test"))
+    assert set(small.rows("labeled", "validation")) < set(large.rows("labeled", "validation"))
+
+
+def test_one_pair_more_moves_no_other_image(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200)
+    before = split(dataset, labeled=60, test=40, validation=0)
+    first, second = (int(row) for row in before.rows("unlabeled")[:2])
+    group = dataset.manifest["group"].copy()
+    group[second] = group[first]
+    after = split(dataset.updated(dataset.manifest.assign(group=group, copy_set=group)), labeled=60, test=40, validation=0)
+    assert after.manifest["split"].equals(before.manifest["split"])
+
+
+def test_rows_that_were_set_aside_or_have_no_label(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(80)
+    label, aside = dataset.manifest["label"].copy(), dataset.manifest["set_aside"].copy()
+    label[:20] = None
+    aside[20:24] = "empty file"
+    done = split(dataset.updated(dataset.manifest.assign(label=label, set_aside=aside)), labeled=20, test=20)
+    assert (done.manifest["split"][:20] == "unlabeled").all()
+    assert done.manifest["split"][20:24].isna().all()
+
+
+def test_an_unlabeled_copy_of_a_test_image_is_left_out(make_dataset: MakeDataset) -> None:
+    groups = [row if row < 40 else row - 40 for row in range(80)]
+    dataset = make_dataset(80, groups=groups)
+    label = dataset.manifest["label"].copy()
+    label[40:] = None
+    done = split(dataset.updated(dataset.manifest.assign(label=label)), labeled=12, test=12)
+    assert done.manifest["split"].iloc[done.rows("test") + 40].isna().all()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs_to_others_is_left_out(
+    known: bool, make_dataset: MakeDataset
+) -> None:
+    # Every image is there twice: row i and row i + 80, whose label may not be known.
+    dataset = make_dataset(160, groups=[row % 80 for row in range(160)])
+    label = dataset.manifest["label"].copy()
+    if not known:
+        label[80:] = None
+    done = split(dataset.updated(dataset.manifest.assign(label=label)), labeled=20, test=20, validation=0.5)
+    parts = done.manifest["split"]
+    labeled, tested = done.rows("labeled"), done.rows("test")
+    assert (parts.iloc[(labeled + 80) % 160] == "unlabeled").all()
+    assert parts.iloc[(tested + 80) % 160].isna().all()
+    validation = done.rows("validation")
+    assert not parts.iloc[(validation + 80) % 160].isin(["labeled", "unlabeled"]).any()
+    assert done.require_split().left_out == parts.isna().sum()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were asked for, but there are 80"),
+        ({"labeled": 0, "test": 10}, "at least 1"),
+        ({"labeled": 10, "test": 10, "validation": 1.0}, r"--validation is a share"),
+    ],
+)
+def test_what_cannot_be_given_is_refused_with_numbers(asked: dict[str, float], message: str, make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    with pytest.raises(FewscanError, match=message):
+        split(dataset, **asked)  # type: ignore[arg-type]
+    assert Dataset.open(dataset.folder).description.split is None
+
+
+def relabel(dataset: Dataset, labels: list[str | None]) -> Dataset:
+    return dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+
+
+def test_labels_that_tell_nothing_apart_are_refused(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(20)
+    with pytest.raises(FewscanError, match="no labels at all"):
+        split(relabel(dataset, [None] * 20), labeled=4, test=4)
+    with pytest.raises(FewscanError, match="one class only"):
+        split(relabel(dataset, ["glioma"] * 20), labeled=4, test=4)
+    conflicting = dataset.manifest["label"] != "glioma"
+    with pytest.raises(FewscanError, match="copies with another label"):
+        split(dataset.updated(dataset.manifest.assign(conflict=conflicting)), labeled=4, test=4)
+
+
+def test_a_leak_free_split_needs_an_audit(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    unaudited = dataset.updated(dataset.manifest, audit=None)
+    with pytest.raises(FewscanError, match="fewscan audit"):
+        split(unaudited, labeled=10, test=10)
+    assert split(unaudited, labeled=10, test=10, protocol="study").require_split().test == 10
+
+
+def test_a_split_cut_short_is_noticed(make_dataset: MakeDataset) -> None:
+    done = split(make_dataset(), labeled=10, test=10)
+    moved = done.manifest["split"].copy()
+    moved[done.rows("test")[0]] = "labeled"
+    cut_short = Dataset(done.folder, done.description, done.manifest.assign(split=moved))
+    with pytest.raises(FewscanError, match="fewscan split"):
+        cut_short.require_split()
+
+
+@given(size=st.integers(1, 8), seed=st.integers(0, 5))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(make_dataset: MakeDataset, size: int, seed: int) -> None:
+    dataset = make_dataset(160, groups=[row // 4 // size * 4 + row % 4 for row in range(160)])
+    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(160)))
+    draws = [
+        split(dataset, labeled=labeled, within=within, test=24, validation=0.0, seed=seed)
+        for labeled, within in ((60, ()), (20, (60,)), (8, (60, 20)))
+    ]
+    for larger, smaller in pairwise(draws):
+        assert set(smaller.rows("labeled")) < set(larger.rows("labeled"))
+        assert np.array_equal(smaller.rows("test"), larger.rows("test"))
+        assert sides_of_groups(smaller).max() == 1
+        # What the smaller budget leaves, group by group, is there to learn from without its label.
+        assert set(larger.rows("unlabeled")) <= set(smaller.rows("unlabeled"))
+
+
+def test_with_unknown_shares_the_budget_does_not_depend_on_any_label(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(200, groups=[row // 3 for row in range(200)])
+    drawn = split(dataset, labeled=40, test=24, shares="unknown")
+    assert drawn.require_split().shares == "unknown"
+    assert len(drawn.rows("labeled", "validation")) == 40
+    assert sides_of_groups(drawn).max() == 1
+    # The test set is drawn by its labels, as ever; all others may change places, and the same images are drawn.
+    tested = drawn.rows("test")
+    labels = dataset.manifest["label"].to_numpy(dtype=object).copy()
+    rest = np.setdiff1d(np.arange(200), np.flatnonzero(np.isin(dataset.groups, dataset.groups[tested])))
+    labels[rest] = np.random.default_rng(1).permutation(labels[rest])
+    shuffled = dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+    for shares, same in (("unknown", True), ("known", False)):
+        first = split(dataset, labeled=40, test=24, shares=shares).manifest["split"]
+        again = split(shuffled, labeled=40, test=24, shares=shares)
+        assert np.array_equal(again.rows("test"), tested)
+        assert again.manifest["split"].equals(first) == same
+
+
+def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset: MakeDataset) -> None:
+    # A class of 8 % in groups of three, beside single images of the other classes.
+    labels = np.array([0] * 12 + [1 + row % 3 for row in range(138)])
+    groups = [row // 3 for row in range(12)] + list(range(4, 142))
+    dataset = make_dataset(150, groups=groups)
+    named = pd.array([dataset.classes[label] for label in labels], dtype="str")
+    dataset = dataset.updated(dataset.manifest.assign(label=named, copy_set=pd.array(range(150), dtype="Int64")))
+    counts = []
+    for seed in range(25):
+        drawn = split(dataset, labeled=30, test=8, validation=0, seed=seed, shares="unknown")
+        counts.append((Dataset.open(drawn.folder).labels[drawn.rows("labeled")] == 0).sum())
+    # The test set takes one group of the class; single draws differ, as draws do.
+    assert np.mean(counts) == pytest.approx(30 * 9 / 140, abs=3 * np.std(counts) / np.sqrt(25))
+    assert np.std(counts) > 0.5
