@@ -12,6 +12,7 @@ FLOORS = [
     {"errors"},
     {"config", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
     {"images", "phantoms"},
+    {"labels"},
     {"datasets"},
     {"auditing"},
     {"splits"},

@@ -1,0 +1,1 @@
+"""What people, folders and tables said of each image: a log that only grows, and what holds by it."""

@@ -1,0 +1,166 @@
+"""The content of a label log as columns: read, appended to, and chained, so that a change to what was written is noticed."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from fewscan.labels.standing import Entries, Numbers
+
+State = Literal["none", "label", "unsure", "not a scan"]
+STATES: tuple[State, ...] = get_args(State)  # in the order of their numbers in the file
+LABELED = STATES.index("label")
+
+_AT_ONCE = 100_000
+_BEGIN = bytes(32)  # what stands for the batch before the first
+_BATCH_NAMES = ("id", "at", "who", "origin", "note", "settles", "first", "entries", "chain")
+_BATCH_COLUMNS = ", ".join(_BATCH_NAMES).replace("who", "coalesce(who, 0)")
+
+
+class Content(NamedTuple):
+    """What a log holds. Text number i is `texts[i]`, none is number 0; `batches` are indexed by their numbers, from 1."""
+
+    entries: Entries
+    texts: pd.api.extensions.ExtensionArray
+    batches: pd.DataFrame
+
+
+class Head(NamedTuple):
+    """What the entries of one batch have in common."""
+
+    origin: str
+    who: str | None = None
+    note: str = ""
+    settles: bool = False
+
+
+def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
+    """Return all that a log holds, or its entries up to the id `until`. Raises sqlite3.DatabaseError where they are damaged."""
+    batches = pd.DataFrame(
+        connection.execute(f"SELECT {_BATCH_COLUMNS} FROM batch ORDER BY id").fetchall(), columns=_BATCH_NAMES
+    ).set_index("id")
+    texts = [None, *(text for (text,) in connection.execute("SELECT text FROM text ORDER BY id"))]
+    last = int(batches["entries"].sum())
+    if connection.execute("SELECT count(*), coalesce(max(id), 0) FROM entry").fetchone() != (last, last):
+        raise sqlite3.DatabaseError("entries are missing")
+    ids = np.arange(1, 1 + (last if until is None else max(0, min(until, last))))
+    undoing = connection.execute("SELECT id, undoes FROM entry WHERE id <= ? AND undoes IS NOT NULL", (len(ids),)).fetchall()
+    try:
+        row, said = _rows_and_said(connection, len(ids))
+        undoes = np.zeros(len(ids), dtype=np.int64)
+        undoes[[entry - 1 for entry, _ in undoing]] = [undone for _, undone in undoing]
+        batch = np.repeat(batches.index.to_numpy(dtype=np.int64), batches["entries"])[: len(ids)]
+        who, origin, settles = (batches[name].to_numpy(dtype=np.int64)[batch - 1] for name in ("who", "origin", "settles"))
+    except (ValueError, TypeError, OverflowError, IndexError) as error:
+        raise sqlite3.DatabaseError(f"an entry holds {error}") from None
+    content = Content(Entries(ids, batch, row, said, undoes, who, origin, settles), pd.array(texts, dtype="str"), batches)
+    _check(content)
+    return content
+
+
+def _rows_and_said(connection: sqlite3.Connection, last: int) -> tuple[Numbers, Numbers]:
+    """Return the columns row and said (see `Entries`) of the entries 1..last.
+
+    As one text of numbers, which SQLite joins and NumPy reads four times as fast as rows become Python's numbers.
+    """
+    table = np.empty((last, 3), dtype=np.int64)
+    for start in range(0, last, _AT_ONCE):
+        ids = np.arange(start + 1, min(start + _AT_ONCE, last) + 1)
+        (text,) = connection.execute(
+            "SELECT group_concat(id || ' ' || row || ' ' || coalesce(label, -state), ' ') FROM entry WHERE id BETWEEN ? AND ?",
+            (int(ids[0]), int(ids[-1])),
+        ).fetchone()
+        part = np.fromstring(text, dtype=np.int64, sep=" ").reshape(-1, 3)
+        table[ids - 1] = part[np.argsort(part[:, 0], kind="stable")]  # whichever order SQLite chose
+    if not np.array_equal(table[:, 0], np.arange(1, last + 1)):
+        raise ValueError("something that is no number")
+    return np.ascontiguousarray(table[:, 1]), np.ascontiguousarray(table[:, 2])
+
+
+def _check(content: Content) -> None:
+    entries, texts, _ = content
+    sound = (
+        (entries.row >= 0).all()
+        and (entries.undoes < entries.id).all()
+        and (entries.said > -len(STATES)).all()
+        and all((of < len(texts)).all() for of in (entries.said, entries.who, entries.origin))
+    )
+    if not sound:
+        raise sqlite3.DatabaseError("entries do not fit each other")
+
+
+def next_entry(connection: sqlite3.Connection) -> int:
+    """Return the id of the entry that comes next."""
+    (number,) = connection.execute("SELECT coalesce(max(first + entries), 1) FROM batch").fetchone()
+    return int(number)
+
+
+def last_link(connection: sqlite3.Connection) -> bytes:
+    """Return the chain's newest link."""
+    newest = connection.execute("SELECT chain FROM batch ORDER BY id DESC LIMIT 1").fetchone()
+    return _BEGIN if newest is None else bytes(newest[0])
+
+
+def numbers_of(connection: sqlite3.Connection, texts: Collection[str]) -> dict[str, int]:
+    """Return the numbers of texts, new ones for those that the log does not hold yet."""
+    wanted = [(text,) for text in sorted(texts)]
+    connection.executemany("INSERT OR IGNORE INTO text (text) VALUES (?)", wanted)
+    return {text: connection.execute("SELECT id FROM text WHERE text = ?", (text,)).fetchone()[0] for (text,) in wanted}
+
+
+def append(connection: sqlite3.Connection, head: Head, rows: Numbers, said: Numbers, undoes: Numbers) -> int:
+    """Append a batch of at least one entry, within a writing transaction, and return its number."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    first, before = next_entry(connection), last_link(connection)
+    numbers = numbers_of(connection, {text for text in (head.origin, head.who) if text is not None})
+    texts = dict(connection.execute("SELECT id, text FROM text"))
+    link = _link(before, head, at, (rows, said, undoes), texts)
+    batch = connection.execute(
+        "INSERT INTO batch (at, who, origin, note, settles, first, entries, chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (at, numbers.get(head.who or ""), numbers[head.origin], head.note, int(head.settles), first, len(rows), link),
+    ).lastrowid
+    states = np.where(said > 0, LABELED, -said)
+    columns = (rows, states, np.maximum(said, 0), undoes)
+    entries = zip(range(first, first + len(rows)), *(column.tolist() for column in columns), strict=True)
+    connection.executemany(
+        f"INSERT INTO entry (id, batch, row, state, label, undoes) VALUES (?, {batch}, ?, ?, nullif(?, 0), nullif(?, 0))",
+        entries,
+    )
+    assert batch is not None
+    return batch
+
+
+def is_whole(connection: sqlite3.Connection, content: Content) -> bool:
+    """Return whether all that was ever appended is there as it was written."""
+    entries, texts, batches = content
+    (made,) = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batch'").fetchone()
+    astray = (
+        "SELECT 1 FROM entry LEFT JOIN batch ON batch.id = entry.batch WHERE entry.id - first NOT BETWEEN 0 AND entries - 1"
+    )
+    if not np.array_equal(batches.index, np.arange(1, made + 1)) or connection.execute(f"{astray} LIMIT 1").fetchone():
+        return False
+    named: dict[int, Any] = dict(enumerate(texts))
+    link, first = _BEGIN, 1
+    for batch in batches.itertuples():
+        part = slice(first - 1, first - 1 + batch.entries)
+        head = Head(named[batch.origin], named[batch.who] if batch.who else None, batch.note, bool(batch.settles))
+        link = _link(link, head, batch.at, (entries.row[part], entries.said[part], entries.undoes[part]), named)
+        if batch.first != first or link != batch.chain:
+            return False
+        first += batch.entries
+    return True
+
+
+def _link(before: bytes, head: Head, at: str, columns: tuple[Numbers, Numbers, Numbers], texts: dict[int, Any]) -> bytes:
+    """Return the SHA-256 that a batch adds to the chain: over the link before, and all that the batch says."""
+    labels = {number: texts[number] for number in np.unique(columns[1]).tolist() if number > 0}
+    digest = hashlib.sha256(before)
+    digest.update(json.dumps([head, at, labels]).encode())
+    for column in columns:
+        digest.update(column.astype("<i8").tobytes())
+    return digest.digest()

@@ -1,0 +1,216 @@
+"""The label log: what people, folders and tables said of each row of a dataset. It only grows; the newest entry holds."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.atomic import refuse_existing, replaced_file
+from fewscan.errors import FewscanError
+from fewscan.labels import content, database
+from fewscan.labels.content import LABELED, STATES, Head, State
+from fewscan.labels.standing import Entries, Numbers, live, standing, voices
+
+LABELS_FILE = "labels.db"
+UNDO = "undo"  # the origin of entries that take others back
+
+Rows = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class LabelLog:
+    """An append-only log of labels, one SQLite file.
+
+    An entry without a person, or one that `settles`, speaks for the dataset and replaces all before it. After it the newest
+    entry of each person counts: where these differ, the row is disputed and has no label until an entry settles it.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a new, empty log. Raises FewscanError where a file stands there already, or none can be written."""
+        refuse_existing(path)
+        with replaced_file(path) as temporary:
+            database.make(temporary)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a log. Raises FewscanError where it is missing, damaged, not to be read, or of another version."""
+        database.check(path)
+        return cls(path)
+
+    def enter(
+        self,
+        rows: Rows,
+        labels: Sequence[str | None],
+        *,
+        states: Sequence[State] | None = None,
+        origin: str,
+        who: str | None = None,
+        note: str = "",
+        settles: bool = False,
+    ) -> int:
+        """Append an entry for each of `rows`, all or none, and return the number of this batch; 0 where there are no rows.
+
+        labels: names of classes, None for a state that is no label. states: None for "label" where there is a label and "none"
+        where there is none. origin: folder, file, review, prediction, audit or the name of a table. who: the person that says
+        so, None where no one does.
+
+        Raises FewscanError where these do not fit each other, and where the log cannot be written.
+        """
+        numbers = _row_numbers(rows)
+        states = ["none" if label is None else "label" for label in labels] if states is None else states
+        _check_entries(numbers, labels, states, origin)
+        head = Head(origin, _person(who), note, settles)
+        if len(numbers) == 0:
+            return 0
+        codes = {state: -number for number, state in enumerate(STATES)}
+        with database.writing(self.path) as connection:
+            names = content.numbers_of(connection, {label for label in labels if label is not None})
+            said = [codes[state] if label is None else names[label] for label, state in zip(labels, states, strict=True)]
+            return content.append(connection, head, numbers, np.array(said, dtype=np.int64), np.zeros_like(numbers))
+
+    def undo(self, batch: int | None = None, rows: Rows | None = None, *, who: str | None = None) -> int:
+        """Append entries that take others back, and return the number of this batch, which can be undone in its turn.
+
+        Takes back the entries of a batch, by itself the newest; of `rows`, the newest entry of each; of both, that batch's
+        entries of these rows. Raises FewscanError where there is nothing to take back.
+        """
+        numbers = None if rows is None else _row_numbers(rows)
+        head = Head(UNDO, _person(who))
+        with database.writing(self.path) as connection:
+            entries = content.read(connection).entries
+            chosen = _chosen(entries, batch, numbers)
+            taken = entries.take(np.isin(entries.id, chosen.id) & live(entries))
+            if len(taken.id) == 0:
+                why = "was taken back already" if len(chosen.id) else "is not in the log"
+                raise FewscanError(f"{self.path}: nothing to take back, since all that was asked for {why}")
+            return content.append(connection, head, taken.row, np.zeros_like(taken.id), taken.id)
+
+    def entries(self, rows: Rows | None = None) -> pd.DataFrame:
+        """Return the entries of all rows, or of some, in their order.
+
+        Columns: id, batch, row, state, label, who, at (UTC, ISO 8601), origin, note, settles, undoes. An entry with `undoes`
+        takes that one back, and says nothing itself.
+        """
+        entries, texts, batches = self._read()
+        if rows is not None:
+            entries = entries.take(np.isin(entries.row, _row_numbers(rows)))
+        table = pd.DataFrame({"id": entries.id, "batch": entries.batch, "row": entries.row, "state": _state(entries.said)})
+        table = table.assign(label=_label(texts, entries.said), who=texts.take(entries.who))
+        said = {name: pd.array(batches[name], dtype="str").take(entries.batch - 1) for name in ("at", "note")}
+        table = table.assign(at=said["at"], origin=texts.take(entries.origin), note=said["note"], settles=entries.settles > 0)
+        return table.assign(undoes=pd.Series(entries.undoes).astype("Int64").where(entries.undoes > 0))
+
+    def current(self, count: int, until: int | None = None) -> pd.DataFrame:
+        """Return what holds of the rows 0..count-1, an index of that length; until: as of this entry, by its id.
+
+        Columns: state ("none" where nothing was said), label, origin, who, entry (the id that says so, 0 for none), disputed.
+        A disputed row has the state "none", and neither label, origin nor who; its entry is the newest of those that differ.
+        """
+        entries, texts, _ = self._read(until)
+        holds = standing(entries, count)
+        said = (holds.entry > 0) & ~holds.disputed
+        at = np.searchsorted(entries.id, holds.entry[said])
+
+        def of(column: Numbers) -> Numbers:
+            values = np.zeros(count, dtype=np.int64)
+            values[said] = column[at]
+            return values
+
+        table = pd.DataFrame({"state": _state(of(entries.said)), "label": _label(texts, of(entries.said))})
+        table = table.assign(origin=texts.take(of(entries.origin)), who=texts.take(of(entries.who)))
+        return table.assign(entry=holds.entry, disputed=holds.disputed)
+
+    def voices(self, count: int) -> pd.DataFrame:
+        """Return the newest entry of each person, of the rows 0..count-1, since the dataset last spoke of the row.
+
+        Columns: row, state, label, who, entry.
+        """
+        entries, texts, _ = self._read()
+        _, people = voices(entries, count)
+        table = pd.DataFrame({"row": people.row, "state": _state(people.said), "label": _label(texts, people.said)})
+        return table.assign(who=texts.take(people.who), entry=people.id)
+
+    @property
+    def last(self) -> int:
+        """The id of the newest entry, 0 where there is none."""
+        with database.reading(self.path) as connection:
+            return content.next_entry(connection) - 1
+
+    @property
+    def fingerprint(self) -> str:
+        """A SHA-256 over all entries, in their order, and all that was entered with them."""
+        with database.reading(self.path) as connection:
+            return content.last_link(connection).hex()
+
+    def verify(self) -> None:
+        """Raise FewscanError where an entry was changed or removed since it was written, or the file is damaged."""
+        with database.reading(self.path) as connection:
+            if (said := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                raise FewscanError(f"{self.path} is damaged ({' '.join(said.split())}): put back a copy of it")
+            if not content.is_whole(connection, content.read(connection)):
+                raise FewscanError(f"{self.path} was changed since fewscan wrote it: put back a copy of it")
+
+    def _read(self, until: int | None = None) -> content.Content:
+        with database.reading(self.path) as connection:
+            return content.read(connection, until)
+
+
+def _chosen(entries: Entries, batch: int | None, rows: Numbers | None) -> Entries:
+    """Return the entries that an undo is about."""
+    if rows is not None:
+        entries = entries.take(np.isin(entries.row, rows))
+        if batch is None:
+            return entries.take(~pd.Series(entries.row).duplicated(keep="last").to_numpy())
+    return entries.take(entries.batch == (entries.batch.max(initial=0) if batch is None else batch))
+
+
+def _state(said: Numbers) -> pd.api.extensions.ExtensionArray:
+    return pd.array(STATES, dtype="str").take(np.where(said > 0, LABELED, -said))
+
+
+def _label(texts: pd.api.extensions.ExtensionArray, said: Numbers) -> pd.api.extensions.ExtensionArray:
+    return texts.take(np.maximum(said, 0))
+
+
+def _row_numbers(rows: Rows) -> Numbers:
+    numbers = np.asarray(rows)
+    if numbers.ndim != 1 or (len(numbers) and (numbers.dtype.kind not in "iu" or numbers.min() < 0)):
+        raise FewscanError("rows are whole numbers from 0, in one list")
+    return numbers.astype(np.int64)
+
+
+def _check_entries(rows: Numbers, labels: Sequence[str | None], states: Sequence[State], origin: str) -> None:
+    if not _is_text(origin):
+        raise FewscanError(f"{origin!r} says not where labels come from: name it, as text")
+    if not len(rows) == len(labels) == len(states):
+        raise FewscanError(f"{len(rows)} rows, {len(labels)} labels and {len(states)} states: give as many of each")
+    for label, state in zip(labels, states, strict=True):
+        if state not in STATES:
+            raise FewscanError(f"an entry's state is one of {', '.join(STATES)}, not '{state}'")
+        if (state == "label") != (label is not None):
+            raise FewscanError(f"an entry that is '{state}' has {'a' if label is None else 'no'} label: give it so")
+        if label is not None and not _is_text(label):
+            raise FewscanError(f"{label!r} is no label: give the name of a class, as text")
+
+
+def _is_text(text: Any) -> bool:
+    return isinstance(text, str) and text != "" and text == text.encode(errors="ignore").decode()
+
+
+def _person(name: str | None) -> str | None:
+    """Return a person's name as the log holds it: trimmed, and a letter with its accent in one piece (Unicode's NFC)."""
+    if name is None:
+        return None
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or not trimmed.isprintable():
+        raise FewscanError(f"{name!r} is no name of a person: write letters that can be printed")
+    return trimmed

@@ -1,0 +1,81 @@
+"""Which entries of a label log hold: the rules, on columns of entries."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Entries(NamedTuple):
+    """Entries in their order, a column each: `(n,) int64`, 0 for none.
+
+    `said` is the number of a label's text, or minus that of another state. `who` and `origin` are numbers of texts.
+    `settles` is 1 where an entry of a person speaks for the dataset.
+    """
+
+    id: Numbers
+    batch: Numbers
+    row: Numbers
+    said: Numbers
+    undoes: Numbers
+    who: Numbers
+    origin: Numbers
+    settles: Numbers
+
+    def take(self, which: npt.NDArray[np.bool_] | Numbers) -> "Entries":
+        """Return some of the entries."""
+        return Entries(*(column[which] for column in self))
+
+
+class Standing(NamedTuple):
+    """What holds of each row 0..count-1: `entry` is the id that says it, 0 where none does; a disputed row has its newest."""
+
+    entry: Numbers
+    disputed: npt.NDArray[np.bool_]
+
+
+def live(entries: Entries) -> npt.NDArray[np.bool_]:
+    """Return which entries were not taken back; an entry that was taken back takes nothing back itself."""
+    undone: set[int] = set()
+    undoing = entries.undoes > 0
+    # An entry takes back older ones only, so the newest is certain first.
+    for entry, target in zip(entries.id[undoing][::-1].tolist(), entries.undoes[undoing][::-1].tolist(), strict=True):
+        if entry not in undone:
+            undone.add(target)
+    if not undone:
+        return np.ones(len(entries.id), dtype=bool)
+    return ~np.isin(entries.id, np.fromiter(undone, np.int64, len(undone)))
+
+
+def voices(entries: Entries, count: int) -> tuple[Numbers, Entries]:
+    """Return for each row the newest entry that speaks for the dataset (0: none), and after it the newest of each person.
+
+    Those are all that count. Rows from `count` on are left out.
+    """
+    stated = entries.take(live(entries) & (entries.undoes == 0) & (entries.row < count))
+    speaks = (stated.who == 0) | (stated.settles > 0)
+    base = np.zeros(count, dtype=np.int64)
+    np.maximum.at(base, stated.row[speaks], stated.id[speaks])
+    people = stated.take(~speaks & (stated.id > base[stated.row]))
+    newest = ~pd.DataFrame({"row": people.row, "who": people.who}).duplicated(keep="last").to_numpy()
+    return base, people.take(newest)
+
+
+def standing(entries: Entries, count: int) -> Standing:
+    """Return what holds of each row: what people said since the dataset last spoke, where they agree, else what it said."""
+    base, people = voices(entries, count)
+    newest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(newest, people.row, people.id)
+    return Standing(np.where(newest > 0, newest, base), disputed_rows(people, count))
+
+
+def disputed_rows(people: Entries, count: int) -> npt.NDArray[np.bool_]:
+    """Return `(count,)` whether people say different things of a row, given the newest entry of each."""
+    lowest = np.full(count, np.iinfo(np.int64).max)
+    highest = np.full(count, np.iinfo(np.int64).min)
+    np.minimum.at(lowest, people.row, people.said)
+    np.maximum.at(highest, people.row, people.said)
+    return lowest < highest
