@@ -16,6 +16,8 @@ from fewscan.labels import content, database
 from fewscan.labels.content import LABELED, STATES, Head, State
 from fewscan.labels.standing import Entries, Numbers, live, standing, voices
 
+__all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State"]
+
 LABELS_FILE = "labels.db"
 UNDO = "undo"  # the origin of entries that take others back
 
