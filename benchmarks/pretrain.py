@@ -39,7 +39,7 @@ from benchmarks.measure import peak_memory_mb
 from fewscan.datasets.dataset import Dataset
 from fewscan.learning.losses import nt_xent
 from fewscan.learning.simclr import SimCLR
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.phantoms import write_practice_scans
@@ -67,7 +67,7 @@ def device() -> torch.device:
 
 def new_network(encoder: str, size_px: int) -> Network:
     torch.manual_seed(0)
-    return Network(EncoderSettings(name=encoder), HeadSettings(), channels=1, image_size_px=size_px, classes=4).to(device())
+    return Network(encoder_settings(encoder), HeadSettings(), channels=1, image_size_px=size_px, classes=4).to(device())
 
 
 def per_second(step: Callable[[], None], images: int, steps: int) -> float:

@@ -1,7 +1,8 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
-`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`. Research use only.
+`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`. `methods` and
+`encoders` say what there is to train; `register_method` and `register_encoder` add your own. Research use only.
 """
 
 __version__ = "0.1.0"
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         check_evidence,
         compare,
         compare_budgets,
+        encoders,
         evaluate,
         explain,
         export,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
         label,
         methods,
         plan_import,
+        register_encoder,
+        register_method,
         report,
         split,
         train,
@@ -36,6 +40,7 @@ __all__ = [
     "check_evidence",
     "compare",
     "compare_budgets",
+    "encoders",
     "evaluate",
     "explain",
     "export",
@@ -43,6 +48,8 @@ __all__ = [
     "label",
     "methods",
     "plan_import",
+    "register_encoder",
+    "register_method",
     "report",
     "split",
     "train",

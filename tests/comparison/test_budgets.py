@@ -25,7 +25,7 @@ from fewscan.errors import FewscanError
 from fewscan.splits.split import split
 
 MakeDataset = Callable[..., Dataset]
-TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
+TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
 
 
 def plans(dataset: Dataset, *budgets: int, **changes: Any) -> list[Plan]:

@@ -25,7 +25,7 @@ from fewscan.splits.split import split
 from fewscan.training.batches import steps_per_epoch
 from fewscan.training.run import Run
 
-TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
+TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
 
 
 def plan(dataset: Dataset, **changes: Any) -> Plan:

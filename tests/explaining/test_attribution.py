@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map, log_odds
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs
 
@@ -69,7 +69,7 @@ def test_the_maps_unit_is_that_of_calibrated_log_odds() -> None:
 def test_every_encoder_is_explained_detached_or_not_and_always_the_same_way(encoder: str, detached: bool) -> None:
     torch.manual_seed(0)
     heads = HeadSettings(classifier_detached=detached, classifier_input="projection")
-    network = Network(EncoderSettings(name=encoder), heads, channels=1, image_size_px=SIZE_PX, classes=4)
+    network = Network(encoder_settings(encoder), heads, channels=1, image_size_px=SIZE_PX, classes=4)
     predictor = Predictor(network, torch.device("cpu"))
     found = heat_map(predictor, scan_with_square(), 2)
     assert np.isfinite(found).all()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fewscan.models.encoders import EncoderSettings, build_encoder
+from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.models.standardize import standardized
@@ -16,11 +16,11 @@ STUDY_HEADS = HeadSettings(
 
 
 def network(encoder: str = "resnet_small", heads: HeadSettings | None = None) -> Network:
-    return Network(EncoderSettings(name=encoder), heads or HeadSettings(), channels=1, image_size_px=32, classes=4)
+    return Network(encoder_settings(encoder), heads or HeadSettings(), channels=1, image_size_px=32, classes=4)
 
 
 def test_the_studys_encoder_is_what_the_study_says() -> None:
-    encoder = build_encoder(EncoderSettings(name="study_cnn"), channels=1, image_size_px=96)
+    encoder = build_encoder(encoder_settings("study_cnn"), channels=1, image_size_px=96)
     convolutions = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in convolutions] == [16, 16, 32, 32, 64, 64]
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
@@ -44,7 +44,7 @@ def test_the_studys_heads_stand_in_a_row() -> None:
 @pytest.mark.parametrize("encoder", ["study_cnn", "resnet_small"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes(encoder: str, channels: int) -> None:
-    settings = EncoderSettings(name=encoder)
+    settings = encoder_settings(encoder)
     built = Network(settings, HeadSettings(), channels=channels, image_size_px=32, classes=5)
     outputs = built(torch.rand(3, channels, 32, 32))
     assert outputs.h.shape == (3, built.encoder.feature_dim)

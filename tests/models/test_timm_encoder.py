@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
-from fewscan.models.encoders import EncoderSettings, build_encoder
-from fewscan.models.timm_encoder import TimmEncoder
+from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.models.timm_encoder import TimmEncoder, TimmSettings
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -71,7 +71,7 @@ def test_without_timm_a_run_that_asks_for_it_says_how_to_get_it_and_leaves_nothi
     with pytest.raises(FewscanError, match=rf"'timm:resnet18' needs timm.*{INSTALL}"):
         train(small_dataset, tmp_path / "run", encoder="timm:resnet18")
     assert not (tmp_path / "run").exists()
-    build_encoder(EncoderSettings(), 1, 32)  # whoever does not ask for it does without
+    build_encoder(encoder_settings(), 1, 32)  # whoever does not ask for it does without
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_timm_that_does_not_import_is_named_with_the_reason(
     for name in [name for name in sys.modules if name.split(".")[0] == "timm"]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(FewscanError, match=rf"(operator torchvision|extension|a_package_that).*{INSTALL}.*torchvision"):
-        TimmEncoder("resnet18", 1, 32, pretrained=False)
+        build_encoder(encoder_settings("timm:resnet18"), 1, 32)
 
 
 @pytest.mark.parametrize(("name", "image_size_px"), [("test_resnet", 32), ("test_vit", 32), ("test_convnext", 40)])
@@ -98,7 +98,7 @@ def test_a_timm_that_does_not_import_is_named_with_the_reason(
 def test_features_are_pooled_and_say_their_number(
     timm: ModuleType, name: str, image_size_px: int, channels: int, no_network: None
 ) -> None:
-    encoder = build_encoder(EncoderSettings(name=f"timm:{name}"), channels, image_size_px)
+    encoder = build_encoder(encoder_settings(f"timm:{name}"), channels, image_size_px)
     images = torch.rand(3, channels, image_size_px, image_size_px)
     assert encoder.training
     assert encoder(images).shape == (3, encoder.feature_dim)
@@ -110,11 +110,11 @@ def test_features_are_pooled_and_say_their_number(
 
 def test_an_unknown_model_is_named_with_the_nearest(timm: ModuleType) -> None:
     with pytest.raises(FewscanError, match=r"timm has no model 'resnet1O': did you mean 'resnet1"):
-        TimmEncoder("resnet1O", 1, 32, pretrained=False)
+        build_encoder(encoder_settings("timm:resnet1O"), 1, 32)
     with pytest.raises(FewscanError, match=r"timm has no model 'resnet18\.by_nobody'"):
-        TimmEncoder("resnet18.by_nobody", 1, 32, pretrained=False)
+        build_encoder(encoder_settings("timm:resnet18.by_nobody"), 1, 32)
     with pytest.raises(FewscanError, match="timm has no model 'hf-hub:somebody/resnet18'"):
-        TimmEncoder("hf-hub:somebody/resnet18", 1, 32, pretrained=False)
+        build_encoder(encoder_settings("timm:hf-hub:somebody/resnet18"), 1, 32)
 
 
 @pytest.mark.parametrize(("name", "image_size_px"), [("test_vit", 40), ("test_vit", 8), ("test_convnext", 16)])
@@ -144,7 +144,7 @@ def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
     timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)
-    encoder = TimmEncoder("test_resnet", 1, 32, pretrained=True).eval()
+    encoder = TimmEncoder(TimmSettings(name="timm:test_resnet", pretrained=True), 1, 32).eval()
     images = torch.rand(4, 1, 32, 32)
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
     colored = ((images - mean) / deviation).expand(-1, 3, -1, -1)

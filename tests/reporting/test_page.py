@@ -22,7 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.reporting.figures import loss_names
 from fewscan.reporting.page import MISTAKES_SHOWN, write_report
 from fewscan.splits.split import split
@@ -211,7 +211,7 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
 @pytest.mark.parametrize(
     ("encoder", "said"),
     [
-        ({"name": "resnet_small"}, "encoder resnet_small, trained on"),
+        ({"name": "resnet_small"}, "encoder resnet_small, from random weights, trained on"),
         ({"name": "timm:resnet18"}, "encoder timm:resnet18, from random weights, trained on"),
         (
             {"name": "timm:resnet18", "pretrained": True},
@@ -223,7 +223,7 @@ def test_what_the_encoder_began_from_is_said(
     encoder: dict[str, Any], said: str, split_dataset: Dataset, tmp_path: Path
 ) -> None:
     run = new_run(split_dataset, tmp_path / "run")
-    other = replace(run, settings=run.settings.model_copy(update={"encoder": EncoderSettings(**encoder)}))
+    other = replace(run, settings=run.settings.model_copy(update={"encoder": encoder_settings(**encoder)}))
     assert said in Page(write_report(other, split_dataset)).text
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fewscan.learning.method import Method
 from fewscan.learning.registry import METHODS
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs
 from fewscan.training.chunks import Step, add_gradients
@@ -24,7 +24,7 @@ LABELS = torch.tensor([0, 1, 2, 3, 0, 1] + [-1] * (IMAGES - 6))
 def new_network(method: str, encoder: str = "study_cnn") -> Network:
     torch.manual_seed(0)
     heads = HeadSettings.parse(METHODS[method].heads)
-    settings = EncoderSettings(name=encoder, dense_units=32)
+    settings = encoder_settings(encoder, **({"dense_units": FEATURES} if encoder == "study_cnn" else {}))
     return Network(settings, heads, channels=1, image_size_px=16, classes=4).to(memory_format=torch.channels_last)
 
 

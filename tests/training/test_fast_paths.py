@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fewscan.learning.losses import nt_xent
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 
@@ -33,7 +33,7 @@ def loss_and_gradients(
 @pytest.mark.parametrize("encoder", ["study_cnn", "resnet_small"])
 def test_a_step_has_the_losses_and_gradients_of_the_plain_step(encoder: Any, precision: Any) -> None:
     torch.manual_seed(0)
-    network = Network(EncoderSettings(name=encoder), HeadSettings(), channels=1, image_size_px=32, classes=4)
+    network = Network(encoder_settings(encoder), HeadSettings(), channels=1, image_size_px=32, classes=4)
     views = torch.rand(64, 1, 32, 32).cumsum(dim=2).remainder(1)
     plain_loss, plain_gradients = loss_and_gradients(copy.deepcopy(network).double(), views.double())
 

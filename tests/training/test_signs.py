@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.training.signs import FEWEST_OTHERS, chance_limit, commonest_share, hits_by_chance, live_share, signs
@@ -79,7 +79,7 @@ def test_the_commonest_class_is_the_largest() -> None:
 
 def test_a_head_without_weights_is_seen_dead_and_the_encoder_alive() -> None:
     torch.manual_seed(0)
-    network = Network(EncoderSettings(width=16), HeadSettings(), channels=1, image_size_px=16, classes=4).eval()
+    network = Network(encoder_settings(width=16), HeadSettings(), channels=1, image_size_px=16, classes=4).eval()
     images, labels = torch.rand(40, 1, 16, 16), torch.arange(40) % 4
     with torch.no_grad():
         before = signs(network(images), labels)

@@ -2,8 +2,9 @@
 
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import audit, import_scans, plan_import, split
+from fewscan.api.registering import encoders, methods, register_encoder, register_method
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
-from fewscan.api.training import methods, train
+from fewscan.api.training import train
 from fewscan.api.verifying import verify
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "check_evidence",
     "compare",
     "compare_budgets",
+    "encoders",
     "evaluate",
     "explain",
     "export",
@@ -19,6 +21,8 @@ __all__ = [
     "label",
     "methods",
     "plan_import",
+    "register_encoder",
+    "register_method",
     "report",
     "split",
     "train",

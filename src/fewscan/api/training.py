@@ -1,4 +1,4 @@
-"""The verbs that make a run: train, and methods, which says what there is to train."""
+"""The verb that makes a run: train."""
 
 from __future__ import annotations
 
@@ -53,17 +53,10 @@ def train(
     reasons: tuple[str, ...] = ()
     if method is None:
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
-        method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
+        method, settings, reasons = choice.method, merge(choice.changes, RunSettings.by_name(settings)), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *reasons, resolved.schedule(**sizes))
     return _calibrated(train_new(opened, resolved, Path(out), recipe=recipe, notes=notes), opened)
-
-
-def methods() -> dict[str, str]:
-    """Return the methods by name, each with one line on what it does."""
-    from fewscan.learning.registry import METHODS
-
-    return {name: method.summary for name, method in METHODS.items()}
 
 
 def _calibrated(run: Run, dataset: Dataset) -> Run:

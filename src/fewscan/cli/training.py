@@ -1,4 +1,4 @@
-"""The verbs that make a run: train, and methods, which says what there is to train."""
+"""The verbs that make a run: train, and methods and encoders, which say what there is to train."""
 
 from pathlib import Path
 from typing import Annotated
@@ -92,6 +92,15 @@ def train(
 
 @app.command()
 def methods(as_json: AsJson = False) -> None:
-    """List the ways of learning."""
-    found = api.methods()
-    finish(as_json, found, [f"{name:12} {summary}" for name, summary in found.items()], "train", "--help")
+    """List the ways of learning, those that installed packages bring among them."""
+    _finish_list(as_json, api.methods())
+
+
+@app.command()
+def encoders(as_json: AsJson = False) -> None:
+    """List the networks that make features of scans, those that installed packages bring among them."""
+    _finish_list(as_json, api.encoders())
+
+
+def _finish_list(as_json: bool, summaries: dict[str, str]) -> None:
+    finish(as_json, summaries, [f"{name:12} {summary}" for name, summary in summaries.items()], "train", "--help")

@@ -1,11 +1,12 @@
 """Train and evaluate what a comparison still lacks, several at once where there are devices for it."""
 
+import importlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.progress import console, say
+from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
 from fewscan.training.train import train_new, train_on
 from fewscan.wording import counted
@@ -26,7 +28,8 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
 
     A run that was interrupted goes on where it was. The test set is opened once a run, when it is trained to its end.
     jobs: how many run at once, each in a process of its own; by default one for each CUDA device, and one on a CPU.
-    Raises FewscanError where a run in the folder was made with other settings than the plan's.
+    Raises FewscanError where a run in the folder was made with other settings than the plan's, and where several are to run at
+    once and other processes cannot know the method or encoder of one.
     """
     for protocol in comparison.plan.protocols:
         comparison.dataset(protocol)
@@ -61,6 +64,18 @@ def run_trial(folder: Path, trial: Trial) -> None:
         evaluate(run, dataset)
 
 
+def run_trial_beside(modules: Collection[str], folder: Path, trial: Trial) -> None:
+    """Do as `run_trial` in a process that has yet to import the modules that register what the trial needs."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise FewscanError(
+                f"module {module}, which {trial} needs, cannot be imported by another process: {error}"
+            ) from None
+    run_trial(folder, trial)
+
+
 def _lacking(comparison: Comparison, trial: Trial) -> bool:
     """Return whether `trial` is still to be trained or evaluated; refuse a run of its name with other settings."""
     folder = comparison.run_folder(trial)
@@ -74,6 +89,7 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
 
 
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
+    modules = set[str]().union(*(modules_to_import(comparison.settings(trial)) for trial in missing))
     context = multiprocessing.get_context("spawn")
     places = context.SimpleQueue()
     for place in range(at_once):
@@ -81,7 +97,7 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
     failures = {}
     began = time.monotonic()
     with ProcessPoolExecutor(at_once, context, _take_place, (places, at_once, devices)) as pool, _ended_with(pool):
-        running = {pool.submit(run_trial, comparison.folder, trial): trial for trial in missing}
+        running = {pool.submit(run_trial_beside, modules, comparison.folder, trial): trial for trial in missing}
         for number, future in enumerate(as_completed(running), start=1):
             trial = running[future]
             minutes = (time.monotonic() - began) / 60

@@ -10,7 +10,7 @@ import fewscan
 from fewscan.config import Settings
 from fewscan.images.formats.reading import Window
 from fewscan.images.options import Resize
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import AnyEncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.training.run import Run
@@ -32,7 +32,7 @@ class ModelDescription(Settings):
     temperature: float = pydantic.Field(gt=0)  # logits are divided by it
     # Below it an image is out of distribution; None where all images that the run learned from are of one group.
     typicality_limit: float | None
-    encoder: EncoderSettings
+    encoder: AnyEncoderSettings
     heads: HeadSettings
     dataset_fingerprint: str
 

@@ -1,23 +1,37 @@
-"""The methods by name: the one place that lists them."""
+"""The methods by name: the one place that lists fewscan's own, and the door for others."""
 
-from fewscan.config import nearest
-from fewscan.errors import FewscanError
+from typing import Any
+
 from fewscan.learning.barlow_twins import BarlowTwins
 from fewscan.learning.joint import Joint
-from fewscan.learning.method import Method
+from fewscan.learning.method import Method, MethodSettings
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.nnclr import NNCLR
 from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
+from fewscan.registry import Registry, settings_flaw
 
+# Fewscan's own, in the order of tables.
 METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
 
 # What `fewscan train` takes where scans are unlabeled, unless told otherwise; docs/search.md says why.
 DEFAULT_METHOD = MixMatch.name
 
 
+def method_flaw(own: Any) -> str | None:
+    """Return what a class lacks to be a method, None where it is one."""
+    flaw = settings_flaw(own, Method, MethodSettings)
+    if flaw is not None:
+        return flaw
+    for fact in ("two_views", "uses_unlabeled", "guesses"):
+        if not isinstance(getattr(own, fact, None), bool):
+            return f"{fact} must be True or False"
+    return "it does not write losses" if own.losses is Method.losses else None
+
+
+REGISTRY: Registry[type[Method]] = Registry("method", "fewscan.methods", METHODS, method_flaw)
+
+
 def method_type(name: str) -> type[Method]:
     """Return the method called `name`; raises FewscanError naming the nearest one where there is none."""
-    if name not in METHODS:
-        raise FewscanError(f"unknown method '{name}': {nearest(name, METHODS)}")
-    return METHODS[name]
+    return REGISTRY.find(name)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from fewscan.models.encoders import EncoderSettings, build_encoder
+from fewscan.models.encoder import EncoderSettings
+from fewscan.models.encoders import build_encoder
 from fewscan.models.heads import HeadSettings, classifier, projection_head
 
 
@@ -28,8 +29,7 @@ class Network(nn.Module):
         self.projection_head = projection_head(self.encoder.feature_dim, heads)
         inputs = heads.projection_units[-1] if heads.classifier_input == "projection" else self.encoder.feature_dim
         self.classifier = classifier(inputs, classes, heads)
-        if encoder.name == "study_cnn":
-            self.apply(initialize_as_keras)
+        self.apply(self.encoder.first_weights)
 
     def forward(self, images: Tensor) -> Outputs:
         """Return features, projections and logits of images (B, C, S, S)."""
@@ -37,16 +37,3 @@ class Network(nn.Module):
         z = self.projection_head(h)
         read = z if self.heads.classifier_input == "projection" else h
         return Outputs(h, z, self.classifier(read.detach() if self.heads.classifier_detached else read))
-
-
-def initialize_as_keras(module: nn.Module) -> None:
-    """Give a convolution or dense layer Keras' first weights, which the study's network had: Glorot-uniform, biases zero.
-
-    PyTorch's own are so small that what twelve layers without normalization put out is nearly the same for every image: the
-    biases' sum. Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks",
-    equation 16.
-    """
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -1,20 +1,56 @@
 """Encoders from timm (Wightman 2019, "PyTorch image models"): an extra, imported only where a run asks for a model of it."""
 
-from typing import Any
+from typing import Any, Self
 
+import pydantic
+import pydantic_core
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
+from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.standardize import standardized
 
 # What timm's models raise, while they are built or in use, where they do not take images of a size.
 UNFIT = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
 
 
-class TimmEncoder(nn.Module):
+_PREFIX = "timm:"
+
+
+class TimmSettings(EncoderSettings):
+    """Settings of `timm:NAME`, timm's model NAME."""
+
+    name: str
+    # Whether a run begins from weights that timm fetches for its model: the one setting that fetches anything.
+    pretrained: bool = False
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _names_a_model(cls, name: str) -> str:
+        if name.startswith(_PREFIX) and name != _PREFIX:
+            return name
+        raise pydantic_core.PydanticCustomError("unknown_encoder", "it names no model of timm; did you mean 'timm:NAME'?")
+
+    @property
+    def model(self) -> str:
+        """What timm calls the model."""
+        return self.name.removeprefix(_PREFIX)
+
+    @property
+    def fetched_from(self) -> str | None:
+        """`timm` where it fetches the weights that a run begins from."""
+        return "timm" if self.pretrained else None
+
+    @property
+    def untrained(self) -> Self:
+        """The same encoder without weights from anywhere."""
+        return self.model_copy(update={"pretrained": False})
+
+
+class TimmEncoder(Encoder):
     """A model of timm without its classifier: every image standardized, then its pooled features.
 
     timm's weights expect color images whose channels have mean 0 and deviation 1 over their data set. Standardizing each scan
@@ -22,14 +58,20 @@ class TimmEncoder(nn.Module):
     layer's weights over the colors: what it would compute were the scan in all three channels.
     """
 
-    def __init__(self, name: str, channels: int, image_size_px: int, *, pretrained: bool) -> None:
-        """Make timm's model `name` for images (B, channels, image_size_px, image_size_px).
+    name = "timm"
+    summary = "timm:NAME, the model NAME of timm (an extra), with random weights or those that it fetches"
+    settings_type = TimmSettings
+    packages = ("timm",)
+
+    def __init__(self, settings: TimmSettings, channels: int, image_size_px: int) -> None:
+        """Make timm's model for images (B, channels, image_size_px, image_size_px).
 
         With `pretrained` timm fetches its weights, unless they lie in its cache; without, nothing is fetched. Raises
         FewscanError where timm is not installed or does not import, has no such model, has one that does not take such images,
         or cannot fetch the weights.
         """
-        super().__init__()
+        super().__init__(settings, channels, image_size_px)
+        name = settings.model
         timm = _imported_timm(name)
         options = _options(timm, name, channels, image_size_px)
         try:
@@ -41,7 +83,7 @@ class TimmEncoder(nn.Module):
                 f"channel{'s' if channels > 1 else ''} ({_one_line(error)}): choose another model, or import the scans with "
                 "another --size"
             ) from None
-        if pretrained:
+        if settings.pretrained:
             self.model = _pretrained_model(timm, name, options)
 
     def forward(self, images: Tensor) -> Tensor:

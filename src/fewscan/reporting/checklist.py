@@ -163,7 +163,7 @@ def _labels(run: Run, dataset: Dataset) -> tuple[Item, ...]:
 
 def _model(run: Run) -> tuple[Item, ...]:
     settings = run.settings
-    begun = "pretrained weights" if settings.encoder.pretrained else "random weights"
+    begun = "pretrained weights" if settings.encoder.fetched_from else "random weights"
     versions = ", ".join(f"{name} {number}" for name, number in run.record.versions.items())
     return (
         Item(

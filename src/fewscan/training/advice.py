@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from fewscan.learning.registry import method_type
+from fewscan.models.encoders import DEFAULT_ENCODER, encoder_type
 from fewscan.training.settings import OptimizerSettings, RunSettings
 
 # A learning rate below this share of the recipe's is taken for too low, any other for too high: the first is the rarer slip.
@@ -45,8 +46,8 @@ def _against_collapse(settings: RunSettings) -> list[str]:
     changes = [_other_learning_rate(settings)]
     if settings.optimizer.warmup_epochs == 0:
         changes.append(f"optimizer.warmup_epochs={OptimizerSettings().warmup_epochs:g}")
-    if settings.encoder.name == "study_cnn":
-        changes.append("encoder=resnet_small")  # its batch normalization keeps features apart
+    if not encoder_type(settings.encoder.name).normalized:
+        changes.append(f"encoder={DEFAULT_ENCODER}")
     return [*changes, *_for_the_method(settings)]
 
 

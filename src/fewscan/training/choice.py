@@ -10,6 +10,7 @@ import torch
 from fewscan.config import merge
 from fewscan.learning.registry import DEFAULT_METHOD
 from fewscan.learning.supervised import Supervised
+from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.settings import RunSettings
 from fewscan.wording import counted
 
@@ -47,14 +48,19 @@ def choose(
     """
     if recipe == "study":
         return Choice("joint", {}, ("method joint: what the study proposes",))
-    if torch.cuda.is_available() if cuda is None else cuda:
-        size: dict[str, Any] = {"encoder": {"width": 32}}
-        why_size = "encoder resnet_small, width 32: there is a GPU"
-    else:
-        size = {}
-        why_size = "encoder resnet_small, width 16: of the shapes tried it learns most in a given time on a CPU"
-    method, why = _method(labeled, unlabeled, recipe, merge(size, changes))
+    asked = RunSettings.by_name(changes)
+    size, why_size = _size(torch.cuda.is_available() if cuda is None else cuda)
+    encoder = asked.get("encoder")
+    if isinstance(encoder, Mapping) and encoder.get("name", DEFAULT_ENCODER) != DEFAULT_ENCODER:
+        size, why_size = {}, f"encoder {encoder['name']}: as you asked"
+    method, why = _method(labeled, unlabeled, recipe, merge(size, asked))
     return Choice(method, size, (f"method {method}: {why}", why_size))
+
+
+def _size(cuda: bool) -> tuple[dict[str, Any], str]:
+    if cuda:
+        return {"encoder": {"width": 32}}, f"encoder {DEFAULT_ENCODER}, width 32: there is a GPU"
+    return {}, f"encoder {DEFAULT_ENCODER}, width 16: of the shapes tried it learns most in a given time on a CPU"
 
 
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:

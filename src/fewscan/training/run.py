@@ -27,9 +27,11 @@ from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
 from fewscan.images.formats.reading import Window
 from fewscan.images.options import Resize
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoder import EncoderSettings
+from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
 from fewscan.training.moved import dataset_folder
+from fewscan.training.plugins import Plugin, plugins_of, require_plugins
 from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
 from fewscan.training.settings import RunSettings
 
@@ -69,6 +71,7 @@ class RunRecord(Settings):
     window: Window | None = None  # that deep gray values were shown through, where one was chosen
     started: str
     versions: dict[str, str]
+    plugins: tuple[Plugin, ...] = ()
     machine: str
 
 
@@ -107,7 +110,8 @@ class Run:
             window=dataset.description.reading.window,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in (*PACKAGES, *(["timm"] if settings.encoder.timm_model else []))},
+            | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
+            plugins=plugins_of(settings),
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         )
         with new_folder(folder) as temporary:
@@ -117,7 +121,10 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open a run folder, finished or not; raises FewscanError where it is none or is damaged."""
+        """Open a run folder, finished or not.
+
+        Raises FewscanError where it is none or is damaged, and where its method or encoder is somebody else's and not known.
+        """
         folder = Path(folder)
         for name in (CONFIG_FILE, RECORD_FILE):
             require_file(folder, name, "run")
@@ -127,7 +134,9 @@ class Run:
             settings = None
         if not isinstance(settings, dict):
             raise FewscanError(f"{folder / CONFIG_FILE} is damaged: train again")
-        return cls(folder, RunSettings.parse(settings), RunRecord.read(folder / RECORD_FILE, "train again"))
+        record = RunRecord.read(folder / RECORD_FILE, "train again")
+        require_plugins(record.plugins, folder)
+        return cls(folder, RunSettings.parse(settings), record)
 
     @property
     def identity(self) -> str:

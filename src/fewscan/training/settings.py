@@ -9,10 +9,11 @@ import pydantic
 from fewscan.config import Settings, merge, nearest
 from fewscan.errors import FewscanError
 from fewscan.learning.method import Method, MethodSettings
-from fewscan.learning.registry import method_type
+from fewscan.learning.registry import REGISTRY, method_type
 from fewscan.learning.views import ViewSettings
-from fewscan.models.encoders import EncoderSettings
+from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
+from fewscan.registry import parsed
 from fewscan.training.batches import images_per_pass, steps_per_epoch
 from fewscan.training.precision import fastest_precision
 from fewscan.wording import counted
@@ -32,7 +33,7 @@ class RunSettings(Settings):
     """Everything that decides what a run computes; written to `config.yaml`."""
 
     method: pydantic.SerializeAsAny[MethodSettings]
-    encoder: EncoderSettings = EncoderSettings()
+    encoder: AnyEncoderSettings = encoder_settings()
     heads: HeadSettings = HeadSettings()
     views: ViewSettings = ViewSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -61,9 +62,7 @@ class RunSettings(Settings):
     @pydantic.field_validator("method", mode="before")
     @classmethod
     def _method(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return method_type(str(value.get("name"))).settings_type.parse(value, where="method")
-        return value
+        return parsed(REGISTRY, value, "method")
 
     @classmethod
     def resolve(
@@ -82,7 +81,7 @@ class RunSettings(Settings):
         precision = fastest_precision(str(changes.get("device", "auto")))
         base = merge({"heads": {}, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
-        wanted = merge(base, cls.by_name(changes))
+        wanted = cls.laid_over(base, changes)
         if "epochs" in changes:
             wanted["training_images"] = None
         if wanted.get("training_images") is None:
@@ -95,6 +94,17 @@ class RunSettings(Settings):
         """Return `changes` with each group that is named by its name alone as the group that it is."""
         groups = {name for name, field in cls.model_fields.items() if _is_group(field.annotation)}
         return {key: {"name": value} if key in groups and isinstance(value, str) else value for key, value in changes.items()}
+
+    @classmethod
+    def laid_over(cls, base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `base` with `changes` laid over it; of an encoder, say, that is replaced by another no setting stays."""
+        named = cls.by_name(changes)
+        kept = {
+            key: value
+            for key, value in base.items()
+            if key not in _SETTINGS_BY_NAME or _name(named.get(key)) in (None, _name(value))
+        }
+        return merge(kept, named)
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
@@ -131,6 +141,9 @@ class RunSettings(Settings):
             f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"
         )
 
+
+# The groups whose settings depend on their name.
+_SETTINGS_BY_NAME = {"method", "encoder"}
 
 RECIPES: dict[str, str] = {
     "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, classes drawn equally often",
@@ -202,6 +215,10 @@ def _queue_size(images: float) -> int:
 def _cost(method: type[Method]) -> float:
     """Return what an image of a batch costs, in forward and backward passes of one view; a forward pass alone is a third."""
     return (2.0 if method.two_views else 1.0) + (1 / 3 if method.guesses else 0.0)
+
+
+def _name(group: Any) -> Any:
+    return group.get("name") if isinstance(group, Mapping) else None
 
 
 def _is_group(annotation: Any) -> bool:

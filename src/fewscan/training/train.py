@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fewscan.atomic import refuse_existing, writing
-from fewscan.config import leaves, merge
+from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
@@ -38,10 +38,11 @@ def train_new(
     """
     _refuse_existing_run(folder)
     leaking_pairs = check_leakage(dataset, settings)
-    if settings.encoder.pretrained:
-        say(f"{settings.encoder.name}: timm fetches its weights, unless they lie in its cache already")
-    # An encoder that cannot be had leaves no run behind; what was fetched lies in timm's cache for the run.
-    build_encoder(settings.encoder, dataset.description.channels, dataset.description.image_size_px)
+    encoder = settings.encoder
+    if encoder.fetched_from:
+        say(f"{encoder.name}: {encoder.fetched_from} fetches its weights, unless they lie in its cache already")
+    # An encoder that cannot be had leaves no run behind; what was fetched lies in a cache for the run.
+    build_encoder(encoder, dataset.description.channels, dataset.description.image_size_px)
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe)
         if candidate and len(dataset.rows("validation")):
@@ -75,7 +76,7 @@ def refuse_other_settings(
     if name != run.settings.method.name:
         others.append(f"--method {name} (it has {run.settings.method.name})")
     else:
-        resolved = leaves(RunSettings.parse(merge(begun, asked)).model_dump(mode="json"))
+        resolved = leaves(RunSettings.parse(RunSettings.laid_over(begun, asked)).model_dump(mode="json"))
         had = leaves(begun)
         others += [f"{key}={resolved[key]} (it has {had.get(key)})" for key in leaves(asked) if resolved[key] != had.get(key)]
     if others:

@@ -1,0 +1,53 @@
+"""What there is to train, and the decorators that add to it in a notebook or a module of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fewscan.progress import say
+
+if TYPE_CHECKING:
+    from fewscan.registry import Registry
+
+Own = TypeVar("Own", bound=type)
+
+
+def methods() -> dict[str, str]:
+    """Return the methods by name, each with one line on what it does; what cannot be used is said on standard error."""
+    from fewscan.learning.registry import REGISTRY
+
+    return _summaries(REGISTRY)
+
+
+def encoders() -> dict[str, str]:
+    """Return the encoders by name, each with one line on what it is; what cannot be used is said on standard error."""
+    from fewscan.models.encoders import REGISTRY
+
+    return _summaries(REGISTRY)
+
+
+def register_method(own: Own) -> Own:
+    """Make a subclass of `fewscan.learning.method.Method` known by its name in this process: a decorator.
+
+    Raises FewscanError where it lacks something, and where its name is another's.
+    """
+    from fewscan.learning.registry import REGISTRY
+
+    return REGISTRY.register(own)
+
+
+def register_encoder(own: Own) -> Own:
+    """Make a subclass of `fewscan.models.encoder.Encoder` known by its name in this process: a decorator.
+
+    Raises FewscanError where it lacks something, and where its name is another's.
+    """
+    from fewscan.models.encoders import REGISTRY
+
+    return REGISTRY.register(own)
+
+
+def _summaries(registry: Registry[Any]) -> dict[str, str]:
+    found, problems = registry.all()
+    for problem in problems:
+        say(f"warning: {problem}")
+    return {name: each.summary for name, each in found.items()}

@@ -1,0 +1,48 @@
+"""What of a run is not fewscan's own: noted when the run is made, asked for when it is opened, taken along by processes."""
+
+from pathlib import Path
+from typing import Any
+
+from fewscan.config import Settings
+from fewscan.errors import FewscanError
+from fewscan.learning.registry import REGISTRY as METHODS
+from fewscan.models.encoders import REGISTRY as ENCODERS
+from fewscan.registry import Registry
+from fewscan.training.settings import RunSettings
+
+_REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (METHODS, ENCODERS)}
+
+
+class Plugin(Settings):
+    """A method or an encoder that somebody else has written."""
+
+    kind: str
+    name: str
+    source: str  # such as `package scans-extra 1.2` or `module my_methods`
+
+
+def plugins_of(settings: RunSettings) -> tuple[Plugin, ...]:
+    """Return what the settings name that is not fewscan's own."""
+    sources = {(kind, name): _REGISTRIES[kind].source(name) for kind, name in _named(settings)}
+    return tuple(Plugin(kind=kind, name=name, source=source) for (kind, name), source in sources.items() if source)
+
+
+def require_plugins(plugins: tuple[Plugin, ...], folder: Path) -> None:
+    """Raise FewscanError naming what the run in `folder` was made with and nobody knows here."""
+    for kind, name, source in ((plugin.kind, plugin.name, plugin.source) for plugin in plugins):
+        if kind not in _REGISTRIES or name not in _REGISTRIES[kind].names():
+            help_ = "install it" if source.startswith("package ") else "import it first"
+            raise FewscanError(f"{folder} was made with the {kind} '{name}' of {source}, which is not known here: {help_}")
+
+
+def modules_to_import(settings: RunSettings) -> set[str]:
+    """Return the modules that another process must import before it can use the settings.
+
+    Raises FewscanError where no other process can know what they name.
+    """
+    modules = {_REGISTRIES[kind].module_to_import(name) for kind, name in _named(settings)}
+    return {module for module in modules if module is not None}
+
+
+def _named(settings: RunSettings) -> list[tuple[str, str]]:
+    return [("method", settings.method.name), ("encoder", settings.encoder.name.partition(":")[0])]
