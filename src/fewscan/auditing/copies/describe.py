@@ -6,7 +6,7 @@ an inverted image has the same vector. The histograms of mirrored and quarter-tu
 """
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import cv2
@@ -26,7 +26,7 @@ from fewscan.auditing.copies.images import (
     to_unit,
     without_contrast,
 )
-from fewscan.auditing.copies.placing import VIEWS, Placing, placed
+from fewscan.auditing.copies.placing import VIEWS, WHOLE, Placing, placed
 
 SEED = 0
 
@@ -42,21 +42,30 @@ FITTING_LOG_GAMMA = 0.6
 FITTING_BLUR_PX = 2.0
 LETTERS = "ABCDEFGHIKLMNOPRSTUVXYZ 0123456789"
 
-Describe = Callable[[Floats], Floats]
+
+@dataclass(frozen=True)
+class Projection:
+    """Turns histograms (B, H) into unit vectors (B, D): `offset` (H,) is taken off, `directions` (H, D) are kept."""
+
+    offset: Floats
+    directions: Floats
+
+    def __call__(self, described: Floats) -> Floats:
+        """Return the vectors (B, D)."""
+        return to_unit(np.asarray((described - self.offset) @ self.directions, np.float32))
 
 
-def fit_description(pixels: Pixels, rows: Int64s) -> Describe:
-    """Learn the projection from the images themselves: keep what tells images apart, drop what processing changes.
-
-    What is returned turns histograms (B, H) into unit vectors (B, DIMENSIONS).
-    """
+def fit_projection(pixels: Pixels, rows: Int64s) -> Projection:
+    """Learn from the images themselves: keep what tells images apart, drop what processing changes; of no images, nothing."""
+    if not len(rows):
+        return Projection(np.zeros(ORIENTATIONS * CELLS**2, np.float32), np.zeros((ORIENTATIONS * CELLS**2, 0), np.float32))
     random = np.random.default_rng(SEED)
     chosen = np.sort(random.choice(rows, min(len(rows), FITTING_IMAGES), replace=False))
     versions = max(6, math.ceil(2 * DIMENSIONS / len(chosen)))
     parts = []
     for batch in in_batches(chosen):
         gray = read_gray(pixels, batch)
-        changed = [histograms(np.stack([_processed(image, random) for image in gray]), VIEWS[0]) for _ in range(versions)]
+        changed = [histograms(np.stack([_processed(image, random) for image in gray]), VIEWS[WHOLE]) for _ in range(versions)]
         parts.append(np.stack(changed, axis=1))
     samples = np.concatenate(parts).astype(np.float64)
     mean = samples.mean(axis=(0, 1))
@@ -65,8 +74,7 @@ def fit_description(pixels: Pixels, rows: Int64s) -> Describe:
     within += (0.05 * within.diagonal().mean() + 1e-9) * np.eye(len(within))
     largest = [len(within) - DIMENSIONS, len(within) - 1]
     _, directions = eigh(_covariance(samples - mean), within, subset_by_index=largest)
-    projection, offset = directions.astype(np.float32), mean.astype(np.float32)
-    return lambda described: to_unit((described - offset) @ projection)
+    return Projection(mean.astype(np.float32), directions.astype(np.float32))
 
 
 def _covariance(centered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.compare import likeness
-from fewscan.auditing.copies.describe import Describe, fit_description, histograms
-from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray, showing_something
-from fewscan.auditing.copies.placing import VIEWS, is_mirrored
-from fewscan.auditing.copies.search import NEIGHBORS, Candidates, find_candidates
+from fewscan.auditing.copies.described import Described, describe
+from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
+from fewscan.auditing.copies.placing import is_mirrored
+from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
 from fewscan.errors import FewscanError
 from fewscan.progress import progress_bar
 
@@ -60,27 +60,49 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
     some pair. Blank images are never copies. The same input gives the same pairs. Raises FewscanError for a similarity outside
     LEAST_SIMILARITY to 1.
     """
+    rows = np.arange(len(pixels)) if rows is None else np.sort(rows)
+    return find_copies_of(pixels, describe_images(pixels, rows), similarity=similarity)
+
+
+def describe_images(pixels: Pixels, rows: Int64s, like: Described | None = None) -> Described:
+    """Describe `rows`, ascending, to find copies of them, now or later: as others were described, or by what they are."""
+    with workers_of_one_thread() as workers:
+        return describe(pixels, rows, workers, like)
+
+
+def find_copies_of(
+    pixels: Pixels,
+    new: Described,
+    known: Described | None = None,
+    known_pairs: Int64s | None = None,
+    *,
+    similarity: float = DEFAULT_SIMILARITY,
+) -> CopyPairs:
+    """Return the pairs among `new` images, and between them and those `known`; as `find_copies` does for all.
+
+    known: images that were described alike; only their descriptors are read, and the pixels of what is compared more closely.
+    known_pairs: (P, 2) rows of the known ones that are copies of each other, so that large sets of them are one.
+    """
     if not LEAST_SIMILARITY <= similarity <= 1:
         raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
-    rows = showing_something(pixels, np.arange(len(pixels)) if rows is None else rows)
-    if len(rows) < 2:
-        return _joined([])
-    with progress_bar() as bar, _workers() as workers:
-        describe = fit_description(pixels, rows)
-        plain = _described(pixels, rows, describe, workers)
+    searched = Searched(pixels, new, new.of(new.rows[:0]) if known is None else known)
+    rows = searched.rows
+    linked = _numbers_of(rows, np.zeros((0, 2), np.int64) if known_pairs is None else known_pairs)
+    tried = np.zeros(0, np.int64)
+    found: list[CopyPairs] = []
+    members, asked = np.arange(len(rows)), np.arange(len(new)) if len(rows) > 1 else np.zeros(0, np.int64)
+    with progress_bar() as bar, workers_of_one_thread() as workers:
         task = bar.add_task("comparing pairs", total=None, numbers="")
-        tried = np.zeros(0, np.int64)
-        found: list[CopyPairs] = []
-        members = asked = np.arange(len(rows))
         while len(asked):
-            candidates = find_candidates(pixels, rows, describe, plain, asked, members, workers)
+            candidates = searched.candidates(asked, np.sort(members), workers)
             fresh, tried = _not_tried(candidates, tried, len(rows))
             bar.update(task, total=len(tried))
             for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
                 found.append(batch[0])
                 bar.advance(task, batch[1])
-            sets = components(len(rows), _ends(_joined(found)))
-            # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each.
+            sets = components(len(rows), np.concatenate([linked, _ends(_joined(found))]))
+            # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each: a new one
+            # where there is one, since these have the lowest numbers.
             _, members = np.unique(sets, return_index=True)
             asked = _crowded(candidates, sets, members) if len(members) < len(sets) else asked[:0]
     pairs = _joined(found)
@@ -89,12 +111,20 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
     return pairs.at(np.lexsort((pairs.row_b, pairs.row_a)))
 
 
+def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
+    """Return the places in `rows` of pairs (P, 2) of them; without those that are not there."""
+    order = np.argsort(rows)
+    places = np.minimum(np.searchsorted(rows, pairs, sorter=order), len(rows) - 1)
+    numbers = order[places]
+    return np.asarray(numbers[(rows[numbers] == pairs).all(axis=1)], np.int64)
+
+
 def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> Floats:
     """Return the likeness (P,) of given pairs of images after alignment, -1 where this gives a pair up.
 
     first, second: (P,) numbers of the images; symmetry: (P,) which of `placing.SYMMETRIES` of the first looks like the second.
     """
-    candidates = Candidates(first, second, np.zeros_like(first), symmetry)
+    candidates = Candidates.whole(first, second, symmetry)
     numbers = np.arange(len(pixels))
 
     def scored(places: Int64s) -> Floats:
@@ -103,7 +133,7 @@ def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64
         found[aligned.which] = scores
         return found
 
-    with _workers() as workers:
+    with workers_of_one_thread() as workers:
         return np.concatenate([np.zeros(0, np.float32), *workers.map(scored, in_batches(np.arange(len(first))))])
 
 
@@ -125,7 +155,7 @@ def _joined(parts: list[CopyPairs]) -> CopyPairs:
 
 def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candidates, Int64s]:
     """Return the candidates that are new, each pair once, in the order of their first images; and all pairs tried so far."""
-    low, high = np.minimum(candidates.first, candidates.second), np.maximum(candidates.first, candidates.second)
+    low, high = np.minimum(candidates.asker, candidates.partner), np.maximum(candidates.asker, candidates.partner)
     keys = low * count + high
     _, once = np.unique(keys, return_index=True)
     fresh = np.sort(once[~np.isin(keys[once], tried)])
@@ -139,8 +169,8 @@ def _in_batches(candidates: Candidates) -> Iterator[Candidates]:
 
 def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
     """Return the members of the sets in which some image has a full neighborhood of few sets."""
-    seen = np.unique(np.column_stack([candidates.first, sets[candidates.second]]), axis=0)[:, 0]
-    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(candidates.first, minlength=len(sets)) >= NEIGHBORS
+    seen = np.unique(np.column_stack([candidates.asker, sets[candidates.partner]]), axis=0)[:, 0]
+    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(candidates.asker, minlength=len(sets)) >= NEIGHBORS
     return members[np.unique(sets[full & (distinct <= NEIGHBORS // 2)])]
 
 
@@ -158,7 +188,7 @@ def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Ali
 
 
 @contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
+def workers_of_one_thread() -> Iterator[ThreadPoolExecutor]:
     """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile.
 
     These libraries are kept to one thread each: their own threads wait for each other at every one of the many small products,
@@ -171,11 +201,3 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
             yield workers
     finally:
         cv2.setNumThreads(own_threads)
-
-
-def _described(pixels: Pixels, rows: Int64s, describe: Describe, workers: ThreadPoolExecutor) -> Floats:
-    """Return descriptors (N, DIMENSIONS) of the whole images."""
-    parts = workers.map(
-        lambda batch: describe(histograms(read_gray(pixels, rows[batch]), VIEWS[0])), in_batches(np.arange(len(rows)))
-    )
-    return np.concatenate(list(parts))

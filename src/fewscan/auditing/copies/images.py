@@ -28,10 +28,10 @@ def read_gray(pixels: Pixels, rows: Int64s) -> Floats:
     return np.asarray(resized, np.float32).reshape(-1, WORK_PX, WORK_PX)
 
 
-def in_batches(rows: Int64s) -> Iterator[Int64s]:
-    """Cut row numbers into batches that fit the cache."""
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]
+def in_batches(rows: Int64s, size: int = BATCH) -> Iterator[Int64s]:
+    """Cut row numbers into batches, by default such that fit the cache."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def showing_something(pixels: Pixels, rows: Int64s) -> Int64s:

@@ -32,6 +32,11 @@ SYMMETRIES = tuple(
     )
 )
 
+# The symmetry that undoes each of them.
+UNDONE_BY = tuple(
+    next(number for number, other in enumerate(SYMMETRIES) if (other @ symmetry == np.eye(2)).all()) for symmetry in SYMMETRIES
+)
+
 
 def _turned(degrees: float, enlarged: float) -> Placing:
     cosine, sine = math.cos(math.radians(degrees)) / enlarged, math.sin(math.radians(degrees)) / enlarged
@@ -39,11 +44,14 @@ def _turned(degrees: float, enlarged: float) -> Placing:
 
 
 # Alignment bridges half the step from one view to the next: turns of 4 degrees and more, a tenth in size, an eighth in place.
+ENLARGEMENTS = (1.19, 1.41, 1.67)
 VIEWS = (
     _turned(0, 1),
     *(_turned(degrees, 1) for degrees in (-12, -6, 6, 12)),
-    *(_turned(0, enlarged) for enlarged in (1.19, 1.41, 1.67)),
+    *(_turned(0, enlarged) for enlarged in ENLARGEMENTS),
 )
+WHOLE = 0
+ENLARGED = tuple(range(len(VIEWS) - len(ENLARGEMENTS), len(VIEWS)))
 
 
 def placing_of(view: int, symmetry: int) -> Placing:

@@ -3,16 +3,19 @@
 Memory is linear in the images: views are described batch by batch and only the nearest images are kept.
 """
 
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.auditing.copies.describe import DIMENSIONS, Describe, histograms, put_onto_itself
-from fewscan.auditing.copies.images import Floats, Int64s, Pixels, in_batches, read_gray
-from fewscan.auditing.copies.placing import SYMMETRIES, VIEWS
+from fewscan.auditing.copies.describe import histograms, put_onto_itself
+from fewscan.auditing.copies.described import Described, Halves
+from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray
+from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
 
 # How many images are looked at more closely for every image, the best of all its views.
 NEIGHBORS = 8
@@ -21,83 +24,147 @@ NEIGHBORS = 8
 CANDIDATE_COSINE = 0.5
 FEW_IMAGES = 256
 
-# Up to so many images every vector is compared with every other; beyond, with those of the nearest cells.
-EXACT_IMAGES = 4096
+# Up to so many comparisons every vector is compared with every other; beyond, with those of the nearest cells only, unless
+# learning where cells lie would take longer.
+EXACT_COMPARISONS = len(VIEWS) * len(SYMMETRIES) * 4096**2
 CELLS_LOOKED_AT = 16
+# faiss learns cells in so many rounds, from at least and at most so many vectors for each.
+LEARNING_ROUNDS = 25
+LEAST_FOR_A_CELL = 39
+MOST_FOR_A_CELL = 256
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs that may be copies: a view of `first` (P,) looks like `second` (P,); `view` and `symmetry` (P,) say which one."""
+    """Pairs (P,) that may be copies: `partner` is among the nearest of `asker`.
 
-    first: Int64s
-    second: Int64s
+    What is alike is a view of `first` and the whole `second`; `view` and `symmetry` say which one, `cosine` how much.
+    `partner_is_first` says whose view it is.
+    """
+
+    asker: Int64s
+    partner: Int64s
     view: Int64s
     symmetry: Int64s
+    partner_is_first: npt.NDArray[np.bool_]
+    cosine: Floats
+
+    @classmethod
+    def whole(cls, first: Int64s, second: Int64s, symmetry: Int64s) -> "Candidates":
+        """Return given pairs of whole images."""
+        alike = np.ones(len(first), np.float32)
+        return cls(first, second, np.full_like(first, WHOLE), symmetry, np.zeros(len(first), bool), alike)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Candidates"]) -> "Candidates":
+        """Return the pairs of several searches."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def __len__(self) -> int:
         """Return the number of pairs."""
-        return len(self.first)
+        return len(self.asker)
 
     def at(self, chosen: npt.NDArray[np.generic] | slice) -> "Candidates":
         """Return some of the pairs."""
-        return Candidates(self.first[chosen], self.second[chosen], self.view[chosen], self.symmetry[chosen])
+        return Candidates(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @property
+    def first(self) -> Int64s:
+        """Whose view it is."""
+        return np.where(self.partner_is_first, self.partner, self.asker)
+
+    @property
+    def second(self) -> Int64s:
+        """What the view looks like."""
+        return np.where(self.partner_is_first, self.asker, self.partner)
+
+    def best_of_pairs(self) -> "Candidates":
+        """Return every pair once, as it looks most alike; ordered by asker, then by partner."""
+        order = np.lexsort((-self.cosine, self.partner, self.asker))
+        ends = np.column_stack([self.asker, self.partner])[order]
+        _, best = np.unique(ends, axis=0, return_index=True)
+        return self.at(order[best])
+
+    def nearest(self) -> "Candidates":
+        """Return, of pairs ordered by asker, the NEIGHBORS most alike of every asker."""
+        order = np.lexsort((-self.cosine, self.asker))
+        _, start, count = np.unique(self.asker, return_index=True, return_counts=True)
+        rank = np.arange(len(order)) - np.repeat(start, count)
+        return self.at(order[rank < NEIGHBORS])
 
 
-def find_candidates(
-    pixels: Pixels, rows: Int64s, describe: Describe, plain: Floats, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor
-) -> Candidates:
-    """Return, for each number in `asked`, the NEIGHBORS numbers in `among` that its views are nearest to.
+@dataclass(frozen=True)
+class Searched:
+    """The images of one search. Their numbers count those that are `new` first, then those `known`, which ask nobody."""
 
-    Numbers are places in `rows`; `plain` (R, DIMENSIONS) describes the whole images.
-    """
-    index = _index_of(plain[among])
-    least_cosine = -1.0 if len(rows) <= FEW_IMAGES else CANDIDATE_COSINE
+    pixels: Pixels
+    new: Described
+    known: Described
 
-    def nearest(batch: Int64s) -> npt.NDArray[np.int64]:
-        gray = read_gray(pixels, rows[batch])
-        found = []
-        for view, placing in enumerate(VIEWS):
-            described = histograms(gray, placing)
+    @property
+    def rows(self) -> Int64s:
+        """The row of every number."""
+        return np.concatenate([self.new.rows, self.known.rows])
+
+    def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Candidates:
+        """Return, for each number in `asked`, which are new, the NEIGHBORS in `among` that its views are nearest to.
+
+        And as many known ones that have an enlarged view which is near to it. `among` is ascending.
+        """
+        whole = self._nearest(asked, tuple(range(len(VIEWS))), among, WHOLE, workers)
+        older = among[among >= len(self.new)]
+        if not len(older):
+            return whole
+        parts = [self._nearest(asked, (WHOLE,), older, enlarged, workers) for enlarged in ENLARGED]
+        return Candidates.joined([whole, Candidates.joined(parts).best_of_pairs().nearest()]).best_of_pairs()
+
+    def _nearest(
+        self, asked: Int64s, views: Sequence[int], among: Int64s, kept: int, workers: ThreadPoolExecutor
+    ) -> Candidates:
+        """Return the NEIGHBORS in `among`, seen in the view `kept`, of all views of those asked."""
+        index = _index_of(self._vectors(kept, among).astype(np.float32), len(asked) * len(views) * len(SYMMETRIES))
+        least_cosine = -1.0 if len(self.new) + len(self.known) <= FEW_IMAGES else CANDIDATE_COSINE
+
+        def nearest(batch: Int64s) -> Candidates:
+            seen = Candidates.joined(list(self._seen(batch, views, among, kept, index)))
+            other = (seen.partner != seen.asker) & (seen.partner >= 0) & (seen.cosine >= least_cosine)
+            return seen.at(other).best_of_pairs().nearest()
+
+        # Few images are shared out among the workers too.
+        size = max(1, min(BATCH, -(-len(asked) // (os.cpu_count() or 1))))
+        return Candidates.joined(list(workers.map(nearest, in_batches(asked, size))))
+
+    def _seen(self, batch: Int64s, views: Sequence[int], among: Int64s, kept: int, index: faiss.Index) -> Iterator[Candidates]:
+        """Yield whom every view of a batch is nearest to, in every symmetry."""
+        gray = read_gray(self.pixels, self.new.rows[batch])
+        most, partners_view = min(NEIGHBORS + 1, len(among)), kept != WHOLE
+        for view in views:
+            described = histograms(gray, VIEWS[view])
             for symmetry in range(len(SYMMETRIES)):
-                cosines, places = index.search(describe(put_onto_itself(described, symmetry)), min(NEIGHBORS + 1, len(among)))
-                found.append((cosines, np.where(places >= 0, among[places], -1), view, symmetry))
-        return _best_of_all(batch, found, least_cosine)
+                cosines, places = index.search(self.new.projection(put_onto_itself(described, symmetry)), most)
+                # The partner's view put onto itself is alike where this image is, put onto itself the other way around.
+                views_seen = np.full(places.size, kept if partners_view else view)
+                symmetries = np.full(places.size, UNDONE_BY[symmetry] if partners_view else symmetry)
+                partners = np.where(places >= 0, among[places], -1).ravel()
+                is_first = np.full(places.size, partners_view)
+                yield Candidates(np.repeat(batch, most), partners, views_seen, symmetries, is_first, cosines.ravel())
 
-    columns = np.concatenate([np.zeros((0, 4), np.int64), *workers.map(nearest, in_batches(asked))])
-    return Candidates(*columns.T)
+    def _vectors(self, view: int, numbers: Int64s) -> Halves:
+        are_new = np.searchsorted(numbers, len(self.new))
+        older = numbers[are_new:] - len(self.new)
+        return np.concatenate([self.new.views[view][numbers[:are_new]], self.known.views[view][older]])
 
 
-def _index_of(vectors: Floats) -> faiss.Index:
-    flat = faiss.IndexFlatIP(DIMENSIONS)
-    if len(vectors) <= EXACT_IMAGES:
+def _index_of(vectors: Floats, queries: int) -> faiss.Index:
+    count, dimensions = vectors.shape
+    flat = faiss.IndexFlatIP(dimensions)
+    cells = min(int(4 * count**0.5), count // LEAST_FOR_A_CELL)
+    learning = LEARNING_ROUNDS * min(count, MOST_FOR_A_CELL * cells) * cells
+    if queries * count <= max(EXACT_COMPARISONS, learning):
         flat.add(vectors)
         return flat
-    # faiss wants 39 vectors for each cell to learn its center from.
-    cells = min(int(4 * len(vectors) ** 0.5), len(vectors) // 39)
-    index = faiss.IndexIVFFlat(flat, DIMENSIONS, cells, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexIVFFlat(flat, dimensions, cells, faiss.METRIC_INNER_PRODUCT)
     index.nprobe = CELLS_LOOKED_AT
     index.train(vectors)
     index.add(vectors)
     return index
-
-
-def _best_of_all(batch: Int64s, found: list[tuple[Floats, Int64s, int, int]], least_cosine: float) -> npt.NDArray[np.int64]:
-    """Return (P, 4) first, second, view, symmetry: the NEIGHBORS best partners of every image, each in its best view."""
-    cosine = np.concatenate([cosines.ravel() for cosines, _, _, _ in found])
-    second = np.concatenate([partners.ravel() for _, partners, _, _ in found])
-    first = np.concatenate([np.repeat(batch, partners.shape[1]) for _, partners, _, _ in found])
-    view = np.concatenate([np.full(partners.size, view) for _, partners, view, _ in found])
-    symmetry = np.concatenate([np.full(partners.size, symmetry) for _, partners, _, symmetry in found])
-    table = np.column_stack([first, second, view, symmetry])
-    kept = (first != second) & (second >= 0) & (cosine >= least_cosine)
-    table, cosine = table[kept], cosine[kept]
-    order = np.lexsort((-cosine, table[:, 1], table[:, 0]))
-    table, cosine = table[order], cosine[order]
-    _, best = np.unique(table[:, :2], axis=0, return_index=True)
-    table, cosine = table[best], cosine[best]
-    order = np.lexsort((-cosine, table[:, 0]))
-    table = table[order]
-    _, start, count = np.unique(table[:, 0], return_index=True, return_counts=True)
-    rank = np.arange(len(table)) - np.repeat(start, count)
-    return np.asarray(table[rank < NEIGHBORS], np.int64)

@@ -1,0 +1,122 @@
+"""What an audit keeps of its images: their descriptors, so that later images are compared with them without reading them again.
+
+Kept are the whole image and its enlarged views. An image that comes later is itself looked at turned and enlarged, which finds
+what it is a part of no less than what it was turned into; only that it is a part of an older image shows in the older one's
+enlarged views alone.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from fewscan.atomic import replaced_file
+from fewscan.auditing.copies.describe import Projection, fit_projection, histograms
+from fewscan.auditing.copies.images import Int64s, Pixels, in_batches, read_gray, showing_something
+from fewscan.auditing.copies.placing import ENLARGED, VIEWS, WHOLE
+from fewscan.errors import FewscanError
+
+Halves = npt.NDArray[np.float16]
+
+KEPT_VIEWS = (WHOLE, *ENLARGED)
+# Of what is kept in files: another number wherever images are described in another way.
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Described:
+    """Images as the search compares them: `views[v]` (R, D) describe `rows` (R,) in view v of KEPT_VIEWS.
+
+    `projection` was fitted among `fitted_among` images. A blank image is in no row.
+    """
+
+    projection: Projection
+    fitted_among: int
+    rows: Int64s
+    views: dict[int, Halves]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.rows)
+
+    def outgrown_by(self, images: int) -> bool:
+        """Return whether a dataset of so many images has more than twice those that the projection was fitted among.
+
+        Describing all anew only then takes, over all additions, no longer than the additions themselves.
+        """
+        return images > 2 * self.fitted_among
+
+    def of(self, rows: Int64s) -> Self:
+        """Return those of the images that are among `rows`."""
+        kept = np.isin(self.rows, rows)
+        views = {view: vectors[kept] for view, vectors in self.views.items()}
+        return type(self)(self.projection, self.fitted_among, self.rows[kept], views)
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file, 1 kB an image; raises FewscanError where it cannot be written."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "rows": self.rows,
+            **{_key(view): vectors for view, vectors in self.views.items()},
+        }
+        arrays |= {"offset": self.projection.offset, "directions": self.projection.directions}
+        # What lies in memory column by column would be written as if it lay row by row.
+        tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        with replaced_file(path) as temporary:
+            save_file(tensors, temporary, {"format": FORMAT, "fitted_among": str(self.fitted_among)})
+
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> Self:
+        """Read what was saved of one audit and of the additions since, in this order.
+
+        Raises FewscanError where a file is missing, damaged, or of another version.
+        """
+        return cls.joined([cls._read(path) for path in paths])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return images that were described alike as one."""
+        rows = np.concatenate([part.rows for part in parts])
+        views = {view: np.concatenate([part.views[view] for part in parts]) for view in KEPT_VIEWS}
+        return cls(parts[0].projection, parts[0].fitted_among, rows, views)
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        try:
+            with safe_open(path, "numpy") as file:
+                note = file.metadata() or {}
+                if note.get("format") != FORMAT:
+                    raise FewscanError(f"{path} is of another version of fewscan: audit the dataset again")
+                projection = Projection(file.get_tensor("offset"), file.get_tensor("directions"))
+                views = {view: file.get_tensor(_key(view)) for view in KEPT_VIEWS}
+                return cls(projection, int(note["fitted_among"]), file.get_tensor("rows"), views)
+        except FileNotFoundError:
+            raise FewscanError(f"{path} is missing: audit the dataset again") from None
+        except (OSError, SafetensorError, KeyError, ValueError):
+            raise FewscanError(f"{path} is damaged: audit the dataset again") from None
+
+
+def describe(pixels: Pixels, rows: Int64s, workers: ThreadPoolExecutor, like: Described | None = None) -> Described:
+    """Describe those of `rows`, ascending, that show something, by a projection fitted to them or as others were described."""
+    shown = showing_something(pixels, rows)
+    if like is None:
+        projection, fitted_among = fit_projection(pixels, shown), len(shown)
+    else:
+        projection, fitted_among = like.projection, like.fitted_among
+
+    def kept(batch: Int64s) -> Halves:
+        gray = read_gray(pixels, batch)
+        return np.stack([projection(histograms(gray, VIEWS[view])) for view in KEPT_VIEWS]).astype(np.float16)
+
+    none = np.zeros((len(KEPT_VIEWS), 0, projection.directions.shape[1]), np.float16)
+    vectors = np.concatenate([none, *workers.map(kept, in_batches(shown))], axis=1)
+    return Described(projection, fitted_among, shown, dict(zip(KEPT_VIEWS, vectors, strict=True)))
+
+
+def _key(view: int) -> str:
+    return f"view_{view}"
