@@ -18,11 +18,13 @@ import lightning_fabric
 import torch
 
 from benchmarks.measure import in_own_process, peak_memory_mb
+from fewscan.learning.policies import build_views
 from fewscan.learning.registry import method_type
+from fewscan.learning.views import random_views
 from fewscan.models.network import Network
+from fewscan.seeds import stream
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.chunks import add_gradients
-from fewscan.training.fit import random_views
 from fewscan.training.optimizer import build_optimizer
 from fewscan.training.settings import RunSettings
 
@@ -51,7 +53,7 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
     figures = {"before_mb": peak_mb()}
     for number in range(arguments.steps):
         began = time.perf_counter()
-        views = random_views(settings.views, images, 2, number)
+        views = random_views(build_views(settings.views), images, 2, stream(number, "views"))
         stepper.zero_grad()
         step = add_gradients(fabric, trained, method, views, labels, arguments.chunk)
         stepper.step()

@@ -46,7 +46,7 @@ from fewscan.phantoms import write_practice_scans
 from fewscan.training import fit
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
-from fewscan.training.batches import steps_per_epoch
+from fewscan.training.lengths import steps_per_epoch
 from fewscan.training.run import Run
 from fewscan.training.tally import Tally
 

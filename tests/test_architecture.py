@@ -10,7 +10,7 @@ ROOT = Path(fewscan.__file__).parent
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors"},
-    {"config", "registry", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
+    {"config", "registry", "seeds", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
     {"images", "phantoms"},
     {"labels"},
     {"datasets"},

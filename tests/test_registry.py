@@ -18,14 +18,48 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.learning.method import Method, MethodSettings
+from fewscan.learning.policies import REGISTRY as VIEW_REGISTRY
+from fewscan.learning.policies import build_views
 from fewscan.learning.registry import METHODS
 from fewscan.learning.registry import REGISTRY as METHOD_REGISTRY
+from fewscan.learning.views import random_views
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.encoders import REGISTRY as ENCODER_REGISTRY
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.network import Outputs
+from fewscan.seeds import stream
 from fewscan.training.plugins import modules_to_import
+from fewscan.training.recipes import REGISTRY as RECIPE_REGISTRY
 from fewscan.training.run import Run
+
+TRIO = """
+from typing import Literal
+from fewscan.learning.views import Views, ViewSettings, plain
+from fewscan.training.recipe import Preferred, Recipe
+
+class DarkSettings(ViewSettings):
+    name: Literal["dark"] = "dark"
+    factor: float = 0.25
+
+class Dark(Views):
+    name = "dark"
+    summary = "darker than they are"
+    settings_type = DarkSettings
+
+    def sample(self, count, image_size_px, generator):
+        return self.settings.factor
+
+    def apply(self, images, parameters):
+        return plain(images) * parameters
+
+class Trio(Recipe):
+    name = "trio"
+    summary = "dark views, a linear map, one epoch"
+    preferred = Preferred("scaled", "the only one it knows")
+
+    def settings(self, method, *, labeled, unlabeled):
+        return {"encoder": {"name": "means"}, "views": {"name": "dark", "factor": 0.5}, "epochs": 1, "batch_size": 32}
+"""
 
 Install = Callable[..., None]
 
@@ -51,6 +85,7 @@ class Scaled(Method):
 ENCODER = """
 from typing import Literal
 from torch import nn
+from fewscan.learning.views import random_views
 from fewscan.models.encoder import Encoder, EncoderSettings
 
 class MeansSettings(EncoderSettings):
@@ -78,7 +113,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     folder = tmp_path / "installed"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    for registry in (METHOD_REGISTRY, ENCODER_REGISTRY):
+    for registry in (METHOD_REGISTRY, ENCODER_REGISTRY, VIEW_REGISTRY, RECIPE_REGISTRY):
         monkeypatch.setattr(registry, "_loaded", {})
     modules = []
 
@@ -287,6 +322,35 @@ def test_the_guides_method_and_encoder_train(split_dataset: Dataset, tmp_path: P
         Run.open(run.folder)
 
 
+def test_an_installed_package_brings_a_recipe_with_its_views_and_encoder(
+    install: Install, split_dataset: Dataset, tmp_path: Path
+) -> None:
+    entry_points = "".join(
+        f"[fewscan.{group}]\n{name} = trio:{thing}\n"
+        for group, name, thing in (
+            ("recipes", "trio", "Trio"),
+            ("views", "dark", "Dark"),
+            ("encoders", "means", "Means"),
+            ("methods", "scaled", "Scaled"),
+        )
+    )
+    install("scans-trio", "trio", TRIO + ENCODER + METHOD.format(name="scaled"), entry_points)
+    run = fewscan.train(split_dataset, out=tmp_path / "run", recipe="trio", device="cpu")
+    names = (run.settings.method.name, run.settings.encoder.name, run.settings.views.name, run.settings.epochs)
+    assert names == ("scaled", "means", "dark", 1)
+    assert run.record.recipe == "trio"
+    assert [(plugin.kind, plugin.name) for plugin in run.record.plugins] == [
+        ("method", "scaled"),
+        ("encoder", "means"),
+        ("policy of views", "dark"),
+    ]
+    assert {plugin.source for plugin in run.record.plugins} == {"package scans-trio 1.2"}
+    views = random_views(
+        build_views(run.settings.views), torch.full((3, 1, 4, 4), 255, dtype=torch.uint8), 2, stream(0, "views")
+    )
+    assert torch.equal(views, torch.full((6, 1, 4, 4), 0.5))
+
+
 def comparison_of(method: str, dataset: Dataset, folder: Path) -> Comparison:
     changes = {"epochs": 1, "batch_size": 16, "device": "cpu", "encoder": {"width": 16}}
     plan = make_plan(dataset, methods=[method], seeds=[0, 1], protocols=["leakfree"], recipe="fewscan", changes=changes)
@@ -315,7 +379,7 @@ def test_a_process_beside_this_one_imports_the_module_that_registers(
     importlib.import_module("my_methods")
     comparison = comparison_of("own", split_dataset, tmp_path / "comparison")
     trial = comparison.plan.trials[0]
-    modules = modules_to_import(comparison.settings(trial))
+    modules = modules_to_import(comparison.settings(trial), "fewscan")
     # As in a new process: nobody has imported it.
     METHOD_REGISTRY.unregister("own")
     del sys.modules["my_methods"]

@@ -27,7 +27,9 @@ from fewscan.atomic import write_json
 from fewscan.datasets.dataset import Dataset
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.registry import METHODS
+from fewscan.learning.views import Views
 from fewscan.models.network import Network
+from fewscan.seeds import Stream
 from fewscan.splits.split import split
 from fewscan.training import fit
 from fewscan.training.run import Run
@@ -49,8 +51,8 @@ def first_losses(dataset: Dataset, method: str, device: str, steps: int) -> list
     losses: list[Tensor] = []
     draw, pairs, add = fit.random_views, MixMatch.pairs, Tally.add
 
-    def views_from_the_cpu(settings: Any, images: Tensor, count: int, seed: int) -> Tensor:
-        return draw(settings, images.cpu(), count, seed).to(images.device)
+    def views_from_the_cpu(views: Views, images: Tensor, count: int, drawn_from: Stream) -> Tensor:
+        return draw(views, images.cpu(), count, drawn_from).to(images.device)
 
     def pairs_from_the_cpu(self: MixMatch, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
         with torch.random.fork_rng([]):

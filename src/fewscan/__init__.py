@@ -2,7 +2,8 @@
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
 `evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`. `methods` and
-`encoders` say what there is to train; `register_method` and `register_encoder` add your own. Research use only.
+`encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and `register_recipe` add your
+own. Research use only.
 """
 
 __version__ = "0.1.0"
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
         plan_import,
         register_encoder,
         register_method,
+        register_recipe,
+        register_views,
         report,
         split,
         train,
@@ -50,6 +53,8 @@ __all__ = [
     "plan_import",
     "register_encoder",
     "register_method",
+    "register_recipe",
+    "register_views",
     "report",
     "split",
     "train",

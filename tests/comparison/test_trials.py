@@ -22,7 +22,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.splits.split import split
-from fewscan.training.batches import steps_per_epoch
+from fewscan.training.lengths import steps_per_epoch
 from fewscan.training.run import Run
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}

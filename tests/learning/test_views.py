@@ -4,7 +4,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
-from fewscan.learning.views import ScanParameters, ViewParameters, ViewSettings, apply_views, plain, sample_views
+from fewscan.learning.policies import VIEWS, build_views, view_settings
+from fewscan.learning.scan_views import ScanParameters
+from fewscan.learning.views import plain, random_views
+from fewscan.seeds import stream
+
+Parameters = Tensor | ScanParameters
 
 
 def scans(count: int = 6, size: int = 24, channels: int = 1) -> Tensor:
@@ -12,26 +17,31 @@ def scans(count: int = 6, size: int = 24, channels: int = 1) -> Tensor:
     return torch.randint(0, 256, (count, channels, size, size), dtype=torch.uint8, generator=generator)
 
 
-def parameters(name: str, count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> ViewParameters:
-    settings = ViewSettings.parse({"name": name, **changes})
-    return sample_views(settings, count, size, torch.Generator().manual_seed(seed))
-
-
-def scan_parameters(count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> ScanParameters:
-    drawn = parameters("scan", count, size, seed, **changes).scan
-    assert drawn is not None
+def parameters(name: str, count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> Parameters:
+    views = build_views(view_settings(name, **changes))
+    drawn: Parameters = views.sample(count, size, torch.Generator().manual_seed(seed))
     return drawn
 
 
-def row(batch: ViewParameters, number: int) -> ViewParameters:
-    flip = batch.flip[number : number + 1]
-    if batch.scan is None:
-        return ViewParameters(flip)
-    values = {name: value[number : number + 1] for name, value in vars(batch.scan).items()}
+def scan_parameters(count: int = 6, size: int = 24, seed: int = 0, **changes: float) -> ScanParameters:
+    drawn = parameters("scan", count, size, seed, **changes)
+    assert isinstance(drawn, ScanParameters)
+    return drawn
+
+
+def apply_views(images: Tensor, drawn: Parameters) -> Tensor:
+    name = "scan" if isinstance(drawn, ScanParameters) else "study"
+    return build_views(view_settings(name)).apply(images, drawn)
+
+
+def row(batch: Parameters, number: int) -> Parameters:
+    if isinstance(batch, Tensor):
+        return batch[number : number + 1]
+    values = {name: value[number : number + 1] for name, value in vars(batch).items()}
     for rows, value in (("blurred", "blur"), ("noisy", "noise")):
-        mine = getattr(batch.scan, rows) == number
-        values |= {rows: torch.zeros(int(mine.sum()), dtype=torch.int64), value: getattr(batch.scan, value)[mine]}
-    return ViewParameters(flip, ScanParameters(**values))
+        mine = getattr(batch, rows) == number
+        values |= {rows: torch.zeros(int(mine.sum()), dtype=torch.int64), value: getattr(batch, value)[mine]}
+    return ScanParameters(**values)
 
 
 @pytest.mark.parametrize("name", ["study", "scan"])
@@ -134,13 +144,32 @@ def test_blur_keeps_the_brightness_of_a_flat_image_and_softens_an_edge() -> None
 
 def test_noise_has_the_deviation_that_was_drawn() -> None:
     images = torch.full((4, 1, 64, 64), 128, dtype=torch.uint8)
-    drawn = parameters("scan", count=4, size=64, **(NOTHING | {"noise_probability": 1, "maximum_noise": 0.1}))
-    assert drawn.scan is not None
-    deviation = drawn.scan.noise.std(dim=(1, 2, 3))[drawn.scan.noisy.argsort()]
+    drawn = scan_parameters(count=4, size=64, **(NOTHING | {"noise_probability": 1, "maximum_noise": 0.1}))
+    deviation = drawn.noise.std(dim=(1, 2, 3))[drawn.noisy.argsort()]
     views = apply_views(images, drawn)
     torch.testing.assert_close(views.std(dim=(1, 2, 3)), deviation, rtol=0.05, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_weak_views_are_views_too_and_change_a_scan_less(name: str) -> None:
+    images = scans(count=64, size=32)
+    views = build_views(view_settings(name))
+    strong, weak = (random_views(each, images, 2, stream(0, "views")) for each in (views, views.weak()))
+    assert weak.shape == strong.shape == (128, 1, 32, 32)
+    nearest = [
+        torch.minimum(*((drawn - plain(of).repeat(2, 1, 1, 1)).abs().mean(dim=(1, 2, 3)) for of in (images, images.flip(-1))))
+        for drawn in (weak, strong)
+    ]
+    assert nearest[0].mean() <= nearest[1].mean()
+
+
 def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(FewscanError, match=r"setting 'name'"):
-        ViewSettings.parse({"name": "photo"})
+    with pytest.raises(FewscanError, match=r"unknown policy of views 'photo'"):
+        view_settings("photo")
+    with pytest.raises(FewscanError, match=r"unknown setting 'views\.contrast' of study: scan has it"):
+        view_settings("study", contrast=0.1)
+
+
+def test_settings_that_runs_wrote_when_all_views_shared_theirs_are_read() -> None:
+    former = view_settings("scan", flip_probability=0.25).model_dump() | {"name": "study"}
+    assert view_settings(**former).model_dump() == {"name": "study", "flip_probability": 0.25}

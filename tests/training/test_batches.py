@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.training.batches import Rows, epoch_batches, labeled_in_batch, steps_per_epoch
+from fewscan.training.batches import Rows, epoch_batches
+from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
 
 sizes = st.tuples(st.integers(1, 60), st.integers(0, 200), st.integers(2, 50), st.integers(0, 9), st.integers(1, 9))
 

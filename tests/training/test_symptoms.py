@@ -11,7 +11,8 @@ from fewscan.config import merge, parse_overrides
 from fewscan.learning.registry import METHODS
 from fewscan.models.network import Outputs
 from fewscan.training.advice import advice
-from fewscan.training.settings import RECIPES, RunSettings
+from fewscan.training.recipes import RECIPES
+from fewscan.training.settings import RunSettings
 from fewscan.training.signs import signs
 from fewscan.training.symptoms import SIGNS, ReportedSymptom, new_symptoms, reported_symptoms
 

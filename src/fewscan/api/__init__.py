@@ -2,7 +2,7 @@
 
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import audit, import_scans, plan_import, split
-from fewscan.api.registering import encoders, methods, register_encoder, register_method
+from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
 from fewscan.api.training import train
 from fewscan.api.verifying import verify
@@ -23,6 +23,8 @@ __all__ = [
     "plan_import",
     "register_encoder",
     "register_method",
+    "register_recipe",
+    "register_views",
     "report",
     "split",
     "train",

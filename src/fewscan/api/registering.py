@@ -46,6 +46,26 @@ def register_encoder(own: Own) -> Own:
     return REGISTRY.register(own)
 
 
+def register_views(own: Own) -> Own:
+    """Make a subclass of `fewscan.learning.views.Views` known by its name in this process: a decorator.
+
+    Raises FewscanError where it lacks something, and where its name is another's.
+    """
+    from fewscan.learning.policies import REGISTRY
+
+    return REGISTRY.register(own)
+
+
+def register_recipe(own: Own) -> Own:
+    """Make a subclass of `fewscan.training.recipe.Recipe` known by its name in this process: a decorator.
+
+    Raises FewscanError where it lacks something, and where its name is another's.
+    """
+    from fewscan.training.recipes import REGISTRY
+
+    return REGISTRY.register(own)
+
+
 def _summaries(registry: Registry[Any]) -> dict[str, str]:
     found, problems = registry.all()
     for problem in problems:

@@ -37,8 +37,9 @@ def train(
     from fewscan.config import merge
     from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
+    from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
-    from fewscan.training.settings import DEFAULT_RECIPE, RunSettings
+    from fewscan.training.settings import RunSettings
     from fewscan.training.train import refuse_other_settings, train_new, train_on
 
     if resume:

@@ -67,7 +67,7 @@ def compare(
 
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
     """
-    from fewscan.training.settings import DEFAULT_RECIPE
+    from fewscan.training.recipes import DEFAULT_RECIPE
 
     options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test")
     changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "jobs", "train"))

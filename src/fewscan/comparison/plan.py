@@ -17,7 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import MARKS
 from fewscan.learning.registry import METHODS, method_type
 from fewscan.splits.split import split
-from fewscan.training.batches import steps_per_epoch
+from fewscan.training.lengths import batch_size_without_unlabeled
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
@@ -136,9 +136,8 @@ class Plan(Settings):
         method = {name: value for name, value in changes.pop("method", {}).items() if name in own} | {"name": trial.method}
         batch_size = changes.get("batch_size")
         if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
-            # The same slices of labeled images as in everybody's batches, hence as many steps (but for rounding).
-            steps = steps_per_epoch(labeled, unlabeled, batch_size, changes.get("labeled_share"))
-            changes["batch_size"] = max(2, round(labeled / steps))
+            share = changes.get("labeled_share")
+            changes["batch_size"] = batch_size_without_unlabeled(labeled, unlabeled, batch_size, share)
         return RunSettings.resolve(method, self.recipe, changes | {"seed": trial.seed}, labeled=labeled, unlabeled=unlabeled)
 
 

@@ -7,6 +7,8 @@ import numpy.typing as npt
 from scipy.stats import permutation_test
 from scipy.stats import t as student
 
+from fewscan.seeds import stream
+
 Shares = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.int64]
 
@@ -86,7 +88,7 @@ def paired_p_value(hits_a: Shares, hits_b: Shares, groups: Groups, *, seed: int 
         permutation_type="samples",
         n_resamples=RESAMPLES,
         batch=1000,
-        rng=np.random.default_rng(seed),
+        rng=stream(seed, "permutations").numpy(),
     )
     return float(result.pvalue)
 

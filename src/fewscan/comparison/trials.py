@@ -89,7 +89,8 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
 
 
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
-    modules = set[str]().union(*(modules_to_import(comparison.settings(trial)) for trial in missing))
+    recipe = comparison.plan.recipe
+    modules = set[str]().union(*(modules_to_import(comparison.settings(trial), recipe) for trial in missing))
     context = multiprocessing.get_context("spawn")
     places = context.SimpleQueue()
     for place in range(at_once):

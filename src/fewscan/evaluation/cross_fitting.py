@@ -14,6 +14,7 @@ from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
 from fewscan.progress import say
+from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 from fewscan.training.train import train_new, train_on
@@ -96,7 +97,7 @@ def _surety_rows(dataset: Dataset) -> Rows:
     """Return up to SURETY_IMAGES unlabeled rows, one a group, of groups without a label: no fold leaves any of them out."""
     rows = dataset.rows("unlabeled")
     rows = rows[~np.isin(dataset.groups[rows], dataset.groups[dataset.rows("labeled", "validation")])]
-    rows = np.random.default_rng(0).permutation(rows)
+    rows = stream(0, "surety images").numpy().permutation(rows)
     _, first = np.unique(dataset.groups[rows], return_index=True)
     chosen: Rows = np.sort(rows[np.sort(first)[:SURETY_IMAGES]])
     return chosen

@@ -16,6 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Labels, Logits
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Predictor
+from fewscan.seeds import stream
 from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
@@ -45,7 +46,7 @@ class HeldOut:
 
     def one_a_group(self, seed: int = 0) -> "HeldOut":
         """Return one image of every group, drawn by `seed`: images of one patient or set of copies are not independent."""
-        order = np.random.default_rng(seed).permutation(len(self.rows))
+        order = stream(seed, "one a group").numpy().permutation(len(self.rows))
         _, first = np.unique(self.groups[order], return_index=True)
         return self.take(np.sort(order[first]))
 

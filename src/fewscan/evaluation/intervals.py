@@ -10,6 +10,7 @@ from scipy.stats import beta
 from scipy.stats import t as student
 
 from fewscan.config import Settings
+from fewscan.seeds import stream
 
 Rows = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
@@ -85,7 +86,7 @@ def bootstrap(
     Source: Efron 1979; drawing whole clusters: Davison and Hinkley 1997, section 3.8; exact intervals of clustered shares: Korn
     and Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts".
     """
-    random = np.random.default_rng(seed)
+    random = stream(seed, "bootstrap").numpy()
     names, index = np.unique(groups, return_inverse=True)
     whole = score(np.arange(len(groups)))
     by_group = _drawn(score, np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1]), resamples, random)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.image_statistics import ImageStatistics
+from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 
 # Of scans like those learned from, about so many are called out of distribution.
@@ -159,7 +160,7 @@ class Gate(NamedTuple):
         """
         rows = dataset.rows("labeled", "unlabeled", "validation")
         if len(rows) > REFERENCE_IMAGES:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, REFERENCE_IMAGES, replace=False))
+            rows = np.sort(stream(seed, "reference images").numpy().choice(rows, REFERENCE_IMAGES, replace=False))
         description = dataset.description
         statistics = ImageStatistics(description.channels, description.image_size_px)
         values = _described(statistics, dataset.pixels, rows)

@@ -12,6 +12,7 @@ from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import HeatMap, heat_map, windows
 from fewscan.progress import track
+from fewscan.seeds import stream
 from fewscan.training.run import Run
 
 # So many of the scans are looked at, drawn at random: each takes about a second, most of it for the searches.
@@ -68,7 +69,7 @@ class HidingCheck(Settings):
 def untrained_predictor(run: Run, device: torch.device) -> Predictor:
     """Return a network of the run's shape that has learned nothing, with first weights of its own."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(UNTRAINED_SEED)
+        torch.manual_seed(stream(UNTRAINED_SEED, "untrained weights").number)
         return Predictor(run.new_network(), device)
 
 
@@ -84,7 +85,7 @@ def hiding_check(
     with the same weight for each class: for a network that knows nothing of labels both falls are 0 on average. What is found
     is held against an untrained network's on the same scans.
     """
-    random = np.random.default_rng(seed)
+    random = stream(seed, "hiding").numpy()
     chosen = np.sort(random.permutation(len(rows))[:SCANS])
     rows, labels, groups = rows[chosen], labels[chosen], groups[chosen]
     places = windows(pixels.shape[-1])

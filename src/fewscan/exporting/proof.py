@@ -15,6 +15,7 @@ from fewscan.evaluation.typicality import Typicality
 from fewscan.images.formats.image import Pixels
 from fewscan.images.readers import UnreadableImage, locate, read_image
 from fewscan.progress import track
+from fewscan.seeds import stream
 from fewscan.wording import counted
 
 # How far a probability may be from the run's. Sums in another order move it by about a millionth; a wrong weight, a wrong
@@ -70,7 +71,7 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
     Raises FewscanError where a probability differs by TOLERANCE or a typicality by TYPICALITY_TOLERANCE or more.
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")
-    rows = np.sort(np.random.default_rng(0).permutation(rows)[:SCANS])
+    rows = np.sort(stream(0, "proof scans").numpy().permutation(rows)[:SCANS])
     expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(dataset.pixels[rows]))
     differences = [_differences(model.answers([_stored(dataset, row) for row in rows]), expected)]
     for position, image in track(_originals(dataset, rows), "prove", total=len(rows)):

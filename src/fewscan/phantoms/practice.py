@@ -12,6 +12,7 @@ from fewscan.atomic import new_folder, refuse_existing, write_json, writing
 from fewscan.errors import FewscanError
 from fewscan.phantoms.drawing import CLASSES, Phantom, View, draw_phantom
 from fewscan.progress import track
+from fewscan.seeds import stream
 
 Box = tuple[int, int, int, int]
 
@@ -86,7 +87,7 @@ def write_practice_scans(
         raise FewscanError(f"{images} practice scans are too few: ask for at least {2 * len(CLASSES)}")
     if truth is not None:
         refuse_existing(truth)
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "practice order").numpy()
     numbers = [f"{number:0{len(str(images))}d}" for number in rng.permutation(images)]
     labels = rng.permutation(np.resize(CLASSES, heads)).tolist()
     scans: list[PracticeScan] = []
@@ -95,14 +96,14 @@ def write_practice_scans(
             (folder / name).mkdir()
         for head in track(range(heads), "draw practice scans", total=heads):
             # A stream of its own for every head: the same head whatever the others are.
-            stream = np.random.default_rng([seed, head])
-            phantom = draw_phantom(stream, labels[head], size_px=size_px)
-            scan = _write_head(folder, f"{phantom.label}/{numbers[head]}", phantom, stream)
+            drawn = stream(seed, "practice head", head).numpy()
+            phantom = draw_phantom(drawn, labels[head], size_px=size_px)
+            scan = _write_head(folder, f"{phantom.label}/{numbers[head]}", phantom, drawn)
             scans.append(scan)
             if head < copied:
                 wrong = [name for name in CLASSES if name != phantom.label]
-                filed_as = wrong[stream.integers(len(wrong))] if head < mislabeled else phantom.label
-                scans.append(_write_copy(folder, f"{filed_as}/{numbers[heads + head]}", phantom, scan, stream))
+                filed_as = wrong[drawn.integers(len(wrong))] if head < mislabeled else phantom.label
+                scans.append(_write_copy(folder, f"{filed_as}/{numbers[heads + head]}", phantom, scan, drawn))
     written = PracticeScans(out, tuple(sorted(scans, key=lambda scan: Path(scan.path).stem)))
     if truth is not None:
         with writing(truth):

@@ -28,6 +28,7 @@ from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
+from fewscan.seeds import stream
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
@@ -176,7 +177,7 @@ def _scan(dataset: Dataset, row: int, called: Naming) -> Scan:
 
 def _some(rows: Rows, count: int) -> Rows:
     """Return `count` of the rows at most, drawn at random, the same ones every time."""
-    return np.sort(np.random.default_rng(0).permutation(rows)[:count])
+    return np.sort(stream(0, "page samples").numpy().permutation(rows)[:count])
 
 
 def _labeled_samples(dataset: Dataset, called: Naming) -> dict[str, list[Scan]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fewscan.datasets.dataset import Dataset, Shares
+from fewscan.seeds import stream
 from fewscan.splits.dealing import Bools, Groups, Int64s, deal_test, shared
 
 
@@ -36,7 +37,7 @@ class Draw:
         grouped: whether copies and patients stay together, and rows in conflict stay out. shares: whether the budget holds the
         classes in proportion, or is drawn without a look at labels.
         """
-        random = np.random.default_rng(seed)
+        random = stream(seed, "split").numpy()
         rows = dataset.usable
         if grouped:
             rows = rows[~dataset.manifest["conflict"].to_numpy()[rows]]

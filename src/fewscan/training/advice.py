@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from fewscan.learning.policies import DEFAULT_VIEWS
 from fewscan.learning.registry import method_type
 from fewscan.models.encoders import DEFAULT_ENCODER, encoder_type
 from fewscan.training.settings import OptimizerSettings, RunSettings
@@ -29,7 +30,7 @@ def advice(symptom: str, settings: RunSettings) -> str:
     if symptom == "one_class":
         return _try([_other_learning_rate(settings), _more_epochs(settings)], MORE_LABELS)
     if symptom == "probe_at_chance":
-        stronger = ["views=scan"] if settings.views.name == "study" else []
+        stronger = [] if settings.views.name == DEFAULT_VIEWS else [f"views={DEFAULT_VIEWS}"]
         return _try([_more_epochs(settings), _other_learning_rate(settings), *stronger], LOOK_AT_LABELS, MORE_LABELS)
     return (
         "Unless the unlabeled images are nearly all of one class: label more images of the others, and set the run beside "

@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.seeds import stream
+from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -14,27 +17,6 @@ class Batch(NamedTuple):
 
     labeled: Rows
     unlabeled: Rows
-
-
-def images_per_pass(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None) -> float:
-    """Return how many images a pass of training takes, labeled and unlabeled together.
-
-    labeled_share: how much of every batch is labeled, in (0, 1); a pass is then one over the unlabeled images. None, or
-    nothing unlabeled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
-    """
-    if labeled_share is None or not unlabeled:
-        return labeled + unlabeled
-    return unlabeled * batch_size / (batch_size - labeled_in_batch(batch_size, labeled_share))
-
-
-def steps_per_epoch(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None, passes: int = 1) -> int:
-    """Return how many steps make an epoch of so many passes, with batches of about `batch_size` images."""
-    return max(1, round(passes * images_per_pass(labeled, unlabeled, batch_size, labeled_share) / batch_size))
-
-
-def labeled_in_batch(batch_size: int, labeled_share: float) -> int:
-    """Return how many images of a batch are labeled: at least one, and not all."""
-    return min(max(1, round(labeled_share * batch_size)), batch_size - 1)
 
 
 def epoch_batches(
@@ -55,7 +37,7 @@ def epoch_batches(
     its share (see `images_per_pass`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
     labeled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
     """
-    random = np.random.default_rng((seed, epoch))
+    random = stream(seed, "batches", epoch).numpy()
     steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share, passes)
     if labeled_share is None or not len(unlabeled):
         count = max(passes, -(-steps // len(labeled))) * len(labeled)

@@ -11,6 +11,7 @@ from fewscan.config import merge
 from fewscan.learning.registry import DEFAULT_METHOD
 from fewscan.learning.supervised import Supervised
 from fewscan.models.encoders import DEFAULT_ENCODER
+from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
 from fewscan.training.settings import RunSettings
 from fewscan.wording import counted
 
@@ -37,7 +38,7 @@ def choose(
     *,
     labeled: int,
     unlabeled: int,
-    recipe: str = "fewscan",
+    recipe: str = DEFAULT_RECIPE,
     changes: Mapping[str, Any] = MappingProxyType({}),
     cuda: bool | None = None,
 ) -> Choice:
@@ -46,8 +47,9 @@ def choose(
     `changes` are the settings that the user lays over the recipe's; `cuda`: whether there is a GPU, by default as it is. Raises
     FewscanError naming a wrong setting.
     """
-    if recipe == "study":
-        return Choice("joint", {}, ("method joint: what the study proposes",))
+    preferred = recipe_named(recipe).preferred
+    if preferred is not None:
+        return Choice(preferred.method, {}, (f"method {preferred.method}: {preferred.why}",))
     asked = RunSettings.by_name(changes)
     size, why_size = _size(torch.cuda.is_available() if cuda is None else cuda)
     encoder = asked.get("encoder")

@@ -17,10 +17,12 @@ from torch.utils.tensorboard import SummaryWriter
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.learning.method import Method
+from fewscan.learning.policies import build_views
 from fewscan.learning.registry import method_type
-from fewscan.learning.views import ViewSettings, apply_views, sample_views
+from fewscan.learning.views import Views, random_views
 from fewscan.models.network import Network
 from fewscan.progress import progress_bar, say
+from fewscan.seeds import stream
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
 from fewscan.training.batches import Batch, epoch_batches
@@ -52,6 +54,7 @@ class _Training:
     network: Network
     trained: nn.Module  # the network as the precision asks for it
     method: Method
+    views: Views
     averaged: AveragedNetwork
     optimizer: torch.optim.Optimizer
     stepper: torch.optim.Optimizer  # the same optimizer, as the precision asks for it
@@ -74,7 +77,8 @@ class _Training:
         trained, stepper = fabric.setup(network, optimizer)
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)
-        return cls(settings, fabric, network, trained, method, averaged, optimizer, stepper, rows, images)
+        views = build_views(settings.views)
+        return cls(settings, fabric, network, trained, method, views, averaged, optimizer, stepper, rows, images)
 
     @property
     def steps(self) -> int:
@@ -94,7 +98,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
     settings = run.settings
     resume = resume and has_checkpoint(run)
     keep_freed_memory()
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(stream(settings.seed, "first weights").number)
     training = _Training.of(run, dataset, resume=resume)
     copies = len(training.rows.bearers.copies)
     if copies:
@@ -119,7 +123,7 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
             tally = _train_epoch(training, epoch, stepped)
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
             _require_finite(tally, run, epoch, checkpoints.epoch)
-            numbers = _epoch_numbers(training, run, epoch, tally)
+            numbers = _epoch_numbers(training, epoch, tally)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
             checkpoints.after(epoch, last=epoch == settings.epochs)
             symptoms = new_symptoms([*history, numbers], settings)
@@ -140,10 +144,10 @@ def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
 def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:
     """Train for one epoch and return its sums; `stepped` is called after every step, with how many were made since epoch 1."""
     settings, rows, device = training.settings, training.rows, training.fabric.device
-    torch.manual_seed(_seed(settings.seed, epoch))
+    torch.manual_seed(stream(settings.seed, "epoch", epoch).number)
     training.trained.train()
     tally = Tally()
-    random = np.random.default_rng((settings.seed, epoch, 1))
+    random = stream(settings.seed, "label bearers", epoch).numpy()
     steps = training.steps
     for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
         done = (epoch - 1) * steps + step - 1
@@ -168,34 +172,23 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
     return tally
 
 
-def _epoch_numbers(training: _Training, run: Run, epoch: int, tally: Tally) -> dict[str, Any]:
+def _epoch_numbers(training: _Training, epoch: int, tally: Tally) -> dict[str, Any]:
     """Return what is logged of an epoch."""
     settings, method, network = training.settings, training.method, training.averaged.network
     numbers = {"epoch": epoch, "step": epoch * training.steps, "learning_rate": training.optimizer.param_groups[0]["lr"]}
     numbers |= tally.means() | method.epoch_numbers()
     if not method.two_views and epoch == settings.epochs:
-        numbers |= _two_view_accuracies(run, network, training.images, training.rows, epoch)
+        numbers |= _two_view_accuracies(training, network)
     return numbers | probe(network, training.images, training.rows, probe_images=settings.probe_images, seed=settings.seed)
-
-
-def random_views(settings: ViewSettings, images: Tensor, count: int, seed: int) -> Tensor:
-    """Return `count` views of each image (B, C, S, S) uint8, one batch after the other: (count * B, C, S, S) float32.
-
-    On one kind of device a seed always gives the same views.
-    """
-    generator = torch.Generator(images.device).manual_seed(seed)
-    repeated = images.repeat(count, 1, 1, 1)
-    parameters = sample_views(settings, len(repeated), images.shape[-1], generator)
-    return apply_views(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 
 def _method_input(training: _Training, images: Tensor, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the views that go through the network, and the method's targets. when: the epoch and the step."""
     settings, method = training.settings, training.method
-    views = random_views(settings.views, images, 2 if method.two_views else 1, _seed(settings.seed, *when))
+    views = random_views(training.views, images, 2 if method.two_views else 1, stream(settings.seed, "views", *when))
     outputs = None
     if method.guesses:
-        weak = random_views(settings.views.weak(), images, 1, _seed(settings.seed, *when, 1))
+        weak = random_views(training.views.weak(), images, 1, stream(settings.seed, "weak views", *when))
         with torch.no_grad(), training.fabric.autocast():
             outputs = training.averaged.network(weak)
     return method.mixed(views, labels, outputs)
@@ -216,12 +209,12 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ba
 
 
 @torch.no_grad()
-def _two_view_accuracies(
-    run: Run, network: Network, images: ImageRows, rows: BudgetRows, epoch: int
-) -> dict[str, float | None]:
+def _two_view_accuracies(training: _Training, network: Network) -> dict[str, float | None]:
     """Return c_acc and r_acc of a method that trains on one view: of labeled images seen twice, once training is over."""
-    batch = np.random.default_rng((run.settings.seed, epoch)).permutation(rows.labeled)[:TWO_VIEW_IMAGES]
-    h0, h1 = network(random_views(run.settings.views, images[batch], 2, _seed(run.settings.seed, epoch, 0))).h.chunk(2)
+    seed, labeled = training.settings.seed, training.rows.labeled
+    batch = training.images[stream(seed, "two-view images").numpy().permutation(labeled)[:TWO_VIEW_IMAGES]]
+    twice = random_views(training.views, batch, 2, stream(seed, "two-view views"))
+    h0, h1 = network(twice).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}
 
 
@@ -239,10 +232,6 @@ def _require_finite(tally: Tally, run: Run, epoch: int, saved_epoch: int) -> Non
             f"{run.folder / CHECKPOINT_FOLDER}: start a new run with an optimizer.learning_rate below "
             f"{run.settings.optimizer.learning_rate:g}"
         )
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
 @contextmanager

@@ -5,16 +5,18 @@ from typing import Any
 
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
+from fewscan.learning.policies import REGISTRY as VIEWS
 from fewscan.learning.registry import REGISTRY as METHODS
 from fewscan.models.encoders import REGISTRY as ENCODERS
 from fewscan.registry import Registry
+from fewscan.training.recipes import REGISTRY as RECIPES
 from fewscan.training.settings import RunSettings
 
-_REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (METHODS, ENCODERS)}
+_REGISTRIES: dict[str, Registry[Any]] = {registry.kind: registry for registry in (METHODS, ENCODERS, VIEWS)}
 
 
 class Plugin(Settings):
-    """A method or an encoder that somebody else has written."""
+    """A method, an encoder or a policy of views that somebody else has written."""
 
     kind: str
     name: str
@@ -35,14 +37,16 @@ def require_plugins(plugins: tuple[Plugin, ...], folder: Path) -> None:
             raise FewscanError(f"{folder} was made with the {kind} '{name}' of {source}, which is not known here: {help_}")
 
 
-def modules_to_import(settings: RunSettings) -> set[str]:
-    """Return the modules that another process must import before it can use the settings.
+def modules_to_import(settings: RunSettings, recipe: str) -> set[str]:
+    """Return the modules that another process must import before it can resolve and use the settings.
 
     Raises FewscanError where no other process can know what they name.
     """
     modules = {_REGISTRIES[kind].module_to_import(name) for kind, name in _named(settings)}
+    modules.add(RECIPES.module_to_import(recipe))
     return {module for module in modules if module is not None}
 
 
 def _named(settings: RunSettings) -> list[tuple[str, str]]:
-    return [("method", settings.method.name), ("encoder", settings.encoder.name.partition(":")[0])]
+    encoder = settings.encoder.name.partition(":")[0]
+    return [(METHODS.kind, settings.method.name), (ENCODERS.kind, encoder), (VIEWS.kind, settings.views.name)]

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fewscan.models.network import Network
+from fewscan.seeds import stream
 from fewscan.training.budget import BudgetRows
 from fewscan.training.images import ImageRows
 from fewscan.training.predict import predict
@@ -24,7 +25,7 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
         calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
         numbers["validation_accuracy"] = float((calls == labels).float().mean())
         numbers["val_chance_limit"] = chance_limit(calls, labels)
-    chosen = np.sort(np.random.default_rng(seed).permutation(rows.labeled)[:probe_images])
+    chosen = np.sort(stream(seed, "probe").numpy().permutation(rows.labeled)[:probe_images])
     if len(chosen):
         outputs, labels, groups = predict(network, images.batches(chosen)), rows.labels[chosen], rows.groups[chosen]
         calls, found, same_class_found = leave_group_out_calls(outputs.h, labels, groups)

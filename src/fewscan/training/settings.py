@@ -1,21 +1,21 @@
-"""The settings of a run, complete and checked, and the two recipes that they start from."""
+"""The settings of a run, complete and checked."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import pydantic
 
-from fewscan.config import Settings, merge, nearest
+from fewscan.config import Settings, merge
 from fewscan.errors import FewscanError
-from fewscan.learning.method import Method, MethodSettings
+from fewscan.learning.method import MethodSettings
+from fewscan.learning.policies import AnyViewSettings, view_settings
 from fewscan.learning.registry import REGISTRY, method_type
-from fewscan.learning.views import ViewSettings
 from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
-from fewscan.training.batches import images_per_pass, steps_per_epoch
+from fewscan.training.lengths import cost, length_of, steps_per_epoch, used
 from fewscan.training.precision import fastest_precision
+from fewscan.training.recipes import recipe_named
 from fewscan.wording import counted
 
 
@@ -35,7 +35,7 @@ class RunSettings(Settings):
     method: pydantic.SerializeAsAny[MethodSettings]
     encoder: AnyEncoderSettings = encoder_settings()
     heads: HeadSettings = HeadSettings()
-    views: ViewSettings = ViewSettings()
+    views: AnyViewSettings = view_settings()
     optimizer: OptimizerSettings = OptimizerSettings()
     # How long to train: so many images through the network, forward and back; counted so, all methods take about the same
     # time. Epochs follow from it, and passes where they are not given. None: `epochs` was given instead.
@@ -79,14 +79,15 @@ class RunSettings(Settings):
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
         precision = fastest_precision(str(changes.get("device", "auto")))
-        base = merge({"heads": {}, "precision": precision}, _recipe(recipe, kind, labeled, unlabeled))
+        start = recipe_named(recipe)
+        base = merge({"heads": {}, "precision": precision}, start.settings(kind, labeled=labeled, unlabeled=unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
         wanted = cls.laid_over(base, changes)
         if "epochs" in changes:
             wanted["training_images"] = None
         if wanted.get("training_images") is None:
             return cls.parse(wanted)
-        least = 1 if "training_images" in changes else MINIMUM_EPOCHS
+        least = 1 if "training_images" in changes else start.minimum_epochs
         return cls.parse({**wanted, "epochs": least})._with_length(labeled, unlabeled, least)
 
     @classmethod
@@ -108,27 +109,28 @@ class RunSettings(Settings):
 
     def steps(self, labeled: int, unlabeled: int) -> int:
         """Return how many steps an epoch has on a dataset of that size."""
-        return steps_per_epoch(labeled, self._used(unlabeled), self.batch_size, self.labeled_share, self.passes)
+        used_unlabeled = used(method_type(self.method.name), unlabeled)
+        return steps_per_epoch(labeled, used_unlabeled, self.batch_size, self.labeled_share, self.passes)
 
     def images_trained(self, labeled: int, unlabeled: int) -> int:
         """Return how many images go through the network on a dataset of that size, counted as in `training_images`."""
         batches = self.epochs * self.steps(labeled, unlabeled)
-        return round(batches * self.batch_size * _cost(method_type(self.method.name)))
-
-    def _used(self, unlabeled: int) -> int:
-        """Return how many of the unlabeled images the method learns from: all or none."""
-        return unlabeled if method_type(self.method.name).uses_unlabeled else 0
+        return round(batches * self.batch_size * cost(method_type(self.method.name)))
 
     def _with_length(self, labeled: int, unlabeled: int, minimum_epochs: int) -> Self:
         """Return the settings with the passes and epochs that `training_images` asks for."""
         assert self.training_images is not None
-        kind = method_type(self.method.name)
-        used = self._used(unlabeled)
-        images = self.training_images / _cost(kind)
-        passes = math.ceil(images / images_per_pass(labeled, used, self.batch_size, self.labeled_share) / USUAL_EPOCHS)
-        longer = self if "passes" in self.model_fields_set else self.model_copy(update={"passes": passes})
-        epochs = math.ceil(images / (longer.batch_size * longer.steps(labeled, unlabeled)))
-        return longer.model_copy(update={"epochs": max(minimum_epochs, epochs)})
+        length = length_of(
+            self.training_images,
+            method_type(self.method.name),
+            labeled,
+            unlabeled,
+            batch_size=self.batch_size,
+            labeled_share=self.labeled_share,
+            passes=self.passes if "passes" in self.model_fields_set else None,
+            minimum_epochs=minimum_epochs,
+        )
+        return self.model_copy(update=length._asdict())
 
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
@@ -143,78 +145,7 @@ class RunSettings(Settings):
 
 
 # The groups whose settings depend on their name.
-_SETTINGS_BY_NAME = {"method", "encoder"}
-
-RECIPES: dict[str, str] = {
-    "fewscan": "resnet_small, views 'scan', AdamW with warm-up and cosine, averaged weights, classes drawn equally often",
-    "study": "the study's own: study_cnn, views 'study', Adam, temperature 0.1, 100 epochs",
-}
-
-DEFAULT_RECIPE = "fewscan"
-
-# What the recipe 'fewscan' trains at least, however few the labels or many the images.
-TRAINING_IMAGES = 900_000
-MINIMUM_EPOCHS = 40
-# Of few images an epoch makes several passes, so that what is done once an epoch (probe, checkpoint, log) takes little time.
-USUAL_EPOCHS = 100
-
-# Where neighbors are sought: among the images of one pass, so that of an unlabeled one there is about one look. Were there
-# more, its nearest neighbors would be its own earlier looks. Of many images not all need be there.
-LEAST_QUEUE = 64
-LARGEST_QUEUE = 8192
-
-
-def _recipe(name: str, method: type[Method], labeled: int, unlabeled: int) -> dict[str, Any]:
-    if name == "fewscan":
-        shared = {"class_balance": 1.0, "training_images": TRAINING_IMAGES}
-        if method.guesses:
-            # Half of a batch is drawn from the labeled images, the other half from all.
-            share = (1 + labeled / (labeled + unlabeled)) / 2 if unlabeled else None
-            batch_size = 96
-            # A method that guesses need not seek neighbors.
-            has_queue = "queue_size" in method.settings_type.model_fields
-            queue = {"queue_size": _queue_size(images_per_pass(labeled, unlabeled, batch_size, share))} if has_queue else {}
-            return {
-                **shared,
-                "method": queue,
-                "batch_size": batch_size,
-                "labeled_share": share,
-                "optimizer": {"learning_rate": 3e-3},
-            }
-        return {**shared, "batch_size": 256 if method.two_views else 64}
-    if name == "study":
-        return {
-            "encoder": {"name": "study_cnn"},
-            "heads": {
-                "projection_units": (256, 128, 64),
-                "projection_last_relu": True,
-                "classifier_input": "projection",
-                "classifier_hidden_units": (256, 128),
-            },
-            "views": {"name": "study"},
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 1e-3,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "warmup_epochs": 0,
-            },
-            "copies_share_labels": False,
-            "averaging": 0.0,
-            "epochs": 100,
-            "batch_size": 512 if method.two_views else 64,
-        }
-    raise FewscanError(f"unknown recipe '{name}': {nearest(name, RECIPES)}")
-
-
-def _queue_size(images: float) -> int:
-    """Return the power of two from LEAST_QUEUE to LARGEST_QUEUE that holds a pass of so many images, or comes nearest to it."""
-    return int(min(max(LEAST_QUEUE, 2 ** math.ceil(math.log2(images))), LARGEST_QUEUE))
-
-
-def _cost(method: type[Method]) -> float:
-    """Return what an image of a batch costs, in forward and backward passes of one view; a forward pass alone is a third."""
-    return (2.0 if method.two_views else 1.0) + (1 / 3 if method.guesses else 0.0)
+_SETTINGS_BY_NAME = {"method", "encoder", "views"}
 
 
 def _name(group: Any) -> Any:

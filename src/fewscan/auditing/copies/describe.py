@@ -27,6 +27,7 @@ from fewscan.auditing.copies.images import (
     without_contrast,
 )
 from fewscan.auditing.copies.placing import VIEWS, WHOLE, Placing, placed
+from fewscan.seeds import stream
 
 SEED = 0
 
@@ -59,7 +60,7 @@ def fit_projection(pixels: Pixels, rows: Int64s) -> Projection:
     """Learn from the images themselves: keep what tells images apart, drop what processing changes; of no images, nothing."""
     if not len(rows):
         return Projection(np.zeros(ORIENTATIONS * CELLS**2, np.float32), np.zeros((ORIENTATIONS * CELLS**2, 0), np.float32))
-    random = np.random.default_rng(SEED)
+    random = stream(SEED, "description").numpy()
     chosen = np.sort(random.choice(rows, min(len(rows), FITTING_IMAGES), replace=False))
     versions = max(6, math.ceil(2 * DIMENSIONS / len(chosen)))
     parts = []

@@ -1,0 +1,141 @@
+"""Views of gray slices: what one may look like from another scanner or another crop.
+
+One geometric resampling (crop, aspect, flip, rotation), then blur, gamma, contrast, brightness and noise.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import pydantic
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewscan.learning.views import Views, ViewSettings, column, plain, uniform
+
+
+class ScanViewSettings(ViewSettings):
+    """The ranges that the views `scan` draw from."""
+
+    name: Literal["scan"] = "scan"
+    flip_probability: float = 0.5
+    minimum_crop: float = 0.7  # side of the smallest crop, as a share of the image's side
+    maximum_aspect: float = 1.15  # largest stretch of one axis against the other
+    maximum_rotation_degrees: float = 15.0
+    maximum_shift: float = 0.1  # of the crop's center beyond what keeps it inside, as a share of the side
+    contrast: float = 0.4  # factor drawn from [1 - contrast, 1 + contrast]
+    brightness: float = 0.2  # added, drawn from [-brightness, brightness]
+    log_gamma: float = 0.5  # exponent drawn from exp([-log_gamma, log_gamma])
+    blur_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
+    noise_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
+    maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
+
+
+@dataclass(frozen=True)
+class ScanParameters:
+    """What is drawn for B images."""
+
+    affine: Tensor  # (B, 2, 3) from output to input coordinates in [-1, 1]; holds the flip too
+    gamma: Tensor  # (B,) exponent
+    contrast: Tensor  # (B,) factor around the image's mean
+    brightness: Tensor  # (B,) added
+    blurred: Tensor  # (b,) int64, which images are blurred
+    blur: Tensor  # (b,) weight in [0, 1] of their blurred version
+    noisy: Tensor  # (n,) int64, which images get noise
+    noise: Tensor  # (n, 1, S, S) added to them
+
+
+class ScanViews(Views):
+    """Of every batch the same share is blurred and the same share gets noise, so that nobody need wait to know how many."""
+
+    name = "scan"
+    summary = "crop, aspect, flip, rotation, blur, gamma, contrast, brightness, noise; the default"
+    settings_type = ScanViewSettings
+
+    settings: ScanViewSettings
+
+    def weak(self) -> Self:
+        """Return the policy with half of every range, without blur and noise: an image that is still easy to recognize."""
+        settings = self.settings
+        halved = ("maximum_rotation_degrees", "maximum_shift", "contrast", "brightness", "log_gamma")
+        milder = settings.model_copy(
+            update={name: getattr(settings, name) / 2 for name in halved}
+            | {"minimum_crop": (1 + settings.minimum_crop) / 2, "maximum_aspect": math.sqrt(settings.maximum_aspect)}
+            | {"blur_probability": 0.0, "noise_probability": 0.0}
+        )
+        return type(self)(milder)
+
+    def sample(self, count: int, image_size_px: int, generator: torch.Generator) -> ScanParameters:
+        """Draw the parameters of `count` views."""
+        settings = self.settings
+
+        def drawn(low: float, high: float, number: int = count) -> Tensor:
+            return uniform(low, high, number, generator)
+
+        def some(share: float) -> Tensor:
+            return torch.randperm(count, generator=generator, device=generator.device)[: round(share * count)]
+
+        flip = drawn(0, 1) < settings.flip_probability
+        crop = drawn(settings.minimum_crop, 1.0)
+        stretch = drawn(-1, 1).mul(0.5 * math.log(settings.maximum_aspect)).exp()
+        angle = drawn(-1, 1) * math.radians(settings.maximum_rotation_degrees)
+        # A crop of side c may sit anywhere inside the image: its center keeps within 1 - c of the middle.
+        reach = 1 - crop + settings.maximum_shift
+        shift_x, shift_y = drawn(-1, 1) * reach, drawn(-1, 1) * reach
+        scale_x, scale_y = crop * stretch * torch.where(flip, -1.0, 1.0), crop / stretch
+        cosine, sine = angle.cos(), angle.sin()
+        affine = torch.stack(
+            [
+                torch.stack([scale_x * cosine, -scale_y * sine, shift_x], dim=1),
+                torch.stack([scale_x * sine, scale_y * cosine, shift_y], dim=1),
+            ],
+            dim=1,
+        )
+        blurred, noisy = some(settings.blur_probability), some(settings.noise_probability)
+        shape = (len(noisy), 1, image_size_px, image_size_px)
+        deviation = column(drawn(0, settings.maximum_noise, len(noisy)))
+        return ScanParameters(
+            affine=affine,
+            gamma=drawn(-settings.log_gamma, settings.log_gamma).exp(),
+            contrast=drawn(1 - settings.contrast, 1 + settings.contrast),
+            brightness=drawn(-settings.brightness, settings.brightness),
+            blurred=blurred,
+            blur=drawn(0, 1, len(blurred)),
+            noisy=noisy,
+            noise=torch.randn(shape, generator=generator, device=generator.device) * deviation,
+        )
+
+    def apply(self, images: Tensor, parameters: ScanParameters) -> Tensor:
+        """Return the images so changed."""
+        scan, views = parameters, plain(images)
+        grid = _sampling_grid(scan.affine, views.shape[-2], views.shape[-1])
+        views = F.grid_sample(views, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        sharp = views[scan.blurred]
+        views[scan.blurred] = torch.lerp(sharp, _blurred(sharp), column(scan.blur))
+        # exp2(g * log2(v)) is v ** g at half its price on a CPU.
+        views = views.clamp_(min=1e-6).log2_().mul_(column(scan.gamma)).exp2_()
+        mean = views.mean(dim=(1, 2, 3), keepdim=True)
+        contrast = column(scan.contrast)
+        views = views.mul_(contrast).add_(mean * (1 - contrast) + column(scan.brightness))
+        views[scan.noisy] += scan.noise
+        return views.clamp_(0, 1)
+
+
+def _sampling_grid(affine: Tensor, height: int, width: int) -> Tensor:
+    """Return (B, H, W, 2), where every output pixel reads its input: what `affine_grid` gives, several times faster."""
+    x = (2 * torch.arange(width, device=affine.device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=affine.device) + 1) / height - 1
+    across, down, shift = (affine[:, :, axis].view(-1, 1, 1, 2) for axis in range(3))
+    return across * x.view(1, 1, -1, 1) + (down * y.view(1, -1, 1, 1) + shift)
+
+
+def _blurred(views: Tensor) -> Tensor:
+    """Blur with the binomial kernel (1 4 6 4 1) / 16 along both axes, a Gaussian of deviation 1 pixel; edges are repeated."""
+    for axis in (2, 3):
+        side = views.shape[axis]
+        padding = (0, 0, 2, 2) if axis == 2 else (2, 2, 0, 0)
+        padded = F.pad(views, padding, mode="replicate")
+        tap = [padded.narrow(axis, start, side) for start in range(5)]
+        views = (tap[0] + tap[4]) / 16 + (tap[1] + tap[3]) / 4 + tap[2] * 0.375
+    return views

@@ -1,0 +1,34 @@
+"""The study's views: a horizontal flip, nothing else."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fewscan.learning.views import Views, ViewSettings, column, plain, uniform
+
+
+class StudyViewSettings(ViewSettings):
+    """Settings of the views `study`."""
+
+    name: Literal["study"] = "study"
+    flip_probability: float = 0.5
+
+
+class StudyViews(Views):
+    """Each image or its mirror image. Source: doi 10.17798/bitlisfen.1558069, section 2.2."""
+
+    name = "study"
+    summary = "a horizontal flip, nothing else: the study's"
+    settings_type = StudyViewSettings
+
+    settings: StudyViewSettings
+
+    def sample(self, count: int, image_size_px: int, generator: torch.Generator) -> Tensor:
+        """Return which images are flipped, (B,) bool."""
+        return uniform(0, 1, count, generator) < self.settings.flip_probability
+
+    def apply(self, images: Tensor, parameters: Tensor) -> Tensor:
+        """Return the images, those flipped that `parameters` says."""
+        views = plain(images)
+        return torch.where(column(parameters), views.flip(-1), views)

@@ -1,0 +1,25 @@
+"""What a recipe is: the settings that a run starts from, before the user's are laid over them."""
+
+from typing import Any, ClassVar, NamedTuple
+
+from fewscan.learning.method import Method
+
+
+class Preferred(NamedTuple):
+    """The method that a recipe is for, where the user names none, and why."""
+
+    method: str
+    why: str
+
+
+class Recipe:
+    """Settings by the method and the size of the data. A subclass states the facts below and writes `settings`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for people
+    preferred: ClassVar[Preferred | None] = None  # None: the method and the network's size are chosen from data and machine
+    minimum_epochs: ClassVar[int] = 1  # of a training whose length the recipe gives in `training_images`
+
+    def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
+        """Return settings of a run, by name, that differ from the usual ones; `epochs` or `training_images` is among them."""
+        raise NotImplementedError
