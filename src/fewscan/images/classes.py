@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fewscan.config import nearest
@@ -39,11 +39,30 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list
     Raises FewscanError for a renaming of or to nothing, for labels that differ only in spelling (`spelling_key`), for one
     that holds BETWEEN_FINDINGS, and for more than MAX_CLASSES classes.
     """
-    shortest = _shortest_numbers(scans)
+    shortest = _shortest_numbers({scan.label for scan in scans if scan.label is not None})
     scans = [_with_shortest(scan, shortest) for scan in scans]
-    scans = _renamed(scans, {shortest.get(old, old): new for old, new in rename.items()})
-    _check_classes(scans)
+    rename = {shortest.get(old, old): new for old, new in rename.items()}
+    _check_rename(rename, {(scan.source, scan.label) for scan in scans if scan.label is not None})
+    scans = [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
+    _check_classes({scan.label for scan in scans if scan.label is not None})
     return scans
+
+
+def fit_classes(
+    labels: Collection[tuple[str, str]], classes: Collection[str], rename: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
+    """Return of each label of a source, given as (source, label), its class: one of `classes`, which are there, or a new one.
+
+    Raises FewscanError as `settle_classes` does.
+    """
+    numbers = {number_key(name): name for name in sorted(classes) if number_key(name) is not None}
+    shortest = _shortest_numbers({label for _, label in labels})
+    names = {label: numbers.get(number_key(label), shortest.get(label, label)) for _, label in labels}
+    rename = {names.get(old, old): new for old, new in rename.items()}
+    _check_rename(rename, {(source, names[label]) for source, label in labels})
+    fitted = {(source, label): _new_name(source, names[label], rename) for source, label in labels}
+    _check_classes(set(fitted.values()), classes)
+    return fitted
 
 
 def number_key(text: str) -> str | None:
@@ -72,10 +91,10 @@ def class_key(source: str, label: str, rename: Mapping[str, str]) -> str:
     return spelling_key(_new_name(source, label, rename))
 
 
-def _shortest_numbers(scans: Sequence[ScanFile]) -> dict[str, str]:
+def _shortest_numbers(labels: Collection[str]) -> dict[str, str]:
     """Return the shortest name of each label that is a number."""
     names: dict[str, list[str]] = {}
-    for label in {scan.label for scan in scans if scan.label is not None}:
+    for label in labels:
         if (number := number_key(label)) is not None:
             names.setdefault(number, []).append(label)
     return {label: min(same, key=lambda name: (len(name), name)) for same in names.values() for label in same}
@@ -89,15 +108,13 @@ def _with_shortest(scan: ScanFile, shortest: Mapping[str, str]) -> ScanFile:
     return replace(scan, label=name, notes=(*scan.notes, note))
 
 
-def _renamed(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list[ScanFile]:
-    known = {name for scan in scans if scan.label is not None for name in (scan.label, _study_label(scan.source, scan.label))}
+def _check_rename(rename: Mapping[str, str], labels: Collection[tuple[str, str]]) -> None:
+    known = {name for source, label in labels for name in (label, _study_label(source, label))}
     for old, new in rename.items():
         if old not in known:
             raise FewscanError(f"no image is labeled '{old}', so it cannot be renamed: {nearest(old, known)}")
         if not new.strip():
             raise FewscanError(f"'{old}' cannot be renamed to nothing: write OLD=NEW")
-
-    return [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
 
 
 def _new_name(source: str, label: str, rename: Mapping[str, str]) -> str:
@@ -111,10 +128,11 @@ def _study_label(source: str, label: str) -> str:
     return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
 
 
-def _check_classes(scans: Sequence[ScanFile]) -> None:
-    spellings: dict[str, str] = {}
+def _check_classes(labels: Collection[str], there: Collection[str] = ()) -> None:
+    """Raise FewscanError where labels cannot be classes beside those that are `there`, which are right as they are."""
+    spellings = {spelling_key(name): name for name in there}
     alike: dict[str, str] = {}
-    for label in sorted({scan.label for scan in scans if scan.label is not None}):
+    for label in sorted(set(labels) - set(there)):
         if BETWEEN_FINDINGS in label:
             raise FewscanError(
                 f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
@@ -125,7 +143,8 @@ def _check_classes(scans: Sequence[ScanFile]) -> None:
             alike[label] = other
     if alike:
         pairs = "; ".join(f"'{other}' and '{label}'" for label, other in alike.items())
-        ways = " ".join(shlex.join(["--rename", f"{other}={label}"]) for label, other in alike.items())
+        renamed = [f"{label}={other}" if other in there else f"{other}={label}" for label, other in alike.items()]
+        ways = " ".join(shlex.join(["--rename", one]) for one in renamed)
         raise FewscanError(f"the labels {pairs} differ only in spelling: if they are one class, add {ways}")
     if len(spellings) > MAX_CLASSES:
         raise FewscanError(

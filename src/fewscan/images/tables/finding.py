@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fewscan.errors import FewscanError
 from fewscan.images.part_names import SPLIT_WORDS
@@ -20,6 +20,8 @@ _SUFFIXES = frozenset(
     ]
 )
 _EXAMPLES = 3
+
+Hit = TypeVar("Hit")
 
 
 class Found(NamedTuple):
@@ -75,14 +77,24 @@ class Places:
 
         Raises FewscanError where a row fits several sources, or names several images alike.
         """
-        exact = [self._exactly(row, str(row.table.parent)) for row in rows]
-        loose = {number: self._loosely(row) for number, row in enumerate(rows) if exact[number] is None}
-        agreed = self._agreed(match for match in loose.values() if match is not None and match.row_above)
-        found: list[Found | None] = []
+        found = self.look(rows)
+        for one in found:
+            if isinstance(one, FewscanError):
+                raise one
+        return [one for one in found if not isinstance(one, FewscanError)]
+
+    def look(self, rows: Sequence[Row]) -> list[Found | FewscanError | None]:
+        """As `find`, with the error in the place of each row for which `find` raises it."""
+        exact = [_or_error(self._exactly, row) for row in rows]
+        loose = {number: _or_error(self._loosely, row) for number, row in enumerate(rows) if exact[number] is None}
+        agreed = self._agreed(match for match in loose.values() if isinstance(match, _Match) and match.row_above)
+        found: list[Found | FewscanError | None] = []
         for number, place in enumerate(exact):
-            match = loose.get(number)
-            if place is not None:
+            match = place if isinstance(place, FewscanError) else loose.get(number)
+            if isinstance(place, str):
                 found.append(Found(place, closely=True))
+            elif isinstance(match, FewscanError):
+                found.append(match)
             elif match is not None and (not match.row_above or match.above == agreed[self.source(match.place)]):
                 found.append(Found(match.place, closely=False))
             else:
@@ -91,7 +103,7 @@ class Places:
 
     def like(self, row: Row) -> str | None:
         """Return a place of the row's name, wherever it lies, for a message."""
-        places = self._ending(_folders_and_stem(_slashes(row.path))[-1:])
+        places = self._ending(folders_and_stem(slashes(row.path))[-1:])
         return places[0] if places else None
 
     def _above(self, source: str, folder: str) -> tuple[str, ...]:
@@ -106,8 +118,8 @@ class Places:
             self._folders[source, folder] = known
         return known
 
-    def _exactly(self, row: Row, beside: str) -> str | None:
-        beside_table = self._place(beside, row.path)
+    def _exactly(self, row: Row) -> str | None:
+        beside_table = self._place(str(row.table.parent), row.path)
         if beside_table in self._source_of:
             return beside_table
         in_sources = [self._place(folder, row.path) for folder in self._written]
@@ -124,8 +136,8 @@ class Places:
         return f"{self._from(folder, path[: path.rindex(name)])}/{name}"
 
     def _loosely(self, row: Row) -> _Match | None:
-        path = _slashes(row.path)
-        end = _folders_and_stem(path)
+        path = slashes(row.path)
+        end = folders_and_stem(path)
         # The longest end first that any place shares.
         length = next((length for length in range(len(end), 0, -1) if self._ending(end[-length:])), None)
         if length is None:
@@ -142,7 +154,7 @@ class Places:
         if len(end) not in self._ends:
             # Only for lengths that are asked for: a table that names all as they are asks for none.
             if not self._parts:
-                self._parts = {place: _folders_and_stem(place) for place in self._source_of}
+                self._parts = {place: folders_and_stem(place) for place in self._source_of}
             places = self._ends.setdefault(len(end), {})
             for place, parts in self._parts.items():
                 places.setdefault(parts[-len(end) :], []).append(place)
@@ -154,6 +166,13 @@ class Places:
         for match in matches:
             counts.setdefault(self.source(match.place), Counter())[match.above] += 1
         return {source: min(above, key=lambda one: (-above[one], len(one))) for source, above in counts.items()}
+
+
+def _or_error(look: Callable[[Row], Hit], row: Row) -> Hit | FewscanError:
+    try:
+        return look(row)
+    except FewscanError as error:
+        return error
 
 
 def _match(path: str, place: str, length: int) -> _Match:
@@ -170,7 +189,7 @@ def _most_alike(path: str, matches: Sequence[_Match], length: int) -> list[_Matc
     def likeness(match: _Match) -> tuple[bool, bool, bool]:
         ours = match.place.split("/")[-length:]
         same_suffix = theirs[-1].casefold() == ours[-1].casefold()
-        return theirs == ours, same_suffix, [*theirs[:-1], _stem(theirs[-1])] == [*ours[:-1], _stem(ours[-1])]
+        return theirs == ours, same_suffix, [*theirs[:-1], stem_of(theirs[-1])] == [*ours[:-1], stem_of(ours[-1])]
 
     most = max(map(likeness, matches), default=None)
     return [match for match in matches if likeness(match) == most]
@@ -182,17 +201,18 @@ def _in_other_parts(match: _Match) -> bool:
     return theirs is not None and ours is not None and theirs != ours
 
 
-def _slashes(path: str) -> str:
+def slashes(path: str) -> str:
+    """Return a path with slashes, whichever way it was written."""
     return path.replace("\\", "/").rstrip("/")
 
 
-def _folders_and_stem(path: str) -> tuple[str, ...]:
+def folders_and_stem(path: str) -> tuple[str, ...]:
     """Return the parts of a path in lower case, the last without its suffix."""
     *folders, name = [part for part in path.casefold().split("/") if part not in ("", ".")] or [""]
-    return (*folders, _stem(name))
+    return (*folders, stem_of(name))
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """Return a name without the suffix of an image, in any case; the part after `#` stays."""
     file, sign, part = name.partition("#")
     stem, _, suffix = file.removesuffix(".gz").rpartition(".")

@@ -1,35 +1,21 @@
 """What folders and files say of the images, and what tables add to it or put in its place."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import class_key
-from fewscan.images.options import Several, TableOptions
+from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import PREDICTIONS, ScanFile, Source, file_place, is_inside, real_path
 from fewscan.images.tables.finding import Places
-from fewscan.images.tables.rows import Row, read_rows, with_finding
+from fewscan.images.tables.rows import Row, read_rows
+from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, require_found, said_of
 from fewscan.wording import counted
 
 _NAMES_SHOWN = 4
-
-# Source and label -> what is equal for all spellings of the class that it will be.
-_Naming = Callable[[str, str], str]
-
-
-@dataclass(slots=True)
-class _Said:
-    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
-
-    label: Row | None = None
-    patient: Row | None = None
-    split: Row | None = None
-    about_labels: bool = False
-    notes: tuple[str, ...] = ()
 
 
 def label_from_tables(
@@ -53,22 +39,15 @@ def label_from_tables(
     if options.labels_only:
         scans = [replace(scan, label=None, label_from=None, label_level=None) for scan in scans]
     places = Places(scans, sources)
-    naming = cache(partial(class_key, rename=rename))
-    said: dict[str, _Said] = {}
+    naming = naming_of(rename)
+    said: dict[str, Said] = {}
     missing: list[Row] = []
     for table in tables:
         rows = read_rows(table, options)
         found = places.find(rows)
-        if not any(found):
-            raise _nothing_found(table, rows[-1], places, sources)
-        for row, hit in zip(rows, found, strict=True):
-            if hit is None:
-                missing.append(row)
-                continue
-            one = said.setdefault(hit.place, _Said())
-            _merge(one, row, partial(naming, places.source(hit.place)), options.several)
-            if not hit.closely:
-                one.notes = (*one.notes, f"its row in {table.name} writes folders, case, slashes or suffix in another way")
+        require_found(rows, found, places, sources)
+        add_rows(said, rows, found, places, naming, options.several)
+        missing += [row for row, hit in zip(rows, found, strict=True) if hit is None]
     spoken_of = list(dict.fromkeys(places.source(place) for place in said))
     overlaid = _overlaid(scans, sources, places, said, options, naming)
     absent: dict[tuple[str, str], ScanFile] = {}
@@ -86,60 +65,16 @@ def _refuse_without_tables(options: TableOptions) -> None:
             raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
 
 
-def _merge(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
-    """Add a row to what is said of its image; raises FewscanError where rows contradict each other."""
-    if row.label is not None or row.several:
-        _merge_label(one, row, key, several)
-    if row.patient is not None:
-        if one.patient is None:
-            one.patient = row
-        elif patient_key(one.patient.patient or "") != patient_key(row.patient):
-            # A patient's number is for no terminal or log.
-            raise FewscanError(
-                f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
-            )
-    if row.split is not None:
-        one.split = one.split or row
-        if one.split.split != row.split:
-            raise FewscanError(
-                f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
-                f"'{row.split}' ({row.where}); keep one of them"
-            )
-    one.about_labels |= row.about_labels
-    one.notes = (*one.notes, *row.notes)
-
-
-def _merge_label(one: _Said, row: Row, key: Callable[[str], str], several: Several) -> None:
-    """As `_merge`; rows of one table with different labels are several findings, and no contradiction."""
-    first = one.label
-    if first is None or (first.predicted and not row.predicted):
-        one.label = row
-    elif first.predicted != row.predicted or _class(first, key) == _class(row, key):
-        return
-    elif first.table == row.table:
-        one.label = with_finding(first, row, several)
-        one.notes = (*one.notes, one.label.notes[-1])
-    else:
-        raise FewscanError(
-            f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
-            f"'{row.label or 'several'}' ({row.where}); keep one of them"
-        )
-
-
-def _class(row: Row, key: Callable[[str], str]) -> str | None:
-    return None if row.label is None else key(row.label)
-
-
 def _overlaid(
     scans: Sequence[ScanFile],
     sources: Sequence[Source],
     places: Places,
-    said: Mapping[str, _Said],
+    said: Mapping[str, Said],
     options: TableOptions,
-    naming: _Naming,
+    naming: Naming,
 ) -> list[ScanFile]:
     """Return the images with what is said of them, and without labels from folders that are no classes."""
-    of_each = [_said_of(of, said) for of in places.of_each]
+    of_each = [said_of(of, said) for of in places.of_each]
     unlabeled = {source.name for source in sources if not source.labeled}
     no_classes = _without_classes(scans, of_each, options, naming)
     overlaid = []
@@ -151,22 +86,8 @@ def _overlaid(
     return overlaid
 
 
-def _said_of(places: Sequence[str], said: Mapping[str, _Said]) -> _Said | None:
-    """Return what is said of an image at the closest of its places that says it."""
-    found = [said[place] for place in places if place in said]
-    if len(found) < 2:
-        return found[0] if found else None
-    return _Said(
-        label=next((one.label for one in found if one.label is not None), None),
-        patient=next((one.patient for one in found if one.patient is not None), None),
-        split=next((one.split for one in found if one.split is not None), None),
-        about_labels=any(one.about_labels for one in found),
-        notes=tuple(note for one in found for note in one.notes),
-    )
-
-
 def _without_classes(
-    scans: Sequence[ScanFile], of_each: Sequence[_Said | None], options: TableOptions, naming: _Naming
+    scans: Sequence[ScanFile], of_each: Sequence[Said | None], options: TableOptions, naming: Naming
 ) -> set[str]:
     """Return the sources whose folders are no classes, since the tables name others, and name them for every image.
 
@@ -200,7 +121,7 @@ def _some(names: Mapping[str, str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
 
-def _with_said(scan: ScanFile, of: _Said, naming: _Naming, *, labeled: bool) -> ScanFile:
+def _with_said(scan: ScanFile, of: Said, naming: Naming, *, labeled: bool) -> ScanFile:
     changes: dict[str, Any] = {}
     notes = [*scan.notes, *of.notes]
     if labeled and of.label is not None:
@@ -216,7 +137,7 @@ def _with_said(scan: ScanFile, of: _Said, naming: _Naming, *, labeled: bool) -> 
     return replace(scan, notes=tuple(dict.fromkeys(notes)), **changes)
 
 
-def _label(scan: ScanFile, row: Row, naming: _Naming) -> tuple[list[str], dict[str, Any]]:
+def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[str, Any]]:
     """Return what is to be said of an image and a row with a label, and what the image takes from the row."""
     said = []
     if scan.label is not None and (row.label is None or naming(scan.source, scan.label) != naming(scan.source, row.label)):
@@ -241,13 +162,6 @@ def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:
 @cache
 def _place_of(table: Path) -> Path:
     return file_place(table)
-
-
-def _nothing_found(table: Path, row: Row, places: Places, sources: Sequence[Source]) -> FewscanError:
-    looked = ", ".join(dict.fromkeys(str(folder) for folder in [table.parent, *(source.folder for source in sources)]))
-    like = places.like(row)
-    hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
-    return FewscanError(f"{table} names no file of the sources: '{row.path}', for one, is not in {looked}{hint}")
 
 
 def _missing_scan(row: Row, sources: Sequence[Source], otherwise: str) -> ScanFile:

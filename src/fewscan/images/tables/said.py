@@ -1,0 +1,119 @@
+"""Rows of tables, by the places that they mean -> what is said of each place, and of the images in it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import class_key
+from fewscan.images.options import Several
+from fewscan.images.patients import patient_key
+from fewscan.images.sources import Source
+from fewscan.images.tables.finding import Found, Places
+from fewscan.images.tables.rows import Row, with_finding
+
+# Source and label -> what is equal for all spellings of the class that it will be.
+Naming = Callable[[str, str], str]
+
+
+@dataclass(slots=True)
+class Said:
+    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
+
+    label: Row | None = None
+    patient: Row | None = None
+    split: Row | None = None
+    about_labels: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def naming_of(rename: Mapping[str, str]) -> Naming:
+    """Return what tells the classes of labels apart, once they are renamed."""
+    return cache(partial(class_key, rename=rename))
+
+
+def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, sources: Sequence[Source]) -> None:
+    """Raise FewscanError where no row of a table names an image."""
+    if any(found):
+        return
+    row = rows[-1]
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in [row.table.parent, *(source.folder for source in sources)]))
+    like = places.like(row)
+    hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
+    raise FewscanError(f"{row.table} names no file of the sources: '{row.path}', for one, is not in {looked}{hint}")
+
+
+def add_rows(
+    said: dict[str, Said],
+    rows: Iterable[Row],
+    found: Iterable[Found | None],
+    places: Places,
+    naming: Naming,
+    several: Several,
+) -> None:
+    """Add the rows of a table to what is said of each place; raises FewscanError where rows contradict each other."""
+    for row, hit in zip(rows, found, strict=True):
+        if hit is None:
+            continue
+        one = said.setdefault(hit.place, Said())
+        _merge(one, row, partial(naming, places.source(hit.place)), several)
+        if not hit.closely:
+            one.notes = (*one.notes, f"its row in {row.table.name} writes folders, case, slashes or suffix in another way")
+
+
+def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
+    """Return what is said of an image at the closest of its places that says it."""
+    found = [said[place] for place in places if place in said]
+    if len(found) < 2:
+        return found[0] if found else None
+    return Said(
+        label=next((one.label for one in found if one.label is not None), None),
+        patient=next((one.patient for one in found if one.patient is not None), None),
+        split=next((one.split for one in found if one.split is not None), None),
+        about_labels=any(one.about_labels for one in found),
+        notes=tuple(note for one in found for note in one.notes),
+    )
+
+
+def _merge(one: Said, row: Row, key: Callable[[str], str], several: Several) -> None:
+    """Add a row to what is said of its image; raises FewscanError where rows contradict each other."""
+    if row.label is not None or row.several:
+        _merge_label(one, row, key, several)
+    if row.patient is not None:
+        if one.patient is None:
+            one.patient = row
+        elif patient_key(one.patient.patient or "") != patient_key(row.patient):
+            # A patient's number is for no terminal or log.
+            raise FewscanError(
+                f"'{row.path}' has two values as its patient ({one.patient.where} and {row.where}); keep one of them"
+            )
+    if row.split is not None:
+        one.split = one.split or row
+        if one.split.split != row.split:
+            raise FewscanError(
+                f"'{row.path}' has two values as its part of the split: '{one.split.split}' ({one.split.where}) and "
+                f"'{row.split}' ({row.where}); keep one of them"
+            )
+    one.about_labels |= row.about_labels
+    one.notes = (*one.notes, *row.notes)
+
+
+def _merge_label(one: Said, row: Row, key: Callable[[str], str], several: Several) -> None:
+    """As `_merge`; rows of one table with different labels are several findings, and no contradiction."""
+    first = one.label
+    if first is None or (first.predicted and not row.predicted):
+        one.label = row
+    elif first.predicted != row.predicted or _class(first, key) == _class(row, key):
+        return
+    elif first.table == row.table:
+        one.label = with_finding(first, row, several)
+        one.notes = (*one.notes, one.label.notes[-1])
+    else:
+        raise FewscanError(
+            f"'{row.path}' has two values as its label: '{first.label or 'several'}' ({first.where}) and "
+            f"'{row.label or 'several'}' ({row.where}); keep one of them"
+        )
+
+
+def _class(row: Row, key: Callable[[str], str]) -> str | None:
+    return None if row.label is None else key(row.label)

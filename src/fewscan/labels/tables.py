@@ -1,0 +1,212 @@
+"""A table -> what it says of the rows of a dataset, and the table that says of them what the log does.
+
+Beside a label, a scan can be `unsure`, `not a scan`, or have none. These words are understood in the column `label_state`, and
+the first two also in the column of labels, unless a class goes by one of them: then the table has to say which it means.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fewscan.errors import FewscanError
+from fewscan.images.classes import BETWEEN_FINDINGS, fit_classes, spelling_key
+from fewscan.images.options import NO_LABEL, TableOptions
+from fewscan.images.sources import PREDICTIONS, ScanFile, Source
+from fewscan.images.tables.columns import find_columns
+from fewscan.images.tables.finding import Found, Places
+from fewscan.images.tables.reach import within_reach
+from fewscan.images.tables.reading import cell, read_cells
+from fewscan.images.tables.rows import Row, read_rows
+from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
+from fewscan.labels.log import STATES, State
+from fewscan.labels.standing import Numbers
+
+STATE_COLUMN = "label_state"
+
+# Stands before a state where labels are told apart, so that it is no label.
+_MARK = "\0"
+_STATE_WORDS: dict[str, State] = {spelling_key(state): state for state in ("unsure", "not a scan")}
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What a table says: of row rows[i] of the dataset that it is states[i], with labels[i] where that is "label".
+
+    `missing` and `unclear` are rows of the table that name no image, or several, in words. `silent` counts rows of the dataset
+    that the table names and says nothing of, `notes` how often what was noticed of others.
+    """
+
+    origin: str
+    predicted: bool
+    table_rows: int
+    rows: Numbers
+    states: tuple[State, ...]
+    labels: tuple[str | None, ...]
+    silent: int
+    missing: tuple[str, ...]
+    unclear: tuple[str, ...]
+    notes: Mapping[str, int]
+
+
+def read_statements(
+    table: Path,
+    images: pd.DataFrame,
+    sources: Sequence[Source],
+    classes: Collection[str],
+    options: TableOptions,
+    rename: Mapping[str, str],
+) -> Statements:
+    """Read a table as `import` does, and find its rows among the images of a dataset: the columns source and path.
+
+    classes: those that the dataset has; labels that are spelled otherwise are refused, and `rename` says what they are called.
+
+    Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
+    """
+    rows = _stated_rows(table, options, classes)
+    near = within_reach(rows, sources, images)
+    scans = _scans(images.iloc[near], sources)
+    places = Places(scans, sources)
+    looked = places.look(rows)
+    unclear = tuple(str(one) for one in looked if isinstance(one, FewscanError))
+    found = [one if isinstance(one, Found) else None for one in looked]
+    if not unclear:
+        require_found(rows, found, places, sources)
+    elif not any(found):
+        raise FewscanError(unclear[0])
+    said: dict[str, Said] = {}
+    add_rows(said, rows, found, places, naming_of(rename), options.several)
+    of_each = [said_of(of, said) for of in places.of_each]
+    spoken_of = [place for place, one in enumerate(of_each) if one is not None]
+    said_rows = [None if one is None else one.label for one in of_each]
+    stating = [place for place in spoken_of if _says(said_rows[place])]
+    labels = [str(row.label) for place in stating if (row := said_rows[place]) is not None]
+    names = list(zip([scans[place].source for place in stating], labels, strict=True))
+    fitted = fit_classes({name for name in names if not name[1].startswith(_MARK)}, classes, rename)
+    notes: dict[str, int] = {}
+    for place in spoken_of:
+        one = of_each[place]
+        for note in dict.fromkeys(() if one is None else one.notes):
+            notes[note] = notes.get(note, 0) + 1
+    return Statements(
+        origin=f"{PREDICTIONS}{table.name}" if rows[0].predicted else table.name,
+        predicted=rows[0].predicted,
+        table_rows=len(rows),
+        rows=near[stating],
+        states=tuple(_state_of(label) for label in labels),
+        labels=tuple(fitted.get(name) for name in names),
+        silent=len(spoken_of) - len(stating),
+        missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
+        unclear=unclear,
+        notes=notes,
+    )
+
+
+def find_scan(name: str, images: pd.DataFrame, sources: Sequence[Source]) -> Numbers:
+    """Return the rows that a scan's number or path means; of a file with several images, and of a folder, all of them.
+
+    Raises FewscanError where there is none, or where a path fits several places.
+    """
+    if name.isdecimal():
+        if int(name) >= len(images):
+            raise FewscanError(f"there is no row {name}: the dataset has the rows 0 to {len(images) - 1}")
+        return np.array([int(name)], dtype=np.int64)
+    row = Row(table=Path("here"), where="the scan", path=name)
+    near = within_reach([row], sources, images)
+    scans = _scans(images.iloc[near], sources)
+    places = Places(scans, sources)
+    (found,) = places.find([row]) if scans else (None,)
+    if found is None:
+        raise FewscanError(f"the dataset has no scan '{name}': give its path, or the number of its row")
+    return near[[found.place in of for of in places.of_each]]
+
+
+def table_of(current: pd.DataFrame, images: pd.DataFrame, sources: Sequence[Source]) -> pd.DataFrame:
+    """Return the table that says of images what `LabelLog.current` holds: the columns path, label, label_state, origin.
+
+    Of a row of which nothing holds, or which is disputed, it says nothing.
+    """
+    folders = {source.name: str(source.folder) for source in sources}
+    state = current["state"].where((current["entry"] > 0) & ~current["disputed"], "")
+    # A label that would be read as something else is said to be one.
+    other = {name for name in current["label"].dropna().unique() if _reads_otherwise(name)}
+    state = state.where((state != "label") | current["label"].isin(other), "")
+    return pd.DataFrame(
+        {
+            "path": images["source"].map(folders).str.rstrip("/") + "/" + images["path"],
+            "label": current["label"].fillna(""),
+            STATE_COLUMN: state,
+            "origin": current["origin"].fillna(""),
+        }
+    )
+
+
+def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
+    folders = {source.name: source.folder for source in sources}
+    scans = []
+    for source, path in zip(images["source"], images["path"], strict=True):
+        file, _, part = path.rpartition("#")
+        scans.append(ScanFile(source, path, folders[source] / (file or path), part=part if file else None))
+    return scans
+
+
+def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -> list[Row]:
+    """Return the rows of a table, a state among their labels behind `_MARK`; of patients and parts they say nothing."""
+    rows = read_rows(table, options)
+    cells = read_cells(table, options.encoding, options.separator)
+    columns = find_columns(table, cells, options)
+    if not columns.has_labels:
+        raise FewscanError(f"{table} has no column 'label': name it with --label-column")
+    at = cells.columns.index(STATE_COLUMN) if STATE_COLUMN in cells.columns else None
+    stated = []
+    for row, (_, texts) in zip(rows, cells.rows, strict=True):
+        state, written = cell(texts, at), cell(texts, columns.label)
+        if _MARK in (written or ""):
+            raise FewscanError(f"{row.where}: a label cannot hold the character NUL: write its name in letters")
+        row = replace(row, patient=None, split=None)
+        stated.append(_in_words(row, classes) if state is None else _in_state(row, state.casefold(), written))
+    return stated
+
+
+def _in_state(row: Row, state: str, written: str | None) -> Row:
+    """Return a row with the state that its column of states names."""
+    if state not in STATES:
+        words = ", ".join(STATES)
+        raise FewscanError(f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing")
+    if state == "label":
+        return row if written is None else replace(row, label=written, several=False)
+    if row.label is not None or row.several:
+        raise FewscanError(
+            f"{row.where} says '{row.label or written}' and, in its column '{STATE_COLUMN}', '{state}': keep one of them"
+        )
+    return replace(row, label=_MARK + state)
+
+
+def _in_words(row: Row, classes: Collection[str]) -> Row:
+    """Return a row with the state that its column of labels names, if it does."""
+    if row.label is None:
+        return row
+    state = _STATE_WORDS.get(spelling_key(row.label))
+    if state is None:
+        return row
+    if any(spelling_key(name) == spelling_key(state) for name in classes):
+        raise FewscanError(
+            f"{row.where}: '{row.label}' is a class of the dataset, and the word for a scan that is {state}: add a column "
+            f"'{STATE_COLUMN}' that says there 'label' or '{state}'"
+        )
+    return replace(row, label=_MARK + state)
+
+
+def _says(row: Row | None) -> bool:
+    """Whether a row says one thing; several rows that differ in a state say nothing."""
+    return row is not None and row.label is not None and not (_MARK in row.label and BETWEEN_FINDINGS in row.label)
+
+
+def _state_of(label: str) -> State:
+    return next((state for state in STATES if label == _MARK + state), "label")
+
+
+def _reads_otherwise(label: str) -> bool:
+    return label.casefold() in {word.casefold() for word in NO_LABEL} or spelling_key(label) in _STATE_WORDS

@@ -1,0 +1,266 @@
+"""Tables that say something of a dataset's rows: what is understood, what is refused, and back."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fewscan.errors import FewscanError
+from fewscan.images.options import TableOptions
+from fewscan.images.sources import ScanFile, Source
+from fewscan.images.tables.finding import Places
+from fewscan.images.tables.reach import within_reach
+from fewscan.images.tables.rows import Row
+from fewscan.labels.changes import changes_of
+from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.labels.tables import Statements, find_scan, read_statements, table_of
+from fewscan.spreadsheet import write_csv
+
+CLASSES = ("glioma", "pituitary")
+SOURCES = (Source("one", Path("/nowhere/one")), Source("two", Path("/nowhere/two")))
+IMAGES = pd.DataFrame(
+    [
+        ("one", "a/1.png"),
+        ("one", "a/2.png"),
+        ("one", "b/1.png"),
+        ("one", "head.nii.gz#axial=3"),
+        ("one", "head.nii.gz#axial=4"),
+        ("two", "a/1.png"),
+        ("two", "c/9.png"),
+    ],
+    columns=["source", "path"],
+)
+
+
+def read(
+    place: Path, text: str, classes: tuple[str, ...] = CLASSES, rename: dict | None = None, **options: object
+) -> Statements:
+    (place / "labels.csv").write_text(text)
+    return read_statements(place / "labels.csv", IMAGES, SOURCES, classes, TableOptions.parse(options), rename or {})
+
+
+def said(statements: Statements) -> dict[int, str]:
+    words = [label or state for label, state in zip(statements.labels, statements.states, strict=True)]
+    return dict(zip(statements.rows.tolist(), words, strict=True))
+
+
+def refusal(place: Path, text: str, classes: tuple[str, ...] = CLASSES, **options: object) -> str:
+    with pytest.raises(FewscanError) as caught:
+        read(place, text, classes, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_rows_mean_what_they_mean_to_an_import(tmp_path: Path) -> None:
+    text = "path,label\none/a/2.png,glioma\n/nowhere/two/c/9.png,pituitary\nB\\1.PNG,glioma\nhead#axial=4,glioma\n"
+    found = read(tmp_path, text)
+    assert said(found) == {1: "glioma", 2: "glioma", 4: "glioma", 6: "pituitary"}
+    assert (found.origin, found.table_rows, found.missing, found.unclear) == ("labels.csv", 4, (), ())
+
+
+def test_a_row_of_a_file_or_folder_speaks_of_all_images_in_it_and_a_closer_one_goes_before(tmp_path: Path) -> None:
+    text = "path,label\n/nowhere/one,pituitary\n/nowhere/one/head.nii.gz,glioma\n/nowhere/one/head.nii.gz#axial=3,unsure\n"
+    assert said(read(tmp_path, text)) == {0: "pituitary", 1: "pituitary", 2: "pituitary", 3: "unsure", 4: "glioma"}
+
+
+def test_rows_that_name_no_image_or_several_are_told_and_the_others_count(tmp_path: Path) -> None:
+    found = read(tmp_path, "path,label\na/1.png,glioma\nz/7.png,glioma\nc/9.png,glioma\n")
+    assert said(found) == {6: "glioma"}
+    assert len(found.missing) == len(found.unclear) == 1
+    assert "z/7.png" in found.missing[0]
+    assert "line 2" in found.unclear[0]
+
+
+def test_a_table_that_names_no_image_is_refused(tmp_path: Path) -> None:
+    assert "names no file" in refusal(tmp_path, "path,label\nz/7.png,glioma\n")
+    assert "a/1.png" in refusal(tmp_path, "path,label\na/1.png,glioma\n")
+
+
+def test_an_empty_cell_and_words_for_no_label_are_no_statement(tmp_path: Path) -> None:
+    found = read(tmp_path, "path,label\nc/9.png,\na/2.png,NA\nb/1.png,None\n")
+    assert (said(found), found.silent) == ({}, 3)
+    assert sum(found.notes.values()) == 3
+
+
+def test_states_are_written_as_labels_or_in_a_column_of_their_own(tmp_path: Path) -> None:
+    assert said(read(tmp_path, "path,label\nc/9.png,Unsure\nb/1.png,not_a_scan\n")) == {2: "not a scan", 6: "unsure"}
+    text = "path,label,label_state\nc/9.png,,none\nb/1.png,,Not a scan\na/2.png,glioma,\nhead,,unsure\n"
+    found = read(tmp_path, text)
+    assert said(found) == {1: "glioma", 2: "not a scan", 3: "unsure", 4: "unsure", 6: "none"}
+    assert found.labels == ("glioma", None, None, None, None)
+
+
+@pytest.mark.parametrize("name", ["unsure", "Unsure", "not a scan", "not-a-scan"])
+def test_a_class_that_is_called_as_a_state_is_never_mixed_up_with_it(name: str, tmp_path: Path) -> None:
+    state = "unsure" if name.casefold() == "unsure" else "not a scan"
+    classes = (*CLASSES, name)
+    assert "label_state" in refusal(tmp_path, f"path,label\nc/9.png,{name}\n", classes)
+    found = read(tmp_path, f"path,label,label_state\nc/9.png,{name},label\nb/1.png,,{state}\n", classes)
+    assert found.labels == (None, name)
+    assert found.states == (state, "label")
+
+
+def test_the_word_none_is_a_class_only_where_the_table_says_so(tmp_path: Path) -> None:
+    assert said(read(tmp_path, "path,label\nc/9.png,none\n")) == {}
+    assert read(tmp_path, "path,label,label_state\nc/9.png,none,label\n").labels == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("path,label,label_state\nc/9.png,glioma,unsure\n", "keep one"),
+        ("path,label,label_state\nc/9.png,,perhaps\n", "label_state"),
+        ("path,label\nc/9.png,a\0b\n", "NUL"),
+        ("path,patient\nc/9.png,3\n", "label"),
+        ("path,label\nc/9.png,GLIOMA\n", "spelling"),
+        ("path,label,label_state\nc/9.png,a|b,label\n", "holds '|'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(text: str, word: str, tmp_path: Path) -> None:
+    assert word in refusal(tmp_path, text)
+
+
+def test_labels_go_by_the_names_that_the_dataset_has(tmp_path: Path) -> None:
+    classes = ("1", "glioma")
+    assert said(read(tmp_path, "path,label\nc/9.png,01\nb/1.png,1.0\n", classes)) == {2: "1", 6: "1"}
+    assert said(read(tmp_path, "path,label\nc/9.png,GLIOMA\n", classes, {"GLIOMA": "glioma"})) == {6: "glioma"}
+    assert said(read(tmp_path, "path,label\nc/9.png,2.0\nb/1.png,02\na/2.png,new\n", classes)) == {1: "new", 2: "02", 6: "02"}
+
+
+def test_several_findings_are_no_label_unless_asked_for(tmp_path: Path) -> None:
+    text = "path,label\nc/9.png,glioma\nc/9.png,pituitary\nb/1.png,glioma|pituitary\na/2.png,glioma\na/2.png,unsure\n"
+    assert said(read(tmp_path, text)) == {}
+    assert said(read(tmp_path, text, several="first")) == {1: "glioma", 2: "glioma", 6: "glioma"}
+
+
+def test_patients_and_parts_in_a_table_change_nothing(tmp_path: Path) -> None:
+    text = "path,label,patient,split\nc/9.png,glioma,1,train\nc/9.png,glioma,2,test\n"
+    assert said(read(tmp_path, text)) == {6: "glioma"}
+
+
+PREDICTED = "path,label,score,decision,probability_glioma\nc/9.png,glioma,0.9,accept,0.9\nb/1.png,pituitary,0.5,review,0.5\n"
+
+
+def test_predictions_count_only_where_they_are_trusted_and_nobody_spoke(tmp_path: Path) -> None:
+    assert "--trust-predictions" in refusal(tmp_path, PREDICTED)
+    found = read(tmp_path, PREDICTED, trust_predictions=True)
+    assert said(found) == {6: "glioma"}
+    assert found.origin == "predictions labels.csv"
+    log = LabelLog.create(tmp_path / LABELS_FILE)
+    usable = pd.Series([True] * len(IMAGES))
+
+    def changed() -> tuple[int, int]:
+        changes = changes_of(log, log.current(len(IMAGES)), usable, found, None, settle=False)
+        return len(changes.rows), changes.predicted
+
+    assert changed() == (1, 0)
+    log.enter([6], ["pituitary"], origin="predictions other.csv")
+    assert changed() == (1, 0), "a later prediction replaces an earlier one"
+    log.enter([6], [None], states=["unsure"], origin="review", who="Ada")
+    assert changed() == (0, 1)
+    with pytest.raises(FewscanError, match="--who"):
+        changes_of(log, log.current(len(IMAGES)), usable, found, "Ada", settle=False)
+
+
+def test_only_what_changes_something_is_entered(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / LABELS_FILE)
+    log.enter([1, 2, 6], ["glioma", "glioma", "glioma"], origin="folder")
+    log.enter([3], ["pituitary"], origin="review", who="Ada")
+    log.enter([3], ["glioma"], origin="review", who="Grace")
+    text = "path,label\nc/9.png,glioma\nb/1.png,pituitary\nhead.nii.gz#axial=3,glioma\nhead.nii.gz#axial=4,glioma\n"
+    statements = read(tmp_path, text)
+    usable = pd.Series([number != 4 for number in range(len(IMAGES))])
+
+    def changes(who: str | None, *, settle: bool = False) -> tuple[list[int], int, int]:
+        found = changes_of(log, log.current(len(IMAGES)), usable, statements, who, settle=settle)
+        assert found.unusable == 1
+        assert found.before[0] == "glioma"
+        assert found.after[0] == "pituitary"
+        return found.rows.tolist(), found.unchanged, found.settled
+
+    assert changes("Ada") == ([2, 3], 1, 0)
+    assert changes("Grace") == ([2], 2, 0), "she said so of row 3 already"
+    assert changes("Grace", settle=True) == ([2, 3], 1, 1)
+    assert changes(None) == ([2, 3], 1, 1), "a table of nobody's speaks for the dataset"
+
+
+WORDS = st.sampled_from(
+    [None, "glioma", "pituitary", "unsure", "not a scan", "NA", "none", "01", "=1+1", 'a "b", c', "new\nline"]
+)
+STATED = st.lists(st.tuples(WORDS, st.sampled_from(["label", "none", "unsure", "not a scan"])), min_size=7, max_size=7)
+
+
+@settings(max_examples=20, deadline=None)
+@given(stated=STATED)
+def test_a_table_of_what_holds_says_just_that(stated: list, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("round")
+    log, copy = (LabelLog.create(place / name) for name in ("one.db", "two.db"))
+    entries = [(row, None if state != "label" else label, state) for row, (label, state) in enumerate(stated)]
+    entries = [(row, label, state) for row, label, state in entries if label or state != "label"]
+    rows, labels, states = zip(*entries, strict=True) if entries else ((), (), ())
+    log.enter(rows, labels, states=states, origin="folder")
+    copy.enter([0, 1], ["glioma", "glioma"], origin="folder")
+    before, usable = log.current(len(IMAGES)), pd.Series([True] * len(IMAGES))
+    write_csv(table_of(before, IMAGES, SOURCES), place / "table.csv")
+    classes = sorted({label for label, state in stated if label and state == "label"})
+    if not (before["entry"] > 0).any():
+        return
+    again = read_statements(place / "table.csv", IMAGES, SOURCES, classes, TableOptions(), {})
+    assert len(changes_of(log, before, usable, again, None, settle=False).rows) == 0
+    changes = changes_of(copy, copy.current(len(IMAGES)), usable, again, None, settle=False)
+    copy.enter(changes.rows, changes.labels, states=changes.states, origin=again.origin)
+    spoken, after = before["entry"] > 0, copy.current(len(IMAGES))
+    assert after["state"][spoken].tolist() == before["state"][spoken].tolist()
+    assert after["label"][spoken].fillna("").tolist() == before["label"][spoken].fillna("").tolist()
+
+
+def test_a_disputed_row_says_nothing_in_a_table(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / LABELS_FILE)
+    for who, label in (("Ada", "glioma"), ("Grace", "pituitary")):
+        log.enter([0], [label], origin="review", who=who)
+    table = table_of(log.current(len(IMAGES)), IMAGES, SOURCES)
+    assert table.iloc[0].tolist() == ["/nowhere/one/a/1.png", "", "", ""]
+    assert not table.astype("str").apply(lambda column: column.str.contains("Ada|Grace")).any(axis=None)
+
+
+NAMES = st.sampled_from(
+    ["a", "A", "b", "1.png", "1.PNG", "1.jpg", "1", "x.nii.gz", "X.nii", "x.gz.png", ".png", "ß.png", "SS.png"]
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    paths=st.lists(st.tuples(PATHS, st.booleans(), st.sampled_from(["one", "two"])), min_size=1, max_size=8),
+    asked=PATHS | st.just("."),
+)
+def test_images_within_reach_are_all_that_a_row_may_mean(paths: list, asked: str) -> None:
+    images = pd.DataFrame(
+        [(source, f"{path}#axial=1" if part else path) for path, part, source in paths], columns=["source", "path"]
+    ).drop_duplicates(ignore_index=True)
+    scans = []
+    for source, path in zip(images["source"], images["path"], strict=True):
+        file, _, part = path.rpartition("#")
+        scans.append(ScanFile(source, path, Path("/nowhere", source, file or path), part=part if file else None))
+    for written in (asked, f"{asked}#axial=1", asked.replace("/", "\\"), f"/nowhere/one/{asked}", f"{asked}/", "/nowhere/two"):
+        row = Row(table=Path("/elsewhere/labels.csv"), where="line 2", path=written)
+        near = within_reach([row], SOURCES, images)
+        every, some = Places(scans, SOURCES), Places([scans[number] for number in near], SOURCES)
+        (expected,), (found,) = every.look([row]), some.look([row])
+        assert str(found) == str(expected)
+        if expected is not None and not isinstance(expected, FewscanError):
+            mean = [number for number, of in enumerate(every.of_each) if expected.place in of]
+            assert [near[number] for number, of in enumerate(some.of_each) if expected.place in of] == mean
+
+
+def test_a_scan_is_found_by_its_row_or_its_path() -> None:
+    assert find_scan("6", IMAGES, SOURCES).tolist() == [6]
+    assert find_scan("c/9.png", IMAGES, SOURCES).tolist() == [6]
+    assert find_scan("/nowhere/one/head.nii.gz", IMAGES, SOURCES).tolist() == [3, 4]
+    for name in ("7", "z.png", "a/1.png"):
+        with pytest.raises(FewscanError):
+            find_scan(name, IMAGES, SOURCES)
+    assert isinstance(find_scan("0", IMAGES, SOURCES), np.ndarray)
