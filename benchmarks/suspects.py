@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.non_scans import CHOSEN_WITH, NEED_SCIKIT_IMAGE, TESTED_WITH, WORDS, as_a_dataset_holds_it, of_kind
+from benchmarks.non_scans import CHOSEN_WITH, NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_holds_it, of_kind
+from benchmarks.non_scans.drawing import WORDS
 from fewscan.auditing.suspects import KINDS, Suspect, find_suspects
 from fewscan.datasets.dataset import Dataset
 from fewscan.images.formats.channels import has_color

@@ -7,9 +7,12 @@ from pathlib import Path
 import fewscan
 
 ROOT = Path(fewscan.__file__).parent
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+# Functions over 60 lines that are being worked on; to be emptied.
+BEING_SPLIT = {"cli/comparing.py compare", "cli/datasets.py split"}
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
-    {"errors"},
+    {"errors", "version"},
     {"config", "registry", "seeds", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
     {"images", "phantoms"},
     {"labels"},
@@ -33,7 +36,7 @@ FLOORS = [
 def floor_of(module: str) -> int:
     parts = module.split(".")
     if len(parts) == 1:
-        return -1  # `import fewscan` for its version
+        return len(FLOORS)  # `import fewscan`: the roof
     return next(number for number, names in enumerate(FLOORS) if parts[1] in names)
 
 
@@ -83,6 +86,21 @@ def test_no_two_modules_import_each_other() -> None:
         for name in ready:
             del remaining[name]
     assert len(order) == len(files)
+
+
+def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
+    long_files: set[str] = set()
+    long_functions: set[str] = set()
+    for path in (*ROOT.rglob("*.py"), *BENCHMARKS.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        place = path.relative_to(BENCHMARKS.parent if path.is_relative_to(BENCHMARKS) else ROOT).as_posix()
+        if len(text.splitlines()) > 300:
+            long_files.add(place)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:  # type: ignore[operator]
+                long_functions.add(f"{place} {node.name}")
+    assert long_files == set()
+    assert long_functions <= BEING_SPLIT
 
 
 def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command_line import gpu_part_parser
-from benchmarks.pretrain import limit, ours
+from benchmarks.pipelines import limit
+from benchmarks.pretrain import ours
 from fewscan.atomic import write_json
 from fewscan.datasets.dataset import Dataset
 from fewscan.splits.split import split

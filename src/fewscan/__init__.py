@@ -6,9 +6,9 @@ The verbs of the command line are functions here: `plan_import`, `import_scans`,
 own. Research use only.
 """
 
-__version__ = "0.1.0"
-
 from typing import TYPE_CHECKING, Any
+
+from fewscan.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fewscan.api import (

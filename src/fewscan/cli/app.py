@@ -11,11 +11,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-import fewscan
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.memory import enough
 from fewscan.progress import printable, say
+from fewscan.version import __version__
 from fewscan.wording import counted
 
 app = typer.Typer(
@@ -62,7 +62,7 @@ def no_verb(
 ) -> None:
     """Answer a command without a verb: the version, or what there is to ask for."""
     if version:
-        typer.echo(f"fewscan {fewscan.__version__}")
+        typer.echo(f"fewscan {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         # Nothing was asked for, so nothing was done: not a success, and no error to explain either.

@@ -1,7 +1,7 @@
 """The verbs that make a run: train, and methods and encoders, which say what there is to train."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, Recipe, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
 from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.training.run import Run
 
 
 @app.command()
@@ -55,9 +58,6 @@ def train(
     encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
     encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
     """
-    from fewscan.splits.class_gaps import gap_warnings
-    from fewscan.training.symptoms import reported_symptoms
-
     folder = default_run(dataset) if out is None else out
     changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
@@ -71,6 +71,13 @@ def train(
         if taken or not folder.exists():
             raise
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
+    _finish_training(run, dataset, as_json)
+
+
+def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
+    from fewscan.splits.class_gaps import gap_warnings
+    from fewscan.training.symptoms import reported_symptoms
+
     history = run.metrics()
     symptoms = reported_symptoms(history, run.settings)
     split_dataset = run.open_dataset(dataset)
@@ -92,13 +99,19 @@ def train(
 
 @app.command()
 def methods(as_json: AsJson = False) -> None:
-    """List the ways of learning, those that installed packages bring among them."""
+    """List the ways of learning.
+
+    Those that installed packages bring are among them; what is wrong with one is said on standard error.
+    """
     _finish_list(as_json, api.methods())
 
 
 @app.command()
 def encoders(as_json: AsJson = False) -> None:
-    """List the networks that make features of scans, those that installed packages bring among them."""
+    """List the networks that make features of scans.
+
+    Those that installed packages bring are among them; what is wrong with one is said on standard error.
+    """
     _finish_list(as_json, api.encoders())
 
 

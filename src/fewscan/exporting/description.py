@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 import pydantic
 
-import fewscan
 from fewscan.config import Settings
 from fewscan.images.formats.reading import Window
 from fewscan.images.options import Resize
@@ -14,6 +13,7 @@ from fewscan.models.encoders import AnyEncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.training.run import Run
+from fewscan.version import __version__
 
 USE = "research use only: not a medical device"
 
@@ -41,7 +41,7 @@ class ModelDescription(Settings):
         """Return the description of a run's model."""
         record = run.record
         return cls(
-            fewscan_version=fewscan.__version__,
+            fewscan_version=__version__,
             classes=record.classes,
             channels=record.channels,
             image_size_px=record.image_size_px,

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-import fewscan
 from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.dataset import Dataset
@@ -38,6 +37,7 @@ from fewscan.labeling.table import (
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.version import __version__
 from fewscan.wording import counted
 
 BLOCK_SCANS = 256
@@ -165,7 +165,7 @@ def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
         inclusion=tuple(rule.inclusion.tolist()),
-        fewscan=fewscan.__version__,
+        fewscan=__version__,
     )
     classes = run.record.classes
     with writing(out), growing(out):

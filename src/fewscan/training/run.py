@@ -16,7 +16,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-import fewscan
 from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
@@ -34,6 +33,7 @@ from fewscan.training.moved import dataset_folder
 from fewscan.training.plugins import Plugin, plugins_of, require_plugins
 from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
 from fewscan.training.settings import RunSettings
+from fewscan.version import __version__
 
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
@@ -109,7 +109,7 @@ class Run:
             resize=dataset.description.resize,
             window=dataset.description.reading.window,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions={"fewscan": fewscan.__version__, "python": platform.python_version()}
+            versions={"fewscan": __version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
             plugins=plugins_of(settings),
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
