@@ -20,9 +20,11 @@ import numpy.typing as npt
 
 from benchmarks.measure import SCANS, in_own_process, peak_memory_mb
 from fewscan.auditing.audit import audit
-from fewscan.auditing.copies import components, find_copies
+from fewscan.auditing.copies import find_copies
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
+from fewscan.datasets.pairs import components
+from fewscan.datasets.snapshot import Snapshot
 
 SIZE_PX = 96
 GROWTH = (1_000, 10_000, 100_000)
@@ -76,7 +78,7 @@ def many(scans: Pixels, images: int, file: Path) -> tuple[Pixels, npt.NDArray[np
     return pixels, copy_of
 
 
-def growth_at(images: int, dataset: Dataset) -> dict[str, Any]:
+def growth_at(images: int, dataset: Snapshot) -> dict[str, Any]:
     """Search among so many images. The images' own file counts as memory wherever it has been read."""
     with tempfile.TemporaryDirectory() as folder:
         pixels, copy_of = many(dataset.pixels[dataset.usable], images, Path(folder) / "pixels.npy")
@@ -117,7 +119,7 @@ def main() -> None:
     if arguments.growth_at:
         if not arguments.dataset:
             parser.error("--growth-at needs --dataset")
-        figures = growth_at(arguments.growth_at, Dataset.open(arguments.dataset))
+        figures = growth_at(arguments.growth_at, Dataset.open(arguments.dataset).snapshot())
     else:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "mri"

@@ -19,8 +19,9 @@ from PIL import Image
 
 from benchmarks.audit_changes import CHANGES
 from benchmarks.measure import SCANS, peak_memory_mb
-from fewscan.auditing.copies import CopyPairs, Described, components, describe_images, find_copies, find_copies_of
+from fewscan.auditing.copies import CopyPairs, Described, describe_images, find_copies, find_copies_of
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.pairs import components
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12

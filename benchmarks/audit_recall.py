@@ -19,15 +19,17 @@ from PIL import Image
 from benchmarks.audit_changes import CHANGES
 from benchmarks.measure import SCANS, peak_memory_mb
 from fewscan.auditing.audit import audit
-from fewscan.auditing.copies import CopyPairs, components, find_copies
+from fewscan.auditing.copies import CopyPairs, find_copies
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
+from fewscan.datasets.pairs import components
+from fewscan.datasets.snapshot import Snapshot
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12
 
 
-def originals(dataset: Dataset, tuned: Path | None) -> npt.NDArray[np.int64]:
+def originals(dataset: Snapshot, tuned: Path | None) -> npt.NDArray[np.int64]:
     """Return one row of every group, in random order, but none of the groups of the paths that `tuned` lists."""
     groups, first = np.unique(dataset.groups[dataset.usable], return_index=True)
     names = (dataset.manifest["source"] + "/" + dataset.manifest["path"]).to_numpy()
@@ -36,10 +38,10 @@ def originals(dataset: Dataset, tuned: Path | None) -> npt.NDArray[np.int64]:
 
 
 def recall(
-    dataset: Dataset, scans: Path, rows: npt.NDArray[np.int64], each: int, names: list[str], others: int
+    dataset: Snapshot, scans: Path, rows: npt.NDArray[np.int64], each: int, names: list[str], others: int
 ) -> tuple[list[dict[str, Any]], npt.NDArray[np.int64], CopyPairs]:
     """Hide `each` copies of every change; return a line for each, and the sets and pairs of the last search."""
-    size_px = dataset.description.image_size_px
+    size_px = dataset.spec.size_px
     lines: list[dict[str, Any]] = []
     for start in range(0, len(names), AT_ONCE):
         part = names[start : start + AT_ONCE]
@@ -90,7 +92,7 @@ def main() -> None:
         if not arguments.dataset:
             named = [f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")]
             audit(import_scans(named, place, size_px=arguments.size))
-        dataset = Dataset.open(place)
+        dataset = Dataset.open(place).snapshot()
         chosen = originals(dataset, arguments.tuned)
         start, start_cpu = time.perf_counter(), time.process_time()
         names = list(CHANGES)[arguments.first : arguments.last]

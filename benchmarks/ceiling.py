@@ -13,18 +13,18 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.command_line import parsed, training_parser
-from benchmarks.scenarios import drawn, with_parts
+from benchmarks.in_memory import trained, with_parts
+from benchmarks.scenarios import drawn
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import evaluate
-from fewscan.training.settings import RunSettings
-from fewscan.training.train import train_new
 
 LABELS = 1235
 # Endings of a score's columns, and the fields of the score that they hold.
 ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 
-def all_labeled(dataset: Dataset) -> Dataset:
+def all_labeled(dataset: Snapshot) -> Snapshot:
     """Return the dataset under README's split of 1,235 labels, with the unlabeled images labeled."""
     split_dataset = drawn(dataset, LABELS)
     return with_parts(split_dataset, split_dataset.manifest["split"].replace("unlabeled", "labeled"))
@@ -35,15 +35,10 @@ def main() -> None:
 
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "dataset"
-        place.mkdir()
-        dataset = all_labeled(Dataset.open(arguments.dataset).sharing_pixels(place))
+        dataset = all_labeled(Dataset.open(arguments.dataset).unsplit())
         labels = len(dataset.rows("labeled"))
         for seed in arguments.seeds:
-            settings = RunSettings.resolve(
-                "supervised", "fewscan", {**changes, "seed": seed}, labeled=labels, unlabeled=len(dataset.rows("unlabeled"))
-            )
-            run = train_new(dataset, settings, Path(folder) / f"run-{seed}")
+            run = trained(dataset, Path(folder) / f"run-{seed}", method="supervised", **{**changes, "seed": seed})
             scores = evaluate(run, dataset)
             line: dict[str, object] = {"labels": labels, "seed": seed}
             for name in ("accuracy", "balanced_accuracy", "auroc"):

@@ -20,12 +20,13 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 import fewscan
+from benchmarks.in_memory import split_in_memory, trained
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.images.readers import fit, read_image
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
-from fewscan.splits.split import split
 from fewscan.training.run import Run
 
 PHOTOGRAPHS = 100
@@ -86,23 +87,23 @@ def no_scans(run: Run, pictures: Path | None) -> dict[str, np.ndarray]:
     kinds = {"noise": noise(random), "text": text_pages(random)}
     if pictures:
         kinds["photographs"] = photographs(pictures, random)
-    record = run.record
+    spec = run.record.spec
 
     def held(picture: np.ndarray) -> np.ndarray:
-        fitted = fit(picture, record.image_size_px, record.resize)
-        return np.repeat(fitted, record.channels, axis=0)
+        fitted = fit(picture, spec.size_px, spec.resize)
+        return np.repeat(fitted, spec.channels, axis=0)
 
     return {kind: np.stack([held(picture) for picture in drawn]) for kind, drawn in kinds.items()}
 
 
-def trained(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Run, Dataset]:
-    place = arguments.out / f"dataset-{seed}"
-    if not place.exists():
-        place.mkdir(parents=True)
-        sizes = {"labeled": arguments.labeled, "test": arguments.test, "validation": arguments.validation}
-        split(Dataset.open(dataset).sharing_pixels(place), seed=seed, **sizes)
+def calibrated(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Run, Snapshot]:
     run = arguments.out / f"run-{seed}"
-    opened = fewscan.train(place, out=run, resume=True) if run.exists() else fewscan.train(place, out=run, seed=seed)
+    if run.exists():
+        opened = fewscan.train(dataset, out=run, resume=True)
+    else:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        sizes = {"labeled": arguments.labeled, "test": arguments.test, "validation": arguments.validation}
+        opened = trained(split_in_memory(Dataset.open(dataset).unsplit(), seed=seed, **sizes), run, seed=seed)
     if Calibration.load(opened) is None:
         fewscan.calibrate(opened)
     if arguments.folds and Calibration.load(opened).source != "cross-fitting":
@@ -110,7 +111,7 @@ def trained(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Ru
     return opened, opened.open_dataset()
 
 
-def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
+def scored(run: Run, dataset: Snapshot, rule: DecisionRule) -> dict[str, object]:
     """Return what the rule makes of the test set."""
     evaluation = evaluate(run, dataset)
     rows = dataset.rows("test")
@@ -137,7 +138,7 @@ def scored(run: Run, dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
     }
 
 
-def of_its_own(dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
+def of_its_own(dataset: Snapshot, rule: DecisionRule) -> dict[str, object]:
     """Return what the rule makes of the unlabeled scans that the run has learned from."""
     rows = dataset.rows("unlabeled")
     decided = rule.decide(dataset.pixels[rows], dataset.groups[rows])
@@ -154,7 +155,7 @@ def of_its_own(dataset: Dataset, rule: DecisionRule) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="where datasets and runs are kept")
+    parser.add_argument("--out", type=Path, required=True, help="where runs are kept")
     parser.add_argument("--pictures", type=Path, help="a folder of photographs of anything")
     parser.add_argument("--folds", type=int, help="hold out all labels in turn, by so many trainings a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
@@ -168,7 +169,7 @@ def main() -> None:
 
     lines = []
     for seed in arguments.seeds:
-        run, dataset = trained(arguments.dataset, arguments, seed)
+        run, dataset = calibrated(arguments.dataset, arguments, seed)
         grounds = Grounds.of(run, dataset)
         rule = grounds.rule(Asked(arguments.target_error, arguments.coverage, candidates=1))
         line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}

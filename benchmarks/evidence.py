@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
@@ -26,7 +26,7 @@ from fewscan.progress import track
 from fewscan.training.run import Run
 
 
-def drawn_again(dataset: Dataset) -> list[PracticeScan]:
+def drawn_again(dataset: Snapshot) -> list[PracticeScan]:
     """Return what is true of every row of a dataset of practice scans; raises FewscanError where they are other scans."""
     with tempfile.TemporaryDirectory() as name:
         written = write_practice_scans(Path(name) / "scans", images=len(dataset.manifest))
@@ -70,7 +70,7 @@ def main() -> None:
     for place in track(chosen, "explain", total=len(chosen)):
         row = rows[place]
         file = dataset.manifest.iloc[row]
-        box = box_mask(truth[row], int(file["width_px"]), int(file["height_px"]), run.record.image_size_px)
+        box = box_mask(truth[row], int(file["width_px"]), int(file["height_px"]), run.record.spec.size_px)
         found = heat_map(predictor, dataset.pixels[row], int(calls[place]))
         hits.append(box.flat[found.argmax()])
         inside.append(box[top_tenth(found)].mean())

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 
 JUDGED = Path("docs/results/same_head_pairs.csv")
 
@@ -36,7 +37,7 @@ def rates(judged: pd.DataFrame) -> dict[str, Any]:
     return {" / ".join(key): f"{int(joined)} of {int(pairs)} joined" for key, (joined, pairs) in table.iterrows()}
 
 
-def crossing(heads: Dataset, plain: Dataset) -> dict[str, int]:
+def crossing(heads: Snapshot, plain: Snapshot) -> dict[str, int]:
     """Return how many test images of `plain` have a slice of their head, as `heads` groups them, among what is learned from."""
     known = np.unique(heads.groups[plain.rows("labeled", "unlabeled", "validation")])
     test = plain.rows("test")
@@ -50,14 +51,14 @@ def main() -> None:
     parser.add_argument("--judged", type=Path, default=JUDGED)
     parser.add_argument("--split", type=Path)
     arguments = parser.parse_args()
-    heads = Dataset.open(arguments.dataset)
+    heads = Dataset.open(arguments.dataset).snapshot()
     group = dict(zip(heads.manifest["source"] + "/" + heads.manifest["path"], heads.groups, strict=True))
     judged = pd.read_csv(arguments.judged)
     judged["joined"] = judged["a"].map(group) == judged["b"].map(group)
     sizes = np.sort(np.unique(heads.groups, return_counts=True)[1])[::-1]
     found = {"judged": rates(judged), "groups": len(sizes), "largest": sizes[:10].tolist()}
     if arguments.split:
-        found["split"] = crossing(heads, Dataset.open(arguments.split))
+        found["split"] = crossing(heads, Dataset.open(arguments.split).snapshot())
     print(json.dumps(found, indent=2))
 
 

@@ -24,7 +24,7 @@ NETWORK_SCANS = 4096
 
 def network_alone(run: Run) -> float:
     """Return scans per second of the network on pixels that are ready."""
-    size_px = run.record.image_size_px
+    size_px = run.record.spec.size_px
     pixels = np.random.default_rng(0).integers(0, 256, (NETWORK_SCANS, 1, size_px, size_px), dtype=np.uint8)
     predictor = Predictor.of(run)
     predictor.predict(pixels[:512])

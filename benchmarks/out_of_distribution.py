@@ -36,13 +36,11 @@ def measured(run: Run, target_error: float, images: int) -> list[dict[str, objec
     # What some kinds are made from is no scan that the gate learned from, and none that it is asked about.
     scans = dataset.pixels[dataset.rows("validation")].mean(axis=1).astype(np.uint8)
     lines = [about | {"kind": "test scan", "used": "test"} | counted(rule, dataset.pixels[dataset.rows("test")])]
-    record = run.record
+    spec = run.record.spec
     for used, kinds in (("chosen with", CHOSEN_WITH), ("tested with", TESTED_WITH)):
         for kind in kinds:
             pictures = of_kind(kind, images, scans)
-            held = [
-                as_a_dataset_holds_it(picture, record.image_size_px, record.resize, record.channels) for picture in pictures
-            ]
+            held = [as_a_dataset_holds_it(picture, spec.size_px, spec.resize, spec.channels) for picture in pictures]
             lines.append(about | {"kind": kind, "used": used} | counted(rule, np.stack(held)))
     tested = pd.DataFrame([line for line in lines if line["used"] == "tested with"])
     total = tested[["images", "out_of_distribution", "accepted"]].sum().to_dict()

@@ -33,9 +33,11 @@ import numpy as np
 import torch
 
 import fewscan
+from benchmarks.in_memory import trained
 from benchmarks.measure import peak_memory_mb
 from benchmarks.pipelines import kornia, limit, synchronize, usual
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.simclr import SimCLR
 from fewscan.models.network import Network
 from fewscan.phantoms import write_practice_scans
@@ -75,7 +77,7 @@ class Seconds(NamedTuple):
 
 
 def epochs_of_training(
-    dataset: Dataset, encoder: str, views: str, precision: str, batch: int, steps: int, watch: Stopwatch
+    dataset: Snapshot, encoder: str, views: str, precision: str, batch: int, steps: int, watch: Stopwatch
 ) -> list[Seconds]:
     """Train `simclr` as `fewscan train` does, one epoch to warm up and `steps` at least, and return its epochs."""
     epochs: list[Seconds] = []
@@ -87,9 +89,9 @@ def epochs_of_training(
 
     per_epoch = steps_per_epoch(len(dataset.rows("labeled")), len(dataset.rows("unlabeled")), batch)
     with patch.object(Run, "log", note), tempfile.TemporaryDirectory() as folder:
-        fewscan.train(
+        trained(
             dataset,
-            out=Path(folder) / "run",
+            Path(folder) / "run",
             method="simclr",
             recipe="study",
             encoder=encoder,
@@ -102,7 +104,7 @@ def epochs_of_training(
     return epochs
 
 
-def ours(dataset: Dataset, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
+def ours(dataset: Snapshot, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     """Return the speed of a run that nobody watches, then the shares of its parts in one that is watched."""
     unwatched = epochs_of_training(dataset, encoder, views, precision, batch, steps, Stopwatch())
     images = len(dataset.rows("labeled", "unlabeled"))
@@ -128,7 +130,7 @@ def ours(dataset: Dataset, encoder: str, views: str, precision: str, batch: int,
 
 
 def one_pipeline(arguments: argparse.Namespace) -> dict[str, float]:
-    dataset = Dataset.open(arguments.dataset)
+    dataset = Dataset.open(arguments.dataset).snapshot()
     given = (arguments.encoder, arguments.views, arguments.precision, arguments.batch, arguments.steps)
     if arguments.pipeline == "fewscan":
         figures = ours(dataset, *given)

@@ -25,16 +25,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.command_line import parsed, training_parser
+from benchmarks.in_memory import split_in_memory, trained, with_labels, with_parts
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import EvaluatedRun
 from fewscan.comparison.significance import seeds_p_value
-from fewscan.datasets.dataset import Dataset, split_fingerprint
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import evaluate
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.progress import say
-from fewscan.splits.split import split
-from fewscan.training.settings import RunSettings
-from fewscan.training.train import train_new
 
 LABELS = 124
 TEST_IMAGES = 308
@@ -42,37 +41,29 @@ RARE_SHARE = 0.05
 WRONG_SHARE = 0.05
 
 
-def drawn(dataset: Dataset, labels: int = LABELS) -> Dataset:
-    return split(dataset, labeled=labels, test=TEST_IMAGES, validation=0)
+def drawn(dataset: Snapshot, labels: int = LABELS) -> Snapshot:
+    return split_in_memory(dataset, labeled=labels, test=TEST_IMAGES, validation=0)
 
 
-def with_parts(dataset: Dataset, parts: pd.Series) -> Dataset:
-    """Return the dataset with another split, whose description counts it."""
-    manifest = dataset.manifest.assign(split=parts)
-    counts = {part: int((parts == part).sum()) for part in ("labeled", "unlabeled", "test")}
-    description = dataset.require_split().model_copy(update={**counts, "fingerprint": split_fingerprint(manifest)})
-    return dataset.updated(manifest, split=description)
-
-
-def plain(dataset: Dataset) -> Dataset:
+def plain(dataset: Snapshot) -> Snapshot:
     return drawn(dataset)
 
 
-def twenty_labels(dataset: Dataset) -> Dataset:
+def twenty_labels(dataset: Snapshot) -> Snapshot:
     return drawn(dataset, 20)
 
 
-def unequal_classes(dataset: Dataset) -> Dataset:
+def unequal_classes(dataset: Snapshot) -> Snapshot:
     usable = dataset.usable
     rare = usable[dataset.labels[usable] == 0]
     kept = round((len(usable) - len(rare)) * RARE_SHARE / (1 - RARE_SHARE))
     left_out = np.random.default_rng(0).permutation(rare)[kept:]
     manifest = dataset.manifest.copy()
     manifest.loc[left_out, "set_aside"] = "left out of the scenario"
-    return drawn(dataset.updated(manifest))
+    return drawn(with_labels(dataset, manifest))
 
 
-def wrong_labels(dataset: Dataset) -> Dataset:
+def wrong_labels(dataset: Snapshot) -> Snapshot:
     split_dataset = drawn(dataset)
     random = np.random.default_rng(0)
     labeled = split_dataset.rows("labeled")
@@ -80,10 +71,10 @@ def wrong_labels(dataset: Dataset) -> Dataset:
     for row in random.permutation(labeled)[: round(WRONG_SHARE * len(labeled))]:
         others = [name for name in dataset.classes if name != manifest.loc[row, "label"]]
         manifest.loc[row, "label"] = random.choice(others)
-    return split_dataset.updated(manifest)
+    return with_labels(split_dataset, manifest)
 
 
-def one_source(dataset: Dataset) -> Dataset:
+def one_source(dataset: Snapshot) -> Snapshot:
     first = dataset.manifest["source"] == dataset.description.sources[0].name
     share = float(first[dataset.usable].mean())
     split_dataset = drawn(dataset, round(LABELS / share))
@@ -92,18 +83,18 @@ def one_source(dataset: Dataset) -> Dataset:
     return with_parts(split_dataset, parts)
 
 
-def unknown_class(dataset: Dataset) -> Dataset:
+def unknown_class(dataset: Snapshot) -> Snapshot:
     manifest = dataset.manifest.copy()
     manifest.loc[manifest["label"] == dataset.classes[-1], "label"] = None
-    return drawn(dataset.updated(manifest, classes=dataset.classes[:-1]))
+    return drawn(with_labels(dataset, manifest))
 
 
-SCENARIOS: dict[str, Callable[[Dataset], Dataset]] = {
+SCENARIOS: dict[str, Callable[[Snapshot], Snapshot]] = {
     scenario.__name__: scenario for scenario in (plain, twenty_labels, unequal_classes, wrong_labels, one_source, unknown_class)
 }
 
 
-def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str, object], folder: Path) -> dict[str, object]:
+def compared(dataset: Snapshot, method: str, seeds: list[int], changes: dict[str, object], folder: Path) -> dict[str, object]:
     """Train and score `supervised` and `method` on a split dataset."""
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
     right: dict[str, list[np.ndarray]] = {}
@@ -111,8 +102,7 @@ def compared(dataset: Dataset, method: str, seeds: list[int], changes: dict[str,
     for name in ("supervised", method):
         scores = []
         for seed in seeds:
-            settings = RunSettings.resolve(name, "fewscan", {**changes, "seed": seed}, **sizes)
-            run = train_new(dataset, settings, folder / f"{name}-{seed}")
+            run = trained(dataset, folder / f"{name}-{seed}", method=name, **{**changes, "seed": seed})
             evaluated = EvaluatedRun(Trial("leakfree", name, seed), run, evaluate(run, dataset))
             scores.append(evaluated.evaluation)
             right.setdefault(name, []).append(evaluated.hits().to_numpy(float))
@@ -139,9 +129,7 @@ def main() -> None:
     for name in arguments.only:
         say(f"scenario {name}")
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder) / "dataset"
-            place.mkdir()
-            dataset = SCENARIOS[name](Dataset.open(arguments.dataset).sharing_pixels(place))
+            dataset = SCENARIOS[name](Dataset.open(arguments.dataset).unsplit())
             lines.append({"scenario": name, **compared(dataset, arguments.method, arguments.seeds, changes, Path(folder))})
             if arguments.csv:
                 pd.DataFrame(lines).to_csv(arguments.csv, index=False)

@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.audit_changes import CHANGES
 from benchmarks.measure import SCANS
 from fewscan.datasets.dataset import Dataset
-from fewscan.images.options import ImageFormat
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.readers import Image as ReadImage
 from fewscan.images.readers import fit
 from fewscan.labeling.seen import Seen
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=100, help="scans for each change")
     parser.add_argument("--out", type=Path, help="write the figures as CSV")
     arguments = parser.parse_args()
-    dataset = Dataset.open(arguments.dataset)
+    dataset = Dataset.open(arguments.dataset).snapshot()
     with tempfile.TemporaryDirectory() as folder:
         settings = RunSettings.resolve("supervised", "fewscan", {}, labeled=2, unlabeled=0)
         seen = Seen(Run.create(Path(folder) / "run", settings, dataset, 0), dataset)
@@ -54,13 +54,12 @@ def main() -> None:
         pd.DataFrame(lines).to_csv(arguments.out, index=False)
 
 
-def _changed(dataset: Dataset, scans: Path, row: int, change: str, random: np.random.Generator) -> ReadImage:
+def _changed(dataset: Snapshot, scans: Path, row: int, change: str, random: np.random.Generator) -> ReadImage:
     """Return a scan as `label` would read its changed file: other bytes, other pixels."""
     line = dataset.manifest.iloc[row]
     image = Image.open(scans / line["source"] / line["path"]).convert("L")
     gray = np.asarray(image if change == NEW else CHANGES[change](image, random))
-    stored: ImageFormat = dataset.image_format
-    pixels = fit(gray, stored.size_px, stored.resize)
+    pixels = fit(gray, dataset.spec.size_px, dataset.spec.resize)
     return ReadImage(pixels, sha256="", pixels_sha256="", width_px=gray.shape[1], height_px=gray.shape[0], color=False)
 
 

@@ -9,7 +9,6 @@ by them.
 """
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +17,9 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
+from benchmarks.in_memory import split_in_memory, with_labels
 from fewscan.datasets.dataset import Dataset
-from fewscan.splits.split import split
+from fewscan.datasets.snapshot import Snapshot
 
 LABELS = 40
 TEST_IMAGES = 308
@@ -27,7 +27,7 @@ THUMBNAIL_SIDE = 8
 RARE_SHARE = 0.05
 
 
-def thumbnails(dataset: Dataset) -> np.ndarray:
+def thumbnails(dataset: Snapshot) -> np.ndarray:
     """Return (N, THUMBNAIL_SIDE ** 2) gray values of all images, each standardized."""
     part = dataset.pixels.shape[-1] // THUMBNAIL_SIDE
     blocks = dataset.pixels.mean(axis=1).reshape(-1, THUMBNAIL_SIDE, part, THUMBNAIL_SIDE, part)
@@ -35,20 +35,20 @@ def thumbnails(dataset: Dataset) -> np.ndarray:
     return (gray - gray.mean(axis=1, keepdims=True)) / (gray.std(axis=1, keepdims=True) + 1)
 
 
-def with_a_rare_class(dataset: Dataset, folder: Path) -> Dataset:
+def with_a_rare_class(dataset: Snapshot) -> Snapshot:
     """Return the dataset where the last class has one in 20 of all labels that are known."""
     labels = dataset.manifest["label"].to_numpy(dtype=object).copy()
     theirs = np.flatnonzero(dataset.labels == len(dataset.classes) - 1)
     others = (dataset.labels >= 0).sum() - len(theirs)
     kept = round(RARE_SHARE / (1 - RARE_SHARE) * others)
     labels[np.random.default_rng(0).permutation(theirs)[kept:]] = None
-    return dataset.sharing_pixels(folder).updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+    return with_labels(dataset, dataset.manifest.assign(label=pd.array(labels, dtype="str")))
 
 
-def drawn(dataset: Dataset, gray: np.ndarray, seed: int) -> Iterator[dict[str, object]]:
+def drawn(dataset: Snapshot, gray: np.ndarray, seed: int) -> Iterator[dict[str, object]]:
     """Yield what comes of known and of unknown shares with one seed."""
     for shares in ("known", "unknown"):
-        made = split(dataset, labeled=LABELS, test=TEST_IMAGES, validation=0, seed=seed, shares=shares)
+        made = split_in_memory(dataset, labeled=LABELS, test=TEST_IMAGES, validation=0, seed=seed, shares=shares)
         learned, tested = made.rows("labeled"), made.rows("test")
         called = LogisticRegression(max_iter=1000).fit(gray[learned], made.labels[learned]).predict(gray[tested])
         yield {
@@ -84,17 +84,13 @@ def main() -> None:
     arguments = parser.parse_args()
     lines: list[dict[str, object]] = pd.read_csv(arguments.csv).to_dict("records") if arguments.csv.exists() else []
     done = {(line["classes"], line["seed"]) for line in lines}
-    with tempfile.TemporaryDirectory() as folder:
-        opened = Dataset.open(arguments.dataset)
-        gray = thumbnails(opened)
-        for number, classes in enumerate(("as they are", "one of 5 %")):
-            place = Path(folder) / str(number)
-            place.mkdir()
-            dataset = with_a_rare_class(opened, place) if number else opened.sharing_pixels(place)
-            for seed in range(arguments.draws):
-                if (classes, seed) not in done:
-                    lines += [{"classes": classes, **line} for line in drawn(dataset, gray, seed)]
-                    pd.DataFrame(lines).round(2).to_csv(arguments.csv, index=False)
+    opened = Dataset.open(arguments.dataset).unsplit()
+    gray = thumbnails(opened)
+    for classes, dataset in (("as they are", opened), ("one of 5 %", with_a_rare_class(opened))):
+        for seed in range(arguments.draws):
+            if (classes, seed) not in done:
+                lines += [{"classes": classes, **line} for line in drawn(dataset, gray, seed)]
+                pd.DataFrame(lines).round(2).to_csv(arguments.csv, index=False)
     print(summary(pd.DataFrame(lines)).T.to_string(header=False))
 
 

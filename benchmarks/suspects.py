@@ -23,8 +23,8 @@ from benchmarks.non_scans import CHOSEN_WITH, NEED_SCIKIT_IMAGE, TESTED_WITH, as
 from benchmarks.non_scans.drawing import WORDS
 from fewscan.auditing.suspects import KINDS, Suspect, find_suspects
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.images.formats.channels import has_color
-from fewscan.images.manifest import MANIFEST_DTYPES
 from fewscan.images.readers import UnreadableImage, read_images
 
 SHEET_COLUMNS = 12
@@ -66,7 +66,7 @@ def lines_of_text(random: np.random.Generator) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def blank(images: int, dataset: Dataset, seed: int) -> dict[str, Any]:
+def blank(images: int, dataset: Snapshot, seed: int) -> dict[str, Any]:
     """Write one gray, or one color, as JPEG files, and count those that reading sets aside as blank."""
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,12 +74,12 @@ def blank(images: int, dataset: Dataset, seed: int) -> dict[str, Any]:
         for path in paths:
             color = (*random.integers(0, 256, 3).tolist(),) if random.random() < 0.5 else (int(random.integers(0, 256)),) * 3
             Image.new("RGB", (256, 200), color).save(path, quality=int(random.integers(50, 96)))
-        results = list(read_images(paths, dataset.image_format))
+        results = list(read_images(paths, dataset.spec))
     named = sum(isinstance(one, UnreadableImage) and one.reason.startswith("blank: ") for one in results)
     return {"kind": "blank", "looked_for_as": "set aside by import", "images": images, "named": named}
 
 
-def changed_scans(dataset: Dataset, seed: int) -> list[dict[str, Any]]:
+def changed_scans(dataset: Snapshot, seed: int) -> list[dict[str, Any]]:
     """Ask about the scans with noise added, and dimmed."""
     scans = dataset.pixels[dataset.usable]
     noise = np.random.default_rng(seed).normal(0, SCAN_NOISE_LEVELS, scans.shape)
@@ -92,14 +92,14 @@ def changed_scans(dataset: Dataset, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def drawn(kind: str, images: int, dataset: Dataset, seed: int) -> dict[str, Any]:
+def drawn(kind: str, images: int, dataset: Snapshot, seed: int) -> dict[str, Any]:
     """Plant pictures of a kind among five times as many scans, which only color and size are compared with."""
     scans = dataset.pixels[dataset.usable[: 5 * images]]
     own = {"noise of 96 to 700 px": noise_of_a_size, "few lines of text": lines_of_text}
     random = np.random.default_rng(seed)
     pictures = [own[kind](random) for _ in range(images)] if kind in own else of_kind(kind, images, scans[:, 0], seed)
-    size_px, resize, channels = (getattr(dataset.image_format, name) for name in ("size_px", "resize", "channels"))
-    planted = np.stack([as_a_dataset_holds_it(picture, size_px, resize, channels) for picture in pictures])
+    spec = dataset.spec
+    planted = np.stack([as_a_dataset_holds_it(picture, spec.size_px, spec.resize, spec.channels) for picture in pictures])
     manifest = pd.DataFrame(index=range(len(scans) + images), columns=list(MANIFEST_DTYPES))
     manifest["source"] = "mixed"
     manifest["width_px"] = manifest["height_px"] = 256
@@ -109,9 +109,9 @@ def drawn(kind: str, images: int, dataset: Dataset, seed: int) -> dict[str, Any]
     return counted(kind, images, tuple(suspect for suspect in found if suspect.row in rows))
 
 
-def sheet(dataset: Dataset, suspects: tuple[Suspect, ...]) -> Image.Image:
+def sheet(dataset: Snapshot, suspects: tuple[Suspect, ...]) -> Image.Image:
     """Draw all that was named, in the order of their rows."""
-    size_px = dataset.description.image_size_px
+    size_px = dataset.spec.size_px
     canvas = Image.new("L", (SHEET_COLUMNS * size_px, max(1, -(-len(suspects) // SHEET_COLUMNS)) * size_px))
     for number, suspect in enumerate(suspects):
         place = (number % SHEET_COLUMNS * size_px, number // SHEET_COLUMNS * size_px)
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write the table here")
     parser.add_argument("--sheet", type=Path, help="write a picture of the scans that were named here")
     arguments = parser.parse_args()
-    dataset = Dataset.open(arguments.dataset)
+    dataset = Dataset.open(arguments.dataset).snapshot()
     began = time.process_time()
     found = find_suspects(dataset.pixels, dataset.manifest, dataset.usable)
     milliseconds = 1000 * (time.process_time() - began) / len(dataset.usable)

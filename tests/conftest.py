@@ -11,30 +11,20 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 import numpy as np
-import pandas as pd
 import PIL.Image
 import pytest
 import torch
 from filelock import FileLock
 from matplotlib.figure import Figure
 
-from fewscan.atomic import write_text
 from fewscan.cli import main
-from fewscan.datasets.dataset import (
-    DATASET_FILE,
-    PIXELS_FILE,
-    AuditDescription,
-    Dataset,
-    DatasetDescription,
-    SourceDescription,
-    dataset_fingerprint,
-)
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap
-from fewscan.images.manifest import MANIFEST_DTYPES, write_manifest
 from fewscan.phantoms import draw_phantom, write_practice_scans
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.made import empty_manifest, write_dataset
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
@@ -89,7 +79,7 @@ def practice_scans(once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
+def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Snapshot]:
     """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise.
 
     Or of the `pixels` (N, C, S, S) given, whose classes follow each other.
@@ -101,37 +91,21 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Data
         groups: list[int] | None = None,
         seed: int = 0,
         pixels: np.ndarray | None = None,
-    ) -> Dataset:
+    ) -> Snapshot:
         pixels = squares(images, size_px, seed) if pixels is None else pixels
-        images, channels, size_px = pixels.shape[:3]
-        labels = np.arange(images) % len(CLASSES)
-        manifest = pd.DataFrame(index=range(images), columns=list(MANIFEST_DTYPES))
-        manifest["path"] = [f"{CLASSES[label]}/{row:04}.png" for row, label in enumerate(labels)]
-        manifest["source"] = "squares"
-        manifest["label"] = [CLASSES[label] for label in labels]
-        manifest["group"] = manifest["copy_set"] = np.arange(images) if groups is None else groups
-        manifest["conflict"] = False
-        manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
-        manifest["width_px"] = manifest["height_px"] = size_px
-        manifest = manifest.astype(MANIFEST_DTYPES)
-        # A parent of its own, since tests put things beside a dataset.
-        folder = tmp_path_factory.mktemp("made") / "dataset"
-        folder.mkdir()
-        np.save(folder / PIXELS_FILE, pixels)
-        write_manifest(folder, manifest)
-        description = DatasetDescription(
-            classes=CLASSES,
-            image_size_px=size_px,
-            channels=channels,
-            resize="stretch",
-            sources=(SourceDescription(name="squares", folder="squares", images=images, set_aside=0),),
-            fingerprint=dataset_fingerprint(manifest, CLASSES, pixels),
-            audit=AuditDescription(
-                similarity=0.9, pairs=0, groups=manifest["group"].nunique(), copy_sets=images, conflicting_images=0
-            ),
+        images, _, size_px = pixels.shape[:3]
+        labels = [CLASSES[row % len(CLASSES)] for row in range(images)]
+        manifest = empty_manifest(
+            images,
+            path=[f"{label}/{row:04}.png" for row, label in enumerate(labels)],
+            label=labels,
+            group=groups or range(images),
+            copy_set=groups or range(images),
+            width_px=size_px,
+            height_px=size_px,
         )
-        write_text(folder / DATASET_FILE, description.model_dump_json(indent=2))
-        return Dataset.open(folder)
+        # A parent of its own, since tests put things beside a dataset.
+        return write_dataset(tmp_path_factory.mktemp("made") / "dataset", pixels, manifest)
 
     return make
 
@@ -154,28 +128,28 @@ def practice_pixels(once: Once) -> np.ndarray:
         labels = [CLASSES[number % len(CLASSES)] for number in range(400)]
         drawn = [draw_phantom(np.random.default_rng(number), label, size_px=48) for number, label in enumerate(labels)]
         folder.mkdir()
-        np.save(folder / PIXELS_FILE, np.stack([phantom.pixels for phantom in drawn])[:, np.newaxis])
+        np.save(folder / "pixels.npy", np.stack([phantom.pixels for phantom in drawn])[:, np.newaxis])
 
-    return np.load(once("practice_pixels", draw) / PIXELS_FILE)
+    return np.load(once("practice_pixels", draw) / "pixels.npy")
 
 
 @pytest.fixture(scope="session")
-def practice_dataset(make_dataset: Callable[..., Dataset], practice_pixels: np.ndarray) -> Dataset:
+def practice_dataset(make_dataset: Callable[..., Snapshot], practice_pixels: np.ndarray) -> Snapshot:
     """Practice scans: 240 labeled, 48 of them for validation, 100 test images, 60 without a label."""
     return split(make_dataset(pixels=practice_pixels), labeled=240, test=100)
 
 
 @pytest.fixture
-def split_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
+def split_dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     """80 easy images: 16 labeled, 4 of them for validation, and 24 test images."""
     return split(make_dataset(), labeled=16, test=24, validation=0.25)
 
 
 @pytest.fixture
-def untrained_run(tmp_path: Path) -> Callable[[Dataset], Run]:
+def untrained_run(tmp_path: Path) -> Callable[[Snapshot], Run]:
     """A function that makes a run whose network keeps its first weights: it predicts, and has learned nothing."""
 
-    def make(dataset: Dataset) -> Run:
+    def make(dataset: Snapshot) -> Run:
         sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
         settings = RunSettings.resolve("supervised", "fewscan", {"epochs": 1, "device": "cpu"}, **sizes)
         run = Run.create(tmp_path / "untrained", settings, dataset, 0)

@@ -14,8 +14,10 @@ import PIL.Image
 import pytest
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.registry import METHODS
 from fewscan.splits.split import split
+from tests.made import remade
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 VERBS = [
@@ -193,7 +195,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(
     ],
 )
 def test_wrong_settings_of_training_are_refused_in_one_line(
-    arguments: list[str], message: str, fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     assert message in refusal(fewscan("train", split_dataset.folder, "--out", out, *arguments))
@@ -221,7 +223,7 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
     ],
 )
 def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
-    arguments: list[str], message: str, fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    arguments: list[str], message: str, fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
     assert message in refusal(fewscan("compare", split_dataset.folder, "--out", out, *arguments))
@@ -230,7 +232,7 @@ def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
 
 @pytest.mark.slow
 def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(
-    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--seeds", "0", "--json"]
@@ -265,7 +267,7 @@ def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_a
 
 @pytest.mark.slow
 def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
-    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "efficiency"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree", "--json"]
@@ -300,7 +302,7 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
 
 @pytest.mark.slow
 def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(
-    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "efficiency"
     command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--protocol", "leakfree"]
@@ -313,7 +315,7 @@ def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(
 
 
 def test_training_with_nothing_else_chooses_and_says_what_and_why(
-    fewscan: Command, split_dataset: Dataset, tmp_path: Path
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     done = fewscan("train", split_dataset.folder, "epochs=1", "batch_size=16", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -325,17 +327,17 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 
 
-def test_a_split_says_why_images_are_in_none_of_its_parts(fewscan: Command, make_dataset: Callable[..., Dataset]) -> None:
+def test_a_split_says_why_images_are_in_none_of_its_parts(fewscan: Command, make_dataset: Callable[..., Snapshot]) -> None:
     dataset = make_dataset(groups=[row // 4 for row in range(80)])
     told = fewscan("split", dataset.folder, "--labeled", 8, "--test", 8)
     assert told.returncode == 0, told.stderr
-    drawn = Dataset.open(dataset.folder).require_split()
+    drawn = Dataset.open(dataset.folder).snapshot().require_split()
     assert drawn.left_out > 0
     (reason,) = [line for line in told.stdout.splitlines() if line.startswith("  left out")]
     assert reason.endswith(f" {drawn.left_out}")
 
 
-def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=40, test=24)
     stalled = [*QUICK, "epochs=11", "optimizer.learning_rate=1e-12"]
     done = fewscan("train", dataset.folder, "--method", "supervised", "--out", tmp_path / "run", *stalled)
@@ -350,13 +352,13 @@ def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Ca
 
 @pytest.mark.slow
 def test_training_refuses_a_split_that_leaks_and_names_the_pairs(
-    fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path
+    fewscan: Command, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     test_row, labeled_row = int(dataset.rows("test")[0]), int(dataset.rows("labeled")[0])
     group = dataset.manifest["group"].copy()
     group[test_row] = group[labeled_row]
-    leaking = dataset.updated(dataset.manifest.assign(group=group))
+    leaking = remade(dataset, dataset.manifest.assign(group=group))
     paths = leaking.manifest["path"]
     line = refusal(fewscan("train", leaking.folder, "--out", tmp_path / "run", *QUICK))
     assert "the split leaks: 1 pair" in line
@@ -371,7 +373,7 @@ def test_training_refuses_a_split_that_leaks_and_names_the_pairs(
 
 
 def test_nothing_that_exists_is_overwritten(
-    fewscan: Command, split_dataset: Dataset, class_folders: Path, tmp_path: Path
+    fewscan: Command, split_dataset: Snapshot, class_folders: Path, tmp_path: Path
 ) -> None:
     for arguments in (["import", class_folders], ["train", split_dataset.folder, *QUICK]):
         said = refusal(fewscan(*arguments, "--out", split_dataset.folder))
@@ -379,7 +381,7 @@ def test_nothing_that_exists_is_overwritten(
         assert "--resume" not in said
 
 
-def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, split_dataset: Snapshot, tmp_path: Path) -> None:
     command = ("train", split_dataset.folder, *QUICK, "--out", tmp_path / "run")
     assert fewscan(*command).returncode == 0
     assert "--resume" not in refusal(fewscan(*command))
@@ -388,14 +390,14 @@ def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, s
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_rights_is_one_line(fewscan: Command, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_without_rights_is_one_line(fewscan: Command, split_dataset: Snapshot, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     assert "locked" in refusal(fewscan("train", split_dataset.folder, "--out", locked / "run", *QUICK))
 
 
 def test_a_full_disk_stops_training_in_one_line(
-    fewscan: Command, split_dataset: Dataset, tmp_path: Path, largest_file_bytes: Callable[[int], None]
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path, largest_file_bytes: Callable[[int], None]
 ) -> None:
     """A limit on file size stands in for the full disk: the system refuses to write the checkpoint."""
     largest_file_bytes(20_000)

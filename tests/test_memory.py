@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fewscan.api import train
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import UnreadableImage, damage_named
 from fewscan.learning import registry
@@ -59,8 +59,8 @@ class Greedy(Method):
 
 
 def test_training_with_too_little_memory_names_chunk_size(
-    split_dataset: Dataset, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    split_dataset: Snapshot, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.METHODS, "greedy", Greedy)
     with pytest.raises(FewscanError, match=r"^not enough memory: .*chunk_size=4\b"):
-        train(split_dataset, out=f"{tmp_path}/run", method="greedy", batch_size=16, device="cpu", encoder={"width": 16})
+        train(split_dataset.folder, out=f"{tmp_path}/run", method="greedy", batch_size=16, device="cpu", encoder={"width": 16})

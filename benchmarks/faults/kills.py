@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from benchmarks.faults.forked import Ended, fewscan
+from fewscan.datasets.dataset import Dataset
 from fewscan.phantoms import write_practice_scans
 
 _SCANS = 160
@@ -158,9 +157,11 @@ def _names(workshop: Path) -> set[str]:
 
 
 def _dataset(folder: Path) -> object:
-    manifest = pd.read_parquet(folder / "manifest.parquet").drop(columns=_SALTED)
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    return hashlib.sha256(manifest.to_csv().encode()).hexdigest(), _digest(folder / "pixels.npy"), names
+    dataset = Dataset.open(folder)
+    now = dataset.snapshot()
+    said = now.manifest.drop(columns=_SALTED).to_csv() + now.description.model_dump_json()
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.name.startswith("."))
+    return hashlib.sha256(said.encode()).hexdigest(), hashlib.sha256(dataset.pixels.tobytes()).hexdigest(), names
 
 
 def _run(folder: Path) -> object:

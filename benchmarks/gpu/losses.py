@@ -21,16 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import fewscan
 from benchmarks.command_line import gpu_part_parser
+from benchmarks.in_memory import split_in_memory, trained
 from fewscan.atomic import write_json
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.registry import METHODS
 from fewscan.learning.views import Views
 from fewscan.models.network import Network
 from fewscan.seeds import Stream
-from fewscan.splits.split import split
 from fewscan.training import fit
 from fewscan.training.run import Run
 from fewscan.training.tally import Tally
@@ -46,7 +46,7 @@ class EnoughError(Exception):
     """So many steps are done."""
 
 
-def first_losses(dataset: Dataset, method: str, device: str, steps: int) -> list[float]:
+def first_losses(dataset: Snapshot, method: str, device: str, steps: int) -> list[float]:
     """Train as `fewscan train` does, for a few steps, and return the sum of the losses of each."""
     losses: list[Tensor] = []
     draw, pairs, add = fit.random_views, MixMatch.pairs, Tally.add
@@ -74,11 +74,11 @@ def first_losses(dataset: Dataset, method: str, device: str, steps: int) -> list
         suppress(EnoughError),
     ):
         settings = {"device": device, "precision": "32-true", "batch_size": 32, "epochs": steps}
-        fewscan.train(dataset, method=method, out=Path(folder) / "run", **settings)
+        trained(dataset, Path(folder) / "run", method=method, **settings)
     return [float(loss) for loss in losses]
 
 
-def moved_losses(dataset: Dataset, method: str, steps: int) -> list[float]:
+def moved_losses(dataset: Snapshot, method: str, steps: int) -> list[float]:
     """Return the losses on the CPU from first weights that are moved by about a rounding error each."""
     first_network = Run.first_network
 
@@ -94,7 +94,7 @@ def moved_losses(dataset: Dataset, method: str, steps: int) -> list[float]:
         return first_losses(dataset, method, "cpu", steps)
 
 
-def waits(dataset: Dataset, method: str, steps: int) -> dict[str, int]:
+def waits(dataset: Snapshot, method: str, steps: int) -> dict[str, int]:
     """Return where, within an epoch, the host waits for the GPU, by file and line, and how often in so many steps."""
     add, counted = Tally.add, 0
 
@@ -114,7 +114,7 @@ def waits(dataset: Dataset, method: str, steps: int) -> dict[str, int]:
         warnings.simplefilter("always")
         settings = {"device": "cuda", "batch_size": 32, "epochs": 1, "passes": steps}
         with suppress(EnoughError):
-            fewscan.train(dataset, method=method, out=Path(folder) / "run", **settings)
+            trained(dataset, Path(folder) / "run", method=method, **settings)
         torch.cuda.set_sync_debug_mode("default")
     places = [f"{Path(each.filename).name}:{each.lineno}" for each in caught if "synchronizing" in str(each.message)]
     return {place: places.count(place) for place in sorted(set(places))}
@@ -127,19 +127,17 @@ def main(words: Sequence[str] | None = None) -> None:
     cuda = torch.cuda.is_available()
     found: dict[str, Any] = {"devices": ["cpu", "cuda" if cuda else "cpu"], "steps": steps, "methods": {}}
     found |= {"first_tolerance": FIRST_TOLERANCE, "spread": SPREAD}
-    with tempfile.TemporaryDirectory() as folder:
-        shared = Dataset.open(arguments.scratch / "mri").sharing_pixels(Path(folder))
-        dataset = split(shared, labeled=60, test=20, validation=0)
-        for method in METHODS:
-            cpu, gpu = (np.array(first_losses(dataset, method, device, steps)) for device in found["devices"])
-            moved = np.array(moved_losses(dataset, method, steps))
-            difference, rounding = (np.abs(other - cpu) / np.abs(cpu) for other in (gpu, moved))
-            equal = bool(difference[0] <= FIRST_TOLERANCE and difference.max() <= SPREAD * max(rounding.max(), ROUNDING))
-            numbers = {"equal": equal, "first": float(difference[0]), "largest": float(difference.max())}
-            numbers |= {"largest_by_rounding": float(rounding.max())}
-            numbers |= {"cpu": cpu.tolist(), "gpu": gpu.tolist()}
-            found["methods"][method] = numbers | ({"waits": waits(dataset, method, 10)} if cuda else {})
-            write_json(arguments.out, found)
+    dataset = split_in_memory(Dataset.open(arguments.scratch / "mri").unsplit(), labeled=60, test=20, validation=0)
+    for method in METHODS:
+        cpu, gpu = (np.array(first_losses(dataset, method, device, steps)) for device in found["devices"])
+        moved = np.array(moved_losses(dataset, method, steps))
+        difference, rounding = (np.abs(other - cpu) / np.abs(cpu) for other in (gpu, moved))
+        equal = bool(difference[0] <= FIRST_TOLERANCE and difference.max() <= SPREAD * max(rounding.max(), ROUNDING))
+        numbers = {"equal": equal, "first": float(difference[0]), "largest": float(difference.max())}
+        numbers |= {"largest_by_rounding": float(rounding.max())}
+        numbers |= {"cpu": cpu.tolist(), "gpu": gpu.tolist()}
+        found["methods"][method] = numbers | ({"waits": waits(dataset, method, 10)} if cuda else {})
+        write_json(arguments.out, found)
     if not all(numbers["equal"] for numbers in found["methods"].values()):
         raise SystemExit("some method's losses on the GPU are not those of the CPU")
 

@@ -16,8 +16,10 @@ import tempfile
 from pathlib import Path
 
 import fewscan
-from fewscan.datasets.dataset import DATASET_FILE, PIXELS_FILE
-from fewscan.images.manifest import MANIFEST_FILE
+from fewscan.datasets.dataset import DATASET_FILE
+from fewscan.datasets.pairs import PAIRS_FILE
+from fewscan.images.store import IMAGES_FOLDER
+from fewscan.labels.log import LABELS_FILE
 
 ROOT = Path(__file__).parents[2]
 MISSING = ("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities")
@@ -40,7 +42,7 @@ def compress(folder: Path, out: Path) -> None:
     for archive, names in (("mri", ("mri", "mri_heads")), ("study", ("study",))):
         with tarfile.open(out / f"{archive}.tar.xz", "w:xz", preset=9) as file:
             for name in names:
-                for content in (DATASET_FILE, MANIFEST_FILE, PIXELS_FILE):
+                for content in (DATASET_FILE, IMAGES_FOLDER, LABELS_FILE, PAIRS_FILE):
                     file.add(folder / name / content, f"{name}/{content}")
 
 

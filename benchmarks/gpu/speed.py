@@ -6,19 +6,17 @@ What benchmarks/pretrain.py calls `fewscan` and `limit`, on the carried datasets
 fewscan's own on its own.
 """
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.command_line import gpu_part_parser
+from benchmarks.in_memory import split_in_memory
 from benchmarks.pipelines import limit
 from benchmarks.pretrain import ours
 from fewscan.atomic import write_json
 from fewscan.datasets.dataset import Dataset
-from fewscan.splits.split import split
 from fewscan.training.precision import fastest_precision
 
 CASES = (("study_cnn", "study", "study"), ("study_cnn", "study", "scan"), ("resnet_small", "mri", "scan"))
@@ -33,12 +31,10 @@ def main(words: Sequence[str] | None = None) -> None:
         if not (arguments.scratch / name).is_dir():
             print(f"{encoder}: not measured, the dataset {name} was not carried")
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            shared = Dataset.open(arguments.scratch / name).sharing_pixels(Path(folder))
-            dataset = split(shared, labeled=40, test=20, validation=0)
-            pixels = np.array(dataset.pixels[dataset.rows("labeled", "unlabeled")])
-            bare = limit(pixels, encoder, views, precision, batch, steps)
-            whole = ours(dataset, encoder, views, precision, batch, steps)
+        dataset = split_in_memory(Dataset.open(arguments.scratch / name).unsplit(), labeled=40, test=20, validation=0)
+        pixels = np.array(dataset.pixels[dataset.rows("labeled", "unlabeled")])
+        bare = limit(pixels, encoder, views, precision, batch, steps)
+        whole = ours(dataset, encoder, views, precision, batch, steps)
         figures = {
             "encoder": encoder,
             "image_size_px": pixels.shape[-1],

@@ -53,7 +53,7 @@ def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[
     """Draw the splits of a part, and return its comparison for each budget of labels."""
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
-        Dataset.open(scratch / part.dataset),
+        Dataset.open(scratch / part.dataset).snapshot(),
         methods=part.methods,
         seeds=range(1 if tiny else part.seeds),
         protocols=[part.protocol],

@@ -1,9 +1,9 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
-`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`. `methods` and
-`encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and `register_recipe` add your
-own. Research use only.
+`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`, `upgrade`.
+`methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
+`register_recipe` add your own. Research use only.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         report,
         split,
         train,
+        upgrade,
         verify,
     )
     from fewscan.errors import FewscanError
@@ -58,6 +59,7 @@ __all__ = [
     "report",
     "split",
     "train",
+    "upgrade",
     "verify",
 ]
 

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
-from fewscan.auditing.copies import CopyPairs, Described, components, describe_images, find_copies, find_copies_of
+from fewscan.auditing.copies import CopyPairs, Described, describe_images, find_copies, find_copies_of
 from fewscan.auditing.copies.placing import SYMMETRIES, UNDONE_BY
+from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
 from tests.auditing.test_copies import Picture, contrast, crop, ends, gamma, head, jpeg, mirror, sharpen, stack
 

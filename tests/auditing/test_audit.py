@@ -1,7 +1,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from fewscan.auditing.audit import audit
+from fewscan.auditing import audit as auditing
+from fewscan.auditing.audit import AuditResult
 from fewscan.auditing.leaks import leaking_pairs
-from fewscan.datasets.dataset import PIXELS_FILE, Dataset
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.split import split
+from tests.made import remade
 
-MakeDataset = Callable[..., Dataset]
+
+def audit(dataset: Snapshot, **options: object) -> AuditResult:
+    """The audit of the dataset in its folder."""
+    return auditing.audit(Dataset.open(dataset.folder), **options)
+
+
+MakeDataset = Callable[..., Snapshot]
 SIZE_PX = 48
 
 
@@ -36,36 +44,34 @@ def recontrasted(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 @pytest.fixture
-def scans(make_dataset: MakeDataset) -> Callable[..., Dataset]:
+def scans(make_dataset: MakeDataset) -> Callable[..., Snapshot]:
     """A function that makes a dataset of 20 unlike images, in which rows are then replaced and manifest columns set."""
 
-    def make(copies: dict[int, int] | None = None, **columns: dict[int, Any]) -> Dataset:
+    def make(copies: dict[int, int] | None = None, **columns: dict[int, Any]) -> Snapshot:
         dataset = make_dataset(images=20, size_px=SIZE_PX)
         pixels = textures(20)
         for row, original in (copies or {}).items():
             pixels[row] = recontrasted(pixels[original])
-        np.save(dataset.folder / PIXELS_FILE, pixels[:, None])
         manifest = dataset.manifest.copy()
         for name, values in columns.items():
             for row, value in values.items():
                 manifest.loc[row, name] = value
-        dataset.updated(manifest, audit=None)
-        return Dataset.open(dataset.folder)
+        return remade(dataset, manifest, audited=False, pixels=pixels[:, None])
 
     return make
 
 
-def reopened(dataset: Dataset) -> Dataset:
-    return Dataset.open(dataset.folder)
+def reopened(dataset: Snapshot) -> Snapshot:
+    return Dataset.open(dataset.folder).snapshot()
 
 
-def together(dataset: Dataset, column: str) -> set[frozenset[int]]:
+def together(dataset: Snapshot, column: str) -> set[frozenset[int]]:
     """Sets of rows, larger than one, that share a number."""
     numbers = reopened(dataset).manifest[column].dropna()
     return {frozenset(rows) for rows in numbers.groupby(numbers).groups.values() if len(rows) > 1}
 
 
-def test_images_without_copies_stand_alone(scans: Callable[..., Dataset]) -> None:
+def test_images_without_copies_stand_alone(scans: Callable[..., Snapshot]) -> None:
     dataset = scans()
     result = audit(dataset)
     assert (result.images, len(result.pairs), result.copy_sets, result.groups) == (20, 0, 0, 20)
@@ -74,7 +80,7 @@ def test_images_without_copies_stand_alone(scans: Callable[..., Dataset]) -> Non
     assert result.leaks == () == result.conflicts
 
 
-def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Dataset]) -> None:
+def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Snapshot]) -> None:
     same_bytes = {4: "a" * 64, 8: "a" * 64}
     same_pixels = {4: "b" * 64, 8: "b" * 64, 12: "b" * 64}
     dataset = scans({17: 1}, sha256=same_bytes, pixels_sha256=same_pixels)
@@ -101,7 +107,7 @@ def test_images_of_one_file_are_no_copies_of_each_other(tmp_path: Path) -> None:
     assert not result.conflicts
 
 
-def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[..., Dataset]) -> None:
+def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[..., Snapshot]) -> None:
     dataset = scans(
         {17: 1},
         patient={0: "P1", 1: "P1", 5: "P1", 9: "P2"},
@@ -114,7 +120,7 @@ def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[
     assert together(dataset, "group") == {frozenset({0, 1, 5, 6, 17})}
 
 
-def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(scans: Callable[..., Dataset]) -> None:
+def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 2, 16: 0}, label={17: "glioma", 18: None})  # row 1 is a meningioma, rows 0 and 16 gliomas
     result = audit(dataset)
     assert [(conflict.rows, conflict.labels) for conflict in result.conflicts] == [((1, 17), ("meningioma", "glioma"))]
@@ -127,7 +133,7 @@ def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(sca
 
 @pytest.mark.parametrize(("kind", "conflicts"), [("near", 0), ("pixels", 1)])
 def test_neighboring_slices_of_one_patient_may_differ_in_label_and_equal_ones_may_not(
-    scans: Callable[..., Dataset], kind: str, conflicts: int
+    scans: Callable[..., Snapshot], kind: str, conflicts: int
 ) -> None:
     equal = {} if kind == "near" else {"pixels_sha256": {1: "e", 17: "e"}}
     dataset = scans({17: 1}, label={1: "glioma", 17: "no_tumor"}, patient={1: "P", 17: "P"}, **equal)
@@ -138,7 +144,7 @@ def test_neighboring_slices_of_one_patient_may_differ_in_label_and_equal_ones_ma
     assert together(dataset, "group") == {frozenset({1, 17})}
 
 
-def test_rows_set_aside_take_no_part(scans: Callable[..., Dataset]) -> None:
+def test_rows_set_aside_take_no_part(scans: Callable[..., Snapshot]) -> None:
     dataset = scans(
         {17: 1},
         set_aside={17: "cut short"},
@@ -151,7 +157,7 @@ def test_rows_set_aside_take_no_part(scans: Callable[..., Dataset]) -> None:
     assert reopened(dataset).manifest[["group", "copy_set"]].isna().all(axis=1).to_numpy().nonzero()[0].tolist() == [17]
 
 
-def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[..., Dataset]) -> None:
+def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[..., Snapshot]) -> None:
     folders = {row: f"{'Training' if row < 12 else 'Testing'}/class{row % 4}/{row}.png" for row in range(20)}
     dataset = scans({17: 1, 18: 1}, path=folders, source={18: "elsewhere", 19: "elsewhere"})
     leaks = {(leak.between, leak.a, leak.b): leak for leak in audit(dataset).leaks}
@@ -161,17 +167,17 @@ def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[...
     assert leaks["folders", "squares/Testing", "squares/Training"].examples == ((17, 1),)
 
 
-def test_class_folders_are_no_parts_that_could_leak(scans: Callable[..., Dataset]) -> None:
+def test_class_folders_are_no_parts_that_could_leak(scans: Callable[..., Snapshot]) -> None:
     assert audit(scans({17: 0})).leaks == ()  # a meningioma that copies a glioma: other class folder
 
 
-def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[..., Dataset]) -> None:
+def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[..., Snapshot]) -> None:
     dataset = split(scans({17: 1, 18: 2}), labeled=8, test=4, protocol="study")
     parts = dataset.manifest["split"].to_numpy(copy=True)
     parts[[1, 17]] = parts[[17, 1]] = "labeled"
     parts[17] = "test"
     parts[[2, 18]] = ["labeled", "unlabeled"]
-    before = dataset.updated(dataset.manifest.assign(split=pd.array(parts, dtype="str")))
+    before = remade(dataset, dataset.manifest.assign(split=pd.array(parts, dtype="str")))
     result = audit(before)
     assert [(leak.between, leak.a, leak.b, leak.examples) for leak in result.leaks] == [
         ("split", "labeled", "test", ((1, 17),))
@@ -182,7 +188,7 @@ def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[...
     assert leaking_pairs(after) == [(1, 17)]
 
 
-def test_a_leak_free_split_after_an_audit_leaks_nothing(scans: Callable[..., Dataset]) -> None:
+def test_a_leak_free_split_after_an_audit_leaks_nothing(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 2, 19: 3, 16: 0})
     audit(dataset)
     assert leaking_pairs(split(reopened(dataset), labeled=8, test=4, validation=0.5)) == []
@@ -209,13 +215,13 @@ def test_leaking_pairs_are_those_that_comparing_all_rows_finds(rows: list[tuple[
         for b, (group_b, part_b) in enumerate(rows)
         if group_a is not None and group_a == group_b and (part_a, part_b) in sealed
     }
-    found = leaking_pairs(replace(Dataset.__new__(Dataset), folder=None, description=None, manifest=manifest))
+    found = leaking_pairs(Snapshot(None, None, manifest, None))
     assert set(found) <= crossing
     assert {row for _, row in found} == {row for _, row in crossing}
     assert len(found) == len(set(found))
 
 
-def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..., Dataset]) -> None:
+def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1}, label={17: "glioma"}, patient={1: "Jane Doe", 2: "Jane Doe"})
     result = audit(dataset)
     text = (dataset.folder / "audit.json").read_text(encoding="utf-8")
@@ -226,7 +232,7 @@ def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..
     assert "Jane Doe" not in text
 
 
-def test_a_second_audit_gives_the_same(scans: Callable[..., Dataset]) -> None:
+def test_a_second_audit_gives_the_same(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 5})
     first = audit(dataset)
     manifest, text = reopened(dataset).manifest, (dataset.folder / "audit.json").read_text(encoding="utf-8")
@@ -238,8 +244,8 @@ def test_a_second_audit_gives_the_same(scans: Callable[..., Dataset]) -> None:
 @pytest.mark.parametrize("level", [0, 200])
 def test_blank_images_are_copies_only_where_their_hashes_say_so(level: int, make_dataset: MakeDataset) -> None:
     dataset = make_dataset(images=5, size_px=SIZE_PX)
-    np.save(dataset.folder / PIXELS_FILE, np.full((5, 1, SIZE_PX, SIZE_PX), level, np.uint8))
-    dataset.updated(dataset.manifest.assign(pixels_sha256=["e", "f", "f", "g", "h"]))
+    manifest = dataset.manifest.assign(pixels_sha256=["e", "f", "f", "g", "h"])
+    remade(dataset, manifest, pixels=np.full((5, 1, SIZE_PX, SIZE_PX), level, np.uint8))
     result = audit(reopened(dataset))
     assert [(pair.row_a, pair.row_b, pair.kind) for pair in result.pairs] == [(1, 2, "pixels")]
 
@@ -250,12 +256,12 @@ def test_a_dataset_of_one_image_can_be_audited(make_dataset: MakeDataset) -> Non
     assert result.lines()
 
 
-def test_a_dataset_in_which_all_is_set_aside_can_be_audited(scans: Callable[..., Dataset]) -> None:
+def test_a_dataset_in_which_all_is_set_aside_can_be_audited(scans: Callable[..., Snapshot]) -> None:
     result = audit(scans(set_aside=dict.fromkeys(range(20), "not an image")))
     assert (result.images, result.set_aside, result.groups) == (0, 20, 0)
 
 
-def test_a_refused_similarity_writes_nothing(scans: Callable[..., Dataset]) -> None:
+def test_a_refused_similarity_writes_nothing(scans: Callable[..., Snapshot]) -> None:
     dataset = scans()
     with pytest.raises(FewscanError, match="similarity"):
         audit(dataset, similarity=2.0)
@@ -263,7 +269,7 @@ def test_a_refused_similarity_writes_nothing(scans: Callable[..., Dataset]) -> N
     assert reopened(dataset).description.audit is None
 
 
-def test_the_summary_says_what_was_found(scans: Callable[..., Dataset]) -> None:
+def test_the_summary_says_what_was_found(scans: Callable[..., Snapshot]) -> None:
     lines = "\n".join(audit(scans({17: 1}, label={17: "glioma"}, source={17: "elsewhere"})).lines())
     assert "2 of 20 images have a copy" in lines
     assert "1 (2 images)" in lines

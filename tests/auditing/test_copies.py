@@ -12,9 +12,10 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.audit_changes import CHANGES as ALL_CHANGES
-from fewscan.auditing.copies import DEFAULT_SIMILARITY, CopyPairs, components, find_copies
+from fewscan.auditing.copies import DEFAULT_SIMILARITY, CopyPairs, find_copies
 from fewscan.auditing.copies.describe import histograms, put_onto_itself
 from fewscan.auditing.copies.placing import SYMMETRIES, UNMOVED, VIEWS, combined, from_pixels, in_pixels, placed, placing_of
+from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
 from fewscan.phantoms import CLASSES, draw_phantom
 

@@ -8,11 +8,20 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from fewscan.auditing.audit import audit
+from fewscan.auditing import audit as auditing
+from fewscan.auditing.audit import AuditResult
 from fewscan.auditing.heads import files_in_a_row
 from fewscan.auditing.leaks import leaking_pairs
-from fewscan.datasets.dataset import PIXELS_FILE, Dataset
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
+from tests.made import remade
+
+
+def audit(dataset: Snapshot, **options: object) -> AuditResult:
+    """The audit of the dataset in its folder."""
+    return auditing.audit(Dataset.open(dataset.folder), **options)
+
 
 SIZE_PX = 48
 HEADS, SLICES = 12, 4
@@ -41,21 +50,20 @@ def volumes() -> npt.NDArray[np.uint8]:
 
 
 @pytest.fixture
-def slices(make_dataset: Callable[..., Dataset]) -> Callable[..., Dataset]:
+def slices(make_dataset: Callable[..., Snapshot]) -> Callable[..., Snapshot]:
     """A function that makes a dataset of the volumes' slices, numbered in their order, with manifest columns set."""
 
-    def make(**columns: object) -> Dataset:
+    def make(**columns: object) -> Snapshot:
         dataset = make_dataset(images=HEADS * SLICES, size_px=SIZE_PX)
-        np.save(dataset.folder / PIXELS_FILE, volumes()[:, None])
         paths = [f"scans/{row:04}.png" for row in range(HEADS * SLICES)]
         labels = np.repeat(dataset.classes, HEADS * SLICES // len(dataset.classes))
-        dataset.updated(dataset.manifest.assign(**{"path": paths, "label": labels, **columns}), audit=None)
-        return Dataset.open(dataset.folder)
+        manifest = dataset.manifest.assign(**{"path": paths, "label": labels, **columns})
+        return remade(dataset, manifest, audited=False, pixels=volumes()[:, None])
 
     return make
 
 
-def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[..., Dataset]) -> None:
+def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[..., Snapshot]) -> None:
     dataset = slices()
     copies = audit(dataset)
     assert copies.same_head is None
@@ -63,12 +71,12 @@ def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[...
     assert (heads.pairs, heads.copy_sets) == (copies.pairs, copies.copy_sets)
     assert heads.same_head
     assert heads.groups < copies.groups
-    audited = Dataset.open(dataset.folder)
+    audited = Dataset.open(dataset.folder).snapshot()
     groups = audited.groups.reshape(HEADS, SLICES)
     assert sum(len(set(head)) for head in groups) == len(np.unique(groups))
     assert leaking_pairs(split(audited, labeled=8, test=8, validation=0)) == []
 
 
-def test_known_patients_are_believed(slices: Callable[..., Dataset]) -> None:
+def test_known_patients_are_believed(slices: Callable[..., Snapshot]) -> None:
     """Where headers say that every slice is another patient's, no two are joined."""
     assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()

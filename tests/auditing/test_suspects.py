@@ -9,14 +9,21 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from fewscan.auditing.audit import AUDIT_FILE, audit
-from fewscan.auditing.suspects import KINDS, find_suspects, without_suspects
+from fewscan.auditing import audit as auditing
+from fewscan.auditing.audit import AUDIT_FILE, AuditResult
+from fewscan.auditing.suspects import KINDS, enter_suspects, find_suspects
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.errors import FewscanError
-from fewscan.images.manifest import MANIFEST_DTYPES
 from fewscan.images.readers import fit
 from fewscan.phantoms import draw_phantom
 from fewscan.splits.split import split
+
+
+def audit(dataset: Snapshot, **options: object) -> AuditResult:
+    """The audit of the dataset in its folder."""
+    return auditing.audit(Dataset.open(dataset.folder), **options)
+
 
 RNG = np.random.default_rng(0)
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
@@ -125,7 +132,7 @@ def test_the_audit_counts_suspects_and_leaves_them_where_they_are(with_noise):
     assert any("2 noise" in line for line in result.lines())
     written = json.loads((with_noise.folder / AUDIT_FILE).read_text())
     assert [(row, kind) for row, _, kind in written["suspects"]] == [(4, "noise"), (13, "noise")]
-    after = Dataset.open(with_noise.folder)
+    after = Dataset.open(with_noise.folder).snapshot()
     assert after.description.fingerprint == before.fingerprint
     assert len(after.usable) == 16
 
@@ -133,25 +140,24 @@ def test_the_audit_counts_suspects_and_leaves_them_where_they_are(with_noise):
 def test_set_aside_suspects_are_out_of_everything_that_follows(with_noise):
     result = audit(split(with_noise, labeled=4, test=4), set_aside_suspect=True)
     assert (result.images, result.set_aside, result.suspects_set_aside) == (14, 2, True)
-    after = Dataset.open(with_noise.folder)
-    assert after.manifest["set_aside"].dropna().to_dict() == {4: "suspect: noise", 13: "suspect: noise"}
+    after = Dataset.open(with_noise.folder).snapshot()
+    assert after.manifest["set_aside"].dropna().to_dict() == {4: "not a scan", 13: "not a scan"}
     assert after.description.fingerprint != with_noise.description.fingerprint
-    assert after.description.split is None
-    assert after.manifest["split"].isna().all()
+    assert after.manifest["split"].iloc[[4, 13]].isna().all()
     assert (after.description.sources[0].images, after.description.sources[0].set_aside) == (14, 2)
     again = audit(after, set_aside_suspect=True)
     assert (again.suspects, again.images) == ((), 14)
-    assert Dataset.open(with_noise.folder).description.fingerprint == after.description.fingerprint
+    assert Dataset.open(with_noise.folder).snapshot().description.fingerprint == after.description.fingerprint
 
 
 def test_a_class_is_not_set_aside_as_a_whole(with_noise):
     suspects = find_suspects(with_noise.pixels, with_noise.manifest, with_noise.usable)
     rest = np.flatnonzero(with_noise.labels == 0)
     with pytest.raises(FewscanError, match="every image of glioma is probably no scan"):
-        without_suspects(with_noise, [type(suspects[0])(int(row), "noise") for row in rest])
+        enter_suspects(Dataset.open(with_noise.folder), with_noise, [type(suspects[0])(int(row), "noise") for row in rest])
 
 
-def test_a_standing_split_is_dropped_only_where_that_is_asked_for(with_noise, fewscan):
+def test_a_standing_split_stays_and_a_second_audit_must_be_asked_for(with_noise, fewscan):
     split(with_noise, labeled=4, test=4)
     refused = fewscan("audit", with_noise.folder, "--set-aside-suspect")
     assert refused.returncode == 2
@@ -159,6 +165,7 @@ def test_a_standing_split_is_dropped_only_where_that_is_asked_for(with_noise, fe
     done = fewscan("audit", with_noise.folder, "--set-aside-suspect", "--overwrite", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["suspects"]["noise"] == 2
+    assert Dataset.open(with_noise.folder).splits == ("main",)
     shown = (with_noise.folder / "audit.html").read_text()
     assert "squares/glioma/0004.png" in shown
     assert "These images were set aside." in shown

@@ -7,23 +7,24 @@ from subprocess import CompletedProcess
 import pandas as pd
 import pytest
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
-MakeDataset = Callable[..., Dataset]
+MakeDataset = Callable[..., Snapshot]
 QUICK = ("--method", "supervised", "epochs=1", "encoder.width=16", "probe_images=8", "device=cpu", "precision=32-true")
 
 
 @pytest.fixture
-def rare(make_dataset: MakeDataset) -> Dataset:
+def rare(make_dataset: MakeDataset) -> Snapshot:
     """80 images, one of them of the class 'glioma'."""
     dataset = make_dataset()
     others = dataset.manifest["label"].where(dataset.manifest["label"] != "glioma", "no_tumor").tolist()
     others[0] = "glioma"
-    return dataset.updated(dataset.manifest.assign(label=pd.array(others, dtype="str")))
+    return remade(dataset, dataset.manifest.assign(label=pd.array(others, dtype="str")))
 
 
-def test_a_class_that_no_test_image_has_is_named(rare: Dataset, fewscan: Command) -> None:
+def test_a_class_that_no_test_image_has_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     for words in (
         ("split", rare.folder, "--labeled", 24, "--test", 20, "--validation", 0),
@@ -36,7 +37,7 @@ def test_a_class_that_no_test_image_has_is_named(rare: Dataset, fewscan: Command
         assert "'glioma'" in warning
 
 
-def test_a_class_that_no_label_teaches_is_named(rare: Dataset, fewscan: Command) -> None:
+def test_a_class_that_no_label_teaches_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     named = json.loads(fewscan("split", rare.folder, "--labeled", 3, "--test", 20, "--validation", 0, "--json").stdout)
     assert any("'glioma' is learned from" in warning for warning in named["warnings"])

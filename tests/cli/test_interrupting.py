@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan import api, demo
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]
@@ -93,7 +93,7 @@ def test_a_demo_begins_in_another_folder(fewscan: Command, interrupted: Callable
 
 @pytest.mark.slow
 def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command_that_it_names(
-    split_dataset: Dataset, fewscan: Command, tmp_path: Path
+    split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["train", str(split_dataset.folder), "--out", "run", "--method", "supervised", *SHORT]
     process = begun(words, tmp_path)
@@ -144,7 +144,7 @@ def is_running(process: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 @pytest.mark.slow
 def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
-    split_dataset: Dataset, fewscan: Command, tmp_path: Path
+    split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["compare", str(split_dataset.folder), "--out", "c", "--methods", "supervised,simclr", "--protocol", "leakfree"]
     process = begun([*words, "--jobs", "2", *SHORT], tmp_path)

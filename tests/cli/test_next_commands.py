@@ -9,11 +9,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
-MakeDataset = Callable[..., Dataset]
+MakeDataset = Callable[..., Snapshot]
 QUICK = ["epochs=1", "encoder.width=16", "probe_images=8", "device=cpu", "precision=32-true"]
 
 
@@ -36,7 +38,7 @@ def followed(fewscan: Command, words: list[str], cwd: Path) -> list[str]:
     return verbs
 
 
-def placed(dataset: Dataset, folder: Path) -> Path:
+def placed(dataset: Snapshot, folder: Path) -> Path:
     shutil.copytree(dataset.folder, folder / "my data")
     return folder
 
@@ -68,7 +70,7 @@ def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
 ) -> None:
     dataset = make_dataset(images=12)
     kept = dataset.manifest["label"].where(dataset.manifest["label"].isin(dataset.classes[:classes]))
-    place = placed(dataset.updated(dataset.manifest.assign(label=kept)), tmp_path)
+    place = placed(remade(dataset, dataset.manifest.assign(label=kept)), tmp_path)
     done = fewscan("audit", "my data", "--overwrite", cwd=place)
     assert next_words(done) == ["import", "--help"]
     assert "no split can be drawn yet: " in done.stdout.splitlines()[-2]
@@ -77,22 +79,22 @@ def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
 
 @pytest.mark.slow
 def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_another_split(
-    split_dataset: Dataset, fewscan: Command, tmp_path: Path
+    split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     place = placed(split_dataset, tmp_path)
     assert next_words(fewscan("audit", "my data", "--overwrite", cwd=place)) == ["train", "my data"]
-    dataset = Dataset.open(place / "my data")
+    dataset = Dataset.open(place / "my data").snapshot()
     one, other = dataset.rows("test")[0], dataset.rows("labeled")[0]
     same = dataset.manifest["pixels_sha256"].copy()
     same[other] = same[one]
-    dataset.updated(dataset.manifest.assign(pixels_sha256=same))
+    remade(dataset, dataset.manifest.assign(pixels_sha256=same))
     words = next_words(fewscan("audit", "my data", "--overwrite", cwd=place))
     assert (words[0], words[-1]) == ("split", "--overwrite")
     assert next_words(fewscan(*words, cwd=place)) == ["train", "my data"]
 
 
 def test_a_report_comes_next_again_when_what_it_shows_is_newer(
-    split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], fewscan: Command, tmp_path: Path
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
 ) -> None:
     run = str(untrained_run(split_dataset).folder)
     moved = tmp_path / "moved"

@@ -10,6 +10,7 @@ import typer
 
 from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.locks import LOCK_FILE
 from fewscan.training.run import Run
 
@@ -41,11 +42,11 @@ def test_every_verb_that_writes_is_tried() -> None:
 
 
 @pytest.fixture
-def workplace(split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], tmp_path: Path) -> Path:
+def workplace(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path) -> Path:
     """A folder with a dataset `data`, a run `run` on it, and something at every place where a verb writes."""
     place = tmp_path / "place"
     shutil.copytree(split_dataset.folder, place / "data")
-    shutil.move(untrained_run(Dataset.open(place / "data")).folder, place / "run")
+    shutil.move(untrained_run(Dataset.open(place / "data").snapshot()).folder, place / "run")
     for _, name in REPLACING.values():
         path = place / name
         if path.suffix and not path.exists():

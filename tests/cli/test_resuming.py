@@ -6,14 +6,14 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan.atomic import write_text
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.run import RECORD_FILE, Run
 
 Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -> Run:
+def run(untrained_run: Callable[[Snapshot], Run], split_dataset: Snapshot) -> Run:
     """A finished run of `supervised` on `split_dataset`, with the recipe `fewscan`, one epoch and an encoder of width 16."""
     made = untrained_run(split_dataset)
     write_text(made.folder / RECORD_FILE, made.record.model_copy(update={"recipe": "fewscan"}).model_dump_json())
@@ -29,7 +29,7 @@ def run(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -> Run:
         ["encoder=resnet_small", "encoder.width=16", "optimizer.learning_rate=0.002", "views=scan"],
     ],
 )
-def test_the_very_settings_of_the_run_are_taken(same: list[str], run: Run, split_dataset: Dataset, fewscan: Command) -> None:
+def test_the_very_settings_of_the_run_are_taken(same: list[str], run: Run, split_dataset: Snapshot, fewscan: Command) -> None:
     done = fewscan("train", split_dataset.folder, "--out", run.folder, "--resume", *same)
     assert done.returncode == 0, done.stderr
 
@@ -49,7 +49,7 @@ def test_the_very_settings_of_the_run_are_taken(same: list[str], run: Run, split
     ],
 )
 def test_another_setting_is_refused_by_name_and_with_what_the_run_has(
-    other: list[str], named: str, run: Run, split_dataset: Dataset, fewscan: Command
+    other: list[str], named: str, run: Run, split_dataset: Snapshot, fewscan: Command
 ) -> None:
     done = fewscan("train", split_dataset.folder, "--out", run.folder, "--resume", *other)
     assert (done.returncode, done.stdout) == (2, "")

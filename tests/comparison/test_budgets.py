@@ -20,15 +20,16 @@ from fewscan.comparison.budgets import (
 )
 from fewscan.comparison.plan import Comparison, Plan, make_plan
 from fewscan.comparison.trials import run_trials
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.split import split
+from tests.made import remade
 
-MakeDataset = Callable[..., Dataset]
+MakeDataset = Callable[..., Snapshot]
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
 
 
-def plans(dataset: Dataset, *budgets: int, **changes: Any) -> list[Plan]:
+def plans(dataset: Snapshot, *budgets: int, **changes: Any) -> list[Plan]:
     asked: dict[str, Any] = {
         "methods": ["supervised", "joint"],
         "seeds": [0],
@@ -62,7 +63,7 @@ def test_budgets_share_the_test_set_and_lie_within_one_another(
     numbers = np.repeat(np.arange(200), sizes)[:200]
     groups = [int(4 * numbers[row // 4] + row % 4) if one_class else int(numbers[row]) for row in range(200)]
     dataset = make_dataset(200, groups=groups)
-    dataset = dataset.updated(dataset.manifest.assign(copy_set=np.arange(200)))
+    dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(200)))
     begun = begin_budgets(
         dataset.folder.with_name(f"{dataset.folder.name}-budgets"),
         # Of a few labels that lie in groups, whole groups for validation cannot be had.
@@ -81,7 +82,7 @@ def test_budgets_share_the_test_set_and_lie_within_one_another(
 
 
 @pytest.mark.slow  # seven trainings
-def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "efficiency"
     larger, smaller = begin_budgets(out, plans(split_dataset, 32, 16))
     assert run_trials(larger) == {}  # stopped before the smaller budget
@@ -110,7 +111,7 @@ def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Dataset, 
     assert efficiency.row(32, "study", "joint").runs == ()
 
 
-def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "efficiency"
     for comparison in begin_budgets(out, plans(split_dataset, 16, 8)):
         assert run_trials(comparison) == {}
@@ -130,7 +131,7 @@ def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Data
         assert point.numbers()["auroc_percent_mean"] == 100 * (run.evaluation.auroc.value or 0)
 
 
-def test_a_budget_that_cannot_be_given_leaves_nothing_behind(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_budget_that_cannot_be_given_leaves_nothing_behind(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "new" / "efficiency"
     with pytest.raises(FewscanError, match="100 labeled and 24 test images"):
         begin_budgets(out, plans(split_dataset, 16, 100))
@@ -143,7 +144,7 @@ def test_a_budget_that_cannot_be_given_leaves_nothing_behind(split_dataset: Data
     assert content(out) == before
 
 
-def test_budgets_made_in_another_way_are_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_budgets_made_in_another_way_are_refused(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "efficiency"
     begin_budgets(out, plans(split_dataset, 16))
     before = content(out)
@@ -153,7 +154,7 @@ def test_budgets_made_in_another_way_are_refused(split_dataset: Dataset, tmp_pat
     assert content(out) == before
 
 
-def test_a_folder_with_something_else_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_refused(split_dataset: Snapshot, tmp_path: Path) -> None:
     Comparison.begin(tmp_path / "ordinary", plans(split_dataset, 16)[0])
     (tmp_path / "taken").mkdir()
     for name in ("ordinary", "taken"):
@@ -170,10 +171,10 @@ def test_a_budget_added_after_another_audit_is_refused(make_dataset: MakeDataset
     begin_budgets(out, plans(dataset, 16))
     begun = open_budgets(out)[16]
     tested = begun.dataset("leakfree").rows("test")
-    same_class = np.flatnonzero((dataset.labels == dataset.labels[tested[0]]) & ~np.isin(np.arange(80), tested))
+    other_class = np.flatnonzero((dataset.labels != dataset.labels[tested[0]]) & ~np.isin(np.arange(80), tested))
     copies = np.arange(80)
-    copies[[tested[0], same_class[0]]] = 200
-    dataset.updated(dataset.manifest.assign(group=copies, copy_set=copies, conflict=copies == 200))
+    copies[[tested[0], other_class[0]]] = 200
+    remade(dataset, dataset.manifest.assign(group=copies, copy_set=copies, conflict=copies == 200))
     with pytest.raises(FewscanError, match="under leakfree the budgets of 16 and 8 labels have different test images"):
         begin_budgets(out, plans(dataset, 8))
     assert list(open_budgets(out)) == [16]

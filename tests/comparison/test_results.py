@@ -14,15 +14,17 @@ from fewscan.comparison.results import Results, collect
 from fewscan.comparison.significance import holm, methods_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
 from fewscan.comparison.trials import run_trials
-from fewscan.datasets.dataset import Dataset, SourceDescription
+from fewscan.datasets.descriptions import SourceDescription
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
+from tests.made import remade
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
 
 
 @pytest.fixture(scope="session")
-def trained(once: Once, make_dataset: Callable[..., Dataset]) -> Path:
+def trained(once: Once, make_dataset: Callable[..., Snapshot]) -> Path:
     """A comparison of three methods, two seeds, one protocol: trained once, and copied for each test."""
 
     def train(folder: Path) -> None:
@@ -116,11 +118,11 @@ def test_a_run_that_is_not_evaluated_counts_as_not_run(results: Results) -> None
 
 @pytest.mark.parametrize(("name", "stands_in"), [("dubail", False), ("dubail_standin", True), ("Stand-In", True)])
 def test_a_stand_in_for_a_source_is_noticed_by_its_name(
-    make_dataset: Callable[..., Dataset], tmp_path: Path, name: str, stands_in: bool
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, name: str, stands_in: bool
 ) -> None:
     dataset = make_dataset()
     source = SourceDescription(name=name, folder=str(tmp_path), images=80, set_aside=0)
-    dataset = dataset.updated(dataset.manifest, sources=(source,))
+    dataset = remade(dataset, dataset.manifest.assign(source=name), sources=(source,))
     plan = make_plan(
         dataset, methods=["joint"], seeds=[0], protocols=["study"], recipe="study", changes=CHANGES, labeled=16, test=24
     )

@@ -18,7 +18,7 @@ from fewscan.comparison.commands import commands
 from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
 from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.splits.split import split
@@ -28,7 +28,7 @@ from fewscan.training.run import Run
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
 
 
-def plan(dataset: Dataset, **changes: Any) -> Plan:
+def plan(dataset: Snapshot, **changes: Any) -> Plan:
     asked: dict[str, Any] = {
         "methods": ["supervised", "joint"],
         "seeds": [0],
@@ -48,7 +48,7 @@ def states(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_set_once(
-    split_dataset: Dataset, tmp_path: Path
+    split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
     first = Comparison.begin(out, plan(split_dataset))
@@ -68,7 +68,7 @@ def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_set_onc
         assert len(openings) == 1
 
 
-def test_a_comparison_grows_by_what_is_asked_and_by_nothing_else(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_comparison_grows_by_what_is_asked_and_by_nothing_else(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "comparison"
     first = Comparison.begin(out, plan(split_dataset, seeds=[0, 1], protocols=["study", "leakfree"]))
     further: list[dict[str, Any]] = [{"methods": ["simclr"]}, {"methods": ["supervised", "simclr"], "seeds": [2]}]
@@ -91,7 +91,7 @@ def test_a_comparison_grows_by_what_is_asked_and_by_nothing_else(split_dataset: 
     assert len(commands(grown.plan)) == 3
 
 
-def test_settings_of_a_method_go_to_the_methods_that_have_them(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_settings_of_a_method_go_to_the_methods_that_have_them(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"method": {"temperature": 0.2}}
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes))
     temperatures = {
@@ -103,7 +103,7 @@ def test_settings_of_a_method_go_to_the_methods_that_have_them(split_dataset: Da
     Comparison.begin(comparison.folder, plan(split_dataset, changes=changes, methods=["supervised"], seeds=[1]))
 
 
-def test_a_setting_that_no_compared_method_has_is_refused_with_the_nearest(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_setting_that_no_compared_method_has_is_refused_with_the_nearest(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "comparison"
     for methods, name, words in (
         (["supervised", "joint"], "temperatur", "unknown setting 'method.temperatur'.*did you mean 'temperature'"),
@@ -114,7 +114,7 @@ def test_a_setting_that_no_compared_method_has_is_refused_with_the_nearest(split
         assert not out.exists()
 
 
-def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_both_protocols_get_their_own_split_of_the_same_pixels(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     # Rows 2i and 2i + 4 show the same class and are copies of one another.
     groups = [row % 8 if row < 16 else row for row in range(80)]
     dataset = make_dataset(groups=groups)
@@ -149,7 +149,7 @@ run_trials(Comparison.open(Path(sys.argv[1])))
 
 
 @pytest.mark.slow  # it starts a process
-def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"epochs": 3, "checkpoint_seconds": 0}
     whole = Comparison.begin(tmp_path / "whole", plan(split_dataset, changes=changes, methods=["joint"]))
     run_trials(whole)
@@ -164,7 +164,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: D
 
 
 @pytest.mark.slow
-def test_several_at_once_compute_what_one_after_the_other_does(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_several_at_once_compute_what_one_after_the_other_does(split_dataset: Snapshot, tmp_path: Path) -> None:
     apart, together = (Comparison.begin(tmp_path / name, plan(split_dataset)) for name in ("apart", "together"))
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, threads // 2))  # as many as each of two gets, so that sums are added in the same order
@@ -189,7 +189,7 @@ def test_each_process_gets_a_device_of_those_that_the_user_was_given(
     assert [device_name(place, devices, visible) for place in range(places)] == names
 
 
-def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_every_method_makes_as_many_steps(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised", "simclr", "joint"]))
     dataset = comparison.dataset("leakfree")
     labeled, unlabeled = (len(dataset.rows(part)) for part in ("labeled", "unlabeled"))
@@ -213,12 +213,12 @@ def test_every_method_makes_as_many_steps(split_dataset: Dataset, tmp_path: Path
         ({"recipe": "studi"}, "did you mean 'study'"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(split_dataset: Dataset, changes: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_compared_is_refused(split_dataset: Snapshot, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(FewscanError, match=words):
         plan(split_dataset, **changes)
 
 
-def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Dataset]) -> None:
+def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = make_dataset()
     with pytest.raises(FewscanError, match="--labeled"):
         plan(dataset)
@@ -232,7 +232,7 @@ def test_a_dataset_without_a_split_needs_sizes(make_dataset: Callable[..., Datas
     }
 
 
-def test_sizes_and_shares_come_from_the_datasets_own_split(split_dataset: Dataset) -> None:
+def test_sizes_and_shares_come_from_the_datasets_own_split(split_dataset: Snapshot) -> None:
     sizes = {"labeled": 16, "within": (), "validation": 0.25, "test": 24, "seed": 0}
     assert plan(split_dataset).split.model_dump() == sizes | {"shares": "known"}
     drawn = split(split_dataset, labeled=16, test=24, validation=0.25, shares="unknown")
@@ -240,14 +240,14 @@ def test_sizes_and_shares_come_from_the_datasets_own_split(split_dataset: Datase
     assert plan(drawn, shares="known").split.shares == "known"
 
 
-def test_a_comparison_draws_its_labels_as_it_was_told(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_comparison_draws_its_labels_as_it_was_told(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, shares="unknown"))
     drawn = split(split_dataset, labeled=16, test=24, validation=0.25, shares="unknown")
     assert comparison.dataset("leakfree").manifest["split"].equals(drawn.manifest["split"])
     assert "--shares unknown" in commands(comparison.plan)[0]
 
 
-def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "comparison"
     Comparison.begin(out, plan(split_dataset))
     for other in (
@@ -263,7 +263,7 @@ def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Dataset
         Comparison.begin(taken, plan(split_dataset))
 
 
-def test_a_run_with_other_settings_is_refused(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_with_other_settings_is_refused(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
     run_trials(comparison)
     config = comparison.run_folder(comparison.plan.trials[0]) / "config.yaml"
@@ -272,7 +272,7 @@ def test_a_run_with_other_settings_is_refused(split_dataset: Dataset, tmp_path: 
         run_trials(comparison)
 
 
-def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes, methods=["simclr", "joint"]))
     failures = run_trials(comparison)
@@ -280,7 +280,7 @@ def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Dataset, tmp_p
     assert all("the loss became" in reason for reason in failures.values())
 
 
-def test_a_trained_run_is_only_evaluated(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_trained_run_is_only_evaluated(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
     (trial,) = comparison.plan.trials
     run_trial(comparison.folder, trial)

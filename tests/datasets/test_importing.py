@@ -10,8 +10,8 @@ import pytest
 from fewscan.datasets import importing
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans, summary
+from fewscan.datasets.snapshot import MANIFEST_DTYPES
 from fewscan.errors import FewscanError
-from fewscan.images.manifest import MANIFEST_DTYPES
 from fewscan.images.readers import fit
 
 REAL_SCANS = Path(os.environ.get("FEWSCAN_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -39,7 +39,7 @@ def scans(tmp_path):
 
 
 def test_each_row_holds_its_files_pixels_and_facts(scans, tmp_path):
-    dataset = import_scans([str(scans)], tmp_path / "dataset", size_px=16, resize="pad")
+    dataset = import_scans([str(scans)], tmp_path / "dataset", size_px=16, resize="pad").snapshot()
     manifest = dataset.manifest
     assert list(manifest.columns) == list(MANIFEST_DTYPES)
     assert list(manifest["path"]) == sorted(manifest["path"])
@@ -61,7 +61,7 @@ def test_the_folder_that_is_returned_is_the_one_on_disk(scans, tmp_path):
     dataset = import_scans([str(scans)], tmp_path / "new/place/dataset")
     again = Dataset.open(tmp_path / "new/place/dataset")
     assert again.description == dataset.description
-    assert sorted(path.name for path in again.folder.iterdir()) == ["dataset.json", "manifest.parquet", "pixels.npy"]
+    assert sorted(path.name for path in again.folder.iterdir()) == ["dataset.json", "images", "labels.db"]
 
 
 def test_color_is_kept_where_it_is_asked_for(tmp_path):
@@ -76,7 +76,7 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
     labels = tmp_path / "labels.csv"
     labels.write_text("path,label\nscans/glioma/0.png,glioma\nscans/gone.png,glioma\nscans/new.png,normal\n")
     (scans / "bad.png").write_bytes((scans / "new.png").read_bytes()[:200])
-    dataset = import_scans([str(scans)], tmp_path / "dataset", labels=[labels], size_px=16)
+    dataset = import_scans([str(scans)], tmp_path / "dataset", labels=[labels], size_px=16).snapshot()
     aside = dataset.manifest[dataset.manifest["set_aside"].notna()]
     assert list(aside["path"]) == ["bad.png", "glioma/empty.jpg", "gone.png", "notes/readme.txt"]
     assert not dataset.pixels[aside.index].any()
@@ -104,7 +104,7 @@ def test_every_bad_file_of_the_list_is_set_aside_and_the_import_goes_on(tmp_path
     PIL.Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(root / "nan.tiff")
     (root / "link.png").symlink_to(tmp_path / "nowhere")
     os.mkfifo(root / "pipe")
-    counted = summary(import_scans([str(root)], tmp_path / "dataset"))
+    counted = summary(import_scans([str(root)], tmp_path / "dataset").snapshot())
     assert counted.images == 2
     assert counted.reasons == {
         "blank": 1, "more than one image": 1, "no such file": 1, "not finite": 1, "not a regular file": 1, "not an image": 1,
@@ -116,21 +116,22 @@ def test_the_same_files_give_the_same_dataset_whatever_the_workers(scans, tmp_pa
     one = import_scans([str(scans)], tmp_path / "one", workers=1)
     other = import_scans([str(scans)], tmp_path / "other", workers=workers)
     assert one.description == other.description
-    for name in ["pixels.npy", "manifest.parquet", "dataset.json"]:
+    assert one.snapshot().description == other.snapshot().description
+    for name in ["images/pixels.raw", "images/0000.parquet", "dataset.json"]:
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
 def test_the_fingerprint_follows_the_files_not_where_they_lie(scans, tmp_path):
-    first = import_scans([str(scans)], tmp_path / "first").description.fingerprint
+    first = import_scans([str(scans)], tmp_path / "first").snapshot().description.fingerprint
     moved = scans.rename(tmp_path / "moved")
-    assert import_scans([f"scans={moved}"], tmp_path / "second").description.fingerprint == first
+    assert import_scans([f"scans={moved}"], tmp_path / "second").snapshot().description.fingerprint == first
     draw(moved / "new.png")
-    assert import_scans([f"scans={moved}"], tmp_path / "third").description.fingerprint != first
+    assert import_scans([f"scans={moved}"], tmp_path / "third").snapshot().description.fingerprint != first
 
 
 def test_a_pile_without_labels_is_a_dataset_without_classes(tmp_path):
     draw(tmp_path / "pile/a.png")
-    dataset = import_scans([], tmp_path / "dataset", unlabeled=[str(tmp_path / "pile")])
+    dataset = import_scans([], tmp_path / "dataset", unlabeled=[str(tmp_path / "pile")]).snapshot()
     assert dataset.classes == ()
     assert summary(dataset).unlabeled == 1
 
@@ -176,11 +177,11 @@ def test_an_out_without_rights_is_refused(scans, tmp_path):
         import_scans([str(scans)], tmp_path / "locked/dataset")
 
 
-@pytest.mark.parametrize(("size_px", "stopped_file"), [(96, "pixels.npy"), (8, "manifest.parquet")])
+@pytest.mark.parametrize(("size_px", "stopped_file"), [(96, "pixels.raw"), (8, "0000.parquet")])
 def test_a_full_disk_is_said_so_and_leaves_nothing(scans, tmp_path, size_px, stopped_file, largest_file_bytes):
     whole = import_scans([str(scans)], tmp_path / "whole", size_px=size_px)
     limit = 5_000
-    too_large = {path.name for path in whole.folder.iterdir() if path.stat().st_size > limit}
+    too_large = {path.name for path in whole.folder.rglob("*") if path.stat().st_size > limit}
     assert stopped_file in too_large
     before = set(tmp_path.iterdir())
     largest_file_bytes(limit)
@@ -206,6 +207,6 @@ def test_an_interrupt_leaves_nothing(scans, tmp_path, monkeypatch):
 @pytest.mark.skipif(not (REAL_SCANS / "sartaj").is_dir(), reason="the real scans are not here (see $FEWSCAN_DATA)")
 def test_the_real_scans_have_the_classes_that_were_counted(tmp_path):
     sources = [f"{name}={REAL_SCANS / name}" for name in ("sartaj", "nickparvar")]
-    counted = summary(import_scans(sources, tmp_path / "mri", size_px=8))
+    counted = summary(import_scans(sources, tmp_path / "mri", size_px=8).snapshot())
     assert (counted.images, counted.unlabeled, counted.set_aside) == (4575, 0, 0)
     assert counted.classes == {"glioma": 1226, "meningioma": 1243, "no_tumor": 905, "pituitary": 1201}

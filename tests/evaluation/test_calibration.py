@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
 from fewscan.datasets.candidates import candidates
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate as calibrating
 from fewscan.evaluation.calibrate import calibrate
@@ -21,6 +21,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.training.fit import fit
 from fewscan.training.run import OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
+from tests.made import remade
 
 
 def overconfident(images: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +103,7 @@ def test_one_image_stands_for_a_group() -> None:
 
 
 @pytest.fixture
-def run(split_dataset: Dataset, tmp_path: Path) -> Run:
+def run(split_dataset: Snapshot, tmp_path: Path) -> Run:
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 6, "device": "cpu", "views": {"flip_probability": 0}}
     made = Run.create(
         tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=12, unlabeled=40), split_dataset, 0
@@ -111,7 +112,7 @@ def run(split_dataset: Dataset, tmp_path: Path) -> Run:
     return made
 
 
-def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run, split_dataset: Dataset) -> None:
+def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run, split_dataset: Snapshot) -> None:
     assert Predictor.of(run).temperature == 1
     calibration = calibrate(run, split_dataset, folds=2)
     granted = split_dataset.rows("labeled", "validation")
@@ -130,7 +131,7 @@ def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run,
     assert not np.allclose(own, held_out.logits, atol=1e-3)
 
 
-def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_dataset: Dataset) -> None:
+def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_dataset: Snapshot) -> None:
     calibrate(run, split_dataset, folds=2)
     predicted = Predictor.of(run).predict(split_dataset.pixels, np.arange(10))
     calibration = Calibration.load(run)
@@ -139,28 +140,28 @@ def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_data
     np.testing.assert_allclose(predicted.probabilities, expected, atol=1e-6)
 
 
-def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     from fewscan.evaluation import cross_fitting
 
     trained: list[str] = []
     train = cross_fitting.train_new
 
-    def stop_at_the_second(dataset: Dataset, settings: RunSettings, folder: Path, **options: Any) -> Run:
+    def stop_at_the_second(dataset: Snapshot, settings: RunSettings, folder: Path, **options: Any) -> Run:
         if trained:
             raise KeyboardInterrupt
-        trained.append(folder.parent.name)
+        trained.append(folder.name)
         return train(dataset, settings, folder, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(cross_fitting, "train_new", stop_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             calibrate(run, split_dataset, folds=2)
-    weights = (run.folder / FOLDS_FOLDER / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns
+    weights = (run.folder / FOLDS_FOLDER / "1-of-2" / "model.safetensors").stat().st_mtime_ns
     assert Calibration.load(run) is None
 
-    def only_the_second(dataset: Dataset, settings: RunSettings, folder: Path, **options: Any) -> Run:
-        assert folder.parent.name == "2-of-2"
-        assert (folder.parents[1] / "1-of-2" / "run" / "model.safetensors").stat().st_mtime_ns == weights
+    def only_the_second(dataset: Snapshot, settings: RunSettings, folder: Path, **options: Any) -> Run:
+        assert folder.name == "2-of-2"
+        assert (folder.parent / "1-of-2" / "model.safetensors").stat().st_mtime_ns == weights
         return train(dataset, settings, folder, **options)
 
     monkeypatch.setattr(cross_fitting, "train_new", only_the_second)
@@ -170,20 +171,18 @@ def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Dat
     assert calibration.surety is not None
     assert len(calibration.surety.others) == 2
     assert all(0.25 <= score <= 1 for score in (calibration.surety.network, *calibration.surety.others))
-    assert candidates(split_dataset) == {run.identity}
+    assert candidates(split_dataset.folder) == {run.identity}
 
 
-def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dataset: Snapshot) -> None:
     from fewscan.auditing.leaks import leaking_pairs
     from fewscan.evaluation.cross_fitting import _without_labels_of
 
     granted, unlabeled = split_dataset.rows("labeled", "validation"), split_dataset.rows("unlabeled")
     manifest = split_dataset.manifest.copy()
     manifest.loc[unlabeled[0], "group"] = manifest.loc[granted[0], "group"]
-    grouped = split_dataset.updated(manifest)
-    folder = tmp_path / "fold"
-    folder.mkdir()
-    without = _without_labels_of(grouped, granted[:5], folder)
+    grouped = remade(split_dataset, manifest)
+    without = _without_labels_of(grouped, granted[:5])
     assert without.rows("validation").tolist() == sorted(granted[:5].tolist())
     assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
     assert unlabeled[0] not in without.rows("unlabeled")
@@ -192,7 +191,7 @@ def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dat
     without.require_split()
 
 
-def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split_dataset: Dataset) -> None:
+def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split_dataset: Snapshot) -> None:
     with pytest.raises(FewscanError, match="at least 2"):
         calibrate(run, split_dataset, folds=1)
     (run.folder / CALIBRATION_FILE).write_text("{")
@@ -203,7 +202,7 @@ def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split
         HeldOut.load(run, split_dataset)
 
 
-def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Dataset) -> None:
+def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Snapshot) -> None:
     kept = calibrate(run, split_dataset, folds=2)
     with pytest.raises(FewscanError, match="give --folds 5"):
         calibrate(run, split_dataset)
@@ -212,7 +211,7 @@ def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Datase
 
 @pytest.mark.parametrize("names", [("01", "02"), ("None", "NA")])
 def test_classes_may_have_names_that_look_like_numbers_or_nothing(
-    names: tuple[str, ...], run: Run, split_dataset: Dataset
+    names: tuple[str, ...], run: Run, split_dataset: Snapshot
 ) -> None:
     classes = (*names, *split_dataset.classes[2:])
     named = replace(run, record=run.record.model_copy(update={"classes": classes}))
@@ -225,7 +224,7 @@ def test_classes_may_have_names_that_look_like_numbers_or_nothing(
     np.testing.assert_allclose(loaded.logits, held_out.logits, rtol=1e-5)
 
 
-def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_dataset: Dataset, run: Run) -> None:
+def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_dataset: Snapshot, run: Run) -> None:
     rows = split_dataset.rows("labeled")
     labels = split_dataset.labels[rows]
     few = np.sort(np.concatenate([rows[labels == 0][:3], rows[labels == 1][:1]]))

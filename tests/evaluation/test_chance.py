@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.chance import ChanceLevel, chance_warnings
 from fewscan.evaluation.evaluate import ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
@@ -23,7 +23,7 @@ def test_chance_is_the_share_of_the_commonest_class_and_one_in_so_many_classes_a
 
 
 @pytest.fixture
-def collapsed(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -> Run:
+def collapsed(untrained_run: Callable[[Snapshot], Run], split_dataset: Snapshot) -> Run:
     """A run whose network says the same of every image: all its weights are zero."""
     run = untrained_run(split_dataset)
     network = run.load_network()

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import multivariate_normal
 
 from benchmarks.non_scans import NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_holds_it, of_kind
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation import typicality as module
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.evaluation.typicality import FALSE_ALARMS, Density, Gate, Typicality
@@ -16,7 +16,7 @@ from fewscan.splits.split import split
 
 
 @pytest.fixture(scope="module")
-def gate(practice_dataset: Dataset) -> Gate:
+def gate(practice_dataset: Snapshot) -> Gate:
     return Gate.of(practice_dataset)
 
 
@@ -27,7 +27,7 @@ def test_what_is_no_scan_is_out_of_distribution(gate: Gate, practice_pixels: np.
     assert gate.out_of_distribution(held).all()
 
 
-def test_few_new_scans_are_out_of_distribution(gate: Gate, practice_dataset: Dataset) -> None:
+def test_few_new_scans_are_out_of_distribution(gate: Gate, practice_dataset: Snapshot) -> None:
     assert gate.out_of_distribution(practice_dataset.pixels[practice_dataset.rows("test")]).mean() < 0.06
 
 
@@ -42,7 +42,7 @@ def test_the_limit_keeps_to_its_false_alarms_over_draws_of_groups_of_any_size() 
     assert np.mean(alarms) == pytest.approx(FALSE_ALARMS, abs=4 * np.std(alarms) / np.sqrt(300) + 1 / 151)
 
 
-def test_many_copies_of_an_odd_image_do_not_make_it_typical(make_dataset: Callable[..., Dataset]) -> None:
+def test_many_copies_of_an_odd_image_do_not_make_it_typical(make_dataset: Callable[..., Snapshot]) -> None:
     clean = make_dataset(120)
     pixels = np.array(clean.pixels)
     pixels[:30] = np.tile(np.arange(16, dtype=np.uint8) * 15, (1, 16, 1))
@@ -53,14 +53,14 @@ def test_many_copies_of_an_odd_image_do_not_make_it_typical(make_dataset: Callab
     assert gate.out_of_distribution(pixels[odd], odd).all()
 
 
-def test_a_single_group_calls_nothing_out_of_distribution(make_dataset: Callable[..., Dataset]) -> None:
+def test_a_single_group_calls_nothing_out_of_distribution(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = split(make_dataset(40, groups=[0] * 40), labeled=20, test=8, protocol="study")
     gate = Gate.of(dataset)
     assert gate.limit == -math.inf
     assert not gate.out_of_distribution(np.zeros((3, 1, 16, 16), dtype=np.uint8)).any()
 
 
-def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Callable[..., Dataset]) -> None:
+def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Callable[..., Snapshot]) -> None:
     pixels = np.array(make_dataset(60).pixels)
     pixels[7] = np.tile(np.arange(16, dtype=np.uint8) * 15, (1, 16, 1))
     dataset = split(make_dataset(pixels=pixels), labeled=16, test=4)
@@ -73,7 +73,7 @@ def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Calla
     np.testing.assert_array_equal(gate.of_images(pixels[test], test), gate.of_images(pixels[test]))
 
 
-def test_the_test_set_has_no_share_in_it(gate: Gate, practice_dataset: Dataset) -> None:
+def test_the_test_set_has_no_share_in_it(gate: Gate, practice_dataset: Snapshot) -> None:
     assert not np.isin(gate.rows, practice_dataset.rows("test")).any()
 
 

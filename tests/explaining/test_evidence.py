@@ -5,7 +5,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
@@ -16,17 +16,17 @@ from fewscan.training.run import Run
 
 
 @pytest.fixture
-def run(untrained_run: Callable[[Dataset], Run], split_dataset: Dataset) -> Run:
+def run(untrained_run: Callable[[Snapshot], Run], split_dataset: Snapshot) -> Run:
     return untrained_run(split_dataset)
 
 
-def explained(run: Run, dataset: Dataset, row: int, folder: Path, class_name: str | None = None) -> Evidence:
+def explained(run: Run, dataset: Snapshot, row: int, folder: Path, class_name: str | None = None) -> Evidence:
     path = folder / "patient-4711.png"
     PIL.Image.fromarray(dataset.pixels[row, 0]).save(path)
     return explain_scan(run, dataset, path, class_name)
 
 
-def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     row = int(split_dataset.rows("unlabeled")[0])
     evidence = explained(run, split_dataset, row, tmp_path)
     np.testing.assert_array_equal(evidence.pixels, split_dataset.pixels[row])
@@ -38,7 +38,7 @@ def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_
     np.testing.assert_array_equal(evidence.heat_map, expected_map)
 
 
-def test_the_nearest_labeled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_nearest_labeled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     row = int(split_dataset.rows("unlabeled")[3])
     evidence = explained(run, split_dataset, row, tmp_path)
     labeled = split_dataset.rows("labeled")
@@ -54,7 +54,7 @@ def test_the_nearest_labeled_scans_are_those_with_the_largest_cosine(run: Run, s
         np.testing.assert_array_equal(neighbor.pixels, split_dataset.pixels[neighbor.row])
 
 
-def test_a_labeled_scan_finds_itself_first(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_labeled_scan_finds_itself_first(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     row = int(split_dataset.rows("labeled")[5])
     nearest = explained(run, split_dataset, row, tmp_path).neighbors[0]
     assert nearest.row == row
@@ -62,7 +62,7 @@ def test_a_labeled_scan_finds_itself_first(run: Run, split_dataset: Dataset, tmp
 
 
 def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
-    run: Run, split_dataset: Dataset, tmp_path: Path
+    run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path, "pituitary")
     assert evidence.explained == "pituitary"
@@ -73,7 +73,7 @@ def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
 
 
 def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
-    run: Run, split_dataset: Dataset, tmp_path: Path
+    run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     stripes = np.tile(np.arange(16, dtype=np.uint8) * 15, (16, 1))
     PIL.Image.fromarray(stripes).save(tmp_path / "stripes.png")
@@ -87,7 +87,7 @@ def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
     assert asked.heat_map is not None
 
 
-def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     rule = Grounds.of(run, split_dataset).rule(Asked(0.2))
     test = split_dataset.rows("test")[:4]
     pixels = np.concatenate([split_dataset.pixels[test], np.random.default_rng(0).integers(0, 256, (2, 1, 16, 16), np.uint8)])
@@ -99,7 +99,7 @@ def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Dataset, t
     assert {"out_of_distribution"} < set(decisions)
 
 
-def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture")
     with pytest.raises(FewscanError, match=r"notes\.png cannot be explained: not an image"):
         explain_scan(run, split_dataset, tmp_path / "notes.png")
@@ -108,7 +108,7 @@ def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_datas
 
 
 def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
-    run: Run, split_dataset: Dataset, tmp_path: Path
+    run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     pages = [PIL.Image.fromarray(split_dataset.pixels[row, 0]) for row in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
@@ -122,14 +122,14 @@ def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
     )
 
 
-def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     explained(run, split_dataset, int(split_dataset.rows("unlabeled")[0]), tmp_path)
     assert run.test_openings() == {}
     explained(run, split_dataset, int(split_dataset.rows("test")[0]), tmp_path)
     assert run.test_openings() == {"explain": 1}
 
 
-def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()
     assert sum(summary["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -141,7 +141,7 @@ def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, s
 
 
 def test_few_labels_give_few_neighbors(
-    untrained_run: Callable[[Dataset], Run], make_dataset: Callable[..., Dataset], tmp_path: Path
+    untrained_run: Callable[[Snapshot], Run], make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(40), labeled=4, test=12, validation=0)
     evidence = explained(untrained_run(dataset), dataset, 0, tmp_path)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.evidence_check import (
@@ -168,7 +168,7 @@ def test_no_network_is_surer_than_one_like_itself_and_a_blind_one_has_nothing_to
 
 
 @pytest.mark.slow  # two searches a scan
-def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     dataset = split(make_dataset(160), labeled=80, test=40, validation=0.25)
     # Flipped, an image of these classes is one of another.
     views = {"minimum_crop": 0.9, "flip_probability": 0.0}
@@ -196,7 +196,7 @@ def test_a_score_that_lives_on_the_frame_is_lost_with_it_and_one_from_within_is_
 
 
 def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
-    untrained_run: Callable[[Dataset], Run], make_dataset: Callable[..., Dataset]
+    untrained_run: Callable[[Snapshot], Run], make_dataset: Callable[..., Snapshot]
 ) -> None:
     dataset = split(make_dataset(40), labeled=12, test=12)
     run = untrained_run(dataset)

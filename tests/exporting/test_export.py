@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import fewscan
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
@@ -124,7 +124,7 @@ def gray_command(fewscan: Command, gray: Run, once: Once) -> subprocess.Complete
 @dataclass(frozen=True)
 class Exported:
     run: Run
-    dataset: Dataset
+    dataset: Snapshot
     folder: Path
     predictor: Predictor
     gate: Gate
@@ -186,17 +186,17 @@ def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.
 def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: Exported) -> None:
     assert sorted(path.name for path in exported.folder.iterdir()) == ["model.onnx", "model_card.md"]
     session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
-    record = exported.run.record
+    spec = exported.run.record.spec
     answers = set()
     for height, width in [*SIZES, (1, 1), (200, 3)]:
         random = np.random.default_rng(height)
-        images = [np.asarray(draw_scan(random, height, width, record.channels)) for _ in range(3)]
+        images = [np.asarray(draw_scan(random, height, width, spec.channels)) for _ in range(3)]
         batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
-        expected = exported.predictor.predict(np.stack([fit(image, record.image_size_px, record.resize) for image in images]))
+        fitted = np.stack([fit(image, spec.size_px, spec.resize) for image in images])
+        expected = exported.predictor.predict(fitted)
         probabilities, features, typicality = session.run(None, {"images": batch})
         np.testing.assert_allclose(probabilities, expected.probabilities, atol=TOLERANCE)
         np.testing.assert_allclose(features, expected.features, atol=1e-3)
-        fitted = np.stack([fit(image, record.image_size_px, record.resize) for image in images])
         np.testing.assert_allclose(typicality, exported.gate.of_images(fitted), rtol=1e-3)
         answers |= set(expected.probabilities[:, 0].round(2).tolist())
     # A network that says the same of all would agree with any file.
@@ -207,24 +207,24 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
     session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     assert tuple(json.loads(metadata.pop("classes"))) == CLASSES
-    record = exported.run.record
+    record, spec = exported.run.record, exported.run.record.spec
     assert metadata == {
-        "channels": str(record.channels),
+        "channels": str(spec.channels),
         "dataset_fingerprint": record.dataset_fingerprint,
         "fewscan_version": fewscan.__version__,
         "image_size_px": "24",
-        "resize": record.resize,
+        "resize": spec.resize,
         "temperature": str(exported.predictor.temperature),
         "typicality_limit": str(exported.gate.limit),
         "use": "research use only: not a medical device",
         "window": WINDOW,
     }
-    assert f"center {record.window.center:g}, width {record.window.width:g}" in (exported.folder / "model_card.md").read_text()
+    assert f"center {spec.window.center:g}, width {spec.window.width:g}" in (exported.folder / "model_card.md").read_text()
     content = (exported.folder / "model.onnx").read_bytes()
     for secret in (b".py", b"site-packages", str(Path.home()).encode() + b"/", b"Jane", str(exported.run.folder).encode()):
         assert secret not in content
     (images,) = session.get_inputs()
-    assert (images.shape[1], images.type) == (record.channels, "tensor(uint8)")
+    assert (images.shape[1], images.type) == (spec.channels, "tensor(uint8)")
     assert all(isinstance(images.shape[axis], str) for axis in (0, 2, 3))
 
 
@@ -257,7 +257,8 @@ def test_another_resizing_or_no_number_at_all_fails_the_proof(
     typicality = Gate.of(run.open_dataset()).typicality
     description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
     if wrong == "resize":
-        description = description.model_copy(update={"resize": {"pad": "stretch", "stretch": "pad"}[description.resize]})
+        other: Resize = "stretch" if description.spec.resize == "pad" else "pad"
+        description = description.model_copy(update={"spec": description.spec.model_copy(update={"resize": other})})
     write_weights(predictor, typicality, description, tmp_path)
     model = SavedModel.open(tmp_path)
     if wrong == "nan":

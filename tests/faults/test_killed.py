@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 
 Command = Callable[..., CompletedProcess[str]]
 
 
 def test_an_audit_that_was_killed_before_its_page_is_done_again(
-    fewscan: Command, make_dataset: Callable[..., Dataset], tmp_path: Path
+    fewscan: Command, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     shutil.copytree(make_dataset(images=16).folder, tmp_path / "data")
     assert fewscan("audit", tmp_path / "data", "--overwrite").returncode == 0

@@ -46,7 +46,7 @@ def test_the_plan_tells_a_mixture_and_the_summary_counts(mixed, tmp_path, channe
     (warning,) = plan_import(sources, channels=channels).warnings
     assert "a 0 of 2, b 2 of 2" in warning
     dataset = import_scans(sources, tmp_path / "dataset", channels=channels, size_px=8)
-    assert summary(dataset).in_color == 2
+    assert summary(dataset.snapshot()).in_color == 2
 
 
 def test_all_gray_says_nothing_and_all_color_only_where_it_is_lost():

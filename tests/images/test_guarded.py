@@ -10,7 +10,7 @@ import pytest
 from fewscan.images import guarded as guarding
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.guarded import guarded
-from fewscan.images.options import ImageFormat
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
 from fewscan.images.reading_process import MAX_MEMORY_BYTES
 
@@ -87,6 +87,6 @@ def test_one_file_that_ends_its_process_leaves_the_others(tmp_path: Path, monkey
         return ask(reader, brings_its_process_down, ()) if bad else ask(reader, function, arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(guarding._Reader, "ask", ended)
-    results = list(read_images(paths, ImageFormat(size_px=8), workers=2))
+    results = list(read_images(paths, ImageSpec(size_px=8), workers=2))
     assert [isinstance(result, UnreadableImage) for result in results] == [False, False, True, False]
     assert all(result.sha256 is not None for result in results)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
 from fewscan.images.listing.walk import LINK_OUT
-from fewscan.images.options import ImageFormat, ImportOptions
+from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.readers import read_images
 from fewscan.images.sources import ScanFile, Source, parse_sources
 
@@ -185,7 +185,7 @@ def test_a_source_that_is_a_link_itself_is_read(linked, tmp_path):
 
 def test_not_even_a_hash_is_taken_through_a_link_that_is_set_aside(linked):
     scans = [scan for scan in listed(linked) if scan.set_aside and scan.set_aside.startswith("a link")]
-    assert [(image.reason, image.sha256) for image in read_images(scans, ImageFormat(size_px=8))] == [(LINK_OUT, None)] * 2
+    assert [(image.reason, image.sha256) for image in read_images(scans, ImageSpec(size_px=8))] == [(LINK_OUT, None)] * 2
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")

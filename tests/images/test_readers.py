@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from fewscan.images.formats import pictures
-from fewscan.images.options import ImageFormat
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, UnreadableImage, fit, read_image, read_images
 
 FORMATS = (*pictures.FORMATS, "TIFF")
@@ -229,7 +229,7 @@ def test_a_damaged_file_is_read_or_set_aside_with_a_reason_never_a_crash(tmp_pat
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "scan"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    (result,) = read_images([path], ImageFormat(size_px=8, resize="pad", channels=1), workers=1)
+    (result,) = read_images([path], ImageSpec(size_px=8, resize="pad", channels=1), workers=1)
     assert result.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     if isinstance(result, UnreadableImage):
         assert result.reason
@@ -351,7 +351,7 @@ def test_many_files_come_in_order_each_image_or_reason_whatever_the_workers(tmp_
     paths[7].write_bytes(b"")
 
     def read(workers: int) -> list[tuple[object, ...]]:
-        results = list(read_images(paths, ImageFormat(size_px=8, resize="pad", channels=1), workers=workers))
+        results = list(read_images(paths, ImageSpec(size_px=8, resize="pad", channels=1), workers=workers))
         assert isinstance(results[7], UnreadableImage)
         return [(one.sha256, one.pixels.tobytes() if isinstance(one, Image) else one.reason) for one in results]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
@@ -30,7 +31,7 @@ from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, growing
-from fewscan.splits.split import split
+from fewscan.splits.split import drawn, split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -38,12 +39,12 @@ from fewscan.training.train import train_new
 
 
 @pytest.fixture(scope="module")
-def dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
+def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     return split(make_dataset(400), labeled=250, test=40, validation=0.5)
 
 
 @pytest.fixture(scope="module")
-def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def trained(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Run:
     quick = {
         "encoder": {"width": 16},
         "batch_size": 16,
@@ -65,7 +66,7 @@ def run(trained: Run, tmp_path: Path) -> Run:
 
 
 @contextmanager
-def recorded(dataset: Dataset) -> Iterator[None]:
+def recorded(dataset: Snapshot) -> Iterator[None]:
     """Let the dataset forget what it records meanwhile."""
     path = dataset.folder / CANDIDATES_FILE
     before = path.read_text()
@@ -73,14 +74,14 @@ def recorded(dataset: Dataset) -> Iterator[None]:
     path.write_text(before)
 
 
-def three_scans(dataset: Dataset, folder: Path) -> Path:
+def three_scans(dataset: Snapshot, folder: Path) -> Path:
     folder.mkdir()
     for number in range(3):
         PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number}.png")
     return folder
 
 
-def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     summary = label_unlabeled(run, dataset, out, Asked(0.1))
     table = pd.read_csv(out)
@@ -121,7 +122,7 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Dataset
     )
 
 
-def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "noise"
     folder.mkdir()
     for number in range(10):
@@ -131,7 +132,7 @@ def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Data
     assert (summary.out_of_distribution, summary.accepted) == (10, 0)
 
 
-def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     label_unlabeled(run, dataset, tmp_path / "labels.csv")
     label_unlabeled(run, dataset, tmp_path / "labels.parquet")
     read = pd.read_csv(tmp_path / "labels.csv")
@@ -144,7 +145,7 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Dataset, tm
             assert typed[column].astype(object).fillna("").tolist() == read[column].astype(object).fillna("").tolist()
 
 
-def test_the_table_is_known_as_predictions_when_it_is_imported(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_the_table_is_known_as_predictions_when_it_is_imported(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder, out = three_scans(dataset, tmp_path / "pile"), tmp_path / "labels.csv"
     label_scans(run, dataset, folder, out, Asked(0.1))
     with pytest.raises(FewscanError, match="--trust-predictions"):
@@ -178,7 +179,7 @@ def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path
     assert {scan.relative: scan.label for scan in listed} == dict(zip(paths, classes, strict=True))
 
 
-def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     for name in (HELD_OUT_FILE, CALIBRATION_FILE):
         (run.folder / name).unlink()
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv")
@@ -189,7 +190,7 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
     assert set(table["possible"].dropna()) == {"|".join(dataset.classes)}
 
 
-def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> None:
+def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) -> None:
     held_out = HeldOut.load(run, dataset)
     assert held_out is not None
     alone = Grounds.of(run, dataset).rule(Asked(0.1))
@@ -203,7 +204,7 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Dataset) -> 
     assert "at least 33 independent held-out images" in grouped.reasons[0]
 
 
-def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "deep"
     folder.mkdir(parents=True)
     for row in range(20):
@@ -223,7 +224,7 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     label_scans(run, dataset, folder, tmp_path / "all.csv")
     assert label_scans(run, dataset, folder / "1.png", tmp_path / "one.csv").scans == 1
@@ -233,14 +234,12 @@ def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Dataset, t
         label_scans(run, dataset, folder / "4.png", tmp_path / "none.csv")
 
 
-def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Dataset, tmp_path: Path) -> None:
-    assert candidates(dataset) == {run.identity}
+def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    assert candidates(dataset.folder) == {run.identity}
     alone = Grounds.of(run, dataset).rule(Asked(0.1))
     assert (alone.candidates, alone.reasons) == (1, Grounds.of(run, dataset).rule(Asked(0.1, candidates=1)).reasons)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
     # Another run, on other validation images of the same scans: who chooses between the two has looked at both.
-    other = split(dataset.sharing_pixels(elsewhere), labeled=250, test=40, validation=0.5, seed=1)
+    other = dataset.with_split(*drawn(dataset, "leakfree", 250, 40, 0.5, seed=1))
     with recorded(dataset):
         train_new(other, run.settings.model_copy(update={"epochs": 1}), tmp_path / "other")
         for identity in ("a", "b", "c", "c"):
@@ -254,7 +253,7 @@ def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Da
         assert "for one of 100000 runs needs at least" in strict.reasons[0]
 
 
-def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run, dataset: Dataset) -> None:
+def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run, dataset: Snapshot) -> None:
     known = Calibration.load(run)
     assert known is not None
     for network, doubted in ((0.91, False), (0.99, True)):
@@ -265,14 +264,14 @@ def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run
         assert ("the network is surer" in rule.reasons[0]) == doubted
 
 
-def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", Asked(0.01))
     assert summary.accepted == 0
     assert summary.threshold is None
     assert "needs at least 339 independent held-out images" in summary.reasons[0]
 
 
-def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     out.write_text("mine")
     with pytest.raises(FewscanError, match="exists already"):
@@ -303,7 +302,7 @@ label.label_scans(Run.open(run), Run.open(run).open_dataset(), folder, out)
 
 @pytest.mark.slow  # it starts a process
 def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
-    run: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
@@ -329,19 +328,18 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
 
 
-def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     odd = dataset.rows("unlabeled")[3]
     pixels = np.array(dataset.pixels)
     pixels[odd] = np.tile(np.arange(pixels.shape[-1], dtype=np.uint8) * 7, (1, pixels.shape[-1], 1))
-    strange = replace(dataset)
-    strange.__dict__["pixels"] = pixels
+    strange = replace(dataset, store=SimpleNamespace(pixels=pixels))
     summary = label_unlabeled(run, strange, tmp_path / "labels.csv", Asked(0.1))
     decisions = dict(zip(dataset.rows("unlabeled"), pd.read_csv(tmp_path / "labels.csv")["decision"], strict=True))
     assert decisions[odd] == "out_of_distribution"
     assert "the promise is for new scans" in summary.reasons[-1]
 
 
-def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     with pytest.MonkeyPatch.context() as patched:
@@ -360,7 +358,7 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
     assert label_scans(run, dataset, folder, out).scans == 3
 
 
-def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), fewscan="")
@@ -378,7 +376,7 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
-def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
     names = ["a\rb.png", 'c",d.png']
@@ -389,7 +387,7 @@ def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Dataset,
         assert [row["path"] for row in csv.DictReader(file)] == names
 
 
-def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = tmp_path / "labels.csv"
     with pytest.MonkeyPatch.context() as patched:
@@ -403,7 +401,7 @@ def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, da
     assert not (tmp_path / "labels.csv.partial").exists()
 
 
-def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     parts = tmp_path / "labels.csv.partial"
     parts.mkdir()

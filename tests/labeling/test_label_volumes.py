@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.labeling.label import label_scans
 from fewscan.labeling.rule import Asked
 from fewscan.splits.split import split
@@ -16,7 +16,9 @@ from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 
-def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
     dataset = split(make_dataset(80), labeled=40, test=24, validation=0.25)
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 1, "device": "cpu"}
     run = Run.create(

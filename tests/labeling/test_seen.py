@@ -1,6 +1,7 @@
 """Scans that a run has seen already are marked, and the promise is not about them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,14 @@ import pandas as pd
 import PIL.Image
 import pytest
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.readers import read_image
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.seen import Seen
 from fewscan.phantoms import draw_phantom
 from fewscan.training.run import Run
 
-UntrainedRun = Callable[[Dataset], Run]
+UntrainedRun = Callable[[Snapshot], Run]
 
 
 @pytest.fixture
@@ -24,12 +25,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def saved(dataset: Dataset, row: int, path: Path) -> Path:
+def saved(dataset: Snapshot, row: int, path: Path) -> Path:
     PIL.Image.fromarray(dataset.pixels[row, 0]).save(path)
     return path
 
 
-def marks(run: Run, dataset: Dataset, folder: Path, *, near: bool = True) -> dict[str, str | None]:
+def marks(run: Run, dataset: Snapshot, folder: Path, *, near: bool = True) -> dict[str, str | None]:
     summary = label_scans(run, dataset, folder, folder.parent / "labels.csv", near=near)
     table = pd.read_csv(folder.parent / "labels.csv", dtype={"seen": object})
     seen = table["seen"].where(table["seen"].notna(), None)
@@ -38,7 +39,7 @@ def marks(run: Run, dataset: Dataset, folder: Path, *, near: bool = True) -> dic
 
 
 def test_the_same_pixels_in_another_file_are_marked_by_the_part_they_are_in(
-    practice_dataset: Dataset, untrained_run: UntrainedRun, folder: Path
+    practice_dataset: Snapshot, untrained_run: UntrainedRun, folder: Path
 ) -> None:
     parts = {"labeled": "learned from", "validation": "validation set", "test": "test set", "unlabeled": None}
     rows = {part: int(practice_dataset.rows(part)[3]) for part in parts}
@@ -46,16 +47,14 @@ def test_the_same_pixels_in_another_file_are_marked_by_the_part_they_are_in(
     for part, row in rows.items():
         hashes[row] = read_image(saved(practice_dataset, row, folder / f"{part}.png")).pixels_sha256
     (folder / "broken.png").write_text("no picture")
-    dataset = Dataset(
-        practice_dataset.folder, practice_dataset.description, practice_dataset.manifest.assign(pixels_sha256=hashes)
-    )
+    dataset = replace(practice_dataset, manifest=practice_dataset.manifest.assign(pixels_sha256=hashes))
     found = marks(untrained_run(dataset), dataset, folder, near=False)
     # `supervised` learns from no unlabeled scan.
     assert found == {f"{part}.png": word for part, word in parts.items()} | {"broken.png": None}
 
 
 def test_near_duplicates_are_marked_and_new_scans_are_not(
-    practice_dataset: Dataset, untrained_run: UntrainedRun, folder: Path
+    practice_dataset: Snapshot, untrained_run: UntrainedRun, folder: Path
 ) -> None:
     for number, row in enumerate(practice_dataset.rows("labeled")[:6]):
         image = PIL.Image.fromarray(practice_dataset.pixels[row, 0])
@@ -71,11 +70,11 @@ def test_near_duplicates_are_marked_and_new_scans_are_not(
     assert {name: word for name, word in found.items() if word} == {f"copy{number}.jpg": "learned from" for number in range(6)}
 
 
-def test_copies_of_what_was_learned_from_were_seen_too(split_dataset: Dataset, untrained_run: UntrainedRun) -> None:
+def test_copies_of_what_was_learned_from_were_seen_too(split_dataset: Snapshot, untrained_run: UntrainedRun) -> None:
     labeled, unlabeled = int(split_dataset.rows("labeled")[0]), split_dataset.rows("unlabeled")
     copy_set = split_dataset.manifest["copy_set"].copy()
     copy_set[unlabeled[0]] = copy_set[labeled]
-    dataset = Dataset(split_dataset.folder, split_dataset.description, split_dataset.manifest.assign(copy_set=copy_set))
+    dataset = replace(split_dataset, manifest=split_dataset.manifest.assign(copy_set=copy_set))
     run = untrained_run(dataset)
     assert Seen(run, dataset).rows(unlabeled[:2]) == ["learned from", None]
     assert label_unlabeled(run, dataset, run.folder / "labels.csv").seen == {"learned from": 1}

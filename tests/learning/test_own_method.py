@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor
 
 from fewscan.api import train
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning import registry
 from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.learning.method import Method, MethodSettings
@@ -40,11 +40,11 @@ class Own(Method):
 
 @pytest.mark.parametrize("recipe", ["fewscan", "study"])
 def test_a_method_that_asks_for_guesses_needs_no_settings_beyond_its_own(
-    recipe: str, split_dataset: Dataset, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    recipe: str, split_dataset: Snapshot, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.METHODS, "own", Own)
     small = {"encoder": {"width": 16}} if recipe == "fewscan" else {"encoder": {"dense_units": 16}}
-    run = train(split_dataset, out=f"{tmp_path}/run", method="own", recipe=recipe, epochs=1, device="cpu", **small)
+    run = train(split_dataset.folder, out=f"{tmp_path}/run", method="own", recipe=recipe, epochs=1, device="cpu", **small)
     (epoch,) = run.metrics()
     assert epoch["of_my_own"] == 2.0
     assert epoch["losses"] == ["cross_entropy"]

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 import fewscan
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.timm_encoder import TimmEncoder, TimmSettings
@@ -55,17 +55,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def small_dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
+def small_dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     return split(make_dataset(size_px=32), labeled=24, test=24, validation=0.25)
 
 
-def train(dataset: Dataset, out: Path, **settings: Any) -> Run:
+def train(dataset: Snapshot, out: Path, **settings: Any) -> Run:
     quick: dict[str, Any] = {"epochs": 1, "batch_size": 16, "device": "cpu"}
-    return fewscan.train(dataset, out=out, method="joint", **(quick | settings))
+    return fewscan.train(dataset.folder, out=out, method="joint", **(quick | settings))
 
 
 def test_without_timm_a_run_that_asks_for_it_says_how_to_get_it_and_leaves_nothing_behind(
-    small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(FewscanError, match=rf"'timm:resnet18' needs timm.*{INSTALL}"):
@@ -119,7 +119,7 @@ def test_an_unknown_model_is_named_with_the_nearest(timm: ModuleType) -> None:
 
 @pytest.mark.parametrize(("name", "image_size_px"), [("test_vit", 40), ("test_vit", 8), ("test_convnext", 16)])
 def test_a_size_that_does_not_fit_is_said_before_training(
-    timm: ModuleType, name: str, image_size_px: int, make_dataset: Callable[..., Dataset], tmp_path: Path
+    timm: ModuleType, name: str, image_size_px: int, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(size_px=image_size_px), labeled=16, test=24)
     with pytest.raises(FewscanError, match=rf"'timm:{name}' cannot be built for images of {image_size_px} px.*--size"):
@@ -155,7 +155,7 @@ def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
 
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
 def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
-    damage: str, timm: ModuleType, small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+    damage: str, timm: ModuleType, small_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     file = tmp_path / "weights.safetensors"
     weights_in_file(timm, file, monkeypatch)
@@ -170,7 +170,7 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
 
 @pytest.mark.slow
 def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
-    timm: ModuleType, small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+    timm: ModuleType, small_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     file = tmp_path / "weights.safetensors"
     fetched = weights_in_file(timm, file, monkeypatch).state_dict()["layer1.0.conv1.weight"]
@@ -194,7 +194,7 @@ def test_a_run_goes_on_and_is_judged_like_any_other(
     timm: ModuleType,
     name: str,
     precision: str,
-    small_dataset: Dataset,
+    small_dataset: Snapshot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     no_network: None,
@@ -210,7 +210,7 @@ def test_a_run_goes_on_and_is_judged_like_any_other(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Run, "log", log_then_die)
         train(small_dataset, tmp_path / "broken", **asked)
-    broken = fewscan.train(small_dataset, out=tmp_path / "broken", resume=True)
+    broken = fewscan.train(small_dataset.folder, out=tmp_path / "broken", resume=True)
     assert [numbers["loss"] for numbers in broken.metrics()] == [numbers["loss"] for numbers in whole.metrics()]
     weights = whole.load_network().state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in broken.load_network().state_dict().items())

@@ -9,13 +9,14 @@ import pytest
 
 from fewscan.auditing.audit import AuditResult, Conflict, Pair
 from fewscan.auditing.leaks import Leak
-from fewscan.datasets.dataset import PIXELS_FILE, Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.patients import KnownPatients
 from fewscan.reporting.audit_page import write_audit_page
 
 NOTHING = AuditResult(
     similarity=0.85,
+    rows=80,
     images=80,
     set_aside=0,
     pairs=(),
@@ -39,7 +40,7 @@ def near(count: int) -> tuple[Pair, ...]:
 
 
 @pytest.fixture
-def page(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..., str]:
+def page(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Callable[..., str]:
     dataset = make_dataset()
     manifest = dataset.manifest.assign(patient="Jane Doe")
     manifest.loc[1, "path"] = "meningioma/<script>alert(1)</script>.png"
@@ -107,17 +108,16 @@ def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> 
 
 @pytest.mark.parametrize("size_px", [96, 224])
 def test_a_full_page_of_noise_stays_under_five_megabytes(
-    size_px: int, make_dataset: Callable[..., Dataset], tmp_path: Path
+    size_px: int, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
-    dataset = make_dataset(size_px=size_px)
     noise = np.random.default_rng(0).integers(40, 72, (80, 1, size_px, size_px), dtype=np.uint8)
-    np.save(dataset.folder / PIXELS_FILE, noise)
+    dataset = make_dataset(pixels=noise)
     conflict = Conflict(0, tuple(range(20)), ("glioma", "meningioma") * 10)
     result = replace(NOTHING, pairs=near(3000), conflicts=(conflict,) * 40)
-    out = write_audit_page(Dataset.open(dataset.folder), result, tmp_path / "audit.html")
+    out = write_audit_page(dataset, result, tmp_path / "audit.html")
     assert out.stat().st_size < 5e6
 
 
-def test_a_page_that_cannot_be_written_is_one_clear_error(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_one_clear_error(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match="cannot write"):
         write_audit_page(make_dataset(), NOTHING, tmp_path / "missing" / "audit.html")

@@ -17,7 +17,7 @@ from fewscan.atomic import write_text
 from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS
@@ -30,6 +30,7 @@ from fewscan.reporting.comparison_figures import (
     write_figures,
 )
 from fewscan.training.run import Run
+from tests.made import remade
 
 pytestmark = pytest.mark.usefixtures("all_painted")
 
@@ -50,14 +51,18 @@ MakeComparison = Callable[..., Comparison]
 
 
 @pytest.fixture(scope="module")
-def make_comparison(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> MakeComparison:
+def make_comparison(make_dataset: Callable[..., Snapshot], tmp_path_factory: pytest.TempPathFactory) -> MakeComparison:
     """A function that begins a comparison of all methods on 80 easy images, 16 labeled and 24 for testing."""
 
     def make(
-        methods: tuple[str, ...] = tuple(METHODS), seeds: tuple[int, ...] = (0,), protocols: tuple[str, ...] = BOTH
+        methods: tuple[str, ...] = tuple(METHODS),
+        seeds: tuple[int, ...] = (0,),
+        protocols: tuple[str, ...] = BOTH,
+        source: str = "squares",
     ) -> Comparison:
+        dataset = make_dataset()
         plan = make_plan(
-            make_dataset(),
+            remade(dataset, dataset.manifest.assign(source=source), sources=()),
             methods=methods,
             seeds=seeds,
             protocols=protocols,
@@ -340,7 +345,7 @@ def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: MakeCompari
     rows = dataset.rows("unlabeled")
     manifest.loc[rows, "label"] = manifest.loc[rows, "label"].to_numpy()[::-1]
     assert not manifest["label"].equals(dataset.manifest["label"])
-    dataset.updated(manifest)
+    remade(dataset, manifest)
     assert picture() == before
 
 
@@ -368,12 +373,7 @@ def test_a_footer_longer_than_a_line_breaks_between_its_words() -> None:
 
 
 def test_a_stand_in_is_named_in_every_figure(make_comparison: MakeComparison) -> None:
-    comparison = make_comparison()
-    for protocol in BOTH:
-        dataset = comparison.dataset(protocol)
-        source = dataset.description.sources[0].model_copy(update={"name": "third-standin"})
-        dataset.updated(dataset.manifest, sources=(source,))
-    for figure in draw_figures(collect(comparison)).values():
+    for figure in draw_figures(collect(make_comparison(source="third-standin"))).values():
         assert any("third source: stand-in" in text for text in words(figure))
 
 

@@ -22,14 +22,15 @@ from fewscan.comparison.plan import Asked, Comparison, Plan, SplitSizes, Trial, 
 from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trial
 from fewscan.config import parse_overrides
-from fewscan.datasets.dataset import DATASET_FILE, Dataset, Protocol
+from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.images.manifest import MANIFEST_FILE
 from fewscan.learning.registry import METHODS as REGISTERED
 from fewscan.reporting.comparison_findings import headline
 from fewscan.reporting.comparison_page import caption, comparison_page, write_comparison
 from fewscan.training.run import Run
+from tests.made import remade
 
 TEST_IMAGES = 40
 METHODS = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
@@ -96,7 +97,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def made_up(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..., Results]:
+def made_up(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Callable[..., Results]:
     """A function that writes a comparison of runs that got so many test images right, and collects it."""
 
     def make(
@@ -106,9 +107,8 @@ def made_up(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Callable[..
         leaking_pairs: int = 0,
         methods: tuple[str, ...] = METHODS,
     ) -> Results:
-        dataset = make_dataset(images=120)
-        path = dataset.folder / DATASET_FILE
-        path.write_text(path.read_text(encoding="utf-8").replace('"squares"', f'"{source}"'), encoding="utf-8")
+        made = make_dataset(images=120)
+        dataset = remade(made, made.manifest.assign(source=source), sources=())
         plan = Plan(
             dataset=str(dataset.folder),
             dataset_fingerprint=dataset.description.fingerprint,
@@ -391,13 +391,12 @@ def test_any_change_survives_the_way_through_the_shell(changes: dict[str, Any]) 
 @pytest.mark.slow  # four trainings, five figures in full
 @pytest.mark.usefixtures("painted")
 def test_real_runs_give_a_page_that_needs_nothing_else_and_names_no_file_or_patient(
-    make_dataset: Callable[..., Dataset], tmp_path: Path
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = make_dataset()
     manifest = dataset.manifest.assign(patient="Private_Patient", path=[f"Private_{row}.png" for row in range(80)])
-    manifest.to_parquet(dataset.folder / MANIFEST_FILE)
     plan = make_plan(
-        Dataset.open(dataset.folder),
+        remade(dataset, manifest),
         methods=["supervised", "joint"],
         seeds=[0],
         protocols=["leakfree", "study"],

@@ -14,16 +14,17 @@ from fewscan.comparison.plan import Comparison, Trial, make_plan
 from fewscan.comparison.results import SCORES, Results, collect
 from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE1, TABLE2
 from fewscan.comparison.trials import run_trial
-from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_tables import RUN_COLUMNS, hundredths, write_tables
+from tests.made import remade
 
 RUN = [Trial("leakfree", "supervised", 0), Trial("leakfree", "supervised", 1), Trial("leakfree", "simclr", 0)]
 
 
 @pytest.fixture
-def results(make_dataset: Callable[..., Dataset], tmp_path: Path) -> Results:
+def results(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Results:
     """Two methods, two seeds, two protocols: eight trials, three of them run."""
     plan = make_plan(
         make_dataset(),
@@ -131,13 +132,11 @@ def test_every_pair_of_methods_has_a_line_under_each_protocol(results: Results, 
 
 
 def test_a_stand_in_is_named_in_every_row_and_older_tables_are_replaced(
-    make_dataset: Callable[..., Dataset], tmp_path: Path
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = make_dataset()
-    path = dataset.folder / DATASET_FILE
-    path.write_text(path.read_text(encoding="utf-8").replace('"squares"', '"dubail_standin"'), encoding="utf-8")
     plan = make_plan(
-        Dataset.open(dataset.folder),
+        remade(dataset, dataset.manifest.assign(source="dubail_standin"), sources=()),
         methods=["joint"],
         seeds=[0],
         protocols=["leakfree"],

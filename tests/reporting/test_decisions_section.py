@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fewscan.atomic import write_text
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
@@ -26,7 +26,7 @@ from fewscan.training.settings import RunSettings
 
 
 @pytest.fixture(scope="module")
-def calibrated(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Dataset]:
+def calibrated(make_dataset: Callable[..., Snapshot], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Snapshot]:
     """A run that mostly learned its 60 labels, calibrated on 160 images and evaluated."""
     dataset = split(make_dataset(400), labeled=220, test=100, validation=0.72)
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 8, "device": "cpu", "views": {"flip_probability": 0}}
@@ -38,7 +38,7 @@ def calibrated(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.Te
     return run, dataset
 
 
-def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Dataset]) -> None:
+def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     openings = (run.folder / OPENINGS_FILE).read_text()
     evaluation = Evaluation.load(run)
@@ -64,7 +64,7 @@ def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Datase
     assert (run.folder / OPENINGS_FILE).read_text() == openings
 
 
-def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calibrated: tuple[Run, Dataset]) -> None:
+def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     evaluation = Evaluation.load(run)
     assert evaluation is not None
@@ -92,7 +92,7 @@ def with_record(run: Run, folder: Path, **changes: object) -> Run:
 
 @pytest.mark.parametrize("changes", [{"protocol": "study"}, {"leaking_pairs": 3}, {"leaking_pairs": None}])
 def test_where_copies_may_cross_the_page_promises_nothing(
-    changes: dict[str, object], calibrated: tuple[Run, Dataset], tmp_path: Path
+    changes: dict[str, object], calibrated: tuple[Run, Snapshot], tmp_path: Path
 ) -> None:
     run, dataset = calibrated
     words = "in 90 of 100 draws of held-out images"
@@ -107,7 +107,7 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     assert [reason for reason in rule.reasons if "nothing is accepted" in reason] == list(rule.reasons)
 
 
-def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
     then = Calibration.load(run)
@@ -118,7 +118,7 @@ def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tupl
     assert f"under the temperature {then.temperature:.2f} that the run had then" in page
 
 
-def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
     evaluation = Evaluation.load(copy)
@@ -137,7 +137,7 @@ def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, 
     assert "The temperature made it larger on the test set" in " ".join(write_report(copy, dataset).read_text().split())
 
 
-def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Dataset]) -> None:
+def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     calibration = Calibration.load(run)
     assert calibration is not None
@@ -148,7 +148,7 @@ def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tup
     assert str(run.folder.parent) not in page
 
 
-def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Dataset], tmp_path: Path) -> None:
+def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = Run.create(tmp_path / "run", run.settings, dataset, 0)
     copy.log(run.metrics()[-1])
@@ -159,7 +159,7 @@ def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Dataset
     assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39;") == len(TARGET_ERRORS)
 
 
-def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Dataset]) -> None:
+def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     for evaluation, calibration in ((None, None), (Evaluation.load(run), Calibration.load(run))):
         items = checklist(run, dataset, evaluation, calibration)

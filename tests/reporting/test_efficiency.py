@@ -20,11 +20,11 @@ from fewscan.comparison.budgets import LabelEfficiency, begin_budgets, collect_b
 from fewscan.comparison.plan import make_plan
 from fewscan.comparison.results import Pair
 from fewscan.comparison.trials import run_trials
-from fewscan.datasets.dataset import Dataset
-from fewscan.images.manifest import MANIFEST_FILE
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.comparison_curves import METHOD_LOOKS
 from fewscan.reporting.efficiency import commands, headline, write_efficiency
 from fewscan.reporting.efficiency_figure import draw_efficiency
+from tests.made import remade
 
 pytestmark = pytest.mark.usefixtures("all_painted")
 
@@ -53,16 +53,16 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="session")
-def trained(once: Once, make_dataset: Callable[..., Dataset]) -> Path:
+def trained(once: Once, make_dataset: Callable[..., Snapshot]) -> Path:
     """Two budgets of three methods and two seeds, of which simclr was not run with the smaller one; each test copies them."""
     dataset = make_dataset()
     manifest = dataset.manifest.assign(patient="Private_Patient", path=[f"Private_{row}.png" for row in range(80)])
-    manifest.to_parquet(dataset.folder / MANIFEST_FILE)
+    private = remade(dataset, manifest)
 
     def train(folder: Path) -> None:
         plans = [
             make_plan(
-                Dataset.open(dataset.folder),
+                private,
                 methods=methods,
                 seeds=[0, 1],
                 protocols=["leakfree"],

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fewscan.datasets.dataset import Dataset, SourceDescription
+from fewscan.datasets.descriptions import SourceDescription
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
@@ -16,17 +17,20 @@ from fewscan.reporting.rendering import markdown
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.made import remade
 
 
 @pytest.fixture
-def dataset(make_dataset: Callable[..., Dataset]) -> Dataset:
-    made = make_dataset()
+def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
+    made = make_dataset(images=83)
+    aside = ["truncated or damaged" if row >= 80 else None for row in range(83)]
+    manifest = made.manifest.assign(set_aside=aside, label=made.manifest["label"][:80])
     source = SourceDescription(name="squares", folder="/home/jane/Jane Doe", images=80, set_aside=3)
-    return split(made.updated(made.manifest, sources=(source,)), labeled=16, test=24, validation=0.25)
+    return split(remade(made, manifest, sources=(source,)), labeled=16, test=24, validation=0.25)
 
 
 @pytest.fixture
-def run(dataset: Dataset, tmp_path: Path) -> Run:
+def run(dataset: Snapshot, tmp_path: Path) -> Run:
     settings = RunSettings.resolve("supervised", "fewscan", {"encoder": {"width": 16}}, labeled=12, unlabeled=40)
     made = Run.create(tmp_path / "first try", settings, dataset, 0)
     torch.manual_seed(0)
@@ -36,7 +40,7 @@ def run(dataset: Dataset, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def write_card(run: Run, dataset: Dataset, tmp_path: Path) -> Callable[..., str]:
+def write_card(run: Run, dataset: Snapshot, tmp_path: Path) -> Callable[..., str]:
     def write(temperature: float = 1.0, originals: int = 40, file_format: str = "onnx") -> str:
         export = Export.model_validate(
             {
@@ -63,7 +67,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
     assert "sensitivity" not in card
 
 
-def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run: Run, dataset: Dataset) -> None:
+def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run: Run, dataset: Snapshot) -> None:
     evaluation: Evaluation = evaluate(run, dataset)
     Calibration(
         temperature=1.2345,
@@ -88,7 +92,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
 
 
 def test_data_split_and_proof_are_named_and_no_path_file_or_patient_is(
-    write_card: Callable[..., str], run: Run, dataset: Dataset
+    write_card: Callable[..., str], run: Run, dataset: Snapshot
 ) -> None:
     card = write_card()
     text = " ".join(card.split())
@@ -110,7 +114,7 @@ def test_without_original_files_the_card_says_what_was_not_compared(write_card: 
 @pytest.mark.parametrize(
     ("leaking_pairs", "said"), [(7, "this split leaks"), (None, "nobody had looked"), (0, "found no images")]
 )
-def test_leaks_are_said(leaking_pairs: int | None, said: str, run: Run, dataset: Dataset, tmp_path: Path) -> None:
+def test_leaks_are_said(leaking_pairs: int | None, said: str, run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     record = run.record.model_copy(update={"leaking_pairs": leaking_pairs})
     changed = Run(run.folder, run.settings, record)
     export = Export(

@@ -17,7 +17,9 @@ from PIL import Image
 
 import fewscan
 from fewscan.atomic import write_text
-from fewscan.datasets.dataset import AuditDescription, Dataset
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import AuditDescription
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
@@ -92,12 +94,12 @@ def decoded(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"), validate=True)))
 
 
-def new_run(dataset: Dataset, folder: Path, leaking_pairs: int | None = 0, method: str = "joint") -> Run:
+def new_run(dataset: Snapshot, folder: Path, leaking_pairs: int | None = 0, method: str = "joint") -> Run:
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu"}
     return Run.create(folder, RunSettings.resolve(method, "fewscan", quick, labeled=16, unlabeled=40), dataset, leaking_pairs)
 
 
-def finished_run(dataset: Dataset, folder: Path, **changes: Any) -> Run:
+def finished_run(dataset: Snapshot, folder: Path, **changes: Any) -> Run:
     """A run whose weights are the untrained ones and whose log is made up: the page does not look at weights."""
     run = new_run(dataset, folder, **changes)
     for epoch in (1, 2):
@@ -106,12 +108,12 @@ def finished_run(dataset: Dataset, folder: Path, **changes: Any) -> Run:
     return run
 
 
-def opinions(dataset: Dataset, seed: int = 0) -> np.ndarray:
+def opinions(dataset: Snapshot, seed: int = 0) -> np.ndarray:
     """Random probabilities for the test set: about a quarter of the images is called right."""
     return np.random.default_rng(seed).dirichlet(np.ones(len(dataset.classes)), len(dataset.rows("test"))).astype(np.float32)
 
 
-def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: int = 1) -> Evaluation:
+def score_run(run: Run, dataset: Snapshot, probabilities: np.ndarray, openings: int = 1) -> Evaluation:
     """Write the two files of an evaluation in which `probabilities` are what the network said of the test set."""
     rows = dataset.rows("test")
     labels = dataset.labels[rows]
@@ -159,7 +161,7 @@ def score_run(run: Run, dataset: Dataset, probabilities: np.ndarray, openings: i
     return evaluation
 
 
-def renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
+def renamed(dataset: Snapshot, names: dict[str, str]) -> Snapshot:
     """`dataset` with other class names, in memory."""
     classes = tuple(names.get(name, name) for name in dataset.classes)
     manifest = dataset.manifest.assign(label=dataset.manifest["label"].replace(names))
@@ -167,7 +169,7 @@ def renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
 
 
 @pytest.mark.usefixtures("painted")
-def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run", method="supervised")
     fit(run, split_dataset, resume=False)
     scored = evaluate(run, split_dataset)
@@ -184,7 +186,7 @@ def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Dataset,
     assert not re.search(r"https?:|url\(|@import", page.html)
 
 
-def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset), openings=3)
     page = Page(write_report(run, split_dataset))
@@ -220,14 +222,14 @@ def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_datas
     ],
 )
 def test_what_the_encoder_began_from_is_said(
-    encoder: dict[str, Any], said: str, split_dataset: Dataset, tmp_path: Path
+    encoder: dict[str, Any], said: str, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     other = replace(run, settings=run.settings.model_copy(update={"encoder": encoder_settings(**encoder)}))
     assert said in Page(write_report(other, split_dataset)).text
 
 
-def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     scored = score_run(run, split_dataset, opinions(split_dataset))
     page = Page(write_report(run, split_dataset))
@@ -237,7 +239,7 @@ def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Dataset, t
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     probabilities = opinions(split_dataset, seed)
     score_run(run, split_dataset, probabilities)
@@ -259,7 +261,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
         np.testing.assert_allclose(shown[:, :160, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
 
 
-def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     right = np.eye(4, dtype=np.float32)[split_dataset.labels[split_dataset.rows("test")]]
     score_run(run, split_dataset, right)
@@ -272,7 +274,7 @@ def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Dataset, tmp
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("painted")
-def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_hidden_labels_leave_no_trace(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset))
     page = write_report(run, split_dataset).read_bytes()
@@ -287,7 +289,7 @@ def test_hidden_labels_leave_no_trace(split_dataset: Dataset, tmp_path: Path) ->
     assert write_report(run, replace(split_dataset, manifest=manifest)).read_bytes() == page
 
 
-def test_samples_come_from_their_own_parts(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_samples_come_from_their_own_parts(split_dataset: Snapshot, tmp_path: Path) -> None:
     page = Page(write_report(new_run(split_dataset, tmp_path / "run"), split_dataset))
     shown = {int(alt.removeprefix("scan: row ")): uri for alt, uri in page.pictures.items() if alt.startswith("scan: row ")}
     labeled, unlabeled = set(split_dataset.rows("labeled")), set(split_dataset.rows("unlabeled"))
@@ -298,10 +300,10 @@ def test_samples_come_from_their_own_parts(split_dataset: Dataset, tmp_path: Pat
         np.testing.assert_array_equal(np.asarray(decoded(uri)), split_dataset.pixels[row, 0])
 
 
-def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     private = tmp_path / "Private_Clinic"
     private.mkdir()
-    dataset = Dataset.open(split(make_dataset(), labeled=16, test=24).folder.rename(private / "scans"))
+    dataset = Dataset.open(split(make_dataset(), labeled=16, test=24).folder.rename(private / "scans")).snapshot()
     manifest = dataset.manifest.assign(
         path=[f"Private_{row}.png" for row in range(80)], patient="Private_Patient", source="Private_Source"
     )
@@ -319,7 +321,7 @@ def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[...
 
 
 def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_is_shown(
-    make_dataset: Callable[..., Dataset], tmp_path: Path
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=16, test=24)
     run = finished_run(dataset, tmp_path / "run")
@@ -353,7 +355,7 @@ def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_
     ],
 )
 def test_a_leak_is_said_before_the_score(
-    protocol: Any, leaking_pairs: int | None, said: str | None, make_dataset: Callable[..., Dataset], tmp_path: Path
+    protocol: Any, leaking_pairs: int | None, said: str | None, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=16, test=24, protocol=protocol)
     run = finished_run(dataset, tmp_path / "run", leaking_pairs=leaking_pairs)
@@ -370,7 +372,7 @@ def test_a_leak_is_said_before_the_score(
 
 @pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "passing"])
 def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
-    split_dataset: Dataset, tmp_path: Path, lasting: bool
+    split_dataset: Snapshot, tmp_path: Path, lasting: bool
 ) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     text = "the features are <the same> for every image. In a new run try optimizer.learning_rate=0.0002."
@@ -388,12 +390,12 @@ def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
     assert page.row("loss")[1] == "2.0000"
 
 
-def test_a_run_that_warned_of_nothing_has_a_report_without_a_warning(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_warned_of_nothing_has_a_report_without_a_warning(split_dataset: Snapshot, tmp_path: Path) -> None:
     without = finished_run(split_dataset, tmp_path / "without")
     assert "warning" not in Page(write_report(without, split_dataset)).text
 
 
-def test_only_losses_are_drawn_as_losses(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_only_losses_are_drawn_as_losses(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     fit(run, split_dataset, resume=False)
     assert loss_names(run.metrics()) == ["loss", "nt_xent", "cross_entropy"]
@@ -401,7 +403,7 @@ def test_only_losses_are_drawn_as_losses(split_dataset: Dataset, tmp_path: Path)
     assert loss_names([numbers | {"of_my_own": 0.5} for numbers in run.metrics()]) == ["loss", "nt_xent", "cross_entropy"]
 
 
-def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     never_audited = replace(split_dataset, description=split_dataset.description.model_copy(update={"audit": None}))
     text = Page(write_report(run, never_audited)).text
@@ -416,8 +418,8 @@ def test_what_is_not_there_yet_is_said_with_the_way_to_get_it(split_dataset: Dat
     assert not (finished.folder / "test_openings.jsonl").exists()
 
 
-def test_the_audit_and_the_split_are_counted(split_dataset: Dataset, tmp_path: Path) -> None:
-    audit = AuditDescription(similarity=0.93, pairs=5021, groups=2411, copy_sets=388, conflicting_images=46)
+def test_the_audit_and_the_split_are_counted(split_dataset: Snapshot, tmp_path: Path) -> None:
+    audit = AuditDescription(similarity=0.93, rows=80, pairs=5021, groups=2411, copy_sets=388, conflicting_images=46)
     audited = replace(split_dataset, description=split_dataset.description.model_copy(update={"audit": audit}))
     page = Page(write_report(new_run(audited, tmp_path / "run", leaking_pairs=7), audited))
     counts = [page.row(name)[1] for name in ("pairs", "groups", "sets of copies", "conflicting images", "leaking pairs")]
@@ -428,7 +430,7 @@ def test_the_audit_and_the_split_are_counted(split_dataset: Dataset, tmp_path: P
     assert page.row("test")[1] == "24"
 
 
-def test_settings_versions_and_fingerprints_are_complete(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_settings_versions_and_fingerprints_are_complete(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     page = Page(write_report(run, split_dataset))
     shown = re.search(r"<pre>(.*?)</pre>", page.html, re.DOTALL)
@@ -441,7 +443,7 @@ def test_settings_versions_and_fingerprints_are_complete(split_dataset: Dataset,
     assert "Research use only. Not a medical device." in page.text
 
 
-def test_names_of_classes_are_text_whatever_they_are(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_names_of_classes_are_text_whatever_they_are(split_dataset: Snapshot, tmp_path: Path) -> None:
     odd = renamed(split_dataset, {"glioma": '<b onload="x">&', "no_tumor": "NA", "pituitary": "None"})
     run = finished_run(odd, tmp_path / "run")
     score_run(run, odd, opinions(odd))
@@ -453,7 +455,7 @@ def test_names_of_classes_are_text_whatever_they_are(split_dataset: Dataset, tmp
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "row cut", "rows missing", "column missing", "other rows"])
-def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset))
     path = run.folder / PREDICTIONS_FILE
@@ -474,7 +476,7 @@ def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Data
     assert not (run.folder / "report.html").exists()
 
 
-def test_the_runs_own_page_is_renewed_unless_another_place_is_named(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_runs_own_page_is_renewed_unless_another_place_is_named(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     write_report(run, split_dataset)
     score_run(run, split_dataset, opinions(split_dataset))
@@ -487,7 +489,7 @@ def test_the_runs_own_page_is_renewed_unless_another_place_is_named(split_datase
 @pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium on PATH")
-def test_a_browser_shows_every_picture_and_loads_nothing(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_browser_shows_every_picture_and_loads_nothing(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset))
     path = write_report(run, split_dataset)

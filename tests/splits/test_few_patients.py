@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -11,43 +10,50 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewscan.datasets.dataset import AuditDescription, Dataset, DatasetDescription
+from fewscan.datasets.descriptions import AuditDescription
+from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, SnapshotDescription
 from fewscan.errors import FewscanError
-from fewscan.images.manifest import MANIFEST_DTYPES
+from fewscan.images.options import ImageSpec
+from fewscan.images.store import ImageStore
 from fewscan.splits.class_gaps import gap_warnings, never_learned, never_tested
 from fewscan.splits.sizes import suggested_sizes
 from fewscan.splits.split import drawn
 from fewscan.splits.split import split as written_split
+from tests.made import empty_manifest
 
-MakeDataset = Callable[..., Dataset]
+MakeDataset = Callable[..., Snapshot]
 SEEDS = range(30)
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 
-def with_patients(patients: list[list[int]], copies: np.ndarray | None = None) -> Dataset:
+def with_patients(patients: list[list[int]], copies: np.ndarray | None = None) -> Snapshot:
     """A dataset, on no disk, of patients, each a list of its images' classes (-1: no label is known)."""
     labels = np.array([label for patient in patients for label in patient])
-    manifest = pd.DataFrame(index=range(len(labels)), columns=list(MANIFEST_DTYPES))
+    manifest = empty_manifest(len(labels))
     manifest["label"] = [CLASSES[label] if label >= 0 else None for label in labels]
     manifest["group"] = np.repeat(np.arange(len(patients)), [len(patient) for patient in patients])
     manifest["copy_set"] = np.arange(len(labels)) if copies is None else copies
     manifest["conflict"] = False
-    description = DatasetDescription(
+    spec = ImageSpec(size_px=8)
+    description = SnapshotDescription(
+        identity="",
+        images=len(labels),
+        chain="",
+        spec=spec,
         classes=tuple(CLASSES[label] for label in np.unique(labels[labels >= 0])),
-        image_size_px=1,
-        channels=1,
-        resize="stretch",
         sources=(),
+        audit=AuditDescription(similarity=0.9, rows=len(labels), pairs=0, groups=0, copy_sets=0, conflicting_images=0),
+        label_entry=0,
         fingerprint="",
-        audit=AuditDescription(similarity=0.9, pairs=0, groups=0, copy_sets=0, conflicting_images=0),
     )
-    return Dataset(Path("nowhere"), description, manifest.astype(MANIFEST_DTYPES))
+    store = ImageStore(Path("nowhere"), spec, ())
+    return Snapshot(Path("nowhere"), description, manifest.astype(MANIFEST_DTYPES), store)
 
 
-def split(dataset: Dataset, labeled: int, test: int, validation: float = 0.2, **options: Any) -> Dataset:
+def split(dataset: Snapshot, labeled: int, test: int, validation: float = 0.2, **options: Any) -> Snapshot:
     """The dataset with the split that `fewscan.splits.split.split` would write."""
-    manifest, description = drawn(dataset, "leakfree", labeled, test, validation, **options)
-    return replace(dataset, manifest=manifest, description=dataset.description.model_copy(update={"split": description}))
+    parts, description = drawn(dataset, "leakfree", labeled, test, validation, **options)
+    return dataset.with_split(parts, description)
 
 
 def drawn_patients(seed: int) -> tuple[list[list[int]], np.ndarray]:
@@ -66,7 +72,7 @@ def drawn_patients(seed: int) -> tuple[list[list[int]], np.ndarray]:
     return patients, np.array(copies)
 
 
-def can_be_drawn(dataset: Dataset, labeled: int, test: int) -> bool:
+def can_be_drawn(dataset: Snapshot, labeled: int, test: int) -> bool:
     """Whether any deal of the groups gives the sizes and leaves every class something to learn from."""
     rows = np.flatnonzero(dataset.labels >= 0)
     copies = dataset.manifest["copy_set"].to_numpy(np.int64)[rows]
@@ -79,7 +85,7 @@ def can_be_drawn(dataset: Dataset, labeled: int, test: int) -> bool:
     return bool(((dealt @ distinct >= test) & (rest.sum(axis=1) >= labeled) & (rest > 0).all(axis=1)).any())
 
 
-def sides(dataset: Dataset) -> pd.Series:
+def sides(dataset: Snapshot) -> pd.Series:
     places = dataset.manifest["split"].replace({"labeled": "learned from", "unlabeled": "learned from"})
     return pd.Series(places.to_numpy()).groupby(dataset.groups).nunique()
 

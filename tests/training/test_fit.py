@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from fewscan.datasets.dataset import PIXELS_FILE, Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 from fewscan.locks import alone
@@ -25,18 +25,19 @@ from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLD
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
 from fewscan.training.train import train_on
+from tests.made import remade
 
 # Groups of eighty images that are forty pairs of copies.
 PAIRS = [row % 40 for row in range(80)]
 
 
-def new_run(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
+def new_run(dataset: Snapshot, folder: Path, method: str = "joint", **changes: Any) -> Run:
     quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu", "checkpoint_seconds": 0}
     settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=16, unlabeled=40)
     return Run.create(folder, settings, dataset, 0)
 
 
-def trained(dataset: Dataset, folder: Path, method: str = "joint", **changes: Any) -> Run:
+def trained(dataset: Snapshot, folder: Path, method: str = "joint", **changes: Any) -> Run:
     run = new_run(dataset, folder, method, **changes)
     fit(run, dataset, resume=False)
     return run
@@ -57,7 +58,7 @@ def assert_same_run(one: Run, other: Run) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(make_dataset: Callable[..., Dataset], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+def whole(make_dataset: Callable[..., Snapshot], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """A function that returns a run trained in one go as `trained` does, on a dataset like `split_dataset`; only to be read."""
     dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
     runs: dict[str, Run] = {}
@@ -98,7 +99,7 @@ def test_a_method_trains_and_logs_what_the_study_logs(method: str, whole: Callab
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
-    whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path
+    whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     first = whole()
     assert_same_run(first, trained(split_dataset, tmp_path / "again"))
@@ -115,7 +116,7 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     method: str,
     changes: dict[str, Any],
     whole: Callable[..., Run],
-    split_dataset: Dataset,
+    split_dataset: Snapshot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,7 +136,7 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
 
 
 def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_the_same_end(
-    whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = new_run(split_dataset, tmp_path / "broken", checkpoint_seconds=1e6)
     log = Run.log
@@ -159,6 +160,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fewscan.training.fit import fit
+from tests.made import remade
 from fewscan.training.run import Run
 log = Run.log
 def log_then_die(run, numbers):
@@ -172,7 +174,7 @@ fit(run, run.open_dataset(), resume=False)
 
 
 @pytest.mark.slow  # it starts a process
-def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path) -> None:
     broken = new_run(split_dataset, tmp_path / "broken")
     # As many threads as here: sums are then added in the same order.
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
@@ -186,7 +188,7 @@ def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_d
 
 
 def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
-    make_dataset: Callable[..., Dataset], tmp_path: Path
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
     dataset = split(make_dataset(), labeled=13, test=12, validation=0)
     run = trained(dataset, tmp_path / "run", "mixmatch", class_balance=1.0)
@@ -198,7 +200,7 @@ def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_label(
-    shared: bool, make_dataset: Callable[..., Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared: bool, make_dataset: Callable[..., Snapshot], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
     before = trained(dataset, tmp_path / "before", "supervised", copies_share_labels=shared)
@@ -209,25 +211,24 @@ def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_labe
     assert (told in capsys.readouterr().err) == shared
     pixels = np.array(dataset.pixels)
     pixels[copies] = 255 - pixels[copies]
-    np.save(dataset.folder / PIXELS_FILE, pixels)
-    after = trained(Dataset.open(dataset.folder), tmp_path / "after", "supervised", copies_share_labels=shared)
+    after = trained(remade(dataset, pixels=pixels), tmp_path / "after", "supervised", copies_share_labels=shared)
     same = all(torch.equal(value, weights(after)[name]) for name, value in weights(before).items())
     assert same != shared
 
 
 @pytest.mark.parametrize("method", ["joint", "mixmatch"])
-def test_labels_outside_the_budget_are_never_seen(method: str, make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_labels_outside_the_budget_are_never_seen(method: str, make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
     before = trained(dataset, tmp_path / "before", method)
     hidden = np.concatenate([dataset.rows("unlabeled"), dataset.rows("test")])
     labels = dataset.manifest["label"].to_numpy(dtype=object)
     labels[hidden] = np.random.default_rng(1).permutation(labels[hidden])
-    shuffled = dataset.updated(dataset.manifest.assign(label=pd.array(labels, dtype="str")))
+    shuffled = remade(dataset, dataset.manifest.assign(label=pd.array(labels, dtype="str")))
     assert (shuffled.labels[hidden] != dataset.labels[hidden]).any()
     assert_same_run(before, trained(shuffled, tmp_path / "after", method))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run", optimizer={"learning_rate": 1e30, "warmup_epochs": 0}, averaging=0.0)
     with pytest.raises(FewscanError, match=r"the loss became (nan|inf) in epoch \d+, step \d+.*learning_rate"):
         fit(run, split_dataset, resume=False)
@@ -238,7 +239,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(s
 
 @pytest.mark.parametrize("damage", ["cut", "other network"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(
-    damage: str, finished: Run, split_dataset: Dataset, tmp_path: Path
+    damage: str, finished: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     run = finished
     path = run.folder / CHECKPOINT_FOLDER / "state.safetensors"
@@ -252,19 +253,19 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
         fit(run, split_dataset, resume=True)
 
 
-def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     run.log({"epoch": 1, "val_p_acc": 0.4})
     assert run.metrics() == [{"epoch": 1, "validation_accuracy": 0.4}]
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(split_dataset: Snapshot, tmp_path: Path) -> None:
     killed = train_on(new_run(split_dataset, tmp_path / "killed"), split_dataset)
     assert killed.finished
     assert_same_run(trained(split_dataset, tmp_path / "undisturbed"), killed)
 
 
-def test_two_processes_do_not_train_one_run(split_dataset: Dataset, tmp_path: Path) -> None:
+def test_two_processes_do_not_train_one_run(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     with alone(run.folder, "train"), pytest.raises(FewscanError, match="fewscan train"):
         train_on(run, split_dataset)
@@ -280,14 +281,13 @@ def test_a_damaged_log_line_does_not_stop_a_resumed_run(finished: Run) -> None:
 
 
 @pytest.fixture
-def many_labels(make_dataset: Callable[..., Dataset]) -> Dataset:
+def many_labels(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     """160 easy images: 60 labeled for training, enough to tell learning from guessing."""
     return split(make_dataset(160), labeled=80, test=40, validation=0.25)
 
 
-def of_one_color(dataset: Dataset) -> Dataset:
-    np.save(dataset.folder / PIXELS_FILE, np.full_like(dataset.pixels, 77))
-    return Dataset.open(dataset.folder)
+def of_one_color(dataset: Snapshot) -> Snapshot:
+    return remade(dataset, pixels=np.full_like(dataset.pixels, 77))
 
 
 def warned(run: Run) -> list[ReportedSymptom]:
@@ -315,7 +315,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
     changes: dict[str, Any],
     expected: str,
     advised: str,
-    many_labels: Dataset,
+    many_labels: Snapshot,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -329,7 +329,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["supervised", "joint"])
-def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels: Dataset, tmp_path: Path) -> None:
+def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels: Snapshot, tmp_path: Path) -> None:
     # Flipped, an image of these classes is one of another.
     views = {"minimum_crop": 0.9, "flip_probability": 0.0}
     run = trained(many_labels, tmp_path / "run", method, epochs=10, views=views)
@@ -341,7 +341,7 @@ def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels
 
 @pytest.mark.slow  # 22 epochs
 def test_a_resumed_run_does_not_warn_again(
-    many_labels: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    many_labels: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stalled = {"epochs": 11, "optimizer": {"learning_rate": 1e-12}}
     whole = trained(many_labels, tmp_path / "whole", "supervised", **stalled)

@@ -5,22 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def project(split_dataset: Dataset, untrained_run: Callable[[Dataset], Run], tmp_path: Path) -> Path:
+def project(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path) -> Path:
     """A folder `here` with `data/scans` and, trained on it, `runs/first`."""
     (tmp_path / "here" / "data").mkdir(parents=True)
     shutil.copytree(split_dataset.folder, tmp_path / "here" / "data" / "scans")
-    run = untrained_run(Dataset.open(tmp_path / "here" / "data" / "scans"))
+    run = untrained_run(Dataset.open(tmp_path / "here" / "data" / "scans").snapshot())
     (tmp_path / "here" / "runs").mkdir()
     shutil.move(run.folder, tmp_path / "here" / "runs" / "first")
     return tmp_path / "here"
@@ -35,10 +37,11 @@ def test_a_project_that_was_moved_as_a_whole_still_works(project: Path, fewscan:
     assert "--data" in done.stdout.splitlines()[-1]
 
 
-def test_a_dataset_of_another_name_beside_the_run_is_known_by_its_fingerprint(project: Path) -> None:
+def test_a_dataset_of_another_name_beside_the_run_is_known_by_its_images(project: Path) -> None:
     moved = (project / "data" / "scans").rename(project / "renamed")
-    shutil.copytree(moved, project / "a_copy_with_another_split")
-    split(Dataset.open(project / "a_copy_with_another_split"), labeled=12, test=20)
+    shutil.copytree(moved, project / "a_copy_of_other_images")
+    other = Dataset.open(project / "a_copy_of_other_images").snapshot()
+    remade(other, pixels=255 - np.array(other.pixels))
     assert Run.open(project / "runs" / "first").open_dataset().folder == moved
 
 

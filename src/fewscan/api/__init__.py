@@ -5,6 +5,7 @@ from fewscan.api.datasets import audit, import_scans, plan_import, split
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
 from fewscan.api.training import train
+from fewscan.api.upgrading import upgrade
 from fewscan.api.verifying import verify
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "report",
     "split",
     "train",
+    "upgrade",
     "verify",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset
+from fewscan.api.opening import opened_snapshot
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.wording import counted
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.results import Results
-    from fewscan.datasets.dataset import Dataset, Shares
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.descriptions import Shares
+    from fewscan.datasets.snapshot import Snapshot
 
 
 def compare(
-    dataset: str | Path | Dataset,
+    dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
     methods: Sequence[str] | None = None,
@@ -43,7 +45,7 @@ def compare(
     from fewscan.comparison.plan import Comparison, make_plan
 
     plan = make_plan(
-        opened_dataset(dataset),
+        opened_snapshot(dataset),
         methods=methods,
         seeds=seeds,
         protocols=protocols,
@@ -61,7 +63,7 @@ def compare(
 
 
 def compare_budgets(
-    dataset: str | Path | Dataset,
+    dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
     labels_budget: Sequence[int],
@@ -91,7 +93,7 @@ def compare_budgets(
 
     budgets = distinct_budgets(labels_budget)
     plan = make_plan(
-        opened_dataset(dataset),
+        opened_snapshot(dataset),
         methods=methods,
         seeds=seeds,
         protocols=protocols,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,14 @@ from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     from fewscan.auditing.audit import AuditResult
-    from fewscan.datasets.dataset import Dataset, GivenLeaks, Protocol, Shares
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.descriptions import GivenLeaks, Protocol, Shares
+    from fewscan.datasets.snapshot import Snapshot
     from fewscan.images.plan import ImportPlan
 
 AUDIT_PAGE = "audit.html"
+# Of a split: it names a file.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}")
 
 
 def import_scans(sources: str | Path | Sequence[str | Path], out: str | Path, **options: Any) -> Dataset:
@@ -39,46 +44,41 @@ def _texts(sources: str | Path | Sequence[str | Path]) -> list[str]:
 
 
 def audit(
-    dataset: str | Path | Dataset,
+    dataset: str | Path | Dataset | Snapshot,
     *,
     similarity: float | None = None,
     same_head: bool = False,
     set_aside_suspect: bool = False,
     overwrite: bool = False,
 ) -> AuditResult:
-    """Find copies, conflicting labels, leaks and suspects; write groups, `audit.json` and `audit.html` into the dataset folder.
+    """Find copies, conflicting labels, leaks and suspects; write what belongs together, `audit.json` and `audit.html`.
 
     With `same_head` groups join slices that are probably of one head, too; see `fewscan.auditing.heads`. With
-    `set_aside_suspect` what is probably no scan is set aside (`fewscan.auditing.suspects`), and a split is dropped, which takes
-    `overwrite`. With `overwrite` an audit
-    that stands there is replaced. A split that was drawn by it stays, and may leak by the new one.
+    `set_aside_suspect` what is probably no scan is entered as such in the label log (`fewscan.auditing.suspects`). With
+    `overwrite` an audit that stands there is replaced. Splits that were drawn by it stay, and may leak by the new one.
     """
     from fewscan.auditing import audit as auditing
     from fewscan.auditing.copies import DEFAULT_SIMILARITY
     from fewscan.reporting.audit_page import write_audit_page
 
     with dataset_to_change(dataset, "audit") as opened:
-        if set_aside_suspect and opened.description.split is not None and not overwrite:
-            raise FewscanError(
-                f"{opened.folder} is split already, and to set images aside changes what its runs learned from: give "
-                "--overwrite to drop the split, then draw another; runs that were trained on this one are refused from then on"
-            )
         # The page comes last: without it an audit was killed half-way, and nothing was split by it.
-        finished = (opened.folder / AUDIT_PAGE).exists() or opened.description.split is not None
+        finished = (opened.folder / AUDIT_PAGE).exists() or opened.splits
         if opened.description.audit is not None and finished and not overwrite:
             raise FewscanError(
                 f"{opened.folder} is audited already: give --overwrite to do it again. Groups may then come out otherwise: a "
-                "split drawn before may leak, and scores of runs get other intervals when they are taken again"
+                "split drawn before may leak"
             )
         least = DEFAULT_SIMILARITY if similarity is None else similarity
         result = auditing.audit(opened, similarity=least, same_head=same_head, set_aside_suspect=set_aside_suspect)
-        write_audit_page(opened_dataset(opened.folder), result, opened.folder / AUDIT_PAGE)
+        write_audit_page(opened_dataset(opened.folder).snapshot(), result, opened.folder / AUDIT_PAGE)
         return result
 
 
 def split(
-    dataset: str | Path | Dataset,
+    dataset: str | Path | Dataset | Snapshot,
     *,
+    name: str = "main",
     labeled: int | None = None,
     test: int | None = None,
     protocol: Protocol = "leakfree",
@@ -88,35 +88,39 @@ def split(
     keep_given: bool = False,
     leaks: GivenLeaks | None = None,
     overwrite: bool = False,
-) -> Dataset:
-    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.splits.split.split`.
+) -> Snapshot:
+    """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.splits.split`.
 
-    Sizes that are not given are those that suit the dataset (`suggested_sizes`); the share `validation` of a given budget is
-    0.2. With `keep_given` the split that the data came with is kept, and `leaks` says what becomes of copies and patients
-    across its parts (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a
-    split that stands there is replaced: runs that were trained on it are refused from then on.
+    name: a dataset can have many splits. Sizes that are not given are those that suit the dataset (`suggested_sizes`); the
+    share `validation` of a given budget is 0.2. With `keep_given` the split that the data came with is kept, and `leaks` says
+    what becomes of copies and patients across its parts (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not
+    asked for. With `overwrite` a split of this name is replaced; runs that were trained on it keep what they saw.
     """
-    from fewscan.splits import given as given_splits
-    from fewscan.splits import sizes as split_sizes
+    from fewscan.splits import given, sizes
     from fewscan.splits import split as splits
 
     if leaks is not None and not keep_given:
         raise FewscanError("--leaks says what becomes of leaks in the split that the data came with: give it with --keep-given")
     if keep_given and (test is not None or protocol != "leakfree"):
         raise FewscanError("--keep-given takes the test set that the data came with: leave out --test and --protocol")
+    if not NAME.fullmatch(name):
+        raise FewscanError(f"'{name}' is no name for a split: use letters, digits, - and _, up to 40 of them")
     with dataset_to_change(dataset, "split") as opened:
-        if opened.description.split is not None and not overwrite:
+        if name in opened.splits and not overwrite:
             raise FewscanError(
-                f"{opened.folder} is split already: give --overwrite to draw another split; 'evaluate', 'label', 'explain', "
-                "'report' and 'export' then refuse the runs that were trained on this one"
+                f"{opened.folder} has a split '{name}' already: give the new one another --name, or --overwrite to draw it in "
+                "its place; runs keep the split that they were trained on"
             )
+        now = opened.unsplit()
         if keep_given:
-            return given_splits.keep_given(
-                opened, labeled=labeled, validation=validation, leaks=leaks or "refuse", seed=seed, shares=shares
+            return given.keep_given(
+                now, labeled=labeled, validation=validation, leaks=leaks or "refuse", seed=seed, shares=shares, name=name
             )
         if labeled is None or test is None:
-            suits = split_sizes.suggested_sizes(opened, protocol, seed, shares)
+            suits = sizes.suggested_sizes(now, protocol, seed, shares)
             validation = suits.validation if validation is None and labeled is None else validation
             labeled, test = labeled or suits.labeled, test or suits.test
-        share = split_sizes.VALIDATION_SHARE if validation is None else validation
-        return splits.split(opened, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares)
+        share = sizes.VALIDATION_SHARE if validation is None else validation
+        return splits.split(
+            now, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares, name=name
+        )

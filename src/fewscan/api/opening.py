@@ -13,18 +13,37 @@ from fewscan.progress import say
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
 
 
-def opened_dataset(dataset: str | Path | Dataset) -> Dataset:
-    """Return a dataset that was named by its folder, or is open already."""
+def opened_dataset(dataset: str | Path | Dataset | Snapshot) -> Dataset:
+    """Return a dataset that was named by its folder, is open already, or that a snapshot was taken of."""
     from fewscan.datasets.dataset import Dataset
 
-    return dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    if isinstance(dataset, Dataset):
+        return dataset
+    return Dataset.open(dataset if isinstance(dataset, str | Path) else dataset.folder)
+
+
+def opened_snapshot(dataset: str | Path | Dataset | Snapshot, split: str | None = None) -> Snapshot:
+    """Return a snapshot that was taken already, or the dataset as it is now under a split, by default under the newest.
+
+    Says which split it is where there are several.
+    """
+    from fewscan.datasets.snapshot import Snapshot
+
+    if isinstance(dataset, Snapshot) and split is None:
+        return dataset
+    opened = opened_dataset(dataset)
+    if split is None and len(opened.splits) > 1:
+        names = ", ".join(opened.splits)
+        say(f"the split '{opened.splits[-1]}' is taken, which was drawn last of {names}; --split takes another")
+    return opened.snapshot(split)
 
 
 @contextmanager
-def dataset_to_change(dataset: str | Path | Dataset, verb: str) -> Iterator[Dataset]:
+def dataset_to_change(dataset: str | Path | Dataset | Snapshot, verb: str) -> Iterator[Dataset]:
     """Yield a dataset as it stands on disk now, kept from other processes that would change it, too.
 
     Raises FewscanError where one does, or where the folder cannot be written: before any work is done.
@@ -36,8 +55,8 @@ def dataset_to_change(dataset: str | Path | Dataset, verb: str) -> Iterator[Data
         yield Dataset.open(folder)
 
 
-def opened_dataset_of(run: Run, data: str | Path | None) -> Dataset:
-    """Return the dataset that a run was trained on, `data` being where it lies now; says so where it was found elsewhere."""
+def opened_dataset_of(run: Run, data: str | Path | None) -> Snapshot:
+    """Return the dataset as a run saw it, `data` being where it lies now; says so where it was found elsewhere."""
     dataset = run.open_dataset(data)
     if data is None and dataset.folder.resolve() != Path(run.record.dataset).resolve():
         say(f"the dataset of {run.folder} was moved: it was {run.record.dataset}, and is taken from {dataset.folder}")

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset
+from fewscan.api.opening import opened_snapshot
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
 
 
 def train(
-    dataset: str | Path | Dataset,
+    dataset: str | Path | Dataset | Snapshot,
     *,
     out: str | Path,
     method: str | Mapping[str, Any] | None = None,
     recipe: str | None = None,
+    split: str | None = None,
     resume: bool = False,
     **settings: Any,
 ) -> Run:
@@ -28,8 +30,8 @@ def train(
     `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
     data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
     of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
-    `recipe` is by default `fewscan`. With `resume` an interrupted run goes on with the settings that it began with; what is
-    given besides must be what it has.
+    `recipe` is by default `fewscan`, `split` the name of one of the dataset's, by default of the newest. With `resume` an
+    interrupted run goes on with the settings that it began with; what is given besides must be what it has.
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
@@ -48,7 +50,7 @@ def train(
         split_dataset = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
         return _calibrated(train_on(run, split_dataset), split_dataset)
     recipe = recipe or DEFAULT_RECIPE
-    opened = opened_dataset(dataset)
+    opened = opened_snapshot(dataset, split)
     opened.require_split()
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ def train(
     return _calibrated(train_new(opened, resolved, Path(out), recipe=recipe, notes=notes), opened)
 
 
-def _calibrated(run: Run, dataset: Dataset) -> Run:
+def _calibrated(run: Run, dataset: Snapshot) -> Run:
     """Calibrate a finished run that is not calibrated yet, where that needs no further training."""
     from fewscan.evaluation.calibrate import calibrate, has_enough_validation
     from fewscan.evaluation.calibration import Calibration

@@ -13,11 +13,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.atomic import as_json, replaced_file, writing
-from fewscan.auditing.copies import DEFAULT_SIMILARITY, components, find_copies
+from fewscan.auditing.copies import DEFAULT_SIMILARITY, find_copies
 from fewscan.auditing.heads import same_head_pairs
-from fewscan.auditing.leaks import Between, Leak, find_leaks, members_of, names_in
-from fewscan.auditing.suspects import KINDS, Suspect, find_suspects, without_suspects
-from fewscan.datasets.dataset import AuditDescription, Dataset
+from fewscan.auditing.leaks import Between, Leak, find_leaks
+from fewscan.auditing.suspects import KINDS, Suspect, enter_suspects, find_suspects
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import AuditDescription
+from fewscan.datasets.pairs import (
+    PAIR_DTYPES,
+    PairKind,
+    among,
+    components,
+    conflicts,
+    ends,
+    linked_to_first,
+    names_in,
+    numbered,
+)
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.patients import KnownPatients, known_patients
 from fewscan.wording import counted
 
@@ -52,6 +65,7 @@ class AuditResult:
     """What the audit found; rows are those of the dataset, rows that were set aside took no part."""
 
     similarity: float
+    rows: int  # that were looked at
     images: int
     set_aside: int
     pairs: tuple[Pair, ...]
@@ -73,6 +87,7 @@ class AuditResult:
         return AuditDescription(
             similarity=self.similarity,
             same_head=self.same_head is not None,
+            rows=self.rows,
             pairs=len(self.pairs),
             groups=self.groups,
             copy_sets=self.copy_sets,
@@ -142,54 +157,83 @@ def audit(
     same_head: bool = False,
     set_aside_suspect: bool = False,
 ) -> AuditResult:
-    """Find copies, conflicts, leaks and suspects; write `group`, `copy_set` and `conflict` into the manifest, and `audit.json`.
+    """Find copies, conflicts, leaks and suspects; write the pairs that belong together, and `audit.json`, into the dataset.
 
     similarity: the least likeness, in [0.8, 1], at which two aligned images count as near copies. same_head: whether groups
-    join slices that are probably of one head, too (`data.heads`); sets of copies stay as they are. set_aside_suspect: whether
-    what is probably no scan (`data.suspects`) is set aside first, and a split dropped, which else stays. Set-aside rows get no
-    group. Raises FewscanError for a similarity out of range, a class of suspects alone, or a folder that cannot be written.
+    join slices that are probably of one head, too (`heads`); sets of copies stay as they are. set_aside_suspect: whether
+    what is probably no scan (`suspects`) is first entered as such in the label log, which can be undone. Images that are no
+    scans are compared like all others, and get no group. Raises FewscanError for a similarity out of range, a class of
+    suspects alone, or a folder that cannot be written.
     """
-    suspects = find_suspects(dataset.pixels, dataset.manifest, dataset.usable)
+    before = dataset.snapshot()
+    suspects = find_suspects(before.pixels, before.manifest, before.usable)
     if set_aside_suspect:
-        dataset = without_suspects(dataset, suspects)
-    manifest, rows = dataset.manifest, dataset.usable
-    pairs = _exact_pairs(manifest, rows)
-    pairs += _near_pairs(dataset, _first_of_each(len(manifest), rows, pairs), similarity)
+        enter_suspects(dataset, before, suspects)
+    manifest = before.manifest
+    readable = np.flatnonzero(dataset.images.table(["set_aside"])["set_aside"].isna().to_numpy())
+    pairs = _exact_pairs(manifest, readable)
+    pairs += _near_pairs(before, _first_of_each(len(manifest), readable, pairs), similarity)
     pairs.sort(key=lambda pair: (pair.row_a, pair.row_b))
-    copy_sets = _numbered(len(manifest), rows, _ends(pairs))
-    heads = same_head_pairs(dataset.pixels, manifest, rows, copy_sets) if same_head else None
-    links = [_ends(pairs), _same_patient(manifest, rows), *([] if heads is None else [heads])]
-    groups = _numbered(len(manifest), rows, np.concatenate(links))
-    conflicts = _conflicts(manifest, rows, copy_sets, pairs)
-    conflicting = np.zeros(len(manifest), bool)
-    conflicting[[row for conflict in conflicts for row in conflict.rows]] = True
+    heads = None
+    if same_head:
+        copy_sets = numbered(len(manifest), readable, _ends(pairs))
+        heads = same_head_pairs(before.pixels, manifest, readable, copy_sets)
+    description = AuditDescription(
+        similarity=similarity, same_head=same_head, rows=len(manifest), pairs=0, groups=0, copy_sets=0, conflicting_images=0
+    )
+    table = pairs_table(pairs, heads)
+    after = dataset.with_audit_of(table, description)
+    result = _result(after, table, description, suspects, set_aside=set_aside_suspect)
+    # Both or neither: what a full disk refuses of one leaves the other as it was.
+    with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
+        page.write_text(as_json(_as_json(after.file_names, result)), encoding="utf-8")
+        dataset.with_pairs(table, result.description)
+    return result
 
+
+def _result(
+    now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspects: Sequence[Suspect], *, set_aside: bool
+) -> AuditResult:
+    """Count what follows from the pairs for the rows that can be used."""
+    manifest, rows = now.manifest, now.usable
+    own = among(table, rows)
+    copies = own[own["kind"] != "head"]
+    pairs = tuple(Pair(*row) for row in copies.itertuples(index=False))
+    groups, copy_sets = (manifest[name].fillna(-1).to_numpy(np.int64) for name in ("group", "copy_set"))
+    labels = names_in(manifest["label"])
+    conflicting = conflicts(table, labels, names_in(manifest["patient"]), rows)
     set_sizes = np.bincount(copy_sets[rows]) if len(rows) else np.zeros(0, np.int64)
     group_sizes = np.bincount(groups[rows]) if len(rows) else np.zeros(0, np.int64)
     sources = manifest["source"].to_numpy()
-    result = AuditResult(
-        similarity=similarity,
+    heads = own[own["kind"] == "head"]
+    return AuditResult(
+        similarity=asked.similarity,
+        rows=asked.rows,
         images=len(rows),
         set_aside=len(manifest) - len(rows),
-        pairs=tuple(pairs),
+        pairs=pairs,
         pairs_between_sources=sum(bool(sources[pair.row_a] != sources[pair.row_b]) for pair in pairs),
         copy_sets=int((set_sizes > 1).sum()),
         images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
         patients=known_patients(manifest),
-        same_head=None if heads is None else tuple((a, b) for a, b in heads.tolist()),
+        same_head=tuple((a, b) for a, b in ends(heads).tolist()) if asked.same_head else None,
         groups=len(group_sizes),
         group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
-        conflicts=conflicts,
+        conflicts=tuple(
+            Conflict(int(copy_sets[found[0]]), found, tuple(labels[row] for row in found)) for found in conflicting
+        ),
         leaks=find_leaks(manifest, rows, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
-        suspects=suspects,
-        suspects_set_aside=set_aside_suspect,
+        suspects=tuple(suspects),
+        suspects_set_aside=set_aside,
     )
-    audited = manifest.assign(group=_nullable(groups), copy_set=_nullable(copy_sets), conflict=conflicting)
-    # Both or neither: what a full disk refuses of one leaves the other as it was.
-    with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
-        page.write_text(as_json(_as_json(dataset.file_names, result)), encoding="utf-8")
-        dataset.updated(audited, audit=result.description)
-    return result
+
+
+def pairs_table(pairs: Sequence[Pair], heads: Int64s | None) -> pd.DataFrame:
+    """Return pairs of copies, and of slices of one head, as the dataset keeps them."""
+    rows: list[tuple[int, int, PairKind, float, bool]]
+    rows = [(pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored) for pair in pairs]
+    rows += [(a, b, "head", 0.0, False) for a, b in ([] if heads is None else heads.tolist())]
+    return pd.DataFrame(rows, columns=list(PAIR_DTYPES)).astype(PAIR_DTYPES)
 
 
 def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
@@ -202,16 +246,9 @@ def _exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> list[Pair]:
     pixels = manifest["pixels_sha256"].iloc[rows]
     kinds: tuple[tuple[Kind, pd.Series], ...] = (("bytes", manifest["sha256"].iloc[rows] + pixels), ("pixels", pixels))
     for kind, column in kinds:
-        for row_a, row_b in _linked_to_first(rows, names_in(column)):
+        for row_a, row_b in linked_to_first(rows, names_in(column)):
             found.setdefault((row_a, row_b), Pair(row_a, row_b, kind, 1.0, mirrored=False))
     return list(found.values())
-
-
-def _linked_to_first(rows: Int64s, keys: Sequence[str | None]) -> list[tuple[int, int]]:
-    """Return (first row with the key, other row with it) for every other row; None is no key."""
-    first: dict[str, int] = {}
-    keyed = ((row, key) for row, key in zip(rows.tolist(), keys, strict=True) if key is not None)
-    return [(known, row) for row, key in keyed if (known := first.setdefault(key, row)) != row]
 
 
 def _first_of_each(count: int, rows: Int64s, exact: list[Pair]) -> Int64s:
@@ -220,50 +257,14 @@ def _first_of_each(count: int, rows: Int64s, exact: list[Pair]) -> Int64s:
     return rows[np.sort(first)]
 
 
-def _near_pairs(dataset: Dataset, rows: Int64s, similarity: float) -> list[Pair]:
+def _near_pairs(dataset: Snapshot, rows: Int64s, similarity: float) -> list[Pair]:
     near = find_copies(dataset.pixels, rows=rows, similarity=similarity)
     columns = zip(near.row_a, near.row_b, near.similarity, near.mirrored, strict=True)
     return [Pair(int(a), int(b), "near", round(float(score), 4), bool(mirrored)) for a, b, score, mirrored in columns]
 
 
-def _same_patient(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
-    """(P, 2) links between rows of one patient, whichever sources these are in: the hash is made for the whole import."""
-    return np.array(_linked_to_first(rows, names_in(manifest["patient"].iloc[rows])), np.int64).reshape(-1, 2)
-
-
 def _ends(pairs: Sequence[Pair]) -> Int64s:
     return np.array([(pair.row_a, pair.row_b) for pair in pairs], np.int64).reshape(-1, 2)
-
-
-def _numbered(count: int, rows: Int64s, links: Int64s) -> Int64s:
-    """Return (count,) the component of every row, numbered from 0 among `rows`; -1 for all others."""
-    numbers = np.full(count, -1)
-    numbers[rows] = np.unique(components(count, links)[rows], return_inverse=True)[1]
-    return numbers
-
-
-def _nullable(numbers: Int64s) -> pd.Series:
-    return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
-
-
-def _conflicts(manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s, pairs: Sequence[Pair]) -> tuple[Conflict, ...]:
-    """Return the sets of copies with different labels.
-
-    Near copies of one patient, or in one file, are no reason for one label: neighboring slices of a head look alike, and a
-    lesion ends somewhere.
-    """
-    labels, patients = names_in(manifest["label"]), names_in(manifest["patient"])
-    alike = [
-        pair
-        for pair in pairs
-        if pair.kind != "near" or patients[pair.row_a] is None or patients[pair.row_a] != patients[pair.row_b]
-    ]
-    found = []
-    for members in members_of(_numbered(len(manifest), rows, _ends(alike)), rows):
-        named = tuple(labels[row] for row in members)
-        if len(set(named) - {None}) > 1:
-            found.append(Conflict(int(copy_sets[members[0]]), tuple(members.tolist()), named))
-    return tuple(found)
 
 
 def _as_json(names: Sequence[str], result: AuditResult) -> dict[str, Any]:

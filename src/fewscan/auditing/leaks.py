@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.datasets.dataset import Dataset, Split
+from fewscan.datasets.descriptions import Split
+from fewscan.datasets.pairs import members_of, names_in
+from fewscan.datasets.snapshot import Snapshot
 
 Int64s = npt.NDArray[np.int64]
 Between = Literal["sources", "folders", "split"]
@@ -35,7 +37,7 @@ class Leak:
     examples: tuple[tuple[int, int], ...]
 
 
-def leaking_pairs(dataset: Dataset) -> list[tuple[int, int]]:
+def leaking_pairs(dataset: Snapshot) -> list[tuple[int, int]]:
     """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
 
     Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labeled and
@@ -108,18 +110,6 @@ def _example(rows_a: Sequence[int], rows_b: Sequence[int], partners: Mapping[int
     """Return two rows from both sides, such as are copies of each other where there are any, not only of a third one."""
     direct = ((row_a, row_b) for row_a in rows_a for row_b in partners.get(row_a, ()) if row_b in rows_b)
     return next(direct, (rows_a[0], rows_b[0]))
-
-
-def members_of(numbers: Int64s, rows: Int64s) -> list[Int64s]:
-    """Return the rows of every number that more than one of `rows` has."""
-    order = rows[np.argsort(numbers[rows], kind="stable")]
-    borders = np.flatnonzero(np.diff(numbers[order])) + 1
-    return [members for members in np.split(order, borders) if len(members) > 1]
-
-
-def names_in(column: pd.Series) -> list[str | None]:
-    """Return a column of names, None where one is missing."""
-    return [None if pd.isna(name) else str(name) for name in column]
 
 
 def _part_folders(manifest: pd.DataFrame, rows: Int64s) -> list[str | None]:

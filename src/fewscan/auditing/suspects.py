@@ -5,7 +5,7 @@ set on real scans and on drawn pictures, see `benchmarks/suspects.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import cv2
@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.auditing.copies.images import BATCH, Int64s, Pixels, read_gray
-from fewscan.datasets.dataset import Dataset, dataset_fingerprint
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.taking import NOT_A_SCAN
 from fewscan.errors import FewscanError
 
 Kind = Literal["noise", "low contrast", "text", "color among gray", "size that stands out"]
@@ -72,32 +74,19 @@ def find_suspects(pixels: Pixels, manifest: pd.DataFrame, rows: Int64s) -> tuple
     return tuple(Suspect(row, kinds[row]) for row in sorted(kinds))
 
 
-def without_suspects(dataset: Dataset, suspects: Sequence[Suspect]) -> Dataset:
-    """Return the dataset, not yet written, with the suspects set aside: of another fingerprint, and without a split.
-
-    Raises FewscanError where a class would have no image left.
-    """
-    if not suspects:
-        return dataset
-    manifest = dataset.manifest.assign(split=None)
-    column = manifest.columns.get_loc("set_aside")
-    for suspect in suspects:
-        manifest.iloc[suspect.row, column] = f"suspect: {suspect.kind}"
-    usable = manifest["set_aside"].isna()
-    lost = set(dataset.classes) - set(manifest.loc[usable, "label"].dropna())
+def enter_suspects(dataset: Dataset, snapshot: Snapshot, suspects: Sequence[Suspect]) -> None:
+    """Enter the suspects in the label log as no scans; raises FewscanError where a class would have no image left."""
+    rows = [suspect.row for suspect in suspects]
+    labels = snapshot.manifest["label"]
+    lost = set(snapshot.classes) - set(labels.drop(index=rows).dropna())
     if lost:
         raise FewscanError(
             f"every image of {', '.join(sorted(lost))} is probably no scan: look at audit.html, and import without what is none"
         )
-    description = dataset.description
-    counts = {name: (int(own.sum()), int((~own).sum())) for name, own in usable.groupby(manifest["source"])}
-    sources = tuple(
-        source.model_copy(update=dict(zip(("images", "set_aside"), counts[source.name], strict=True)))
-        for source in description.sources
-    )
-    fingerprint = dataset_fingerprint(manifest, dataset.classes, dataset.pixels)
-    changes = {"sources": sources, "fingerprint": fingerprint, "split": None}
-    return replace(dataset, manifest=manifest, description=description.model_copy(update=changes))
+    for kind in KINDS:
+        of_kind = [suspect.row for suspect in suspects if suspect.kind == kind]
+        states = [NOT_A_SCAN] * len(of_kind)
+        dataset.labels.enter(of_kind, [None] * len(of_kind), states=states, origin="audit", note=f"suspect: {kind}")
 
 
 def _kind(gray: npt.NDArray[np.float32], *, fine: bool) -> Kind | None:

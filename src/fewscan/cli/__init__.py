@@ -1,6 +1,17 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, datasets, training, runs, showing, comparing, verifying, demonstration  # isort: skip
+from fewscan.cli import importing, datasets, training, runs, showing, comparing, verifying, upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
-__all__ = ["comparing", "datasets", "demonstration", "importing", "main", "runs", "showing", "training", "verifying"]
+__all__ = [
+    "comparing",
+    "datasets",
+    "demonstration",
+    "importing",
+    "main",
+    "runs",
+    "showing",
+    "training",
+    "upgrading",
+    "verifying",
+]

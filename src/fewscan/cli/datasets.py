@@ -9,7 +9,7 @@ from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_audit, after_split
 
 if TYPE_CHECKING:
-    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
 
 
 @app.command()
@@ -30,8 +30,8 @@ def audit(
         bool,
         typer.Option(
             "--set-aside-suspect",
-            help="Set aside what is probably no scan: noise, low contrast, pages of text, color among gray, odd sizes. A "
-            "split that was drawn before is dropped, with --overwrite.",
+            help="Set aside what is probably no scan: noise, low contrast, pages of text, color among gray, odd sizes; "
+            "'fewscan labels undo' takes it back.",
         ),
     ] = False,
     overwrite: Overwrite = False,
@@ -51,7 +51,7 @@ def audit(
     result = api.audit(
         dataset, similarity=similarity, same_head=same_head, set_aside_suspect=set_aside_suspect, overwrite=overwrite
     )
-    words, obstacle = after_audit(Dataset.open(dataset))
+    words, obstacle = after_audit(Dataset.open(dataset).snapshot())
     lines = [*result.lines(), f"page: {dataset / 'audit.html'}"]
     lines += [] if obstacle is None else [f"no split can be drawn yet: {obstacle}"]
     finish(as_json, result.counts(), lines, *words)
@@ -75,6 +75,7 @@ cannot be drawn are refused, and the line names sizes that can.
 @app.command(help=_SPLIT_HELP)
 def split(
     dataset: DatasetFolder,
+    name: Annotated[str, typer.Option(help="A dataset can have many splits; 'train' takes the newest unless told.")] = "main",
     labeled: Annotated[
         int | None,
         typer.Option(help="The budget of labels: how many images training may see with their label. [default: what suits]"),
@@ -123,6 +124,7 @@ def split(
 
     done = api.split(
         dataset,
+        name=name,
         labeled=labeled,
         test=test,
         protocol=protocol,
@@ -139,7 +141,7 @@ def split(
     finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))
 
 
-def _parts(done: "Dataset") -> list[str]:
+def _parts(done: "Snapshot") -> list[str]:
     """Return how many images each part of a split holds, of which classes and groups, and why others are in none."""
     from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
-    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
 
 Words = list[str | Path]
@@ -23,7 +23,7 @@ def default_run(dataset: Path) -> Path:
     return Path("runs") / dataset.resolve().name
 
 
-def after_audit(dataset: "Dataset") -> tuple[Words, str | None]:
+def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
     from fewscan.auditing.leaks import leaking_pairs
     from fewscan.splits.sizes import VALIDATION_SHARE, suggested_sizes
@@ -46,7 +46,7 @@ def after_split(dataset: Path) -> Words:
     return ["train", dataset, "--out", free_path(folder)] if folder.exists() else ["train", dataset]
 
 
-def after_run(run: "Run", dataset: "Dataset") -> Words:
+def after_run(run: "Run", dataset: "Snapshot") -> Words:
     """Return the first step that a run still lacks: end, calibration, score, report, labels, export.
 
     dataset: the run's, which may have been moved.

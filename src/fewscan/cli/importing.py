@@ -10,8 +10,8 @@ from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
 
 if TYPE_CHECKING:
-    from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.importing import ImportSummary
+    from fewscan.datasets.snapshot import Snapshot
 
 _HELP = """Read folders of scans into a dataset folder.
 
@@ -81,11 +81,12 @@ def import_(
         finish(as_json, understood.model_dump(mode="json"), understood.lines)
         return
     dataset = api.import_scans(sources or [], out, **options)
-    result = summary(dataset)
-    finish(as_json, result.model_dump(mode="json"), _lines(dataset, result), "audit", out)
+    snapshot = dataset.snapshot()
+    result = summary(snapshot)
+    finish(as_json, result.model_dump(mode="json"), _lines(snapshot, result), "audit", out)
 
 
-def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
+def _lines(dataset: "Snapshot", result: "ImportSummary") -> list[str]:
     from fewscan.images.patients import known_patients
     from fewscan.wording import counted
 
@@ -94,7 +95,7 @@ def _lines(dataset: "Dataset", result: "ImportSummary") -> list[str]:
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")
     if result.in_color:
-        kept = "kept" if dataset.description.channels == 3 else "stored as gray; --color keeps it"
+        kept = "kept" if dataset.spec.channels == 3 else "stored as gray; --color keeps it"
         lines.append(f"  in color: {result.in_color:,} of {result.images:,}, {kept}")
     lines.append(f"  {known_patients(dataset.manifest).sentence}")
     if result.set_aside:

@@ -29,6 +29,7 @@ def train(
         typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
     ] = None,
     recipe: Recipe = None,
+    split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the one drawn last]")] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -66,7 +67,7 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     try:
-        run = api.train(dataset, out=folder, method=asked, recipe=recipe, resume=resume, **changes)
+        run = api.train(dataset, out=folder, method=asked, recipe=recipe, split=split, resume=resume, **changes)
     except KeyboardInterrupt:
         if taken or not folder.exists():
             raise

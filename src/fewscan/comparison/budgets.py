@@ -15,7 +15,8 @@ import numpy as np
 
 from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
 from fewscan.comparison.results import Cell, Pair, Results, Row, collect
-from fewscan.datasets.dataset import Dataset, Protocol
+from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
 
@@ -159,7 +160,7 @@ def collect_budgets(folder: Path) -> LabelEfficiency:
     return LabelEfficiency(folder, {labels: collect(comparison) for labels, comparison in open_budgets(folder).items()})
 
 
-def require_nested(protocol: Protocol, datasets: Mapping[int, Dataset]) -> None:
+def require_nested(protocol: Protocol, datasets: Mapping[int, Snapshot]) -> None:
     """Refuse splits of one protocol, by their budgets of labels, whose curves would compare unlike things.
 
     All must have the same test rows, and the labeled rows of a smaller budget, its validation set among them, must lie within

@@ -1,7 +1,7 @@
 """What a comparison consists of, and where the parts of it lie.
 
-A comparison is a folder: `plan.json`, `datasets/PROTOCOL` (the dataset under its split), `runs/PROTOCOL/METHOD-seedN` (runs
-like any other), then tables, figures and one page.
+A comparison is a folder: `plan.json`, `snapshots/PROTOCOL.parquet` (the dataset under its split),
+`runs/PROTOCOL/METHOD-seedN` (runs like any other), then tables, figures and one page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
-from fewscan.atomic import new_folder, write_text
+from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.config import Settings, nearest, spelled_out
-from fewscan.datasets.dataset import Dataset, Protocol, Shares
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import Protocol, Shares
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS
 from fewscan.learning.registry import METHODS, method_type
-from fewscan.splits.split import split
+from fewscan.splits.split import drawn
 from fewscan.training.lengths import batch_size_without_unlabeled
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -187,24 +189,28 @@ class Comparison:
                     f"({_brief(old)}, not {_brief(new)}): choose another --out"
                 )
 
-    def dataset(self, protocol: Protocol) -> Dataset:
-        """Return the dataset under the split of `protocol`, which is drawn when it is first asked for."""
-        folder = self.folder / "datasets" / protocol
-        if not folder.exists():
+    def dataset(self, protocol: Protocol) -> Snapshot:
+        """Return the dataset as it was when the comparison began, under the split of `protocol`."""
+        path = self.folder / "snapshots" / f"{protocol}.parquet"
+        now = Dataset.open(self.plan.dataset)
+        if not path.exists():
             size = self.plan.split
-            with new_folder(folder) as temporary:
-                shared = Dataset.open(self.plan.dataset).sharing_pixels(temporary)
-                split(
-                    shared,
-                    protocol=protocol,
-                    labeled=size.labeled,
-                    test=size.test,
-                    validation=size.validation,
-                    seed=size.seed,
-                    within=size.within,
-                    shares=size.shares,
-                )
-        return Dataset.open(folder)
+            whole = now.unsplit()
+            self._require_same(whole)
+            parts, description = drawn(
+                whole, protocol, size.labeled, size.test, size.validation, size.seed, size.within, size.shares
+            )
+            path.parent.mkdir(exist_ok=True)
+            with replaced_file(path) as temporary:
+                temporary.write_bytes(whole.with_split(parts, description).as_parquet())
+        return Snapshot.read(path, now.folder, now.images, "choose another --out")
+
+    def _require_same(self, dataset: Snapshot) -> None:
+        """Raise FewscanError where labels or images are not those that the comparison began with."""
+        if dataset.description.fingerprint != self.plan.dataset_fingerprint:
+            raise FewscanError(
+                f"{dataset.folder}: labels were given or images added since {self.folder} was begun: choose another --out"
+            )
 
     def run_folder(self, trial: Trial) -> Path:
         """Return where the run of `trial` lies, or will lie."""
@@ -225,7 +231,7 @@ class Comparison:
 
 
 def make_plan(
-    dataset: Dataset,
+    dataset: Snapshot,
     *,
     methods: Sequence[str] | None,
     seeds: Sequence[int],

@@ -10,7 +10,7 @@ import pandas as pd
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.significance import holm, seeds_p_value
 from fewscan.comparison.study import NUMBERS, PUBLISHED
-from fewscan.datasets.dataset import Protocol
+from fewscan.datasets.descriptions import Protocol
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS

@@ -3,22 +3,24 @@
 Whoever keeps the best of several runs has chosen by the validation images of all of them, whichever these are.
 """
 
+from pathlib import Path
+
 from fewscan import jsonl
-from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.records import beside_pixels, note
+from fewscan.datasets.records import note
+from fewscan.datasets.snapshot import Snapshot
 
 CANDIDATES_FILE = "candidate_runs.jsonl"
 
 
-def note_candidate(dataset: Dataset, identity: str) -> None:
+def note_candidate(dataset: Snapshot, identity: str) -> None:
     """Write down, once, that a run shows how good it is on labels of `dataset` that it has not learned from.
 
     Raises FewscanError where that cannot be written.
     """
-    if identity not in candidates(dataset):
-        note(beside_pixels(dataset, CANDIDATES_FILE), {"run": identity})
+    if identity not in candidates(dataset.folder):
+        note(dataset.folder / CANDIDATES_FILE, {"run": identity})
 
 
-def candidates(dataset: Dataset) -> set[str]:
+def candidates(folder: Path) -> set[str]:
     """Return the runs that have been noted, whatever has become of them."""
-    return {line["run"] for line in jsonl.read(beside_pixels(dataset, CANDIDATES_FILE), ("run",))}
+    return {line["run"] for line in jsonl.read(folder / CANDIDATES_FILE, ("run",))}

@@ -1,7 +1,5 @@
-"""The dataset folder: `dataset.json`, `manifest.parquet` and `pixels.npy`; later stages speak in its row numbers."""
+"""The dataset folder: images that only grow, a log of labels, the audit's pairs, and splits, each at its own pace."""
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,232 +8,149 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pydantic
 
 from fewscan.atomic import write_text
-from fewscan.config import Settings
+from fewscan.config import Settings, json_object
+from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
+from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
+from fewscan.datasets.roles import StoredSplit
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.taking import Audited, take
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
-from fewscan.images.formats.reading import Reading
-from fewscan.images.manifest import MANIFEST_FILE, as_parquet, read_manifest, write_parquet
-from fewscan.images.options import ImageFormat, Resize
-
-Protocol = Literal["leakfree", "study", "given"]  # given: as the data came, groups across its parts kept
-Shares = Literal["known", "unknown"]
-GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
-Split = Literal["labeled", "validation", "unlabeled", "test"]
-SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
+from fewscan.images.options import ImageSpec
+from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
+from fewscan.labels.log import LABELS_FILE, LabelLog
 
 DATASET_FILE = MARKS["dataset"]
-PIXELS_FILE = "pixels.npy"
-FORMAT = 1
+SPLITS_FOLDER = "splits"
+FORMAT = 2
+DEFAULT_SPLIT = "main"
 
 
-class SourceDescription(Settings):
-    """Where images came from."""
+class SplitFile(Settings):
+    """A split by its name, and the SHA-256 of its file."""
 
     name: str
-    folder: str
-    images: int
-    set_aside: int
-
-
-class ReadingNote(Settings):
-    """What a user should know of how some images' pixels came about, and the first of these images."""
-
-    note: str
-    images: int
-    example: str
-
-
-class AuditDescription(Settings):
-    """What the audit wrote into the manifest."""
-
-    similarity: float
-    same_head: bool = False  # whether groups join slices that are probably of one head
-    pairs: int
-    groups: int
-    copy_sets: int
-    conflicting_images: int
-
-
-class SplitDescription(Settings):
-    """How the split was drawn; `fingerprint` changes with any row's part."""
-
-    protocol: Protocol
-    given_leaks: GivenLeaks | None = None  # set where the split that the data came with was kept
-    seed: int
-    shares: Shares = "known"  # whether the budget of labels was drawn by the classes' shares among all labels
-    labeled: int
-    validation: int
-    validation_asked: int | None = None  # more than `validation` where groups were too few; None where nobody noted it
-    unlabeled: int
-    test: int
-    left_out: int
-    conflicting_left_out: int
-    fingerprint: str
+    sha256: str
 
 
 class DatasetDescription(Settings):
-    """The content of `dataset.json`."""
+    """The content of `dataset.json`, which is replaced last: what it does not name is no part of the dataset."""
 
-    format: Literal[1] = 1
-    classes: tuple[str, ...]
-    image_size_px: int
-    channels: Literal[1, 3]
-    resize: Resize
-    # Files of datasets made before 2026-11-27 call it by what it was then, the slices of volumes.
-    reading: Reading = pydantic.Field(default=Reading(), validation_alias=pydantic.AliasChoices("reading", "slices"))
+    format: Literal[2] = 2
+    spec: ImageSpec
     sources: tuple[SourceDescription, ...]
     notes: tuple[ReadingNote, ...] = ()
-    fingerprint: str
+    shards: tuple[Shard, ...]
     audit: AuditDescription | None = None
-    split: SplitDescription | None = None
-    # Of the manifest that belongs to it, and while a new one is written of either; none before 2026-11-27.
-    manifest_sha256: tuple[str, ...] = ()
+    # Of the file of pairs that belongs to it, and while a new one is written of either.
+    pairs_sha256: tuple[str, ...] = ()
+    splits: tuple[SplitFile, ...] = ()  # in the order in which they were drawn
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An opened dataset folder. Row i of `manifest` is row i of `pixels`."""
+    """An opened dataset folder; its tables are read when they are asked for."""
 
     folder: Path
     description: DatasetDescription
-    manifest: pd.DataFrame
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open and validate a dataset folder.
+        """Open a dataset folder.
 
-        Raises FewscanError where it is missing, cut short, or its parts do not fit each other.
+        Raises FewscanError where it is missing, cut short, or was made by an earlier version.
         """
         folder = Path(folder)
         require_file(folder, DATASET_FILE, "dataset")
-        description = DatasetDescription.read(folder / DATASET_FILE, "import the scans again")
-        dataset = cls(folder, description, read_manifest(folder, description.manifest_sha256))
-        dataset._validate()
+        content = json_object(folder / DATASET_FILE, "import the scans again")
+        if content.get("format") == 1:
+            raise FewscanError(
+                f"{folder} was made by an earlier version: convert it with 'fewscan upgrade {folder} NEW_FOLDER'; nothing is "
+                "lost, and the old folder stays"
+            )
+        dataset = cls(folder, DatasetDescription.parse(content, where=DATASET_FILE))
+        _ = dataset.images.pixels  # that they are there, and long enough
         return dataset
 
     @cached_property
+    def images(self) -> ImageStore:
+        """Pixels and facts of all images."""
+        return ImageStore(self.folder / IMAGES_FOLDER, self.description.spec, self.description.shards)
+
+    @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, C, H, W) uint8, memory-mapped and read-only."""
-        return _open_pixels(self.folder)
-
-    @property
-    def image_format(self) -> ImageFormat:
-        """How images are stored."""
-        description = self.description
-        return ImageFormat(size_px=description.image_size_px, resize=description.resize, channels=description.channels)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in the order of their indices."""
-        return self.description.classes
+        """(N, C, S, S) uint8, memory-mapped and read-only."""
+        return self.images.pixels
 
     @cached_property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) class index of every row, -1 where it has none.
-
-        Holds every label that is known, also those that the split hides: training asks for the labels of the rows that its
-        budget grants and for no others.
-        """
-        index = {name: number for number, name in enumerate(self.classes)}
-        return np.array([index.get(label, -1) for label in self.manifest["label"]], dtype=np.int64)
+    def labels(self) -> LabelLog:
+        """What was said of each row, by whom and when."""
+        return LabelLog.open(self.folder / LABELS_FILE)
 
     @cached_property
-    def groups(self) -> npt.NDArray[np.int64]:
-        """(N,) group of every row; a row that the audit has not grouped is a group by itself (negative numbers)."""
-        alone = -1 - np.arange(len(self.manifest))
-        return np.where(self.manifest["group"].isna(), alone, self.manifest["group"].fillna(0)).astype(np.int64)
-
-    @cached_property
-    def usable(self) -> npt.NDArray[np.int64]:
-        """Numbers of the rows that were not set aside, ascending."""
-        return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
+    def pairs(self) -> pd.DataFrame:
+        """The pairs of rows that the audit holds together, as PAIR_DTYPES; raises FewscanError before an audit."""
+        if self.description.audit is None:
+            raise FewscanError(f"{self.folder} is not audited: run 'fewscan audit {self.folder}' first")
+        return read_pairs(self.folder, self.description.pairs_sha256)
 
     @property
-    def file_names(self) -> list[str]:
-        """`source/path` of every row, N of them; they may hold names of patients."""
-        names: list[str] = (self.manifest["source"] + "/" + self.manifest["path"]).tolist()
-        return names
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in the order in which they were drawn."""
+        return tuple(split.name for split in self.description.splits)
 
-    def rows(self, *splits: Split) -> npt.NDArray[np.int64]:
-        """Return the numbers of the rows in the given parts, ascending."""
-        return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())
+    def split(self, name: str) -> StoredSplit:
+        """Return a split as it was drawn; raises FewscanError where there is none of that name, or it is damaged."""
+        for split in self.description.splits:
+            if split.name == name:
+                return StoredSplit.read(self._split_file(name), split.sha256)
+        there = f"there are {', '.join(self.splits)}" if self.splits else "it has no split yet"
+        raise FewscanError(f"{self.folder} has no split '{name}' ({there}): draw it with 'fewscan split'")
 
-    def require_split(self) -> SplitDescription:
-        """Return how the dataset was split; raises FewscanError where it was not, or not wholly."""
-        if self.description.split is None:
-            raise FewscanError(f"{self.folder} has no split yet: run 'fewscan split {self.folder}' first")
-        if self.description.split.fingerprint != split_fingerprint(self.manifest):
-            raise FewscanError(
-                f"{self.folder}: the split was changed or cut short: run 'fewscan split {self.folder} --overwrite'"
-            )
-        return self.description.split
+    def snapshot(self, split: str | None = None) -> Snapshot:
+        """Return the dataset as it is now, under the split of that name, or under the one that was drawn last, if any."""
+        name = split if split is not None else self.splits[-1] if self.splits else None
+        return self._taken(None if name is None else self.split(name))
 
-    def updated(self, manifest: pd.DataFrame, **changes: Any) -> "Dataset":
-        """Write a new manifest and description and return the dataset that they make; `self` is left as it was.
+    def unsplit(self) -> Snapshot:
+        """Return the dataset as it is now, with no row in any part."""
+        return self._taken(None)
 
-        `changes` are fields of DatasetDescription. The new description is written last: it names the split's fingerprint, so a
-        kill between the two files is noticed when the split is asked for.
-        """
-        content = as_parquet(manifest)
-        sha256 = hashlib.sha256(content).hexdigest()
-        either = self.description.model_copy(update={"manifest_sha256": (*self.description.manifest_sha256, sha256)})
-        now = self.description.model_copy(update={**changes, "manifest_sha256": (sha256,)})
-        if self.description.manifest_sha256:
-            write_text(self.folder / DATASET_FILE, either.model_dump_json(indent=2) + "\n")
-        write_parquet(self.folder, content)
-        write_text(self.folder / DATASET_FILE, now.model_dump_json(indent=2) + "\n")
-        return replace(self, manifest=manifest, description=now)
+    def with_audit_of(self, pairs: pd.DataFrame, audit: AuditDescription) -> Snapshot:
+        """Return the dataset as it would be, under its newest split, with what an audit found; nothing is written."""
+        return self._taken(self.split(self.splits[-1]) if self.splits else None, Audited(audit, pairs))
 
-    def sharing_pixels(self, folder: Path) -> "Dataset":
-        """Make a dataset in the empty `folder` that is this one, to be split in another way; its pixels are a link to these."""
-        (folder / PIXELS_FILE).symlink_to((self.folder / PIXELS_FILE).resolve())
-        return replace(self, folder=folder).updated(self.manifest)
+    def with_pairs(self, pairs: pd.DataFrame, audit: AuditDescription) -> "Dataset":
+        """Write what an audit found, and return the dataset that has it."""
+        content, sha256 = as_parquet(pairs)
+        # A kill between two files leaves pairs and a description that agree.
+        self._described(self.description.model_copy(update={"pairs_sha256": (*self.description.pairs_sha256, sha256)}))
+        write_pairs(self.folder, content)
+        return self._described(self.description.model_copy(update={"audit": audit, "pairs_sha256": (sha256,)}))
 
-    def _validate(self) -> None:
-        rows = len(self.manifest)
-        size = self.description.image_size_px
-        expected = (rows, self.description.channels, size, size)
-        if self.pixels.shape != expected or self.pixels.dtype != np.uint8:
-            raise FewscanError(
-                f"{self.folder} is cut short: {PIXELS_FILE} holds {self.pixels.dtype} {self.pixels.shape}, "
-                f"the manifest asks for uint8 {expected}; import the scans again"
-            )
-        unknown = set(self.manifest["label"].dropna()) - set(self.classes)
-        if unknown:
-            raise FewscanError(
-                f"{self.folder}: {MANIFEST_FILE} names classes that {DATASET_FILE} does not: {', '.join(sorted(unknown))}"
-            )
+    def with_split(self, split: StoredSplit) -> "Dataset":
+        """Write a split under its name, in the place of one that has it, and return the dataset that has it."""
+        name = split.description.name
+        (self.folder / SPLITS_FOLDER).mkdir(exist_ok=True)
+        sha256 = split.write(self._split_file(name))
+        others = tuple(other for other in self.description.splits if other.name != name)
+        return self._described(self.description.model_copy(update={"splits": (*others, SplitFile(name=name, sha256=sha256))}))
 
+    def with_images(self, images: ImageStore, **changes: Any) -> "Dataset":
+        """Name further shards as the dataset's, with `changes` of its description, and return the dataset that has them."""
+        return self._described(self.description.model_copy(update={"shards": images.shards, **changes}))
 
-def dataset_fingerprint(manifest: pd.DataFrame, classes: tuple[str, ...], pixels: npt.NDArray[np.uint8]) -> str:
-    """Return a SHA-256 over what the images, their labels and their stored pixels are; the same import gives the same one.
+    def _described(self, description: DatasetDescription) -> "Dataset":
+        write_text(self.folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
+        return replace(self, description=description)
 
-    Of the patients only which images are one's counts, since their hashes have another salt in every import.
-    """
-    digest = hashlib.sha256(json.dumps([FORMAT, *classes]).encode())
-    columns = ["source", "path", "label", "patient", "sha256", "set_aside"]
-    numbers = pd.Series(pd.factorize(manifest["patient"])[0], index=manifest.index, dtype="Int64")
-    digest.update(manifest[columns].assign(patient=numbers.mask(numbers < 0)).to_csv(index=False).encode())
-    for row in pixels:
-        digest.update(row)
-    return digest.hexdigest()
+    def _taken(self, split: StoredSplit | None, audited: Audited | None = None) -> Snapshot:
+        described = self.description
+        if audited is None and described.audit is not None:
+            audited = Audited(described.audit, self.pairs)
+        return take(self.folder, self.images, self.labels, audited, split, described.sources, described.notes)
 
-
-def split_fingerprint(manifest: pd.DataFrame) -> str:
-    """Return a SHA-256 over which row is in which part."""
-    return hashlib.sha256(",".join(manifest["split"].fillna("-")).encode()).hexdigest()
-
-
-def _open_pixels(folder: Path) -> npt.NDArray[np.uint8]:
-    try:
-        pixels: npt.NDArray[np.uint8] = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise FewscanError(f"{folder} is cut short: {PIXELS_FILE} is missing; import the scans again") from None
-    except PermissionError:
-        raise FewscanError(f"no permission to read {folder / PIXELS_FILE}") from None
-    except (ValueError, OSError, EOFError):
-        raise FewscanError(f"{folder / PIXELS_FILE} is damaged or cut short: import the scans again") from None
-    return pixels
+    def _split_file(self, name: str) -> Path:
+        return self.folder / SPLITS_FOLDER / f"{name}.parquet"

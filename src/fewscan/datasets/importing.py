@@ -10,24 +10,19 @@ import pandas as pd
 
 from fewscan.atomic import new_folder, refuse_existing, write_text, writing
 from fewscan.config import Settings
-from fewscan.datasets.dataset import (
-    DATASET_FILE,
-    PIXELS_FILE,
-    Dataset,
-    DatasetDescription,
-    ReadingNote,
-    SourceDescription,
-    dataset_fingerprint,
-)
+from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
+from fewscan.datasets.descriptions import ReadingNote, SourceDescription
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
-from fewscan.images.manifest import MANIFEST_DTYPES, write_manifest
-from fewscan.images.options import ImportOptions
+from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patients import hashed_patients, known_patients
 from fewscan.images.plan import ImportPlan, plan_of
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile, Source, parse_sources
+from fewscan.images.store import IMAGES_FOLDER, ImageStore, ShardWriter
+from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.progress import say, track
 
 SET_ASIDE_EXAMPLES = 5
@@ -82,9 +77,18 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     for line in _plan(scans, found, asked, workers).short_lines:
         say(line)
     with writing(out), new_folder(out) as folder:
-        manifest, notes = _import_pixels(scans, folder / PIXELS_FILE, asked, workers)
-        _require_usable(manifest, found)
-        _describe(folder, manifest, notes, found, asked)
+        nothing = ImageStore(folder / IMAGES_FOLDER, asked.spec, ())
+        with nothing.appending() as shard:
+            notes = write_images(scans, shard, asked.spec, workers)
+        require_usable(shard.table, found)
+        description = DatasetDescription(
+            spec=asked.spec,
+            sources=described_sources(found, shard.table),
+            notes=notes,
+            shards=nothing.sealed(shard, shard.table).shards,
+        )
+        enter_labels(LabelLog.create(folder / LABELS_FILE), scans, shard.table)
+        write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
     return Dataset.open(out)
 
 
@@ -103,7 +107,7 @@ def _plan(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOpt
     return plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
 
 
-def summary(dataset: Dataset) -> ImportSummary:
+def summary(dataset: Snapshot) -> ImportSummary:
     """Count what the import of `dataset` took in, by class, and what it set aside, by reason."""
     manifest = dataset.manifest
     usable = manifest[manifest["set_aside"].isna()]
@@ -130,41 +134,46 @@ def summary(dataset: Dataset) -> ImportSummary:
     )
 
 
-def _import_pixels(
-    scans: Sequence[ScanFile], pixels_file: Path, asked: ImportOptions, workers: int | None
-) -> tuple[pd.DataFrame, tuple[ReadingNote, ...]]:
-    """Write the pixels of all scans, row by row; return the manifest, in which a row set aside has zero pixels, and notes."""
-    shape = (len(scans), asked.channels, asked.size_px, asked.size_px)
-    blank = np.zeros(shape[1:], dtype=np.uint8)
-    reading = read_images(scans, asked.image_format, asked.reading, workers)
-    rows = []
+def write_images(
+    scans: Sequence[ScanFile], shard: ShardWriter, spec: ImageSpec, workers: int | None
+) -> tuple[ReadingNote, ...]:
+    """Write the pixels and facts of all scans into a shard; one that is set aside has zero pixels. Return notes on reading."""
+    blank = np.zeros(spec.shape, dtype=np.uint8)
+    reading = read_images(scans, spec, workers)
     noted: dict[str, list[str]] = {}
-    # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
-    with closing(reading) as images, pixels_file.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with closing(reading) as images:
         for scan, patient in zip(track(scans, "import", total=len(scans)), hashed_patients(scans), strict=True):
             image = next(images)
-            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "label": scan.label}
-            row |= {"label_from": scan.label_from, "given_split": scan.given_split, "patient": patient, "sha256": image.sha256}
+            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "given_split": scan.given_split}
+            row |= {"patient": patient, "sha256": image.sha256}
             if isinstance(image, UnreadableImage):
-                row["set_aside"] = image.reason
-                file.write(blank.data)
-            else:
-                row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
-                row |= {"color": image.color}
-                file.write(image.pixels.data)
-                for note in image.notes:
-                    noted.setdefault(note, []).append(scan.relative)
-            rows.append(row)
-    manifest = pd.DataFrame(rows, columns=list(MANIFEST_DTYPES))
-    manifest["conflict"] = False
-    notes = (ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())
-    return manifest.astype(MANIFEST_DTYPES), tuple(notes)
+                shard.write(blank, row | {"set_aside": image.reason})
+                continue
+            row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
+            shard.write(image.pixels, row | {"color": image.color})
+            for note in image.notes:
+                noted.setdefault(note, []).append(scan.relative)
+    return tuple(ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())
 
 
-def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
+def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame, first_row: int = 0) -> None:
+    """Enter what folders, files and tables say of `images`, whose first row has the number `first_row`; a batch for each.
+
+    What only unusable files are called is no label: notes in a folder of their own, for example.
+    """
+    usable = images["set_aside"].isna().tolist()
+    said: dict[str, list[int]] = {}
+    for place, scan in enumerate(scans):
+        if scan.label is not None and usable[place]:
+            said.setdefault(str(scan.label_from), []).append(place)
+    for origin, places in said.items():
+        log.enter([first_row + place for place in places], [scans[place].label for place in places], origin=origin)
+
+
+def require_usable(images: pd.DataFrame, sources: Sequence[Source]) -> None:
+    """Raise FewscanError where a source has no image that can be used."""
     for source in sources:
-        rows = manifest[manifest["source"] == source.name]
+        rows = images[images["source"] == source.name]
         if rows["set_aside"].notna().all():
             first = "; ".join(f"{row.path}: {row.set_aside}" for row in rows.head(3).itertuples(index=False))
             raise FewscanError(
@@ -172,32 +181,15 @@ def _require_usable(manifest: pd.DataFrame, sources: Sequence[Source]) -> None:
             )
 
 
-def _describe(
-    folder: Path, manifest: pd.DataFrame, notes: tuple[ReadingNote, ...], sources: Sequence[Source], asked: ImportOptions
-) -> None:
-    usable = manifest["set_aside"].isna()
-    classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
-    # A label that only unusable files have is no class: notes in a folder of their own, for example.
-    manifest[["label", "label_from"]] = manifest[["label", "label_from"]].where(manifest["label"].isin(classes))
-    manifest_sha256 = write_manifest(folder, manifest)
-    pixels = np.load(folder / PIXELS_FILE, mmap_mode="r", allow_pickle=False)
-    description = DatasetDescription(
-        classes=classes,
-        image_size_px=asked.size_px,
-        channels=asked.channels,
-        resize=asked.resize,
-        reading=asked.reading,
-        notes=notes,
-        sources=tuple(
-            SourceDescription(
-                name=source.name,
-                folder=str(source.folder),
-                images=int((usable & (manifest["source"] == source.name)).sum()),
-                set_aside=int((~usable & (manifest["source"] == source.name)).sum()),
-            )
-            for source in sources
-        ),
-        fingerprint=dataset_fingerprint(manifest, classes, pixels),
-        manifest_sha256=(manifest_sha256,),
+def described_sources(sources: Sequence[Source], images: pd.DataFrame) -> tuple[SourceDescription, ...]:
+    """Return where images came from, and how many of each can be used."""
+    usable = images["set_aside"].isna()
+    return tuple(
+        SourceDescription(
+            name=source.name,
+            folder=str(source.folder),
+            images=int((usable & (images["source"] == source.name)).sum()),
+            set_aside=int((~usable & (images["source"] == source.name)).sum()),
+        )
+        for source in sources
     )
-    write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")

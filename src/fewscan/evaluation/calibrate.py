@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 
 from fewscan.atomic import remove_folder
 from fewscan.datasets.candidates import note_candidate
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
@@ -22,7 +22,7 @@ from fewscan.training.run import Run
 FOLDS = 5
 
 
-def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibration:
+def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calibration:
     """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
     Held out are the images of the validation set where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
@@ -44,7 +44,7 @@ def calibrate(run: Run, dataset: Dataset, *, folds: int | None = None) -> Calibr
     return calibration
 
 
-def cannot_calibrate(run: Run, dataset: Dataset) -> str | None:
+def cannot_calibrate(run: Run, dataset: Snapshot) -> str | None:
     """Return why a finished run cannot be calibrated on the labels that its dataset grants, or None where it can."""
     if has_enough_validation(dataset):
         return None
@@ -56,12 +56,12 @@ def cannot_calibrate(run: Run, dataset: Dataset) -> str | None:
     return None
 
 
-def has_enough_validation(dataset: Dataset) -> bool:
+def has_enough_validation(dataset: Snapshot) -> bool:
     """Return whether the validation set suffices to calibrate a run without further training."""
     return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
 
 
-def _calibrate(run: Run, dataset: Dataset, held_out: HeldOut, surety: Surety | None, source: str) -> Calibration:
+def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, surety: Surety | None, source: str) -> Calibration:
     after = _cross_calibrated(held_out)
     note_candidate(dataset, run.identity)
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy.special import softmax
 
-from fewscan.atomic import new_folder
-from fewscan.datasets.dataset import SPLITS, Dataset, split_fingerprint
+from fewscan.datasets.roles import counts_of
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
@@ -31,7 +30,7 @@ class CrossFit(NamedTuple):
     surety: Surety | None  # None where there are no unlabeled images to see it on
 
 
-def cross_fit(run: Run, dataset: Dataset, folds: int) -> CrossFit:
+def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
@@ -64,20 +63,16 @@ def cross_fit(run: Run, dataset: Dataset, folds: int) -> CrossFit:
     return CrossFit(held_out_images, Surety(images=len(unlabeled), network=network, others=tuple(sureties)))
 
 
-def _train_without(run: Run, dataset: Dataset, rows: Rows, folder: Path) -> tuple[Run, Dataset]:
-    """Train without the labels of `rows`, or go on with it; return run and dataset of the fold, which lie in `folder`."""
-    data_folder, run_folder = folder / "dataset", folder / "run"
-    if not data_folder.exists():
-        with new_folder(data_folder) as temporary:
-            _without_labels_of(dataset, rows, temporary)
-    without = Dataset.open(data_folder)
-    if run_folder.exists():
-        return train_on(Run.open(run_folder), without, candidate=False), without
-    return train_new(without, run.settings, run_folder, candidate=False), without
+def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tuple[Run, Snapshot]:
+    """Train without the labels of `rows`, or go on with it; return the run in `folder`, and the dataset of the fold."""
+    without = _without_labels_of(dataset, rows)
+    if folder.exists():
+        return train_on(Run.open(folder), without, candidate=False), without
+    return train_new(without, run.settings, folder, candidate=False), without
 
 
-def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
-    """Write the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
+def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
+    """Return the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
 
     What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from.
     """
@@ -85,15 +80,12 @@ def _without_labels_of(dataset: Dataset, rows: Rows, folder: Path) -> Dataset:
     parts[dataset.rows("labeled", "validation")] = "labeled"
     parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
     parts[rows] = "validation"
-    manifest = dataset.manifest.assign(split=pd.array(parts, dtype="str"))
-    counts: dict[str, int] = {part: int((parts == part).sum()) for part in SPLITS}
+    counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())
-    changes = {**counts, "left_out": left_out, "fingerprint": split_fingerprint(manifest)}
-    split = dataset.require_split().model_copy(update=changes)
-    return dataset.sharing_pixels(folder).updated(manifest, split=split)
+    return dataset.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
 
 
-def _surety_rows(dataset: Dataset) -> Rows:
+def _surety_rows(dataset: Snapshot) -> Rows:
     """Return up to SURETY_IMAGES unlabeled rows, one a group, of groups without a label: no fold leaves any of them out."""
     rows = dataset.rows("unlabeled")
     rows = rows[~np.isin(dataset.groups[rows], dataset.groups[dataset.rows("labeled", "validation")])]
@@ -103,6 +95,6 @@ def _surety_rows(dataset: Dataset) -> Rows:
     return chosen
 
 
-def _mean_score(predictor: Predictor, dataset: Dataset, rows: Rows) -> float:
+def _mean_score(predictor: Predictor, dataset: Snapshot, rows: Rows) -> float:
     """Return the mean of the largest probability, before the temperature, over rows of a dataset."""
     return float(softmax(predictor.predict(dataset.pixels, rows).logits, axis=1).max(axis=1).mean())

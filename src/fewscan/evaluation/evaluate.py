@@ -11,7 +11,8 @@ from scipy.special import softmax
 
 from fewscan.atomic import replaced_file
 from fewscan.config import Settings
-from fewscan.datasets.dataset import Dataset, Protocol
+from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
@@ -73,7 +74,7 @@ class Evaluation(Settings):
         return run.stored(EVALUATION_FILE, cls, f"fewscan evaluate {run.folder}")
 
 
-def evaluate(run: Run, dataset: Dataset) -> Evaluation:
+def evaluate(run: Run, dataset: Snapshot) -> Evaluation:
     """Open the test set of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
     The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
@@ -126,7 +127,7 @@ def evaluate(run: Run, dataset: Dataset) -> Evaluation:
     return evaluation
 
 
-def _intervals(dataset: Dataset, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
+def _intervals(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
     """Return every score of the test set, the read-outs by labeled images among them, with its interval."""
     rows = dataset.rows("test")
     labels, bank_labels = dataset.labels[rows], dataset.labels[dataset.rows("labeled")]
@@ -157,7 +158,7 @@ def _intervals(dataset: Dataset, tested: Prediction, labeled: Prediction) -> dic
     )
 
 
-def _write_predictions(path: Path, dataset: Dataset, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:
+def _write_predictions(path: Path, dataset: Snapshot, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:
     table = pd.DataFrame({"row": rows, "group": dataset.groups[rows]})
     table["label"] = [dataset.classes[label] for label in dataset.labels[rows]]
     table["predicted"] = [dataset.classes[label] for label in probabilities.argmax(axis=1)]

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fewscan.atomic import replaced_file
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Labels, Logits
 from fewscan.evaluation.metrics import Probabilities
@@ -51,7 +51,7 @@ class HeldOut:
         return self.take(np.sort(order[first]))
 
     @classmethod
-    def load(cls, run: Run, dataset: Dataset) -> Self | None:
+    def load(cls, run: Run, dataset: Snapshot) -> Self | None:
         """Return what the run was calibrated on, or None where it was not calibrated.
 
         Groups are those that `dataset`, the run's, has today: another audit may have numbered them anew.
@@ -78,7 +78,7 @@ class HeldOut:
             write_csv(table, temporary)
 
 
-def predict_held_out(run: Run, dataset: Dataset, rows: Rows) -> HeldOut:
+def predict_held_out(run: Run, dataset: Snapshot, rows: Rows) -> HeldOut:
     """Return what the run says of labeled rows that it has not learned from."""
     logits = Predictor.of(run).predict(dataset.pixels, rows).logits
     return HeldOut(rows, dataset.groups[rows], dataset.labels[rows], logits)

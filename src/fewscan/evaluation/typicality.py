@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
@@ -151,7 +151,7 @@ class Gate(NamedTuple):
         return float(self.typicality.limit)
 
     @classmethod
-    def of(cls, dataset: Dataset, seed: int = 0) -> Self:
+    def of(cls, dataset: Snapshot, seed: int = 0) -> Self:
         """Learn from the dataset's images outside its test set, or from REFERENCE_IMAGES of them drawn by `seed`.
 
         Every image is held out once, together with its group; the limit is what FALSE_ALARMS of them lie below, a group
@@ -161,12 +161,12 @@ class Gate(NamedTuple):
         rows = dataset.rows("labeled", "unlabeled", "validation")
         if len(rows) > REFERENCE_IMAGES:
             rows = np.sort(stream(seed, "reference images").numpy().choice(rows, REFERENCE_IMAGES, replace=False))
-        description = dataset.description
-        statistics = ImageStatistics(description.channels, description.image_size_px)
+        spec = dataset.spec
+        statistics = ImageStatistics(spec.channels, spec.size_px)
         values = _described(statistics, dataset.pixels, rows)
         densities = _fitted(values, statistics.families)
         axes = [len(density.variances) for density in densities]
-        typicality = Typicality(description.channels, description.image_size_px, axes)
+        typicality = Typicality(spec.channels, spec.size_px, axes)
         typicality.densities = nn.ModuleList(densities)
         groups = dataset.groups[rows]
         held_out = _held_out(values, statistics.families, groups)

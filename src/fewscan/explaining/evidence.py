@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from fewscan.config import nearest
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
@@ -79,7 +79,7 @@ class Evidence:
         }
 
 
-def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None = None) -> Evidence:
+def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | None = None) -> Evidence:
     """Explain what `run` predicts for a scan in a file, or what speaks for class `class_name` in it.
 
     `dataset` is the run's; its labeled scans are the ones compared with. A scan that is one of its sealed test images is
@@ -109,17 +109,17 @@ def explain_scan(run: Run, dataset: Dataset, image: Path, class_name: str | None
     )
 
 
-def _read(dataset: Dataset, path: Path) -> Pixels:
+def _read(dataset: Snapshot, path: Path) -> Pixels:
     """Return the scan as the dataset would hold it."""
     file, part = locate(path)
     scan = ScanFile(source="", relative=path.name, path=file, part=part)
-    (image,) = read_images([scan], dataset.image_format, dataset.description.reading, workers=1)
+    (image,) = read_images([scan], dataset.spec, workers=1)
     if isinstance(image, UnreadableImage):
         raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one image, such as FILE#frame=3")
     return image.pixels
 
 
-def _nearest_labeled(predictor: Predictor, dataset: Dataset, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:
+def _nearest_labeled(predictor: Predictor, dataset: Snapshot, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:
     """Return the labeled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
     rows = dataset.rows("labeled")
     names = dataset.file_names

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from fewscan.config import Settings
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
@@ -48,7 +48,7 @@ class EvidenceCheck(Settings):
         return run.stored(EVIDENCE_FILE, cls, f"fewscan explain {run.folder} --check")
 
 
-def check_evidence(run: Run, dataset: Dataset) -> EvidenceCheck:
+def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
     """Open the test set of `dataset` once, make both checks on it, and write `evidence.json` into the run.
 
     The opening is noted in run and dataset before anything is computed.

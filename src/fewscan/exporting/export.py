@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 
 from fewscan.config import Settings, nearest
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
@@ -38,7 +38,7 @@ def check_format(name: str) -> None:
         require_onnx()
 
 
-def export_model(run: Run, dataset: Dataset, folder: Path, out: Path, file_format: ExportFormat) -> Export:
+def export_model(run: Run, dataset: Snapshot, folder: Path, out: Path, file_format: ExportFormat) -> Export:
     """Write the run's model into `folder`, which will be known as `out`, and prove it on scans of the run's `dataset`.
 
     Raises FewscanError where the run is unfinished, the format unknown, or the proof fails; see `proof.prove`.

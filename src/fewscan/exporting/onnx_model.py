@@ -89,10 +89,10 @@ def write_onnx(predictor: Predictor, typicality: Typicality, description: ModelD
         predictor.network,
         typicality,
         temperature=description.temperature,
-        image_size_px=description.image_size_px,
-        resize=description.resize,
+        image_size_px=description.spec.size_px,
+        resize=description.spec.resize,
     ).eval()
-    content = _traced(pipeline, description.channels)
+    content = _traced(pipeline, description.spec.channels)
     _forget_the_machine(content)
     content.producer_name, content.producer_version = "fewscan", description.fewscan_version
     onnx.helper.set_model_props(content, description.metadata())

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.config import Settings
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
@@ -63,7 +63,7 @@ class Proof(Settings):
         )
 
 
-def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, dataset: Dataset) -> Proof:
+def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, dataset: Snapshot) -> Proof:
     """Compare `model` with the run's `predictor` and `typicality` on at most SCANS of the run's dataset, none of its test set.
 
     The predictor sees the pixels that the dataset stores. The model sees the same pixels, all at once, and besides, one by
@@ -104,19 +104,19 @@ def _differences(found: Answers, expected: Answers) -> tuple[float, float]:
     return float(np.abs(probabilities).max()), float(np.abs(typicality / sizes).max())
 
 
-def _stored(dataset: Dataset, row: int) -> Pixels:
+def _stored(dataset: Snapshot, row: int) -> Pixels:
     image: Pixels = dataset.pixels[row].transpose(1, 2, 0)
-    return image[..., 0] if dataset.description.channels == 1 else image
+    return image[..., 0] if dataset.spec.channels == 1 else image
 
 
-def _originals(dataset: Dataset, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pixels | None]]:
+def _originals(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pixels | None]]:
     """Yield for every row's position the image in its file, or None where the file is gone or holds another one."""
     folders = {source.name: Path(source.folder) for source in dataset.description.sources}
     columns = dataset.manifest.loc[rows, ["source", "path", "pixels_sha256"]]
     for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
         try:
             file, part = locate(folders[source] / path)
-            image = read_image(file, dataset.description.channels, part=part, reading=dataset.description.reading)
+            image = read_image(file, dataset.spec.channels, part=part, reading=dataset.spec)
         except UnreadableImage:
             yield position, None
         else:

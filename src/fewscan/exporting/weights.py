@@ -49,7 +49,7 @@ class SavedModel:
             with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
                 belongs_to = (file.metadata() or {}).get(_BELONGS_TO)
                 network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
-            typicality = Typicality.load(folder / TYPICALITY_FILE, description.channels, description.image_size_px)
+            typicality = Typicality.load(folder / TYPICALITY_FILE, description.spec.channels, description.spec.size_px)
         except (SafetensorError, OSError, RuntimeError, KeyError):
             raise damaged from None
         if belongs_to not in (None, _digest(folder)):
@@ -60,7 +60,7 @@ class SavedModel:
 
     def answers(self, images: Images) -> Answers:
         """Return what it says of N images as `readers.read_image` reads them."""
-        fitted: list[Pixels] = [fit(image, self.description.image_size_px, self.description.resize) for image in images]
+        fitted: list[Pixels] = [fit(image, self.description.spec.size_px, self.description.spec.resize) for image in images]
         pixels = np.stack(fitted)
         return Answers(self._predictor.predict(pixels).probabilities, self._typicality.of(pixels))
 

@@ -87,20 +87,34 @@ class Layout(Settings):
         return pattern
 
 
-class ImageFormat(Settings):
-    """How images are stored: resized to size_px x size_px, as gray (1 channel) or color (3)."""
+class ImageSpec(Reading):
+    """All that makes stored pixels of a file: which of its images are read and how, and what they are resized to.
+
+    size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, as gray (1 channel) or color (3).
+    One value for a dataset, its runs and what these export: a scan that is labeled is read as those that were learned from.
+    """
 
     size_px: int = pydantic.Field(default=96, ge=8, le=2048)
     resize: Resize = "stretch"
     channels: Literal[1, 3] = 1
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, S, S) of a stored image."""
+        return self.channels, self.size_px, self.size_px
 
-class ImportOptions(TableOptions, Layout, ImageFormat, Reading):
+    @property
+    def image_bytes(self) -> int:
+        """How many bytes a stored image takes."""
+        return self.channels * self.size_px**2
+
+
+class ImportOptions(TableOptions, Layout, ImageSpec):
     """Everything that `import` can be told besides its sources, with what holds where nothing is said.
 
     labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
     name of a class -> new one. follow_links: whether symbolic links out of a source are followed. The others are
-    those of TableOptions, Layout, ImageFormat and Reading.
+    those of TableOptions, Layout and ImageSpec.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()
@@ -109,14 +123,6 @@ class ImportOptions(TableOptions, Layout, ImageFormat, Reading):
     follow_links: bool = False
 
     @property
-    def image_format(self) -> ImageFormat:
-        """How images are stored."""
-        return ImageFormat(**self._of(ImageFormat))
-
-    @property
-    def reading(self) -> Reading:
-        """Which images of a file are read, and how."""
-        return Reading(**self._of(Reading))
-
-    def _of(self, part: type[Settings]) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in part.model_fields}
+    def spec(self) -> ImageSpec:
+        """How files become stored pixels."""
+        return ImageSpec(**{name: getattr(self, name) for name in ImageSpec.model_fields})

@@ -16,7 +16,7 @@ from fewscan.images.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, Unr
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
 from fewscan.images.guarded import guarded
-from fewscan.images.options import ImageFormat, Resize
+from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
 
@@ -78,7 +78,7 @@ def locate(path: Path) -> tuple[Path, str | None]:
 
 
 def read_images(
-    scans: Sequence[ScanFile | Path], stored: ImageFormat, reading: Reading | None = None, workers: int | None = None
+    scans: Sequence[ScanFile | Path], spec: ImageSpec, workers: int | None = None
 ) -> Generator[Image | UnreadableImage, None, None]:
     """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
@@ -86,10 +86,9 @@ def read_images(
     IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per
     core). Close the generator to stop early.
     """
-    asked = reading or Reading()
 
     def read(task: _FileTask) -> list[Image | UnreadableImage]:
-        return _guarded_if_needed(_read_fitted, task, stored, asked)
+        return _guarded_if_needed(_read_fitted, task, spec)
 
     results = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
     with silenced(), closing(results) as files:
@@ -137,10 +136,10 @@ def _guarded_if_needed(
         return read(task._replace(set_aside=unreadable.reason), *how)
 
 
-def _read_fitted(task: _FileTask, stored: ImageFormat, reading: Reading) -> list[Image | UnreadableImage]:
+def _read_fitted(task: _FileTask, spec: ImageSpec) -> list[Image | UnreadableImage]:
     return [
-        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, stored.size_px, stored.resize))
-        for one in _images_of(task, stored.channels, reading)
+        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, spec.size_px, spec.resize))
+        for one in _images_of(task, spec.channels, spec)
     ]
 
 

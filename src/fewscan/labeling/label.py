@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fewscan.atomic import writing
 from fewscan.config import Settings
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_file, list_scans
@@ -94,7 +94,7 @@ class _Scans:
 
 def label_scans(
     run: Run,
-    dataset: Dataset,
+    dataset: Snapshot,
     place: Path,
     out: Path,
     asked: Asked | None = None,
@@ -116,14 +116,14 @@ def label_scans(
     require_table_name(out)
     refuse_finished(out)
     # Where the table grows inside the folder, its parts are no scans.
-    listed = _listed(place, dataset.description.reading, follow_links=follow_links)
+    listed = _listed(place, dataset.spec, follow_links=follow_links)
     files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
 
     seen = Seen(run, dataset, near=near)
 
     def read(positions: Sequence[int]) -> Generator[_Scan | UnreadableImage, None, None]:
         wanted = [files[position] for position in positions]
-        with closing(read_images(wanted, dataset.image_format, dataset.description.reading)) as images:
+        with closing(read_images(wanted, dataset.spec)) as images:
             for block in _blocks(images, BLOCK_SCANS):
                 marks = iter(seen.scans([image for image in block if not isinstance(image, UnreadableImage)]))
                 for image in block:
@@ -135,7 +135,7 @@ def label_scans(
     return _label(run, dataset, scans, out, asked or Asked())
 
 
-def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None = None) -> LabelSummary:
+def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None = None) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
     The run may have learned from them, so none of them is asked for as being like itself or its copies.
@@ -156,7 +156,7 @@ def label_unlabeled(run: Run, dataset: Dataset, out: Path, asked: Asked | None =
     return _label(run, dataset, scans, out, asked or Asked())
 
 
-def _label(run: Run, dataset: Dataset, scans: _Scans, out: Path, asked: Asked) -> LabelSummary:
+def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked) -> LabelSummary:
     rule = Grounds.of(run, dataset).rule(asked)
     plan = LabelPlan(
         scans=scans.described,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from fewscan.datasets.candidates import candidates
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
@@ -72,7 +72,7 @@ class Grounds:
     candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
 
     @classmethod
-    def of(cls, run: Run, dataset: Dataset) -> Self:
+    def of(cls, run: Run, dataset: Snapshot) -> Self:
         """Describe what the run learned from, and read its held-out images; the test set has no share in either.
 
         Raises FewscanError where the run is unfinished or damaged.
@@ -93,7 +93,7 @@ class Grounds:
             held_out,
             doubt(run, dataset) or _surer(calibration),
             source,
-            len(candidates(dataset) | {run.identity}),
+            len(candidates(dataset.folder) | {run.identity}),
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":

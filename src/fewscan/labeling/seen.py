@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies import DEFAULT_SIMILARITY, similarity_of
-from fewscan.datasets.dataset import Dataset, Split
+from fewscan.datasets.descriptions import Split
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.readers import Image
 from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
@@ -35,7 +36,7 @@ Floats = npt.NDArray[np.float32]
 class Seen:
     """What a run's dataset holds of scans that are to be labeled."""
 
-    def __init__(self, run: Run, dataset: Dataset, *, near: bool = True) -> None:
+    def __init__(self, run: Run, dataset: Snapshot, *, near: bool = True) -> None:
         """Take the run's dataset; without `near` only the same files and pixels are recognized."""
         self._dataset = dataset
         self._near = near
@@ -92,7 +93,7 @@ class Seen:
         return rows, {border: np.concatenate(pictures) for border, pictures in parts.items()}
 
 
-def _words(run: Run, dataset: Dataset) -> npt.NDArray[np.str_]:
+def _words(run: Run, dataset: Snapshot) -> npt.NDArray[np.str_]:
     """Return (N,) how each row was seen, '' where it was not; a copy of a row was seen as the row was."""
     learned: tuple[Split, ...] = (
         ("labeled", "unlabeled") if method_type(run.settings.method.name).uses_unlabeled else ("labeled",)

@@ -1,9 +1,10 @@
 """The network that every method trains: encoder, projection head and classifier, one forward pass for all."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 
+from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import build_encoder
 from fewscan.models.heads import HeadSettings, classifier, projection_head
@@ -30,6 +31,11 @@ class Network(nn.Module):
         inputs = heads.projection_units[-1] if heads.classifier_input == "projection" else self.encoder.feature_dim
         self.classifier = classifier(inputs, classes, heads)
         self.apply(self.encoder.first_weights)
+
+    @classmethod
+    def of(cls, spec: ImageSpec, classes: int, encoder: EncoderSettings, heads: HeadSettings) -> Self:
+        """Return a network for images of this size and these channels."""
+        return cls(encoder, heads, channels=spec.channels, image_size_px=spec.size_px, classes=classes)
 
     def forward(self, images: Tensor) -> Outputs:
         """Return features, projections and logits of images (B, C, S, S)."""

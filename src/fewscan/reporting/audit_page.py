@@ -8,7 +8,7 @@ import numpy as np
 
 from fewscan.atomic import write_text, writing
 from fewscan.auditing.audit import AuditResult, Pair
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.figures import scan_picture
 from fewscan.reporting.rendering import render
 
@@ -43,7 +43,7 @@ class ShownPair:
     pair: Pair | None
 
 
-def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
+def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
     """Write one self-contained HTML page about `result` to `out` and return `out`.
 
     Shows relative file names, sources and labels, never a patient. Of many pairs a sample is shown, densest at the weakest
@@ -62,8 +62,8 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
         (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
         for number, leak in enumerate(result.leaks)
     ]
-    size_px = min(dataset.description.image_size_px, LARGEST_PICTURE_PX)
-    pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.description.channels
+    size_px = min(dataset.spec.size_px, LARGEST_PICTURE_PX)
+    pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.spec.channels
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
     suspects = [
         (kind, _suspects(dataset, result, kind), counted) for kind, counted in result.counts()["suspects"].items() if counted
@@ -89,14 +89,14 @@ def write_audit_page(dataset: Dataset, result: AuditResult, out: Path) -> Path:
     return out
 
 
-def _scan(dataset: Dataset, row: int) -> Scan:
+def _scan(dataset: Snapshot, row: int) -> Scan:
     image = dataset.manifest.iloc[row]
     label = dataset.labels[row]
     picture = scan_picture(dataset.pixels[row], LARGEST_PICTURE_PX)
     return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
 
 
-def _suspects(dataset: Dataset, result: AuditResult, kind: str) -> list[Scan]:
+def _suspects(dataset: Snapshot, result: AuditResult, kind: str) -> list[Scan]:
     rows = [suspect.row for suspect in result.suspects if suspect.kind == kind]
     return [_scan(dataset, rows[place]) for place in _places(len(rows), SUSPECTS_SHOWN)]
 

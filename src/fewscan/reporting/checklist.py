@@ -6,7 +6,8 @@ Intelligence 2:e200029). The topics are in our words; the guidelines' own texts 
 
 from typing import NamedTuple
 
-from fewscan.datasets.dataset import Dataset, SplitDescription
+from fewscan.datasets.descriptions import SplitDescription
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.images.patients import known_patients
@@ -24,7 +25,7 @@ class Item(NamedTuple):
 
 
 def checklist(
-    run: Run, dataset: Dataset, evaluation: Evaluation | None, calibration: Calibration | None, *, names: bool = False
+    run: Run, dataset: Snapshot, evaluation: Evaluation | None, calibration: Calibration | None, *, names: bool = False
 ) -> tuple[Item, ...]:
     """Return the topics in the guidelines' order, with what this run says of them. names: whether the page names files."""
     return (
@@ -61,12 +62,12 @@ def _purpose(evaluated: bool) -> tuple[Item, ...]:
     )
 
 
-def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
+def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
     description = dataset.description
     split = dataset.require_split()
     images = sum(source.images for source in description.sources)
     aside = sum(source.set_aside for source in description.sources)
-    window = description.reading.window
+    window = description.spec.window
     shown = f"; {window.sentence}" if window else ""
     audit = description.audit
     found = "not audited"
@@ -94,8 +95,8 @@ def _data(dataset: Dataset, names: bool) -> tuple[Item, ...]:
             "preparation of the data",
             "7",
             "9",
-            f"resized to {description.image_size_px} px ({description.resize}), {description.channels} channel"
-            f"{'s' if description.channels != 1 else ''}, 8 bits{shown}; what was done is in docs/data.md",
+            f"resized to {description.spec.size_px} px ({description.spec.resize}), {description.spec.channels} channel"
+            f"{'s' if description.spec.channels != 1 else ''}, 8 bits{shown}; what was done is in docs/data.md",
             "what was done to the scans before fewscan read them",
         ),
         Item(
@@ -137,7 +138,7 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
     )
 
 
-def _labels(run: Run, dataset: Dataset) -> tuple[Item, ...]:
+def _labels(run: Run, dataset: Snapshot) -> tuple[Item, ...]:
     counts = [
         f"{name} {int((dataset.labels[dataset.rows('labeled')] == number).sum()):,}"
         for number, name in enumerate(run.record.classes)

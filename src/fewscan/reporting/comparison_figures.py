@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.results import Results, Row
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_curves import compare_accuracies, compare_losses, draw_accuracies, draw_losses, hollow_marker
 from fewscan.reporting.figures import (
@@ -90,7 +90,7 @@ def _footer(results: Results) -> list[str]:
     """Return what the curves were made with."""
     plan = results.comparison.plan
     runs = [run for row in results.rows for run in row.runs]
-    size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
+    size_px = results.comparison.dataset(plan.protocols[0]).spec.size_px
     epochs = sorted({run.run.settings.epochs for run in runs})
     return [
         f"recipe {plan.recipe_as_changed}",
@@ -116,7 +116,7 @@ def _samples(results: Results) -> Figure:
     heights = (0.35 + len(dataset.classes) * (scan_inches + 0.25), 0.35 + UNLABELED_ROWS * scan_inches)
     footer = [
         f"drawn at random from the {protocol} split",
-        f"{dataset.description.image_size_px} px",
+        f"{dataset.spec.size_px} px",
         STAND_IN if results.stands_in else "",
     ]
     figure, content = new_figure(sum(heights), footer)
@@ -137,7 +137,7 @@ def _head(part: SubFigure, text: str) -> None:
     part.suptitle(text, x=0.006, ha="left", fontsize=10.5, fontweight="bold", color=INK["light"])
 
 
-def _show(axes: Axes, dataset: Dataset, rows: npt.NDArray[np.int64]) -> None:
+def _show(axes: Axes, dataset: Snapshot, rows: npt.NDArray[np.int64]) -> None:
     """Show scans in rows of SAMPLES_A_ROW on white ground."""
     axes.set_axis_off()
     if not len(rows):

@@ -5,7 +5,7 @@ import numpy as np
 from fewscan.comparison.plan import PROTOCOLS
 from fewscan.comparison.results import Pair, Results
 from fewscan.comparison.study import PUBLISHED
-from fewscan.datasets.dataset import Protocol
+from fewscan.datasets.descriptions import Protocol
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.comparison_tables import NOT_RUN, verdict
 from fewscan.wording import counted, listed

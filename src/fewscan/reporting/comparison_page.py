@@ -11,7 +11,7 @@ from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, SIGNIFICANT, EvaluatedRun, Results, Row
 from fewscan.comparison.study import TABLE1, TABLE2
 from fewscan.config import spelled_out
-from fewscan.datasets.dataset import Protocol
+from fewscan.datasets.descriptions import Protocol
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS, method_type
 from fewscan.reporting.comparison_figures import write_figures
@@ -153,7 +153,7 @@ def caption(results: Results) -> str:
     """Return in two or three sentences how the runs were made and what differs from the study."""
     plan = results.comparison.plan
     runs = _planned_runs(results)
-    size_px = results.comparison.dataset(plan.protocols[0]).description.image_size_px
+    size_px = results.comparison.dataset(plan.protocols[0]).spec.size_px
     ours = ", ".join(
         [
             f"Recipe {plan.recipe_as_changed}: {_range([run.settings.epochs for run in runs])} epochs",

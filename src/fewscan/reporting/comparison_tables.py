@@ -10,7 +10,7 @@ from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.plan import Trial
 from fewscan.comparison.results import SCORES, EvaluatedRun, Pair, Results, Row
 from fewscan.comparison.study import NUMBERS, TABLE1, TABLE2
-from fewscan.datasets.dataset import Protocol
+from fewscan.datasets.descriptions import Protocol
 from fewscan.evaluation.intervals import TOO_FEW_GROUPS
 from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import write_csv
@@ -102,7 +102,7 @@ def _of_run(evaluated: EvaluatedRun, labels: int) -> Line:
     values = (
         settings.epochs,
         settings.batch_size,
-        record.image_size_px,
+        record.spec.size_px,
         settings.encoder.name,
         settings.views.name,
         settings.precision,

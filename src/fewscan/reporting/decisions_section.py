@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.metrics import error_by_share, reliability
@@ -41,7 +41,7 @@ class DecisionsSection:
 
 
 def describe_decisions(
-    grounds: Grounds, dataset: Dataset, evaluation: Evaluation, predictions: pd.DataFrame
+    grounds: Grounds, dataset: Snapshot, evaluation: Evaluation, predictions: pd.DataFrame
 ) -> DecisionsSection:
     """Return the section; thresholds come from held-out images, and the test set only shows what they come to.
 

@@ -10,7 +10,7 @@ from fewscan.atomic import replaced_file, write_text, writing
 from fewscan.comparison.budgets import BASELINE, SCORES, LabelEfficiency, Point, budget_folder
 from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import SIGNIFICANT
-from fewscan.datasets.dataset import Protocol
+from fewscan.datasets.descriptions import Protocol
 from fewscan.reporting.comparison_findings import chance, points
 from fewscan.reporting.comparison_page import PAGE_FILE as BUDGET_PAGE_FILE
 from fewscan.reporting.comparison_page import STAND_IN
@@ -75,7 +75,7 @@ def efficiency_page(efficiency: LabelEfficiency, figure: Path) -> str:
 def caption(efficiency: LabelEfficiency) -> str:
     """Return in a sentence or two how the runs were made."""
     plan = efficiency.plans[0]
-    size_px = efficiency.results[efficiency.budgets[0]].comparison.dataset(plan.protocols[0]).description.image_size_px
+    size_px = efficiency.results[efficiency.budgets[0]].comparison.dataset(plan.protocols[0]).spec.size_px
     seeds = sorted({seed for each in efficiency.plans for seed in each.seeds})
     sentences = [
         f"Recipe {plan.recipe_as_changed}: {size_px} px, the same {plan.split.test:,} test images "

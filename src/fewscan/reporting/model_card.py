@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from fewscan.atomic import write_text
-from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import openings
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import Evaluation
@@ -18,7 +18,7 @@ from fewscan.training.run import Run
 CARD_FILE = "model_card.md"
 
 
-def write_model_card(run: Run, dataset: Dataset, export: Export, folder: Path) -> Path:
+def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) -> Path:
     """Write `model_card.md` about `export`, which was made from `run`, into `folder` and return its path.
 
     dataset: the run's. Of runs, datasets and sources the card holds names alone: no paths, files or patients. What was not

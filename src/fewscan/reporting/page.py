@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.atomic import write_text, writing
-from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import openings
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
@@ -65,7 +65,7 @@ class Mistake:
     out_of_distribution: bool
 
 
-def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: bool = False) -> Path:
+def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names: bool = False) -> Path:
     """Write the page about `run` to `out`, or else `report.html` in its folder, and return its path; what is there is replaced.
 
     dataset: what the run was trained on, as `Run.open_dataset` returns it. A run that is unfinished, not evaluated or whose
@@ -117,7 +117,7 @@ def write_report(run: Run, dataset: Dataset, out: Path | None = None, *, names: 
     return path
 
 
-def _of_the_test_set(run: Run, dataset: Dataset, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
+def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the test set beside the scores, from the predictions that the evaluation kept."""
     predictions = _read_predictions(run, dataset.rows("test"))
     run.note_test_opening("report", dataset)
@@ -129,7 +129,7 @@ def _of_the_test_set(run: Run, dataset: Dataset, evaluation: Evaluation, called:
     }
 
 
-def _mistakes(predictor: Predictor, dataset: Dataset, predictions: pd.DataFrame, called: Naming) -> list[Mistake]:
+def _mistakes(predictor: Predictor, dataset: Snapshot, predictions: pd.DataFrame, called: Naming) -> list[Mistake]:
     """Return the wrongly called test images of which the network was surest, the surest first."""
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
@@ -171,7 +171,7 @@ def _row_number(row: int) -> str:
     return f"row {row}"
 
 
-def _scan(dataset: Dataset, row: int, called: Naming) -> Scan:
+def _scan(dataset: Snapshot, row: int, called: Naming) -> Scan:
     return Scan(called(row), scan_picture(dataset.pixels[row]))
 
 
@@ -180,7 +180,7 @@ def _some(rows: Rows, count: int) -> Rows:
     return np.sort(stream(0, "page samples").numpy().permutation(rows)[:count])
 
 
-def _labeled_samples(dataset: Dataset, called: Naming) -> dict[str, list[Scan]]:
+def _labeled_samples(dataset: Snapshot, called: Naming) -> dict[str, list[Scan]]:
     rows = dataset.rows("labeled")
     labels = dataset.labels[rows]
     return {
@@ -189,7 +189,7 @@ def _labeled_samples(dataset: Dataset, called: Naming) -> dict[str, list[Scan]]:
     }
 
 
-def _budget(dataset: Dataset) -> dict[str, tuple[int, int]]:
+def _budget(dataset: Snapshot) -> dict[str, tuple[int, int]]:
     """Return for every class its images in the labeled and in the validation set."""
     labeled, validation = (
         np.bincount(dataset.labels[dataset.rows(part)], minlength=len(dataset.classes)) for part in ("labeled", "validation")

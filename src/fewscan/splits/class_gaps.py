@@ -1,14 +1,15 @@
 """What a split leaves out: classes that are never learned, classes that are never tested, labels to choose by."""
 
-from fewscan.datasets.dataset import Dataset, Split
+from fewscan.datasets.descriptions import Split
+from fewscan.datasets.snapshot import Snapshot
 
 
-def never_learned(dataset: Dataset) -> tuple[str, ...]:
+def never_learned(dataset: Snapshot) -> tuple[str, ...]:
     """Return the classes of which no image is learned from with its label: no scan is ever called by them rightly."""
     return _without(dataset, "labeled")
 
 
-def never_tested(dataset: Dataset) -> tuple[str, ...]:
+def never_tested(dataset: Snapshot) -> tuple[str, ...]:
     """Return the classes of which no image is in the test set: no score says anything of them."""
     return _without(dataset, "test")
 
@@ -29,7 +30,7 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
     return found
 
 
-def gap_warnings(dataset: Dataset) -> list[str]:
+def gap_warnings(dataset: Snapshot) -> list[str]:
     """Return in plain words which classes the split of `dataset` leaves out, and where its validation set is too small."""
     found = class_warnings(never_learned(dataset), never_tested(dataset))
     description = dataset.require_split()
@@ -46,7 +47,7 @@ def _named(classes: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in classes)
 
 
-def _without(dataset: Dataset, part: Split) -> tuple[str, ...]:
+def _without(dataset: Snapshot, part: Split) -> tuple[str, ...]:
     """Return the classes of which no image is in a part; `Dataset.labels` of that part alone are looked at."""
     there = set(dataset.manifest["label"].iloc[dataset.rows(part)])
     return tuple(name for name in dataset.classes if name not in there)

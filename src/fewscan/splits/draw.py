@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fewscan.datasets.dataset import Dataset, Shares
+from fewscan.datasets.descriptions import Shares
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.seeds import stream
 from fewscan.splits.dealing import Bools, Groups, Int64s, deal_test, shared
 
@@ -31,7 +32,7 @@ class Draw:
     so that every image is as likely as any other.
     """
 
-    def __init__(self, dataset: Dataset, *, grouped: bool, shares: Shares, seed: int) -> None:
+    def __init__(self, dataset: Snapshot, *, grouped: bool, shares: Shares, seed: int) -> None:
         """Deal the usable rows of `dataset` into a random order.
 
         grouped: whether copies and patients stay together, and rows in conflict stay out. shares: whether the budget holds the

@@ -2,13 +2,15 @@
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from fewscan.datasets.dataset import SPLITS, Dataset, GivenLeaks, Shares, SplitDescription, split_fingerprint
+from fewscan.datasets.dataset import DEFAULT_SPLIT
+from fewscan.datasets.descriptions import GivenLeaks, Shares
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.dealing import Int64s
 from fewscan.splits.draw import Draw
 from fewscan.splits.sizes import VALIDATION_SHARE, require_labels
+from fewscan.splits.split import describe, freeze
 from fewscan.wording import counted
 
 # How many leaking groups an error names.
@@ -16,15 +18,16 @@ GROUPS_NAMED = 3
 
 
 def keep_given(
-    dataset: Dataset,
+    dataset: Snapshot,
     *,
     labeled: int | None = None,
     validation: float | None = None,
     leaks: GivenLeaks = "refuse",
     seed: int = 0,
     shares: Shares = "known",
-) -> Dataset:
-    """Keep the split that the data came with, write it into the manifest and return the dataset that has it.
+    name: str = DEFAULT_SPLIT,
+) -> Snapshot:
+    """Keep the split that the data came with, write it into the dataset's folder, and return the dataset as it is under it.
 
     Labeled images given for testing are the test set, those given for validation validate, and those given for training are
     labeled, all of them or a budget of `labeled` drawn among them. Where none are given for validation, the share `validation`
@@ -55,25 +58,13 @@ def keep_given(
     split[np.intersect1d(free, dataset.usable)] = "unlabeled"
     for name, rows in (*budget.items(), ("test", sides["test"])):
         split[rows] = name
-    manifest = dataset.manifest.assign(split=pd.array(split, dtype="str"))
-    counts = {name: int((split == name).sum()) for name in SPLITS}
-    description = SplitDescription(
-        protocol="leakfree" if grouped else "given",
-        given_leaks=leaks,
-        seed=seed,
-        shares=shares,
-        labeled=counts["labeled"],
-        validation=counts["validation"],
-        unlabeled=counts["unlabeled"],
-        test=counts["test"],
-        left_out=len(dataset.usable) - sum(counts.values()),
-        conflicting_left_out=int((pd.isna(split) & dataset.manifest["conflict"].to_numpy())[dataset.usable].sum()),
-        fingerprint=split_fingerprint(manifest),
+    description = describe(
+        dataset, split, protocol="leakfree" if grouped else "given", given_leaks=leaks, seed=seed, shares=shares, name=name
     )
-    return dataset.updated(manifest, split=description)
+    return freeze(dataset, split, description, dataset.manifest["given_split"].fillna("").to_numpy(object))
 
 
-def _given_parts(dataset: Dataset) -> npt.NDArray[np.object_]:
+def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
     """Return (N,) the given part of every usable row that can be used so: test and validation images need a label."""
     given = dataset.manifest["given_split"]
     if given.isna().all():
@@ -93,7 +84,7 @@ def _given_parts(dataset: Dataset) -> npt.NDArray[np.object_]:
     return parts
 
 
-def _crossing(dataset: Dataset, sides: dict[str, Int64s]) -> Int64s:
+def _crossing(dataset: Snapshot, sides: dict[str, Int64s]) -> Int64s:
     """Return the rows to learn from or to validate by that share a group with what is to be judged by."""
     groups = dataset.groups
     beside_test = {name: sides[name][np.isin(groups[sides[name]], groups[sides["test"]])] for name in ("train", "validation")}
@@ -102,7 +93,7 @@ def _crossing(dataset: Dataset, sides: dict[str, Int64s]) -> Int64s:
     return np.unique(np.concatenate([*beside_test.values(), beside_validation]))
 
 
-def _refuse_leaks(dataset: Dataset, sides: dict[str, Int64s], crossing: Int64s) -> None:
+def _refuse_leaks(dataset: Snapshot, sides: dict[str, Int64s], crossing: Int64s) -> None:
     """Raise FewscanError naming some of the leaking groups, where there are any."""
     if not len(crossing):
         return
@@ -122,7 +113,7 @@ def _refuse_leaks(dataset: Dataset, sides: dict[str, Int64s], crossing: Int64s) 
 
 
 def _budget(
-    dataset: Dataset,
+    dataset: Snapshot,
     sides: dict[str, Int64s],
     labeled: int | None,
     validation: float | None,

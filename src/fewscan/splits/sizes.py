@@ -4,7 +4,8 @@ import math
 from bisect import bisect_left
 from typing import NamedTuple
 
-from fewscan.datasets.dataset import Dataset, Protocol, Shares
+from fewscan.datasets.descriptions import Protocol, Shares
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.draw import Draw
 
@@ -27,7 +28,7 @@ class Suggestion(NamedTuple):
     validation: float
 
 
-def suggested_sizes(dataset: Dataset, protocol: Protocol = "leakfree", seed: int = 0, shares: Shares = "known") -> Suggestion:
+def suggested_sizes(dataset: Snapshot, protocol: Protocol = "leakfree", seed: int = 0, shares: Shares = "known") -> Suggestion:
     """Return sizes that suit an audited dataset, and that can be drawn: the study's, or fewer.
 
     Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on. The
@@ -84,7 +85,7 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     return FewscanError(f"{asked}, but {cause}. Sizes that work: --labeled {fitting[0]} --test {fitting[1]}")
 
 
-def require_labels(dataset: Dataset, protocol: Protocol) -> None:
+def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     """Raise FewscanError where no split of any size can be drawn: without an audit, without labels, of one class."""
     if protocol == "leakfree" and dataset.description.audit is None:
         raise FewscanError(f"a leak-free split needs to know the copies: run 'fewscan audit {dataset.folder}' first")

@@ -5,19 +5,26 @@ of an image, images of a patient) on one side: to learn from, to choose by or to
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.datasets.dataset import SPLITS, Dataset, Protocol, Shares, SplitDescription, split_fingerprint
+from fewscan.datasets.dataset import DEFAULT_SPLIT, Dataset
+from fewscan.datasets.descriptions import Protocol, Shares, SplitDescription
+from fewscan.datasets.roles import StoredSplit, counts_of, split_fingerprint
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.taking import moment_of
 from fewscan.errors import FewscanError
 from fewscan.splits.draw import Draw
 from fewscan.splits.sizes import VALIDATION_SHARE, refusal, require_labels
 
+Texts = npt.NDArray[np.object_]
+
 
 def split(
-    dataset: Dataset,
+    dataset: Snapshot,
     *,
     protocol: Protocol = "leakfree",
     labeled: int,
@@ -26,8 +33,9 @@ def split(
     seed: int = 0,
     within: Sequence[int] = (),
     shares: Shares = "known",
-) -> Dataset:
-    """Draw a split, write it into the manifest and return the dataset that has it.
+    name: str = DEFAULT_SPLIT,
+) -> Snapshot:
+    """Draw a split, write it into the dataset's folder under its name, and return the dataset as it is under it.
 
     labeled: the budget of labels, taken from as many groups as can be; the share `validation` of it, in [0, 1), is kept for
     choosing. It is less where groups are too few: a class's first label is for learning. test: images in the test set, which
@@ -43,12 +51,21 @@ def split(
     another label. A class of which all images are in one group is learned from and not tested on.
     Raises FewscanError, with sizes that work, where the dataset cannot give what is asked.
     """
-    manifest, description = drawn(dataset, protocol, labeled, test, validation, seed, within, shares)
-    return dataset.updated(manifest, split=description)
+    parts, description = drawn(dataset, protocol, labeled, test, validation, seed, within, shares)
+    return freeze(dataset, parts, description.model_copy(update={"name": name}))
+
+
+def freeze(dataset: Snapshot, parts: Texts, description: SplitDescription, given: Texts | None = None) -> Snapshot:
+    """Write a split that was drawn, `parts` (N,), into the dataset's folder, and return the dataset as it is under it.
+
+    given: (N,) the parts that the data came with, where these are kept.
+    """
+    stored = StoredSplit.of(description, parts, moment_of(dataset), given)
+    return Dataset.open(dataset.folder).with_split(stored).snapshot(description.name)
 
 
 def drawn(
-    dataset: Dataset,
+    dataset: Snapshot,
     protocol: Protocol,
     labeled: int,
     test: int,
@@ -56,8 +73,8 @@ def drawn(
     seed: int = 0,
     within: Sequence[int] = (),
     shares: Shares = "known",
-) -> tuple[pd.DataFrame, SplitDescription]:
-    """Return the manifest with the split that `split` is asked for, and what is to be said of it; nothing is written."""
+) -> tuple[Texts, SplitDescription]:
+    """Return (N,) the part of each row in the split that `split` is asked for, and what is to be said; nothing is written."""
     if not 0 <= validation < 1:
         raise FewscanError(f"--validation is a share of the labels in [0, 1), not {validation:g}")
     if labeled < 1 or test < 1:
@@ -69,7 +86,7 @@ def drawn(
     dealt = draw.deal_test(test, max(budgets))
     if dealt is None:
         raise refusal(draw, max(budgets), test)
-    parts: npt.NDArray[np.object_] = np.full(len(dataset.manifest), None, dtype=object)
+    parts: Texts = np.full(len(dataset.manifest), None, dtype=object)
     parts[draw.tested(dealt, test)] = "test"
     rows = draw.untested(dealt)
     for images in budgets:
@@ -79,19 +96,25 @@ def drawn(
     # To learn from what belongs to a labeled image betrays nothing; from what belongs to a validation image, it does.
     sealed = np.union1d(np.flatnonzero(dealt), draw.group_of[granted.validation])
     parts[draw.rows[~np.isin(draw.group_of[draw.rows], sealed) & pd.isna(parts[draw.rows])]] = "unlabeled"
-    manifest = dataset.manifest.assign(split=pd.array(parts, dtype="str"))
-    counts = {part: int((parts == part).sum()) for part in SPLITS}
-    description = SplitDescription(
-        protocol=protocol,
-        seed=seed,
-        shares=shares,
+    return parts, describe(
+        dataset, parts, protocol=protocol, seed=seed, shares=shares, validation_asked=round(labeled * validation)
+    )
+
+
+def describe(dataset: Snapshot, parts: Texts, **drawn: Any) -> SplitDescription:
+    """Return what is to be said of a split with these `parts` (N,), drawn as the further fields of SplitDescription say."""
+    counts = counts_of(parts)
+    fingerprint = split_fingerprint(pd.Series(parts, dtype="str"))
+    left_out = pd.isna(parts) & dataset.manifest["conflict"].to_numpy(bool)
+    return SplitDescription(
+        **drawn,
+        rows=len(parts),
+        drawn_fingerprint=fingerprint,
+        fingerprint=fingerprint,
         labeled=counts["labeled"],
         validation=counts["validation"],
         unlabeled=counts["unlabeled"],
         test=counts["test"],
-        validation_asked=round(labeled * validation),
         left_out=len(dataset.usable) - sum(counts.values()),
-        conflicting_left_out=int(dataset.manifest["conflict"].to_numpy()[dataset.usable].sum()) if grouped else 0,
-        fingerprint=split_fingerprint(manifest),
+        conflicting_left_out=int(left_out[dataset.usable].sum()),
     )
-    return manifest, description

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.batches import Rows
 
 
@@ -22,7 +22,7 @@ class LabelBearers:
         self._labeled, self._starts, self._counts = np.unique(np.sort(label_rows), return_index=True, return_counts=True)
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Self:
+    def of(cls, dataset: Snapshot) -> Self:
         """Let the unlabeled copies of an image that the split labels bear its label, where all labels of the set agree.
 
         Looks at no label but those of the labeled part.
@@ -58,7 +58,7 @@ class BudgetRows:
     groups: Tensor  # (N,) int64
 
     @classmethod
-    def of(cls, dataset: Dataset, *, uses_unlabeled: bool, copies_share_labels: bool) -> Self:
+    def of(cls, dataset: Snapshot, *, uses_unlabeled: bool, copies_share_labels: bool) -> Self:
         """Return the rows of `dataset`'s split."""
         labeled, validation = dataset.rows("labeled"), dataset.rows("validation")
         granted = np.full(len(dataset.labels), -1, dtype=np.int64)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.method import Method
 from fewscan.learning.policies import build_views
@@ -62,7 +62,7 @@ class _Training:
     images: ImageRows
 
     @classmethod
-    def of(cls, run: Run, dataset: Dataset, *, resume: bool) -> Self:
+    def of(cls, run: Run, dataset: Snapshot, *, resume: bool) -> Self:
         settings = run.settings
         fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
         network = run.new_network() if resume else run.first_network()
@@ -86,7 +86,7 @@ class _Training:
         return self.settings.steps(len(self.rows.labeled), len(self.rows.unlabeled))
 
 
-def fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
+def fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
 
     After every epoch its numbers are logged, and every `checkpoint_seconds` the complete state is saved. With `resume` the run

@@ -1,7 +1,7 @@
 """The gate before training: a split that leaks stops here unless the user wants it so; and why a run may promise nothing."""
 
 from fewscan.auditing.leaks import leaking_pairs
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -10,7 +10,7 @@ from fewscan.training.settings import RunSettings
 PAIRS_NAMED = 3
 
 
-def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
+def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     """Return how many pairs of images that the audit holds together cross the parts of the split; None where nobody has looked.
 
     Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study`, or
@@ -29,7 +29,7 @@ def check_leakage(dataset: Dataset, settings: RunSettings) -> int | None:
     return len(pairs)
 
 
-def doubt(run: Run, dataset: Dataset) -> str | None:
+def doubt(run: Run, dataset: Snapshot) -> str | None:
     """Return why `run` may have learned from what it is judged by, or None where nothing is known to speak for it.
 
     `dataset` is the run's, as it is today: an audit after training may have found pairs that nobody knew of then.

@@ -11,10 +11,10 @@ from fewscan.errors import FewscanError
 FOLDERS_ABOVE = 4
 
 
-def dataset_folder(run: Path, recorded: Path, fingerprints: tuple[str, str], named: Path | None) -> Path:
+def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None) -> Path:
     """Return the folder of the dataset that `run` was trained on: `named`, else where it was `recorded`, else beside the run.
 
-    fingerprints: of the dataset and of its split; a dataset beside the run is the right one where it has both. Raises
+    identity: of the dataset's images; a dataset beside the run is the right one where it has it. Raises
     FewscanError, saying where the dataset was and how to name its place, where there is none.
     """
     if named is not None:
@@ -26,7 +26,7 @@ def dataset_folder(run: Path, recorded: Path, fingerprints: tuple[str, str], nam
         return named
     if (recorded / DATASET_FILE).is_file():
         return recorded
-    found = next((folder for folder in _beside(run, recorded) if _fingerprints(folder) == fingerprints), None)
+    found = next((folder for folder in _beside(run, recorded) if _identity(folder) == identity), None)
     if found is None:
         raise FewscanError(
             f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not beside the run either. Name "
@@ -45,10 +45,10 @@ def _beside(run: Path, recorded: Path) -> Iterator[Path]:
         yield from sorted(path.parent for path in parent.glob(f"*/{DATASET_FILE}"))
 
 
-def _fingerprints(folder: Path) -> tuple[str, str] | None:
-    """Return the fingerprints of a dataset and of its split; None where there is no dataset, or none that is whole."""
+def _identity(folder: Path) -> str | None:
+    """Return the identity of a dataset's images; None where there is no dataset, or none that is whole."""
     try:
         description = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
-        return description["fingerprint"], description["split"]["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(description["shards"][0]["chain"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None

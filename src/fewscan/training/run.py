@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,13 +19,14 @@ from safetensors.torch import save
 from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
-from fewscan.datasets.dataset import Dataset, Protocol
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.openings import OPENINGS_FILE, note_opening
 from fewscan.datasets.records import note
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
-from fewscan.images.formats.reading import Window
-from fewscan.images.options import Resize
+from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
@@ -39,6 +40,7 @@ CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
 METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = "model.safetensors"
+SNAPSHOT_FILE = "snapshot.parquet"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 
@@ -46,7 +48,7 @@ TENSORBOARD_FOLDER = "tensorboard"
 FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
 
 # Of a run's record: what its weights mean something under.
-_TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs")
+_TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs", "snapshot_sha256")
 TIES = "fewscan"  # under this name
 
 Stored = TypeVar("Stored", bound=Settings)
@@ -60,15 +62,14 @@ class RunRecord(Settings):
 
     dataset: str
     recipe: str | None = None  # whose settings these are, as changed; None where nobody said
+    dataset_identity: str  # of the dataset's images, however many are added
     dataset_fingerprint: str
     split_fingerprint: str
     protocol: Protocol
     leaking_pairs: int | None  # pairs across the split's parts when training began; None where nobody had looked
+    snapshot_sha256: str  # of the file with the rows, parts and labels that it saw
     classes: tuple[str, ...]
-    image_size_px: int
-    channels: Literal[1, 3]
-    resize: Resize
-    window: Window | None = None  # that deep gray values were shown through, where one was chosen
+    spec: ImageSpec
     started: str
     versions: dict[str, str]
     plugins: tuple[Plugin, ...] = ()
@@ -92,22 +93,22 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, settings: RunSettings, dataset: Dataset, leaking_pairs: int | None, recipe: str | None = None
+        cls, folder: Path, settings: RunSettings, dataset: Snapshot, leaking_pairs: int | None, recipe: str | None = None
     ) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
         split = dataset.require_split()
+        snapshot = dataset.as_parquet()
         record = RunRecord(
             dataset=str(dataset.folder.resolve()),
             recipe=recipe,
+            dataset_identity=dataset.description.identity,
             dataset_fingerprint=dataset.description.fingerprint,
             split_fingerprint=split.fingerprint,
             protocol=split.protocol,
             leaking_pairs=leaking_pairs,
+            snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
             classes=dataset.classes,
-            image_size_px=dataset.description.image_size_px,
-            channels=dataset.description.channels,
-            resize=dataset.description.resize,
-            window=dataset.description.reading.window,
+            spec=dataset.spec,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"fewscan": __version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
@@ -116,6 +117,7 @@ class Run:
         )
         with new_folder(folder) as temporary:
             write_text(temporary / CONFIG_FILE, settings.as_yaml())
+            (temporary / SNAPSHOT_FILE).write_bytes(snapshot)
             write_text(temporary / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
         return cls(folder, settings, record)
 
@@ -154,28 +156,22 @@ class Run:
         """Whether training came to its end."""
         return (self.folder / MODEL_FILE).is_file()
 
-    def open_dataset(self, moved_to: str | Path | None = None) -> Dataset:
-        """Open the dataset that the run was trained on: `moved_to` is where it lies now; without, it may lie beside the run.
+    def open_dataset(self, moved_to: str | Path | None = None) -> Snapshot:
+        """Return the dataset as it was when the run was trained: `moved_to` is where it lies now; it may lie beside the run.
 
-        Raises FewscanError where it is not found, where it is another one, or where its split has been drawn anew since: rows
-        that were trained on might then be test rows.
+        Whatever became of labels and splits since, and whichever images were added, the run stays what it is. Raises
+        FewscanError where the dataset is not found, or its images are others.
         """
-        record = self.record
-        fingerprints = (record.dataset_fingerprint, record.split_fingerprint)
+        now = self.dataset_now(moved_to)
+        path = self.folder / SNAPSHOT_FILE
+        if path.is_file() and file_sha256(path) != self.record.snapshot_sha256:
+            raise FewscanError(f"{path} was changed since the run was made: put back what it was, or train again")
+        return Snapshot.read(path, now.folder, now.images, "train again")
+
+    def dataset_now(self, moved_to: str | Path | None = None) -> Dataset:
+        """Open the dataset that the run was trained on, as it is today; see `open_dataset`."""
         named = None if moved_to is None else Path(moved_to)
-        dataset = Dataset.open(dataset_folder(self.folder, Path(record.dataset), fingerprints, named))
-        if dataset.description.fingerprint != self.record.dataset_fingerprint:
-            raise FewscanError(
-                f"{dataset.folder} is not the dataset that {self.folder} was trained on (fingerprints differ): if that lies "
-                "elsewhere now, name its place with --data DATASET"
-            )
-        if dataset.classes != self.record.classes:
-            raise FewscanError(f"{dataset.folder} has other classes, or in another order, than {self.folder} was trained on")
-        if dataset.require_split().fingerprint != self.record.split_fingerprint:
-            raise FewscanError(
-                f"{dataset.folder} was split anew since {self.folder} was trained: train again, or draw the old split again"
-            )
-        return dataset
+        return Dataset.open(dataset_folder(self.folder, Path(self.record.dataset), self.record.dataset_identity, named))
 
     def log(self, numbers: Mapping[str, Any]) -> None:
         """Append one epoch's numbers to `metrics.jsonl`."""
@@ -205,13 +201,7 @@ class Run:
         return self._network(self.settings.encoder.untrained)
 
     def _network(self, encoder: EncoderSettings) -> Network:
-        return Network(
-            encoder,
-            self.settings.heads,
-            channels=self.record.channels,
-            image_size_px=self.record.image_size_px,
-            classes=len(self.record.classes),
-        )
+        return Network.of(self.record.spec, len(self.record.classes), encoder, self.settings.heads)
 
     def save_network(self, network: Network) -> None:
         """Write the trained weights; their being there is what says that the run is finished."""
@@ -281,7 +271,7 @@ class Run:
         files = [self.folder / other for other in beside]
         write_json(self.folder / name, sealed(content.model_dump(mode="json"), self.folder / MODEL_FILE, files))
 
-    def note_test_opening(self, purpose: str, dataset: Dataset) -> Openings:
+    def note_test_opening(self, purpose: str, dataset: Snapshot) -> Openings:
         """Write down, here and in `dataset`, that the verb `purpose` opens the test set, and return how often it has been.
 
         Raises FewscanError where one of the two folders cannot be written.

@@ -7,7 +7,7 @@ from typing import Any
 from fewscan.atomic import refuse_existing, writing
 from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.memory import enough
@@ -20,7 +20,7 @@ from fewscan.training.settings import RunSettings
 
 
 def train_new(
-    dataset: Dataset,
+    dataset: Snapshot,
     settings: RunSettings,
     folder: Path,
     *,
@@ -42,7 +42,7 @@ def train_new(
     if encoder.fetched_from:
         say(f"{encoder.name}: {encoder.fetched_from} fetches its weights, unless they lie in its cache already")
     # An encoder that cannot be had leaves no run behind; what was fetched lies in a cache for the run.
-    build_encoder(encoder, dataset.description.channels, dataset.description.image_size_px)
+    build_encoder(encoder, dataset.spec.channels, dataset.spec.size_px)
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe)
         if candidate and len(dataset.rows("validation")):
@@ -85,7 +85,7 @@ def refuse_other_settings(
         )
 
 
-def train_on(run: Run, dataset: Dataset, *, candidate: bool = True) -> Run:
+def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True) -> Run:
     """Train an interrupted run to its end, with the settings that it began with, and return it.
 
     A run that is finished is left alone; one that was interrupted before its first checkpoint begins anew.
@@ -99,7 +99,7 @@ def train_on(run: Run, dataset: Dataset, *, candidate: bool = True) -> Run:
     return run
 
 
-def _fit(run: Run, dataset: Dataset, *, resume: bool) -> None:
+def _fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
     """Train the run to its end; raises FewscanError, naming `chunk_size`, where the memory does not suffice."""
     at_once = run.settings.chunk_size or run.settings.batch_size
     advice = (

@@ -11,8 +11,8 @@ from typing import TypeVar
 from fewscan.comparison.plan import Comparison
 from fewscan.config import Settings
 from fewscan.datasets.candidates import candidates
-from fewscan.datasets.dataset import Dataset, dataset_fingerprint
-from fewscan.datasets.openings import openings
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.openings import TestSetOpenings, openings
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
@@ -83,18 +83,20 @@ def _dataset_checks(folder: Path) -> Iterator[Check]:
 
 
 def _checks_of(dataset: Dataset) -> Iterator[Check]:
-    yield _check("images and labels are those that were imported", lambda: _require_fingerprint(dataset))
-    if dataset.description.split is not None:
-        yield _check("the split is the one that was drawn", dataset.require_split)
-        yield _check("the record of openings of the test set", lambda: openings(dataset))
-    yield _check("the record of runs that may have been chosen", lambda: candidates(dataset))
+    yield _check("images are those that were imported", dataset.images.verify)
+    yield _check("no entry of the label log was changed or removed", dataset.labels.verify)
+    if dataset.description.audit is not None:
+        yield _check("the pairs are those that the audit found", lambda: dataset.pairs)
+    for name in dataset.splits:
+        check, _ = _opened(f"the split '{name}' is the one that was drawn", partial(dataset.split, name))
+        yield check
+        if check.fault is None:
+            yield _check("the record of openings of the test set", partial(_openings, dataset, name))
+    yield _check("the record of runs that may have been chosen", lambda: candidates(dataset.folder))
 
 
-def _require_fingerprint(dataset: Dataset) -> None:
-    if dataset_fingerprint(dataset.manifest, dataset.classes, dataset.pixels) != dataset.description.fingerprint:
-        raise FewscanError(
-            f"{dataset.folder}: images, labels or classes are not those that were imported: put the files back, or import again"
-        )
+def _openings(dataset: Dataset, split: str) -> TestSetOpenings:
+    return openings(dataset.snapshot(split))
 
 
 def _run_checks(folder: Path) -> Iterator[Check]:
@@ -117,11 +119,11 @@ def _run_checks(folder: Path) -> Iterator[Check]:
         if (run.folder / file).exists():
             yield _check(f"the {what} is of these weights", partial(load, run))
     yield _check("the record of openings of the test set", run.test_openings)
-    check, dataset = _opened("its dataset is the one that it learned from", run.open_dataset)
+    check, dataset = _opened("its dataset has the images that it learned from", run.open_dataset)
     yield check
     if dataset is not None:
         yield _check("what was said of held-out images", lambda: HeldOut.load(run, dataset))
-        yield from _checks_of(dataset)
+        yield from _checks_of(run.dataset_now(dataset.folder))
 
 
 def _comparison_checks(folder: Path) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from fewscan.images.formats import arrays, recognition
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -54,7 +54,7 @@ def test_the_arrays_of_an_archive_are_numbered_in_its_order(tmp_path, save):
         "c.npz#array=1,image=1",
         "d.npz",
     ]
-    images = list(read_images(scans, ImageFormat(size_px=9, resize="pad", channels=1)))
+    images = list(read_images(scans, ImageSpec(size_px=9, resize="pad", channels=1)))
     digests = [image.pixels_sha256 for image in images]
     assert digests[0] == digests[3]
     assert len(set(digests)) == 3
@@ -101,7 +101,7 @@ def test_pickles_are_never_opened(tmp_path, suffix):
 )  # fmt: skip
 def test_what_is_no_image_has_a_reason(tmp_path, values, expected):
     np.save(tmp_path / "a.npy", values)
-    (result,) = read_images(listed(tmp_path), ImageFormat(size_px=8, resize="pad", channels=1))
+    (result,) = read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason.startswith(expected)
 
@@ -206,7 +206,7 @@ def test_one_bad_image_of_a_stack_leaves_the_others(tmp_path):
     values = STACK.astype(np.float32)
     values[3, 2, 2] = np.inf
     np.save(tmp_path / "a.npy", values)
-    results = list(read_images(listed(tmp_path), ImageFormat(size_px=8, resize="pad", channels=1)))
+    results = list(read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1)))
     assert [number for number, result in enumerate(results) if isinstance(result, UnreadableImage)] == [3]
 
 
@@ -245,7 +245,7 @@ def test_a_damaged_member_of_an_archive_is_set_aside(tmp_path):
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[600:700] = bytes(100)
     (tmp_path / "a.npz").write_bytes(content)
-    results = list(read_images(listed(tmp_path), ImageFormat(size_px=8, resize="pad", channels=1)))
+    results = list(read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1)))
     assert {result.reason for result in results} == {"truncated or damaged: not one whole array of numpy's"}
 
 
@@ -273,5 +273,5 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     for _ in range(data.draw(st.integers(0, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
-    for result in read_images(listed(tmp_path), ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
+    for result in read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

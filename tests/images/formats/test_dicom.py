@@ -16,6 +16,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.formats import dicom
 from fewscan.images.formats.gray import square
 from fewscan.images.formats.image import UnreadableImage
@@ -23,7 +24,7 @@ from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_scans
 from fewscan.images.listing.contents import look_into
-from fewscan.images.options import ImageFormat, ImportOptions, PatientTag
+from fewscan.images.options import ImageSpec, ImportOptions, PatientTag
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -33,17 +34,17 @@ SHIPPED = Path(pydicom.data.__file__).parent / "test_files"
 FILES = sorted(path for path in SHIPPED.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
 
 
-def shipped(name: str) -> Dataset:
+def shipped(name: str) -> Snapshot:
     return pydicom.dcmread(SHIPPED / name)
 
 
-def saved(dataset: Dataset, path: Path) -> Path:
+def saved(dataset: Snapshot, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
 
 
-def gray(values: np.ndarray, **elements: object) -> Dataset:
+def gray(values: np.ndarray, **elements: object) -> Snapshot:
     """A secondary capture of 16 bits with these values, (H, W) or (N, H, W), and whatever else is given."""
     dataset = shipped("MR_small.dcm")
     for keyword in ("WindowCenter", "WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue"):
@@ -73,7 +74,7 @@ RAMP = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
     scans = list_scans([Source("shipped", SHIPPED, labeled=False)], ImportOptions(keep_localizers=True))
-    results = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), KEPT))
+    results = list(read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1, keep_localizers=True)))
     assert len(FILES) > 150
     assert {scan.path for scan in scans} >= set(FILES)
     read = {scan.path for scan, result in zip(scans, results, strict=True) if isinstance(result, Image)}
@@ -349,7 +350,7 @@ def test_one_bad_frame_leaves_the_others(tmp_path):
     dataset.PixelData = encapsulate(frames)
     saved(dataset, tmp_path / "in/film.dcm")
     scans = list_scans([Source("in", tmp_path / "in")])
-    results = list(read_images(scans, ImageFormat(size_px=16, resize="pad", channels=1)))
+    results = list(read_images(scans, ImageSpec(size_px=16, resize="pad", channels=1)))
     assert [number for number, result in enumerate(results) if isinstance(result, UnreadableImage)] == [1]
     assert results[1].reason.startswith("not decodable: ")
 
@@ -366,7 +367,7 @@ def test_a_deflated_object_is_inflated_up_to_a_bound_only(tmp_path, monkeypatch)
 
 
 def test_an_enhanced_objects_frames_have_functional_groups_of_their_own(tmp_path):
-    def group(**items: object) -> Dataset:
+    def group(**items: object) -> Snapshot:
         holder = Dataset()
         for keyword, elements in items.items():
             item = Dataset()
@@ -452,7 +453,7 @@ def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
     with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.DEBUG):
         warnings.simplefilter("always")
         scans = list_scans([Source("in", tmp_path / "in")])
-        (image,) = read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1))
+        (image,) = read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1))
     assert isinstance(image, Image)
     assert "WATERMELON" in scans[0].patient
     assert "WATERMELON" not in repr(scans)
@@ -474,5 +475,5 @@ def test_a_damaged_file_is_read_or_set_aside_with_a_reason_and_never_a_crash(tmp
     (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "in/scan.dcm").write_bytes(content[: data.draw(st.integers(140, len(content)))])
     scans = list_scans([Source("in", tmp_path / "in")], ImportOptions(keep_localizers=True))
-    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), KEPT, workers=1):
+    for result in read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1, keep_localizers=True), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)

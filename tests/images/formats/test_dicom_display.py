@@ -7,11 +7,12 @@ import pytest
 from dicom_objects import CT, MR, RAMP, RAMP_GRAYS, saved, scan, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 from pydicom.uid import JPEG2000Lossless
 
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.formats.dicom_display import FLATTENING_WINDOW, NO_SLOPE, of_ct, shown
 from fewscan.images.formats.dicom_pixels import SIGN_UNCLEAR, signed_as_stored
 from fewscan.images.formats.gray import BLOWN_OUT, CT_WITHOUT_WINDOW
@@ -23,11 +24,11 @@ from fewscan.images.readers import Image, read_image
 from fewscan.images.sources import Source
 
 
-def read(dataset: Dataset, folder: Path, **reading: object) -> Image:
+def read(dataset: Snapshot, folder: Path, **reading: object) -> Image:
     return read_image(saved(dataset, folder / "scan.dcm"), reading=Reading(**reading))
 
 
-def notes(dataset: Dataset, folder: Path, **options: object) -> tuple[str, ...]:
+def notes(dataset: Snapshot, folder: Path, **options: object) -> tuple[str, ...]:
     """What the look into a file notes."""
     saved(dataset, folder / "in/scan.dcm")
     (listed,) = list_scans([Source("in", folder / "in")], ImportOptions(**options))
@@ -112,7 +113,7 @@ def tissues(image: Image) -> list[int]:
 EXPECTED = [26, 77, 96, 223]  # 8, 24, 30 and 70 of 80 in 255
 
 
-def ct(values: np.ndarray, **elements: object) -> Dataset:
+def ct(values: np.ndarray, **elements: object) -> Snapshot:
     return scan(values, CT, RescaleSlope=1, RescaleIntercept=0, **elements)
 
 
@@ -178,7 +179,7 @@ def test_a_chosen_window_leaves_8_bits_that_mean_nothing_else(tmp_path):
     np.testing.assert_allclose(units, np.clip((values * 8.0 - 1000 + 1000) / 2000, 0, 1) * 255, atol=1)
 
 
-def by_pydicom(values: np.ndarray, dataset: Dataset) -> np.ndarray:
+def by_pydicom(values: np.ndarray, dataset: Snapshot) -> np.ndarray:
     """What pydicom's functions make of values, as a share of what they can make of any."""
     with np.errstate(over="ignore"):
         shares = apply_windowing(np.append(apply_modality_lut(values, dataset).ravel(), [-1e9, 1e9]), dataset)

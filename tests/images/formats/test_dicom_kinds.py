@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_objects import CT, MR, RAMP, SECONDARY_CAPTURE, saved, scan
-from pydicom import Dataset, dcmwrite
+from pydicom import dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import RLELossless
 
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_scans
@@ -19,12 +20,12 @@ from fewscan.images.sources import ScanFile, Source
 PLAIN = np.stack([RAMP, RAMP // 2, RAMP // 4])
 
 
-def listed(dataset: Dataset, folder: Path, **options: object) -> list[ScanFile]:
+def listed(dataset: Snapshot, folder: Path, **options: object) -> list[ScanFile]:
     saved(dataset, folder / "in/scan.dcm")
     return list_scans([Source("in", folder / "in")], ImportOptions(**options))
 
 
-def kind(dataset: Dataset, folder: Path, **options: object) -> str | None:
+def kind(dataset: Snapshot, folder: Path, **options: object) -> str | None:
     """The kind of reason for which an object is set aside, None for a scan."""
     (one,) = listed(dataset, folder, **options)
     if one.set_aside is not None:

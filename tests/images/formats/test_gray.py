@@ -114,9 +114,9 @@ def test_what_is_seen_while_pixels_are_read_is_kept_and_counted(tmp_path):
         (tmp_path / "in").mkdir(exist_ok=True)
         np.save(tmp_path / "in" / f"{number}.npy", head() + number * 1024)
     dataset = import_scans([str(tmp_path / "in")], tmp_path / "out", size_px=8)
-    (note,) = summary(dataset).notes
+    (note,) = summary(dataset.snapshot()).notes
     assert (note.note, note.images, note.example) == (CT_WITHOUT_WINDOW, 1, "0.npy")
-    assert dataset.description.reading.window is None
+    assert dataset.description.spec.window is None
     shown = import_scans([str(tmp_path / "in")], tmp_path / "shown", size_px=8, window="brain")
-    assert shown.description.reading.window == BRAIN
-    assert shown.description.fingerprint != dataset.description.fingerprint
+    assert shown.description.spec.window == BRAIN
+    assert shown.snapshot().description.fingerprint != dataset.snapshot().description.fingerprint

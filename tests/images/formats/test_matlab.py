@@ -12,7 +12,7 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import contents_of
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat, ImportOptions
+from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -73,7 +73,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     saved(tmp_path / "volume.mat", image=np.zeros((3, 4, 5)))
     reasons = {}
     scans = listed(tmp_path)
-    for scan, result in zip(scans, read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1)), strict=True):
+    for scan, result in zip(scans, read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1)), strict=True):
         assert isinstance(result, UnreadableImage)
         reasons[scan.relative] = result.reason
     assert reasons["cvind.mat"].startswith("not an image: of MATLAB's files only")
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     for _ in range(data.draw(st.integers(0, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
-    for result in read_images(listed(tmp_path / "in"), ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
+    for result in read_images(listed(tmp_path / "in"), ImageSpec(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)
 
 

@@ -16,7 +16,7 @@ from fewscan.images.formats.gray import BLOWN_OUT, CT_WITHOUT_WINDOW
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat, ImportOptions
+from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.readers import Image, read_image, read_images
 from fewscan.images.sources import ScanFile, Source
 
@@ -85,7 +85,7 @@ def test_a_volume_stored_in_any_axis_order_and_direction_gives_the_same_slices(t
             got = []
             for plane in PLANES:
                 scans = listed(tmp_path, plane=plane)
-                images = read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1)
+                images = read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1), workers=1)
                 got += [(scan.part, image.pixels_sha256) for scan, image in zip(scans, images, strict=True)]
             expected = expected or got
             assert got == expected
@@ -219,7 +219,7 @@ def test_what_is_no_single_gray_volume_is_set_aside(tmp_path, reason):
     saved(volumes()[reason], tmp_path / "in/scan.nii")
     (scan,) = listed(tmp_path / "in")
     assert scan.set_aside.startswith(reason)
-    (result,) = read_images([scan], ImageFormat(size_px=8, resize="pad", channels=1))
+    (result,) = read_images([scan], ImageSpec(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason == scan.set_aside
     assert result.sha256
@@ -260,7 +260,7 @@ def test_a_volume_is_read_once_for_all_its_slices(tmp_path, monkeypatch, workers
     asked = []
     monkeypatch.setattr(readers, "guarded", lambda read, task, *how: (asked.append(task.path.name), read(task, *how))[1])
     scans = listed(tmp_path / "in")
-    images = list(read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=workers))
+    images = list(read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1), workers=workers))
     assert sorted(asked) == ["a.nii", "b.nii", "c.nii"]
     for scan, image in zip(scans, images, strict=True):
         alone = read_image(scan.path, part=scan.part)
@@ -283,7 +283,7 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
         other.unlink()
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     scans = listed(path.parent, slices=data.draw(st.sampled_from(["all", "brain"])))
-    for result in read_images(scans, ImageFormat(size_px=8, resize="pad", channels=1), workers=1):
+    for result in read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)
 
 

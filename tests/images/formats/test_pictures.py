@@ -14,7 +14,7 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.pictures import MAX_JPEG_SCANS, in_color
 from fewscan.images.formats.recognition import read_in_known_time
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_image, read_images
 from fewscan.images.sources import Source
 
@@ -113,7 +113,7 @@ def test_a_few_colored_pixels_and_the_tints_of_jpeg_are_no_color(tmp_path):
 def test_a_film_is_set_aside(tmp_path):
     frames = [PIL.Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (0, 90)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    (result,) = read_images(list_scans([Source("in", tmp_path)]), ImageFormat(size_px=8, resize="pad", channels=1))
+    (result,) = read_images(list_scans([Source("in", tmp_path)]), ImageSpec(size_px=8, resize="pad", channels=1))
     assert isinstance(result, UnreadableImage)
     assert result.reason == "more than one image: a film"
 

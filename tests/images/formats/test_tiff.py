@@ -8,7 +8,7 @@ import tifffile
 from fewscan.images.formats.channels import turned
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat, ImportOptions
+from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.readers import read_image, read_images
 from fewscan.images.sources import Source
 
@@ -144,7 +144,7 @@ def test_each_page_of_a_tiff_is_an_image(tmp_path, dtype, name):
     scans = list_scans([Source("in", tmp_path)])
     assert [scan.relative for scan in scans] == [f"{name}#page={number}" for number in range(1, 12)]
     assert {scan.patient for scan in scans} == {f"file {name}"}
-    images = list(read_images(scans, ImageFormat(size_px=9, resize="stretch", channels=1)))
+    images = list(read_images(scans, ImageSpec(size_px=9, resize="stretch", channels=1)))
     for scan, image, page in zip(scans, images, pages, strict=True):
         alone = read_image(scan.path, part=scan.part)
         assert alone.pixels_sha256 == image.pixels_sha256
@@ -170,7 +170,7 @@ def test_one_bad_page_leaves_the_others(tmp_path):
     content = bytearray(path.read_bytes())
     content[begins : begins + 50] = bytes(50)
     path.write_bytes(content)
-    results = list(read_images(list_scans([Source("in", tmp_path)]), ImageFormat(size_px=40, resize="pad", channels=1)))
+    results = list(read_images(list_scans([Source("in", tmp_path)]), ImageSpec(size_px=40, resize="pad", channels=1)))
     assert isinstance(results[1], UnreadableImage)
     np.testing.assert_array_equal(results[0].pixels[0], pages[0])
     np.testing.assert_array_equal(results[2].pixels[0], pages[2])

@@ -9,7 +9,7 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import contents_of
 from fewscan.images.listing import list_scans
-from fewscan.images.options import ImageFormat, ImportOptions
+from fewscan.images.options import ImportOptions
 from fewscan.images.readers import read_image, read_images
 from fewscan.images.sources import Source
 
@@ -38,7 +38,7 @@ def slices(folder, **options):
     asked = ImportOptions(slices="all", **options)
     scans = list_scans([Source("in", folder)], asked)
     kept = [scan for scan in scans if scan.set_aside is None]
-    return kept, list(read_images(kept, ImageFormat(size_px=16), asked.reading)), [one for one in scans if one.set_aside]
+    return kept, list(read_images(kept, asked.spec.model_copy(update={"size_px": 16}))), [one for one in scans if one.set_aside]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 
 from fewscan.auditing.copies.align import Aligned, align
@@ -23,6 +21,7 @@ from fewscan.auditing.copies.described import Described, describe
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
 from fewscan.auditing.copies.placing import is_mirrored
 from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
+from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
 from fewscan.progress import progress_bar
 
@@ -135,12 +134,6 @@ def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64
 
     with workers_of_one_thread() as workers:
         return np.concatenate([np.zeros(0, np.float32), *workers.map(scored, in_batches(np.arange(len(first))))])
-
-
-def components(count: int, pairs: Int64s) -> Int64s:
-    """Return (count,) the connected component, from 0, of every row; `pairs` is (P, 2) row numbers."""
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
 
 def _ends(pairs: CopyPairs) -> Int64s:

@@ -34,7 +34,7 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     scans = find_files(sources, asked.labels, follow_links=asked.follow_links)
     if not asked.keep_masks:
         scans = set_masks_aside(scans)
-    scans = look_into(scans, sources, asked.reading, asked.patient_tag, workers)
+    scans = look_into(scans, sources, asked, asked.patient_tag, workers)
     scans = name_images(scans, sources, asked)
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename)

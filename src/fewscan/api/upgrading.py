@@ -1,0 +1,34 @@
+"""The verb that converts folders of earlier versions: upgrade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.opening import opened_dataset
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.training.run import Run
+
+
+def upgrade(folder: str | Path, out: str | Path, *, data: str | Path | Dataset | None = None) -> Dataset | Run:
+    """Write a dataset or a run of an earlier version as one of today, in the new folder `out`; `folder` stays as it is.
+
+    data: of a run, the dataset that its own was converted to. Raises FewscanError where nothing is to be converted.
+    """
+    from fewscan.datasets.upgrading import upgrade_dataset
+    from fewscan.folders import kind_of
+    from fewscan.training.upgrading import upgrade_run
+
+    kind = kind_of(Path(folder))
+    if kind == "dataset":
+        return upgrade_dataset(Path(folder), Path(out))
+    if kind == "run" and data is not None:
+        return upgrade_run(Path(folder), Path(out), opened_dataset(data))
+    if kind == "run":
+        raise FewscanError(f"{folder} is a run: convert its dataset first, and name that folder with --data DATASET")
+    if kind == "comparison":
+        raise FewscanError(f"{folder} is a comparison, which is not converted: compare again, or convert its runs one by one")
+    raise FewscanError(f"{folder} is no dataset or run of fewscan's: check the path")

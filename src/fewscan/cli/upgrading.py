@@ -1,0 +1,36 @@
+"""The verb upgrade."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, app, finish
+
+
+@app.command()
+def upgrade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset or a run that an earlier version made.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The new folder; FOLDER stays as it is.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATASET", help="Of a run: the folder that its dataset was converted to.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a dataset or a run of an earlier version.
+
+    Images, labels, patients, groups and the split are those that FOLDER has; the split is called 'main' from then on. A run
+    keeps its weights, calibration and scores. Convert the dataset first, then its runs with --data.
+    """
+    from fewscan.datasets.dataset import Dataset
+
+    done = api.upgrade(folder, out, data=data)
+    if isinstance(done, Dataset):
+        lines, words = (
+            [f"{done.images.rows:,} images converted to {done.folder}"],
+            ("audit" if not done.splits else "train", out),
+        )
+    else:
+        lines, words = [f"run converted to {done.folder}"], ("evaluate", out)
+    finish(as_json, {"folder": str(done.folder)}, lines, *words)

@@ -1,0 +1,66 @@
+"""What is said of a dataset, its audit and its splits, in files for programs."""
+
+from typing import Literal
+
+from fewscan.config import Settings
+
+Protocol = Literal["leakfree", "study", "given"]  # given: as the data came, groups across its parts kept
+Shares = Literal["known", "unknown"]
+GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
+Split = Literal["labeled", "validation", "unlabeled", "test"]
+SPLITS: tuple[Split, ...] = ("labeled", "validation", "unlabeled", "test")
+
+
+class SourceDescription(Settings):
+    """Where images came from."""
+
+    name: str
+    folder: str
+    images: int
+    set_aside: int
+
+
+class ReadingNote(Settings):
+    """What a user should know of how some images' pixels came about, and the first of these images."""
+
+    note: str
+    images: int
+    example: str
+
+
+class AuditDescription(Settings):
+    """What the audit found."""
+
+    similarity: float
+    same_head: bool = False  # whether groups join slices that are probably of one head
+    rows: int  # that it has looked at: the first so many
+    pairs: int
+    groups: int
+    copy_sets: int
+    conflicting_images: int
+
+
+class SplitDescription(Settings):
+    """How a split was drawn, and how many images each part has; `fingerprint` changes with any row's part."""
+
+    name: str = "main"
+    rows: int  # that there were when it was drawn
+    drawn_fingerprint: str  # `fingerprint` as it was then
+    protocol: Protocol
+    given_leaks: GivenLeaks | None = None  # set where the split that the data came with was kept
+    seed: int
+    shares: Shares = "known"  # whether the budget of labels was drawn by the classes' shares among all labels
+    labeled: int
+    validation: int
+    validation_asked: int | None = None  # more than `validation` where groups were too few; None where nobody noted it
+    unlabeled: int
+    test: int
+    left_out: int
+    conflicting_left_out: int
+    tying_left_out: int = 0  # images added since that would tie the test set to what is learned from
+    fingerprint: str
+
+    @property
+    def grouped(self) -> bool:
+        """Whether groups are kept on one side of its borders."""
+        return self.protocol == "leakfree"

@@ -1,0 +1,179 @@
+"""A dataset as it is at one moment: which rows there are, in which part, with which label, in which group.
+
+Everything after a split works on a snapshot. A run keeps the one that it learned from, so that nothing that becomes of labels,
+splits and images later changes what the run is.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fewscan.config import Settings
+from fewscan.datasets.descriptions import (
+    AuditDescription,
+    ReadingNote,
+    SourceDescription,
+    Split,
+    SplitDescription,
+)
+from fewscan.datasets.roles import split_fingerprint
+from fewscan.errors import FewscanError
+from fewscan.images.options import ImageSpec
+from fewscan.images.store import ImageStore
+from fewscan.images.table import IMAGE_DTYPES
+
+Int64s = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
+
+# What may change of a row, and so is kept with a snapshot; all else is in the images' table.
+STATE_DTYPES: dict[str, str] = {
+    "label": "str",  # class name, or null
+    "label_from": "str",  # where the label comes from: folder, file, review, or the name of a table; null without a label
+    "group": "Int64",  # images that must stay together; null until audited
+    "copy_set": "Int64",  # images that are copies of one another; null until audited
+    "conflict": "bool",  # copies of this image carry another label
+    "split": "str",  # the row's part, one of SPLITS, or null
+    "set_aside": "str",  # the reason why this row cannot be used, or null
+}
+MANIFEST_DTYPES = IMAGE_DTYPES | STATE_DTYPES
+
+_META = b"fewscan"
+
+
+class SnapshotDescription(Settings):
+    """What is said of a snapshot."""
+
+    identity: str  # of the dataset's images, however many were added since
+    images: int  # rows
+    chain: str  # over the pixels and facts of these rows
+    spec: ImageSpec
+    classes: tuple[str, ...]
+    sources: tuple[SourceDescription, ...]
+    notes: tuple[ReadingNote, ...] = ()
+    audit: AuditDescription | None = None
+    split: SplitDescription | None = None
+    label_entry: int  # the newest of the label log that it knows of
+    fingerprint: str  # changes with any image, label or class
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Row i of `manifest`, which has the columns MANIFEST_DTYPES, is row i of `pixels`. `folder` is the dataset's."""
+
+    folder: Path
+    description: SnapshotDescription
+    manifest: pd.DataFrame
+    store: ImageStore
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """(N, C, S, S) uint8, memory-mapped and read-only."""
+        return self.store.pixels[: self.description.images]
+
+    @property
+    def spec(self) -> ImageSpec:
+        """How files become stored pixels."""
+        return self.description.spec
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their indices."""
+        return self.description.classes
+
+    @cached_property
+    def labels(self) -> Int64s:
+        """(N,) class index of every row, -1 where it has none.
+
+        Holds every label that is known, also those that the split hides: training asks for the labels of the rows that its
+        budget grants and for no others.
+        """
+        return class_indices(self.manifest["label"], self.classes)
+
+    @cached_property
+    def groups(self) -> Int64s:
+        """(N,) group of every row; a row that the audit has not grouped is a group by itself (negative numbers)."""
+        alone = -1 - np.arange(len(self.manifest))
+        return np.where(self.manifest["group"].isna(), alone, self.manifest["group"].fillna(0)).astype(np.int64)
+
+    @cached_property
+    def usable(self) -> Rows:
+        """Numbers of the rows that were not set aside, ascending."""
+        return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
+
+    @property
+    def file_names(self) -> list[str]:
+        """`source/path` of every row, N of them; they may hold names of patients."""
+        names: list[str] = (self.manifest["source"] + "/" + self.manifest["path"]).tolist()
+        return names
+
+    def rows(self, *splits: Split) -> Rows:
+        """Return the numbers of the rows in the given parts, ascending."""
+        return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())
+
+    def require_split(self) -> SplitDescription:
+        """Return how the dataset was split; raises FewscanError where it was not."""
+        if self.description.split is None:
+            raise FewscanError(f"{self.folder} has no split yet: run 'fewscan split {self.folder}' first")
+        return self.description.split
+
+    def with_split(self, parts: npt.NDArray[np.object_], split: SplitDescription) -> "Snapshot":
+        """Return the same with other parts (N,), one of SPLITS or None for each row; nothing is written."""
+        column = pd.Series(parts, dtype="str")
+        described = self.description.model_copy(
+            update={"split": split.model_copy(update={"fingerprint": split_fingerprint(column)})}
+        )
+        return replace(self, description=described, manifest=self.manifest.assign(split=column))
+
+    def as_parquet(self) -> bytes:
+        """Return what may change of the rows, and the description, as a file's content."""
+        table = pa.Table.from_pandas(self.manifest[list(STATE_DTYPES)].astype(STATE_DTYPES), preserve_index=False)
+        table = table.replace_schema_metadata((table.schema.metadata or {}) | {_META: self.description.model_dump_json()})
+        buffer = BytesIO()
+        pq.write_table(table, buffer)
+        return buffer.getvalue()
+
+    @classmethod
+    def read(cls, path: Path, folder: Path, store: ImageStore, otherwise: str) -> Self:
+        """Read a snapshot of the dataset in `folder`; `otherwise` is what helps where it is damaged, such as `train again`.
+
+        Raises FewscanError where it is missing or damaged, or where the dataset's images are not those that it speaks of.
+        """
+        try:
+            table = pq.read_table(BytesIO(path.read_bytes()))
+            said = json.loads(table.schema.metadata[_META])
+            state = table.to_pandas()[list(STATE_DTYPES)].astype(STATE_DTYPES)
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+            raise FewscanError(f"{path} is missing or damaged: {otherwise}") from None
+        description = SnapshotDescription.parse(said, where=path.name)
+        if len(state) != description.images or not store.holds(description.images, description.chain):
+            raise FewscanError(
+                f"{folder} is not the dataset that {path.parent} was made from: pixels or facts of its images differ. If that "
+                "lies elsewhere now, name its place with --data DATASET"
+            )
+        facts = store.table().iloc[: description.images].drop(columns="set_aside")
+        manifest = pd.concat([facts, state], axis=1)[list(MANIFEST_DTYPES)]
+        return cls(folder, description, manifest, store)
+
+
+def class_indices(labels: pd.Series, classes: tuple[str, ...]) -> Int64s:
+    """Return (N,) the index of each label's class, -1 where there is no label or it is none of the classes."""
+    indices: Int64s = pd.Categorical(labels, categories=list(classes)).codes.astype(np.int64)
+    return indices
+
+
+def snapshot_fingerprint(chain: str, classes: tuple[str, ...], manifest: pd.DataFrame) -> str:
+    """Return a SHA-256 over what the images are, which can be used, and their labels."""
+    digest = hashlib.sha256(json.dumps([chain, *classes]).encode())
+    hashed = pd.util.hash_pandas_object(manifest[["label", "set_aside"]].fillna("\0"), index=False)
+    digest.update(hashed.to_numpy().tobytes())
+    return digest.hexdigest()
