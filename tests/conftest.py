@@ -28,6 +28,7 @@ from tests.made import empty_manifest, write_dataset
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
+PAINT = Figure.savefig  # before `blank_figures` replaces it
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
 
 
@@ -43,7 +44,7 @@ def few_resamples() -> Iterator[None]:
 def blank_figures() -> Iterator[None]:
     """Figures that are composed and stored as one pixel: enough where a test only asks whether one is written.
 
-    Painted each takes a third of a second; see tests/reporting.
+    Painted each takes a third of a second; see `painted`.
     """
 
     def save(figure: Figure, file: Any, *, format: str, **options: Any) -> None:
@@ -51,6 +52,20 @@ def blank_figures() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", save)
+        yield
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures as a user gets them, for a test that looks at them."""
+    monkeypatch.setattr(Figure, "savefig", PAINT)
+
+
+@pytest.fixture(scope="module")
+def all_painted() -> Iterator[None]:
+    """The same for a whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", PAINT)
         yield
 
 

@@ -8,8 +8,8 @@ import fewscan
 
 ROOT = Path(fewscan.__file__).parent
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-# Files over 300 lines and functions over 60 that are being worked on; to be emptied.
-BEING_SPLIT = {"comparison/plan.py", "cli/comparing.py compare", "cli/datasets.py split"}
+# Functions over 60 lines that are being worked on; to be emptied.
+BEING_SPLIT = {"cli/comparing.py compare", "cli/datasets.py split"}
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors", "version"},
@@ -26,6 +26,7 @@ FLOORS = [
     {"labeling", "explaining", "exporting"},
     {"comparison"},
     {"reporting", "verifying"},
+    {"studies"},
     {"api"},
     {"demo"},
     {"cli"},
@@ -99,7 +100,8 @@ def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:  # type: ignore[operator]
                 long_functions.add(f"{place} {node.name}")
-    assert long_files | long_functions <= BEING_SPLIT
+    assert long_files == set()
+    assert long_functions <= BEING_SPLIT
 
 
 def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.learning.registry import METHODS
 from fewscan.splits.split import split
 from tests.made import remade
 
@@ -32,6 +31,7 @@ VERBS = [
     "report",
     "export",
     "compare",
+    "study",
     "methods",
     "verify",
     "demo",
@@ -168,6 +168,7 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["export", "empty"], "fewscan train"),
         (["export", "empty", "--format", "pickle"], "--format"),
         (["compare", "empty", "--out", "comparison"], "fewscan import"),
+        (["study", "empty", "--out", "study"], "fewscan import"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused_in_one_line(
@@ -215,6 +216,7 @@ def test_wrong_settings_of_training_are_refused_in_one_line(
         (["--labels-budget", "16", "--labeled", "16"], "--labeled and --labels-budget exclude each other"),
         (["labels_budget=16"], "give it as an option"),
         (["--protocol", "studi"], "did you mean 'study'"),
+        (["--methods", "simclr,joint", "--baseline", "nnclr"], "--baseline nnclr"),
         (["--labeled", "70", "--test", "30"], "70 labeled and 30 test images"),
         (["epoch=3"], "did you mean 'epochs'"),
         (["method=joint"], "--methods joint"),
@@ -231,37 +233,32 @@ def test_a_comparison_asked_for_wrongly_is_refused_in_one_line(
 
 
 @pytest.mark.slow
-def test_a_comparison_writes_tables_figures_and_a_page_and_goes_on_when_called_again(
+def test_a_comparison_writes_tables_figures_and_a_page_and_the_study_stands_on_the_same_runs(
     fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
     out = tmp_path / "comparison"
-    command = ["compare", split_dataset.folder, "--out", out, "--recipe", "study", "--seeds", "0", "--json"]
+    asked = ["--out", out, "--methods", "supervised,joint", "--protocol", "study,leakfree", "--json"]
     quick = ["epochs=1", "batch_size=20", "encoder.dense_units=16", "device=cpu"]
-    first = fewscan(*command, "--methods", "supervised,joint", *quick)
+    first = fewscan("compare", split_dataset.folder, *asked, "--recipe", "study", *quick)
     assert first.returncode == 0, first.stderr
     result = json.loads(first.stdout)
     ran = {(row["protocol"], row["method"]): row["runs"] for row in result["rows"]}
-    assert ran == {(p, m): int(m in ("supervised", "joint")) for p in ("study", "leakfree") for m in METHODS}
-    for name in (
-        "comparison.csv",
-        "table1.csv",
-        "table2.csv",
-        "pairs.csv",
-        "comparison.html",
-        "figure2.png",
-        "figure7.png",
-        "figure8_accuracy.png",
-        "figure8_loss.png",
-        "figure9.png",
-    ):
-        assert (out / name).stat().st_size > 0
-    assert "not run" in (out / "table2.csv").read_text()
+    assert ran == {(p, m): 1 for p in ("study", "leakfree") for m in ("supervised", "joint")}
+    assert [row["place"] for row in result["rows"]] in ([1, 2, 1, 2], [1, 1, 1, 2], [1, 2, 1, 1], [1, 1, 1, 1])
+    written = {"comparison.csv", "leaderboard.csv", "pairs.csv", "comparison.html", "accuracy.png", "loss.png"}
+    assert written <= {path.name for path in out.iterdir()}
     networks = {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
     assert len(networks) == 4
-    whole = fewscan(*command, *quick)
-    assert whole.returncode == 0, whole.stderr
-    assert all(row["runs"] == 1 for row in json.loads(whole.stdout)["rows"])
-    assert "not run" not in (out / "table2.csv").read_text()
+    sizes = ["--labeled", "16", "--test", "24", "--validation", "0.25"]
+    study = fewscan("study", split_dataset.folder, *asked, *sizes, *quick)
+    assert study.returncode == 0, study.stderr
+    result = json.loads(study.stdout)
+    for row in result["rows"]:
+        run = out / "runs" / row["protocol"] / f"{row['method']}-seed0"
+        assert row["val_p_acc_percent"] == 100 * json.loads((run / "evaluation.json").read_text())["accuracy"]["value"]
+    figures = {"figure2.png", "figure7.png", "figure8_accuracy.png", "figure8_loss.png", "figure9.png"}
+    assert figures | {"study.html", "table1.csv", "table2.csv", "study_runs.csv"} <= {path.name for path in out.iterdir()}
+    assert "not run" in (out / "table2.csv").read_text()
     assert {path: path.stat().st_mtime_ns for path in networks} == networks
 
 
@@ -293,7 +290,7 @@ def test_budgets_of_labels_are_compared_each_in_a_folder_of_its_own_and_go_on(
         run = out / f"labels-{row['labels']}" / "runs" / "leakfree" / f"{row['method']}-seed0"
         assert row["accuracy_percent_mean"] == 100 * json.loads((run / "evaluation.json").read_text())["accuracy"]["value"]
         assert row["accuracy_percent_sd"] is None
-        assert (row["less_supervised_points"] is None) == (row["method"] == "supervised")
+        assert (row["less_baseline_points"] is None) == (row["method"] == "supervised")
     assert result["headline"].startswith("Under leakfree ")
     assert Path(result["page"]) == out / "label_efficiency.html"
     for name in ("label_efficiency.csv", "label_efficiency.png", "labels-16/comparison.html", "labels-8/comparison.html"):

@@ -20,7 +20,8 @@ import torch
 from benchmarks.command_line import gpu_part_parser
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
-from fewscan.comparison.plan import Comparison, Trial, make_plan
+from fewscan.comparison.plan import Comparison, Trial
+from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trial
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation

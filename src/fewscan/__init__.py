@@ -1,8 +1,8 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
-`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `verify`, `upgrade`.
-`methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
+`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`,
+`upgrade`. `methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
 """
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         register_views,
         report,
         split,
+        study,
         train,
         upgrade,
         verify,
@@ -58,6 +59,7 @@ __all__ = [
     "register_views",
     "report",
     "split",
+    "study",
     "train",
     "upgrade",
     "verify",

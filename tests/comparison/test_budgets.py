@@ -18,7 +18,8 @@ from fewscan.comparison.budgets import (
     open_budgets,
     require_nested,
 )
-from fewscan.comparison.plan import Comparison, Plan, make_plan
+from fewscan.comparison.plan import Comparison, Plan
+from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trials
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -108,7 +109,7 @@ def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Snapshot,
     }
     efficiency = collect_budgets(out)
     assert efficiency.protocols == ("leakfree", "study")
-    assert efficiency.row(32, "study", "joint").runs == ()
+    assert efficiency.point(32, "study", "joint").row.runs == ()
 
 
 def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Snapshot, tmp_path: Path) -> None:
@@ -122,12 +123,12 @@ def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Snap
         assert point.against_baseline == efficiency.results[labels].pair("leakfree", "joint", "supervised")
         baseline = efficiency.point(labels, "leakfree", "supervised")
         assert baseline.against_baseline is None
-        (accuracy, of_baseline) = (each.cell("accuracy").mean for each in (point, baseline))
+        (accuracy, of_baseline) = (each.row.cell("accuracy").mean for each in (point, baseline))
         assert accuracy is not None
         assert of_baseline is not None
         assert point.against_baseline.difference == pytest.approx(accuracy - of_baseline)
         (run,) = point.row.runs
-        assert point.training_minutes == pytest.approx(sum(epoch["seconds"] for epoch in run.run.metrics()) / 60)
+        assert point.row.training_minutes == pytest.approx(sum(epoch["seconds"] for epoch in run.run.metrics()) / 60)
         assert point.numbers()["auroc_percent_mean"] == 100 * (run.evaluation.auroc.value or 0)
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewscan.comparison.plan import Comparison, make_plan
-from fewscan.comparison.results import Results, collect
+from fewscan.comparison.plan import Comparison
+from fewscan.comparison.planning import make_plan
+from fewscan.comparison.ranking import leaderboard
+from fewscan.comparison.results import METRICS, RANKED_BY, Results, collect
 from fewscan.comparison.significance import holm, methods_p_value
-from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE2
 from fewscan.comparison.trials import run_trials
-from fewscan.datasets.descriptions import SourceDescription
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.splits.split import split
-from tests.made import remade
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 CHANGES = {"epochs": 1, "batch_size": 20, "encoder": {"dense_units": 16}}
@@ -52,34 +52,61 @@ def test_means_and_spread_are_those_of_the_runs_evaluations(results: Results) ->
         evaluations = [json.loads((folder / f"{method}-seed{seed}" / "evaluation.json").read_text()) for seed in (0, 1)]
         row = results.row("leakfree", method)
         assert len(row.runs) == 2
-        for name in NUMBERS:
-            values = [100 * evaluation[name] for evaluation in evaluations]
+        for name in METRICS:
+            values = [100 * evaluation[name]["value"] for evaluation in evaluations]
             cell = row.cell(name)
             assert cell.mean == pytest.approx(sum(values) / 2)
             assert cell.spread == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
-            if method == "supervised":
-                assert cell.published is None
-                assert cell.difference is None
-            else:
-                assert cell.published == PUBLISHED[method][name]
-                assert cell.difference == pytest.approx(sum(values) / 2 - PUBLISHED[method][name])
-        logs = [(folder / f"{method}-seed{seed}" / "metrics.jsonl").read_text().splitlines()[-1] for seed in (0, 1)]
-        left_out = [json.loads(line)["r_acc_left_out"] for line in logs]
-        assert [run.left_out_features for run in row.runs] == left_out
-        assert row.left_out_features == pytest.approx(sum(left_out) / 2)
-        values = [100 * evaluation["similarity_accuracy"]["value"] for evaluation in evaluations]
-        assert row.cell("similarity_accuracy").mean == pytest.approx(sum(values) / 2)
-        assert row.test_interval is None
+            assert row.interval(name) is None
+        assert row.cell("p_acc").mean == pytest.approx(50 * sum(evaluation["p_acc"] for evaluation in evaluations))
 
 
-def test_methods_that_were_not_run_have_rows_without_numbers(results: Results) -> None:
-    assert [row.method for row in results.rows] == [*TABLE2, "mixmatch"]
+def test_every_score_with_an_interval_is_a_metric_and_the_first_ranks() -> None:
+    assert METRICS[0] == RANKED_BY == "accuracy"
+    assert {"balanced_accuracy", "auroc", "calibration_error", "nearest_neighbor_accuracy"} < set(METRICS)
+
+
+def test_rows_are_of_the_planned_methods_and_others_have_no_numbers(results: Results) -> None:
+    assert [row.method for row in results.rows] == ["supervised", "nnclr", "joint"]
     row = results.row("leakfree", "simclr")
     assert row.runs == ()
-    assert row.cell("val_p_acc").mean is None
-    assert row.cell("val_p_acc").published == 54.87
+    assert row.cell(RANKED_BY).mean is None
     assert results.pair("leakfree", "simclr", "joint") is None
-    assert results.worth_of_copies("joint") is None
+
+
+def test_the_leaderboard_is_in_the_order_of_mean_accuracies_each_less_the_baseline(results: Results) -> None:
+    board = leaderboard(results, "leakfree")
+    means = [standing.row.cell(RANKED_BY).mean for standing in board]
+    assert means == sorted(means, reverse=True)
+    assert [standing.place for standing in board] == [1 + sum(other > mean for other in means) for mean in means]
+    for standing in board:
+        assert standing.against_baseline == results.pair("leakfree", standing.row.method, "supervised")
+        assert (standing.against_baseline is None) is (standing.row.method == "supervised")
+
+
+def test_the_baseline_is_the_named_method_else_supervised_else_none(split_dataset: Snapshot, tmp_path: Path) -> None:
+    def begun(methods: list[str], baseline: str | None = None) -> Comparison:
+        plan = make_plan(
+            split_dataset,
+            methods=methods,
+            seeds=[0],
+            protocols=["leakfree"],
+            recipe="study",
+            changes=CHANGES,
+            baseline=baseline,
+        )
+        return Comparison.begin(tmp_path / "comparison", plan)
+
+    with pytest.raises(FewscanError, match="nnclr"):
+        begun(["simclr", "joint"], "nnclr")
+    assert not (tmp_path / "comparison").exists()
+    assert begun(["simclr", "joint"]).plan.baseline is None
+    assert begun(["supervised"]).plan.baseline == "supervised"
+    assert begun(["joint"], "simclr").plan.baseline == "simclr"
+    assert Comparison.open(tmp_path / "comparison").plan.baseline == "simclr"
+    with pytest.raises(FewscanError, match="nnclr"):
+        begun(["joint"], "nnclr")
+    assert begun(["joint"]).plan.baseline == "simclr"
 
 
 def test_pairs_test_the_mean_over_seeds_on_the_same_images(results: Results) -> None:
@@ -109,21 +136,8 @@ def test_a_run_that_is_not_evaluated_counts_as_not_run(results: Results) -> None
     (results.comparison.folder / "runs" / "leakfree" / "joint-seed1" / "evaluation.json").unlink()
     again = collect(results.comparison)
     assert [run.trial.seed for run in again.row("leakfree", "joint").runs] == [0]
-    assert again.row("leakfree", "joint").cell("val_p_acc").spread is None
-    assert again.row("leakfree", "joint").test_interval is not None
+    assert again.row("leakfree", "joint").cell(RANKED_BY).spread is None
+    assert again.row("leakfree", "joint").interval(RANKED_BY) is not None
     pair = again.pair("leakfree", "joint", "supervised")
     assert pair is not None
     assert pair.seeds == 1
-
-
-@pytest.mark.parametrize(("name", "stands_in"), [("dubail", False), ("dubail_standin", True), ("Stand-In", True)])
-def test_a_stand_in_for_a_source_is_noticed_by_its_name(
-    make_dataset: Callable[..., Snapshot], tmp_path: Path, name: str, stands_in: bool
-) -> None:
-    dataset = make_dataset()
-    source = SourceDescription(name=name, folder=str(tmp_path), images=80, set_aside=0)
-    dataset = remade(dataset, dataset.manifest.assign(source=name), sources=(source,))
-    plan = make_plan(
-        dataset, methods=["joint"], seeds=[0], protocols=["study"], recipe="study", changes=CHANGES, labeled=16, test=24
-    )
-    assert collect(Comparison.begin(tmp_path / "comparison", plan)).stands_in is stands_in

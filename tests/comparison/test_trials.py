@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from fewscan.comparison.commands import commands
-from fewscan.comparison.plan import Comparison, Plan, Trial, make_plan
+from fewscan.comparison.plan import Comparison, Plan, Trial
+from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import device_name, run_trial, run_trials
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot

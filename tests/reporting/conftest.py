@@ -8,22 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fewscan.reporting import decisions_section, page
-
-PAINT = Figure.savefig  # before tests/conftest.py replaces it
-
-
-@pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures as a user gets them, for a test that looks at them."""
-    monkeypatch.setattr(Figure, "savefig", PAINT)
-
-
-@pytest.fixture(scope="module")
-def all_painted() -> Iterator[None]:
-    """The same for a whole module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", PAINT)
-        yield
+from tests.conftest import PAINT
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -154,7 +154,6 @@ def score_run(run: Run, dataset: Snapshot, probabilities: np.ndarray, openings: 
         c_acc=0.9,
         r_acc=None,
         p_acc=0.5,
-        val_p_acc=0.8412,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json())

@@ -4,6 +4,7 @@ from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import audit, import_scans, plan_import, split
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
+from fewscan.api.studying import study
 from fewscan.api.training import train
 from fewscan.api.upgrading import upgrade
 from fewscan.api.verifying import verify
@@ -28,6 +29,7 @@ __all__ = [
     "register_views",
     "report",
     "split",
+    "study",
     "train",
     "upgrade",
     "verify",

@@ -26,23 +26,26 @@ def compare(
     out: str | Path,
     methods: Sequence[str] | None = None,
     seeds: Sequence[int] = (0,),
-    protocols: Sequence[str] = ("study", "leakfree"),
+    protocols: Sequence[str] = ("leakfree",),
     recipe: str = "fewscan",
     labeled: int | None = None,
     test: int | None = None,
     validation: float | None = None,
     shares: Shares | None = None,
+    baseline: str | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
 ) -> Results:
     """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
 
-    Without `methods` it is all of them. Called again with the same `out` it goes on where it stopped. Sizes and shares that are
-    not given are those of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
+    Without `methods` it is all of them. The others are held against `baseline`, one of them: `supervised` where none is named
+    and it is there. Called again with the same `out` it goes on where it stopped. Sizes and shares that are not given are those
+    of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
     Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
-    from fewscan.comparison.plan import Comparison, make_plan
+    from fewscan.comparison.plan import Comparison
+    from fewscan.comparison.planning import make_plan
 
     plan = make_plan(
         opened_snapshot(dataset),
@@ -55,10 +58,11 @@ def compare(
         test=test,
         validation=validation,
         shares=shares,
+        baseline=baseline,
     )
     comparison = Comparison.begin(Path(out), plan)
-    results, failures = _run_and_write(comparison, jobs, train)
-    _refuse_failures(failures, len(comparison.plan.trials))
+    results, failures = run_and_write(comparison, jobs, train)
+    refuse_failures(failures, len(comparison.plan.trials))
     return results
 
 
@@ -69,11 +73,12 @@ def compare_budgets(
     labels_budget: Sequence[int],
     methods: Sequence[str] | None = None,
     seeds: Sequence[int] = (0,),
-    protocols: Sequence[str] = ("study", "leakfree"),
+    protocols: Sequence[str] = ("leakfree",),
     recipe: str = "fewscan",
     test: int | None = None,
     validation: float | None = None,
     shares: Shares | None = None,
+    baseline: str | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
@@ -87,9 +92,9 @@ def compare_budgets(
     was written.
     """
     from fewscan.comparison.budgets import begin_budgets, collect_budgets, distinct_budgets
-    from fewscan.comparison.plan import make_plan
+    from fewscan.comparison.planning import make_plan
     from fewscan.progress import say
-    from fewscan.reporting.efficiency import write_efficiency
+    from fewscan.reporting.comparing.efficiency import write_efficiency
 
     budgets = distinct_budgets(labels_budget)
     plan = make_plan(
@@ -103,25 +108,26 @@ def compare_budgets(
         test=test,
         validation=validation,
         shares=shares,
+        baseline=baseline,
     )
     failures: dict[str, str] = {}
     trials = 0
     for comparison in begin_budgets(Path(out), [plan.with_labels(labels, ()) for labels in budgets]):
         say(counted(comparison.plan.split.labeled, "label"))
-        _, failed = _run_and_write(comparison, jobs, train)
+        _, failed = run_and_write(comparison, jobs, train)
         failures |= {f"{comparison.folder.name}/{trial}": reason for trial, reason in failed.items()}
         trials += len(comparison.plan.trials)
     efficiency = collect_budgets(Path(out))
     write_efficiency(efficiency)
-    _refuse_failures(failures, trials)
+    refuse_failures(failures, trials)
     return efficiency
 
 
-def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:
+def run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tuple[Results, dict[str, str]]:
     """Train what a comparison lacks, write its tables, figures and page, and return why runs failed, by their names."""
     from fewscan.comparison.results import collect
     from fewscan.comparison.trials import run_trials
-    from fewscan.reporting.comparison_page import write_comparison
+    from fewscan.reporting.comparing.page import write_comparison
 
     with alone(comparison.folder, "compare"):
         failures = run_trials(comparison, jobs) if train else {}
@@ -130,7 +136,8 @@ def _run_and_write(comparison: Comparison, jobs: int | None, train: bool) -> tup
     return results, {str(trial): reason for trial, reason in failures.items()}
 
 
-def _refuse_failures(failures: Mapping[str, str], trials: int) -> None:
+def refuse_failures(failures: Mapping[str, str], trials: int) -> None:
+    """Raise FewscanError where runs failed, naming the first."""
     if failures:
         trial, reason = next(iter(failures.items()))
         raise FewscanError(f"{len(failures)} of {counted(trials, 'run')} failed, {trial} for one: {reason}")

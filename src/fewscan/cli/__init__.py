@@ -1,6 +1,7 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, datasets, training, runs, showing, comparing, verifying, upgrading, demonstration  # isort: skip
+from fewscan.cli import importing, datasets, training, runs, showing, comparing, studying, verifying  # isort: skip
+from fewscan.cli import upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "main",
     "runs",
     "showing",
+    "studying",
     "training",
     "upgrading",
     "verifying",

@@ -26,7 +26,7 @@ def compare(
     ] = None,
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
     seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
-    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or both.")] = "study,leakfree",
+    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or several.")] = "leakfree",
     recipe: Recipe = None,
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
     labels_budget: Annotated[
@@ -41,6 +41,10 @@ def compare(
         Literal["known", "unknown"] | None,
         typer.Option(help="How the budget of labels is drawn, see 'fewscan split'. [default: as in the dataset's split]"),
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="The method that the others are held against. [default: supervised, where it is among them]"),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
     ] = None,
@@ -51,37 +55,40 @@ def compare(
 ) -> None:
     """Train several methods on the same images and compare them.
 
-    It says which is better, and whether that is statistically significant. Every method is trained with every seed under both
-    protocols, its score taken once on the sealed test set. Stop it at any time: the same command goes on. Writes
-    comparison.csv (one row a run), table1.csv and table2.csv (the published study's columns, ours beside its own), pairs.csv
-    (paired tests), five figures, and comparison.html, which holds it all.
+    The first sentence says which method is best, and whether it beats the baseline with statistical significance, for other
+    test images and other seeds. Every method is trained with every seed, its score taken once on the sealed test set. Stop it
+    at any time: the same command goes on. Writes leaderboard.csv (methods, every score), comparison.csv (one row a run, and
+    where it lies), pairs.csv (paired tests), accuracy.png, loss.png, and comparison.html, which holds it all.
+
+    With --protocol random,leakfree it says besides what copies in the test set are worth.
 
     batch_size counts labeled and unlabeled images together: 'supervised' takes the labeled ones of such a batch, so that
     every method makes as many steps. training_images=300000 gives every method a third of the usual time.
 
-    Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --recipe study --out comparison epochs=25
+    Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --out comparison epochs=25
 
     How many labels does it take? With --labels-budget there is such a comparison for every budget, in OUT/labels-N, on the same
     test images, a smaller budget's labels within a larger one's; label_efficiency.csv, .png and .html set them side by side.
     The same command goes on where it stopped, and may add budgets.
 
-    Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --protocol leakfree --out efficiency
+    Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
     """
     from fewscan.training.recipes import DEFAULT_RECIPE
 
     options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test")
-    changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "jobs", "train"))
+    changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "baseline", "jobs", "train"))
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
         "out": out,
-        "methods": _listed(methods) or None,
-        "seeds": _whole_numbers(seeds, "--seeds"),
-        "protocols": _listed(protocol),
+        "methods": listed_names(methods) or None,
+        "seeds": whole_numbers(seeds, "--seeds"),
+        "protocols": listed_names(protocol),
         "recipe": recipe or DEFAULT_RECIPE,
         "test": test,
         "validation": validation,
         "shares": shares,
+        "baseline": baseline,
         "jobs": jobs,
         "train": train,
     }
@@ -89,75 +96,72 @@ def compare(
         results = api.compare(dataset, labeled=labeled, **asked, **changes)
         _finish_comparison(results, dataset, as_json)
     else:
-        budgets = _whole_numbers(labels_budget, "--labels-budget")
+        budgets = whole_numbers(labels_budget, "--labels-budget")
         efficiency = api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes)
         _finish_budgets(efficiency, dataset, as_json)
 
 
 def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
-    from fewscan.reporting.comparison_findings import headline
-    from fewscan.reporting.comparison_page import PAGE_FILE
+    from fewscan.comparison.ranking import leaderboard
+    from fewscan.reporting.comparing.page import PAGE_FILE
+    from fewscan.reporting.comparing.sentences import headline
 
     out = results.comparison.folder
     training = commands(results.comparison.plan, dataset=dataset, out=out)[-1]
-    rows: list[dict[str, Any]] = [
-        {
-            "protocol": row.protocol,
-            "method": row.method,
-            "runs": len(row.runs),
-            "val_p_acc_percent": row.cell("val_p_acc").mean,
-            "similarity_accuracy_percent": row.cell("similarity_accuracy").mean,
-        }
-        for row in results.rows
-    ]
+    rows = [standing.numbers() for protocol in results.comparison.plan.protocols for standing in leaderboard(results, protocol)]
     page = out / PAGE_FILE
-    lines = [f"{row['protocol']:9} {row['method']:13} {_percent(row['val_p_acc_percent'])}" for row in rows]
+    said = headline(results)
+    lines = [f"{row['protocol']:9} {row['method']:13} {percent(row['accuracy_percent_mean'])}" for row in rows]
     finish(
         as_json,
-        {"page": str(page), "headline": headline(results), "rows": rows},
-        [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        *_next_words(results.rows, training),
+        {"page": str(page), "headline": " ".join(said), "rows": rows},
+        [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
+        *next_words(results.rows, training),
     )
 
 
 def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
-    from fewscan.reporting.efficiency import PAGE_FILE, headline
+    from fewscan.reporting.comparing.efficiency import PAGE_FILE
+    from fewscan.reporting.comparing.sentences import efficiency_headline
 
     rows = [point.numbers() for point in efficiency.points]
     lines = [
-        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {_percent(row['accuracy_percent_mean'])}"
+        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {percent(row['accuracy_percent_mean'])}"
         for row in rows
     ]
     page = efficiency.folder / PAGE_FILE
-    said = headline(efficiency)
+    said = efficiency_headline(efficiency)
     training = commands(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)[-1]
     finish(
         as_json,
         {"page": str(page), "headline": " ".join(said), "rows": rows},
         [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
-        *_next_words([point.row for point in efficiency.points], training),
+        *next_words([point.row for point in efficiency.points], training),
     )
 
 
-def _next_words(rows: Sequence["Row"], training: str) -> Words:
+def next_words(rows: Sequence["Row"], training: str) -> Words:
     """Return the words of the command that comes next: a report of the first run, or where none is finished, `training`."""
     runs = [run.run for row in rows for run in row.runs]
     return report_words(runs[0]) if runs else list(shlex.split(training)[1:])
 
 
-def _listed(text: str) -> list[str]:
+def listed_names(text: str) -> list[str]:
+    """Return the names in an option, separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _whole_numbers(text: str, option: str) -> list[int]:
-    parts = _listed(text)
+def whole_numbers(text: str, option: str) -> list[int]:
+    """Return the whole numbers in an option, separated by commas; raises FewscanError for anything else."""
+    parts = listed_names(text)
     for part in parts:
         if not part.isdecimal():
             raise FewscanError(f"{option} takes whole numbers separated by commas, not '{part}'")
     return [int(part) for part in parts]
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Return a score as the terminal shows it."""
     return "not run" if value is None else f"{value:.1f} %"

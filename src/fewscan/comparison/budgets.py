@@ -14,15 +14,11 @@ from typing import Any
 import numpy as np
 
 from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
-from fewscan.comparison.results import Cell, Pair, Results, Row, collect
+from fewscan.comparison.ranking import Standing, standings
+from fewscan.comparison.results import Pair, Results, Row, collect
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.registry import METHODS
-
-BASELINE = "supervised"
-
-SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
@@ -30,34 +26,21 @@ class Point:
     """A method under a protocol with a budget of labels, over all its seeds; without runs it was not run."""
 
     labels: int
-    row: Row
-    against_baseline: Pair | None  # the method less `supervised`; None for `supervised` itself and where either was not run
-
-    def cell(self, score: str) -> Cell:
-        """Return one of SCORES, in percent."""
-        return self.row.cell("val_p_acc" if score == "accuracy" else score)
+    standing: Standing
 
     @property
-    def training_minutes(self) -> float | None:
-        """Mean time that a run trained, in minutes; None where none was run."""
-        return float(np.mean([each.run.training_seconds for each in self.row.runs])) / 60 if self.row.runs else None
+    def row(self) -> Row:
+        """The method's runs."""
+        return self.standing.row
+
+    @property
+    def against_baseline(self) -> Pair | None:
+        """The method less the baseline; None for the baseline itself and where either was not run."""
+        return self.standing.against_baseline
 
     def numbers(self) -> dict[str, Any]:
-        """Return all of it for programs: percent, minutes and points of percent, None where there is no such number."""
-        cells = {score: self.cell(score) for score in SCORES}
-        pair = self.against_baseline
-        return {
-            "protocol": self.row.protocol,
-            "labels": self.labels,
-            "method": self.row.method,
-            "runs": len(self.row.runs),
-            **{f"{score}_percent_mean": cell.mean for score, cell in cells.items()},
-            **{f"{score}_percent_sd": cell.spread for score, cell in cells.items()},
-            "training_minutes_mean": self.training_minutes,
-            "less_supervised_points": None if pair is None else pair.difference,
-            "corrected_p_value": None if pair is None else pair.corrected_p_value,
-            "statistically_significant": None if pair is None else pair.significant,
-        }
+        """Return all of it for programs, as `Standing.numbers` does, with the budget of labels."""
+        return {"labels": self.labels, **self.standing.numbers()}
 
 
 @dataclass(frozen=True)
@@ -85,33 +68,25 @@ class LabelEfficiency:
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods that were planned with any budget."""
-        return tuple(name for name in METHODS if any(name in plan.methods for plan in self.plans))
+        return tuple(dict.fromkeys(name for plan in self.plans for name in plan.methods))
 
     @property
-    def stands_in(self) -> bool:
-        """Whether a source is a stand-in for the study's third one."""
-        return any(results.stands_in for results in self.results.values())
+    def baseline(self) -> str | None:
+        """The method that the others are held against, with every budget."""
+        return self.plans[0].baseline
 
     @property
     def points(self) -> list[Point]:
         """Every method with every budget under every protocol, run or not."""
-        return [
-            self.point(labels, protocol, method)
-            for protocol in self.protocols
-            for labels in self.budgets
-            for method in self.methods
-        ]
+        return [point for protocol in self.protocols for labels in self.budgets for point in self.points_of(labels, protocol)]
+
+    def points_of(self, labels: int, protocol: Protocol) -> list[Point]:
+        """Return what the methods came to under a protocol with a budget of labels."""
+        return [Point(labels, each) for each in standings(self.results[labels], protocol, self.methods)]
 
     def point(self, labels: int, protocol: Protocol, method: str) -> Point:
         """Return what a method came to under a protocol with a budget of labels."""
-        pair = None if method == BASELINE else self.results[labels].pair(protocol, method, BASELINE)
-        return Point(labels, self.row(labels, protocol, method), pair)
-
-    def row(self, labels: int, protocol: Protocol, method: str) -> Row:
-        """Return the row of a method under a protocol in a budget's comparison, without runs where it was not planned."""
-        results = self.results[labels]
-        planned = protocol in results.comparison.plan.protocols
-        return results.row(protocol, method) if planned else Row(protocol, method, ())
+        return next(point for point in self.points_of(labels, protocol) if point.row.method == method)
 
 
 def budget_folder(folder: Path, labels: int) -> Path:

@@ -1,10 +1,10 @@
 """The commands that make a comparison again, for pages and for whoever goes on with it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fewscan.comparison.plan import Plan
+from fewscan.comparison.plan import Asked, Plan
 from fewscan.config import spelled_out
 
 
@@ -17,20 +17,27 @@ def commands(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = 
     if plan.split.within and not budgets:
         budgets = (*plan.split.within, plan.split.labeled)
     size = {"labels-budget": ",".join(str(labels) for labels in budgets)} if budgets else {"labeled": str(plan.split.labeled)}
-    found = []
-    for asked in plan.asked:
-        options = {
-            "methods": ",".join(asked.methods),
-            "seeds": ",".join(str(seed) for seed in asked.seeds),
-            "protocol": ",".join(asked.protocols),
-            **size,
-            "validation": str(plan.split.validation),
-            "test": str(plan.split.test),
-            **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
-            "out": str(out or "DIR"),
-            "recipe": plan.recipe,
-        }
-        words = ["fewscan", "compare", str(dataset or Path(plan.dataset).name)]
-        words += [word for name, value in options.items() for word in (f"--{name}", value)]
-        found.append(shlex.join([*words, *spelled_out(plan.changes)]))
-    return found
+    rest = {
+        **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
+        **({} if plan.named_baseline is None else {"baseline": plan.named_baseline}),
+        "recipe": plan.recipe,
+    }
+    return [command("compare", plan, asked, size | rest, dataset=dataset, out=out) for asked in plan.asked]
+
+
+def command(
+    verb: str, plan: Plan, asked: Asked, own: Mapping[str, str], *, dataset: Path | None = None, out: Path | None = None
+) -> str:
+    """Return the command of a verb that makes what was asked of a plan; own: the verb's further options, by their names."""
+    options = {
+        "methods": ",".join(asked.methods),
+        "seeds": ",".join(str(seed) for seed in asked.seeds),
+        "protocol": ",".join(asked.protocols),
+        "validation": str(plan.split.validation),
+        "test": str(plan.split.test),
+        "out": str(out or "DIR"),
+        **own,
+    }
+    words = ["fewscan", verb, str(dataset or Path(plan.dataset).name)]
+    words += [word for name, value in options.items() for word in (f"--{name}", value)]
+    return shlex.join([*words, *spelled_out(plan.changes)])

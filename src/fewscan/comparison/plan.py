@@ -4,28 +4,30 @@ A comparison is a folder: `plan.json`, `snapshots/PROTOCOL.parquet` (the dataset
 `runs/PROTOCOL/METHOD-seedN` (runs like any other), then tables, figures and one page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
 from fewscan.atomic import new_folder, replaced_file, write_text
-from fewscan.config import Settings, nearest, spelled_out
+from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
+from fewscan.config import Settings, spelled_out
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import Protocol, Shares
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS
-from fewscan.learning.registry import METHODS, method_type
+from fewscan.learning.supervised import Supervised
 from fewscan.splits.split import drawn
-from fewscan.training.lengths import batch_size_without_unlabeled
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.wording import listed
 
 PLAN_FILE = MARKS["comparison"]
 # What can be drawn anew; a split that the data came with is kept by `split` alone.
-PROTOCOLS: tuple[Protocol, ...] = ("leakfree", "study")
+PROTOCOLS: tuple[Protocol, ...] = ("leakfree", "random", "study")
+USUAL_BASELINE = Supervised.name
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,13 @@ class Plan(Settings):
     recipe: str
     changes: dict[str, Any]
     asked: tuple[Asked, ...]
+    named_baseline: str | None = None  # by --baseline
+
+    @property
+    def baseline(self) -> str | None:
+        """The method that the others are held against: the named one, else `supervised` where it is compared, else none."""
+        usual = USUAL_BASELINE if USUAL_BASELINE in self.methods else None
+        return self.named_baseline or usual
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -103,7 +112,21 @@ class Plan(Settings):
         """Return this plan with what `plan` asks for beyond it."""
         known = set(self.trials)
         further = tuple(asked for asked in plan.asked if not known.issuperset(asked.trials))
-        return self.model_copy(update={"asked": (*self.asked, *further)})
+        named = plan.named_baseline or self.named_baseline
+        return self.model_copy(update={"asked": (*self.asked, *further), "named_baseline": named})
+
+    def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
+        """Return the settings of a run on a dataset of that size; raises FewscanError naming a wrong one."""
+        return settings_of(trial.method, self.recipe, self.changes, seed=trial.seed, labeled=labeled, unlabeled=unlabeled)
+
+    def require_consistency(self) -> None:
+        """Raise FewscanError where the named baseline, or a changed setting, is of none of the methods."""
+        refuse_settings_of_no_method(self.methods, self.changes)
+        if self.named_baseline is not None and self.named_baseline not in self.methods:
+            raise FewscanError(
+                f"--baseline {self.named_baseline} is not among the methods that are compared, {listed(self.methods)}: "
+                "name it there too"
+            )
 
     def under(self, protocols: Sequence[Protocol]) -> Self:
         """Return the same plan under some of its protocols alone."""
@@ -119,28 +142,6 @@ class Plan(Settings):
         """The recipe's name, and the settings that were laid over it."""
         changes = " ".join(spelled_out(self.changes))
         return f"{self.recipe} with {changes}" if changes else self.recipe
-
-    def refuse_settings_of_no_method(self) -> None:
-        """Raise FewscanError where a changed setting of methods is one that none of those compared has."""
-        known = {name for method in self.methods for name in method_type(method).settings_type.model_fields} - {"name"}
-        for name in self.changes.get("method", {}):
-            if name not in known:
-                nobody = f"none of {', '.join(self.methods)} has it"
-                raise FewscanError(f"unknown setting 'method.{name}': {nobody}; {nearest(name, known)}")
-
-    def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
-        """Return the settings of a run on a dataset of that size, those of methods where its own has them.
-
-        Raises FewscanError naming a wrong one.
-        """
-        changes = dict(self.changes)
-        own = method_type(trial.method).settings_type.model_fields
-        method = {name: value for name, value in changes.pop("method", {}).items() if name in own} | {"name": trial.method}
-        batch_size = changes.get("batch_size")
-        if isinstance(batch_size, int) and batch_size > 0 and not method_type(trial.method).uses_unlabeled:
-            share = changes.get("labeled_share")
-            changes["batch_size"] = batch_size_without_unlabeled(labeled, unlabeled, batch_size, share)
-        return RunSettings.resolve(method, self.recipe, changes | {"seed": trial.seed}, labeled=labeled, unlabeled=unlabeled)
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Comparison:
         there has another dataset, split, recipe or other settings.
         """
         if not folder.exists():
-            plan.refuse_settings_of_no_method()
+            plan.require_consistency()
             with new_folder(folder) as temporary:
                 write_text(temporary / PLAN_FILE, plan.model_dump_json(indent=2) + "\n")
                 for protocol in plan.protocols:
@@ -168,7 +169,7 @@ class Comparison:
         standing = cls.open(folder)
         standing.refuse_another(plan)
         grown = standing.plan.grown_by(plan)
-        grown.refuse_settings_of_no_method()
+        grown.require_consistency()
         write_text(folder / PLAN_FILE, grown.model_dump_json(indent=2) + "\n")
         return cls(folder, grown)
 
@@ -228,73 +229,6 @@ class Comparison:
         """Return the settings of the run of `trial`."""
         dataset = self.dataset(trial.protocol)
         return self.plan.settings(trial, labeled=len(dataset.rows("labeled")), unlabeled=len(dataset.rows("unlabeled")))
-
-
-def make_plan(
-    dataset: Snapshot,
-    *,
-    methods: Sequence[str] | None,
-    seeds: Sequence[int],
-    protocols: Sequence[str],
-    recipe: str,
-    changes: Mapping[str, Any],
-    labeled: int | None = None,
-    test: int | None = None,
-    validation: float | None = None,
-    shares: Shares | None = None,
-) -> Plan:
-    """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
-
-    Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
-    """
-    methods = list(METHODS) if methods is None else methods
-    _check_asked(methods, seeds, protocols, changes)
-    own = dataset.description.split
-    if own is None and (labeled is None or test is None):
-        raise FewscanError(
-            f"{dataset.folder} has no split to take the sizes from: run 'fewscan split {dataset.folder}', or give --labeled "
-            "and --test"
-        )
-    if own is not None:
-        budget = own.labeled + own.validation
-        labeled = budget if labeled is None else labeled
-        test = own.test if test is None else test
-        validation = own.validation / budget if validation is None else validation
-    assert labeled is not None and test is not None  # noqa: PT018
-    chosen = tuple(name for name in PROTOCOLS if name in protocols)
-    plan = Plan(
-        dataset=str(dataset.folder.resolve()),
-        dataset_fingerprint=dataset.description.fingerprint,
-        split=SplitSizes(
-            labeled=labeled,
-            validation=0.2 if validation is None else validation,
-            test=test,
-            seed=0 if own is None else own.seed,
-            shares=shares or ("known" if own is None else own.shares),
-        ),
-        recipe=recipe,
-        changes=dict(changes),
-        asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
-    )
-    for trial in plan.trials:
-        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
-        # refused, with their numbers, when the split is drawn.
-        plan.settings(trial, labeled=labeled, unlabeled=max(0, len(dataset.usable) - labeled - test))
-    return plan
-
-
-def _check_asked(methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any]) -> None:
-    for name in methods:
-        method_type(name)
-    for name in protocols:
-        if name not in PROTOCOLS:
-            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
-    if not methods or not seeds or not protocols:
-        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
-    if "seed" in changes:
-        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
-    if not isinstance(changes.get("method", {}), Mapping):
-        raise FewscanError(f"a comparison takes its methods from --methods: leave out method={changes['method']}")
 
 
 def _brief(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -9,16 +10,17 @@ import pandas as pd
 
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.significance import holm, seeds_p_value
-from fewscan.comparison.study import NUMBERS, PUBLISHED
-from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.descriptions import Protocol, SplitDescription
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
 
-# Besides the study's four: what an evaluation says, each with its interval over the test images.
-SCORES = ("balanced_accuracy", "auroc", "calibration_error", "similarity_accuracy", "nearest_neighbor_accuracy")
+# Every score on the test images that an evaluation has, each with its interval, and first the one that methods are ranked by.
+RANKED_BY = "accuracy"
+_KNOWN = [name for name, field in Evaluation.model_fields.items() if field.annotation is Interval]
+METRICS = tuple(sorted(_KNOWN, key=lambda name: name != RANKED_BY))
 
 SIGNIFICANT = 0.05
 
@@ -31,17 +33,16 @@ class EvaluatedRun:
     run: Run
     evaluation: Evaluation
 
-    def percentages(self) -> dict[str, float | None]:
-        """Return the study's four numbers and our scores, in percent; None where one is not defined."""
-        values: dict[str, float | None] = {name: getattr(self.evaluation, name) for name in NUMBERS}
-        values |= {name: getattr(self.evaluation, name).value for name in SCORES}
-        return {name: None if value is None else 100 * value for name, value in values.items()}
+    def interval(self, metric: str) -> Interval:
+        """Return one of METRICS with its interval over the test images."""
+        interval: Interval = getattr(self.evaluation, metric)
+        return interval
 
-    @property
-    def left_out_features(self) -> float | None:
-        """How many features `r_acc` leaves out because they are constant, a mean over the last epoch's batches."""
-        left_out: float | None = self.run.metrics()[-1].get("r_acc_left_out")
-        return left_out
+    def percent(self, number: str) -> float | None:
+        """Return one of METRICS, or another share that the evaluation holds, in percent; None where it is not defined."""
+        share = getattr(self.evaluation, number)
+        value: float | None = share.value if isinstance(share, Interval) else share
+        return None if value is None else 100 * value
 
     def hits(self) -> pd.Series:
         """Return whether each test image was called right, True or False by its row number."""
@@ -53,16 +54,10 @@ class EvaluatedRun:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a method: its mean over the seeds that were run, in percent, and what the study has."""
+    """A number of a method over its runs, in percent."""
 
     mean: float | None  # None where no run defined it
     spread: float | None  # standard deviation over seeds; None for fewer than two
-    published: float | None
-
-    @property
-    def difference(self) -> float | None:
-        """Ours less the study's, in points of percent."""
-        return None if self.mean is None or self.published is None else self.mean - self.published
 
 
 @dataclass(frozen=True)
@@ -73,25 +68,22 @@ class Row:
     method: str
     runs: tuple[EvaluatedRun, ...]
 
-    def cell(self, name: str) -> Cell:
-        """Return one of the study's four numbers or of SCORES."""
-        known = [value for run in self.runs if (value := run.percentages()[name]) is not None]
+    def cell(self, number: str) -> Cell:
+        """Return one of METRICS, or another share that evaluations hold, over the runs."""
+        known = [value for run in self.runs if (value := run.percent(number)) is not None]
         return Cell(
             mean=float(np.mean(known)) if known else None,
             spread=float(np.std(known, ddof=1)) if len(known) > 1 else None,
-            published=PUBLISHED.get(self.method, {}).get(name),
         )
 
-    @property
-    def left_out_features(self) -> float | None:
-        """How many features `r_acc` leaves out because they are constant, the mean over runs."""
-        known = [run.left_out_features for run in self.runs if run.left_out_features is not None]
-        return float(np.mean(known)) if known else None
+    def interval(self, metric: str) -> Interval | None:
+        """Return the 95 % interval over the test images of one of METRICS, of the one run where there is one only."""
+        return self.runs[0].interval(metric) if len(self.runs) == 1 else None
 
     @property
-    def test_interval(self) -> Interval | None:
-        """The 95 % interval over the test images, of the one run where there is one only."""
-        return self.runs[0].evaluation.accuracy if len(self.runs) == 1 else None
+    def training_minutes(self) -> float | None:
+        """Mean time that a run trained, in minutes; None where none was run."""
+        return float(np.mean([each.run.training_seconds for each in self.runs])) / 60 if self.runs else None
 
 
 @dataclass(frozen=True)
@@ -120,15 +112,53 @@ class Pair:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a comparison came to. `rows` holds every method under every planned protocol, run or not."""
+    """All that a comparison came to. `rows` holds every planned method under every planned protocol, run or not."""
 
     comparison: Comparison
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The planned methods."""
+        return self.comparison.plan.methods
+
+    @cached_property
+    def trials(self) -> dict[Trial, EvaluatedRun | None]:
+        """Every planned training, and what came of it; None where it was not run."""
+        evaluated = {run.trial: run for row in self.rows for run in row.runs}
+        return {trial: evaluated.get(trial) for trial in self.comparison.plan.trials}
+
+    @cached_property
+    def splits(self) -> dict[Protocol, SplitDescription]:
+        """The split of each planned protocol."""
+        return {protocol: self.comparison.dataset(protocol).require_split() for protocol in self.comparison.plan.protocols}
+
+    @cached_property
+    def settings(self) -> dict[Trial, RunSettings]:
+        """The settings that every planned training was given, or would be."""
+        plan = self.comparison.plan
+        return {
+            trial: plan.settings(trial, labeled=split.labeled, unlabeled=split.unlabeled)
+            for trial in plan.trials
+            for split in [self.splits[trial.protocol]]
+        }
+
+    @cached_property
+    def image_size_px(self) -> int:
+        """The images' size."""
+        return self.comparison.dataset(self.comparison.plan.protocols[0]).spec.size_px
+
+    @cached_property
+    def leaking_pairs(self) -> dict[Protocol, int | None]:
+        """How many pairs each protocol's split leaks; None where no run says."""
+        known = {row.protocol: run.evaluation.leaking_pairs for row in self.rows for run in row.runs}
+        return {protocol: known.get(protocol) for protocol in self.comparison.plan.protocols}
+
     def row(self, protocol: Protocol, method: str) -> Row:
-        """Return the row of a method under a protocol."""
-        return next(row for row in self.rows if (row.protocol, row.method) == (protocol, method))
+        """Return the row of a method under a protocol, without runs where it was not planned."""
+        found = (row for row in self.rows if (row.protocol, row.method) == (protocol, method))
+        return next(found, Row(protocol, method, ()))
 
     def pair(self, protocol: Protocol, first: str, second: str) -> Pair | None:
         """Return the comparison of two methods, `first` less `second`, or None where either was not run."""
@@ -137,17 +167,11 @@ class Results:
             return found[0] if found else None
         return replace(found[0], first=first, second=second, difference=-found[0].difference)
 
-    def worth_of_copies(self, method: str) -> float | None:
-        """Return val_p_acc under `study` less that under `leakfree`, in points; None where a protocol was not run."""
-        means = {row.protocol: row.cell("val_p_acc").mean for row in self.rows if row.method == method}
-        study, leakfree = means.get("study"), means.get("leakfree")
-        return None if study is None or leakfree is None else study - leakfree
-
-    @property
-    def stands_in(self) -> bool:
-        """Whether a source is a stand-in for the study's third one, which could not be fetched."""
-        sources = self.comparison.dataset(self.comparison.plan.protocols[0]).description.sources
-        return any("standin" in source.name.lower().replace("-", "").replace("_", "") for source in sources)
+    def shared_mean(self, pair: Pair, method: str) -> float:
+        """Return the mean accuracy in percent of a method of `pair`, over the seeds that both were run with."""
+        seeds = [{run.trial.seed for run in self.row(pair.protocol, name).runs} for name in (pair.first, pair.second)]
+        shared = [run for run in self.row(pair.protocol, method).runs if run.trial.seed in set.intersection(*seeds)]
+        return float(np.mean([run.percent(RANKED_BY) for run in shared]))
 
 
 def collect(comparison: Comparison) -> Results:
@@ -155,7 +179,7 @@ def collect(comparison: Comparison) -> Results:
     rows = []
     pairs = []
     for protocol in comparison.plan.protocols:
-        of_protocol = [_row(comparison, protocol, method) for method in METHODS]
+        of_protocol = [_row(comparison, protocol, method) for method in comparison.plan.methods]
         rows += of_protocol
         pairs += _pairs(comparison, protocol, [row for row in of_protocol if row.runs])
     return Results(comparison, tuple(rows), tuple(pairs))
@@ -163,9 +187,9 @@ def collect(comparison: Comparison) -> Results:
 
 def _row(comparison: Comparison, protocol: Protocol, method: str) -> Row:
     found = []
-    for seed in comparison.plan.seeds:
+    for seed in comparison.plan.seeds_of(protocol, method):
         trial = Trial(protocol, method, seed)
-        run = comparison.finished_run(trial) if trial in comparison.plan.trials else None
+        run = comparison.finished_run(trial)
         evaluation = None if run is None else Evaluation.load(run)
         if run is not None and evaluation is not None:
             found.append(EvaluatedRun(trial, run, evaluation))

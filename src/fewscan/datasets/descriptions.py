@@ -4,7 +4,7 @@ from typing import Literal
 
 from fewscan.config import Settings
 
-Protocol = Literal["leakfree", "study", "given"]  # given: as the data came, groups across its parts kept
+Protocol = Literal["leakfree", "random", "study", "given"]  # given: as the data came, groups across its parts kept
 Shares = Literal["known", "unknown"]
 GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
 Split = Literal["labeled", "validation", "unlabeled", "test"]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pydantic
 import torch
 from scipy.special import softmax
 
@@ -25,6 +26,8 @@ from fewscan.training.run import Run
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
+
+FORMER = ("val_p_acc",)  # the accuracy once more
 
 
 class ClassScore(Settings):
@@ -56,11 +59,16 @@ class Evaluation(Settings):
     classes: tuple[ClassScore, ...]
     never_learned: tuple[str, ...] = ()  # classes of which no image was learned from with its label
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
-    c_acc: float | None  # of the last epoch of training, as the study has them
+    c_acc: float | None  # of the last epoch of training, as the run's log has them
     r_acc: float | None
     p_acc: float | None
-    val_p_acc: float | None  # accuracy on the test set, not augmented
     dataset_fingerprint: str
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_former(cls, values: Any) -> Any:
+        """Leave out what evaluations before 2026-11-27 held besides."""
+        return {key: value for key, value in values.items() if key not in FORMER} if isinstance(values, dict) else values
 
     @property
     def temperature_hurt(self) -> bool:
@@ -119,7 +127,6 @@ def evaluate(run: Run, dataset: Snapshot) -> Evaluation:
         c_acc=last_epoch.get("c_acc"),
         r_acc=last_epoch.get("r_acc"),
         p_acc=last_epoch.get("p_acc"),
-        val_p_acc=intervals["accuracy"].value,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)

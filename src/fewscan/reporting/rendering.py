@@ -1,28 +1,45 @@
 """Pages from the templates beside this file."""
 
 import base64
+import hashlib
 import re
 from functools import cache
-from typing import Any
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import jinja2
 
 from fewscan.evaluation.intervals import Interval
 
+OWN_PACKAGE = "fewscan.reporting"
 
-def render(template: str, **content: Any) -> str:
-    """Return the page that `template`, a file in `templates/`, makes of `content`.
+
+class Script(NamedTuple):
+    """A script that stands inside a page."""
+
+    text: str
+    source: str  # what the page's security policy lets run: this text and nothing else
+
+
+def script(name: str) -> Script:
+    """Return the script `name`, a file in `templates/`."""
+    text = (files("fewscan.reporting") / "templates" / name).read_text(encoding="utf-8")
+    return Script(text, f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}")
+
+
+def render(template: str, *, package: str = OWN_PACKAGE, **content: Any) -> str:
+    """Return the page that `template`, a file in `templates/` of a package or of this one, makes of `content`.
 
     In HTML everything is escaped; in Markdown what passes the filter `markdown` is. A name that the template asks for and
     `content` lacks is an error.
     """
-    return _environment(escaped=template.endswith(".html")).get_template(template).render(**content)
+    return _environment(package, escaped=template.endswith(".html")).get_template(template).render(**content)
 
 
 @cache
-def _environment(escaped: bool) -> jinja2.Environment:
+def _environment(package: str, escaped: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fewscan.reporting"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((package, OWN_PACKAGE))]),
         autoescape=escaped,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,7 +1,6 @@
-"""The CSV files of a comparison, against the runs' own files."""
+"""The study's CSV files, against the runs' own files."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewscan.comparison.plan import Comparison, Trial, make_plan
-from fewscan.comparison.results import SCORES, Results, collect
-from fewscan.comparison.study import NUMBERS, PUBLISHED, TABLE1, TABLE2
+from fewscan.comparison.plan import Comparison, Trial
+from fewscan.comparison.planning import make_plan
+from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trial
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.registry import METHODS
-from fewscan.reporting.comparison_tables import RUN_COLUMNS, hundredths, write_tables
+from fewscan.reporting.comparing.sentences import hundredths
+from fewscan.studies.bitlis.published import NUMBERS, PUBLISHED, TABLE1, TABLE2
+from fewscan.studies.bitlis.tables import OTHER_SCORES, RUN_COLUMNS, write_tables
 from tests.made import remade
 
 RUN = [Trial("leakfree", "supervised", 0), Trial("leakfree", "supervised", 1), Trial("leakfree", "simclr", 0)]
@@ -51,6 +51,10 @@ def evaluation(results: Results, trial: Trial) -> Any:
     return json.loads((results.comparison.run_folder(trial) / "evaluation.json").read_text(encoding="utf-8"))
 
 
+def number_of(evaluated: Any, name: str) -> float | None:
+    return evaluated["accuracy"]["value"] if name == "val_p_acc" else evaluated[name]
+
+
 def number(text: str) -> float | None:
     return None if text == "not defined" else float(text)
 
@@ -63,8 +67,8 @@ def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_tria
     results: Results, tmp_path: Path
 ) -> None:
     paths = write_tables(results, tmp_path)
-    assert [path.name for path in paths] == ["comparison.csv", "table1.csv", "table2.csv", "pairs.csv"]
-    runs = read(paths[0])
+    assert [path.name for path in paths] == ["table1.csv", "table2.csv", "study_runs.csv"]
+    runs = read(paths[2])
     trials = results.comparison.plan.trials
     assert [(line.protocol, line.method, int(line.seed)) for line in runs.itertuples()] == [
         (trial.protocol, trial.method, trial.seed) for trial in trials
@@ -77,8 +81,8 @@ def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_tria
         run = results.comparison.finished_run(trial)
         assert run is not None
         for name in NUMBERS:
-            assert number(line[f"{name}_percent"]) == rounded_percent(expected[name])
-        for name in SCORES:
+            assert number(line[f"{name}_percent"]) == rounded_percent(number_of(expected, name))
+        for name in OTHER_SCORES:
             assert number(line[f"{name}_percent"]) == rounded_percent(expected[name]["value"])
         for bound in ("low", "high"):
             assert number(line[f"val_p_acc_{bound}_percent"]) == rounded_percent(expected["accuracy"][bound])
@@ -89,7 +93,7 @@ def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_tria
 
 
 def test_the_studys_tables_hold_means_and_spread_over_seeds_beside_its_own_figures(results: Results, tmp_path: Path) -> None:
-    _, table1, table2, _ = (read(path) for path in write_tables(results, tmp_path))
+    table1, table2, _ = (read(path) for path in write_tables(results, tmp_path))
     assert table1["method"].tolist() == [*TABLE1, *TABLE1]
     assert table2["method"].tolist() == [*TABLE2, *TABLE2]
     table1, table2 = (table.set_index(["protocol", "method"]) for table in (table1, table2))
@@ -101,7 +105,7 @@ def test_the_studys_tables_hold_means_and_spread_over_seeds_beside_its_own_figur
             published = PUBLISHED.get(method, {}).get(name)
             assert line[f"{name}_percent_study"] == ("" if published is None else f"{published:.2f}")
             mean, spread, difference = (line[f"{name}_percent_{part}"] for part in ("mean", "sd", "difference"))
-            known = [100 * share for trial in trials if (share := evaluation(results, trial)[name]) is not None]
+            known = [100 * share for trial in trials if (share := number_of(evaluation(results, trial), name)) is not None]
             if not trials:
                 assert (mean, spread, difference) == ("not run", "not run", "" if published is None else "not run")
             elif known:
@@ -113,22 +117,6 @@ def test_the_studys_tables_hold_means_and_spread_over_seeds_beside_its_own_figur
     line = table2.loc["leakfree", "supervised"]
     assert line["similarity_accuracy_percent_mean"] == hundredths(100 * np.mean(values))
     assert line["similarity_accuracy_percent_sd"] == hundredths(100 * np.std(values, ddof=1))
-
-
-def test_every_pair_of_methods_has_a_line_under_each_protocol(results: Results, tmp_path: Path) -> None:
-    pairs = read(write_tables(results, tmp_path)[3])
-    assert len(pairs) == 2 * math.comb(len(METHODS), 2)
-    assert set(pairs["third_source"]) == {"as imported"}
-    compared = pairs[pairs["difference_points"] != "not run"]
-    assert compared[["protocol", "first", "second"]].to_numpy().tolist() == [["leakfree", "supervised", "simclr"]]
-    line = compared.iloc[0]
-    supervised, simclr = (
-        evaluation(results, Trial("leakfree", method, 0))["accuracy"]["value"] for method in ("supervised", "simclr")
-    )
-    assert float(line["difference_points"]) == rounded_percent(supervised - simclr)
-    assert line[["seeds", "test_images"]].tolist() == ["1", "24"]
-    said = "statistically significant" if float(line["corrected_p_value"]) < 0.05 else "not statistically significant"
-    assert line["verdict"] == f"{said} for these two networks"
 
 
 def test_a_stand_in_is_named_in_every_row_and_older_tables_are_replaced(
@@ -149,18 +137,7 @@ def test_a_stand_in_is_named_in_every_row_and_older_tables_are_replaced(
     (tmp_path / "table1.csv").write_text("old", encoding="utf-8")
     for table in write_tables(results, tmp_path):
         assert set(read(table)["third_source"]) == {"stand-in"}
-    assert read(tmp_path / "comparison.csv").iloc[0].tolist()[3:-1] == ["not run"] * len(RUN_COLUMNS)
+    assert read(tmp_path / "study_runs.csv").iloc[0].tolist()[3:-1] == ["not run"] * len(RUN_COLUMNS)
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
     with pytest.raises(FewscanError, match="cannot write"):
         write_tables(results, tmp_path / "missing")
-
-
-def test_numbers_have_two_decimals_and_no_negative_zero() -> None:
-    assert [hundredths(value) for value in (72.4, 0.005001, -0.001, 100.0, -7.143, None)] == [
-        "72.40",
-        "0.01",
-        "0.00",
-        "100.00",
-        "-7.14",
-        "not defined",
-    ]

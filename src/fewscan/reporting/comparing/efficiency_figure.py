@@ -1,24 +1,24 @@
 """Label-efficiency curves: scores on the test images against the number of labels, one curve a method."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.budgets import LabelEfficiency, Point
-from fewscan.reporting.comparison_curves import METHOD_LOOKS
-from fewscan.reporting.comparison_figures import FONT_SIZES, STAND_IN, new_figure, say_not_run
+from fewscan.reporting.comparing.canvas import new_figure, say_not_run, write_figure
+from fewscan.reporting.comparing.curves import method_looks
+from fewscan.reporting.comparing.sentences import all_seeds, title
 from fewscan.reporting.figures import INK, Look, prepare_axes
 
 FIGURE_FILE = "label_efficiency.png"
 
-SCORE_TITLES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC, macro"}
+SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 # Curves of neighboring methods are set apart by this share of the axis, so that no bar hides another.
 APART = 0.012
@@ -29,15 +29,12 @@ ROOM_FOR_A_NUMBER = 0.2
 METHODS_A_LINE = 5
 
 
-def write_figure(efficiency: LabelEfficiency) -> Path:
+def write_efficiency_figure(efficiency: LabelEfficiency) -> Path:
     """Write `draw_efficiency` as `label_efficiency.png` into its folder, replacing an older one, and return its path.
 
     Raises FewscanError where it cannot be written.
     """
-    path = efficiency.folder / FIGURE_FILE
-    with mpl.rc_context(FONT_SIZES), writing(path), replaced_file(path) as temporary:
-        draw_efficiency(efficiency).savefig(temporary, format="png")
-    return path
+    return write_figure(partial(draw_efficiency, efficiency), efficiency.folder / FIGURE_FILE)
 
 
 def draw_efficiency(efficiency: LabelEfficiency) -> Figure:
@@ -48,17 +45,18 @@ def draw_efficiency(efficiency: LabelEfficiency) -> Figure:
     """
     protocols, methods = efficiency.protocols, efficiency.methods
     figure, content = new_figure(0.5 + 2.7 * len(protocols), _footer(efficiency))
-    grid = content.subplots(len(protocols), len(SCORE_TITLES), squeeze=False, sharex=True, sharey="col")
+    grid = content.subplots(len(protocols), len(SCORES), squeeze=False, sharex=True, sharey="col")
     drawn: dict[str, Line2D] = {}
+    looks = method_looks(methods)
     for line, protocol in zip(grid, protocols, strict=True):
         points = {method: [efficiency.point(labels, protocol, method) for labels in efficiency.budgets] for method in methods}
-        for axes, (score, title) in zip(line, SCORE_TITLES.items(), strict=True):
-            axes.set_title(f"{title}, {protocol}" if len(protocols) > 1 else title, color=INK["light"])
+        for axes, score in zip(line, SCORES, strict=True):
+            axes.set_title(f"{title(score)}, {protocol}" if len(protocols) > 1 else title(score), color=INK["light"])
             _prepare(axes, efficiency.budgets)
             for number, (method, of_method) in enumerate(points.items()):
                 if any(point.row.runs for point in of_method):
                     shift = APART * (number - (len(methods) - 1) / 2)
-                    drawn[method] = _draw_method(axes, of_method, score, METHOD_LOOKS[method], shift)
+                    drawn[method] = _draw_method(axes, of_method, score, looks[method], shift)
             if not axes.lines:
                 say_not_run(axes)
     for axes in grid[:, 0]:
@@ -100,7 +98,7 @@ def _ends(budgets: Sequence[int]) -> tuple[float, float]:
 
 def _draw_method(axes: Axes, points: Sequence[Point], score: str, look: Look, shift: float) -> Line2D:
     """Draw one method's curve, moved to the right by the share `shift` of the axis, and return its line."""
-    cells = {point.labels: point.cell(score) for point in points}
+    cells = {point.labels: point.row.cell(score) for point in points}
     known = {labels: (cell.mean, cell.spread) for labels, cell in cells.items() if cell.mean is not None}
     low, high = _ends(list(cells))
     bars = axes.errorbar(
@@ -122,7 +120,7 @@ def _draw_method(axes: Axes, points: Sequence[Point], score: str, look: Look, sh
 def _footer(efficiency: LabelEfficiency) -> list[str]:
     """Return what the curves were made with."""
     plans = efficiency.plans
-    seeds = sorted({seed for plan in plans for seed in plan.seeds})
+    seeds = all_seeds(plans)
     planned = sum(len(plan.trials) for plan in plans)
     rows = [point.row for point in efficiency.points]
     ran = sum(len(row.runs) for row in rows)
@@ -132,5 +130,4 @@ def _footer(efficiency: LabelEfficiency) -> list[str]:
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}",
         f"{ran} of {planned} runs finished" if ran < planned else "",
         "mean, bars: one standard deviation over seeds" if any(len(row.runs) > 1 for row in rows) else "",
-        STAND_IN if efficiency.stands_in else "",
     ]

@@ -1,4 +1,4 @@
-"""The curves of a comparison: of one method or of all in one plot, each joined over its seeds."""
+"""The curves of a comparison, each of a method's joined over its seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fewscan.comparison.results import EvaluatedRun, Row
+from fewscan.comparison.results import RANKED_BY, EvaluatedRun, Row
 from fewscan.learning.registry import METHODS
-from fewscan.reporting.figures import INK, Look, draw_curve, epoch_series, loss_names, numbered_look
+from fewscan.reporting.figures import INK, Look, draw_curve, epoch_series, numbered_look
 
-# A method looks the same in every figure; methods that the study does not have come last.
-METHOD_LOOKS: dict[str, Look] = {
-    name: numbered_look(number, "light")
-    for number, name in enumerate(dict.fromkeys(("joint", "simclr", "nnclr", "barlow_twins", "supervised", *METHODS)))
-}
-# What stands beside a method's own curve: c_acc and r_acc, or the parts of a loss.
-ASIDE_LOOKS = (Look("#4a5159", (0, (5, 1.5)), "x"), Look("#80878f", (0, (1, 1)), "+"))
 ANY_METHOD = Look(INK["light"], "solid", "o")
+
+Looks = Mapping[str, Look]
 
 STRIP = "#eef1f4"
 BAND_OPACITY = 0.2
@@ -43,35 +38,12 @@ class Series:
         return cls(epochs, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 
-def draw_accuracies(axes: Axes, row: Row) -> None:
-    """Draw one method's accuracies over epochs, and on the test set where it was not validated."""
-    axes.set_ylabel("accuracy (%)")
-    axes.set_ylim(-4, 104)
-    if not row.runs:
-        return
-    look = METHOD_LOOKS[row.method]
-    curves = {"p_acc": look, "c_acc": ASIDE_LOOKS[0], "r_acc": ASIDE_LOOKS[1]}
-    for number, (name, its_look) in enumerate(curves.items()):
-        _draw_series(axes, _percentages(row.runs, name), its_look, label=name, number=number)
-    validation = _percentages(row.runs, "validation_accuracy")
-    if np.isfinite(validation.mean).any():
-        _draw_series(axes, validation, look, label="validation accuracy", number=len(curves), hollow=True)
-    else:
-        _draw_test_accuracy(axes, validation.epochs[-1], row, label="val_p_acc (sealed test set)")
+def method_looks(methods: Sequence[str]) -> dict[str, Look]:
+    """Return how the curves of methods look: one of fewscan's own the same in every comparison, whatever else is in it."""
+    return {name: numbered_look(number, "light") for number, name in enumerate(dict.fromkeys((*METHODS, *methods)))}
 
 
-def draw_losses(axes: Axes, row: Row) -> None:
-    """Draw one method's losses over epochs."""
-    axes.set_ylabel("loss")
-    if not row.runs:
-        return
-    for number, name in enumerate(loss_names(row.runs[0].run.metrics())):
-        look = ASIDE_LOOKS[(number - 1) % len(ASIDE_LOOKS)] if number else METHOD_LOOKS[row.method]
-        _draw_series(axes, _over_seeds(row.runs, name), look, label=name, number=number)
-    axes.set_ylim(bottom=0)
-
-
-def compare_accuracies(axes: Axes, rows: Sequence[Row]) -> None:
+def draw_accuracies(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
     """Draw the accuracies of all methods: on training images over epochs, on test images at the end."""
     axes.set_ylabel("accuracy (%)")
     axes.set_ylim(-2, 102)
@@ -79,12 +51,12 @@ def compare_accuracies(axes: Axes, rows: Sequence[Row]) -> None:
     if not ran:
         return
     for number, row in enumerate(ran):
-        _draw_series(axes, _percentages(row.runs, "p_acc"), METHOD_LOOKS[row.method], label=row.method, number=number)
+        draw_series(axes, percentages(row.runs, "p_acc"), looks[row.method], row.method, number, len(looks))
     # Final accuracies lie close together: each method has its own place beyond the last epoch.
     last_epoch = max(_common_epochs(row.runs)[-1] for row in ran)
     step = 0.06 * max(1, last_epoch - 1)
     for number, row in enumerate(rows, start=1):
-        _draw_test_accuracy(axes, last_epoch + number * step, row, label="")
+        draw_test_accuracy(axes, last_epoch + number * step, row, looks[row.method])
     end = last_epoch + (len(rows) + 0.8) * step
     axes.axvspan(last_epoch + 0.4 * step, end, color=STRIP, zorder=0)
     axes.set_xlim(1 - step, end)
@@ -102,12 +74,12 @@ def compare_accuracies(axes: Axes, rows: Sequence[Row]) -> None:
     )
 
 
-def compare_losses(axes: Axes, rows: Sequence[Row]) -> None:
+def draw_losses(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
     """Draw the losses of all methods, each divided by its first epoch's."""
     axes.set_ylabel("loss / loss of the first epoch")
     for number, row in enumerate(rows):
         if row.runs:
-            _draw_series(axes, _relative_losses(row.runs), METHOD_LOOKS[row.method], label=row.method, number=number)
+            draw_series(axes, _relative_losses(row.runs), looks[row.method], row.method, number, len(looks))
     axes.set_ylim(bottom=0)
 
 
@@ -121,12 +93,14 @@ def _logs(runs: Sequence[EvaluatedRun]) -> tuple[list[int], list[list[Mapping[st
     return epochs, [[numbers for numbers in run.run.metrics() if numbers["epoch"] in epochs] for run in runs]
 
 
-def _over_seeds(runs: Sequence[EvaluatedRun], name: str) -> Series:
+def over_seeds(runs: Sequence[EvaluatedRun], name: str) -> Series:
+    """Return one number of a method's log, joined over its seeds, for the epochs that all have."""
     epochs, logs = _logs(runs)
     return Series.of([epoch_series(log, name) for log in logs], epochs)
 
 
-def _percentages(runs: Sequence[EvaluatedRun], name: str) -> Series:
+def percentages(runs: Sequence[EvaluatedRun], name: str) -> Series:
+    """Return the same of a share in [0, 1], in percent."""
     epochs, logs = _logs(runs)
     return Series.of([100 * epoch_series(log, name) for log in logs], epochs)
 
@@ -138,18 +112,18 @@ def _relative_losses(runs: Sequence[EvaluatedRun]) -> Series:
     return Series.of([loss / loss[0] for loss in losses], epochs)
 
 
-def _draw_series(axes: Axes, series: Series, look: Look, *, label: str, number: int, hollow: bool = False) -> None:
-    draw_curve(axes, series.epochs, series.mean, look, label=label, number=number, curves=len(METHOD_LOOKS), hollow=hollow)
+def draw_series(axes: Axes, series: Series, look: Look, label: str, number: int, curves: int, *, hollow: bool = False) -> None:
+    """Draw curve `number` of so many `curves`: the mean over seeds, and a band from the lowest to the highest."""
+    draw_curve(axes, series.epochs, series.mean, look, label=label, number=number, curves=curves, hollow=hollow)
     if (series.high > series.low).any():
         axes.fill_between(series.epochs, series.low, series.high, color=look.color, alpha=BAND_OPACITY, linewidth=0)
 
 
-def _draw_test_accuracy(axes: Axes, place: float, row: Row, *, label: str) -> None:
+def draw_test_accuracy(axes: Axes, place: float, row: Row, look: Look, label: str = "") -> None:
     """Mark the accuracy on the sealed test set, hollow, with a bar from the lowest to the highest seed."""
-    known = [100 * run.evaluation.val_p_acc for run in row.runs if run.evaluation.val_p_acc is not None]
+    known = [value for run in row.runs if (value := run.percent(RANKED_BY)) is not None]
     if not known:
         return
-    look = METHOD_LOOKS[row.method]
     axes.vlines(place, min(known), max(known), color=look.color, linewidth=1.5)
     marker = hollow_marker(label, look)
     marker.set_data([place], [float(np.mean(known))])

@@ -4,6 +4,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,21 +15,18 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fewscan.atomic import write_text
-from fewscan.comparison.plan import Comparison, Trial, make_plan
-from fewscan.comparison.results import collect
+from fewscan.comparison.plan import Comparison, Trial
+from fewscan.comparison.planning import make_plan
+from fewscan.comparison.results import Results, collect
 from fewscan.comparison.trials import run_trials
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.registry import METHODS
-from fewscan.reporting.comparison_curves import ASIDE_LOOKS, METHOD_LOOKS
-from fewscan.reporting.comparison_figures import (
-    FILES,
-    SAMPLES_A_ROW,
-    draw_figures,
-    new_figure,
-    write_figures,
-)
+from fewscan.reporting.comparing.canvas import FONT_SIZES, new_figure
+from fewscan.studies.bitlis.curves import ASIDE_LOOKS, LOOKS
+from fewscan.studies.bitlis.figures import FILES, figures, write_figures
+from fewscan.studies.bitlis.samples import SAMPLES_A_ROW
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -48,6 +46,12 @@ Log = list[dict[str, Any]]
 
 
 MakeComparison = Callable[..., Comparison]
+
+
+def draw_figures(results: Results) -> dict[str, Figure]:
+    """Every figure, as it is drawn to be written."""
+    with mpl.rc_context(FONT_SIZES):
+        return {name: draw() for name, draw in figures(results).items()}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,7 @@ def finish(comparison: Comparison, trial: Trial, log: Log, val_p_acc: float = 0.
         test_groups=len(test),
         test_openings=1,
         test_set_openings=1,
-        accuracy=HALF,
+        accuracy=Interval(value=val_p_acc, low=0.3, high=0.7),
         balanced_accuracy=HALF,
         auroc=HALF,
         calibration_error=HALF,
@@ -123,7 +127,6 @@ def finish(comparison: Comparison, trial: Trial, log: Log, val_p_acc: float = 0.
         c_acc=log[-1].get("c_acc"),
         r_acc=log[-1].get("r_acc"),
         p_acc=log[-1]["p_acc"],
-        val_p_acc=val_p_acc,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     write_text(run.folder / EVALUATION_FILE, evaluation.model_dump_json())
@@ -180,13 +183,13 @@ def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: MakeComp
         picture = Image.open(folder / name).convert("RGBA")
         assert picture.width == 1100
         assert picture.getpixel((0, picture.height - 1)) == (255, 255, 255, 255)
-    figures = draw_figures(results)
+    shown = draw_figures(results)
     run = results.row("study", "joint").runs[0]
-    curve = line(panel(figures["figure7.png"], "(b) joint (proposed model), study", "accuracy (%)"), "c_acc")
+    curve = line(panel(shown["figure7.png"], "(b) joint (proposed model), study", "accuracy (%)"), "c_acc")
     np.testing.assert_allclose(curve.get_ydata(), [100 * numbers["c_acc"] for numbers in run.run.metrics()])
-    tested = sealed_markers(panel(figures["figure8_accuracy.png"], "all methods, study", "accuracy (%)"))
+    tested = sealed_markers(panel(shown["figure8_accuracy.png"], "all methods, study", "accuracy (%)"))
     assert sorted(float(marker.get_ydata()[0]) for marker in tested) == pytest.approx(
-        sorted(100 * results.row("study", name).runs[0].evaluation.val_p_acc for name in ("supervised", "joint"))
+        sorted(100 * results.row("study", name).runs[0].evaluation.accuracy.value for name in ("supervised", "joint"))
     )
 
 
@@ -249,10 +252,10 @@ def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_compar
     comparison = make_comparison(methods=("joint",), seeds=(0, 1), protocols=("study",))
     for trial, epochs in zip(comparison.plan.trials, (3, 2), strict=True):
         finish(comparison, trial, log_of("joint", trial.seed, epochs))
-    figures = draw_figures(collect(comparison))
+    drawn = draw_figures(collect(comparison))
     for name, title in (("figure7.png", "(b) joint (proposed model), study"), ("figure8_accuracy.png", "all methods, study")):
         label = "p_acc" if name == "figure7.png" else "joint"
-        np.testing.assert_array_equal(line(panel(figures[name], title, "accuracy (%)"), label).get_xdata(), [1, 2])
+        np.testing.assert_array_equal(line(panel(drawn[name], title, "accuracy (%)"), label).get_xdata(), [1, 2])
 
 
 def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> None:
@@ -267,16 +270,16 @@ def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> Non
 def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     finish(comparison, Trial("leakfree", "simclr", 0), log_of("simclr"))
-    figures = draw_figures(collect(comparison))
-    assert list(words(figures["figure7.png"])).count("not run") == 6
-    assert list(words(figures["figure9.png"])).count("not run") == 8
+    drawn = draw_figures(collect(comparison))
+    assert list(words(drawn["figure7.png"])).count("not run") == 6
+    assert list(words(drawn["figure9.png"])).count("not run") == 8
     for name in ("figure8_accuracy.png", "figure8_loss.png"):
-        ran, not_run = panels(figures[name], "all methods, leakfree") + panels(figures[name], "all methods, study")
+        ran, not_run = panels(drawn[name], "all methods, leakfree") + panels(drawn[name], "all methods, study")
         shown = [text.get_text() for text in ran.get_legend().get_texts()]
         assert sorted(shown) == sorted(name if name == "simclr" else f"{name}: not run" for name in METHODS)
         shown = [text.get_text() for text in not_run.get_legend().get_texts()]
         assert sorted(shown) == sorted(f"{name}: not run" for name in METHODS)
-    for figure in list(figures.values())[1:]:
+    for figure in list(drawn.values())[1:]:
         assert any("1 of 12 runs finished" in text for text in words(figure))
 
 
@@ -289,7 +292,7 @@ def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> No
         "barlow_twins": ("figure9.png", "(a) barlow_twins, study"),
         "nnclr": ("figure9.png", "(b) nnclr, study"),
     }
-    for method, look in METHOD_LOOKS.items():
+    for method, look in LOOKS.items():
         curves = [line(axes, method) for axes in together]
         if method in apart:
             name, title = apart[method]
@@ -302,12 +305,12 @@ def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> No
 
 
 def test_looks_can_be_told_apart_without_colors() -> None:
-    looks = [*METHOD_LOOKS.values(), *ASIDE_LOOKS]
-    assert METHODS.keys() <= METHOD_LOOKS.keys()
+    looks = [*LOOKS.values(), *ASIDE_LOOKS]
+    assert METHODS.keys() <= LOOKS.keys()
     for one, other in combinations(looks, 2):
         assert one.marker != other.marker
         assert one.color != other.color
-    for one, other in combinations(METHOD_LOOKS.values(), 2):
+    for one, other in combinations(LOOKS.values(), 2):
         assert one.style != other.style
 
 

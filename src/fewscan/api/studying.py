@@ -1,0 +1,62 @@
+"""The verb study: a published study on one's own machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewscan.api.comparing import refuse_failures, run_and_write
+from fewscan.api.opening import opened_snapshot
+
+if TYPE_CHECKING:
+    from fewscan.comparison.results import Results
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.snapshot import Snapshot
+
+
+def study(
+    dataset: str | Path | Dataset | Snapshot,
+    *,
+    out: str | Path,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    protocols: Sequence[str] | None = None,
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float = 0.0,
+    jobs: int | None = None,
+    train: bool = True,
+    **settings: Any,
+) -> Results:
+    """Train the published study's methods with its recipe, under its own kind of split and `leakfree`, and write what it shows.
+
+    `out` is a comparison like `compare`'s; beside its tables, figures and page stand the study's Tables 1 and 2, its figures 2,
+    7, 8 and 9, and `study.html`. Sizes that are not given are the study's: 1,235 labels, 308 test images, no validation set.
+    Called again with the same `out` it goes on where it stopped. Without `train` it writes what is finished.
+    Raises FewscanError where the dataset cannot give the sizes, and where a run failed, after all others were trained and the
+    tables written.
+    """
+    from fewscan.comparison.plan import Comparison
+    from fewscan.comparison.planning import make_plan
+    from fewscan.locks import alone
+    from fewscan.studies.bitlis.page import write_study
+    from fewscan.studies.bitlis.published import LABELS, PROTOCOLS, RECIPE, TABLE2, TEST_IMAGES
+
+    plan = make_plan(
+        opened_snapshot(dataset),
+        methods=TABLE2 if methods is None else methods,
+        seeds=seeds,
+        protocols=PROTOCOLS if protocols is None else protocols,
+        recipe=RECIPE,
+        changes=settings,
+        labeled=LABELS if labeled is None else labeled,
+        test=TEST_IMAGES if test is None else test,
+        validation=validation,
+    )
+    comparison = Comparison.begin(Path(out), plan)
+    results, failures = run_and_write(comparison, jobs, train)
+    with alone(comparison.folder, "study"):
+        write_study(results)
+    refuse_failures(failures, len(comparison.plan.trials))
+    return results

@@ -1,0 +1,82 @@
+"""The verb study: a published study on one's own machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
+from fewscan.cli.comparing import listed_names, next_words, percent, whole_numbers
+
+if TYPE_CHECKING:
+    from fewscan.comparison.results import Results
+
+
+@app.command()
+def study(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the study's, for every method.")
+    ] = None,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: supervised, and the study's four]")] = "",
+    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
+    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or several.")] = "study,leakfree",
+    labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: the study's, 1235]")] = None,
+    test: Annotated[int | None, typer.Option(help="Images in the test set. [default: the study's, 308]")] = None,
+    validation: Annotated[float, typer.Option(help="Share of the labels kept for validation; the study kept none.")] = 0.0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Do the published study again: its methods, recipe and split, and the baseline that it left out.
+
+    A comparison like that of 'fewscan compare', with the study's recipe; beside what that writes stand table1.csv, table2.csv
+    (its columns, ours beside its own), study_runs.csv, figures 2, 7, 8 and 9, and study.html, which holds them. Stop it at any
+    time: the same command goes on. Where a source's name holds 'standin', all say that the third source is a stand-in.
+
+    Example: fewscan study mri --out study epochs=25
+    """
+    options = ("dataset", "out", "methods", "seeds", "protocols", "labeled", "test", "validation", "jobs", "train")
+    results = api.study(
+        dataset,
+        out=out,
+        methods=listed_names(methods) or None,
+        seeds=whole_numbers(seeds, "--seeds"),
+        protocols=listed_names(protocol),
+        labeled=labeled,
+        test=test,
+        validation=validation,
+        jobs=jobs,
+        train=train,
+        **parsed_settings(settings, "study", not_settings=options),
+    )
+    _finish(results, dataset, as_json)
+
+
+def _finish(results: "Results", dataset: Path, as_json: bool) -> None:
+    from fewscan.studies.bitlis.commands import commands
+    from fewscan.studies.bitlis.outcome import number
+    from fewscan.studies.bitlis.page import PAGE_FILE
+    from fewscan.studies.bitlis.published import NUMBERS
+    from fewscan.studies.bitlis.sentences import headline
+
+    page = results.comparison.folder / PAGE_FILE
+    rows: list[dict[str, Any]] = [
+        {"protocol": row.protocol, "method": row.method, "runs": len(row.runs)}
+        | {f"{name}_percent": number(row, name).mean for name in NUMBERS}
+        for row in results.rows
+    ]
+    training = commands(results.comparison.plan, dataset=dataset, out=results.comparison.folder)[-1]
+    lines = [f"{row['protocol']:9} {row['method']:13} {percent(row['val_p_acc_percent'])}" for row in rows]
+    finish(
+        as_json,
+        {"page": str(page), "headline": headline(results), "rows": rows},
+        [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
+        *next_words(results.rows, training),
+    )

@@ -1,0 +1,80 @@
+"""From what a user asks for to a checked plan."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fewscan.comparison.plan import PROTOCOLS, Asked, Plan, SplitSizes
+from fewscan.config import nearest
+from fewscan.datasets.descriptions import Shares
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.learning.registry import METHODS, method_type
+
+
+def make_plan(
+    dataset: Snapshot,
+    *,
+    methods: Sequence[str] | None,
+    seeds: Sequence[int],
+    protocols: Sequence[str],
+    recipe: str,
+    changes: Mapping[str, Any],
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float | None = None,
+    shares: Shares | None = None,
+    baseline: str | None = None,
+) -> Plan:
+    """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
+
+    Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
+    """
+    methods = list(METHODS) if methods is None else methods
+    _check_asked(methods, seeds, protocols, changes)
+    own = dataset.description.split
+    if own is None and (labeled is None or test is None):
+        raise FewscanError(
+            f"{dataset.folder} has no split to take the sizes from: run 'fewscan split {dataset.folder}', or give --labeled "
+            "and --test"
+        )
+    if own is not None:
+        budget = own.labeled + own.validation
+        labeled = budget if labeled is None else labeled
+        test = own.test if test is None else test
+        validation = own.validation / budget if validation is None else validation
+    assert labeled is not None and test is not None  # noqa: PT018
+    chosen = tuple(name for name in PROTOCOLS if name in protocols)
+    plan = Plan(
+        dataset=str(dataset.folder.resolve()),
+        dataset_fingerprint=dataset.description.fingerprint,
+        split=SplitSizes(
+            labeled=labeled,
+            validation=0.2 if validation is None else validation,
+            test=test,
+            seed=0 if own is None else own.seed,
+            shares=shares or ("known" if own is None else own.shares),
+        ),
+        recipe=recipe,
+        changes=dict(changes),
+        asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
+        named_baseline=baseline,
+    )
+    for trial in plan.trials:
+        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
+        # refused, with their numbers, when the split is drawn.
+        plan.settings(trial, labeled=labeled, unlabeled=max(0, len(dataset.usable) - labeled - test))
+    return plan
+
+
+def _check_asked(methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any]) -> None:
+    for name in methods:
+        method_type(name)
+    for name in protocols:
+        if name not in PROTOCOLS:
+            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
+    if not methods or not seeds or not protocols:
+        raise FewscanError("a comparison needs at least one method, one seed and one protocol")
+    if "seed" in changes:
+        raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
+    if not isinstance(changes.get("method", {}), Mapping):
+        raise FewscanError(f"a comparison takes its methods from --methods: leave out method={changes['method']}")

@@ -1,0 +1,1 @@
+"""What a comparison came to, as tables, figures and pages."""

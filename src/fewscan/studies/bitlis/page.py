@@ -1,0 +1,72 @@
+"""The study's page of a comparison, whose first sentence says whether `joint` beats `supervised`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.atomic import write_text, writing
+from fewscan.comparison.results import Results, Row
+from fewscan.learning.registry import method_type
+from fewscan.reporting.comparing.page import PAGE_FILE as COMPARISON_PAGE
+from fewscan.reporting.comparing.page import Picture, page_content
+from fewscan.reporting.comparing.sentences import NOT_RUN, hundredths, title
+from fewscan.reporting.rendering import render
+from fewscan.studies.bitlis import outcome, sentences
+from fewscan.studies.bitlis.commands import commands
+from fewscan.studies.bitlis.figures import pictures, write_figures
+from fewscan.studies.bitlis.published import NAMES, NUMBER_TITLES, TABLE1, TABLE2
+from fewscan.studies.bitlis.tables import OTHER_SCORES, write_tables
+
+PAGE_FILE = "study.html"
+
+
+def write_study(results: Results) -> Path:
+    """Write the study's tables and figures and `study.html` into the comparison's folder and return the page's path.
+
+    Older ones are replaced. Raises FewscanError where something cannot be written.
+    """
+    folder = results.comparison.folder
+    tables = [path.name for path in write_tables(results, folder)]
+    path = folder / PAGE_FILE
+    with writing(path):
+        write_text(path, study_page(results, pictures(write_figures(results, folder)), tables))
+    return path
+
+
+def study_page(results: Results, figures: Sequence[Picture], table_files: Sequence[str]) -> str:
+    """Return the page about `results` as HTML that loads nothing.
+
+    Of the dataset it names the folder and the sources, never a file or a patient.
+    """
+    runs = results.settings.items()
+    return render(
+        "study.html",
+        package="fewscan.studies.bitlis",
+        **page_content(results) | {"commands": commands(results.comparison.plan)},
+        headline=[sentences.headline(results)],
+        findings=sentences.findings(results),
+        caption=sentences.caption(results),
+        figures=figures,
+        table_files=[*table_files, "pairs.csv"],
+        comparison_page=COMPARISON_PAGE,
+        study=outcome,
+        stands_in=outcome.stands_in(results),
+        table1=TABLE1,
+        table2=TABLE2,
+        study_names=NAMES,
+        number_titles=NUMBER_TITLES,
+        score_titles={name: title(name) for name in OTHER_SCORES},
+        two_view_batch_sizes=sorted({settings.batch_size for trial, settings in runs if method_type(trial.method).two_views}),
+        ours=ours,
+    )
+
+
+def ours(row: Row, name: str) -> str:
+    """Return a number of ours in percent: mean ± spread over seeds, or of one seed the value and its interval."""
+    if not row.runs:
+        return NOT_RUN
+    found = outcome.number(row, name)
+    text = hundredths(found.mean)
+    if found.spread is not None:
+        return f"{text} ± {hundredths(found.spread)}"
+    interval = outcome.interval(row, name)
+    return text if interval is None else interval.said(100, 2, "")
