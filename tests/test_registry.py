@@ -234,8 +234,28 @@ def test_entry_points_that_cannot_be_read_are_named_too(install: Install) -> Non
     install("scans-odd", "scans_odd", "", "[fewscan.methods]\nwithout an equals sign\n")
     install("scans-extra", "scans_extra_two", METHOD.format(name="scaled"), entry("scans_extra_two"))
     found, problems = METHOD_REGISTRY.all()
-    assert problems == ["package scans-odd: its entry_points.txt cannot be read"]
+    assert problems == ["package scans-odd: its entry_points.txt or METADATA cannot be read"]
     assert "scaled" in found
+
+
+def test_of_a_package_that_is_installed_twice_the_first_counts(install: Install, tmp_path: Path) -> None:
+    install("scans-extra", "scans_extra_three", METHOD.format(name="scaled"), entry("scans_extra_three"))
+    behind = tmp_path / "behind" / "Scans.Extra-1.1.dist-info"
+    behind.mkdir(parents=True)
+    (behind / "METADATA").write_text("Metadata-Version: 2.1\nName: Scans.Extra\nVersion: 1.1\n")
+    (behind / "entry_points.txt").write_text(entry("no_such_module"))
+    sys.path.append(str(behind.parent))
+    try:
+        assert METHOD_REGISTRY.source("scaled") == "package scans-extra 1.2"
+        assert METHOD_REGISTRY.find("scaled").__module__ == "scans_extra_three"
+    finally:
+        sys.path.remove(str(behind.parent))
+
+
+def test_what_fewscan_itself_brings_is_no_plugin(install: Install) -> None:
+    install("fewscan", "wing", METHOD.format(name="scaled"), entry("wing"))
+    assert METHOD_REGISTRY.source("scaled") is None
+    assert METHOD_REGISTRY.find("scaled").__module__ == "wing"
 
 
 def test_a_name_is_one_methods_alone(install: Install, unregistered: None) -> None:

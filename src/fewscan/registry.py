@@ -173,16 +173,18 @@ class Registry(Generic[Kind]):
         for package in metadata.distributions():
             if self.group not in (package.read_text("entry_points.txt") or ""):
                 continue
-            name = str(package.name)
-            if name.lower() in seen:  # installed twice: the first on the path is the one that is imported
-                continue
-            seen.add(name.lower())
+            name = "without a name"
             try:
+                name = package.metadata["Name"] or name
+                called = f"{name} {package.version}"
                 points = [point for point in package.entry_points if point.group == self.group]
-            except Exception:  # the reader raises whatever a malformed line leads it to
-                problems.append(f"package {name}: its entry_points.txt cannot be read")
+            except Exception:  # what is malformed leads the reader to whatever error
+                problems.append(f"package {name}: its entry_points.txt or METADATA cannot be read")
                 continue
-            found += [Brought(point, f"{name} {package.version}") for point in points]
+            # Installed twice: the first on the path is the one that is imported.
+            if normalized(name) not in seen:
+                found += [Brought(point, called) for point in points]
+            seen.add(normalized(name))
         return found, problems
 
 
@@ -220,6 +222,11 @@ def settings_flaw(own: Any, base: type, settings_base: type[Settings]) -> str | 
     if default != getattr(own, "name", None) and not settings_type.model_fields["name"].is_required():
         return f"its settings_type is of the name '{default}'"
     return None
+
+
+def normalized(package: str) -> str:
+    """Return a package's name as it is compared: letters' case, dots, dashes and underscores make no difference."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _place(own: type) -> tuple[str, str]:
