@@ -8,7 +8,7 @@ import fewscan
 
 ROOT = Path(fewscan.__file__).parent
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-# Functions over 60 lines that are being worked on; to be emptied.
+# Files over 300 lines and functions over 60 that are being worked on; to be emptied.
 BEING_SPLIT = {"cli/comparing.py compare", "cli/datasets.py split"}
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
@@ -100,8 +100,7 @@ def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:  # type: ignore[operator]
                 long_functions.add(f"{place} {node.name}")
-    assert long_files == set()
-    assert long_functions <= BEING_SPLIT
+    assert long_files | long_functions <= BEING_SPLIT
 
 
 def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:

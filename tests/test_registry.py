@@ -379,12 +379,19 @@ def comparison_of(method: str, dataset: Dataset, folder: Path) -> Comparison:
 
 
 def test_what_other_processes_cannot_know_is_said_before_they_start(
-    split_dataset: Dataset, tmp_path: Path, unregistered: None
+    split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unregistered: None
 ) -> None:
     fewscan.register_method(changed(__qualname__="notebook.<locals>.Own"))
     comparison = comparison_of("own", split_dataset, tmp_path / "comparison")
     with pytest.raises(FewscanError, match=r"'own' is known in this process alone.*fewscan\.methods.*jobs=1"):
         run_trials(comparison, jobs=2)
+    METHOD_REGISTRY.unregister("own")
+    with monkeypatch.context() as notebook:  # whose classes are of a main module without a file
+        notebook.delattr(sys.modules["__main__"], "__file__")
+        fewscan.register_method(changed(__module__="__main__"))
+        with pytest.raises(FewscanError, match="known in this process alone"):
+            METHOD_REGISTRY.module_to_import("own")
+    assert METHOD_REGISTRY.module_to_import("own") is None  # a script is run again by every process
     METHOD_REGISTRY.unregister("own")
     fewscan.register_method(Own)
     assert METHOD_REGISTRY.module_to_import("own") == __name__
