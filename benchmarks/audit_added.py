@@ -22,6 +22,7 @@ from benchmarks.measure import SCANS, peak_memory_mb
 from fewscan.auditing.copies import CopyPairs, Described, describe_images, find_copies, find_copies_of
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.pairs import components
+from fewscan.datasets.snapshot import Snapshot
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12
@@ -34,7 +35,7 @@ def ends(pairs: CopyPairs) -> Int64s:
     return np.column_stack([pairs.row_a, pairs.row_b])
 
 
-def distinct(dataset: Dataset) -> Int64s:
+def distinct(dataset: Snapshot) -> Int64s:
     """Return the rows that an audit searches: one of all that are the same file or the same pixels."""
     usable = dataset.usable
     _, first = np.unique([row.tobytes() for row in dataset.pixels[usable]], return_index=True)
@@ -65,7 +66,7 @@ def same_sets(count: int, first: Int64s, second: Int64s) -> bool:
     return bool(len(np.unique(np.column_stack([a, b]), axis=0)) == a.max() + 1 == b.max() + 1)
 
 
-def pairs(dataset: Dataset, count: int, draws: int) -> dict[str, Any]:
+def pairs(dataset: Snapshot, count: int, draws: int) -> dict[str, Any]:
     """Let `count` scans drawn at random come later, and compare with an audit of all."""
     rows, pixels = distinct(dataset), dataset.pixels
     start, start_cpu = time.perf_counter(), time.process_time()
@@ -88,7 +89,7 @@ def pairs(dataset: Dataset, count: int, draws: int) -> dict[str, Any]:
     return figures
 
 
-def changed_scans(dataset: Dataset, scans: Path, rows: Int64s, names: list[str]) -> Pixels:
+def changed_scans(dataset: Snapshot, scans: Path, rows: Int64s, names: list[str]) -> Pixels:
     """Return (R, 1, S, S) the rows' files, each changed in the way named."""
     size_px, random = dataset.pixels.shape[-1], np.random.default_rng(list(CHANGES).index(names[0]))
     files = [scans / name for name in np.array(dataset.file_names)[rows]]
@@ -96,7 +97,7 @@ def changed_scans(dataset: Dataset, scans: Path, rows: Int64s, names: list[str])
     return np.stack([np.asarray(scan.resize((size_px, size_px), Image.Resampling.BILINEAR)) for scan in changed])[:, None]
 
 
-def recall(dataset: Dataset, scans: Path, each: int, others: int) -> list[dict[str, Any]]:
+def recall(dataset: Snapshot, scans: Path, each: int, others: int) -> list[dict[str, Any]]:
     """Return a line for every change: found by an audit of all, found where the changed ones are new, or the originals."""
     every = find_sets(dataset)
     _, first = np.unique(every[dataset.usable], return_index=True)
@@ -127,7 +128,7 @@ def recall(dataset: Dataset, scans: Path, each: int, others: int) -> list[dict[s
     return lines
 
 
-def find_sets(dataset: Dataset) -> Int64s:
+def find_sets(dataset: Snapshot) -> Int64s:
     """Return the sets of copies of a dataset (N,)."""
     return components(len(dataset.pixels), ends(find_copies(dataset.pixels, rows=dataset.usable)))
 
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=700, help="how many other scans they are hidden among")
     parser.add_argument("--out", type=Path, help="write the recall of every change as CSV")
     arguments = parser.parse_args()
-    dataset = Dataset.open(arguments.dataset)
+    dataset = Dataset.open(arguments.dataset).snapshot()
     if arguments.recall:
         lines = recall(dataset, arguments.scans, arguments.recall, arguments.others)
         if arguments.out:

@@ -10,8 +10,9 @@ from fewscan.config import merge
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, snapshot_fingerprint
 from fewscan.splits.split import describe, drawn
 from fewscan.training.choice import choose
+from fewscan.training.recipes import DEFAULT_RECIPE
 from fewscan.training.run import Run
-from fewscan.training.settings import DEFAULT_RECIPE, RunSettings
+from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import write_text
+from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings, json_object
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
 from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
@@ -29,10 +29,10 @@ DEFAULT_SPLIT = "main"
 
 
 class SplitFile(Settings):
-    """A split by its name, and the SHA-256 of its file."""
+    """A split by its name, and the SHA-256 of its file, while a new one is written of either."""
 
     name: str
-    sha256: str
+    sha256: tuple[str, ...]
 
 
 class DatasetDescription(Settings):
@@ -133,10 +133,16 @@ class Dataset:
     def with_split(self, split: StoredSplit) -> "Dataset":
         """Write a split under its name, in the place of one that has it, and return the dataset that has it."""
         name = split.description.name
+        content, sha256 = split.as_parquet()
+        files = self.description.splits
+        # As with pairs: a kill between two files leaves either split, and a description that agrees.
+        either = [file.model_copy(update={"sha256": (*file.sha256, sha256)}) if file.name == name else file for file in files]
+        self._described(self.description.model_copy(update={"splits": tuple(either)}))
         (self.folder / SPLITS_FOLDER).mkdir(exist_ok=True)
-        sha256 = split.write(self._split_file(name))
-        others = tuple(other for other in self.description.splits if other.name != name)
-        return self._described(self.description.model_copy(update={"splits": (*others, SplitFile(name=name, sha256=sha256))}))
+        with replaced_file(self._split_file(name)) as temporary:
+            temporary.write_bytes(content)
+        newest = (*(file for file in files if file.name != name), SplitFile(name=name, sha256=(sha256,)))
+        return self._described(self.description.model_copy(update={"splits": newest}))
 
     def with_images(self, images: ImageStore, **changes: Any) -> "Dataset":
         """Name further shards as the dataset's, with `changes` of its description, and return the dataset that has them."""

@@ -5,6 +5,7 @@ A role says what a row is for, whether it has a label or not. What becomes of la
 
 import hashlib
 import json
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -15,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import replaced_file
 from fewscan.datasets.descriptions import SPLITS, SplitDescription
 from fewscan.errors import FewscanError
 
@@ -102,21 +102,19 @@ class StoredSplit(NamedTuple):
             roles[row] = "left out" if is_copy else role
         return roles, np.array(tying, np.int64)
 
-    def write(self, path: Path) -> str:
-        """Write the split, atomically, and return the file's SHA-256."""
+    def as_parquet(self) -> tuple[bytes, str]:
+        """Return the split as it is stored, and the SHA-256 of that."""
         table = pa.table({"role": pa.array(self.roles.tolist(), pa.string()).dictionary_encode()})
         buffer = BytesIO()
         pq.write_table(table.replace_schema_metadata({_META: self.description.model_dump_json()}), buffer)
-        with replaced_file(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
-        return hashlib.sha256(buffer.getvalue()).hexdigest()
+        return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
 
     @classmethod
-    def read(cls, path: Path, sha256: str) -> Self:
-        """Read a split; raises FewscanError where it is missing, damaged, or not the one with that SHA-256."""
+    def read(cls, path: Path, sha256s: Sequence[str]) -> Self:
+        """Read a split, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
         try:
             content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != sha256:
+            if hashlib.sha256(content).hexdigest() not in sha256s:
                 raise FewscanError(
                     f"{path} was changed or damaged since fewscan wrote it: put back what it was, or draw it again"
                 )
