@@ -252,7 +252,9 @@ def test_of_a_package_that_is_installed_twice_the_first_counts(install: Install,
         sys.path.remove(str(behind.parent))
 
 
-def test_what_fewscan_itself_brings_is_no_plugin(install: Install) -> None:
+def test_what_fewscan_itself_brings_is_no_plugin(install: Install, unregistered: None) -> None:
+    fewscan.register_method(changed(__module__="fewscan.a_wing"))
+    assert METHOD_REGISTRY.source("own") is None
     install("fewscan", "wing", METHOD.format(name="scaled"), entry("wing"))
     assert METHOD_REGISTRY.source("scaled") is None
     assert METHOD_REGISTRY.find("scaled").__module__ == "wing"

@@ -111,7 +111,8 @@ class Registry(Generic[Kind]):
         packages = [each.package for each in self._brought()[0] if each.point.name == name]
         if packages:
             return None if packages[0].split()[0] == OWN_PACKAGE else f"package {packages[0]}"
-        return f"module {self._registered[name].__module__}" if name in self._registered else None
+        module = self._registered[name].__module__ if name in self._registered else OWN_PACKAGE
+        return None if module.partition(".")[0] == OWN_PACKAGE else f"module {module}"
 
     def module_to_import(self, name: str) -> str | None:
         """Return the module that another process must import to know `name`; None where it needs none.

@@ -31,6 +31,7 @@ FORMER: Mapping[str, Mapping[str, tuple[int, ...] | None]] = {
     "heat maps": {"hiding": ()},
     "export": {"proof scans": ()},
     "page": {"page samples": ()},
+    "figure": {"figure samples": ()},
 }
 
 _SUFFIXES = {name: suffix for names in FORMER.values() for name, suffix in names.items()}

@@ -3,12 +3,25 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
+from fewscan.cli.comparison_options import (
+    NOT_SETTINGS,
+    Baseline,
+    BudgetShares,
+    Jobs,
+    LabelsBudget,
+    Out,
+    Protocols,
+    Seeds,
+    SettingsForAll,
+    Training,
+    Validation,
+)
 from fewscan.cli.following import Words, report_words
 from fewscan.errors import FewscanError
 
@@ -20,37 +33,20 @@ if TYPE_CHECKING:
 @app.command()
 def compare(
     dataset: DatasetFolder,
-    out: Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")],
-    settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")
-    ] = None,
+    out: Out,
+    settings: SettingsForAll = None,
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
-    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
-    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or several.")] = "leakfree",
+    seeds: Seeds = "0",
+    protocol: Protocols = "leakfree",
     recipe: Recipe = None,
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: as in the dataset's split]")] = None,
-    labels_budget: Annotated[
-        str | None,
-        typer.Option(help="Several budgets of labels, separated by commas: a comparison with each, and scores against labels."),
-    ] = None,
+    labels_budget: LabelsBudget = None,
     test: Annotated[int | None, typer.Option(help="Images in the test set. [default: as in the dataset's split]")] = None,
-    validation: Annotated[
-        float | None, typer.Option(help="Share of the labels kept for validation. [default: as in the dataset's split]")
-    ] = None,
-    shares: Annotated[
-        Literal["known", "unknown"] | None,
-        typer.Option(help="How the budget of labels is drawn, see 'fewscan split'. [default: as in the dataset's split]"),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(help="The method that the others are held against. [default: supervised, where it is among them]"),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
-    ] = None,
-    train: Annotated[
-        bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")
-    ] = True,
+    validation: Validation = None,
+    shares: BudgetShares = None,
+    baseline: Baseline = None,
+    jobs: Jobs = None,
+    train: Training = True,
     as_json: AsJson = False,
 ) -> None:
     """Train several methods on the same images and compare them.
@@ -58,9 +54,8 @@ def compare(
     The first sentence says which method is best, and whether it beats the baseline with statistical significance, for other
     test images and other seeds. Every method is trained with every seed, its score taken once on the sealed test set. Stop it
     at any time: the same command goes on. Writes leaderboard.csv (methods, every score), comparison.csv (one row a run, and
-    where it lies), pairs.csv (paired tests), accuracy.png, loss.png, and comparison.html, which holds it all.
-
-    With --protocol random,leakfree it says besides what copies in the test set are worth.
+    where it lies), pairs.csv (paired tests), accuracy.png, loss.png, and comparison.html, which holds it all. With --protocol
+    random,leakfree it says besides what copies in the test set are worth.
 
     batch_size counts labeled and unlabeled images together: 'supervised' takes the labeled ones of such a batch, so that
     every method makes as many steps. training_images=300000 gives every method a third of the usual time.
@@ -75,8 +70,7 @@ def compare(
     """
     from fewscan.training.recipes import DEFAULT_RECIPE
 
-    options = ("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test")
-    changes = parsed_settings(settings, "compare", not_settings=(*options, "validation", "shares", "baseline", "jobs", "train"))
+    changes = parsed_settings(settings, "compare", not_settings=NOT_SETTINGS)
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
@@ -93,12 +87,10 @@ def compare(
         "train": train,
     }
     if labels_budget is None:
-        results = api.compare(dataset, labeled=labeled, **asked, **changes)
-        _finish_comparison(results, dataset, as_json)
+        _finish_comparison(api.compare(dataset, labeled=labeled, **asked, **changes), dataset, as_json)
     else:
         budgets = whole_numbers(labels_budget, "--labels-budget")
-        efficiency = api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes)
-        _finish_budgets(efficiency, dataset, as_json)
+        _finish_budgets(api.compare_budgets(dataset, labels_budget=budgets, **asked, **changes), dataset, as_json)
 
 
 def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.comparing import listed_names, next_words, percent, whole_numbers
+from fewscan.cli.comparison_options import Jobs, Out, Protocols, Seeds, Training
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -16,29 +17,26 @@ if TYPE_CHECKING:
 @app.command()
 def study(
     dataset: DatasetFolder,
-    out: Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")],
+    out: Out,
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the study's, for every method.")
     ] = None,
     methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: supervised, and the study's four]")] = "",
-    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")] = "0",
-    protocol: Annotated[str, typer.Option(help="How the test set is drawn; one or several.")] = "study,leakfree",
+    seeds: Seeds = "0",
+    protocol: Protocols = "study,leakfree",
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: the study's, 1235]")] = None,
     test: Annotated[int | None, typer.Option(help="Images in the test set. [default: the study's, 308]")] = None,
     validation: Annotated[float, typer.Option(help="Share of the labels kept for validation; the study kept none.")] = 0.0,
-    jobs: Annotated[
-        int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")
-    ] = None,
-    train: Annotated[
-        bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")
-    ] = True,
+    jobs: Jobs = None,
+    train: Training = True,
     as_json: AsJson = False,
 ) -> None:
-    """Do the published study again: its methods, recipe and split, and the baseline that it left out.
+    """Do the published study again on your own machine.
 
-    A comparison like that of 'fewscan compare', with the study's recipe; beside what that writes stand table1.csv, table2.csv
-    (its columns, ours beside its own), study_runs.csv, figures 2, 7, 8 and 9, and study.html, which holds them. Stop it at any
-    time: the same command goes on. Where a source's name holds 'standin', all say that the third source is a stand-in.
+    Its methods, recipe and split, and the baseline that it left out: a comparison like that of 'fewscan compare'. Beside what
+    that writes stand table1.csv, table2.csv (the study's columns, ours beside its own), study_runs.csv, figures 2, 7, 8 and 9,
+    and study.html, which holds them. Stop it at any time: the same command goes on. Where a source's name holds 'standin', all
+    say that the third source is a stand-in.
 
     Example: fewscan study mri --out study epochs=25
     """

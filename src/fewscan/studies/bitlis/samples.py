@@ -9,6 +9,7 @@ from fewscan.comparison.results import Results
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.comparing.canvas import WIDTH_INCHES, new_figure
 from fewscan.reporting.figures import INK
+from fewscan.seeds import stream
 from fewscan.studies.bitlis.outcome import stands_in
 
 SAMPLES_A_ROW = 8
@@ -20,7 +21,7 @@ def samples(results: Results) -> Figure:
     """Draw labeled images by class, and unlabeled ones in random order, of the first protocol's split."""
     protocol = results.comparison.plan.protocols[0]
     dataset = results.comparison.dataset(protocol)
-    random = np.random.default_rng(0)
+    random = stream(0, "figure samples").numpy()
     labeled, unlabeled = dataset.rows("labeled"), dataset.rows("unlabeled")
     scan_inches = WIDTH_INCHES / SAMPLES_A_ROW
     heights = (0.35 + len(dataset.classes) * (scan_inches + 0.25), 0.35 + UNLABELED_ROWS * scan_inches)
