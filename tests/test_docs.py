@@ -218,7 +218,8 @@ def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
 
 
 def test_every_option_that_is_said_of_data_and_splits_is_one_of_the_program() -> None:
-    verbs = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    above = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    verbs = [one for verb in above for one in (verb, *getattr(verb, "commands", {}).values())]
     known = {option for verb in verbs for one in verb.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
     named: set[str] = set()
     for name in ("data.md", "labels.md", "formats.md", "audit.md", "guide.md"):

@@ -1,8 +1,9 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `train`, `calibrate`,
-`evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`,
-`upgrade`. `methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
+The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `set_labels`,
+`export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `train`, `calibrate`, `evaluate`, `label`, `explain`,
+`check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
+`methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
 """
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
         evaluate,
         explain,
         export,
+        export_labels,
         import_scans,
         label,
+        label_conflicts,
+        label_history,
         methods,
         plan_import,
         register_encoder,
@@ -30,9 +34,11 @@ if TYPE_CHECKING:
         register_recipe,
         register_views,
         report,
+        set_labels,
         split,
         study,
         train,
+        undo_labels,
         upgrade,
         verify,
     )
@@ -49,8 +55,11 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "export_labels",
     "import_scans",
     "label",
+    "label_conflicts",
+    "label_history",
     "methods",
     "plan_import",
     "register_encoder",
@@ -58,9 +67,11 @@ __all__ = [
     "register_recipe",
     "register_views",
     "report",
+    "set_labels",
     "split",
     "study",
     "train",
+    "undo_labels",
     "upgrade",
     "verify",
 ]

@@ -21,6 +21,7 @@ REPLACING = {
     "import": (["import", "scans", "--out", "data"], "data"),
     "audit": (["audit", "data"], "data/audit.json"),
     "split": (["split", "data", "--labeled", "16", "--test", "16"], "data/dataset.json"),
+    "labels export": (["labels", "export", "data", "--out", "table.csv"], "table.csv"),
     "train": (["train", "data", "--out", "run"], "run"),
     "calibrate": (["calibrate", "run", "--folds", "2"], "run/calibration.json"),
     "evaluate": (["evaluate", "run"], "run/evaluation.json"),
@@ -33,7 +34,7 @@ REPLACING = {
     "compare": (["compare", "data", "--out", "elsewhere"], "elsewhere"),
     "demo": (["demo", "--out", "elsewhere"], "elsewhere"),
 }
-OVERWRITES = {"audit", "split", "evaluate", "explain", "explain --check", "report", "report --out"}
+OVERWRITES = {"audit", "split", "labels export", "evaluate", "explain", "explain --check", "report", "report --out"}
 
 
 def test_every_verb_that_writes_is_tried() -> None:

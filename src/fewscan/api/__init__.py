@@ -2,6 +2,7 @@
 
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import audit, import_scans, plan_import, split
+from fewscan.api.labels import export_labels, label_conflicts, label_history, set_labels, undo_labels
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
 from fewscan.api.studying import study
@@ -19,8 +20,11 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "export_labels",
     "import_scans",
     "label",
+    "label_conflicts",
+    "label_history",
     "methods",
     "plan_import",
     "register_encoder",
@@ -28,9 +32,11 @@ __all__ = [
     "register_recipe",
     "register_views",
     "report",
+    "set_labels",
     "split",
     "study",
     "train",
+    "undo_labels",
     "upgrade",
     "verify",
 ]

@@ -1,6 +1,6 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, datasets, training, runs, showing, comparing, studying, verifying  # isort: skip
+from fewscan.cli import importing, datasets, labels, training, runs, showing, comparing, studying, verifying  # isort: skip
 from fewscan.cli import upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
@@ -9,6 +9,7 @@ __all__ = [
     "datasets",
     "demonstration",
     "importing",
+    "labels",
     "main",
     "runs",
     "showing",

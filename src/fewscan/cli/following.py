@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
+    from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
 
@@ -44,6 +45,15 @@ def after_split(dataset: Path) -> Words:
     """Return how to train on a split dataset."""
     folder = default_run(dataset)
     return ["train", dataset, "--out", free_path(folder)] if folder.exists() else ["train", dataset]
+
+
+def after_labels(dataset: "Dataset", disputed: int) -> Words:
+    """Return what follows where labels were entered: what is disputed first, then the first step that the dataset lacks."""
+    if disputed:
+        return ["labels", "conflicts", dataset.folder]
+    if dataset.description.audit is None:
+        return ["audit", dataset.folder]
+    return after_split(dataset.folder) if dataset.splits else ["split", dataset.folder]
 
 
 def after_run(run: "Run", dataset: "Snapshot") -> Words:

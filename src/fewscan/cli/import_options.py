@@ -1,6 +1,6 @@
 """The options of `import`, each with what a user should know of it, and how they become ImportOptions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -149,11 +149,16 @@ def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in given.items() if name not in _OTHERS}
     options["labels"] = options["labels"] or []
     options["unlabeled"] = options["unlabeled"] or []
-    options["rename"] = dict(_old_and_new(pair) for pair in options["rename"] or [])
+    options["rename"] = renames(options["rename"])
     options["no_label"] = options["no_label"] or list(NO_LABEL)
     options["size_px"] = options.pop("size")
     options["channels"] = 3 if options.pop("color") else 1
     return options
+
+
+def renames(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Return OLD=NEW pairs as old names and new ones; raises FewscanError for what is no pair."""
+    return dict(_old_and_new(pair) for pair in pairs or ())
 
 
 def _old_and_new(pair: str) -> tuple[str, str]:

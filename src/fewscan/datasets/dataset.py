@@ -12,6 +12,7 @@ import pandas as pd
 from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings, json_object
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
+from fewscan.datasets.labels import DatasetLabels
 from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
 from fewscan.datasets.roles import StoredSplit
 from fewscan.datasets.snapshot import Snapshot
@@ -85,9 +86,10 @@ class Dataset:
         return self.images.pixels
 
     @cached_property
-    def labels(self) -> LabelLog:
+    def labels(self) -> DatasetLabels:
         """What was said of each row, by whom and when."""
-        return LabelLog.open(self.folder / LABELS_FILE)
+        path = LabelLog.open(self.folder / LABELS_FILE).path
+        return DatasetLabels(path, self.images, self.description.sources, self._copy_sets)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -157,6 +159,10 @@ class Dataset:
         if audited is None and described.audit is not None:
             audited = Audited(described.audit, self.pairs)
         return take(self.folder, self.images, self.labels, audited, split, described.sources, described.notes)
+
+    def _copy_sets(self) -> pd.Series | None:
+        """Return the set of copies of each row; None before an audit."""
+        return None if self.description.audit is None else self.unsplit().manifest["copy_set"]
 
     def _split_file(self, name: str) -> Path:
         return self.folder / SPLITS_FOLDER / f"{name}.parquet"

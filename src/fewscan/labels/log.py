@@ -99,17 +99,19 @@ class LabelLog:
     def entries(self, rows: Rows | None = None) -> pd.DataFrame:
         """Return the entries of all rows, or of some, in their order.
 
-        Columns: id, batch, row, state, label, who, at (UTC, ISO 8601), origin, note, settles, undoes. An entry with `undoes`
-        takes that one back, and says nothing itself.
+        Columns: id, batch, row, state, label, who, at (UTC, ISO 8601), origin, note, settles, undoes, undone. An entry with
+        `undoes` takes that one back, and says nothing itself; one that is `undone` was taken back.
         """
         entries, texts, batches = self._read()
+        undone = ~live(entries)
         if rows is not None:
-            entries = entries.take(np.isin(entries.row, _row_numbers(rows)))
+            chosen = np.isin(entries.row, _row_numbers(rows))
+            entries, undone = entries.take(chosen), undone[chosen]
         table = pd.DataFrame({"id": entries.id, "batch": entries.batch, "row": entries.row, "state": _state(entries.said)})
         table = table.assign(label=_label(texts, entries.said), who=texts.take(entries.who))
         said = {name: pd.array(batches[name], dtype="str").take(entries.batch - 1) for name in ("at", "note")}
         table = table.assign(at=said["at"], origin=texts.take(entries.origin), note=said["note"], settles=entries.settles > 0)
-        return table.assign(undoes=pd.Series(entries.undoes).astype("Int64").where(entries.undoes > 0))
+        return table.assign(undoes=pd.Series(entries.undoes).astype("Int64").where(entries.undoes > 0), undone=undone)
 
     def current(self, count: int, until: int | None = None) -> pd.DataFrame:
         """Return what holds of the rows 0..count-1, an index of that length; until: as of this entry, by its id.

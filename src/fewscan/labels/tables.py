@@ -176,12 +176,12 @@ def _in_state(row: Row, state: str, written: str | None) -> Row:
         words = ", ".join(STATES)
         raise FewscanError(f"{row.where}: the column '{STATE_COLUMN}' holds '{state}': write one of {words} there, or nothing")
     if state == "label":
-        return row if written is None else replace(row, label=written, several=False)
+        return row if written is None else replace(row, label=written, several=False, notes=())
     if row.label is not None or row.several:
         raise FewscanError(
             f"{row.where} says '{row.label or written}' and, in its column '{STATE_COLUMN}', '{state}': keep one of them"
         )
-    return replace(row, label=_MARK + state)
+    return replace(row, label=_MARK + state, notes=())
 
 
 def _in_words(row: Row, classes: Collection[str]) -> Row:

@@ -1,0 +1,58 @@
+"""The verbs about labels: set, export, history, undo, conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewscan.api.opening import opened_dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.labels import Conflicts, LabelsSet
+
+
+def set_labels(
+    dataset: str | Path | Dataset, what: str | Path | int | Sequence[int], *labels: Any, **options: Any
+) -> LabelsSet:
+    """Add and correct labels, by a table or by numbers of rows; see `fewscan.datasets.labels.DatasetLabels.set`."""
+    return opened_dataset(dataset).labels.set(what, *labels, **options)
+
+
+def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
+    """Write what holds of all usable scans as a CSV that `set_labels` takes, and return it."""
+    from fewscan.atomic import refuse_existing, replaced_file
+    from fewscan.spreadsheet import write_csv
+
+    if not overwrite:
+        refuse_existing(Path(out), "give --overwrite to replace it")
+    table = opened_dataset(dataset).labels.table()
+    with replaced_file(Path(out)) as temporary:
+        write_csv(table, temporary)
+    return table
+
+
+def label_history(dataset: str | Path | Dataset, scan: str | int | None = None) -> pd.DataFrame:
+    """Return all that was ever said, a line an entry, or what was said of one scan, by its row or its path."""
+    return opened_dataset(dataset).labels.history(scan)
+
+
+def undo_labels(
+    dataset: str | Path | Dataset, batch: int | None = None, scan: str | int | None = None, *, who: str | None = None
+) -> pd.DataFrame:
+    """Take back the newest batch of entries, or the one given, or the newest entry of a scan; return the entries that do so.
+
+    Of both a batch and a scan, that batch's entries of this scan. These entries can be undone in their turn.
+    """
+    log = opened_dataset(dataset).labels
+    made = log.undo(batch, None if scan is None else log.find(scan), who=who)
+    history = log.history()
+    return history[history["batch"] == made].reset_index(drop=True)
+
+
+def label_conflicts(dataset: str | Path | Dataset) -> Conflicts:
+    """Return where people, or copies of one scan, contradict each other."""
+    return opened_dataset(dataset).labels.conflicts()

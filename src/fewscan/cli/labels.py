@@ -1,0 +1,265 @@
+"""The verbs about labels: set, export, history, undo, conflicts."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewscan import api
+from fewscan.cli import import_options as option
+from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, finish
+from fewscan.cli.following import after_labels
+from fewscan.images.options import NO_LABEL
+from fewscan.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fewscan.datasets.labels import LabelsSet
+
+SHOWN = 20  # of a list on the terminal; --json has all
+
+verbs = typer.Typer(
+    rich_markup_mode=None,
+    help="""Add, correct, export, undo labels, and see who said what.
+
+Labels are a log that only grows: each entry says of one scan its class, 'unsure', 'not a scan', or none, and who said so, when
+and from where. The newest entry holds, and nothing is ever overwritten: to undo is an entry, too. Where two people differ, both
+entries stand, and the scan is left out of training until that is settled. Runs keep the labels that they learned from.""",
+)
+app.add_typer(verbs, name="labels")
+
+Scan = Annotated[
+    str | None,
+    typer.Argument(metavar="[SCAN]", help="One scan: its path, or the number of its row. [default: all that was entered]"),
+]
+Who = Annotated[
+    str | None, typer.Option(help="Who says so: a name or initials, kept in the log alone, never in a report or export.")
+]
+
+
+@verbs.callback(invoke_without_command=True)
+def no_verb(context: typer.Context) -> None:
+    """Answer `fewscan labels` without a verb."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(REFUSED)
+
+
+_SET_HELP = """Add and correct labels by a table.
+
+It adds and corrects, and wipes nothing: a scan that the table does not name keeps its label, and an empty cell says
+nothing. What holds already makes no entry. The table is read, and its rows find their scans, as in 'fewscan import
+--labels'. Try --dry-run first.
+
+A cell 'unsure' or 'not a scan' says just that, unless a class is called so. A column label_state can say it, too: label,
+unsure, not a scan, or none, which takes a label away.
+
+With --who NAME the table is what this person says: where another person says otherwise, the scan is disputed until somebody
+settles it (--settle). Without, the table speaks for the dataset and replaces what was said before.
+
+Example: fewscan labels set mri corrections.csv --who "A. Lovelace" --dry-run
+"""
+
+
+@verbs.command("set", help=_SET_HELP)
+def set_(
+    dataset: DatasetFolder,
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV with a column of paths and a column of labels.")],
+    who: Who = None,
+    note: Annotated[str, typer.Option(help="A note that the entries keep.")] = "",
+    settle: Annotated[
+        bool, typer.Option("--settle", help="What the table says goes for the dataset, whoever said something else before.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and enter nothing.")] = False,
+    rename: option.Rename = None,
+    path_column: option.PathColumn = None,
+    label_column: option.LabelColumn = None,
+    several: option.Several = "none",
+    no_label: option.NoLabel = None,
+    encoding: option.Encoding = None,
+    separator: option.Separator = None,
+    trust_predictions: option.TrustPredictions = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enter what a table says, or with `dry_run` say what that would change."""
+    done = api.set_labels(
+        dataset,
+        table,
+        who=who,
+        note=note,
+        settle=settle,
+        dry_run=dry_run,
+        rename=option.renames(rename),
+        path_column=path_column,
+        label_column=label_column,
+        several=several,
+        no_label=no_label or list(NO_LABEL),
+        encoding=encoding,
+        separator=separator,
+        trust_predictions=trust_predictions,
+    )
+    finish(as_json, done.summary(), _set_lines(done, who), *_after_set(done, dataset))
+
+
+def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
+    from fewscan.datasets.dataset import Dataset
+
+    if done.batch is None:
+        return (
+            [word for word in sys.argv[1:] if word != "--dry-run"] if len(done.changes.rows) else ["labels", "history", dataset]
+        )
+    return after_labels(Dataset.open(dataset), done.disputed or 0)
+
+
+def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
+    """Return what was set, or would be, and what of the table was not taken."""
+    told = done.summary()
+    would = "would change" if done.batch is None else "changed"
+    lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
+    for change in told["changes"][:SHOWN]:
+        lines.append(f"  {change['before']} -> {change['after']}: {change['scans']:,}, such as {change['examples'][0]}")
+    if len(told["changes"]) > SHOWN:
+        lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
+    lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
+    others = {
+        "as before": told["unchanged"],
+        "named without a statement": told["silent"],
+        "cannot be used, whatever their label": told["unusable"],
+        "have a label that is no prediction, which stays": told["predictions_not_taken"],
+        "were disputed, and are settled by this": told["settled"],
+    }
+    lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
+    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in told["notes"].items()]
+    lines += _examples("without a scan in the dataset", told["missing"], told["missing_examples"])
+    lines += _examples("passed over, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
+    if done.batch:
+        lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
+    lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
+    return lines
+
+
+def _examples(what: str, count: int, examples: Sequence[str]) -> list[str]:
+    return [f"  {what}: {counted(count, 'row')}, such as", *(f"    {one}" for one in examples)] if count else []
+
+
+@verbs.command()
+def export(
+    dataset: DatasetFolder,
+    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("labels.csv"),
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the labels as a table that 'labels set' takes back.
+
+    A line for every usable scan, with the columns path, label, label_state and origin: fill in and correct labels in a
+    spreadsheet, then give the table to 'fewscan labels set'. Of disputed scans it says nothing. Names of people stay in the
+    log.
+    """
+    table = api.export_labels(dataset, out, overwrite=overwrite)
+    labeled = int((table["label"] != "").sum())
+    lines = [f"{counted(len(table), 'scan')}, {labeled:,} of them labeled, in {out}"]
+    words: list[str | Path] = ["labels", "set", dataset, out, "--dry-run"]
+    finish(as_json, {"out": str(out), "scans": len(table), "labeled": labeled}, lines, *words)
+
+
+@verbs.command()
+def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) -> None:
+    """Show what was entered, or all that was said of one scan."""
+    from fewscan.datasets.dataset import Dataset
+
+    log = Dataset.open(dataset).labels
+    if scan is None:
+        batches = log.batches()
+        lines = [_batch_line(batch) for batch in batches.to_dict("records")]
+        finish(as_json, {"batches": _records(batches)}, lines or ["nothing was entered yet"], "labels", "conflicts", dataset)
+        return
+    entries = log.history(scan)
+    lines = [_entry_line(entry) for entry in entries.to_dict("records")]
+    finish(as_json, {"entries": _records(entries)}, lines or [f"nothing was said of {scan} yet"], "labels", "history", dataset)
+
+
+def _batch_line(batch: dict[str, Any]) -> str:
+    what = f"takes back of batch {batch['undoes']}" if batch["origin"] == "undo" else f"from {batch['origin']}"
+    line = f"batch {batch['batch']}, {_when_and_who(batch)}: {counted(batch['entries'], 'entry', 'entries')} {what}"
+    return line + (f", {batch['undone']:,} of them taken back" if batch["undone"] else "")
+
+
+def _entry_line(entry: dict[str, Any]) -> str:
+    said = f"'{entry['label']}'" if entry["state"] == "label" else "no label" if entry["state"] == "none" else entry["state"]
+    what = f"takes back entry {entry['undoes']}" if entry["origin"] == "undo" else f"{said}, from {entry['origin']}"
+    line = f"entry {entry['id']}, batch {entry['batch']}, {_when_and_who(entry)}: row {entry['row']}, {entry['name']}: {what}"
+    return line + (" (taken back)" if entry["undone"] else "")
+
+
+def _when_and_who(line: dict[str, Any]) -> str:
+    who = f" by {line['who']}" if isinstance(line["who"], str) else ""
+    note = f", '{line['note']}'" if line["note"] else ""
+    return f"{line['at'][:19].replace('T', ' ')}{who}{', settling' if line['settles'] else ''}{note}"
+
+
+@verbs.command()
+def undo(
+    dataset: DatasetFolder,
+    batch: Annotated[int | None, typer.Option(help="Take back this batch of entries. [default: the newest]")] = None,
+    scan: Annotated[str | None, typer.Option(help="Take back the newest entry of this scan: its path, or its row.")] = None,
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back what was entered; what held before holds again.
+
+    Without an option, the newest batch: what one 'labels set', one review or one import entered. To undo is an entry, too, so
+    that the same command again undoes the undoing.
+    """
+    made = api.undo_labels(dataset, batch, scan, who=who)
+    number = int(made["batch"].iloc[0])
+    entries = counted(len(made), "entry", "entries")
+    lines = [f"took back {entries}, as batch {number}: 'fewscan labels undo' again undoes that"]
+    finish(as_json, {"batch": number, "entries": len(made), "rows": made["row"].tolist()}, lines, "labels", "history", dataset)
+
+
+@verbs.command()
+def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
+    """List where people, or copies, contradict each other.
+
+    A scan of which two people say different things is disputed, and left out of training, until one of them agrees or somebody
+    settles it: 'fewscan labels set DATASET TABLE --settle --who NAME'. Copies of one scan with different labels are left out
+    likewise; correct one of them.
+    """
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.labels.changes import in_words
+
+    opened = Dataset.open(dataset)
+    found = opened.labels.conflicts()
+    people, copies = found.people.assign(says=in_words(found.people)), found.copies
+    lines = [f"{counted(people['row'].nunique(), 'scan')} of which people say different things"]
+    said = [(f"row {row['row']}, {row['name']}", f"{row['who']}: {row['says']}") for row in people.to_dict("records")]
+    lines += _grouped(said)
+    if copies is None:
+        lines.append("copies are known once 'fewscan audit' was run")
+    else:
+        lines.append(f"{counted(copies['copy_set'].nunique(), 'set')} of copies with different labels")
+        told = copies.to_dict("records")
+        lines += _grouped([(f"copies {one['copy_set']}", f"row {one['row']}, {one['name']}: {one['label']}") for one in told])
+    result = {"people": _records(people), "copies": None if copies is None else _records(copies)}
+    following = (
+        ["labels", "export", dataset] if len(people) or (copies is not None and len(copies)) else after_labels(opened, 0)
+    )
+    finish(as_json, result, lines, *following)
+
+
+def _grouped(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a line for each first of the pairs, with all its seconds; of many the first lines."""
+    groups: dict[str, list[str]] = {}
+    for one, what in pairs:
+        groups.setdefault(one, []).append(what)
+    lines = [f"  {one}: {'; '.join(said)}" for one, said in groups.items()]
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more; --json has all"]
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return the lines of a table as JSON has them, a missing value as None."""
+    lines = table.astype("object").where(table.notna(), None).to_numpy().tolist()
+    return [dict(zip(table.columns, line, strict=True)) for line in lines]

@@ -1,0 +1,214 @@
+"""The labels of a dataset: its log, and what is asked of it by names of scans instead of numbers of rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fewscan.datasets.descriptions import SourceDescription
+from fewscan.errors import FewscanError
+from fewscan.images.classes import fit_classes
+from fewscan.images.options import TableOptions
+from fewscan.images.sources import Source
+from fewscan.images.store import ImageStore
+from fewscan.labels.agreement import copies_that_differ, people_who_differ
+from fewscan.labels.changes import Changes, changes_of
+from fewscan.labels.log import LabelLog, State
+from fewscan.labels.standing import Numbers
+from fewscan.labels.tables import Statements, find_scan, read_statements, table_of
+
+REVIEW = "review"
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class LabelsSet:
+    """What was set, or would be: what was said, what of it changes a label, and `batch`, the number of the entries.
+
+    `batch` is 0 where nothing changes, and None of a dry run. `names` are those of the rows that change, `disputed` is how many
+    rows are disputed then; None of a dry run.
+    """
+
+    said: Statements
+    changes: Changes
+    batch: int | None
+    new_classes: tuple[str, ...]
+    names: pd.Series
+    disputed: int | None
+
+    def summary(self) -> dict[str, Any]:
+        """Return what can be said in numbers and a few examples, for programs."""
+        said, changes = self.said, self.changes
+        return {
+            "batch": self.batch,
+            "origin": said.origin,
+            "table_rows": said.table_rows,
+            "changed": len(changes.rows),
+            "changes": [self._change(*pair, count) for pair, count in changes.counts().items()],
+            "unchanged": changes.unchanged,
+            "silent": said.silent,
+            "unusable": changes.unusable,
+            "predictions_not_taken": changes.predicted,
+            "settled": changes.settled,
+            "disputed": self.disputed,
+            "new_classes": list(self.new_classes),
+            "missing": len(said.missing),
+            "missing_examples": list(said.missing[:_EXAMPLES]),
+            "ambiguous": len(said.unclear),
+            "ambiguous_examples": list(said.unclear[:_EXAMPLES]),
+            "notes": dict(said.notes),
+        }
+
+    def _change(self, before: str, after: str, count: int) -> dict[str, Any]:
+        pairs = zip(self.changes.before, self.changes.after, strict=True)
+        which = [place for place, pair in enumerate(pairs) if pair == (before, after)][:_EXAMPLES]
+        return {"before": before, "after": after, "scans": count, "examples": self.names.iloc[which].tolist()}
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """Rows that people say different things of, and copies with different labels; None where no audit looked for copies.
+
+    The columns are those of `labels.agreement`, and `name`, source and path of the row's image.
+    """
+
+    people: pd.DataFrame
+    copies: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class DatasetLabels(LabelLog):
+    """The label log of a dataset, which knows the dataset's images. `copy_sets` gives the set of each row, None unaudited."""
+
+    images: ImageStore
+    sources: tuple[SourceDescription, ...]
+    copy_sets: Callable[[], pd.Series | None]
+
+    def set(
+        self,
+        what: str | Path | int | Sequence[int],
+        labels: str | Sequence[str | None] | None = None,
+        *,
+        state: State | None = None,
+        who: str | None = None,
+        note: str = "",
+        settle: bool = False,
+        dry_run: bool = False,
+        rename: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> LabelsSet:
+        """Add and correct labels; those of rows that are not named stay, and what holds already makes no entry.
+
+        what: a table, read as `import` reads its tables with the same `options` (see TableOptions); or a row or rows, each with
+        one of `labels`, all with the one label given, or all with a `state`. settle: what is said here goes for the dataset,
+        whoever said something else. dry_run: nothing is entered.
+
+        Raises FewscanError where a table cannot be read, contradicts itself or names no image, for rows that are not there, and
+        for labels that cannot be classes.
+        """
+        images = self._images()
+        current = self.current(len(images))
+        classes = sorted(current["label"].dropna().unique())
+        if isinstance(what, str | Path):
+            if labels is not None or state is not None:
+                raise FewscanError("a table says the labels itself: give labels only with numbers of rows")
+            asked = TableOptions.parse(options)
+            said = read_statements(Path(what), images, self._sources, classes, asked, rename or {})
+        else:
+            said = _of_rows(what, labels, state, images, classes)
+        changes = changes_of(self, current, images["set_aside"].isna(), said, who, settle=settle)
+        new = sorted({label for label in changes.labels if label is not None} - {*classes})
+        batch = disputed = None
+        if not dry_run:
+            batch = self.enter(
+                changes.rows, changes.labels, states=changes.states, origin=said.origin, who=who, note=note, settles=settle
+            )
+            disputed = int(current["disputed"].sum()) - changes.settled
+            if batch and who is not None and not settle:
+                disputed = int(self.current(len(images))["disputed"].sum())
+        return LabelsSet(said, changes, batch, tuple(new), _names(images, changes.rows), disputed)
+
+    def find(self, scan: str | int) -> Numbers:
+        """Return the rows that a row's number or a path means; raises FewscanError where there is none, or it fits several."""
+        return find_scan(str(scan), self._images(), self._sources)
+
+    def table(self) -> pd.DataFrame:
+        """Return what holds of all usable images as a table that `set` takes: path, label, label_state, origin."""
+        images = self._images()
+        table = table_of(self.current(len(images)), images, self._sources)
+        return table[images["set_aside"].isna()].reset_index(drop=True)
+
+    def history(self, scan: str | int | None = None) -> pd.DataFrame:
+        """Return what was ever said, as `entries` does, or what was said of one scan; and `name`, that of the row's image."""
+        entries = self.entries() if scan is None else self.entries(self.find(scan))
+        return entries.assign(name=_names(self._images(), entries["row"]).to_numpy())
+
+    def batches(self) -> pd.DataFrame:
+        """Return a line for each batch of entries, in their order, with how many it has and how many were taken back.
+
+        Columns: batch, at, who, origin, note, settles, entries, undone, undoes: the batch whose entries it takes back, if any.
+        """
+        entries = self.entries()
+        batch_of = entries.set_index("id")["batch"]
+        entries["undoes"] = entries["undoes"].map(batch_of).astype("Int64")
+        same = {name: (name, "first") for name in ("at", "who", "origin", "note", "settles")}
+        counts = {"entries": ("id", "size"), "undone": ("undone", "sum"), "undoes": ("undoes", "first")}
+        return entries.groupby("batch").agg(**same, **counts).reset_index()
+
+    def conflicts(self) -> Conflicts:
+        """Return where people, or copies of one scan, contradict each other."""
+        images, copy_sets = self._images(), self.copy_sets()
+        people = people_who_differ(self, len(images))
+        people = people.assign(name=_names(images, people["row"]).to_numpy())
+        if copy_sets is None:
+            return Conflicts(people, None)
+        copies = copies_that_differ(self.current(len(images))["label"], copy_sets)
+        return Conflicts(people, copies.assign(name=_names(images, copies["row"]).to_numpy()))
+
+    def _images(self) -> pd.DataFrame:
+        return self.images.table(("source", "path", "set_aside"))
+
+    @property
+    def _sources(self) -> tuple[Source, ...]:
+        return tuple(Source(source.name, Path(source.folder)) for source in self.sources)
+
+
+def _names(images: pd.DataFrame, rows: Any) -> pd.Series:
+    of_rows = images.iloc[rows]
+    return (of_rows["source"] + "/" + of_rows["path"]).reset_index(drop=True)
+
+
+def _of_rows(
+    rows: int | Sequence[int],
+    labels: str | Sequence[str | None] | None,
+    state: State | None,
+    images: pd.DataFrame,
+    classes: Sequence[str],
+) -> Statements:
+    """Return what is said of rows by their numbers."""
+    numbers = np.atleast_1d(np.asarray(rows))
+    if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers < len(images))).all():
+        raise FewscanError(f"rows are whole numbers from 0 to {len(images) - 1}, or the name of a table")
+    if (labels is None) == (state is None):
+        raise FewscanError("give a label, one for each row, or a state: unsure, 'not a scan', or none to take the label away")
+    each = [labels] * len(numbers) if labels is None or isinstance(labels, str) else list(labels)
+    if len(each) != len(numbers):
+        raise FewscanError(f"{len(numbers)} rows and {len(each)} labels: give as many, or one for all")
+    sources = images["source"].iloc[numbers].tolist()
+    named = list(zip(sources, each, strict=True))
+    fitted = fit_classes({(source, label) for source, label in named if label is not None}, classes, {})
+    return Statements(
+        origin=REVIEW,
+        predicted=False,
+        table_rows=len(numbers),
+        rows=numbers.astype(np.int64),
+        states=tuple(state or ("none" if label is None else "label") for label in each),
+        labels=tuple(None if label is None else fitted[source, label] for source, label in named),
+        silent=0,
+        missing=(),
+        unclear=(),
+        notes={},
+    )

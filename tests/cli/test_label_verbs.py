@@ -1,0 +1,122 @@
+"""`fewscan labels`: what each verb says, to people and to programs, and that a kill leaves the log whole."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import typer
+
+from benchmarks.faults import forked
+from fewscan.cli.app import app
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+
+Command = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def place(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Path:
+    """A folder with a dataset `data` of eight images, and `table.csv`, which changes the first two."""
+    shutil.copytree(make_dataset(images=8).folder, tmp_path / "data")
+    (tmp_path / "table.csv").write_text("path,label\n0000.png,pituitary\n0001.png,unsure\n0002.png,no_tumor\nnowhere.png,x\n")
+    return tmp_path
+
+
+def told(done: CompletedProcess[str]) -> dict:
+    assert (done.returncode, done.stderr) == (0, "")
+    return dict(json.loads(done.stdout))
+
+
+def words_of_next(done: CompletedProcess[str]) -> list[str]:
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1].removeprefix("next: fewscan ").split()
+
+
+def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, place: Path) -> None:
+    dry = fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--dry-run", cwd=place)
+    assert "glioma -> pituitary: 1" in dry.stdout
+    assert "nowhere.png" in dry.stdout
+    assert Dataset.open(place / "data").labels.last == 8
+    wet = fewscan(*words_of_next(dry), cwd=place)
+    assert "batch 2" in wet.stdout
+    assert Dataset.open(place / "data").labels.last == 10
+
+
+def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
+    done = told(fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--json", cwd=place))
+    assert {name: done[name] for name in ("batch", "changed", "unchanged", "missing", "disputed")} == {
+        **{"batch": 2, "changed": 2, "unchanged": 1, "missing": 1, "disputed": 0}
+    }
+    done = told(fewscan("labels", "history", "data", "0001.png", "--json", cwd=place))
+    assert [(entry["state"], entry["who"]) for entry in done["entries"]] == [("label", None), ("unsure", "Ada")]
+    done = told(fewscan("labels", "export", "data", "--json", cwd=place))
+    assert done == {"out": "labels.csv", "scans": 8, "labeled": 7}
+    done = told(fewscan("labels", "undo", "data", "--json", cwd=place))
+    assert done == {"batch": 3, "entries": 2, "rows": [0, 1]}
+    done = told(fewscan("labels", "history", "data", "--json", cwd=place))
+    assert [(batch["entries"], batch["undone"]) for batch in done["batches"]] == [(8, 0), (2, 2), (2, 0)]
+    assert told(fewscan("labels", "conflicts", "data", "--json", cwd=place)) == {"people": [], "copies": []}
+
+
+def test_what_is_disputed_is_said_and_leads_to_who_says_what(fewscan: Command, place: Path) -> None:
+    assert fewscan("labels", "set", "data", "table.csv", "--who", "Ada", cwd=place).returncode == 0
+    (place / "table.csv").write_text("path,label\n0000.png,no_tumor\n")
+    done = fewscan("labels", "set", "data", "table.csv", "--who", "Grace", cwd=place)
+    assert words_of_next(done) == ["labels", "conflicts", "data"]
+    shown = fewscan("labels", "conflicts", "data", cwd=place)
+    assert "Ada: pituitary; Grace: no_tumor" in shown.stdout
+    assert words_of_next(shown) == ["labels", "export", "data"]
+    settled = fewscan("labels", "set", "data", "table.csv", "--who", "Grace", "--settle", cwd=place)
+    assert words_of_next(settled)[0] == "split"
+
+
+def test_without_a_verb_there_is_help_and_a_word_for_each(fewscan: Command) -> None:
+    done = fewscan("labels")
+    assert (done.returncode, done.stdout) == (2, "")
+    verbs = typer.main.get_command(app).commands["labels"].commands  # type: ignore[attr-defined]
+    for name, verb in verbs.items():
+        assert name in done.stderr
+        assert [parameter.name for parameter in verb.params if not getattr(parameter, "help", None)] == []
+    assert "..." not in done.stderr.split("Commands:")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["set", "data", "nowhere.csv"],
+        ["set", "data", "other.csv"],
+        ["set", "nowhere", "table.csv"],
+        ["undo", "data", "--batch", "7"],
+        ["history", "data", "nowhere.png"],
+        ["set", "data", "table.csv", "--rename", "x"],
+    ],
+)
+def test_what_was_asked_wrongly_is_one_line(fewscan: Command, place: Path, words: list[str]) -> None:
+    (place / "other.csv").write_text("path,label\nnowhere.png,x\n")
+    done = fewscan("labels", *words, cwd=place)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("error: ")
+    assert Dataset.open(place / "data").labels.last == 8
+
+
+@pytest.mark.slow  # twenty commands
+def test_a_set_that_is_killed_at_any_moment_entered_all_or_nothing(place: Path) -> None:
+    (place / "table.csv").write_text("path,label\n" + "".join(f"{row:04}.png,of kill\n" for row in range(8)))
+    whole = forked.fewscan(["labels", "set", "data", "table.csv"], place)
+    assert whole.code == 0
+    draw = random.Random(0)
+    log = Dataset.open(place / "data").labels
+    log.undo()
+    for _ in range(20):
+        before = log.last
+        ended = forked.fewscan(["labels", "set", "data", "table.csv"], place, kill_after=draw.uniform(0, whole.seconds))
+        log.verify()
+        assert log.last in (before, before + 8)
+        assert ended.code in (0, -9)
+        if log.last > before:
+            assert (log.current(8)["label"] == "of kill").all()
+            log.undo()

@@ -1,0 +1,175 @@
+"""Labels of a dataset: added, corrected, taken back, never wiped; what is disputed is left out."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fewscan import api
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from tests.conftest import CLASSES
+from tests.made import empty_manifest, write_dataset
+
+
+@pytest.fixture(scope="module")
+def twelve(make_dataset: Callable[..., Snapshot]) -> Path:
+    """A dataset of twelve images, whose path `CLASS/ROW.png` holds class and row."""
+    return make_dataset(images=12).folder
+
+
+@pytest.fixture
+def dataset(twelve: Path, tmp_path: Path) -> Dataset:
+    shutil.copytree(twelve, tmp_path / "dataset")
+    return Dataset.open(tmp_path / "dataset")
+
+
+def labels_of(dataset: Dataset) -> list[str | None]:
+    return [None if pd.isna(label) else label for label in dataset.snapshot().manifest["label"]]
+
+
+def table(dataset: Dataset, *lines: str) -> Path:
+    place = dataset.folder.parent / "table.csv"
+    place.write_text("\n".join(["path,label", *lines]) + "\n")
+    return place
+
+
+def test_a_table_adds_and_corrects_and_wipes_nothing(dataset: Dataset) -> None:
+    before = labels_of(dataset)
+    done = dataset.labels.set(table(dataset, "0000.png,pituitary", "0001.png,", "0002.png,no_tumor", "0003.png,new"))
+    after = labels_of(dataset)
+    assert after == ["pituitary", before[1], before[2], "new", *before[4:]]
+    assert done.batch == 2
+    assert done.new_classes == ("new",)
+    assert dataset.snapshot().classes == tuple(sorted([*CLASSES, "new"]))
+    assert done.summary()["changes"] == [
+        {"before": "glioma", "after": "pituitary", "scans": 1, "examples": ["squares/glioma/0000.png"]},
+        {"before": "pituitary", "after": "new", "scans": 1, "examples": ["squares/pituitary/0003.png"]},
+    ]
+    assert done.changes.unchanged == 1
+    assert len(dataset.labels.entries()) == 14
+    assert dataset.labels.set(table(dataset, "0000.png,pituitary")).batch == 0, "what holds already makes no entry"
+
+
+def test_a_dry_run_says_the_same_and_enters_nothing(dataset: Dataset) -> None:
+    said = table(dataset, "0000.png,pituitary", "nowhere.png,glioma")
+    last = dataset.labels.last
+    dry = dataset.labels.set(said, dry_run=True)
+    assert (dry.batch, dataset.labels.last) == (None, last)
+    wet = dataset.labels.set(said)
+    assert dry.summary() | {"batch": 2, "disputed": 0} == wet.summary()
+
+
+def test_people_who_differ_leave_a_scan_without_a_label_until_it_is_settled(dataset: Dataset) -> None:
+    dataset.labels.set(table(dataset, "0000.png,pituitary"), who="Ada")
+    done = dataset.labels.set([0, 1], "no_tumor", who="Grace")
+    assert (done.disputed, labels_of(dataset)[:2]) == (1, [None, "no_tumor"])
+    found = dataset.labels.conflicts().people
+    assert found[["row", "who", "label"]].to_numpy().tolist() == [[0, "Ada", "pituitary"], [0, "Grace", "no_tumor"]]
+    settled = dataset.labels.set(0, "glioma", who="Edith", settle=True)
+    assert (settled.changes.settled, settled.disputed, labels_of(dataset)[0]) == (1, 0, "glioma")
+    assert len(dataset.labels.conflicts().people) == 0
+
+
+def test_states_take_a_scan_out_and_back_in(dataset: Dataset) -> None:
+    dataset.labels.set([0, 1], state="not a scan")
+    dataset.labels.set(2, state="unsure")
+    dataset.labels.set(3, state="none")
+    now = dataset.snapshot()
+    assert labels_of(dataset)[:4] == [None] * 4
+    assert sorted(set(range(12)) - set(now.usable)) == [0, 1]
+    dataset.labels.set(0, "glioma")
+    assert labels_of(dataset)[0] == "glioma"
+
+
+def test_undo_by_batch_and_by_scan(dataset: Dataset) -> None:
+    before = labels_of(dataset)
+    dataset.labels.set([0, 1], "pituitary")
+    made = api.undo_labels(dataset, scan="0001.png")
+    assert made["name"].tolist() == ["squares/meningioma/0001.png"]
+    assert labels_of(dataset)[:2] == ["pituitary", before[1]]
+    api.undo_labels(dataset, batch=2)
+    assert labels_of(dataset) == before
+    assert dataset.labels.batches()["undone"].tolist() == [0, 2, 0, 0]
+    assert dataset.labels.batches()["undoes"].fillna(0).tolist() == [0, 0, 2, 2]
+
+
+def test_the_history_of_a_scan_is_all_that_was_said_of_it(dataset: Dataset) -> None:
+    dataset.labels.set(1, "pituitary", who="Ada", note="looked again")
+    dataset.labels.undo(who="Grace")
+    for scan in (1, "1", "0001.png", "meningioma/0001.png"):
+        history = dataset.labels.history(scan)
+        assert history["id"].tolist() == [2, 13, 14]
+        assert history["who"].fillna("-").tolist() == ["-", "Ada", "Grace"]
+        assert history["undone"].tolist() == [False, True, False]
+    assert len(dataset.labels.history()) == 14
+    with pytest.raises(FewscanError, match="no scan"):
+        dataset.labels.history("nowhere.png")
+
+
+def test_what_was_exported_is_taken_back_on_another_copy_of_the_dataset(dataset: Dataset, tmp_path: Path, twelve: Path) -> None:
+    dataset.labels.set([0, 1], "pituitary", who="Ada")
+    dataset.labels.set(2, state="unsure", who="Ada")
+    out = tmp_path / "labels.csv"
+    api.export_labels(dataset, out)
+    assert "Ada" not in out.read_text()
+    shutil.copytree(twelve, tmp_path / "other")
+    other = Dataset.open(tmp_path / "other")
+    assert len(other.labels.set(out).changes.rows) == 3
+    assert labels_of(other) == labels_of(dataset)
+    assert len(dataset.labels.set(out).changes.rows) == 0
+    with pytest.raises(FewscanError, match="exists"):
+        api.export_labels(dataset, out)
+    api.export_labels(dataset, out, overwrite=True)
+
+
+def test_copies_with_different_labels_are_listed(tmp_path: Path, make_dataset: Callable[..., Snapshot]) -> None:
+    pixels = make_dataset(images=4).pixels
+    manifest = empty_manifest(4, label=["glioma", "pituitary", "glioma", None], copy_set=[0, 0, 1, 1], group=[0, 0, 1, 1])
+    dataset = Dataset.open(write_dataset(tmp_path / "copies", pixels, manifest).folder)
+    copies = dataset.labels.conflicts().copies
+    assert copies is not None
+    assert copies[["row", "label"]].to_numpy().tolist() == [[0, "glioma"], [1, "pituitary"]]
+    dataset.labels.set(1, "glioma")
+    assert len(dataset.labels.conflicts().copies) == 0  # type: ignore[arg-type]
+
+
+def test_before_an_audit_nobody_knows_of_copies(tmp_path: Path, make_dataset: Callable[..., Snapshot]) -> None:
+    folder = write_dataset(tmp_path / "new", make_dataset(images=4).pixels, empty_manifest(4), audited=False).folder
+    assert Dataset.open(folder).labels.conflicts().copies is None
+
+
+def test_an_image_that_cannot_be_used_gets_no_label(tmp_path: Path, make_dataset: Callable[..., Snapshot]) -> None:
+    manifest = empty_manifest(2, set_aside=["damaged", None])
+    dataset = Dataset.open(write_dataset(tmp_path / "some", make_dataset(images=2).pixels, manifest, audited=False).folder)
+    done = dataset.labels.set([0, 1], "glioma")
+    assert (done.changes.rows.tolist(), done.changes.unusable) == ([1], 1)
+    assert dataset.labels.table()["path"].str.endswith("0001.png").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("what", "given"),
+    [
+        (12, {"labels": "glioma"}),
+        (-1, {"labels": "glioma"}),
+        (0.5, {"labels": "glioma"}),
+        (0, {}),
+        (0, {"labels": "glioma", "state": "unsure"}),
+        ([0, 1], {"labels": ["glioma"]}),
+        (0, {"labels": "GLIOMA"}),
+        (0, {"labels": "a|b"}),
+        (0, {"state": "perhaps"}),
+        (0, {"labels": "glioma", "who": " "}),
+        ("nowhere.csv", {}),
+        ("nowhere.csv", {"labels": "glioma"}),
+        ("nowhere.csv", {"unknown_option": 1}),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(dataset: Dataset, what: object, given: dict) -> None:
+    with pytest.raises(FewscanError) as caught:
+        dataset.labels.set(what, **given)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert dataset.labels.last == 12
