@@ -24,6 +24,11 @@ VERBS = {
     "plan_import": ["import", "my scans", "--plan"],
     "audit": ["audit", "data"],
     "split": ["split", "data", "--labeled", "8"],
+    "set_labels": ["labels", "set", "data", "table.csv", "--who", "Ada"],
+    "export_labels": ["labels", "export", "data"],
+    "label_history": ["labels", "history", "data", "1.png"],
+    "undo_labels": ["labels", "undo", "data", "--batch", "2"],
+    "label_conflicts": ["labels", "conflicts", "data"],
     "train": ["train", "data", "--out", "run", "epochs=3"],
     "calibrate": ["calibrate", "run", "--folds", "3"],
     "evaluate": ["evaluate", "run"],
@@ -34,6 +39,7 @@ VERBS = {
     "export": ["export", "run"],
     "compare": ["compare", "data", "--out", "comparison"],
     "verify": ["verify", "run"],
+    "upgrade": ["upgrade", "data", "new"],
     "compare_budgets": ["compare", "data", "--out", "comparison", "--labels-budget", "8,4"],
 }
 

@@ -36,8 +36,12 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
 
 
 def label_history(dataset: str | Path | Dataset, scan: str | int | None = None) -> pd.DataFrame:
-    """Return all that was ever said, a line an entry, or what was said of one scan, by its row or its path."""
-    return opened_dataset(dataset).labels.history(scan)
+    """Return what was entered, a line a batch; of a scan, by its row or its path, all that was said, a line an entry.
+
+    See `DatasetLabels.batches` and `DatasetLabels.history`.
+    """
+    log = opened_dataset(dataset).labels
+    return log.batches() if scan is None else log.history(scan)
 
 
 def undo_labels(

@@ -168,17 +168,14 @@ def export(
 @verbs.command()
 def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) -> None:
     """Show what was entered, or all that was said of one scan."""
-    from fewscan.datasets.dataset import Dataset
-
-    log = Dataset.open(dataset).labels
+    table = api.label_history(dataset, scan)
+    told = table.to_dict("records")
     if scan is None:
-        batches = log.batches()
-        lines = [_batch_line(batch) for batch in batches.to_dict("records")]
-        finish(as_json, {"batches": _records(batches)}, lines or ["nothing was entered yet"], "labels", "conflicts", dataset)
-        return
-    entries = log.history(scan)
-    lines = [_entry_line(entry) for entry in entries.to_dict("records")]
-    finish(as_json, {"entries": _records(entries)}, lines or [f"nothing was said of {scan} yet"], "labels", "history", dataset)
+        lines = [_batch_line(batch) for batch in told] or ["nothing was entered yet"]
+        finish(as_json, {"batches": _records(table)}, lines, "labels", "conflicts", dataset)
+    else:
+        lines = [_entry_line(entry) for entry in told] or [f"nothing was said of {scan} yet"]
+        finish(as_json, {"entries": _records(table)}, lines, "labels", "history", dataset)
 
 
 def _batch_line(batch: dict[str, Any]) -> str:
@@ -231,8 +228,7 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
     from fewscan.datasets.dataset import Dataset
     from fewscan.labels.changes import in_words
 
-    opened = Dataset.open(dataset)
-    found = opened.labels.conflicts()
+    found = api.label_conflicts(dataset)
     people, copies = found.people.assign(says=in_words(found.people)), found.copies
     lines = [f"{counted(people['row'].nunique(), 'scan')} of which people say different things"]
     said = [(f"row {row['row']}, {row['name']}", f"{row['who']}: {row['says']}") for row in people.to_dict("records")]
@@ -244,8 +240,10 @@ def conflicts(dataset: DatasetFolder, as_json: AsJson = False) -> None:
         told = copies.to_dict("records")
         lines += _grouped([(f"copies {one['copy_set']}", f"row {one['row']}, {one['name']}: {one['label']}") for one in told])
     result = {"people": _records(people), "copies": None if copies is None else _records(copies)}
-    following = (
-        ["labels", "export", dataset] if len(people) or (copies is not None and len(copies)) else after_labels(opened, 0)
+    following: Sequence[str | Path] = (
+        ["labels", "export", dataset]
+        if len(people) or (copies is not None and len(copies))
+        else after_labels(Dataset.open(dataset), 0)
     )
     finish(as_json, result, lines, *following)
 
