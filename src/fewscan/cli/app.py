@@ -24,8 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""From a folder of medical scans, few of them labeled, to an audited, honest classifier that labels the rest.
 
-The verbs in their order: import, audit, split, train, calibrate, evaluate, label, explain, report, export. Each ends by naming
-the command that comes next. Start with 'fewscan demo'. Research use only: not a medical device.""",
+The verbs in their order: import, audit, split, train, calibrate, evaluate, label, explain, report, export. 'labels' corrects
+labels at any time. Each ends by naming the command that comes next. Start with 'fewscan demo'. Research use only: not a medical
+device.""",
 )
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
