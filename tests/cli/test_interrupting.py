@@ -38,6 +38,7 @@ VERBS = {
     "report": ["report", "run"],
     "export": ["export", "run"],
     "compare": ["compare", "data", "--out", "comparison"],
+    "study": ["study", "data", "--out", "comparison"],
     "verify": ["verify", "run"],
     "upgrade": ["upgrade", "data", "new"],
     "compare_budgets": ["compare", "data", "--out", "comparison", "--labels-budget", "8,4"],
