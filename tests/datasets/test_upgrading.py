@@ -10,7 +10,8 @@ import pytest
 
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.openings import fingerprint_of_test_set, openings
+from fewscan.datasets.openings import openings
+from fewscan.datasets.roles import fingerprint_of_test_set
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.split import split
@@ -29,7 +30,7 @@ def first_format(dataset: Snapshot, folder: Path) -> Path:
     described, drawn = dataset.description, dataset.require_split().model_dump(mode="json")
     assert described.audit is not None
     audit = described.audit.model_dump()
-    for name in ("name", "rows", "drawn_fingerprint", "tying_left_out"):
+    for name in ("name", "rows", "drawn_fingerprint", "tying_left_out", "test_set"):
         del drawn[name]
     del audit["rows"]
     content = {

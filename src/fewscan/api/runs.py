@@ -39,14 +39,17 @@ def calibrate(
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
     """Open the sealed test set and score the run on it; `data` is where the run's dataset lies now, if it was moved.
 
+    The labels are those of today: corrected ones count, and images of the split's test groups that were labeled or added since.
     With `overwrite` an evaluation that stands there is replaced, and the test set opened once more.
     """
     from fewscan.evaluation import evaluate as evaluation
+    from fewscan.evaluation.today import today
 
     opened = opened_run(run)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
-        return evaluation.evaluate(opened, opened_dataset_of(opened, data))
+        seen = opened_dataset_of(opened, data)
+        return evaluation.evaluate(opened, seen, today(seen, opened.dataset_now(seen.folder)))
 
 
 def label(
@@ -137,13 +140,18 @@ def report(
     With `overwrite` a page that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
+    from fewscan.evaluation.evaluate import Evaluation, read_predictions
+    from fewscan.evaluation.today import as_evaluated
     from fewscan.reporting.page import REPORT_FILE, write_report
 
     opened = opened_run(run)
     page = opened.folder / REPORT_FILE if out is None else Path(out)
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
-    return write_report(opened, opened_dataset_of(opened, data), page, names=names)
+    dataset = opened_dataset_of(opened, data)
+    if Evaluation.load(opened) is not None:
+        dataset = as_evaluated(dataset, opened.dataset_now(dataset.folder), read_predictions(opened))
+    return write_report(opened, dataset, page, names=names)
 
 
 def export(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_snapshot
+from fewscan.api.opening import opened_dataset, opened_run, opened_snapshot
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def train(
     method: str | Mapping[str, Any] | None = None,
     recipe: str | None = None,
     split: str | None = None,
+    begin: str | Path | Run | None = None,
     resume: bool = False,
     **settings: Any,
 ) -> Run:
@@ -31,14 +32,17 @@ def train(
     data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
     of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
     `recipe` is by default `fewscan`, `split` the name of one of the dataset's, by default of the newest. With `resume` an
-    interrupted run goes on with the settings that it began with; what is given besides must be what it has.
+    interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin` is a
+    finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, and where a loss stops being finite.
     """
     from fewscan.config import merge
+    from fewscan.datasets.trainings import news
     from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
+    from fewscan.training.continuing import began_with, settings_of, taught_by
     from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
@@ -49,17 +53,25 @@ def train(
         refuse_other_settings(run, method, recipe, settings)
         split_dataset = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
         return _calibrated(train_on(run, split_dataset), split_dataset)
-    recipe = recipe or DEFAULT_RECIPE
     opened = opened_snapshot(dataset, split)
     opened.require_split()
+    before = None if begin is None else opened_run(begin)
+    if before is not None:
+        opened = taught_by(before, opened)
+        method, settings = settings_of(before, method, RunSettings.by_name(settings))
+        recipe = recipe or before.record.recipe
+    recipe = recipe or DEFAULT_RECIPE
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
         method, settings, reasons = choice.method, merge(choice.changes, RunSettings.by_name(settings)), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    notes = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *reasons, resolved.schedule(**sizes))
-    return _calibrated(train_new(opened, resolved, Path(out), recipe=recipe, notes=notes), opened)
+    fresh = news(opened_dataset(opened), opened)
+    said = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *([fresh] if fresh else []), *reasons)
+    began = None if before is None else began_with(before)
+    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=(*said, resolved.schedule(**sizes)), began_with=began)
+    return _calibrated(run, opened)
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> Run:

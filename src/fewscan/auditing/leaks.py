@@ -40,17 +40,19 @@ class Leak:
 def leaking_pairs(dataset: Snapshot) -> list[tuple[int, int]]:
     """Return a pair (row it was trained or steered with, row it is judged by) for every row that its group betrays.
 
-    Reads the manifest's `group` and `split` alone. Test rows are betrayed by any other part, validation rows by labeled and
-    unlabeled ones. Rows without a group betray nobody.
+    Reads the manifest's `group` and `split` alone, and which rows the run's first weights had learned from. Test rows are
+    betrayed by any other part, validation rows by labeled and unlabeled ones. Rows without a group betray nobody but
+    themselves.
     """
     grouped = dataset.manifest["group"].notna().to_numpy()
+    taught = np.flatnonzero(dataset.manifest["taught_before"].to_numpy(bool))
     found = []
     for judged, others in SEALED_FROM.items():
         known = dataset.rows(*others)
-        known = known[grouped[known]]
+        known = np.union1d(known[grouped[known]], taught)
         groups, first = np.unique(dataset.groups[known], return_index=True)
         rows = dataset.rows(judged)
-        rows = rows[grouped[rows] & np.isin(dataset.groups[rows], groups)]
+        rows = rows[np.isin(dataset.groups[rows], groups)]
         partners = known[first[np.searchsorted(groups, dataset.groups[rows])]]
         found += [(int(partner), int(row)) for partner, row in zip(partners, rows, strict=True)]
     return sorted(found)

@@ -73,6 +73,7 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     ]
     if result.leaking_pairs:
         lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
+    lines += [f"  {what}" for what in result.since_training.sentences]
     lines += [f"warning: {warning}" for warning in warnings]
     numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
     finish(as_json, numbers, lines, *after_run_in(run, data))

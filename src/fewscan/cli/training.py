@@ -14,7 +14,30 @@ if TYPE_CHECKING:
     from fewscan.training.run import Run
 
 
-@app.command()
+_TRAIN_HELP = """Train a classifier on a split dataset.
+
+With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
+and why, and soon how long it will take.
+
+Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
+optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
+
+Example: fewscan train mri --method joint --out runs/joint epochs=40
+
+training_images=300000 trains on so many images, for every method alike; the recipe fewscan takes 900000, and 40 epochs at
+least. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
+below 150000: mixmatch learns late.
+
+Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
+those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
+chunk by itself; study_cnn has none.
+
+encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
+encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
+"""
+
+
+@app.command(help=_TRAIN_HELP)
 def train(
     dataset: DatasetFolder,
     settings: Annotated[
@@ -30,6 +53,15 @@ def train(
     ] = None,
     recipe: Recipe = None,
     split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the one drawn last]")] = None,
+    begin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with the weights of a finished run on the same dataset, one with fewer labels say; its method and "
+            "network are taken, too.",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -38,27 +70,7 @@ def train(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a classifier on a split dataset.
-
-    With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
-    and why, and soon how long it will take.
-
-    Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
-    optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
-
-    Example: fewscan train mri --method joint --out runs/joint epochs=40
-
-    training_images=300000 trains on so many images, for every method alike; the recipe fewscan takes 900000, and 40 epochs at
-    least. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
-    below 150000: mixmatch learns late.
-
-    Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
-    those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
-    chunk by itself; study_cnn has none.
-
-    encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
-    encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
-    """
+    """Train, and say what to look at and what comes next."""
     folder = default_run(dataset) if out is None else out
     changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
     method_changes = changes.pop("method", {})
@@ -67,7 +79,7 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     try:
-        run = api.train(dataset, out=folder, method=asked, recipe=recipe, split=split, resume=resume, **changes)
+        run = api.train(dataset, out=folder, method=asked, recipe=recipe, split=split, begin=begin, resume=resume, **changes)
     except KeyboardInterrupt:
         if taken or not folder.exists():
             raise

@@ -46,6 +46,7 @@ class SplitDescription(Settings):
     name: str = "main"
     rows: int  # that there were when it was drawn
     drawn_fingerprint: str  # `fingerprint` as it was then
+    test_set: str  # what tells the test set from all others, as it was then; a label more makes no other one of it
     protocol: Protocol
     given_leaks: GivenLeaks | None = None  # set where the split that the data came with was kept
     seed: int

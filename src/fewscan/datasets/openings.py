@@ -3,13 +3,12 @@
 A run that is chosen among many by its test score was chosen on the test set, whichever folder the runs lie in.
 """
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
 from fewscan import jsonl
 from fewscan.datasets.records import note
-from fewscan.datasets.snapshot import Rows, Snapshot
+from fewscan.datasets.snapshot import Snapshot
 
 OPENINGS_FILE = "test_openings.jsonl"
 
@@ -35,22 +34,13 @@ def note_opening(dataset: Snapshot, purpose: str, run: str) -> TestSetOpenings:
     Raises FewscanError where that cannot be written: a look at a test set that nobody can know of is none that is offered.
     """
     path = dataset.folder / OPENINGS_FILE
-    note(path, {"purpose": purpose, "test_set": _fingerprint(dataset), "run": run})
+    note(path, {"purpose": purpose, "test_set": dataset.require_split().test_set, "run": run})
     return openings(dataset)
 
 
 def openings(dataset: Snapshot) -> TestSetOpenings:
     """Return how often the test set of `dataset` has been opened: this very set of images, however the rest was split."""
-    test_set = _fingerprint(dataset)
+    test_set = dataset.require_split().test_set
     all_looks = jsonl.read(dataset.folder / OPENINGS_FILE, ("purpose", "test_set", "run"))
     looks = [look for look in all_looks if look["test_set"] == test_set]
     return TestSetOpenings(dict(Counter(look["purpose"] for look in looks)), len({look["run"] for look in looks}))
-
-
-def fingerprint_of_test_set(identity: str, rows: Rows) -> str:
-    """Return what tells a test set from all others: the dataset's identity, and the numbers of its rows."""
-    return hashlib.sha256(f"{identity} {','.join(map(str, rows.tolist()))}".encode()).hexdigest()
-
-
-def _fingerprint(dataset: Snapshot) -> str:
-    return fingerprint_of_test_set(dataset.description.identity, dataset.rows("test"))

@@ -130,6 +130,11 @@ def split_fingerprint(parts: pd.Series) -> str:
     return hashlib.sha256(",".join(parts.fillna("-")).encode()).hexdigest()
 
 
+def fingerprint_of_test_set(identity: str, rows: Int64s) -> str:
+    """Return what tells a test set from all others: the dataset's identity, and the numbers of its rows."""
+    return hashlib.sha256(f"{identity} {','.join(map(str, rows.tolist()))}".encode()).hexdigest()
+
+
 def counts_of(parts: Texts) -> dict[str, int]:
     """Return how many rows each of SPLITS has."""
     return {part: int((parts == part).sum()) for part in SPLITS}

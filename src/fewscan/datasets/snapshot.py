@@ -44,6 +44,7 @@ STATE_DTYPES: dict[str, str] = {
     "conflict": "bool",  # copies of this image carry another label
     "split": "str",  # the row's part, one of SPLITS, or null
     "set_aside": "str",  # the reason why this row cannot be used, or null
+    "taught_before": "bool",  # the weights that the run began with had learned from it
 }
 MANIFEST_DTYPES = IMAGE_DTYPES | STATE_DTYPES
 
@@ -167,8 +168,7 @@ class Snapshot:
 
 def class_indices(labels: pd.Series, classes: tuple[str, ...]) -> Int64s:
     """Return (N,) the index of each label's class, -1 where there is no label or it is none of the classes."""
-    indices: Int64s = pd.Categorical(labels, categories=list(classes)).codes.astype(np.int64)
-    return indices
+    return np.asarray(pd.Index(classes, dtype="str").get_indexer(labels), np.int64)
 
 
 def snapshot_fingerprint(chain: str, classes: tuple[str, ...], manifest: pd.DataFrame) -> str:

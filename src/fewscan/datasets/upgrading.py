@@ -20,9 +20,9 @@ from fewscan.config import json_object
 from fewscan.datasets.candidates import CANDIDATES_FILE
 from fewscan.datasets.dataset import DATASET_FILE, DEFAULT_SPLIT, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription, SplitDescription
-from fewscan.datasets.openings import OPENINGS_FILE, fingerprint_of_test_set
+from fewscan.datasets.openings import OPENINGS_FILE
 from fewscan.datasets.pairs import PAIR_DTYPES
-from fewscan.datasets.roles import StoredSplit
+from fewscan.datasets.roles import StoredSplit, fingerprint_of_test_set
 from fewscan.datasets.taking import NOT_A_SCAN, moment_of
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
@@ -121,9 +121,9 @@ def _split(dataset: Dataset, manifest: pd.DataFrame, said: dict[str, Any]) -> Da
     if said.get("split") is None:
         return dataset
     drawn = said["split"]
-    description = SplitDescription.parse(
-        {**drawn, "name": DEFAULT_SPLIT, "rows": len(manifest), "drawn_fingerprint": drawn["fingerprint"]}
-    )
+    added = {"name": DEFAULT_SPLIT, "rows": len(manifest), "drawn_fingerprint": drawn["fingerprint"]}
+    test_set = fingerprint_of_test_set(dataset.images.identity, np.flatnonzero((manifest["split"] == "test").to_numpy()))
+    description = SplitDescription.parse({**drawn, **added, "test_set": test_set})
     parts = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy()
     given = manifest["given_split"].fillna("").to_numpy(object) if description.given_leaks else None
     return dataset.with_split(StoredSplit.of(description, parts, moment_of(dataset.unsplit()), given))

@@ -1,6 +1,7 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +83,9 @@ def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
     parts[rows] = "validation"
     counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())
-    return dataset.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
+    # Folds begin with first weights of their own, whatever the run began with.
+    fresh = replace(dataset, manifest=dataset.manifest.assign(taught_before=False))
+    return fresh.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
 
 
 def _surety_rows(dataset: Snapshot) -> Rows:

@@ -19,8 +19,9 @@ from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
+from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.splits.class_gaps import never_learned
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 
@@ -63,6 +64,7 @@ class Evaluation(Settings):
     r_acc: float | None
     p_acc: float | None
     dataset_fingerprint: str
+    since_training: SinceTraining = SinceTraining()  # what became of the test set since the run was made
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -82,12 +84,15 @@ class Evaluation(Settings):
         return run.stored(EVALUATION_FILE, cls, f"fewscan evaluate {run.folder}")
 
 
-def evaluate(run: Run, dataset: Snapshot) -> Evaluation:
-    """Open the test set of `dataset` once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
+def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
+    """Open the test set once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
+    seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw.
     The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
     together do not count as independent.
     """
+    now = now or Today(seen, SinceTraining())
+    dataset = now.dataset
     predictor = Predictor.of(run)
     rows = dataset.rows("test")
     calibrated = Calibration.load(run) is not None
@@ -128,6 +133,7 @@ def evaluate(run: Run, dataset: Snapshot) -> Evaluation:
         r_acc=last_epoch.get("r_acc"),
         p_acc=last_epoch.get("p_acc"),
         dataset_fingerprint=dataset.description.fingerprint,
+        since_training=now.since,
     )
     _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)
     run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
@@ -163,6 +169,16 @@ def _intervals(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> di
         weights=weights(labels, len(dataset.classes)),
         raised_by_resampling=("calibration_error", "calibration_error_before"),
     )
+
+
+def read_predictions(run: Run) -> pd.DataFrame:
+    """Return what an evaluation said of each test image: row, label, predicted, one probability a class, score.
+
+    Raises FewscanError where the table is damaged.
+    """
+    types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
+    types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
+    return read_csv(run.folder / PREDICTIONS_FILE, types, f"run 'fewscan evaluate {run.folder} --overwrite'")
 
 
 def _write_predictions(path: Path, dataset: Snapshot, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:

@@ -12,10 +12,9 @@ import pandas as pd
 from fewscan.atomic import write_text, writing
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
-from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predictions
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
@@ -29,7 +28,6 @@ from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.seeds import stream
-from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
 
@@ -119,7 +117,12 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
 
 def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the test set beside the scores, from the predictions that the evaluation kept."""
-    predictions = _read_predictions(run, dataset.rows("test"))
+    predictions = read_predictions(run)
+    if not np.array_equal(predictions["row"], dataset.rows("test")) or len(predictions) != evaluation.test_images:
+        raise FewscanError(
+            f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run 'fewscan evaluate "
+            f"{run.folder} --overwrite'"
+        )
     run.note_test_opening("report", dataset)
     grounds = Grounds.of(run, dataset)
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
@@ -153,18 +156,6 @@ def _mistakes(predictor: Predictor, dataset: Snapshot, predictions: pd.DataFrame
         )
         for mistake in track(surest.itertuples(index=False), "explain mistakes", total=len(surest))
     ]
-
-
-def _read_predictions(run: Run, test_rows: Rows) -> pd.DataFrame:
-    """Return the table of test predictions: row, label, predicted, one probability a class, score."""
-    path = run.folder / PREDICTIONS_FILE
-    types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
-    types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
-    anew = f"run 'fewscan evaluate {run.folder} --overwrite'"
-    predictions = read_csv(path, types, anew)
-    if not np.array_equal(predictions["row"], test_rows):
-        raise FewscanError(f"{path} is damaged or about other images than the test set: {anew}")
-    return predictions
 
 
 def _row_number(row: int) -> str:

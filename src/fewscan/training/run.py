@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
+from fewscan.training.beginning import BEGINNING_FILE, BeganWith, load_beginning
 from fewscan.training.moved import dataset_folder
 from fewscan.training.plugins import Plugin, plugins_of, require_plugins
 from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
@@ -73,6 +75,7 @@ class RunRecord(Settings):
     started: str
     versions: dict[str, str]
     plugins: tuple[Plugin, ...] = ()
+    began_with: BeganWith | None = None  # another run's weights; None for random or fetched ones
     machine: str
 
 
@@ -93,7 +96,13 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, settings: RunSettings, dataset: Snapshot, leaking_pairs: int | None, recipe: str | None = None
+        cls,
+        folder: Path,
+        settings: RunSettings,
+        dataset: Snapshot,
+        leaking_pairs: int | None,
+        recipe: str | None = None,
+        began_with: BeganWith | None = None,
     ) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
         split = dataset.require_split()
@@ -113,11 +122,14 @@ class Run:
             versions={"fewscan": __version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
             plugins=plugins_of(settings),
+            began_with=began_with,
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         )
         with new_folder(folder) as temporary:
             write_text(temporary / CONFIG_FILE, settings.as_yaml())
             (temporary / SNAPSHOT_FILE).write_bytes(snapshot)
+            if began_with is not None:
+                shutil.copyfile(Path(began_with.run) / MODEL_FILE, temporary / BEGINNING_FILE)
             write_text(temporary / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
         return cls(folder, settings, record)
 
@@ -193,7 +205,10 @@ class Run:
         write_text(self.folder / METRICS_FILE, "".join(json.dumps(numbers) + "\n" for numbers in kept))
 
     def first_network(self) -> Network:
-        """Return the network that training begins with, its encoder's weights fetched where the settings ask for it."""
+        """Return the network that training begins with: another run's weights, fetched ones, or random ones."""
+        began = self.record.began_with
+        if began is not None:
+            return load_beginning(self.new_network(), self.folder, began, self.record.classes)
         return self._network(self.settings.encoder)
 
     def new_network(self) -> Network:

@@ -8,11 +8,13 @@ from fewscan.atomic import refuse_existing, writing
 from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.trainings import note_training
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.memory import enough
 from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
+from fewscan.training.beginning import BeganWith
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
 from fewscan.training.run import RECORD_FILE, Run
@@ -27,12 +29,14 @@ def train_new(
     recipe: str | None = None,
     notes: Sequence[str] = (),
     candidate: bool = True,
+    began_with: BeganWith | None = None,
 ) -> Run:
     """Make the run `folder`, train it to its end and return it.
 
     recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
     that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation set;
-    the dataset's record then names it.
+    the dataset's record then names it. began_with: the run whose weights it begins with (`continuing.taught_by` has marked in
+    `dataset` what that one learned from).
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had, and where a loss stops being finite.
     """
@@ -44,7 +48,9 @@ def train_new(
     # An encoder that cannot be had leaves no run behind; what was fetched lies in a cache for the run.
     build_encoder(encoder, dataset.spec.channels, dataset.spec.size_px)
     with writing(folder):
-        run = Run.create(folder, settings, dataset, leaking_pairs, recipe)
+        run = Run.create(folder, settings, dataset, leaking_pairs, recipe, began_with)
+        if candidate:
+            note_training(dataset, run.identity)
         if candidate and len(dataset.rows("validation")):
             note_candidate(dataset, run.identity)
         for note in notes:

@@ -1,0 +1,40 @@
+"""What a dataset knows of the trainings on it, so that the next one can say what is new."""
+
+from typing import Any
+
+from fewscan import jsonl
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.records import note
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.wording import counted, listed
+
+TRAININGS_FILE = "trainings.jsonl"
+
+
+def note_training(snapshot: Snapshot, run: str) -> None:
+    """Write down in the dataset what a run, by its identity, begins with; raises FewscanError where that cannot be written."""
+    described = snapshot.description
+    noted: dict[str, Any] = {"run": run, "split": snapshot.require_split().name}
+    note(snapshot.folder / TRAININGS_FILE, noted | {"label_entry": described.label_entry, "images": described.images})
+
+
+def news(dataset: Dataset, snapshot: Snapshot) -> str | None:
+    """Return what has become of labels and images since the last training under the snapshot's split; None for nothing."""
+    split = snapshot.require_split().name
+    lines = jsonl.read(dataset.folder / TRAININGS_FILE, ("run", "split", "label_entry", "images", "time"))
+    before = [line for line in lines if line["split"] == split]
+    if not before:
+        return None
+    last = before[-1]
+    rows = int(last["images"])
+    then = dataset.labels.current(rows, until=int(last["label_entry"]))["label"].fillna("").to_numpy()
+    now = dataset.labels.current(len(snapshot.manifest), until=snapshot.description.label_entry)["label"].fillna("").to_numpy()
+    added, known = now[rows:], now[:rows]
+    counts = (
+        (int(((then == "") & (known != "")).sum() + (added != "").sum()), "new label", "new labels"),
+        (int(((then != "") & (known != "") & (then != known)).sum()), "corrected label", "corrected labels"),
+        (int(((then != "") & (known == "")).sum()), "label taken back", "labels taken back"),
+        (len(added), "scan added", "scans added"),
+    )
+    said = [counted(count, one, several) for count, one, several in counts if count]
+    return f"since the last training on the split '{split}' ({last['time']}): {listed(said)}" if said else None

@@ -1,0 +1,115 @@
+"""A run's test set with the labels of today: what became of labels since the run was made counts when it is scored.
+
+The images are those that the run's split tests on: the ones that had a label then, the ones that were given one since, and
+added scans of groups that test. What the run learned from stays what it was.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.config import Settings
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.roles import counts_of
+from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, class_indices
+from fewscan.wording import counted
+
+Rows = npt.NDArray[np.int64]
+
+
+class SinceTraining(Settings):
+    """What became of a run's test set since the run was made."""
+
+    relabeled: int = 0  # images whose label is another one now
+    without_label: int = 0  # that have none any more, or are no scans: they are left out
+    joined: int = 0  # that have got their label, or were added, since
+    unknown_class: int = 0  # whose class the run does not know: they are left out
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is to be said of it, in words; nothing where nothing became."""
+        said = {
+            "of the test set carry another label than when the run was made; the score is by today's": self.relabeled,
+            "of the test set have no label any more and are left out": self.without_label,
+            "joined the test set since the run was made": self.joined,
+            "to test on are of a class that the run does not know, and are left out": self.unknown_class,
+        }
+        return [f"{counted(images, 'image')} {what}" for what, images in said.items() if images]
+
+
+class Today(NamedTuple):
+    """The run's dataset with today's test set, and what has become of that."""
+
+    dataset: Snapshot
+    since: SinceTraining
+
+
+def today(seen: Snapshot, now: Dataset) -> Today:
+    """Return what a run `seen`, with the test set as it is `now`.
+
+    Images join only where the split is the one that the run was made on, and never where their group was learned from.
+    """
+    split = seen.require_split()
+    same = split.name in now.splits and now.split(split.name).description.drawn_fingerprint == split.drawn_fingerprint
+    current = now.snapshot(split.name) if same else now.unsplit()
+    if current.manifest["label"].iloc[: len(seen.manifest)].equals(seen.manifest["label"]) and not _more(current, seen):
+        return Today(seen, SinceTraining())
+    labels = current.manifest["label"]
+    indices = class_indices(labels, seen.classes)
+    tested = seen.rows("test")
+    joining = _joining(seen, current) if same else np.zeros(0, np.int64)
+    wanted = np.union1d(tested, joining)
+    unknown = wanted[labels.iloc[wanted].notna().to_numpy() & (indices[wanted] < 0)]
+    scored = wanted[indices[wanted] >= 0]
+    since = SinceTraining(
+        relabeled=int((indices[tested] >= 0).sum() - (indices[tested] == seen.labels[tested]).sum()),
+        without_label=int(labels.iloc[tested].isna().sum()),
+        joined=len(np.intersect1d(joining, scored)),
+        unknown_class=len(unknown),
+    )
+    return Today(_with_test_set(seen, current, scored, labels.iloc[scored]), since)
+
+
+def as_evaluated(seen: Snapshot, now: Dataset, predictions: pd.DataFrame) -> Snapshot:
+    """Return what a run `seen`, with the test set that its evaluation was about: `row` and `label` of its predictions."""
+    rows, labels = predictions["row"].to_numpy(np.int64), predictions["label"]
+    if np.array_equal(rows, seen.rows("test")) and labels.tolist() == seen.manifest["label"].iloc[rows].tolist():
+        return seen
+    return _with_test_set(seen, now.unsplit(), rows, labels)
+
+
+def _more(current: Snapshot, seen: Snapshot) -> bool:
+    return bool(len(np.setdiff1d(current.rows("test"), seen.rows("test"))))
+
+
+def _joining(seen: Snapshot, current: Snapshot) -> Rows:
+    """Return today's rows to test on that the run did not test on, of groups that it has not learned from."""
+    known = seen.rows("labeled", "unlabeled", "validation")
+    rows = np.setdiff1d(current.rows("test"), seen.rows("test"))
+    found: Rows = rows[~np.isin(current.groups[rows], current.groups[known])]
+    return found
+
+
+def _with_test_set(seen: Snapshot, current: Snapshot, scored: Rows, labels: pd.Series) -> Snapshot:
+    """Return what a run saw, as many rows as there are now, with the rows `scored` as its test set, under these labels."""
+    manifest = current.manifest.copy()
+    rows = len(seen.manifest)
+    for column in ("label", "label_from", "set_aside", "split"):
+        manifest[column] = pd.concat([seen.manifest[column], pd.Series([None] * (len(manifest) - rows))], ignore_index=True)
+    parts = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy().copy()
+    parts[parts == "test"] = None
+    parts[scored] = "test"
+    for column, values in (
+        ("label", labels.to_numpy(object)),
+        ("label_from", current.manifest["label_from"].to_numpy(object)[scored]),
+        ("set_aside", np.full(len(scored), None)),
+    ):
+        changed = manifest[column].to_numpy(object).copy()
+        changed[scored] = values
+        manifest[column] = changed
+    description = seen.description.model_copy(update={"images": current.description.images, "chain": current.description.chain})
+    whole = replace(current, description=description, manifest=manifest.astype(MANIFEST_DTYPES))
+    return whole.with_split(parts, seen.require_split().model_copy(update=counts_of(parts)))
