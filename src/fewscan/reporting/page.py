@@ -12,6 +12,7 @@ import pandas as pd
 from fewscan.atomic import write_text, writing
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predictions
