@@ -1,8 +1,8 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `plan_import`, `import_scans`, `audit`, `split`, `set_labels`,
-`export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `train`, `calibrate`, `evaluate`, `label`, `explain`,
-`check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
+The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
+`set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `train`, `calibrate`, `evaluate`, `label`,
+`explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
 `methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
 """
@@ -13,6 +13,7 @@ from fewscan.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fewscan.api import (
+        add_scans,
         audit,
         calibrate,
         check_evidence,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         label_conflicts,
         label_history,
         methods,
+        plan_add,
         plan_import,
         register_encoder,
         register_method,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FewscanError",
+    "add_scans",
     "audit",
     "calibrate",
     "check_evidence",
@@ -61,6 +64,7 @@ __all__ = [
     "label_conflicts",
     "label_history",
     "methods",
+    "plan_add",
     "plan_import",
     "register_encoder",
     "register_method",

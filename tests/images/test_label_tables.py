@@ -7,7 +7,7 @@ import pytest
 from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
-from fewscan.images.patients import hashed_patients
+from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import plan_of
 from fewscan.images.sources import ScanFile, parse_sources
 
@@ -233,7 +233,7 @@ def test_rows_of_one_table_that_name_one_image_are_several_findings(root, severa
 def test_a_patient_is_one_however_the_table_writes_its_number(root):
     text = "path,patient\n" + "".join(f"{path},{number}\n" for path, number in zip(PLAIN, ["1", "1.0", "01", "2"], strict=True))
     scans = [scan for scan in listed(root, labels=table(root, text)) if scan.patient]
-    hashes = list(hashed_patients(scans))
+    hashes = list(PatientKeys().hashed(scans))
     assert len(set(hashes[:3])) == 1
     assert hashes[3] != hashes[0]
 

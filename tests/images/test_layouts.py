@@ -9,7 +9,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.listing.levels import levels_of
 from fewscan.images.options import ImportOptions
-from fewscan.images.patients import hashed_patients
+from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import ImportPlan, plan_of
 from fewscan.images.sources import ScanFile, parse_sources
 
@@ -301,7 +301,7 @@ def test_patients_come_from_names_and_folders_that_are_asked_for(root):
     asked = {"patient_from": r"OAS1_(\d+)_"}
     assert list(patients(listed(root, **asked)).values()) == ["0001", "0001", "0002", None]
     assert "1 of 4 images" in warnings(root, **asked)
-    hashes = list(hashed_patients(listed(root, **asked)))
+    hashes = list(PatientKeys().hashed(listed(root, **asked)))
     assert hashes[0] == hashes[1] != hashes[2]
     assert set(patients(listed(root, patient_level=1)).values()) == {"x", "y"}
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.images.patients import KnownPatients, hashed_patients, known_patients, patient_key
+from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.patients import KnownPatients, known_patients, patient_key
 from fewscan.images.sources import ScanFile
 
 
@@ -23,7 +24,7 @@ IMAGES = st.lists(
 
 @given(IMAGES)
 def test_images_are_one_patients_where_a_chain_of_shared_scopes_joins_them(drawn: list[tuple[str, str, list[str]]]) -> None:
-    hashes = list(hashed_patients([image(source, patient, *scopes) for source, patient, scopes in drawn]))
+    hashes = list(PatientKeys().hashed([image(source, patient, *scopes) for source, patient, scopes in drawn]))
     places = [{f"source {source}", *scopes} for source, _, scopes in drawn]
     for number, (_, patient, _) in enumerate(drawn):
         reached, seen = {number}, set[int]()
@@ -36,16 +37,16 @@ def test_images_are_one_patients_where_a_chain_of_shared_scopes_joins_them(drawn
 
 def test_patients_of_sources_that_are_parts_of_a_split_are_the_same() -> None:
     scans = [image("train", "7"), image("My Test", "07"), image("north", "7"), image("south", "7")]
-    train, test, north, south = hashed_patients(scans)
+    train, test, north, south = PatientKeys().hashed(scans)
     assert train == test
     assert len({train, north, south}) == 3
-    files = list(hashed_patients([image("train", "file a", known=False), image("test", "file a", known=False)]))
+    files = list(PatientKeys().hashed([image("train", "file a", known=False), image("test", "file a", known=False)]))
     assert files[0] != files[1]
 
 
 def test_a_file_that_stands_for_its_patient_is_kept_together_and_not_counted_as_known() -> None:
     scans = [image("x", "file a", known=False), image("x", "file a", known=False), image("x", "7"), image("y", None)]
-    manifest = pd.DataFrame({"patient": list(hashed_patients(scans)), "set_aside": None}).astype({"patient": "str"})
+    manifest = pd.DataFrame({"patient": list(PatientKeys().hashed(scans)), "set_aside": None}).astype({"patient": "str"})
     assert manifest["patient"][0] == manifest["patient"][1]
     assert known_patients(manifest) == KnownPatients(images=4, with_patient=1, patients=1)
 
@@ -70,7 +71,7 @@ def test_what_is_said_holds_the_numbers_and_what_may_cross(with_patient: int) ->
 )
 def test_spellings_of_one_patient_are_one(spellings: list[str]) -> None:
     assert len({patient_key(spelling) for spelling in spellings}) == 1
-    hashes = list(hashed_patients([image("x", spelling) for spelling in spellings]))
+    hashes = list(PatientKeys().hashed([image("x", spelling) for spelling in spellings]))
     assert hashes[0] is not None
     assert len(set(hashes)) == 1
 
@@ -85,4 +86,4 @@ def test_what_is_written_otherwise_is_another_patient(several: list[str]) -> Non
 @pytest.mark.parametrize("nothing", ["", "  ", "^", "^^^ "])
 def test_nothing_written_is_no_patient(nothing: str) -> None:
     assert patient_key(nothing) is None
-    assert list(hashed_patients([image("x", nothing)])) == [None]
+    assert list(PatientKeys().hashed([image("x", nothing)])) == [None]

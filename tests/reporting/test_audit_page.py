@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewscan.auditing.audit import AuditResult, Conflict, Pair
 from fewscan.auditing.leaks import Leak
+from fewscan.auditing.result import AuditResult, Conflict, Pair
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.patients import KnownPatients

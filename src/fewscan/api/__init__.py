@@ -1,7 +1,7 @@
 """One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
 
 from fewscan.api.comparing import compare, compare_budgets
-from fewscan.api.datasets import audit, import_scans, plan_import, split
+from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
 from fewscan.api.labels import export_labels, label_conflicts, label_history, set_labels, undo_labels
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
@@ -11,6 +11,7 @@ from fewscan.api.upgrading import upgrade
 from fewscan.api.verifying import verify
 
 __all__ = [
+    "add_scans",
     "audit",
     "calibrate",
     "check_evidence",
@@ -26,6 +27,7 @@ __all__ = [
     "label_conflicts",
     "label_history",
     "methods",
+    "plan_add",
     "plan_import",
     "register_encoder",
     "register_method",

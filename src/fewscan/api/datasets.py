@@ -11,7 +11,8 @@ from fewscan.api.opening import dataset_to_change, opened_dataset
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
-    from fewscan.auditing.audit import AuditResult
+    from fewscan.auditing.result import AuditResult
+    from fewscan.datasets.added import AddSummary
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.descriptions import GivenLeaks, Protocol, Shares
     from fewscan.datasets.snapshot import Snapshot
@@ -37,6 +38,38 @@ def plan_import(sources: str | Path | Sequence[str | Path], **options: Any) -> I
     from fewscan.datasets import importing
 
     return importing.plan_import(_texts(sources), **options)
+
+
+def add_scans(
+    dataset: str | Path | Dataset,
+    sources: str | Path | Sequence[str | Path],
+    *,
+    set_aside_suspect: bool = False,
+    **options: Any,
+) -> AddSummary:
+    """Append the scans of `sources` that a dataset does not hold; see `fewscan.auditing.adding`.
+
+    options: those of `fewscan.images.options.SourceOptions`, such as labels="labels.csv". Stopped or killed, it adds nothing or
+    all. In an audited dataset new images are compared with all others, and `audit.json` and `audit.html` are written anew.
+    """
+    from fewscan.auditing import adding
+    from fewscan.reporting.audit_page import write_audit_page
+
+    with dataset_to_change(dataset, "add") as opened:
+        added, audited = adding.add_scans(opened, _texts(sources), set_aside_suspect=set_aside_suspect, **options)
+        if audited is not None:
+            write_audit_page(opened_dataset(opened.folder).snapshot(), audited, opened.folder / AUDIT_PAGE)
+        return added
+
+
+def plan_add(
+    dataset: str | Path | Dataset, sources: str | Path | Sequence[str | Path], **options: Any
+) -> tuple[ImportPlan, list[str]]:
+    """Say what `add_scans` would understand of what is new, and in lines what it would pass over; nothing is written."""
+    from fewscan.datasets.adding import list_new
+
+    listed = list_new(opened_dataset(dataset), _texts(sources), options)
+    return listed.plan(), listed.lines
 
 
 def _texts(sources: str | Path | Sequence[str | Path]) -> list[str]:

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from fewscan.auditing.copies.describe import histograms
-from fewscan.auditing.copies.images import in_batches, read_gray, showing_something, to_unit
-from fewscan.auditing.copies.placing import UNMOVED
+from fewscan.auditing.copies.describe import FEATURES, Projection, histograms
+from fewscan.auditing.copies.described import Described
+from fewscan.auditing.copies.images import in_batches, read_gray, showing_something
+from fewscan.auditing.copies.placing import UNMOVED, WHOLE
 from fewscan.images.patients import is_known
 
 Int64s = npt.NDArray[np.int64]
@@ -32,23 +33,51 @@ DIMENSIONS = 128
 _NUMBER = re.compile(r"\d+")
 
 
-def same_head_pairs(pixels: npt.NDArray[np.uint8], manifest: pd.DataFrame, rows: Int64s, copy_sets: Int64s) -> Int64s:
-    """Return (P, 2) pairs of `rows` that are probably slices of one head and no copies, `row_a < row_b`.
+def same_head_pairs(described: Described, manifest: pd.DataFrame, copy_sets: Int64s) -> Int64s:
+    """Return (P, 2) pairs of the images described that are probably slices of one head and no copies, `row_a < row_b`.
 
-    `pixels` is (N, C, S, S) uint8, row i of `manifest` being its row i; `copy_sets` (N,) says which are copies. Two images of
-    known patients are never a pair: whose heads they show is known. Blank images are in no pair. The same input gives the same
-    pairs.
+    Row i of `manifest` is row i of the images; `copy_sets` (N,) says which are copies. Two images of known patients are never a
+    pair: whose heads they show is known.
     """
-    shown = showing_something(pixels, rows)
-    distinct = shown[np.sort(np.unique(copy_sets[shown], return_index=True)[1])]
+    shown = np.sort(described.rows)
+    distinct = _distinct(shown, copy_sets)
     if len(distinct) < 2:
         return np.zeros((0, 2), np.int64)
     pairs = files_in_a_row(manifest, shown)
-    described = _described(pixels, shown, distinct)
-    pairs = pairs[_near(described, np.searchsorted(shown, pairs), np.searchsorted(shown, distinct))]
+    vectors = described.views[WHOLE][np.argsort(described.rows)].astype(np.float32)
+    pairs = pairs[_near(vectors, np.searchsorted(shown, pairs), np.searchsorted(shown, distinct))]
     known = is_known(manifest["patient"]).to_numpy()
     news = ~known[pairs].all(axis=1) & (copy_sets[pairs[:, 0]] != copy_sets[pairs[:, 1]])
     return np.unique(pairs[news], axis=0)
+
+
+def describe_slices(pixels: npt.NDArray[np.uint8], rows: Int64s, copy_sets: Int64s, like: Described | None = None) -> Described:
+    """Describe `rows` (ascending) of pixels (N, C, S, S), blank ones left out, by components of what is distinct among them.
+
+    like: images that were described before, whose components are taken.
+    """
+    shown = showing_something(pixels, rows)
+    gradients = [histograms(read_gray(pixels, batch), UNMOVED) for batch in in_batches(shown)]
+    described = np.concatenate([np.zeros((0, FEATURES), np.float32), *gradients])
+    if like is None:
+        distinct = np.searchsorted(shown, _distinct(shown, copy_sets))
+        projection, fitted_among = _components(described[distinct]), len(shown)
+    else:
+        projection, fitted_among = like.projection, like.fitted_among
+    return Described(projection, fitted_among, shown, {WHOLE: projection(described).astype(np.float16)})
+
+
+def _distinct(shown: Int64s, copy_sets: Int64s) -> Int64s:
+    return shown[np.sort(np.unique(copy_sets[shown], return_index=True)[1])]
+
+
+def _components(gradients: npt.NDArray[np.float32]) -> Projection:
+    if len(gradients) < 2:
+        return Projection.onto_nothing()
+    # Of fewer images than components, whitening would make all equally unlike.
+    components = PCA(min(DIMENSIONS, max(1, len(gradients) // 4)), svd_solver="full").fit(gradients)
+    spread = np.sqrt(np.maximum(components.explained_variance_, np.finfo(np.float32).eps))
+    return Projection(components.mean_.astype(np.float32), (components.components_.T / spread).astype(np.float32))
 
 
 def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
@@ -67,15 +96,6 @@ def files_in_a_row(manifest: pd.DataFrame, rows: Int64s) -> Int64s:
             places.setdefault((source, folder, around), []).append((int(last.group()), row))
     pairs = [(a, b) for series in map(sorted, places.values()) for (_, a), (_, b) in pairwise(series)]
     return np.sort(np.array(pairs, np.int64).reshape(-1, 2), axis=1)
-
-
-def _described(pixels: npt.NDArray[np.uint8], rows: Int64s, distinct: Int64s) -> npt.NDArray[np.float32]:
-    """Return (R, D) descriptors of `rows`, of unit length; fitted to `distinct`, which are ascending and among them."""
-    gradients = np.concatenate([histograms(read_gray(pixels, batch), UNMOVED) for batch in in_batches(rows)])
-    # Of fewer images than components, whitening would make all equally unlike.
-    components = PCA(min(DIMENSIONS, max(1, len(distinct) // 4)), whiten=True, svd_solver="full")
-    components.fit(gradients[np.searchsorted(rows, distinct)])
-    return to_unit(components.transform(gradients).astype(np.float32))
 
 
 def _near(described: npt.NDArray[np.float32], pairs: Int64s, distinct: Int64s) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.auditing.copies.images import BATCH, Int64s, Pixels, read_gray
+from fewscan.auditing.copies.images import Int64s, Pixels, in_batches, read_gray
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import NOT_A_SCAN
@@ -61,13 +61,17 @@ class _Measures(NamedTuple):
     left_by_opening: float
 
 
-def find_suspects(pixels: Pixels, manifest: pd.DataFrame, rows: Int64s) -> tuple[Suspect, ...]:
-    """Look at `rows` of (N, C, S, S) uint8 pixels, and at source, color and size in the manifest; one kind a row, by row."""
+def find_suspects(pixels: Pixels, manifest: pd.DataFrame, rows: Int64s, asked: Int64s | None = None) -> tuple[Suspect, ...]:
+    """Look at pixels (N, C, S, S) uint8, and at source, color and size in the manifest; one kind a row, by row.
+
+    `rows` are all images that can be used, by which it is judged what is usual; `asked` those to look at, by default all.
+    """
+    asked = rows if asked is None else asked
     kinds: dict[int, Kind] = {}
     kinds |= dict.fromkeys(_sizes_that_stand_out(manifest, rows).tolist(), "size that stands out")
     kinds |= dict.fromkeys(_color_among_gray(manifest, rows).tolist(), "color among gray")
-    for start in range(0, len(rows), BATCH):
-        some = rows[start : start + BATCH]
+    kinds = {row: kinds[row] for row in asked.tolist() if row in kinds}
+    for some in in_batches(asked):
         for row, gray in zip(some.tolist(), read_gray(pixels, some), strict=True):
             if (kind := _kind(gray, fine=pixels.shape[-1] >= LEAST_SIDE_PX)) is not None:
                 kinds[row] = kind

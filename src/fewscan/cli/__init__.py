@@ -1,10 +1,11 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, datasets, labels, training, runs, showing, comparing, studying, verifying  # isort: skip
+from fewscan.cli import importing, adding, datasets, labels, training, runs, showing, comparing, studying, verifying  # isort: skip
 from fewscan.cli import upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
 __all__ = [
+    "adding",
     "comparing",
     "datasets",
     "demonstration",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
+    from fewscan.datasets.added import AddSummary
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
@@ -39,6 +40,17 @@ def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     words: Words = ["split", dataset.folder, "--labeled", str(sizes.labeled), "--test", str(sizes.test)]
     words += [] if sizes.validation == VALIDATION_SHARE else ["--validation", f"{sizes.validation:g}"]
     return [*words, *(["--overwrite"] if standing else [])], None
+
+
+def after_adding(dataset: Path, added: "AddSummary") -> Words:
+    """Return what follows an addition: an audit, a split or a training, whichever the dataset lacks or has outgrown."""
+    if added.with_copies is None:
+        return ["audit", dataset]
+    if not added.splits:
+        from fewscan.datasets.dataset import Dataset
+
+        return after_audit(Dataset.open(dataset).snapshot())[0]
+    return after_split(dataset)
 
 
 def after_split(dataset: Path) -> Words:

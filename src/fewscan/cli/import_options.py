@@ -1,6 +1,8 @@
-"""The options of `import`, each with what a user should know of it, and how they become ImportOptions."""
+"""The options of `import` and `add`, each with what a user should know of it, and how they become ImportOptions."""
 
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,19 +142,79 @@ KeepLocalizers = Annotated[
     bool, typer.Option("--keep-localizers", help="Of DICOM: take localizers, screen saves and the like as scans, too.")
 ]
 
-# Parameters of the verb that are no import options.
-_OTHERS = ("sources", "out", "plan", "as_json")
+Options = Mapping[str, tuple[Any, Any]]  # parameter of a verb -> its annotation and its default
+
+# What `import` and `add` are told of sources.
+OF_SOURCES: Options = {
+    "labels": (Labels, None),
+    "unlabeled": (Unlabeled, None),
+    "rename": (Rename, None),
+    "path_column": (PathColumn, None),
+    "label_column": (LabelColumn, None),
+    "patient_column": (PatientColumn, None),
+    "split_column": (SplitColumn, None),
+    "several": (Several, "none"),
+    "no_label": (NoLabel, None),
+    "encoding": (Encoding, None),
+    "separator": (Separator, None),
+    "labels_only": (LabelsOnly, None),
+    "trust_predictions": (TrustPredictions, False),
+    "class_level": (ClassLevel, None),
+    "class_from": (ClassFrom, None),
+    "keep_masks": (KeepMasks, False),
+    "follow_links": (FollowLinks, False),
+    "patient_level": (PatientLevel, None),
+    "patient_from": (PatientFrom, None),
+    "patient_tag": (PatientTag, "patient"),
+}
+# What a dataset settles once, when it is imported.
+OF_IMAGES: Options = {
+    "size": (Size, 96),
+    "resize": (Resize, "stretch"),
+    "color": (Color, False),
+    "plane": (Plane, "axial"),
+    "slices": (Slices, "brain"),
+    "volume": (Volume, None),
+    "window": (Window, None),
+    "keep_localizers": (KeepLocalizers, False),
+}
+
+
+def taking(*groups: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a verb take these options, before its own ones from `plan` on; it finds them in its context's `params`."""
+
+    def widened(verb: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(verb)
+        more = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+            for group in groups
+            for name, (annotation, default) in group.items()
+        ]
+        parameters = list(own.parameters.values())
+        place = list(own.parameters).index("plan")
+
+        @functools.wraps(verb)
+        def called(**given: Any) -> None:
+            verb(**{name: given[name] for name in own.parameters})
+
+        called.__signature__ = own.replace(  # type: ignore[attr-defined]
+            parameters=[*parameters[:place], *more, *parameters[place:]]
+        )
+        return called
+
+    return widened
 
 
 def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the verb's parameters, as its context holds them, as `fewscan.images.options.ImportOptions` takes them."""
-    options = {name: value for name, value in given.items() if name not in _OTHERS}
+    options = {name: given[name] for name in (*OF_SOURCES, *OF_IMAGES) if name in given}
     options["labels"] = options["labels"] or []
     options["unlabeled"] = options["unlabeled"] or []
     options["rename"] = renames(options["rename"])
     options["no_label"] = options["no_label"] or list(NO_LABEL)
-    options["size_px"] = options.pop("size")
-    options["channels"] = 3 if options.pop("color") else 1
+    if "size" in options:
+        options["size_px"] = options.pop("size")
+        options["channels"] = 3 if options.pop("color") else 1
     return options
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -125,10 +125,12 @@ class Dataset:
         return self._taken(self.split(self.splits[-1]) if self.splits else None, Audited(audit, pairs))
 
     def with_pairs(self, pairs: pd.DataFrame, audit: AuditDescription) -> "Dataset":
-        """Write what an audit found, and return the dataset that has it."""
+        """Write what an audit found, and all else that the description says; return the dataset that has it."""
         content, sha256 = as_parquet(pairs)
         # A kill between two files leaves pairs and a description that agree.
-        self._described(self.description.model_copy(update={"pairs_sha256": (*self.description.pairs_sha256, sha256)}))
+        standing = Dataset.open(self.folder)
+        either = (*standing.description.pairs_sha256, sha256)
+        standing._described(standing.description.model_copy(update={"pairs_sha256": either}))
         write_pairs(self.folder, content)
         return self._described(self.description.model_copy(update={"audit": audit, "pairs_sha256": (sha256,)}))
 
@@ -146,9 +148,9 @@ class Dataset:
         newest = (*(file for file in files if file.name != name), SplitFile(name=name, sha256=(sha256,)))
         return self._described(self.description.model_copy(update={"splits": newest}))
 
-    def with_images(self, images: ImageStore, **changes: Any) -> "Dataset":
-        """Name further shards as the dataset's, with `changes` of its description, and return the dataset that has them."""
-        return self._described(self.description.model_copy(update={"shards": images.shards, **changes}))
+    def named(self) -> "Dataset":
+        """Write the description: what it names is the dataset's from then on."""
+        return self._described(self.description)
 
     def _described(self, description: DatasetDescription) -> "Dataset":
         write_text(self.folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")

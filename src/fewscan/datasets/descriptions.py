@@ -28,12 +28,21 @@ class ReadingNote(Settings):
     example: str
 
 
+class KeptFile(Settings):
+    """A file in the dataset's folder, by its name there."""
+
+    name: str
+    sha256: str
+
+
 class AuditDescription(Settings):
-    """What the audit found."""
+    """What the audit found, and the files by which images that come later are compared; these files can be made anew."""
 
     similarity: float
     same_head: bool = False  # whether groups join slices that are probably of one head
     rows: int  # that it has looked at: the first so many
+    copies_described: tuple[KeptFile, ...] = ()
+    slices_described: tuple[KeptFile, ...] = ()
     pairs: int
     groups: int
     copy_sets: int

@@ -17,7 +17,8 @@ from fewscan.errors import FewscanError
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.options import ImageSpec, ImportOptions
-from fewscan.images.patients import hashed_patients, known_patients
+from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.patients import known_patients
 from fewscan.images.plan import ImportPlan, plan_of
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile, Source, parse_sources
@@ -74,12 +75,14 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         refuse_existing(out)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
-    for line in _plan(scans, found, asked, workers).short_lines:
+    for line in plan_for(scans, found, asked, workers).short_lines:
         say(line)
     with writing(out), new_folder(out) as folder:
+        keys = PatientKeys()
         nothing = ImageStore(folder / IMAGES_FOLDER, asked.spec, ())
         with nothing.appending() as shard:
-            notes = write_images(scans, shard, asked.spec, workers)
+            notes = write_images(scans, shard, asked.spec, keys, workers)
+        keys.save(folder)
         require_usable(shard.table, found)
         description = DatasetDescription(
             spec=asked.spec,
@@ -99,10 +102,11 @@ def plan_import(sources: Sequence[str], *, workers: int | None = None, **options
     """
     asked = ImportOptions.parse(options)
     found = parse_sources(sources, asked.unlabeled)
-    return _plan(list_scans(found, asked, workers), found, asked, workers)
+    return plan_for(list_scans(found, asked, workers), found, asked, workers)
 
 
-def _plan(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None) -> ImportPlan:
+def plan_for(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None) -> ImportPlan:
+    """Return what is understood of scans that were listed; of some, a look is taken whether they have color."""
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     return plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
 
@@ -135,14 +139,23 @@ def summary(dataset: Snapshot) -> ImportSummary:
 
 
 def write_images(
-    scans: Sequence[ScanFile], shard: ShardWriter, spec: ImageSpec, workers: int | None
+    scans: Sequence[ScanFile],
+    shard: ShardWriter,
+    spec: ImageSpec,
+    keys: PatientKeys,
+    workers: int | None,
+    *,
+    said: str = "import",
 ) -> tuple[ReadingNote, ...]:
-    """Write the pixels and facts of all scans into a shard; one that is set aside has zero pixels. Return notes on reading."""
+    """Write the pixels and facts of all scans into a shard; one that is set aside has zero pixels. Return notes on reading.
+
+    said: what is under way. Patients that are new are added to `keys`.
+    """
     blank = np.zeros(spec.shape, dtype=np.uint8)
     reading = read_images(scans, spec, workers)
     noted: dict[str, list[str]] = {}
     with closing(reading) as images:
-        for scan, patient in zip(track(scans, "import", total=len(scans)), hashed_patients(scans), strict=True):
+        for scan, patient in zip(track(scans, said, total=len(scans)), keys.hashed(scans), strict=True):
             image = next(images)
             row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "given_split": scan.given_split}
             row |= {"patient": patient, "sha256": image.sha256}

@@ -109,18 +109,22 @@ class ImageSpec(Reading):
         return self.channels * self.size_px**2
 
 
-class ImportOptions(TableOptions, Layout, ImageSpec):
-    """Everything that `import` can be told besides its sources, with what holds where nothing is said.
+class SourceOptions(TableOptions, Layout):
+    """What can be told of sources besides how their pixels are stored, with what holds where nothing is said.
 
     labels: CSVs with labels and patients. unlabeled: folders, FOLDER or NAME=FOLDER, whose scans get no label. rename: old
     name of a class -> new one. follow_links: whether symbolic links out of a source are followed. The others are
-    those of TableOptions, Layout and ImageSpec.
+    those of TableOptions and Layout.
     """
 
     labels: Annotated[tuple[Path, ...], pydantic.BeforeValidator(_several)] = ()
     unlabeled: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = ()
     rename: dict[str, str] = pydantic.Field(default_factory=dict)
     follow_links: bool = False
+
+
+class ImportOptions(SourceOptions, ImageSpec):
+    """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold."""
 
     @property
     def spec(self) -> ImageSpec:

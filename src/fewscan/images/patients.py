@@ -1,16 +1,10 @@
-"""Whose images are whose: patients' names and the scopes that they mean something in -> salted hashes."""
+"""Whose images are whose: patients' names, and the scopes that they mean something in."""
 
-import hashlib
-import hmac
-import json
 import re
-import secrets
 import unicodedata
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
-from scipy.cluster.hierarchy import DisjointSet
 
 from fewscan.images.part_names import given_split
 from fewscan.images.sources import ScanFile
@@ -67,31 +61,7 @@ def patient_key(written: str) -> str | None:
     return _ZEROS_BEFORE.sub("", _ZEROS_BEHIND.sub(r"\1", text)) or None
 
 
-def hashed_patients(scans: Sequence[ScanFile]) -> Iterator[str | None]:
-    """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's.
-
-    One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of one
-    format (the scopes of a `ScanFile`), among sources that are called train, test and the like, and so is a name that links two
-    of these, as where a CSV names files of two sources.
-    """
-    # Thrown away with this call: no one can try names until one gives the hash in the manifest.
-    salt = secrets.token_bytes(32)
-    same = DisjointSet()
-    for scan in scans:
-        names = _names(scan)
-        for name in names:
-            same.add(name)
-            same.merge(names[0], name)
-    for scan in scans:
-        names = _names(scan)
-        if not names:
-            yield None
-            continue
-        digest = hmac.new(salt, json.dumps(same[names[0]]).encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]
-        yield digest if scan.patient_known else FILE_PREFIX + digest
-
-
-def _names(scan: ScanFile) -> list[tuple[str, str]]:
+def names_of(scan: ScanFile) -> list[tuple[str, str]]:
     """Return the patient's name in every scope that it means something in, its source's first."""
     if scan.patient is None:
         return []

@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
 
-__all__ = ["Image", "UnreadableImage", "fit", "locate", "read_image", "read_images"]
+__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "locate", "read_image", "read_images"]
 
 
 # A file may hold a whole data set: more of its images would take more time and memory than one file is given.
@@ -162,10 +163,8 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
                 raise UnreadableImage(task.set_aside)
             if file.tell() == 0:
                 raise UnreadableImage("empty file")
-            if (values_file := hashed_with(task.path, file)) is not None:
-                with opened(values_file) as values:
-                    digest.update(hashlib.file_digest(values, "sha256").digest())
-                sha256 = digest.hexdigest()
+            _add_values(digest, task.path, file)
+            sha256 = digest.hexdigest()
             for one in recognize(task.path, file).read(file, task.parts, reading):
                 if isinstance(one, UnreadableImage):
                     yield UnreadableImage(one.reason, sha256)
@@ -178,6 +177,25 @@ def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> It
         reason = task.set_aside or (stopped.reason if isinstance(stopped, UnreadableImage) else TOO_LITTLE_MEMORY)
         for _ in task.parts[read:]:
             yield UnreadableImage(reason, sha256)
+
+
+def file_sha256(path: Path) -> str | None:
+    """Return what the images of a file have as their `sha256`, None where it cannot be opened; nothing is decoded."""
+    try:
+        with opened(path) as file:
+            digest = hashlib.file_digest(file, "sha256")
+            with suppress(UnreadableImage):
+                _add_values(digest, path, file)
+            return digest.hexdigest()
+    except UnreadableImage:
+        return None
+
+
+def _add_values(digest: "hashlib._Hash", path: Path, file: BufferedReader) -> None:
+    """Let the digest of a header go on over the file that holds its values, where that is another one."""
+    if (values_file := hashed_with(path, file)) is not None:
+        with opened(values_file) as values:
+            digest.update(hashlib.file_digest(values, "sha256").digest())
 
 
 def _is_blank(pixels: Pixels) -> bool:

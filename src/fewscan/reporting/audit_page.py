@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fewscan.atomic import write_text, writing
-from fewscan.auditing.audit import AuditResult, Pair
+from fewscan.auditing.result import AuditResult, Pair
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.figures import scan_picture
 from fewscan.reporting.rendering import render

@@ -8,6 +8,7 @@ an inverted image has the same vector. The histograms of mirrored and quarter-tu
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ SEED = 0
 DESCRIPTOR_PX = 48
 CELLS = 8
 ORIENTATIONS = 8
+FEATURES = ORIENTATIONS * CELLS**2
 DIMENSIONS = 128
 
 FITTING_IMAGES = 800
@@ -51,6 +53,11 @@ class Projection:
     offset: Floats
     directions: Floats
 
+    @classmethod
+    def onto_nothing(cls) -> Self:
+        """Return what keeps nothing of any image, since there was none to learn from."""
+        return cls(np.zeros(FEATURES, np.float32), np.zeros((FEATURES, 0), np.float32))
+
     def __call__(self, described: Floats) -> Floats:
         """Return the vectors (B, D)."""
         return to_unit(np.asarray((described - self.offset) @ self.directions, np.float32))
@@ -59,7 +66,7 @@ class Projection:
 def fit_projection(pixels: Pixels, rows: Int64s) -> Projection:
     """Learn from the images themselves: keep what tells images apart, drop what processing changes; of no images, nothing."""
     if not len(rows):
-        return Projection(np.zeros(ORIENTATIONS * CELLS**2, np.float32), np.zeros((ORIENTATIONS * CELLS**2, 0), np.float32))
+        return Projection.onto_nothing()
     random = stream(SEED, "description").numpy()
     chosen = np.sort(random.choice(rows, min(len(rows), FITTING_IMAGES), replace=False))
     versions = max(6, math.ceil(2 * DIMENSIONS / len(chosen)))
@@ -112,7 +119,7 @@ def _write_on(image: npt.NDArray[np.uint8], random: np.random.Generator) -> None
 
 
 def histograms(gray: Floats, view: Placing) -> Floats:
-    """Describe a view of images (B, S, S) by (B, ORIENTATIONS * CELLS * CELLS) histograms of edge orientation, unit length."""
+    """Describe a view of images (B, S, S) by (B, FEATURES) histograms of edge orientation, unit length."""
     images = np.stack([placed(image, view, DESCRIPTOR_PX) for image in gray])
     across, down = slopes_of(without_contrast(images, 5.0))
     strength_squared = across**2 + down**2 + 1e-12

@@ -27,11 +27,12 @@ Halves = npt.NDArray[np.float16]
 KEPT_VIEWS = (WHOLE, *ENLARGED)
 # Of what is kept in files: another number wherever images are described in another way.
 FORMAT = "1"
+_VIEW = "view_"
 
 
 @dataclass(frozen=True)
 class Described:
-    """Images as the search compares them: `views[v]` (R, D) describe `rows` (R,) in view v of KEPT_VIEWS.
+    """Images as the search compares them: `views[v]` (R, D) describe `rows` (R,) in view v.
 
     `projection` was fitted among `fitted_among` images. A blank image is in no row.
     """
@@ -60,15 +61,16 @@ class Described:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, 1 kB an image; raises FewscanError where it cannot be written."""
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "rows": self.rows,
-            **{_key(view): vectors for view, vectors in self.views.items()},
-        }
-        arrays |= {"offset": self.projection.offset, "directions": self.projection.directions}
+        arrays: dict[str, npt.NDArray[Any]] = {f"{_VIEW}{view}": vectors for view, vectors in self.views.items()}
+        arrays |= {"rows": self.rows, "offset": self.projection.offset, "directions": self.projection.directions}
         # What lies in memory column by column would be written as if it lay row by row.
         tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with replaced_file(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode
             save_file(tensors, temporary, {"format": FORMAT, "fitted_among": str(self.fitted_among)})
+            # What safetensors writes is for its owner alone, whatever the folder's other files are.
+            temporary.chmod(mode)
 
     @classmethod
     def load(cls, paths: Sequence[Path]) -> Self:
@@ -82,7 +84,7 @@ class Described:
     def joined(cls, parts: Sequence[Self]) -> Self:
         """Return images that were described alike as one."""
         rows = np.concatenate([part.rows for part in parts])
-        views = {view: np.concatenate([part.views[view] for part in parts]) for view in KEPT_VIEWS}
+        views = {view: np.concatenate([part.views[view] for part in parts]) for view in parts[0].views}
         return cls(parts[0].projection, parts[0].fitted_among, rows, views)
 
     @classmethod
@@ -91,14 +93,15 @@ class Described:
             with safe_open(path, "numpy") as file:
                 note = file.metadata() or {}
                 if note.get("format") != FORMAT:
-                    raise FewscanError(f"{path} is of another version of fewscan: audit the dataset again")
+                    raise FewscanError(f"{path} is of another version of fewscan")
                 projection = Projection(file.get_tensor("offset"), file.get_tensor("directions"))
-                views = {view: file.get_tensor(_key(view)) for view in KEPT_VIEWS}
+                named = [name for name in file.keys() if name.startswith(_VIEW)]  # noqa: SIM118 - no mapping
+                views = {int(name.removeprefix(_VIEW)): file.get_tensor(name) for name in named}
                 return cls(projection, int(note["fitted_among"]), file.get_tensor("rows"), views)
         except FileNotFoundError:
-            raise FewscanError(f"{path} is missing: audit the dataset again") from None
+            raise FewscanError(f"{path} is missing") from None
         except (OSError, SafetensorError, KeyError, ValueError):
-            raise FewscanError(f"{path} is damaged: audit the dataset again") from None
+            raise FewscanError(f"{path} is damaged") from None
 
 
 def describe(pixels: Pixels, rows: Int64s, workers: ThreadPoolExecutor, like: Described | None = None) -> Described:
@@ -116,7 +119,3 @@ def describe(pixels: Pixels, rows: Int64s, workers: ThreadPoolExecutor, like: De
     none = np.zeros((len(KEPT_VIEWS), 0, projection.directions.shape[1]), np.float16)
     vectors = np.concatenate([none, *workers.map(kept, in_batches(shown))], axis=1)
     return Described(projection, fitted_among, shown, dict(zip(KEPT_VIEWS, vectors, strict=True)))
-
-
-def _key(view: int) -> str:
-    return f"view_{view}"

@@ -1,0 +1,203 @@
+"""What an audit found, counted, said in lines, and as a file."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.auditing.leaks import Between, Leak, find_leaks
+from fewscan.auditing.suspects import KINDS, Suspect
+from fewscan.datasets.descriptions import AuditDescription
+from fewscan.datasets.pairs import among, conflicts, ends, names_in
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.patients import KnownPatients, known_patients
+from fewscan.wording import counted
+
+Int64s = npt.NDArray[np.int64]
+Kind = Literal["bytes", "pixels", "near"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows that are copies, `row_a < row_b`, and how that is known; `mirrored`: one is the other's mirror image."""
+
+    row_a: int
+    row_b: int
+    kind: Kind
+    similarity: float
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A set of copies that carry more than one label; `labels` belong to `rows`."""
+
+    copy_set: int
+    rows: tuple[int, ...]
+    labels: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the audit found; rows are those of the dataset, rows that were set aside took no part."""
+
+    similarity: float
+    rows: int  # that were looked at
+    images: int
+    set_aside: int
+    pairs: tuple[Pair, ...]
+    pairs_between_sources: int
+    copy_sets: int  # with two images or more
+    images_in_copy_sets: int
+    patients: KnownPatients
+    same_head: tuple[tuple[int, int], ...] | None  # rows of slices probably of one head, no copies; None: nobody asked
+    groups: int  # single images included
+    group_sizes: dict[int, int]  # size -> how many groups have it
+    conflicts: tuple[Conflict, ...]
+    leaks: tuple[Leak, ...]
+    suspects: tuple[Suspect, ...] = ()
+    suspects_set_aside: bool = False  # then they are among the `set_aside` and took no part
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """The counts that the dataset's description of the audit has."""
+        return {
+            "pairs": len(self.pairs),
+            "groups": self.groups,
+            "copy_sets": self.copy_sets,
+            "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """Return the figures alone, ready for JSON."""
+        kinds = Counter(pair.kind for pair in self.pairs)
+        return {
+            "similarity": self.similarity,
+            "images": self.images,
+            "set_aside": self.set_aside,
+            "pairs": len(self.pairs),
+            "pairs_same_bytes": kinds["bytes"],
+            "pairs_same_pixels": kinds["pixels"],
+            "pairs_near": kinds["near"],
+            "pairs_mirrored": sum(pair.mirrored for pair in self.pairs),
+            "pairs_between_sources": self.pairs_between_sources,
+            "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
+            "copy_sets": self.copy_sets,
+            "images_in_copy_sets": self.images_in_copy_sets,
+            "images_with_patient": self.patients.with_patient,
+            "patients": self.patients.patients,
+            "same_head_pairs": None if self.same_head is None else len(self.same_head),
+            "groups": self.groups,
+            "largest_group": max(self.group_sizes, default=0),
+            "suspects": {kind: sum(suspect.kind == kind for suspect in self.suspects) for kind in KINDS},
+            "suspects_set_aside": self.suspects_set_aside,
+            "conflicting_copy_sets": len(self.conflicts),
+            "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
+            "leaks": [{key: value for key, value in asdict(leak).items() if key != "examples"} for leak in self.leaks],
+        }
+
+    def lines(self) -> list[str]:
+        """Return a summary for people, a line a finding."""
+        counts = self.counts()
+        lines = [
+            f"{self.images_in_copy_sets:,} of {counted(self.images, 'image')} have a copy, in {counted(self.copy_sets, 'set')}",
+            f"  {counted(len(self.pairs), 'pair')} named: {counts['pairs_same_bytes']:,} with the same bytes, "
+            f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
+            f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
+            self.patients.sentence,
+            *([] if self.same_head is None else [f"{counted(len(self.same_head), 'more pair')}, probably slices of one head"]),
+            f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
+            f"sets of copies with different labels: {len(self.conflicts):,} ({counted(counts['conflicting_images'], 'image')})",
+        ]
+        if self.suspects:
+            named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
+            done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
+            lines.append(f"probably no scans: {counted(len(self.suspects), 'image')} ({named}): {done}")
+        for leak in self.leaks:
+            lines.append(
+                f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
+                f"({leak.images_a:,} and {counted(leak.images_b, 'image')})"
+            )
+        return lines
+
+
+_BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
+
+
+def result_of(
+    now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspects: Sequence[Suspect], *, set_aside: bool
+) -> AuditResult:
+    """Count what follows from the pairs for the rows that can be used."""
+    manifest, rows = now.manifest, now.usable
+    own = among(table, rows)
+    copies = own[own["kind"] != "head"]
+    pairs = tuple(Pair(*row) for row in copies.itertuples(index=False))
+    groups, copy_sets = (manifest[name].fillna(-1).to_numpy(np.int64) for name in ("group", "copy_set"))
+    labels = names_in(manifest["label"])
+    conflicting = conflicts(table, labels, names_in(manifest["patient"]), rows)
+    # What the split leaves out since it ties two of its sides together is in no group.
+    grouped = rows[groups[rows] >= 0]
+    set_sizes, group_sizes = np.bincount(copy_sets[grouped]), np.bincount(groups[grouped])
+    sources = manifest["source"].to_numpy()
+    heads = own[own["kind"] == "head"]
+    return AuditResult(
+        similarity=asked.similarity,
+        rows=asked.rows,
+        images=len(rows),
+        set_aside=len(manifest) - len(rows),
+        pairs=pairs,
+        pairs_between_sources=sum(bool(sources[pair.row_a] != sources[pair.row_b]) for pair in pairs),
+        copy_sets=int((set_sizes > 1).sum()),
+        images_in_copy_sets=int(set_sizes[set_sizes > 1].sum()),
+        patients=known_patients(manifest),
+        same_head=tuple((a, b) for a, b in ends(heads).tolist()) if asked.same_head else None,
+        groups=len(group_sizes),
+        group_sizes={int(size): int(count) for size, count in zip(*np.unique(group_sizes, return_counts=True), strict=True)},
+        conflicts=tuple(
+            Conflict(int(copy_sets[found[0]]), found, tuple(labels[row] for row in found)) for found in conflicting
+        ),
+        leaks=find_leaks(manifest, grouped, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
+        suspects=tuple(suspects),
+        suspects_set_aside=set_aside,
+    )
+
+
+def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
+    """Return the content of `audit.json`; names: of the files of all rows."""
+    return {
+        "counts": result.counts(),
+        "group_sizes": result.group_sizes,
+        "conflicts": [
+            {
+                "copy_set": conflict.copy_set,
+                "images": [
+                    {"row": row, "path": names[row], "label": label}
+                    for row, label in zip(conflict.rows, conflict.labels, strict=True)
+                ],
+            }
+            for conflict in result.conflicts
+        ],
+        "leaks": [
+            {**asdict(leak), "examples": [[row_a, row_b, names[row_a], names[row_b]] for row_a, row_b in leak.examples]}
+            for leak in result.leaks
+        ],
+        "suspects": [[suspect.row, names[suspect.row], suspect.kind] for suspect in result.suspects],
+        "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
+        "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
+        "same_head": result.same_head,
+    }
+
+
+def suspects_in(path: Path, rows: int) -> tuple[Suspect, ...]:
+    """Return the suspects among the first `rows` images that an `audit.json` names; none where there is no such file."""
+    try:
+        named = json.loads(path.read_text(encoding="utf-8"))["suspects"]
+        return tuple(Suspect(row, kind) for row, _, kind in named if row < rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()

@@ -1,0 +1,97 @@
+"""What an addition brought: how many images of which class, and what they are for in each split."""
+
+import numpy as np
+import pandas as pd
+
+from fewscan.config import Settings
+from fewscan.datasets.adding import Listed
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile
+from fewscan.datasets.taking import moment_of
+
+
+class AddedToSplit(Settings):
+    """How many of the new images are in each part of a split; tying: left out, since they tie what judges to what teaches."""
+
+    split: str
+    labeled: int
+    unlabeled: int
+    validation: int
+    test: int
+    tying: int
+    left_out: int  # for other reasons: a copy that tests already, contradicting labels
+
+
+class AddSummary(Settings):
+    """What was added to a dataset, and what was not.
+
+    `images` counts the new ones that can be used; `classes` and `unlabeled` add up to it. `held` were there already, `changed`
+    differ from what is there under their paths. `with_copies`: new images that are copies, `of_old` of them of images that were
+    there; None where the dataset is not audited, and so are `suspects`.
+    """
+
+    folder: str
+    images: int
+    classes: dict[str, int]
+    new_classes: tuple[str, ...]
+    unlabeled: int
+    set_aside: int
+    examples: tuple[SetAsideFile, ...]
+    held: int
+    changed: int
+    changed_examples: tuple[str, ...]
+    rows: int  # of the dataset now
+    with_copies: int | None
+    of_old: int | None
+    suspects: int | None
+    splits: tuple[AddedToSplit, ...]
+
+
+def summary_of(dataset: Dataset, listed: Listed, first_row: int, suspects: int | None) -> AddSummary:
+    """Count what the dataset has from `first_row` on."""
+    now = dataset.unsplit()
+    manifest = now.manifest.iloc[first_row:]
+    usable = manifest[manifest["set_aside"].isna()]
+    aside = manifest[manifest["set_aside"].notna()]
+    counts = usable["label"].value_counts()
+    before = set(now.manifest["label"].iloc[:first_row].dropna())
+    audited = dataset.description.audit is not None
+    copies, of_old = _copies(now.manifest["copy_set"], first_row)
+    return AddSummary(
+        folder=str(dataset.folder),
+        images=len(usable),
+        classes={name: int(counts[name]) for name in now.classes if name in counts},
+        new_classes=tuple(name for name in now.classes if name not in before),
+        unlabeled=int(usable["label"].isna().sum()),
+        set_aside=len(aside),
+        examples=tuple(
+            SetAsideFile(source=row.source, path=row.path, reason=row.set_aside)
+            for row in aside.head(SET_ASIDE_EXAMPLES).itertuples(index=False)
+        ),
+        held=len(listed.held),
+        changed=len(listed.changed),
+        changed_examples=tuple(f"{scan.source}/{scan.relative}" for scan in listed.changed[:SET_ASIDE_EXAMPLES]),
+        rows=len(now.manifest),
+        with_copies=copies if audited else None,
+        of_old=of_old if audited else None,
+        suspects=suspects,
+        splits=tuple(_added_to(dataset, name, first_row) for name in dataset.splits),
+    )
+
+
+def _copies(sets: pd.Series, first_row: int) -> tuple[int, int]:
+    numbers = sets.fillna(-1).to_numpy(np.int64)
+    known, count = np.unique(numbers[numbers >= 0], return_counts=True)
+    new = numbers[first_row:]
+    copies = np.isin(new, known[count > 1])
+    return int(copies.sum()), int((copies & np.isin(new, numbers[:first_row])).sum())
+
+
+def _added_to(dataset: Dataset, name: str, first_row: int) -> AddedToSplit:
+    snapshot = dataset.snapshot(name)
+    parts = snapshot.manifest["split"].iloc[first_row:]
+    _, tying = dataset.split(name).parts(moment_of(dataset.unsplit()))
+    counts = {part: int((parts == part).sum()) for part in ("labeled", "unlabeled", "validation", "test")}
+    tie = int((tying >= first_row).sum())
+    usable = int((snapshot.usable >= first_row).sum())
+    return AddedToSplit(split=name, **counts, tying=tie, left_out=usable - sum(counts.values()) - tie)

@@ -1,0 +1,200 @@
+"""Further scans -> the end of a dataset, read as those that are there; whole or not at all, as `dataset.json` says."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.descriptions import ReadingNote, SourceDescription
+from fewscan.datasets.importing import described_sources, enter_labels, plan_for, require_usable, write_images
+from fewscan.errors import FewscanError
+from fewscan.images.classes import fit_classes
+from fewscan.images.listing import list_scans
+from fewscan.images.options import ImageSpec, ImportOptions, SourceOptions
+from fewscan.images.parallel import in_order
+from fewscan.images.patient_keys import PatientKeys
+from fewscan.images.patients import is_known
+from fewscan.images.plan import ImportPlan
+from fewscan.images.readers import file_sha256
+from fewscan.images.sources import ScanFile, Source, is_inside, parse_sources
+from fewscan.images.store import ImageStore
+from fewscan.labels.log import LabelLog
+from fewscan.progress import track
+from fewscan.wording import counted
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Scans of sources: those that are new, those that the dataset has, and those under whose path it has another file."""
+
+    sources: tuple[Source, ...]
+    new: tuple[ScanFile, ...]
+    held: tuple[ScanFile, ...]
+    changed: tuple[ScanFile, ...]
+    asked: ImportOptions
+
+    def plan(self, workers: int | None = None) -> ImportPlan:
+        """Return what was understood of what is new."""
+        return plan_for(self.new, self.sources, self.asked, workers)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is passed over, for people."""
+        lines = [f"passed over, since the dataset has them: {counted(len(self.held), 'image')}"] if self.held else []
+        if self.changed:
+            names = ", ".join(f"{scan.source}/{scan.relative}" for scan in self.changed[:EXAMPLES])
+            lines.append(
+                f"left out, since the dataset has other files under their paths: {counted(len(self.changed), 'image')}, "
+                f"such as {names}; what was imported stays"
+            )
+        return lines
+
+
+def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], workers: int | None = None) -> Listed:
+    """List the scans of `sources` that the dataset does not hold, as `import_scans` does with the same `options`.
+
+    How images are read and stored is the dataset's own. A source of a name that the dataset knows is that one.
+
+    Raises FewscanError as `import_scans` does, for an option that the dataset has settled, for a source that overlaps one of
+    the dataset's by another name, and for classes that differ from the dataset's only in spelling.
+    """
+    spec = dataset.images.spec
+    if settled := [name for name in options if name in ImageSpec.model_fields]:
+        raise FewscanError(f"'{settled[0]}' is settled by the dataset: its images are read alike; import all anew to change it")
+    told = SourceOptions.parse(options)
+    asked = ImportOptions(**{name: getattr(told, name) for name in SourceOptions.model_fields}, **spec.model_dump())
+    found = parse_sources(sources, asked.unlabeled)
+    _check_overlaps(found, dataset.description.sources)
+    facts = dataset.images.table(["source", "path", "sha256"])
+    listed = _sorted_out(found, list_scans(found, asked, workers), asked, facts, workers)
+    _check_places(listed, dataset.description.sources)
+    return replace(listed, new=_with_classes(listed.new, dataset.unsplit().classes))
+
+
+@contextmanager
+def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iterator[Dataset]:
+    """Yield the dataset with what is new, read behind its images and labeled; until it is written (`named`), nothing is there.
+
+    What stood behind the images, of an addition that was killed, is written over, and its labels are taken back; those of this
+    one, if it fails. Raises FewscanError where a source has no usable image among what is new, and where the folder cannot be
+    written.
+    """
+    log, store = dataset.labels, dataset.images
+    first = store.rows
+    take_back(log, first)
+    known = is_known(store.table(["patient"])["patient"]).any()
+    to_know = any(scan.patient is not None and scan.patient_known for scan in listed.new)
+    keys = PatientKeys.load(dataset.folder, needed=bool(known and to_know))
+    with store.appending() as shard:
+        notes = write_images(listed.new, shard, store.spec, keys, workers, said="add")
+    table = shard.table
+    sources = tuple(source for source in listed.sources if (table["source"] == source.name).any())
+    require_usable(table, sources)
+    keys.save(dataset.folder)
+    longer = store.sealed(shard, table)
+    try:
+        enter_labels(log, listed.new, table, first)
+        yield _extended(dataset, longer, described_sources(sources, table), notes)
+    except BaseException:
+        if Dataset.open(dataset.folder).images.rows == first:
+            take_back(log, first)
+        raise
+
+
+def take_back(log: LabelLog, rows: int) -> None:
+    """Take back what is said of rows that the dataset, of so many rows, does not have."""
+    while len(said := _said_beyond(log, rows)):
+        batches = log.entries().set_index("id")["batch"]
+        for batch, of_batch in said.groupby(batches.reindex(said["entry"]).to_numpy()):
+            log.undo(int(batch), of_batch.index.to_numpy())
+
+
+def _said_beyond(log: LabelLog, rows: int) -> pd.DataFrame:
+    """Return what holds of all rows from this one on, of which something is said."""
+    count = int(log.entries()["row"].max()) + 1 if log.last else 0
+    said = log.current(max(count, rows)).iloc[rows:]
+    return said[(said["state"] != "none") | said["disputed"]]
+
+
+def _sorted_out(
+    found: tuple[Source, ...], scans: Sequence[ScanFile], asked: ImportOptions, facts: pd.DataFrame, workers: int | None
+) -> Listed:
+    """Part scans by what the dataset, with these facts of its images, holds of them."""
+    known = {(source, path): sha256 for source, path, sha256 in facts.itertuples(index=False)}
+    names = {path for _, path in known} | {f"{source}/{path}" for source, path in known}
+    files = list({scan.path: None for scan in scans if scan.set_aside is None and (scan.source, scan.relative) in known})
+    with closing(in_order(file_sha256, files, workers=workers)) as hashes:
+        shown = track(files, "compare", total=len(files)) if files else files
+        hashed = dict(zip(shown, hashes, strict=True))
+    folders = {source.name: source.folder for source in found}
+    new: list[ScanFile] = []
+    held: list[ScanFile] = []
+    changed: list[ScanFile] = []
+    for scan in scans:
+        key = (scan.source, scan.relative)
+        if key not in known:
+            # A row of a table that tells of more than the new scans.
+            told_of_old = scan.relative in names and not (folders[scan.source] / scan.file).exists()
+            (held if told_of_old else new).append(scan)
+        else:
+            (held if scan.set_aside is not None or known[key] == hashed[scan.path] else changed).append(scan)
+    return Listed(found, tuple(new), tuple(held), tuple(changed), asked)
+
+
+def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[ScanFile, ...]:
+    """Return the scans with labels that go beside these classes of the dataset."""
+    labels = {(scan.source, scan.label) for scan in scans if scan.label is not None and scan.set_aside is None}
+    fitted = fit_classes(labels, classes, {})
+    named = ((scan, fitted.get((scan.source, scan.label or ""), scan.label)) for scan in scans)
+    return tuple(scan if scan.label == name else replace(scan, label=name) for scan, name in named)
+
+
+def _check_overlaps(found: Sequence[Source], known: Sequence[SourceDescription]) -> None:
+    for source in found:
+        for old in known:
+            folder = Path(old.folder)
+            if source.name != old.name and (is_inside(source.folder, folder) or is_inside(folder, source.folder)):
+                raise FewscanError(
+                    f"the folder {source.folder} and the dataset's source '{old.name}' ({folder}) overlap, so that images "
+                    f"would count twice: give {old.name}={folder}, of which only what is new is added"
+                )
+
+
+def _check_places(listed: Listed, known: Sequence[SourceDescription]) -> None:
+    """Refuse another folder under a known name that holds other files under known paths."""
+    folders = {source.name: source.folder for source in known}
+    held = {scan.source for scan in listed.held if scan.set_aside is None}
+    for source in listed.sources:
+        changed = any(scan.source == source.name for scan in listed.changed)
+        if changed and source.name not in held and folders[source.name] != str(source.folder):
+            raise FewscanError(
+                f"the dataset has a source '{source.name}' already, in {folders[source.name]}, with other files of the same "
+                f"names: give this one another name, as NAME={source.folder}"
+            )
+
+
+def _extended(
+    dataset: Dataset, images: ImageStore, sources: Sequence[SourceDescription], notes: Sequence[ReadingNote]
+) -> Dataset:
+    """Return the dataset with further images, not written."""
+    described = dataset.description
+    more = {source.name: source for source in sources}
+    counted = [
+        old
+        if (new := more.pop(old.name, None)) is None
+        else old.model_copy(update={"images": old.images + new.images, "set_aside": old.set_aside + new.set_aside})
+        for old in described.sources
+    ]
+    noted = {note.note: note for note in described.notes}
+    for note in notes:
+        old_note = noted.get(note.note)
+        images_noted = note.images + (0 if old_note is None else old_note.images)
+        noted[note.note] = (old_note or note).model_copy(update={"images": images_noted})
+    changes = {"shards": images.shards, "sources": (*counted, *more.values()), "notes": tuple(noted.values())}
+    return replace(dataset, description=described.model_copy(update=changes))

@@ -1,0 +1,114 @@
+"""The patients that a dataset knows, kept beside it: a patient who comes again is the same one.
+
+Of names only keyed hashes are kept, and the key with them. Whoever has this file and guesses a name can tell whether it is
+among the patients; whoever has the dataset without it cannot. It is needed to add scans, and for nothing else.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.cluster.hierarchy import DisjointSet
+
+from fewscan.atomic import replaced_file
+from fewscan.errors import FewscanError
+from fewscan.images.patients import FILE_PREFIX, HEX_DIGITS, names_of
+from fewscan.images.sources import ScanFile
+
+KEYS_FILE = "patients.parquet"
+_SALT = b"salt"
+_ANEW = "put it back, or import all scans anew"
+
+
+@dataclass
+class PatientKeys:
+    """Keyed hash of a patient's name in a scope -> the hash that stands for the patient in tables of images."""
+
+    salt: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    patients: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def hashed(self, scans: Sequence[ScanFile]) -> Iterator[str | None]:
+        """Yield a keyed hash of every image's patient, or None: equal where two images are one patient's, known before or not.
+
+        One name, however it is written (`patient_key`), is one patient within a source, within a CSV and among the headers of
+        one format (the scopes of a `ScanFile`), among sources that are called train, test and the like, and so is a name that
+        links two of these, as where a CSV names files of two sources.
+
+        Raises FewscanError where such a link makes one of two patients that were known as two.
+        """
+        same = DisjointSet()
+        for scan in scans:
+            names = names_of(scan)
+            for name in names:
+                same.add(name)
+                same.merge(names[0], name)
+        if self.patients:
+            self._take_over(same)
+        for scan in scans:
+            names = names_of(scan)
+            if not names:
+                yield None
+                continue
+            root = self._hash(same[names[0]])
+            if not scan.patient_known:
+                yield FILE_PREFIX + root[:HEX_DIGITS]
+                continue
+            patient = self.patients.get(root, root[:HEX_DIGITS])
+            for name in names:
+                self.patients[self._hash(name)] = patient
+            yield patient
+
+    def _take_over(self, same: "DisjointSet") -> None:
+        """Give to the root of every set of names the patient that one of them is known as."""
+        twice = 0
+        for names in same.subsets():
+            hashes = {name: self._hash(name) for name in names}
+            known = {self.patients[one] for one in hashes.values() if one in self.patients}
+            twice += len(known) > 1
+            if len(known) == 1:
+                self.patients[hashes[same[next(iter(names))]]] = known.pop()
+        if twice:
+            raise FewscanError(
+                f"{twice} of the patients are two or more in the dataset, and one by tables or headers of the new scans: "
+                "import all scans anew, so that what is one patient's stays together"
+            )
+
+    def _hash(self, name: tuple[str, str]) -> str:
+        return hmac.new(self.salt, json.dumps(name).encode(), hashlib.sha256).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the file into a dataset's folder, for its owner's eyes; nothing where no patient is known."""
+        if not self.patients:
+            return
+        table = pa.table({"name": list(self.patients), "patient": list(self.patients.values())})
+        buffer = BytesIO()
+        pq.write_table(table.replace_schema_metadata({_SALT: self.salt.hex().encode()}), buffer)
+        with replaced_file(folder / KEYS_FILE) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, folder: Path, *, needed: bool) -> Self:
+        """Read the file of a dataset, where it has one; `needed`: whether it must have one.
+
+        Raises FewscanError where that is missing or damaged.
+        """
+        path = folder / KEYS_FILE
+        try:
+            table = pq.read_table(BytesIO(path.read_bytes()))
+            salt = bytes.fromhex(table.schema.metadata[_SALT].decode())
+            return cls(salt, dict(zip(table["name"].to_pylist(), table["patient"].to_pylist(), strict=True)))
+        except FileNotFoundError:
+            if needed:
+                raise FewscanError(f"{path} is missing, which tells whether a patient of new scans is known: {_ANEW}") from None
+            return cls()
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+            raise FewscanError(f"{path} cannot be read, which tells whether a patient of new scans is known: {_ANEW}") from None
