@@ -30,18 +30,17 @@ def part(scans: Path, folder: Path, new: int, seed: int) -> None:
         place = folder / ("later" if number in later else "first") / path.relative_to(scans)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
+    (folder / "whole").symlink_to(scans)
 
 
 def timed(step: str, folder: Path, size_px: int) -> dict[str, Any]:
     """Import and audit what is first, add what is later, or import and audit all."""
     start, start_cpu = time.perf_counter(), time.process_time()
-    dataset = folder / ("whole" if step == "whole" else "data")
+    dataset = folder / ("whole_data" if step == "whole" else "data")
+    sources = [f"{name}={folder / {'add': 'later'}.get(step, step) / name}" for name in SOURCES]
     if step == "add":
-        fewscan.add_scans(dataset, [f"{name}_later={folder / 'later' / name}" for name in SOURCES])
+        fewscan.add_scans(dataset, sources)
     else:
-        parts = ("first", "later") if step == "whole" else ("first",)
-        names = {"first": "", "later": "_later"}
-        sources = [f"{name}{names[part]}={folder / part / name}" for part in parts for name in SOURCES]
         fewscan.import_scans(sources, dataset, size_px=size_px)
         fewscan.audit(dataset)
     return {
@@ -53,9 +52,10 @@ def timed(step: str, folder: Path, size_px: int) -> dict[str, Any]:
 
 
 def compared(added: Dataset, whole: Dataset) -> dict[str, Any]:
-    """Return how far the sets of copies of both are the same; rows are the same images in both."""
-    assert added.unsplit().file_names == whole.unsplit().file_names
-    first, second = (components(added.images.rows, ends(dataset.pairs)) for dataset in (added, whole))
+    """Return how far the sets of copies of both, which hold the same images in another order, are the same."""
+    rows = [np.argsort(dataset.unsplit().file_names) for dataset in (added, whole)]
+    sets = [components(dataset.images.rows, ends(dataset.pairs)) for dataset in (added, whole)]
+    first, second = (numbers[order] for numbers, order in zip(sets, rows, strict=True))
     together = [np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)[1].ravel()]
     sizes = [np.bincount(numbers)[numbers] for numbers in (first, second, *together)]
     return {
@@ -83,7 +83,7 @@ def main() -> None:
         figures: dict[str, Any] = {"cores": os.cpu_count(), "size_px": arguments.size, "new": arguments.new}
         for step in ("first", "add", "whole"):
             figures[step] = in_own_process("benchmarks.adding", *words, step, folder)
-        figures |= compared(Dataset.open(Path(folder) / "data"), Dataset.open(Path(folder) / "whole"))
+        figures |= compared(Dataset.open(Path(folder) / "data"), Dataset.open(Path(folder) / "whole_data"))
     print(json.dumps(figures, indent=2))
 
 
