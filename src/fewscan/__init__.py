@@ -3,7 +3,8 @@
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
 `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `train`, `calibrate`, `evaluate`, `label`,
 `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
-`methods` and `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
+`open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
+`encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
 """
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
         label_conflicts,
         label_history,
         methods,
+        open_dataset,
+        open_run,
         plan_add,
         plan_import,
         register_encoder,
@@ -64,6 +67,8 @@ __all__ = [
     "label_conflicts",
     "label_history",
     "methods",
+    "open_dataset",
+    "open_run",
     "plan_add",
     "plan_import",
     "register_encoder",

@@ -12,6 +12,7 @@ from fewscan.locks import alone
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
+    from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.run import Run
 
 
@@ -25,7 +26,7 @@ def train(
     begin: str | Path | Run | None = None,
     resume: bool = False,
     **settings: Any,
-) -> Run:
+) -> TrainedRun:
     """Train `method` on a split dataset and return the finished run in the folder `out`.
 
     `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
@@ -40,6 +41,7 @@ def train(
     """
     from fewscan.config import merge
     from fewscan.datasets.trainings import news
+    from fewscan.evaluation.trained import TrainedRun
     from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
     from fewscan.training.continuing import began_with, settings_of, taught_by
@@ -52,7 +54,7 @@ def train(
         run = Run.open(out)
         refuse_other_settings(run, method, recipe, settings)
         split_dataset = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
-        return _calibrated(train_on(run, split_dataset), split_dataset)
+        return TrainedRun.open(_calibrated(train_on(run, split_dataset), split_dataset).folder)
     opened = opened_snapshot(dataset, split)
     opened.require_split()
     before = None if begin is None else opened_run(begin)
@@ -71,7 +73,7 @@ def train(
     said = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *([fresh] if fresh else []), *reasons)
     began = None if before is None else began_with(before)
     run = train_new(opened, resolved, Path(out), recipe=recipe, notes=(*said, resolved.schedule(**sizes)), began_with=began)
-    return _calibrated(run, opened)
+    return TrainedRun.open(_calibrated(run, opened).folder)
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> Run:

@@ -15,6 +15,7 @@ from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceD
 from fewscan.datasets.labels import DatasetLabels
 from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
 from fewscan.datasets.roles import StoredSplit
+from fewscan.datasets.showing import as_html
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import Audited, take
 from fewscan.errors import FewscanError
@@ -50,7 +51,7 @@ class DatasetDescription(Settings):
     splits: tuple[SplitFile, ...] = ()  # in the order in which they were drawn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """An opened dataset folder; its tables are read when they are asked for."""
 
@@ -115,6 +116,18 @@ class Dataset:
         """Return the dataset as it is now, under the split of that name, or under the one that was drawn last, if any."""
         name = split if split is not None else self.splits[-1] if self.splits else None
         return self._taken(None if name is None else self.split(name))
+
+    def table(self, split: str | None = None) -> pd.DataFrame:
+        """Return a line an image: its file, facts, label, group and part, under a split, by default the newest."""
+        return self.snapshot(split).manifest
+
+    def __repr__(self) -> str:
+        """Return where it lies, and how many images and which splits it has."""
+        splits = f", splits {', '.join(self.splits)}" if self.splits else ""
+        return f"<Dataset {self.folder}: {self.images.rows:,} images of {self.description.spec.size_px} px{splits}>"
+
+    def _repr_html_(self) -> str:
+        return as_html(self.snapshot(), self.splits)
 
     def unsplit(self) -> Snapshot:
         """Return the dataset as it is now, with no row in any part."""

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from fewscan.config import Settings
 from fewscan.datasets.descriptions import (
+    SPLITS,
     AuditDescription,
     ReadingNote,
     SourceDescription,
@@ -67,7 +68,7 @@ class SnapshotDescription(Settings):
     fingerprint: str  # changes with any image, label or class
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """Row i of `manifest`, which has the columns MANIFEST_DTYPES, is row i of `pixels`. `folder` is the dataset's."""
 
@@ -116,6 +117,11 @@ class Snapshot:
         """`source/path` of every row, N of them; they may hold names of patients."""
         names: list[str] = (self.manifest["source"] + "/" + self.manifest["path"]).tolist()
         return names
+
+    def __repr__(self) -> str:
+        """Return where the dataset lies, and how many images each part has."""
+        parts = ", ".join(f"{len(self.rows(part)):,} {part}" for part in SPLITS) if self.description.split else "not split"
+        return f"<Snapshot of {self.folder}: {len(self.manifest):,} images, {len(self.classes)} classes; {parts}>"
 
     def rows(self, *splits: Split) -> Rows:
         """Return the numbers of the rows in the given parts, ascending."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from fewscan.atomic import writing
@@ -31,6 +32,7 @@ from fewscan.labeling.table import (
     LabelTable,
     growing,
     partial_folder,
+    read_table,
     refuse_finished,
     require_table_name,
 )
@@ -76,6 +78,10 @@ class LabelSummary(Settings):
     wrong_at_most: int  # of the `promised` scans in 95 % of such batches, if the long-run error is the target
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
+
+    def table(self) -> pd.DataFrame:
+        """Return the table that was written, a line a scan."""
+        return read_table(Path(self.out))
 
 
 @dataclass(frozen=True)

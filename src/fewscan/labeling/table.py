@@ -14,7 +14,7 @@ from fewscan.atomic import refuse_existing, remove_folder, replaced_file, write_
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
-from fewscan.spreadsheet import write_csv
+from fewscan.spreadsheet import from_text, write_csv
 
 SUFFIXES = (".csv", ".parquet")
 # Rows of a part: what a kill loses at most.
@@ -116,6 +116,20 @@ def require_table_name(out: Path) -> None:
     """Raise FewscanError where the name does not say which kind of table it is to be."""
     if out.suffix not in SUFFIXES:
         raise FewscanError(f"--out {out} is no table: let its name end in {' or '.join(SUFFIXES)}")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        table = pd.read_csv(path, keep_default_na=False, na_values={"score": [""]})
+    except (OSError, ValueError, pa.ArrowException):
+        raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
+    table.columns = [from_text(name) for name in table.columns]
+    for name in table.select_dtypes(include=["object", "str"]).columns:
+        table[name] = table[name].map(from_text)
+    return table
 
 
 def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:

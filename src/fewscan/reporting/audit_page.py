@@ -9,7 +9,7 @@ import numpy as np
 from fewscan.atomic import write_text, writing
 from fewscan.auditing.result import AuditResult, Pair
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.reporting.figures import scan_picture
+from fewscan.images.png import scan_picture
 from fewscan.reporting.rendering import render
 
 # As many gray pictures of 96 px keep the page under 5 MB; of larger or colored ones there are fewer pairs.

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fewscan.evaluation.metrics import CALIBRATION_BINS, Reliability, Scores
+from fewscan.images.png import png_uri
 from fewscan.reporting.figures import INK, Theme, numbered_look, prepare_axes
-from fewscan.reporting.rendering import png_uri
 
 # The largest marker, in points squared, is the bin with the most images.
 LARGEST_MARKER = 160

@@ -10,14 +10,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
-from fewscan.reporting.rendering import png_uri
+from fewscan.images.png import png_uri
 
 Theme = Literal["light", "dark"]
 
-# A scan is never shown wider than this, so larger ones would only make the page heavy.
-LARGEST_SCAN_PX = 224
 
 # The accuracies of an epoch, as the log names them, in the order in which they are drawn.
 ACCURACIES: dict[str, str] = {
@@ -55,16 +52,6 @@ def numbered_look(number: int, theme: Theme) -> Look:
     color = number % len(STYLES)
     shape = (number + number // len(STYLES)) % len(STYLES)
     return Look(COLORS[theme][color], STYLES[shape], MARKERS[shape])
-
-
-def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_PX) -> str:
-    """Return a scan (C, H, W) uint8, C being 1 or 3, as a PNG data URI; larger ones are shrunk to `largest_px`."""
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    picture.thumbnail((largest_px, largest_px))
-    file = io.BytesIO()
-    # A percent or two larger than at the highest level, in less than half the time.
-    picture.save(file, "PNG", compress_level=4)
-    return png_uri(file.getvalue())
 
 
 def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:

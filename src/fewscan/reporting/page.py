@@ -21,12 +21,13 @@ from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.images.patients import known_patients
+from fewscan.images.png import scan_picture
 from fewscan.labeling.rule import Grounds
 from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
-from fewscan.reporting.figures import ACCURACIES, loss_names, scan_picture, training_curves
+from fewscan.reporting.figures import ACCURACIES, loss_names, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.seeds import stream
 from fewscan.training.run import Run

@@ -49,11 +49,6 @@ def _environment(package: str, escaped: bool) -> jinja2.Environment:
     return environment
 
 
-def png_uri(content: bytes) -> str:
-    """Return a PNG file as a data URI, so that the page that shows it is one file."""
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
 def markdown(name: str) -> str:
     """Return a name on one line, as Markdown shows it: nothing in it is taken for markup."""
     # Between letters and digits an underscore is none either.

@@ -11,10 +11,11 @@ from fewscan.comparison.commands import commands
 from fewscan.comparison.ranking import leaderboard
 from fewscan.comparison.results import METRICS, SIGNIFICANT, Results
 from fewscan.config import spelled_out
+from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
 from fewscan.reporting.comparing.figures import write_figures
 from fewscan.reporting.comparing.tables import write_tables
-from fewscan.reporting.rendering import png_uri, render, script
+from fewscan.reporting.rendering import render, script
 from fewscan.splits.protocols import keeps_groups
 
 PAGE_FILE = "comparison.html"

@@ -1,0 +1,46 @@
+"""A run with what one asks of it in Python: its history as a table, and what it says of images."""
+
+from functools import cached_property
+from html import escape
+
+import pandas as pd
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.evaluation.evaluate import Evaluation
+from fewscan.evaluation.predicting import Images, Predicted, predict_images
+from fewscan.training.run import Run
+
+EPOCHS_SHOWN = 3
+
+
+class TrainedRun(Run):
+    """A run folder, opened for work in Python or a notebook."""
+
+    @cached_property
+    def dataset(self) -> Snapshot:
+        """The dataset as the run saw it."""
+        return self.open_dataset()
+
+    def history(self) -> pd.DataFrame:
+        """Return the logged numbers, a line an epoch."""
+        return pd.DataFrame(self.metrics())
+
+    def predict(self, images: Images) -> Predicted:
+        """Return what the run says of files or arrays: probabilities, features, typicality; see `predict_images`."""
+        return predict_images(self, self.dataset, images)
+
+    @property
+    def _summary(self) -> str:
+        state = "finished" if self.finished else "not finished"
+        return f"{self.settings.method.name}, {state}, {len(self.record.classes)} classes, {self.record.spec.size_px} px"
+
+    def __repr__(self) -> str:
+        """Return where it lies, and what it is."""
+        return f"<Run {self.folder}: {self._summary}>"
+
+    def _repr_html_(self) -> str:
+        evaluation = Evaluation.load(self) if self.finished else None
+        score = f"accuracy {evaluation.accuracy.percent}" if evaluation else "not evaluated"
+        history = self.history().tail(EPOCHS_SHOWN)
+        table = history.to_html(index=False) if len(history) else ""
+        return f"<div><p><b>{escape(self.folder.name)}</b>: {escape(self._summary)}; {escape(score)}</p>{table}</div>"

@@ -1,0 +1,86 @@
+"""Work in Python: tables, predictions of files and arrays, and what a notebook shows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import fewscan
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.trained import TrainedRun
+from fewscan.training.run import Run
+
+
+@pytest.fixture
+def run(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> TrainedRun:
+    made = untrained_run(split_dataset)
+    made.log({"epoch": 1, "seconds": 1.0, "loss": 0.5})
+    return fewscan.open_run(made.folder)
+
+
+def test_arrays_files_and_the_datasets_own_pixels_give_the_same(
+    run: TrainedRun, split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    pixels = np.array(split_dataset.pixels[:3, 0])
+    files = []
+    for number, image in enumerate(pixels):
+        files.append(tmp_path / f"{number}.png")
+        PIL.Image.fromarray(image).save(files[-1])
+    expected = Predictor.of(run).predict(split_dataset.pixels[:3])
+    for images in (pixels, list(pixels), files):
+        predicted = run.predict(images)
+        np.testing.assert_allclose(predicted.probabilities.to_numpy(), expected.probabilities, atol=1e-6)
+        np.testing.assert_allclose(predicted.features, expected.features, atol=1e-5)
+        assert predicted.typicality.shape == (3,)
+    assert list(predicted.probabilities.columns) == list(split_dataset.classes)
+    assert list(predicted.table.index) == [str(file) for file in files]
+    assert len(run.predict(files[0]).table) == 1
+
+
+def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: TrainedRun, tmp_path: Path) -> None:
+    sizes = [np.full((20, 33), 7, np.uint8), np.full((64, 8), 9, np.uint8)]
+    assert len(run.predict(sizes).table) == 2
+    for wrong in (np.zeros((4, 4)), [np.zeros((2, 3, 4, 5), np.uint8)], [np.zeros((9, 9, 3), np.uint8)], []):
+        with pytest.raises(FewscanError) as refused:
+            run.predict(wrong)
+        assert "\n" not in str(refused.value)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(FewscanError, match="not an image"):
+        run.predict(tmp_path / "text.png")
+    with pytest.raises(FewscanError, match="no such file"):
+        run.predict(tmp_path / "nowhere.png")
+
+
+def test_tables_hold_what_the_folders_hold(run: TrainedRun, split_dataset: Snapshot) -> None:
+    dataset = fewscan.open_dataset(split_dataset.folder)
+    assert dataset.table().equals(split_dataset.manifest)
+    assert run.history()["loss"].tolist() == [0.5]
+
+
+def test_what_a_notebook_shows_is_short_and_names_no_file(run: TrainedRun, split_dataset: Snapshot) -> None:
+    dataset = fewscan.open_dataset(split_dataset.folder)
+    for shown in (dataset, split_dataset, run):
+        assert len(repr(shown)) < 300
+    for page in (dataset._repr_html_(), run._repr_html_(), run.predict(np.zeros((1, 9, 9), np.uint8))._repr_html_()):
+        assert page.startswith("<")
+        assert ".png" not in page
+    assert dataset._repr_html_().count("<img") == 4 * 6
+
+
+def test_train_returns_a_run_to_work_with(split_dataset: Snapshot, tmp_path: Path) -> None:
+    quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 1, "device": "cpu", "probe_images": 0}
+    trained = fewscan.train(split_dataset, method="supervised", out=tmp_path / "run", **quick)
+    assert len(trained.history()) == 1
+    assert len(trained.predict(np.array(split_dataset.pixels[:2, 0])).table) == 2
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
+def test_labels_are_a_table(name: str, run: TrainedRun, split_dataset: Snapshot, tmp_path: Path) -> None:
+    summary = fewscan.label(run, out=tmp_path / name)
+    table = summary.table()
+    assert len(table) == summary.scans == len(split_dataset.rows("unlabeled"))
+    assert set(table["decision"]) <= {"accept", "review", "out_of_distribution"}
