@@ -79,7 +79,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
     """Turn `["epochs=3", "method.temperature=0.5"]` into `{"epochs": 3, "method": {"temperature": 0.5}}`.
 
     Values are read as YAML scalars or lists, so `true`, `0.5` and `null` mean what they say. A group that is named and has
-    members of its own besides, `["encoder=study_cnn", "encoder.dense_units=64"]`, keeps its name as `name`. Raises FewscanError
+    members of its own besides, `["encoder=resnet_small", "encoder.width=32"]`, keeps its name as `name`. Raises FewscanError
     for anything that is not `key=value`.
     """
     nested: dict[str, Any] = {}

@@ -1,13 +1,16 @@
 """Things of one kind by name: the package's own, those registered in this process, and those that installed packages bring.
 
 An installed package brings one by an entry point, such as `own = "my_package.methods:Own"` in the group `fewscan.methods`.
-Nothing of it is imported before its name is looked up or all are listed, and a broken one breaks nothing but itself.
+Nothing of it is imported before its name is looked up or all are listed, and a broken one breaks nothing but itself. A wing of
+fewscan, a folder of its own above those that it uses, brings what is its by the same lines, in a file `entry_points.txt`.
 """
 
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from fewscan.config import Settings, nearest
@@ -19,6 +22,10 @@ Own = TypeVar("Own", bound=type)
 # Names stand in folders' names, in lists with commas, and before a colon.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 OWN_PACKAGE = "fewscan"
+PLACE = Path(__file__).parent
+
+
+EntryPoints = dict[str, metadata.EntryPoint]
 
 
 class Brought(NamedTuple):
@@ -51,7 +58,7 @@ class Registry(Generic[Kind]):
         self._require_sound(own, source)
         name: str = own.name  # type: ignore[attr-defined]  # it is sound
         other = self._registered.get(name)
-        if name in self.built_in:
+        if name in self.own_names():
             raise FewscanError(f"{self.kind} '{name}' of {source}: that is the name of one of fewscan's own, choose another")
         if other is not None and _place(other) != _place(own):
             raise FewscanError(
@@ -75,18 +82,27 @@ class Registry(Generic[Kind]):
         for known in (self.built_in, self._registered, self._loaded):
             if name in known:
                 return known[name]
-        self._loaded[name] = self._load(name)
+        wing = wings(self.group)
+        self._loaded[name] = wing[name].load() if name in wing else self._load(name)
         return self._loaded[name]
+
+    def own_names(self) -> tuple[str, ...]:
+        """Return the names of the package's own, those of its wings last."""
+        return (*self.built_in, *wings(self.group))
+
+    def own(self) -> dict[str, Kind]:
+        """Return the package's own by name."""
+        return {name: self.find(name) for name in self.own_names()}
 
     def names(self) -> tuple[str, ...]:
         """Return every name, the package's own first; nothing is imported for it."""
         brought = sorted(each.point.name for each in self._brought()[0])
-        return tuple(dict.fromkeys((*self.built_in, *self._registered, *brought)))
+        return tuple(dict.fromkeys((*self.own_names(), *self._registered, *brought)))
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return names, each once: the package's own in their order, then others as they come."""
         given = dict.fromkeys(names)
-        return tuple(dict.fromkeys((*(name for name in self.built_in if name in given), *given)))
+        return tuple(dict.fromkeys((*(name for name in self.own_names() if name in given), *given)))
 
     def all(self) -> tuple[dict[str, Kind], list[str]]:
         """Return everything that can be used, by name, and a line on each thing that cannot, naming the package."""
@@ -94,7 +110,7 @@ class Registry(Generic[Kind]):
         problems += [
             f"{self.kind} '{point.name}' of package {package} is not used: that is the name of one of fewscan's own"
             for point, package in brought
-            if point.name in self.built_in
+            if point.name in self.own_names()
         ]
         found: dict[str, Kind] = {}
         for name in self.names():
@@ -106,7 +122,7 @@ class Registry(Generic[Kind]):
 
     def source(self, name: str) -> str | None:
         """Return whose the thing called `name` is, such as `package scans-extra 1.2`; None for one of fewscan's own."""
-        if name in self.built_in:
+        if name in self.own_names():
             return None
         packages = [each.package for each in self._brought()[0] if each.point.name == name]
         if packages:
@@ -189,6 +205,14 @@ class Registry(Generic[Kind]):
         return found, problems
 
 
+@cache
+def wings(group: str) -> EntryPoints:
+    """Return what the wings of this package bring in a group of entry points, by name."""
+    folders = sorted(path.parent for path in PLACE.glob("*/*/entry_points.txt"))
+    points = [point for folder in folders for point in metadata.PathDistribution(folder).entry_points]
+    return {point.name: point for point in points if point.group == group}
+
+
 def parsed(
     registry: "Registry[Any]", value: Any, where: str, default: str | None = None, former: frozenset[str] = frozenset()
 ) -> Any:
@@ -206,7 +230,7 @@ def parsed(
     if former and value.keys() == former:
         value = {key: each for key, each in value.items() if key in known}
     for key in value.keys() - known.keys():
-        owners = [owner for owner, other in registry.built_in.items() if key in other.settings_type.model_fields]
+        owners = [owner for owner, other in registry.own().items() if key in other.settings_type.model_fields]
         if owners:
             raise FewscanError(f"unknown setting '{where}.{key}' of {name}: {', '.join(owners)} {_have(owners)} it")
     return settings_type.parse({"name": name, **value}, where=where)

@@ -47,7 +47,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, ma
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this command wrote before.")]
 Recipe = Annotated[
     str | None,
-    typer.Option(help="fewscan: ours. study: the published study's encoder, views and optimizer. [default: fewscan]"),
+    typer.Option(help="fewscan: ours. study: a published study's encoder, views and optimizer. [default: fewscan]"),
 ]
 Names = Annotated[
     bool,

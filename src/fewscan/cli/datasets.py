@@ -67,7 +67,7 @@ GIVEN_LEAKS = {
 _SPLIT_HELP = """Draw the labeled, validation, unlabeled and test sets.
 
 Training learns from the labeled images and chooses by the validation images; the test set is sealed for the final score.
-Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is study. Sizes that
+Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is random. Sizes that
 cannot be drawn are refused, and the line names sizes that can.
 """
 
@@ -84,10 +84,8 @@ def split(
         int | None, typer.Option(help="How many labeled images are sealed for the final score. [default: what suits]")
     ] = None,
     protocol: Annotated[
-        Literal["leakfree", "study"],
-        typer.Option(
-            help="leakfree: copies never cross, nor do patients where they are known. study: at random, as the published study."
-        ),
+        str,
+        typer.Option(help="leakfree: copies never cross, nor do patients where they are known. random: wherever copies lie."),
     ] = "leakfree",
     validation: Annotated[
         float | None,
@@ -154,7 +152,7 @@ def _parts(done: "Snapshot") -> list[str]:
     ]
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
-    if result.protocol != "study":
+    if not result.by_image:
         groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
         lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
     if result.conflicting_left_out:

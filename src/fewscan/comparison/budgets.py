@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fewscan.comparison.plan import PROTOCOLS, Comparison, Plan
+from fewscan.comparison.plan import Comparison, Plan
 from fewscan.comparison.ranking import Standing, standings
 from fewscan.comparison.results import Pair, Results, Row, collect
 from fewscan.datasets.descriptions import Protocol
+from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 
@@ -63,7 +64,7 @@ class LabelEfficiency:
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """The protocols that were planned with any budget."""
-        return tuple(name for name in PROTOCOLS if any(name in plan.protocols for plan in self.plans))
+        return REGISTRY.in_order(name for plan in self.plans for name in plan.protocols)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -124,7 +125,7 @@ def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
     planned = _nested(plans, standing)
     with tempfile.TemporaryDirectory() as rehearsal:
         drawn = [*standing.values(), *_rehearse(Path(rehearsal), planned, standing)]
-        for protocol in PROTOCOLS:
+        for protocol in {name: None for comparison in drawn for name in comparison.plan.protocols}:
             splits = [comparison for comparison in drawn if protocol in comparison.plan.protocols]
             require_nested(protocol, {each.plan.split.labeled: each.dataset(protocol) for each in splits})
     return [Comparison.begin(budget_folder(folder, plan.split.labeled), plan) for plan in planned]

@@ -15,6 +15,7 @@ from fewscan.comparison.method_settings import refuse_settings_of_no_method, set
 from fewscan.config import Settings, spelled_out
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import Protocol, Shares
+from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS
@@ -25,8 +26,6 @@ from fewscan.training.settings import RunSettings
 from fewscan.wording import listed
 
 PLAN_FILE = MARKS["comparison"]
-# What can be drawn anew; a split that the data came with is kept by `split` alone.
-PROTOCOLS: tuple[Protocol, ...] = ("leakfree", "random", "study")
 USUAL_BASELINE = Supervised.name
 
 
@@ -97,7 +96,7 @@ class Plan(Settings):
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """The protocols that any method is trained under, always in the same order."""
-        return tuple(name for name in PROTOCOLS if any(name in asked.protocols for asked in self.asked))
+        return REGISTRY.in_order(name for asked in self.asked for name in asked.protocols)
 
     @property
     def trials(self) -> list[Trial]:

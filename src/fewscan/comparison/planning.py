@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fewscan.comparison.plan import PROTOCOLS, Asked, Plan, SplitSizes
-from fewscan.config import nearest
+from fewscan.comparison.plan import Asked, Plan, SplitSizes
 from fewscan.datasets.descriptions import Shares
+from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, method_type
@@ -43,7 +43,7 @@ def make_plan(
         test = own.test if test is None else test
         validation = own.validation / budget if validation is None else validation
     assert labeled is not None and test is not None  # noqa: PT018
-    chosen = tuple(name for name in PROTOCOLS if name in protocols)
+    chosen = REGISTRY.in_order(protocols)
     plan = Plan(
         dataset=str(dataset.folder.resolve()),
         dataset_fingerprint=dataset.description.fingerprint,
@@ -70,8 +70,7 @@ def _check_asked(methods: Sequence[str], seeds: Sequence[int], protocols: Sequen
     for name in methods:
         method_type(name)
     for name in protocols:
-        if name not in PROTOCOLS:
-            raise FewscanError(f"unknown protocol '{name}': {nearest(name, PROTOCOLS)}")
+        REGISTRY.find(name)
     if not methods or not seeds or not protocols:
         raise FewscanError("a comparison needs at least one method, one seed and one protocol")
     if "seed" in changes:

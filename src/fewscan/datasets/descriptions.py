@@ -3,8 +3,9 @@
 from typing import Literal
 
 from fewscan.config import Settings
+from fewscan.datasets.protocols import keeps_groups, may_leak
 
-Protocol = Literal["leakfree", "random", "study", "given"]  # given: as the data came, groups across its parts kept
+Protocol = str  # how a split was drawn, one of datasets/protocols.py; or given: as the data came, groups across its parts kept
 Shares = Literal["known", "unknown"]
 GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
 Split = Literal["labeled", "validation", "unlabeled", "test"]
@@ -73,4 +74,9 @@ class SplitDescription(Settings):
     @property
     def grouped(self) -> bool:
         """Whether groups are kept on one side of its borders."""
-        return self.protocol == "leakfree"
+        return keeps_groups(self.protocol)
+
+    @property
+    def by_image(self) -> bool:
+        """Whether it was drawn image by image, wherever copies lie."""
+        return may_leak(self.protocol)

@@ -1,10 +1,10 @@
-"""The study's second read-out: an image's class from the similarity of its projection to those of the labeled images."""
+"""A read-out without a classifier: an image's class from the similarity of its projection to those of the labeled images."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# The study's temperature; it does not say which one this read-out had.
+# Of the softmax over similarities.
 TEMPERATURE = 0.1
 
 

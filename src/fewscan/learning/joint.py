@@ -1,4 +1,4 @@
-"""The study's proposed model: SimCLR and the classifier learn together, in one network."""
+"""SimCLR and the classifier learn together, in one network."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class Joint(Method):
     """
 
     name = "joint"
-    summary = "SimCLR and the classifier learn together: the study's proposed model"
+    summary = "SimCLR and the classifier learn together"
     settings_type = JointSettings
     two_views = True
     uses_unlabeled = True

@@ -1,4 +1,4 @@
-"""Losses and the study's training accuracies: pure functions of tensors, computed in float32."""
+"""Losses and accuracies of training: pure functions of tensors, computed in float32."""
 
 import torch
 from torch import Tensor

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 import pydantic
 
 from fewscan.learning.scan_views import ScanViews
-from fewscan.learning.study_views import StudyViews
 from fewscan.learning.views import Views, ViewSettings
 from fewscan.registry import Registry, parsed, settings_flaw
 
-VIEWS: dict[str, type[Views]] = {views.name: views for views in (ScanViews, StudyViews)}
+VIEWS: dict[str, type[Views]] = {ScanViews.name: ScanViews}
 DEFAULT_VIEWS = ScanViews.name
 
 # What the settings of all views held before 2026-11-27.

@@ -8,12 +8,11 @@ import torch
 from fewscan.errors import FewscanError
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.resnet_small import ResNetSmall
-from fewscan.models.study_cnn import StudyCNN
 from fewscan.models.timm_encoder import TimmEncoder
 from fewscan.registry import Registry, parsed, settings_flaw
 
 # Fewscan's own. After a colon a name may say which model of several: timm:resnet18.
-ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, StudyCNN, TimmEncoder)}
+ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, TimmEncoder)}
 DEFAULT_ENCODER = ResNetSmall.name
 
 # What the settings of every encoder held before 2026-11-27.
@@ -57,7 +56,7 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
     else's gives no features (B, feature_dim).
     """
     encoder = encoder_type(settings.name)(settings, channels, image_size_px)
-    if encoder.name not in ENCODERS:
+    if encoder.name not in REGISTRY.own_names():
         _require_features(encoder, torch.zeros(2, channels, image_size_px, image_size_px))
     return encoder
 

@@ -11,9 +11,8 @@ from fewscan.config import Settings
 class HeadSettings(Settings):
     """The shape of the two heads, and what the classifier reads.
 
-    `projection`: encoder, projection head and classifier stand in a row, as in the study's figure 6. `features`: the
-    classifier reads h, so that what the contrastive loss does to z leaves it alone. A detached classifier reads the encoder
-    and never teaches it: a probe.
+    `projection`: encoder, projection head and classifier stand in a row. `features`: the classifier reads h, so that what the
+    contrastive loss does to z leaves it alone. A detached classifier reads the encoder and never teaches it: a probe.
     """
 
     projection_units: tuple[int, ...] = (256, 128, 64)

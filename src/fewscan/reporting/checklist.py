@@ -120,9 +120,9 @@ def _division(split: SplitDescription) -> tuple[Item, ...]:
             f"{split.unlabeled:,} unlabeled, {split.test:,} test; "
             + (
                 "copies never cross, nor do patients where they are known"
-                if split.protocol == "leakfree"
+                if split.grouped
                 else "image by image, so that copies and patients may cross"
-                if split.protocol == "study"
+                if split.by_image
                 else "copies and patients may cross"
             )
             + ("; the split that the data came with was kept" if split.given_leaks else ""),

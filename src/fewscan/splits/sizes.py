@@ -5,13 +5,14 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from fewscan.datasets.descriptions import Protocol, Shares
+from fewscan.datasets.protocols import keeps_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.draw import Draw
 
-# What the published study learned from and tested on.
-STUDY_LABELS = 1235
-STUDY_TEST_IMAGES = 308
+# Not more are taken unasked.
+MOST_LABELS = 1235
+MOST_TEST_IMAGES = 308
 
 VALIDATION_SHARE = 0.2
 # With a validation set of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
@@ -29,16 +30,16 @@ class Suggestion(NamedTuple):
 
 
 def suggested_sizes(dataset: Snapshot, protocol: Protocol = "leakfree", seed: int = 0, shares: Shares = "known") -> Suggestion:
-    """Return sizes that suit an audited dataset, and that can be drawn: the study's, or fewer.
+    """Return sizes that suit an audited dataset, and that can be drawn.
 
     Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on. The
     validation set gets ENOUGH_VALIDATION_IMAGES where LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError
     where no split can be drawn at all.
     """
     require_labels(dataset, protocol)
-    draw = Draw(dataset, grouped=protocol == "leakfree", shares=shares, seed=seed)
+    draw = Draw(dataset, grouped=keeps_groups(protocol), shares=shares, seed=seed)
     distinct = int(draw.groups.distinct.sum())
-    labeled, test = max(1, min(STUDY_LABELS, 3 * distinct // 5)), max(1, min(STUDY_TEST_IMAGES, distinct // 5))
+    labeled, test = max(1, min(MOST_LABELS, 3 * distinct // 5)), max(1, min(MOST_TEST_IMAGES, distinct // 5))
     fitting = fitting_sizes(draw, labeled, test)
     if fitting is None:
         raise refusal(draw, labeled, test)
@@ -87,7 +88,7 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
 
 def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     """Raise FewscanError where no split of any size can be drawn: without an audit, without labels, of one class."""
-    if protocol == "leakfree" and dataset.description.audit is None:
+    if keeps_groups(protocol) and dataset.description.audit is None:
         raise FewscanError(f"a leak-free split needs to know the copies: run 'fewscan audit {dataset.folder}' first")
     manifest = dataset.manifest.iloc[dataset.usable]
     named = manifest["label"].dropna()
@@ -97,7 +98,7 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
         )
     if named.nunique() == 1:
         raise FewscanError(f"{dataset.folder} has one class only ('{named.iloc[0]}'): there is nothing to tell apart")
-    agreed = named[~manifest["conflict"].loc[named.index]] if protocol == "leakfree" else named
+    agreed = named[~manifest["conflict"].loc[named.index]] if keeps_groups(protocol) else named
     if agreed.nunique() <= 1:
         left = f"but for those of '{agreed.iloc[0]}', " if len(agreed) else ""
         raise FewscanError(

@@ -1,6 +1,6 @@
 """Splits: which images are labeled, which validate, which are unlabeled and which test.
 
-`study` draws images at random, as the study did, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
+`random` draws images at random, whatever copies of them lie elsewhere. `leakfree` keeps every group (copies
 of an image, images of a patient) on one side: to learn from, to choose by or to test on.
 """
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from fewscan.datasets.dataset import DEFAULT_SPLIT, Dataset
 from fewscan.datasets.descriptions import Protocol, Shares, SplitDescription
+from fewscan.datasets.protocols import keeps_groups
 from fewscan.datasets.roles import StoredSplit, counts_of, fingerprint_of_test_set, split_fingerprint
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
@@ -80,7 +81,7 @@ def drawn(
     if labeled < 1 or test < 1:
         raise FewscanError("--labeled and --test each need at least 1 image")
     require_labels(dataset, protocol)
-    grouped = protocol == "leakfree"
+    grouped = keeps_groups(protocol)
     draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)
     budgets = (*within, labeled)
     dealt = draw.deal_test(test, max(budgets))

@@ -38,7 +38,7 @@ from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import new_symptoms
 from fewscan.training.tally import Tally, spoken, view_accuracies
 
-# Of a method that trains on one view, c_acc and r_acc are taken on this many labeled images: a batch of the study's size.
+# Of a method that trains on one view, c_acc and r_acc are taken on this many labeled images.
 TWO_VIEW_IMAGES = 512
 
 # It announces the precision, which a run says by itself.

@@ -1,6 +1,7 @@
 """The gate before training: a split that leaks stops here unless the user wants it so; and why a run may promise nothing."""
 
 from fewscan.auditing.leaks import leaking_pairs
+from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
@@ -13,13 +14,13 @@ PAIRS_NAMED = 3
 def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     """Return how many pairs of images that the audit holds together cross the parts of the split; None where nobody has looked.
 
-    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn with the protocol `study`, or
+    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn image by image, or
     came with the data and was kept with its leaks, or the run allows it.
     """
     if dataset.description.audit is None:
         return None
     pairs = leaking_pairs(dataset)
-    if pairs and dataset.require_split().protocol == "leakfree" and not settings.allow_leakage:
+    if pairs and dataset.require_split().grouped and not settings.allow_leakage:
         names = dataset.file_names
         named = "; ".join(f"{names[first]} and {names[second]}" for first, second in pairs[:PAIRS_NAMED])
         raise FewscanError(
@@ -34,8 +35,8 @@ def doubt(run: Run, dataset: Snapshot) -> str | None:
 
     `dataset` is the run's, as it is today: an audit after training may have found pairs that nobody knew of then.
     """
-    if run.record.protocol == "study":
-        return "protocol study: copies of the held-out images may have been learned from"
+    if may_leak(run.record.protocol):
+        return f"protocol {run.record.protocol}: copies of the held-out images may have been learned from"
     if run.record.leaking_pairs is None:
         return "nobody had looked for copies when training began, so the held-out images may have been learned from"
     leaking = max(run.record.leaking_pairs, len(leaking_pairs(dataset)))

@@ -5,9 +5,8 @@ from typing import Any
 from fewscan.registry import Registry
 from fewscan.training.recipe import Recipe
 from fewscan.training.scan_recipe import ScanRecipe
-from fewscan.training.study_recipe import StudyRecipe
 
-RECIPES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (ScanRecipe, StudyRecipe)}
+RECIPES: dict[str, type[Recipe]] = {ScanRecipe.name: ScanRecipe}
 DEFAULT_RECIPE = ScanRecipe.name
 
 

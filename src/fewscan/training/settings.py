@@ -71,7 +71,7 @@ class RunSettings(Settings):
         """Return the settings that `recipe` gives `method` on a dataset of that size, with the user's `changes` laid over them.
 
         `method` is a name, or a mapping that holds the `name` and settings of the method. `changes` may name a group by its
-        name alone: `{"encoder": "study_cnn"}`. Raises FewscanError naming an unknown recipe, method or setting, with the
+        name alone: `{"encoder": "resnet_small"}`. Raises FewscanError naming an unknown recipe, method or setting, with the
         nearest valid one, and for `epochs` beside `training_images`.
         """
         if {"epochs", "training_images"} <= changes.keys():

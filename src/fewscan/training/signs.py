@@ -8,8 +8,8 @@ from torch import Tensor
 from fewscan.models.network import Outputs
 
 # A column lives where its deviation over the images is above this share of its own size. In our trained networks those that
-# live vary by a tenth or more, others by nothing; of the study's encoder with PyTorch's first weights, which does not learn,
-# half of the features vary by less than this or not at all.
+# live vary by a tenth or more, others by nothing; of a deep encoder without normalization that begins with PyTorch's first
+# weights, and does not learn, half of the features vary by less than this or not at all.
 LIVE_DEVIATION = 1e-3
 
 # Fewer images than this outside the commonest class cannot tell a network that learns from one that guesses: the limit of

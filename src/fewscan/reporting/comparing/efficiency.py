@@ -6,13 +6,13 @@ from fewscan.atomic import write_text, writing
 from fewscan.comparison.budgets import LabelEfficiency, budget_folder
 from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import METRICS, SIGNIFICANT
+from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
 from fewscan.reporting.comparing.efficiency_figure import write_efficiency_figure
 from fewscan.reporting.comparing.page import PAGE_FILE as BUDGET_PAGE_FILE
 from fewscan.reporting.comparing.tables import of_standing, write_table
 from fewscan.reporting.rendering import render
-from fewscan.splits.protocols import keeps_groups
 
 PAGE_FILE = "label_efficiency.html"
 TABLE_FILE = "label_efficiency.csv"

@@ -11,12 +11,12 @@ from fewscan.comparison.commands import commands
 from fewscan.comparison.ranking import leaderboard
 from fewscan.comparison.results import METRICS, SIGNIFICANT, Results
 from fewscan.config import spelled_out
+from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
 from fewscan.reporting.comparing.figures import write_figures
 from fewscan.reporting.comparing.tables import write_tables
 from fewscan.reporting.rendering import render, script
-from fewscan.splits.protocols import keeps_groups
 
 PAGE_FILE = "comparison.html"
 

@@ -7,7 +7,7 @@ from fewscan.comparison.plan import Plan
 from fewscan.comparison.ranking import Outcome, Standing, leaderboard, outcome
 from fewscan.comparison.results import RANKED_BY, Pair, Results, Row
 from fewscan.datasets.descriptions import Protocol
-from fewscan.splits.protocols import keeps_groups
+from fewscan.datasets.protocols import keeps_groups
 from fewscan.wording import counted, listed
 
 NOT_RUN = "not run"

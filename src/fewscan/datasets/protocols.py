@@ -1,0 +1,57 @@
+"""The ways to draw a split, by name: the one place that lists fewscan's own, and the door for others."""
+
+from typing import Any, ClassVar
+
+from fewscan.registry import Registry
+
+GIVEN = "given"  # as the data came: nothing was drawn
+
+
+class SplitProtocol:
+    """How images are dealt to the parts of a split."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for people
+    keeps_groups: ClassVar[bool]  # whether copies of an image, and images of a patient, stay on one side
+
+
+class LeakfreeProtocol(SplitProtocol):
+    """Every group is on one side: to learn from, to choose by or to test on."""
+
+    name = "leakfree"
+    summary = "copies never cross, nor do patients where they are known"
+    keeps_groups = True
+
+
+class RandomProtocol(SplitProtocol):
+    """Images at random, whatever copies of them lie elsewhere: scores are too good, by as much as copies are worth."""
+
+    name = "random"
+    summary = "images at random, wherever copies lie"
+    keeps_groups = False
+
+
+PROTOCOLS: dict[str, type[SplitProtocol]] = {protocol.name: protocol for protocol in (LeakfreeProtocol, RandomProtocol)}
+
+
+def protocol_flaw(own: Any) -> str | None:
+    """Return what a class lacks to be a protocol, None where it is one."""
+    if not (isinstance(own, type) and issubclass(own, SplitProtocol)):
+        return f"it is no subclass of {SplitProtocol.__module__}.{SplitProtocol.__qualname__}"
+    return None if isinstance(getattr(own, "keeps_groups", None), bool) else "keeps_groups must be True or False"
+
+
+REGISTRY: Registry[type[SplitProtocol]] = Registry("protocol", "fewscan.protocols", PROTOCOLS, protocol_flaw)
+
+
+def keeps_groups(protocol: str) -> bool:
+    """Return whether a split drawn so keeps every group on one side; one that the data came with promises nothing.
+
+    Raises FewscanError where there is no such protocol.
+    """
+    return protocol != GIVEN and REGISTRY.find(protocol).keeps_groups
+
+
+def may_leak(protocol: str) -> bool:
+    """Return whether a split was drawn so that copies may lie on both sides; one that the data came with was not drawn."""
+    return protocol != GIVEN and not keeps_groups(protocol)
