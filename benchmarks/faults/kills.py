@@ -49,6 +49,8 @@ def make_workshop(folder: Path) -> None:
     (folder / "new").mkdir()
     for number, path in enumerate(sorted((folder / "scans").rglob("*.png"))[::2]):
         shutil.copy(path, folder / "new" / f"{number}.png")
+    lines = [f"{path},pituitary" for path in sorted((folder / "scans").rglob("*.png"))[:50]]
+    (folder / "table.csv").write_text("\n".join(["path,label", *lines]) + "\n")
     for words in (
         ["import", "scans", "--out", "imported", "--size", "32"],
         ["import", "scans", "--out", "dataset", "--size", "32"],
@@ -67,6 +69,7 @@ VERBS: dict[str, Verb] = {
         "dataset",
         lambda place: _dataset(place / "x"),
     ),
+    "labels set": Verb(["labels", "set", "x", "table.csv"], "imported", lambda place: _dataset(place / "x")),
     "train": Verb(
         ["train", "dataset", "--out", "x", "checkpoint_seconds=0", *_FEW_STEPS],
         None,

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fewscan.images.sources import Source
 from fewscan.images.tables.finding import folders_and_stem, slashes, stem_of
@@ -22,24 +24,43 @@ def within_reach(rows: Sequence[Row], sources: Sequence[Source], images: pd.Data
     """
     # A name may hold backslashes, and a path may be written with them.
     wanted = {folders_and_stem(path)[-1] for row in rows for path in (row.path, slashes(row.path))}
-    beginnings = {_beginning(name) for name in wanted}
+    # In front of every path, so that each has a folder.
+    split = pc.split_pattern(pa.array("/" + images["path"]), "/", max_splits=1, reverse=True)
+    folders, names = pc.list_element(split, 0), pc.list_element(split, 1)
+    reached = _in_wanted_folders(images["source"], folders, sources, wanted)
+    # Most names are told by their beginnings, far faster than by their stems.
+    for number in np.flatnonzero(_may_be_wanted(names, wanted) & ~reached).tolist():
+        reached[number] = _is_named(names[number].as_py().casefold(), wanted)
+    return np.flatnonzero(reached)
+
+
+def _in_wanted_folders(
+    source_of: pd.Series, folders: pa.Array, sources: Sequence[Source], wanted: set[str]
+) -> npt.NDArray[np.bool_]:
+    """Return of each image whether a row may mean its folder, or one above it in its source."""
     roots = {source.name: str(source.folder) for source in sources}
 
     @cache
     def is_wanted(source: str, folder: str) -> bool:
-        """Whether a row may mean a folder, or one above it in its source."""
-        place = os.path.realpath(Path(roots[source], folder))
+        place = os.path.realpath(Path(roots[source], folder.lstrip("/")))
         if stem_of(place.rpartition("/")[2].casefold()) in wanted:
             return True
         return folder != "" and is_wanted(source, folder.rpartition("/")[0])
 
-    reached = []
-    # Most names are told by their beginnings, for a third of what their stems take.
-    for number, (source, path) in enumerate(zip(images["source"].to_numpy(), images["path"].to_numpy(), strict=True)):
-        folder, _, name = path.rpartition("/")
-        if is_wanted(source, folder) or (_beginning(name := name.casefold()) in beginnings and _is_named(name, wanted)):
-            reached.append(number)
-    return np.array(reached, dtype=np.int64)
+    in_folder, every_folder = pd.factorize(pd.array(folders, dtype="str"))
+    in_source, every_source = pd.factorize(source_of)
+    pairs, of_each = np.unique(in_source * len(every_folder) + in_folder, return_inverse=True)
+    places = zip(*np.divmod(pairs, len(every_folder)), strict=True)
+    return np.array([is_wanted(every_source[source], every_folder[folder]) for source, folder in places], dtype=bool)[of_each]
+
+
+def _may_be_wanted(names: pa.Array, wanted: set[str]) -> npt.NDArray[np.bool_]:
+    """Return of each name whether it begins as a wanted one does; letters beyond ASCII have cases of their own."""
+    beginnings = pc.utf8_lower(names)
+    for end in (".", "#"):
+        beginnings = pc.list_element(pc.split_pattern(beginnings, end, max_splits=1), 0)
+    alike = pc.is_in(beginnings, pa.array({_beginning(name) for name in wanted}, type=beginnings.type))
+    return np.asarray(pc.or_(alike, pc.invert(pc.string_is_ascii(names))))
 
 
 def _beginning(name: str) -> str:
