@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import number_key, settle_classes, spelling_key
+from fewscan.images.classes import fit_classes, number_key, settle_classes, spelling_key
 from fewscan.images.sources import ScanFile
 
 
@@ -76,3 +76,29 @@ def test_classes_that_differ_only_in_spelling_and_too_many_are_refused():
     assert [scan.label for scan in settle_classes(labeled("a|b", "c"), {"a|b": "both"})] == ["both", "c"]
     with pytest.raises(FewscanError, match="101 classes"):
         settle_classes(labeled(*(f"a{number}" for number in range(101))), {})
+
+
+def test_a_letter_with_its_accent_in_two_pieces_is_no_other_class():
+    with pytest.raises(FewscanError, match="differ only in spelling"):
+        settle_classes(labeled("\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"), {})
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "fitted"),
+    [
+        ("1.0", ["01", "x"], "01"),
+        ("x", ["01", "x"], "x"),
+        ("new", ["01", "x"], "new"),
+        ("old", ["x"], "x"),
+    ],
+)
+def test_a_label_becomes_the_class_that_is_there_or_a_new_one(label, classes, fitted):
+    assert fit_classes({("one", label)}, classes, {"old": "x"} if label == "old" else {}) == {("one", label): fitted}
+
+
+def test_a_label_that_is_spelled_otherwise_than_the_class_that_is_there_is_renamed_to_it():
+    with pytest.raises(FewscanError, match="--rename glioma=Glioma"):
+        fit_classes({("one", "glioma")}, ["Glioma"], {})
+    assert fit_classes({("sartaj", "glioma_tumor")}, ["glioma"], {}) == {("sartaj", "glioma_tumor"): "glioma"}
+    with pytest.raises(FewscanError, match="101 classes"):
+        fit_classes({("one", "x")}, [f"a{number}" for number in range(100)], {})

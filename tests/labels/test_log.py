@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
@@ -34,6 +35,7 @@ def hold(log: LabelLog, rows: int, until: int | None = None) -> list[str]:
     now = log.current(rows, until)
     assert ((now["state"] == "label") == now["label"].notna()).all()
     assert (now["state"][now["disputed"]] == "none").all()
+    assert (log.disputed(rows) == now["disputed"]).all() or until is not None
     assert now.loc[now["disputed"], ["origin", "who"]].isna().all(axis=None)
     return now["label"].fillna(now["state"]).mask(now["disputed"], "disputed").tolist()
 
@@ -369,6 +371,30 @@ def test_a_log_in_a_folder_that_may_not_be_written_is_read_and_not_written(being
             assert sorted(folder.iterdir()) == before
     finally:
         folder.chmod(0o755)
+
+
+def test_entries_that_lie_beside_a_log_and_cannot_be_read_are_told(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / "written.db")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
+        other.execute("SELECT * FROM text")
+        log.enter([0], ["x"], origin="folder")
+        for name in ("", "-wal"):
+            shutil.copy(f"{log.path}{name}", copy / f"{LABELS_FILE}{name}")
+    for parent in (*copy.parents[:2], copy):
+        parent.chmod(0o555)
+
+    def check() -> None:
+        # Without the newest entry it would be another log.
+        with pytest.raises(FewscanError, match="permission"):
+            LabelLog.open(copy / LABELS_FILE)
+
+    try:
+        assert unprivileged(check) == 0
+    finally:
+        for parent in (*copy.parents[:2], copy):
+            parent.chmod(0o755)
 
 
 def test_reading_leaves_no_files_beside_the_log(log: LabelLog) -> None:

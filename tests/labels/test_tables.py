@@ -185,6 +185,10 @@ def test_only_what_changes_something_is_entered(tmp_path: Path) -> None:
     assert changes("Grace") == ([2], 2, 0), "she said so of row 3 already"
     assert changes("Grace", settle=True) == ([2, 3], 1, 1)
     assert changes(None) == ([2, 3], 1, 1), "a table of nobody's speaks for the dataset"
+    log.enter([2], ["glioma"], origin="review", who="Ada", settles=True)
+    for who, settle, overruled in ((None, False, 1), ("Grace", True, 1), ("Grace", False, 0), ("Ada", True, 0)):
+        found = changes_of(log, log.current(len(IMAGES)), usable, statements, who, settle=settle)
+        assert found.overruled == overruled
 
 
 WORDS = st.sampled_from(

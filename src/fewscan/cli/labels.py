@@ -130,6 +130,7 @@ def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
         "cannot be used, whatever their label": told["unusable"],
         "have a label that is no prediction, which stays": told["predictions_not_taken"],
         "were disputed, and are settled by this": told["settled"],
+        "had a person's label, and this goes before it": told["overruled"],
     }
     lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
     lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in told["notes"].items()]
@@ -171,7 +172,8 @@ def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) 
     table = api.label_history(dataset, scan)
     told = table.to_dict("records")
     if scan is None:
-        lines = [_batch_line(batch) for batch in told] or ["nothing was entered yet"]
+        earlier = [f"{len(told) - SHOWN:,} earlier batches; --json has all"] if len(told) > SHOWN else []
+        lines = earlier + [_batch_line(batch) for batch in told[-SHOWN:]] or ["nothing was entered yet"]
         finish(as_json, {"batches": _records(table)}, lines, "labels", "conflicts", dataset)
     else:
         lines = [_entry_line(entry) for entry in told] or [f"nothing was said of {scan} yet"]

@@ -53,6 +53,7 @@ class LabelsSet:
             "unusable": changes.unusable,
             "predictions_not_taken": changes.predicted,
             "settled": changes.settled,
+            "overruled": changes.overruled,
             "disputed": self.disputed,
             "new_classes": list(self.new_classes),
             "missing": len(said.missing),
@@ -128,7 +129,7 @@ class DatasetLabels(LabelLog):
             )
             disputed = int(current["disputed"].sum()) - changes.settled
             if batch and who is not None and not settle:
-                disputed = int(self.current(len(images))["disputed"].sum())
+                disputed = int(self.disputed(len(images)).sum())
         return LabelsSet(said, changes, batch, tuple(new), _names(images, changes.rows), disputed)
 
     def find(self, scan: str | int) -> Numbers:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -80,9 +81,10 @@ def spelling_key(label: str) -> str:
     """Return what is equal for two spellings of one class.
 
     Case does not count, nor do spaces, `_` and `-` between letters: `No-Tumor` and `no_tumor` are one. Between digits they do
-    (`T1-2`, `T12`), and a minus at either end is a sign (`ER-`, `-1`). Numbers are compared as numbers.
+    (`T1-2`, `T12`), and a minus at either end is a sign (`ER-`, `-1`). Numbers are compared as numbers. A letter with an accent
+    is one, whether it is written in one piece or, as folders of a Mac are, in two.
     """
-    label = label.strip().casefold()
+    label = unicodedata.normalize("NFC", label).strip().casefold()
     return number_key(label) or _SEPARATORS.sub("", _BETWEEN_DIGITS.sub("\0", label))
 
 

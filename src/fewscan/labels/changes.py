@@ -21,7 +21,8 @@ class Changes:
     """The statements that change something: of row rows[i] holds before[i], and is said after[i], both in words.
 
     The others are counted: `unchanged` say what holds already, `unusable` speak of images that cannot be used, and `predicted`
-    are predictions for rows of which somebody said something. `settled` are disputed rows that a statement settles.
+    are predictions for rows of which somebody said something. Of those that change, `settled` were disputed before, and of
+    `overruled` a person said something else that now counts no more.
     """
 
     rows: Numbers
@@ -33,6 +34,7 @@ class Changes:
     unusable: int
     predicted: int
     settled: int
+    overruled: int
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Return how many rows change from what to what, the most frequent first."""
@@ -67,6 +69,7 @@ def changes_of(
     nothing_new = (now["entry"] == 0) & (table["state"] == "none")
     unusable = ~usable.iloc[said.rows].reset_index(drop=True)
     kept = said.predicted & (now["entry"] > 0) & ~now["origin"].fillna("").str.startswith(PREDICTIONS)
+    for_all = settle or who is None
     changes = ~(same | nothing_new | unusable | kept)
     chosen = np.flatnonzero(changes)
     return Changes(
@@ -78,7 +81,8 @@ def changes_of(
         unchanged=int(((same | nothing_new) & ~unusable).sum()),
         unusable=int(unusable.sum()),
         predicted=int((kept & ~same & ~unusable).sum()),
-        settled=int((now["disputed"] & changes).sum()) if settle or who is None else 0,
+        settled=int((now["disputed"] & changes).sum()) if for_all else 0,
+        overruled=int((now["who"].notna() & (now["who"] != who) & changes).sum()) if for_all else 0,
     )
 
 

@@ -96,8 +96,8 @@ def _check(content: Content) -> None:
 
 def next_entry(connection: sqlite3.Connection) -> int:
     """Return the id of the entry that comes next."""
-    (number,) = connection.execute("SELECT coalesce(max(first + entries), 1) FROM batch").fetchone()
-    return int(number)
+    newest = connection.execute("SELECT first + entries FROM batch ORDER BY id DESC LIMIT 1").fetchone()
+    return 1 if newest is None else int(newest[0])
 
 
 def last_link(connection: sqlite3.Connection) -> bytes:

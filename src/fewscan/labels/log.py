@@ -133,6 +133,10 @@ class LabelLog:
         table = table.assign(origin=texts.take(of(entries.origin)), who=texts.take(of(entries.who)))
         return table.assign(entry=holds.entry, disputed=holds.disputed)
 
+    def disputed(self, count: int) -> npt.NDArray[np.bool_]:
+        """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""
+        return standing(self._read().entries, count).disputed
+
     def voices(self, count: int) -> pd.DataFrame:
         """Return the newest entry of each person, of the rows 0..count-1, since the dataset last spoke of the row.
 
