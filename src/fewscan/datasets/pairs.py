@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
@@ -118,6 +116,10 @@ def linked_to_first(rows: Int64s, keys: Sequence[str | None]) -> list[tuple[int,
 
 def components(count: int, pairs: Int64s) -> Int64s:
     """Return (count,) the connected component, from 0, of every row; `pairs` is (P, 2) row numbers."""
+    # Takes as long to load as all else that opening a dataset needs.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
