@@ -28,4 +28,6 @@ def test_copies_with_different_labels() -> None:
     copy_sets = pd.Series([0, 0, 1, 1, 2, 2, None], dtype="Int64")
     found = copies_that_differ(labels, copy_sets)
     assert found[["copy_set", "row", "label"]].to_numpy().tolist() == [[0, 0, "x"], [0, 1, "y"]]
+    # Numbers as people are told them, not 0.0.
+    assert [str(number) for number in found["copy_set"]] == ["0", "0"]
     assert len(copies_that_differ(labels, pd.Series([None] * 7, dtype="Int64"))) == 0

@@ -22,6 +22,7 @@ def copies_that_differ(labels: pd.Series, copy_sets: pd.Series) -> pd.DataFrame:
 
     labels: of every row, null for none, as `LabelLog.current` has them. copy_sets: of every row, null for none.
     """
-    table = pd.DataFrame({"copy_set": copy_sets.to_numpy(), "row": range(len(labels)), "label": labels.to_numpy()}).dropna()
+    table = pd.DataFrame({"copy_set": copy_sets.to_numpy(), "row": range(len(labels)), "label": labels.to_numpy()})
+    table = table.dropna().astype({"copy_set": "int64"})
     differ = table.groupby("copy_set")["label"].transform("nunique") > 1
     return table[differ].sort_values(["copy_set", "row"], ignore_index=True)
