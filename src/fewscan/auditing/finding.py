@@ -70,13 +70,9 @@ def find_pairs(
     # Near copies are looked for among one of every set of exact ones.
     distinct = rows[np.sort(first)]
     copies = _described(distinct, before.rows, before.copies, lambda some, like: describe_images(pixels, some, like))
-    near = find_copies_of(
-        pixels,
-        copies.new,
-        copies.whole.of(distinct[distinct < before.rows]),
-        ends(old[old["kind"] == "near"]),
-        similarity=similarity,
-    )
+    known = copies.whole.of(distinct[distinct < before.rows])
+    near, new = find_copies_of(pixels, copies.new, known, ends(old[old["kind"] == "near"]), similarity=similarity)
+    copies = More(Described.joined([known, new]), new, copies.anew)
     nearly = pd.DataFrame(
         {"row_a": near.row_a, "row_b": near.row_b, "similarity": near.similarity.round(4), "mirrored": near.mirrored}
     )

@@ -18,7 +18,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from fewscan.auditing.copies.describe import FEATURES, Projection, histograms
-from fewscan.auditing.copies.described import Described
+from fewscan.auditing.copies.described import Described, unknown_reach
 from fewscan.auditing.copies.images import in_batches, read_gray, showing_something
 from fewscan.auditing.copies.placing import UNMOVED, WHOLE
 from fewscan.images.patients import is_known
@@ -64,7 +64,7 @@ def describe_slices(pixels: npt.NDArray[np.uint8], rows: Int64s, copy_sets: Int6
         projection, fitted_among = _components(described[distinct]), len(shown)
     else:
         projection, fitted_among = like.projection, like.fitted_among
-    return Described(projection, fitted_among, shown, {WHOLE: projection(described).astype(np.float16)})
+    return Described(projection, fitted_among, shown, {WHOLE: projection(described).astype(np.float16)}, unknown_reach(shown))
 
 
 def _distinct(shown: Int64s, copy_sets: Int64s) -> Int64s:

@@ -7,7 +7,7 @@ enlarged views alone.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from fewscan.atomic import replaced_file
 from fewscan.auditing.copies.describe import Projection, fit_projection, histograms
-from fewscan.auditing.copies.images import Int64s, Pixels, in_batches, read_gray, showing_something
+from fewscan.auditing.copies.images import Floats, Int64s, Pixels, in_batches, read_gray, showing_something
 from fewscan.auditing.copies.placing import ENLARGED, VIEWS, WHOLE
 from fewscan.errors import FewscanError
 
@@ -26,7 +26,9 @@ Halves = npt.NDArray[np.float16]
 
 KEPT_VIEWS = (WHOLE, *ENLARGED)
 # Of what is kept in files: another number wherever images are described in another way.
-FORMAT = "1"
+FORMAT = "2"
+# The reach of an image whose neighbors nobody has looked for: no cosine is as large.
+UNKNOWN_REACH = 2.0
 _VIEW = "view_"
 
 
@@ -34,13 +36,15 @@ _VIEW = "view_"
 class Described:
     """Images as the search compares them: `views[v]` (R, D) describe `rows` (R,) in view v.
 
-    `projection` was fitted among `fitted_among` images. A blank image is in no row.
+    `projection` was fitted among `fitted_among` images. A blank image is in no row. `reach` (R,) is the cosine of the farthest
+    image in each one's neighborhood, by which the search knows whether a new image belongs to it; or UNKNOWN_REACH.
     """
 
     projection: Projection
     fitted_among: int
     rows: Int64s
     views: dict[int, Halves]
+    reach: Floats
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -57,12 +61,17 @@ class Described:
         """Return those of the images that are among `rows`."""
         kept = np.isin(self.rows, rows)
         views = {view: vectors[kept] for view, vectors in self.views.items()}
-        return type(self)(self.projection, self.fitted_among, self.rows[kept], views)
+        return replace(self, rows=self.rows[kept], views=views, reach=self.reach[kept])
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, 1 kB an image; raises FewscanError where it cannot be written."""
         arrays: dict[str, npt.NDArray[Any]] = {f"{_VIEW}{view}": vectors for view, vectors in self.views.items()}
-        arrays |= {"rows": self.rows, "offset": self.projection.offset, "directions": self.projection.directions}
+        arrays |= {
+            "rows": self.rows,
+            "reach": self.reach,
+            "offset": self.projection.offset,
+            "directions": self.projection.directions,
+        }
         # What lies in memory column by column would be written as if it lay row by row.
         tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with replaced_file(path) as temporary:
@@ -85,7 +94,8 @@ class Described:
         """Return images that were described alike as one."""
         rows = np.concatenate([part.rows for part in parts])
         views = {view: np.concatenate([part.views[view] for part in parts]) for view in parts[0].views}
-        return cls(parts[0].projection, parts[0].fitted_among, rows, views)
+        reach = np.concatenate([part.reach for part in parts])
+        return replace(parts[0], rows=rows, views=views, reach=reach)
 
     @classmethod
     def _read(cls, path: Path) -> Self:
@@ -97,7 +107,8 @@ class Described:
                 projection = Projection(file.get_tensor("offset"), file.get_tensor("directions"))
                 named = [name for name in file.keys() if name.startswith(_VIEW)]  # noqa: SIM118 - no mapping
                 views = {int(name.removeprefix(_VIEW)): file.get_tensor(name) for name in named}
-                return cls(projection, int(note["fitted_among"]), file.get_tensor("rows"), views)
+                rows, reach = file.get_tensor("rows"), file.get_tensor("reach")
+                return cls(projection, int(note["fitted_among"]), rows, views, reach)
         except FileNotFoundError:
             raise FewscanError(f"{path} is missing") from None
         except (OSError, SafetensorError, KeyError, ValueError):
@@ -118,4 +129,9 @@ def describe(pixels: Pixels, rows: Int64s, workers: ThreadPoolExecutor, like: De
 
     none = np.zeros((len(KEPT_VIEWS), 0, projection.directions.shape[1]), np.float16)
     vectors = np.concatenate([none, *workers.map(kept, in_batches(shown))], axis=1)
-    return Described(projection, fitted_among, shown, dict(zip(KEPT_VIEWS, vectors, strict=True)))
+    return Described(projection, fitted_among, shown, dict(zip(KEPT_VIEWS, vectors, strict=True)), unknown_reach(shown))
+
+
+def unknown_reach(rows: Int64s) -> Floats:
+    """Return the reach (R,) of images that were only described."""
+    return np.full(len(rows), UNKNOWN_REACH, np.float32)

@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -49,6 +50,13 @@ class CopyPairs:
         return CopyPairs(self.row_a[chosen], self.row_b[chosen], self.similarity[chosen], self.mirrored[chosen])
 
 
+class Copies(NamedTuple):
+    """Pairs of copies, and how the new images are described, with their reach."""
+
+    pairs: CopyPairs
+    described: Described
+
+
 def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
     """Return the pairs of images whose likeness after alignment is at least `similarity`.
 
@@ -60,7 +68,7 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
     LEAST_SIMILARITY to 1.
     """
     rows = np.arange(len(pixels)) if rows is None else np.sort(rows)
-    return find_copies_of(pixels, describe_images(pixels, rows), similarity=similarity)
+    return find_copies_of(pixels, describe_images(pixels, rows), similarity=similarity).pairs
 
 
 def describe_images(pixels: Pixels, rows: Int64s, like: Described | None = None) -> Described:
@@ -76,7 +84,7 @@ def find_copies_of(
     known_pairs: Int64s | None = None,
     *,
     similarity: float = DEFAULT_SIMILARITY,
-) -> CopyPairs:
+) -> Copies:
     """Return the pairs among `new` images, and between them and those `known`; as `find_copies` does for all.
 
     known: images that were described alike; only their descriptors are read, and the pixels of what is compared more closely.
@@ -89,11 +97,13 @@ def find_copies_of(
     linked = _numbers_of(rows, np.zeros((0, 2), np.int64) if known_pairs is None else known_pairs)
     tried = np.zeros(0, np.int64)
     found: list[CopyPairs] = []
+    reach = None
     members, asked = np.arange(len(rows)), np.arange(len(new)) if len(rows) > 1 else np.zeros(0, np.int64)
     with progress_bar() as bar, workers_of_one_thread() as workers:
         task = bar.add_task("comparing pairs", total=None, numbers="")
         while len(asked):
             candidates = searched.candidates(asked, np.sort(members), workers)
+            reach = candidates.reach(len(new)) if reach is None else reach
             fresh, tried = _not_tried(candidates, tried, len(rows))
             bar.update(task, total=len(tried))
             for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
@@ -107,7 +117,8 @@ def find_copies_of(
     pairs = _joined(found)
     a, b = rows[pairs.row_a], rows[pairs.row_b]
     pairs = CopyPairs(np.minimum(a, b), np.maximum(a, b), pairs.similarity, pairs.mirrored)
-    return pairs.at(np.lexsort((pairs.row_b, pairs.row_a)))
+    described = new if reach is None else replace(new, reach=reach)
+    return Copies(pairs.at(np.lexsort((pairs.row_b, pairs.row_a))), described)
 
 
 def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:

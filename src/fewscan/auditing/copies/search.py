@@ -7,18 +7,23 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies.describe import histograms, put_onto_itself
-from fewscan.auditing.copies.described import Described, Halves
+from fewscan.auditing.copies.described import Described, Halves, unknown_reach
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray
 from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
 
-# How many images are looked at more closely for every image, the best of all its views.
+# How many images are looked at more closely for every image, the best of all its views: its neighborhood.
 NEIGHBORS = 8
+# Among how many a new image is looked for in the neighborhoods of known ones; and how many are looked at whose enlarged view is
+# nearest to it, whoever else is nearer to them: those of a large set of copies have each other for neighbors.
+FAR_NEIGHBORS = 32
+NEAREST_ENLARGED = 4
 
 # Vectors of one slice agree at least this much, unless there are too few images to learn the projection from.
 CANDIDATE_COSINE = 0.5
@@ -85,12 +90,21 @@ class Candidates:
         _, best = np.unique(ends, axis=0, return_index=True)
         return self.at(order[best])
 
-    def nearest(self) -> "Candidates":
-        """Return, of pairs ordered by asker, the NEIGHBORS most alike of every asker."""
+    def nearest(self, most: int, reach: Floats) -> "Candidates":
+        """Return, of pairs ordered by asker, the `most` alike of every asker, and those that are within their partner's `reach`."""
         order = np.lexsort((-self.cosine, self.asker))
         _, start, count = np.unique(self.asker, return_index=True, return_counts=True)
         rank = np.arange(len(order)) - np.repeat(start, count)
-        return self.at(order[rank < NEIGHBORS])
+        return self.at(order[(rank < most) | (self.cosine >= reach[self.partner])[order]])
+
+    def reach(self, askers: int) -> Floats:
+        """Return (askers,) the cosine of the last one in the neighborhood of every asker, the least cosine where it is not full."""
+        alike = self.at(np.lexsort((-self.cosine, self.asker)))
+        _, start, count = np.unique(alike.asker, return_index=True, return_counts=True)
+        full = start[count >= NEIGHBORS] + NEIGHBORS - 1
+        reached = np.full(askers, CANDIDATE_COSINE, np.float32)
+        reached[alike.asker[full]] = alike.cosine[full]
+        return reached
 
 
 @dataclass(frozen=True)
@@ -107,28 +121,33 @@ class Searched:
         return np.concatenate([self.new.rows, self.known.rows])
 
     def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Candidates:
-        """Return, for each number in `asked`, which are new, the NEIGHBORS in `among` that its views are nearest to.
+        """Return, for each number in `asked`, which are new, its neighborhood in `among`, and known ones whose neighborhood it is in.
 
-        And as many known ones that have an enlarged view which is near to it. `among` is ascending.
+        Neighbors are what its views are nearest to; and known ones have an enlarged view that is near to it. `among` is ascending.
         """
         whole = self._nearest(asked, tuple(range(len(VIEWS))), among, WHOLE, workers)
         older = among[among >= len(self.new)]
         if not len(older):
             return whole
         parts = [self._nearest(asked, (WHOLE,), older, enlarged, workers) for enlarged in ENLARGED]
-        return Candidates.joined([whole, Candidates.joined(parts).best_of_pairs().nearest()]).best_of_pairs()
+        enlarged = Candidates.joined(parts).best_of_pairs().nearest(NEAREST_ENLARGED, self._reach)
+        return Candidates.joined([whole, enlarged]).best_of_pairs()
+
+    @cached_property
+    def _reach(self) -> Floats:
+        return np.concatenate([unknown_reach(self.new.rows), self.known.reach])
 
     def _nearest(
         self, asked: Int64s, views: Sequence[int], among: Int64s, kept: int, workers: ThreadPoolExecutor
     ) -> Candidates:
-        """Return the NEIGHBORS in `among`, seen in the view `kept`, of all views of those asked."""
+        """Return whom in `among`, seen in the view `kept`, any view of those asked is nearest to, or in whose reach it is."""
         index = _index_of(self._vectors(kept, among).astype(np.float32), len(asked) * len(views) * len(SYMMETRIES))
         least_cosine = -1.0 if len(self.new) + len(self.known) <= FEW_IMAGES else CANDIDATE_COSINE
 
         def nearest(batch: Int64s) -> Candidates:
             seen = Candidates.joined(list(self._seen(batch, views, among, kept, index)))
             other = (seen.partner != seen.asker) & (seen.partner >= 0) & (seen.cosine >= least_cosine)
-            return seen.at(other).best_of_pairs().nearest()
+            return seen.at(other).best_of_pairs().nearest(NEIGHBORS, self._reach)
 
         # Few images are shared out among the workers too.
         size = max(1, min(BATCH, -(-len(asked) // (os.cpu_count() or 1))))
@@ -137,7 +156,8 @@ class Searched:
     def _seen(self, batch: Int64s, views: Sequence[int], among: Int64s, kept: int, index: faiss.Index) -> Iterator[Candidates]:
         """Yield whom every view of a batch is nearest to, in every symmetry."""
         gray = read_gray(self.pixels, self.new.rows[batch])
-        most, partners_view = min(NEIGHBORS + 1, len(among)), kept != WHOLE
+        most = min(FAR_NEIGHBORS if len(self.known) else NEIGHBORS + 1, len(among))
+        partners_view = kept != WHOLE
         for view in views:
             described = histograms(gray, VIEWS[view])
             for symmetry in range(len(SYMMETRIES)):
