@@ -91,14 +91,14 @@ class Candidates:
         return self.at(order[best])
 
     def nearest(self, most: int, reach: Floats) -> "Candidates":
-        """Return, of pairs ordered by asker, the `most` alike of every asker, and those that are within their partner's `reach`."""
+        """Return, of pairs ordered by asker, the `most` alike of every asker, and those within their partner's `reach`."""
         order = np.lexsort((-self.cosine, self.asker))
         _, start, count = np.unique(self.asker, return_index=True, return_counts=True)
         rank = np.arange(len(order)) - np.repeat(start, count)
         return self.at(order[(rank < most) | (self.cosine >= reach[self.partner])[order]])
 
     def reach(self, askers: int) -> Floats:
-        """Return (askers,) the cosine of the last one in the neighborhood of every asker, the least cosine where it is not full."""
+        """Return (askers,) the cosine of the last one in every asker's neighborhood, CANDIDATE_COSINE where it is not full."""
         alike = self.at(np.lexsort((-self.cosine, self.asker)))
         _, start, count = np.unique(alike.asker, return_index=True, return_counts=True)
         full = start[count >= NEIGHBORS] + NEIGHBORS - 1
@@ -121,9 +121,9 @@ class Searched:
         return np.concatenate([self.new.rows, self.known.rows])
 
     def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Candidates:
-        """Return, for each number in `asked`, which are new, its neighborhood in `among`, and known ones whose neighborhood it is in.
+        """Return, for each number in `asked`, which are new, its neighborhood in `among`, and in whose neighborhood it is.
 
-        Neighbors are what its views are nearest to; and known ones have an enlarged view that is near to it. `among` is ascending.
+        Neighbors are what its views are nearest to, and known ones with an enlarged view that is near to it. `among` is ascending.
         """
         whole = self._nearest(asked, tuple(range(len(VIEWS))), among, WHOLE, workers)
         older = among[among >= len(self.new)]
