@@ -97,13 +97,13 @@ def changed_scans(dataset: Snapshot, scans: Path, rows: Int64s, names: list[str]
     return np.stack([np.asarray(scan.resize((size_px, size_px), Image.Resampling.BILINEAR)) for scan in changed])[:, None]
 
 
-def recall(dataset: Snapshot, scans: Path, each: int, others: int) -> list[dict[str, Any]]:
+def recall(dataset: Snapshot, scans: Path, each: int, others: int, first_change: int) -> list[dict[str, Any]]:
     """Return a line for every change: found by an audit of all, found where the changed ones are new, or the originals."""
     every = find_sets(dataset)
     _, first = np.unique(every[dataset.usable], return_index=True)
     order = np.random.default_rng(0).permutation(dataset.usable[first])
     lines: list[dict[str, Any]] = []
-    for start in range(0, len(CHANGES), AT_ONCE):
+    for start in range(first_change, len(CHANGES), AT_ONCE):
         part = list(CHANGES)[start : start + AT_ONCE]
         chosen = np.roll(order, -each * start)[: each * len(part)]
         beside = order[~np.isin(order, chosen)][:others]
@@ -140,12 +140,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3, help="how often they are drawn")
     parser.add_argument("--scans", type=Path, default=SCANS, help="the folder that holds sartaj/ and nickparvar/")
     parser.add_argument("--recall", type=int, metavar="EACH", help="measure recall instead, of so many scans a change")
+    parser.add_argument("--first", type=int, default=0, help="number of the first change")
     parser.add_argument("--others", type=int, default=700, help="how many other scans they are hidden among")
     parser.add_argument("--out", type=Path, help="write the recall of every change as CSV")
     arguments = parser.parse_args()
     dataset = Dataset.open(arguments.dataset).snapshot()
     if arguments.recall:
-        lines = recall(dataset, arguments.scans, arguments.recall, arguments.others)
+        lines = recall(dataset, arguments.scans, arguments.recall, arguments.others, arguments.first)
         if arguments.out:
             pd.DataFrame(lines).to_csv(arguments.out, index=False)
         figures: Any = lines

@@ -123,7 +123,7 @@ class Searched:
     def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Candidates:
         """Return, for each number in `asked`, which are new, its neighborhood in `among`, and in whose neighborhood it is.
 
-        Neighbors are what its views are nearest to, and known ones with an enlarged view that is near to it. `among` is ascending.
+        Neighbors are what its views are nearest to, and known ones with an enlarged view near to it. `among` is ascending.
         """
         whole = self._nearest(asked, tuple(range(len(VIEWS))), among, WHOLE, workers)
         older = among[among >= len(self.new)]
