@@ -1,18 +1,23 @@
 """Slices that are probably of one head: which files follow each other, who is joined, and who is not."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import PIL.Image
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from fewscan.auditing import audit as auditing
+from fewscan.auditing.adding import add_scans
 from fewscan.auditing.audit import AuditResult
 from fewscan.auditing.heads import files_in_a_row
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.importing import import_scans
+from fewscan.datasets.pairs import ends
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
 from tests.made import remade
@@ -80,3 +85,30 @@ def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[...
 def test_known_patients_are_believed(slices: Callable[..., Snapshot]) -> None:
     """Where headers say that every slice is another patient's, no two are joined."""
     assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()
+
+
+def test_slices_of_new_heads_are_joined_nearly_as_by_an_audit_of_all(tmp_path: Path) -> None:
+    """Two heads come later."""
+    for row, picture in enumerate(volumes()):
+        later = row >= (HEADS - 2) * SLICES
+        folder = tmp_path / ("later" if later else "first") / "scans"
+        folder.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(picture).save(folder / f"{row:04}.png")
+    dataset = import_scans([f"mri={tmp_path / 'first'}"], tmp_path / "data", size_px=SIZE_PX)
+    auditing.audit(dataset, same_head=True)
+    old = heads_in(dataset.folder)
+    add_scans(Dataset.open(dataset.folder), [f"mri={tmp_path / 'later'}"])
+    added = heads_in(dataset.folder)
+    assert old < added
+    auditing.audit(Dataset.open(dataset.folder), same_head=True)
+    # Components are of other images then, so what is just alike enough, or just not, may differ.
+    assert added <= heads_in(dataset.folder)
+    assert len(heads_in(dataset.folder) - added) <= 2
+
+
+def heads_in(folder: Path) -> set[tuple[str, ...]]:
+    """The pairs of slices of one head, by the names of their files."""
+    dataset = Dataset.open(folder)
+    names, pairs = dataset.unsplit().file_names, dataset.pairs
+    heads = ends(pairs[pairs["kind"] == "head"])
+    return {tuple(sorted((names[a], names[b]))) for a, b in heads.tolist()}
