@@ -246,3 +246,23 @@ def test_every_link_in_a_document_leads_to_a_file_and_a_heading_that_are_there()
                 broken.append(f"{document.name}: {target}#{anchor}")
     assert checked > 30
     assert broken == []
+
+
+def test_what_labels_take_is_what_was_measured() -> None:
+    text = (
+        (DOCS / "labels.md")
+        .read_text(encoding="utf-8")
+        .partition("Of a dataset of 1,000,000 rows")[2]
+        .partition("In Python")[0]
+    )
+    record = json.loads((DOCS / "results" / "labels_scale.json").read_text(encoding="utf-8"))
+    taken = {line["what"]: line for line in record["measured"]}
+    by_table, by_person = (taken[f"labels set of 10,000, names as they are{who}"] for who in ("", ", by a person"))
+    assert (
+        f"{by_table['cpu_seconds']} s of CPU and {by_table['peak_mb']} MB, or {by_person['cpu_seconds']} s by a person" in text
+    )
+    assert f"{taken['load the code and open the dataset']['peak_mb']} MB with" in text
+    assert f"{taken['labels export']['cpu_seconds']} s" in text
+    assert f"{by_table['wall_seconds']} s" in text
+    assert taken["open the dataset, the code being loaded"]["wall_seconds"] < 0.001
+    assert record["date"] in text
