@@ -29,6 +29,7 @@ VERBS = {
     "label_history": ["labels", "history", "data", "1.png"],
     "undo_labels": ["labels", "undo", "data", "--batch", "2"],
     "label_conflicts": ["labels", "conflicts", "data"],
+    "label_suspects": ["labels", "suspects", "run", "--folds", "3"],
     "train": ["train", "data", "--out", "run", "epochs=3"],
     "calibrate": ["calibrate", "run", "--folds", "3"],
     "evaluate": ["evaluate", "run"],

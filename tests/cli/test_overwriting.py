@@ -22,6 +22,7 @@ REPLACING = {
     "audit": (["audit", "data"], "data/audit.json"),
     "split": (["split", "data", "--labeled", "16", "--test", "16"], "data/dataset.json"),
     "labels export": (["labels", "export", "data", "--out", "table.csv"], "table.csv"),
+    "labels suspects": (["labels", "suspects", "run", "--out", "suspects.csv"], "suspects.csv"),
     "train": (["train", "data", "--out", "run"], "run"),
     "calibrate": (["calibrate", "run", "--folds", "2"], "run/calibration.json"),
     "evaluate": (["evaluate", "run"], "run/evaluation.json"),
@@ -36,7 +37,7 @@ REPLACING = {
     "upgrade": (["upgrade", "data", "elsewhere"], "elsewhere"),
     "demo": (["demo", "--out", "elsewhere"], "elsewhere"),
 }
-OVERWRITES = {"audit", "split", "labels export", "evaluate", "explain", "explain --check", "report", "report --out"}
+OVERWRITES = {"audit", "split", "labels export", "labels suspects", "evaluate", "explain", "explain --check", "report", "report --out"}
 
 
 def test_every_verb_that_writes_is_tried() -> None:

@@ -2,7 +2,7 @@
 
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
-from fewscan.api.labels import export_labels, label_conflicts, label_history, set_labels, undo_labels
+from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
@@ -27,6 +27,7 @@ __all__ = [
     "label",
     "label_conflicts",
     "label_history",
+    "label_suspects",
     "methods",
     "open_dataset",
     "open_run",

@@ -1,4 +1,4 @@
-"""The verbs about labels: set, export, history, undo, conflicts."""
+"""The verbs about labels: set, export, history, undo, conflicts, suspects."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset
+from fewscan.api.opening import opened_dataset, opened_dataset_of, opened_run
+from fewscan.atomic import refuse_existing
+from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.labels import Conflicts, LabelsSet
+    from fewscan.evaluation.label_suspects import LabelSuspects
+    from fewscan.training.run import Run
 
 
 def set_labels(
@@ -24,7 +28,7 @@ def set_labels(
 
 def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: bool = False) -> pd.DataFrame:
     """Write what holds of all usable scans as a CSV that `set_labels` takes, and return it."""
-    from fewscan.atomic import refuse_existing, replaced_file
+    from fewscan.atomic import replaced_file
     from fewscan.spreadsheet import write_csv
 
     if not overwrite:
@@ -60,3 +64,35 @@ def undo_labels(
 def label_conflicts(dataset: str | Path | Dataset) -> Conflicts:
     """Return where people, or copies of one scan, contradict each other."""
     return opened_dataset(dataset).labels.conflicts()
+
+
+def label_suspects(
+    run: str | Path | Run,
+    *,
+    out: str | Path | None = None,
+    folds: int | None = None,
+    names: bool = False,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+) -> LabelSuspects:
+    """Return the labels that held-out predictions of a run contradict, worst first; see `evaluation.label_suspects`.
+
+    out: a CSV to write them to, and beside it, with the suffix `.html`, a page with their pictures. `set_labels` takes the CSV
+    back, so it names files. On the page scans are called by their rows, with `names` by their files, which may hold names of
+    patients. With `overwrite` CSV and page that stand there are replaced.
+    """
+    from fewscan.evaluation.label_suspects import find_label_suspects
+    from fewscan.reporting.label_suspects_page import page_beside, write_label_suspects
+
+    table = None if out is None else Path(out)
+    if table is not None:
+        if table.suffix.lower() != ".csv":
+            raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
+        for path in () if overwrite else (table, page_beside(table)):
+            refuse_existing(path, "give --overwrite to replace it")
+    opened = opened_run(run)
+    dataset = opened_dataset_of(opened, data)
+    suspects = find_label_suspects(opened, dataset, opened.dataset_now(dataset.folder), folds)
+    if table is not None:
+        write_label_suspects(suspects, dataset, table, names=names)
+    return suspects

@@ -1,7 +1,7 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
 from fewscan.cli import importing, adding, datasets, labels, training, runs, showing, comparing, studying, verifying  # isort: skip
-from fewscan.cli import upgrading, demonstration  # isort: skip
+from fewscan.cli import label_suspects, upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "datasets",
     "demonstration",
     "importing",
+    "label_suspects",
     "labels",
     "main",
     "runs",

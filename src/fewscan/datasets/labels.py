@@ -136,11 +136,14 @@ class DatasetLabels(LabelLog):
         """Return the rows that a row's number or a path means; raises FewscanError where there is none, or it fits several."""
         return find_scan(str(scan), self._images(), self._sources)
 
-    def table(self) -> pd.DataFrame:
-        """Return what holds of all usable images as a table that `set` takes: path, label, label_state, origin."""
+    def table(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+        """Return what holds of all usable images, or of `rows`, as a table that `set` takes.
+
+        Columns: path, label, label_state, origin.
+        """
         images = self._images()
         table = table_of(self.current(len(images)), images, self._sources)
-        return table[images["set_aside"].isna()].reset_index(drop=True)
+        return (table[images["set_aside"].isna()] if rows is None else table.iloc[rows]).reset_index(drop=True)
 
     def history(self, scan: str | int | None = None) -> pd.DataFrame:
         """Return what was ever said, as `entries` does, or what was said of one scan; and `name`, that of the row's image."""

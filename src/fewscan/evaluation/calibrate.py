@@ -30,15 +30,13 @@ def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calib
     Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation set would
     replace what a cross-fitting gave.
     """
-    if folds is not None and folds < 2:
-        raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
     known = Calibration.load(run)
     if folds is None and known is not None and known.source == "cross-fitting":
         raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     if folds is None and has_enough_validation(dataset):
         return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), None, "validation")
     run.load_network()  # an unfinished run is refused before hours of training
-    calibration = _calibrate(run, dataset, *cross_fit(run, dataset, folds or FOLDS), "cross-fitting")
+    calibration = _calibrate(run, dataset, *cross_fit(run, dataset, FOLDS if folds is None else folds), "cross-fitting")
     # Only now, when what the folds said is written: hours of training lie in them.
     remove_folder(run.folder / FOLDS_FOLDER)
     return calibration

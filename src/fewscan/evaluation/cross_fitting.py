@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from fewscan.datasets.roles import counts_of
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
@@ -35,10 +36,12 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
-    the run's folder FOLDS_FOLDER, until whoever called keeps what they said and removes it.
-    Raises FewscanError where the labeled images are too few for two folds.
+    the run's folder FOLDS_FOLDER, until who keeps what they said removes it.
+    Raises FewscanError where fewer than two folds are asked for, or the labeled images are too few for two.
     Source: Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
     """
+    if folds < 2:
+        raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
     rows = dataset.rows("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
     minutes = math.ceil(len(parts) * run.training_seconds / 60)

@@ -1,0 +1,70 @@
+"""The verb `labels suspects`: labels that a run's held-out predictions contradict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, finish
+from fewscan.cli.following import after_run_in
+from fewscan.cli.labels import SHOWN, verbs
+from fewscan.wording import counted
+
+if TYPE_CHECKING:
+    from fewscan.evaluation.label_suspects import LabelSuspects
+
+
+@verbs.command()
+def suspects(
+    run: RunFolder,
+    out: Annotated[
+        Path, typer.Option(help="The CSV to write; a page of pictures, of the same name with .html, lies beside it.")
+    ] = Path("labels_to_check.csv"),
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where the run was not cross-fitted]"),
+    ] = None,
+    names: Names = False,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """List labels that a network contradicts which has not learned from them, worst first.
+
+    Each labeled and validation image is predicted by a training without it, its copies, and other scans of its patient: those
+    of 'fewscan calibrate --folds', or else five trainings, as long as the run's own each. Stop it at any time: the same command
+    goes on. Labels are those of today. Those of the test set are not checked.
+
+    The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Look at the scan,
+    not at the prediction: networks err, and labels that follow them make every later score look better than it is.
+
+    Example: fewscan labels suspects runs/mri
+    """
+    from fewscan.reporting.label_suspects_page import page_beside
+    from fewscan.training.run import Run
+
+    found = api.label_suspects(run, out=out, folds=folds, names=names, data=data, overwrite=overwrite)
+    listed = found.table if names else found.table.drop(columns="path")
+    told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": listed.to_dict("records")}
+    dataset = Run.open(run).open_dataset(data).folder
+    words = ["labels", "set", dataset, out, "--dry-run"] if len(found.table) else after_run_in(run, data)
+    finish(as_json, told, [*_lines(found, names=names), f"table: {out}; pictures: {page_beside(out)}"], *words)
+
+
+def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
+    lines = [f"{counted(len(found.table), 'label')} of {found.checked:,} that were checked contradict a held-out prediction"]
+    lines += [_line(line, names=names) for line in found.table.head(SHOWN).to_dict("records")]
+    if len(found.table) > SHOWN:
+        lines.append(f"  and {len(found.table) - SHOWN:,} more")
+    if found.test:
+        lines.append(f"not checked: {counted(found.test, 'label')} of the test set, which stays sealed")
+    if found.others:
+        lines.append(f"not checked: {counted(found.others, 'label')} that the run did not learn from")
+    return lines
+
+
+def _line(line: dict[str, Any], *, names: bool) -> str:
+    called = line["path"] if names else f"row {line['row']}"
+    label, predicted = (f"{line[name]} ({100 * line[f'{name}_probability']:.1f} %)" for name in ("label", "predicted"))
+    return f"  {called}: labeled {label}, predicted {predicted}"

@@ -1,0 +1,92 @@
+"""Labels that a network which has not learned from them contradicts: where to look for wrong ones.
+
+The network's doubt is no verdict. It errs where scans are hard, and it says nothing of errors that it was taught everywhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+
+from fewscan.datasets.candidates import note_candidate
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot, class_indices
+from fewscan.evaluation.calibrate import FOLDS
+from fewscan.evaluation.calibration import Calibration, fit_temperature
+from fewscan.evaluation.cross_fitting import cross_fit
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.locks import alone
+from fewscan.training.run import Run
+
+
+@dataclass(frozen=True)
+class LabelSuspects:
+    """Labels of today that held-out predictions contradict, and what was not looked at.
+
+    table: a line a scan, worst first, which `labels set` takes when somebody has corrected its labels; columns path, label,
+    label_state, predicted, label_probability, predicted_probability and row.
+    checked: labels that a held-out prediction was there for. test: labels of the test set, which stays sealed. others: labels
+    that the run did not learn from, and that nothing is said of.
+    """
+
+    table: pd.DataFrame
+    checked: int
+    test: int
+    others: int
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers, for programs."""
+        return {
+            "checked": self.checked,
+            "contradicted": len(self.table),
+            "not_checked_test": self.test,
+            "not_checked_others": self.others,
+        }
+
+
+def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | None = None) -> LabelSuspects:
+    """Return the labels that the run's method contradicts, each image predicted by a network that knows nothing of its group.
+
+    dataset: what the run saw; now: the same dataset today. The labels are those of today: a prediction of a scan knew no
+    label of it, so it can judge any. The predictions are those of the run's cross-fitting where it was calibrated by one;
+    else, or with `folds` given, as many trainings make them, which go on where they were stopped and stay in the run.
+    Probabilities are under a temperature fitted on these scans. Worst is the label of the least probability.
+    Raises FewscanError where the run is unfinished, or the labels are too few for two folds.
+    Source: Northcutt, Jiang, Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", for judging labels
+    by held-out predictions and ranking them by the probability of the label.
+    """
+    held_out = _held_out(run, dataset, folds)
+    current = now.unsplit().manifest["label"]
+    labels = class_indices(current.iloc[held_out.rows], run.record.classes)
+    known = np.flatnonzero(labels >= 0)
+    labels = labels[known]
+    logits = held_out.logits[known].astype(np.float64) / fit_temperature(held_out.logits, held_out.labels)
+    logs = log_softmax(logits, axis=1)
+    predicted = logs.argmax(axis=1)
+    own, best = logs[np.arange(len(labels)), labels], logs.max(axis=1)
+    contradicted = np.flatnonzero(predicted != labels)
+    order = contradicted[np.argsort(own[contradicted], kind="stable")]
+    rows = held_out.rows[known][order]
+    names = np.array(run.record.classes, dtype=object)
+    table = now.labels.table(rows)[["path", "label", "label_state"]].assign(
+        predicted=names[predicted[order]],
+        label_probability=np.exp(own[order]),
+        predicted_probability=np.exp(best[order]),
+        row=rows,
+    )
+    tested = int(current.iloc[dataset.rows("test")].notna().sum())
+    return LabelSuspects(table, len(known), tested, int(current.notna().sum()) - len(known) - tested)
+
+
+def _held_out(run: Run, dataset: Snapshot, folds: int | None) -> HeldOut:
+    """Return what is said of every labeled and validation image by a network that has not learned from its group."""
+    calibration = Calibration.load(run)
+    kept = HeldOut.load(run, dataset) if calibration is not None and calibration.source == "cross-fitting" else None
+    if kept is not None and folds is None:
+        return kept
+    run.load_network()  # an unfinished run is refused before hours of training
+    with alone(run.folder, "labels suspects"):
+        note_candidate(dataset, run.identity)
+        return cross_fit(run, dataset, FOLDS if folds is None else folds).held_out

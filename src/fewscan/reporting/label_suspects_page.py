@@ -1,0 +1,65 @@
+"""Labels to check, as a table to correct and as a page of pictures to look at."""
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from fewscan.atomic import replaced_file, write_text, writing
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.evaluation.label_suspects import LabelSuspects
+from fewscan.reporting.figures import scan_picture
+from fewscan.reporting.rendering import render
+from fewscan.spreadsheet import write_csv
+
+# As many gray pictures of 96 px keep the page under 5 MB; of larger or colored ones there are fewer.
+PICTURES = 340
+PICTURE_PX = 96
+LARGEST_PICTURE_PX = 128
+
+
+class Suspect(NamedTuple):
+    """A scan as the page shows it, with its place in the list and probabilities in [0, 1]."""
+
+    place: int
+    picture: str
+    called: str
+    label: str
+    label_probability: float
+    predicted: str
+    predicted_probability: float
+
+
+def page_beside(table: Path) -> Path:
+    """Return where the page about a table lies."""
+    return table.with_suffix(".html")
+
+
+def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path, *, names: bool = False) -> None:
+    """Write the CSV `table`, which `labels set` takes, and one self-contained HTML page beside it.
+
+    The CSV names files; the page shows rows, and files, which may hold names of patients, only with `names`. It shows the
+    worst scans, as many as keep it small. Raises FewscanError where either cannot be written.
+    """
+    with replaced_file(table) as temporary:
+        write_csv(suspects.table, temporary, float_format="%.4g")
+    size_px = min(dataset.spec.size_px, LARGEST_PICTURE_PX)
+    pictures = max(1, int(PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.spec.channels))
+    lines = suspects.table.head(pictures).to_dict("records")
+    page = render(
+        "label_suspects.html",
+        dataset_name=dataset.folder.resolve().name,
+        found=suspects,
+        suspects=[
+            Suspect(
+                place,
+                scan_picture(dataset.pixels[line["row"]], LARGEST_PICTURE_PX),
+                line["path"] if names else f"row {line['row']}",
+                *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
+            )
+            for place, line in enumerate(lines, start=1)
+        ],
+        table=table.name,
+        command=shlex.join(["fewscan", "labels", "set", str(dataset.folder), str(table)]),
+    )
+    with writing(page_beside(table)):
+        write_text(page_beside(table), page)

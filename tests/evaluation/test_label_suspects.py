@@ -1,0 +1,146 @@
+"""Labels that held-out predictions contradict: which are listed, in which order, and that the table goes back."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation import calibrate, cross_fitting
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.label_suspects import find_label_suspects
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+
+def cross_fitted(run: Run, dataset: Snapshot, wrong: dict[int, float]) -> HeldOut:
+    """Calibrate a run by made-up predictions: right by 4 logits, but for rows that are `wrong` by so many logits."""
+    rows = dataset.rows("labeled", "validation")
+    labels = dataset.labels[rows]
+    logits = np.zeros((len(rows), len(dataset.classes)), np.float32)
+    logits[np.arange(len(rows)), labels] = 4
+    for row, by in wrong.items():
+        at = int(np.flatnonzero(rows == row)[0])
+        logits[at] = 0
+        logits[at, (labels[at] + 1) % len(dataset.classes)] = by
+    held_out = HeldOut(rows, dataset.groups[rows], labels, logits)
+    calibrate._calibrate(run, dataset, held_out, None, "cross-fitting")
+    return held_out
+
+
+def untaught(dataset: Snapshot, settings: RunSettings, folder: Path, *, candidate: bool) -> Run:
+    """A fold's training that takes no time: the network keeps its first weights."""
+    made = Run.create(folder, settings, dataset, 0)
+    made.save_network(made.first_network())
+    return made
+
+
+@pytest.fixture
+def run(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> Run:
+    return untrained_run(split_dataset)
+
+
+def test_exactly_the_contradicted_labels_are_listed_worst_first(run: Run, split_dataset: Snapshot) -> None:
+    first, second, third = split_dataset.rows("labeled", "validation")[[5, 1, 9]].tolist()
+    held_out = cross_fitted(run, split_dataset, {second: 3, first: 6, third: 1})
+    now = Dataset.open(split_dataset.folder)
+    found = find_label_suspects(run, split_dataset, now)
+    assert found.table["row"].tolist() == [first, second, third]
+    labels = split_dataset.labels[[first, second, third]]
+    assert found.table["label"].tolist() == [split_dataset.classes[label] for label in labels]
+    assert found.table["predicted"].tolist() == [split_dataset.classes[(label + 1) % 4] for label in labels]
+    temperature = calibrate.fit_temperature(held_out.logits, held_out.labels)
+    expected = [1 / (np.exp(by / temperature) + 3) for by in (6, 3, 1)]
+    assert found.table["label_probability"].tolist() == pytest.approx(expected)
+    assert found.table["predicted_probability"].tolist() == pytest.approx([1 - 3 * each for each in expected])
+
+
+def test_each_label_is_checked_or_counted_as_not_checked(run: Run, split_dataset: Snapshot) -> None:
+    cross_fitted(run, split_dataset, {})
+    now = Dataset.open(split_dataset.folder)
+    found = find_label_suspects(run, split_dataset, now)
+    assert len(found.table) == 0
+    assert (found.checked, found.test) == (16, 24)
+    assert found.checked + found.test + found.others == now.unsplit().manifest["label"].notna().sum()
+
+
+def test_labels_are_those_of_today(run: Run, split_dataset: Snapshot) -> None:
+    corrected, spoiled, unsure = split_dataset.rows("labeled", "validation")[[0, 3, 4]].tolist()
+    cross_fitted(run, split_dataset, {corrected: 2, unsure: 2})
+    now = Dataset.open(split_dataset.folder)
+    assert set(find_label_suspects(run, split_dataset, now).table["row"]) == {corrected, unsure}
+    predicted = split_dataset.classes[(split_dataset.labels[corrected] + 1) % 4]
+    wrong = split_dataset.classes[(split_dataset.labels[spoiled] + 1) % 4]
+    now.labels.set([corrected, spoiled], [predicted, wrong])
+    now.labels.set(unsure, state="unsure")
+    found = find_label_suspects(run, split_dataset, now)
+    assert found.table["row"].tolist() == [spoiled]
+    assert found.checked == 15
+
+
+def test_a_run_on_validation_images_alone_has_all_its_labels_held_out_and_only_once(
+    run: Run, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Dataset.open(split_dataset.folder)
+    rows = split_dataset.rows("validation")
+    calibrate._calibrate(run, split_dataset, cross_fitting.predict_held_out(run, split_dataset, rows), None, "validation")
+    before = (run.folder / "calibration.json").read_bytes()
+    monkeypatch.setattr(cross_fitting, "train_new", untaught)
+    found = find_label_suspects(run, split_dataset, now, folds=2)
+    assert found.checked == len(split_dataset.rows("labeled", "validation"))
+    assert (run.folder / "calibration.json").read_bytes() == before
+    assert len(list((run.folder / FOLDS_FOLDER).iterdir())) == 2
+    monkeypatch.delattr(cross_fitting, "train_new")
+    again = find_label_suspects(run, split_dataset, now, folds=2)
+    pd.testing.assert_frame_equal(again.table, found.table)
+    with pytest.raises(FewscanError, match="at least 2"):
+        find_label_suspects(run, split_dataset, now, folds=1)
+
+
+def test_the_verb_writes_a_table_that_set_takes_back(
+    run: Run, split_dataset: Snapshot, fewscan: Callable, tmp_path: Path
+) -> None:
+    suspect = int(split_dataset.rows("labeled")[2])
+    cross_fitted(run, split_dataset, {suspect: 3})
+    shutil.copytree(split_dataset.folder, tmp_path / "data")
+    asked = ("labels", "suspects", run.folder, "--data", "data")
+    done = fewscan(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    name = split_dataset.manifest["path"][suspect]
+    page = (tmp_path / "labels_to_check.html").read_text(encoding="utf-8")
+    assert f"row {suspect}" in done.stdout
+    assert f"row {suspect}" in page
+    assert name not in done.stdout + page
+    assert page.count('<img src="data:') == 1
+    assert "http" not in page.replace("http-equiv", "")
+
+    assert fewscan(*asked, cwd=tmp_path).returncode == 2
+    named = fewscan(*asked, "--names", "--overwrite", cwd=tmp_path)
+    assert name in named.stdout
+    assert name in (tmp_path / "labels_to_check.html").read_text(encoding="utf-8")
+
+    table = tmp_path / "labels_to_check.csv"
+    dry = fewscan(*done.stdout.splitlines()[-1].removeprefix("next: fewscan ").split(), cwd=tmp_path)
+    assert "0 labels would change" in dry.stdout
+    label, predicted = (split_dataset.classes[(split_dataset.labels[suspect] + by) % 4] for by in (0, 1))
+    head, line = table.read_text(encoding="utf-8").splitlines()
+    table.write_text(f'{head}\n{line.replace(f""","{label}",""", f""","{predicted}",""")}\n', encoding="utf-8")
+    assert fewscan("labels", "set", "data", table, cwd=tmp_path).returncode == 0
+    assert Dataset.open(tmp_path / "data").unsplit().manifest["label"][suspect] == predicted
+    assert fewscan(*asked, "--overwrite", "--json", cwd=tmp_path).stdout.count('"contradicted": 0') == 1
+
+
+def test_json_names_files_only_when_asked(run: Run, split_dataset: Snapshot, fewscan: Callable, tmp_path: Path) -> None:
+    suspect = int(split_dataset.rows("labeled")[0])
+    cross_fitted(run, split_dataset, {suspect: 3})
+    name = split_dataset.manifest["path"][suspect]
+    asked = ("labels", "suspects", run.folder, "--json", "--overwrite")
+    assert name not in fewscan(*asked, cwd=tmp_path).stdout
+    assert name in fewscan(*asked, "--names", cwd=tmp_path).stdout
+    assert fewscan(*asked, "--out", "page.html", cwd=tmp_path).returncode == 2
