@@ -37,7 +37,17 @@ REPLACING = {
     "upgrade": (["upgrade", "data", "elsewhere"], "elsewhere"),
     "demo": (["demo", "--out", "elsewhere"], "elsewhere"),
 }
-OVERWRITES = {"audit", "split", "labels export", "labels suspects", "evaluate", "explain", "explain --check", "report", "report --out"}
+OVERWRITES = {
+    "audit",
+    "split",
+    "labels export",
+    "labels suspects",
+    "evaluate",
+    "explain",
+    "explain --check",
+    "report",
+    "report --out",
+}
 
 
 def test_every_verb_that_writes_is_tried() -> None:
