@@ -136,7 +136,7 @@ class DatasetLabels(LabelLog):
         """Return the rows that a row's number or a path means; raises FewscanError where there is none, or it fits several."""
         return find_scan(str(scan), self._images(), self._sources)
 
-    def table(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+    def table(self, rows: Numbers | None = None) -> pd.DataFrame:
         """Return what holds of all usable images, or of `rows`, as a table that `set` takes.
 
         Columns: path, label, label_state, origin.

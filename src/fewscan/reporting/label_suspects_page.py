@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fewscan.atomic import replaced_file, write_text, writing
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.label_suspects import LabelSuspects
-from fewscan.reporting.figures import scan_picture
+from fewscan.images.png import scan_picture
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_csv
 
