@@ -177,6 +177,16 @@ def test_every_program_that_a_document_names_exists_and_holds_what_it_is_named_f
     assert named > 10
 
 
+def test_what_is_said_of_planted_wrong_labels_is_committed() -> None:
+    text = (DOCS / "labels.md").read_text(encoding="utf-8")
+    rows = committed(DOCS / "results" / "label_suspects.csv")
+    assert len(rows) > 0
+    for row in rows:
+        for name in ("planted_in_first_10_percent", "planted_in_first_5_percent", "planted_contradicted_percent"):
+            assert f"{float(row[name]):.1f} %" in text
+        assert all(f"{int(row[name]):,}" in text for name in ("labels_checked", "planted", "contradicted"))
+
+
 def test_what_is_said_of_the_gate_is_committed() -> None:
     text = (DOCS / "decisions.md").read_text(encoding="utf-8")
     rows = committed(DOCS / "results" / "out_of_distribution.csv")
