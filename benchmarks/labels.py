@@ -132,7 +132,7 @@ def make_dataset(folder: Path, rows: int) -> None:
         for _ in range(rows):
             shard.write(blank, {})
     shards = store.sealed(shard, facts).shards
-    log = LabelLog.create(folder / LABELS_FILE)
+    log = LabelLog.create(folder / LABELS_FILE, shards[0].chain)
     log.enter(range(rows), [CLASSES[row % len(CLASSES)] for row in range(rows)], origin="folder")
     source = SourceDescription(name="pool", folder=str(folder.parent / "pool"), images=rows, set_aside=0)
     described = DatasetDescription(spec=store.spec, sources=(source,), shards=shards)

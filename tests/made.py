@@ -54,12 +54,13 @@ def write_dataset(
     with nothing.appending() as shard:
         for image, row in zip(pixels, facts.to_dict("records"), strict=True):
             shard.write(np.ascontiguousarray(image), row)
-    log = LabelLog.create(folder / LABELS_FILE)
+    images = nothing.sealed(shard, facts)
+    log = LabelLog.create(folder / LABELS_FILE, images.identity)
     labeled = manifest[manifest["label"].notna()]
     for origin, rows in labeled.groupby(labeled["label_from"].fillna("folder")):
         log.enter(rows.index.to_numpy(), rows["label"].tolist(), origin=str(origin))
     named = sources or [SourceDescription(name=name, folder=name, images=0, set_aside=0) for name in facts["source"].unique()]
-    description = DatasetDescription(spec=nothing.spec, sources=tuple(named), shards=nothing.sealed(shard, facts).shards)
+    description = DatasetDescription(spec=nothing.spec, sources=tuple(named), shards=images.shards)
     write_text(folder / DATASET_FILE, description.model_dump_json(indent=2))
     dataset = Dataset.open(folder)
     if audited:

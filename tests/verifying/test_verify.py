@@ -25,7 +25,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.images.store import IMAGES_FOLDER, PIXELS_FILE
-from fewscan.labels.log import LABELS_FILE
+from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, SNAPSHOT_FILE, TIES, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
@@ -148,6 +148,12 @@ def cut(name: str) -> Callable[[Path], object]:
     return lambda place: (place / name).write_bytes((place / name).read_bytes()[:-7])
 
 
+def other_labels(place: Path) -> None:
+    path = place / "data" / LABELS_FILE
+    path.unlink()
+    LabelLog.create(path, "of other images")
+
+
 def other_images(place: Path) -> None:
     path = place / "data" / DATASET_FILE
     content = json.loads(path.read_text())
@@ -163,6 +169,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "the split turned round": (reassign, None),
     "an image blackened": (blacken, None),
     "facts of images edited": (rename_patients, "changed or damaged"),
+    "the labels of another dataset": (other_labels, None),
     "images of another dataset": (other_images, "not the dataset"),
     "the run's classes turned": (classes_turned("run", RECORD_FILE), "classes"),
     "a setting edited": (add(f"run/{CONFIG_FILE}", "\n# mine\n"), "another training"),

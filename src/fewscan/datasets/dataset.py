@@ -89,7 +89,7 @@ class Dataset:
     @cached_property
     def labels(self) -> DatasetLabels:
         """What was said of each row, by whom and when."""
-        path = LabelLog.open(self.folder / LABELS_FILE).path
+        path = LabelLog.open(self.folder / LABELS_FILE, self.images.identity).path
         return DatasetLabels(path, self.images, self.description.sources, self._copy_sets)
 
     @cached_property

@@ -84,13 +84,14 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
             notes = write_images(scans, shard, asked.spec, keys, workers)
         keys.save(folder)
         require_usable(shard.table, found)
+        images = nothing.sealed(shard, shard.table)
         description = DatasetDescription(
             spec=asked.spec,
             sources=described_sources(found, shard.table),
             notes=notes,
-            shards=nothing.sealed(shard, shard.table).shards,
+            shards=images.shards,
         )
-        enter_labels(LabelLog.create(folder / LABELS_FILE), scans, shard.table)
+        enter_labels(LabelLog.create(folder / LABELS_FILE, images.identity), scans, shard.table)
         write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
     return Dataset.open(out)
 

@@ -60,12 +60,13 @@ def upgrade_dataset(old: Path, new: Path) -> Dataset:
         with nothing.appending() as shard:
             for image, row in zip(pixels, facts.to_dict("records"), strict=True):
                 shard.write(np.ascontiguousarray(image), row)
-        _enter(LabelLog.create(folder / LABELS_FILE), manifest, suspects)
+        images = nothing.sealed(shard, facts)
+        _enter(LabelLog.create(folder / LABELS_FILE, images.identity), manifest, suspects)
         description = DatasetDescription(
             spec=spec,
             sources=tuple(SourceDescription.parse(source) for source in said["sources"]),
             notes=tuple(ReadingNote.parse(note) for note in said.get("notes", ())),
-            shards=nothing.sealed(shard, facts).shards,
+            shards=images.shards,
         )
         write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
         dataset = _audited(Dataset.open(folder), old, said, len(manifest))

@@ -19,6 +19,7 @@ WAIT_SECONDS = 30.0
 _SCHEMA = f"""
 PRAGMA application_id = {KIND};
 PRAGMA user_version = {VERSION};
+CREATE TABLE about (images TEXT NOT NULL);
 CREATE TABLE text (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE batch (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -48,20 +49,21 @@ CREATE VIEW history AS
 """
 _KEPT = "".join(
     f"CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'a label log only grows'); END;\n"
-    for table in ("text", "batch", "entry")
+    for table in ("about", "text", "batch", "entry")
     for verb in ("UPDATE", "DELETE")
 )
 
 
-def make(path: Path) -> None:
-    """Write an empty log to `path`, where no file stands yet."""
+def make(path: Path, images: str) -> None:
+    """Write an empty log to `path`, where no file stands yet; images: what tells those that it is about from all others."""
     with _one_line(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN;{_SCHEMA}{_KEPT}COMMIT;")
+        connection.execute("INSERT INTO about VALUES (?)", (images,))
 
 
-def check(path: Path) -> None:
-    """Raise FewscanError where there is no log at `path` that this version can read."""
+def check(path: Path, images: str | None) -> None:
+    """Raise FewscanError where there is no log at `path` that this version can read, or it is about other `images`."""
     with reading(path) as connection:
         kind, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if kind != KIND:
@@ -69,6 +71,9 @@ def check(path: Path) -> None:
         if version != VERSION:
             raise FewscanError(f"{path} was written by another version of fewscan (its format is {version}): use that version")
         connection.execute("SELECT max(id) FROM batch").fetchone()
+        about = connection.execute("SELECT images FROM about").fetchall()
+        if images is not None and about != [(images,)]:
+            raise FewscanError(f"{path} holds the labels of another dataset: put back the file that belongs there")
 
 
 @contextmanager

@@ -35,17 +35,20 @@ class LabelLog:
     path: Path
 
     @classmethod
-    def create(cls, path: Path) -> Self:
-        """Make a new, empty log. Raises FewscanError where a file stands there already, or none can be written."""
+    def create(cls, path: Path, images: str = "") -> Self:
+        """Make a new, empty log. images: what tells the dataset's images from all others, which `open` can ask for.
+
+        Raises FewscanError where a file stands there already, or none can be written.
+        """
         refuse_existing(path)
         with replaced_file(path) as temporary:
-            database.make(temporary)
+            database.make(temporary, images)
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a log. Raises FewscanError where it is missing, damaged, not to be read, or of another version."""
-        database.check(path)
+    def open(cls, path: Path, images: str | None = None) -> Self:
+        """Open a log. Raises FewscanError where it is missing, damaged, of another version, or not about these `images`."""
+        database.check(path, images)
         return cls(path)
 
     def enter(

@@ -84,7 +84,7 @@ def _dataset_checks(folder: Path) -> Iterator[Check]:
 
 def _checks_of(dataset: Dataset) -> Iterator[Check]:
     yield _check("images are those that were imported", dataset.images.verify)
-    yield _check("no entry of the label log was changed or removed", dataset.labels.verify)
+    yield _check("no entry of the label log was changed or removed", lambda: dataset.labels.verify())
     if dataset.description.audit is not None:
         yield _check("the pairs are those that the audit found", lambda: dataset.pairs)
     for name in dataset.splits:
