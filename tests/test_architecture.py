@@ -9,7 +9,7 @@ import fewscan
 ROOT = Path(fewscan.__file__).parent
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # Files over 300 lines and functions over 60 that are being worked on; to be emptied.
-BEING_SPLIT = {"cli/datasets.py split"}
+BEING_SPLIT: set[str] = set()
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors", "version"},

@@ -86,7 +86,7 @@ def test_the_whole_way_step_by_step(fewscan: Command, class_folders: Path, tmp_p
     trained = json_of("train", "data", "--out", "run", "--method", "joint", *QUICK)
     assert trained["run"] == "run"
     evaluated = json_of("evaluate", "run")
-    assert evaluated["test_images"] == 16
+    assert evaluated["images"] == 16
     assert evaluated["test_openings"] == 1
     for read_out in ("accuracy", "similarity_accuracy", "nearest_neighbor_accuracy"):
         assert set(evaluated[read_out]) == {"value", "low", "high"}

@@ -44,7 +44,7 @@ class DemoResult(Settings):
     def lines(self) -> list[str]:
         """Return the result as people read it."""
         return [
-            f"score on {self.mixmatch.test_images} sealed practice scans, with 95 % intervals:",
+            f"score on {self.mixmatch.images} sealed practice scans, with 95 % intervals:",
             f"  mixmatch    {self.mixmatch.accuracy.percent}   ({self.labeled} labels and the unlabeled rest)",
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
             f"report of '{self.chosen}', the better one on the validation set: {self.report}",

@@ -66,8 +66,8 @@ def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: i
     evaluation = Evaluation(
         protocol=trial.protocol,
         leaking_pairs=leaking_pairs,
-        test_images=TEST_IMAGES,
-        test_groups=TEST_IMAGES,
+        images=TEST_IMAGES,
+        groups=TEST_IMAGES,
         test_openings=1,
         test_set_openings=1,
         accuracy=Interval(value=share, low=share - 0.0625, high=share + 0.0625),

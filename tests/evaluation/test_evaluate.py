@@ -32,7 +32,7 @@ def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, 
     table = pd.read_csv(run.folder / PREDICTIONS_FILE)
     assert table["row"].tolist() == split_dataset.rows("test").tolist()
     assert first.accuracy.value == pytest.approx((table["label"] == table["predicted"]).mean())
-    assert sum(sum(row) for row in first.confusion) == first.test_images == 24
+    assert sum(sum(row) for row in first.confusion) == first.images == 24
     assert [score.images for score in first.classes] == [6, 6, 6, 6]
     last = run.metrics()[-1]
     assert (first.c_acc, first.r_acc, first.p_acc) == (last["c_acc"], last["r_acc"], last["p_acc"])

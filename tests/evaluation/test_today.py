@@ -37,7 +37,7 @@ def test_without_a_change_the_test_set_is_what_the_run_saw(run: Run, waiting: Sn
     seen = run.open_dataset()
     found = today(seen, Dataset.open(waiting.folder))
     assert found.dataset is seen
-    assert found.since.sentences == []
+    assert found.since.sentences() == []
 
 
 def test_corrected_withdrawn_and_new_labels_of_test_images_count(run: Run, waiting: Snapshot) -> None:

@@ -183,7 +183,7 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
     run = train(small_dataset, tmp_path / "run", encoder=chosen)
     file.unlink()
     assert not torch.equal(begun.new_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
-    assert fewscan.evaluate(run).test_images == 24
+    assert fewscan.evaluate(run).images == 24
     assert fewscan.label(run, out=tmp_path / "labels.csv").scans == len(small_dataset.rows("unlabeled"))
     assert "begun from pretrained weights" in fewscan.report(run).read_text(encoding="utf-8")
 

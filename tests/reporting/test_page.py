@@ -131,8 +131,8 @@ def score_run(run: Run, dataset: Snapshot, probabilities: np.ndarray, openings: 
     evaluation = Evaluation(
         protocol=run.record.protocol,
         leaking_pairs=run.record.leaking_pairs,
-        test_images=len(rows),
-        test_groups=len(rows) - 1,
+        images=len(rows),
+        groups=len(rows) - 1,
         test_openings=openings,
         test_set_openings=openings,
         accuracy=Interval(value=0.8412, low=0.7988, high=0.8801),

@@ -16,7 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
 from fewscan.splits.class_gaps import gap_warnings, never_learned, never_tested
-from fewscan.splits.sizes import suggested_sizes
+from fewscan.splits.sizes import suitable_sizes
 from fewscan.splits.split import drawn
 from fewscan.splits.split import split as written_split
 from tests.made import empty_manifest
@@ -180,17 +180,18 @@ def test_a_budget_smaller_than_the_classes_names_those_it_never_learns() -> None
     assert any(f"'{never_learned(done)[0]}'" in warning for warning in gap_warnings(done))
 
 
-def test_suggested_sizes_can_be_drawn_for_few_patients() -> None:
+def test_sizes_can_be_drawn_for_few_patients_and_use_every_label_that_the_test_set_leaves() -> None:
     for patients in ([[0] * 30, [1] * 30] * 2, [[0, 1] * 15] * 2, [[0], *[[1]] * 40], [[0] * 100, [0], [1] * 100, [1]]):
         dataset = with_patients(patients)
-        sizes = suggested_sizes(dataset)
-        done = split(dataset, **sizes._asdict())
-        assert len(done.rows("labeled", "validation")) == sizes.labeled
+        done = split(dataset, labeled=None, test=suitable_sizes(dataset, labeled=1).test)
+        assert len(done.rows("test"))
+        assert len(done.rows("labeled", "validation")) == (~np.isin(done.groups, done.groups[done.rows("test")])).sum()
+        assert len(split(dataset, labeled=None, test=0).rows("labeled", "validation")) == len(dataset.usable)
 
 
 def test_patients_who_each_hold_all_of_a_class_cannot_be_split_and_the_cause_is_named() -> None:
     dataset = with_patients([[0] * 10, [1] * 10])
-    for draw in (lambda: split(dataset, labeled=2, test=2), lambda: suggested_sizes(dataset)):
+    for draw in (lambda: split(dataset, labeled=2, test=2), lambda: suitable_sizes(dataset)):
         with pytest.raises(FewscanError, match="nothing to learn that class from"):
             draw()
 

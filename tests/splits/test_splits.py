@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES, suggested_sizes
+from fewscan.splits.sizes import ENOUGH_TO_TEST, ENOUGH_VALIDATION_IMAGES, suitable_sizes
 from fewscan.splits.split import split
 from tests.made import remade
 
@@ -32,36 +32,80 @@ def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) ->
         assert counts.max() - counts.min() <= 1
 
 
-def test_suggested_sizes_can_be_drawn_and_count_a_set_of_copies_once(make_dataset: MakeDataset) -> None:
-    dataset = make_dataset(200)
-    assert suggested_sizes(dataset) == (120, 40, 0.2)
-    copies = pd.array([0] * 101 + [None] * 99, dtype="Int64")
-    assert suggested_sizes(remade(dataset, dataset.manifest.assign(copy_set=copies))) == (60, 20, 0.2)
-    assert split(make_dataset(200), labeled=120, test=40).require_split().test == 40
+def test_without_sizes_a_fifth_tests_and_a_set_of_copies_counts_once(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(400)
+    assert suitable_sizes(dataset)[:2] == (None, 80)
+    copies = pd.array([0] * 101 + [None] * 299, dtype="Int64")
+    assert suitable_sizes(remade(dataset, dataset.manifest.assign(copy_set=copies))).test == 60
+
+
+@pytest.mark.parametrize(("distinct", "tested"), [(ENOUGH_TO_TEST - 1, 0), (ENOUGH_TO_TEST, ENOUGH_TO_TEST // 5)])
+def test_fewer_than_two_hundred_labels_are_all_learned_from_unless_a_budget_makes_an_experiment(
+    distinct: int, tested: int, make_dataset: MakeDataset
+) -> None:
+    # Copies make no further label.
+    dataset = make_dataset(distinct + 10)
+    copies = pd.array([0] * 11 + list(range(1, distinct)), dtype="Int64")
+    dataset = remade(dataset, dataset.manifest.assign(copy_set=copies, group=copies))
+    sizes = suitable_sizes(dataset)
+    assert (sizes.test, sizes.validation > 0) == (tested, bool(tested))
+    assert suitable_sizes(dataset, labeled=40) == (40, distinct // 5, 0.2)
+    assert suitable_sizes(dataset, test=30).test == 30
+    assert suitable_sizes(dataset, test=0) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("images", [120, 400])
+@pytest.mark.parametrize("group_size", [1, 5])
+def test_without_a_budget_no_label_is_hidden(images: int, group_size: int, make_dataset: MakeDataset) -> None:
+    groups = [row % 4 + 4 * (row // (4 * group_size)) for row in range(images)]
+    dataset = make_dataset(images, groups=groups)
+    label = dataset.manifest["label"].astype(object).copy()
+    label[::10] = None
+    dataset = remade(dataset, dataset.manifest.assign(label=pd.array(label, dtype="str"), copy_set=np.arange(images)))
+    done = split(dataset, **suitable_sizes(dataset)._asdict())
+    assert (done.labels[done.rows("unlabeled")] < 0).all()
+    left = dataset.groups[~np.isin(dataset.groups, done.groups[done.rows("test")])]
+    assert set(done.groups[done.rows("labeled", "validation", "unlabeled")]) == set(left)
+    assert (sides_of_groups(done) <= 1).all()
+    # Every label is in a part, but for what test groups hold beyond the test set.
+    beyond = np.setdiff1d(np.flatnonzero(done.labels >= 0), done.rows("labeled", "validation", "test"))
+    assert set(done.groups[beyond]) <= set(done.groups[done.rows("test")])
+
+
+def test_without_a_test_set_a_later_label_and_a_later_scan_are_learned_from(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(40)
+    dataset = remade(dataset, dataset.manifest.assign(label=dataset.manifest["label"].where(dataset.manifest.index >= 4)))
+    done = split(dataset, test=0, validation=0)
+    assert len(done.rows("labeled")) == 36
+    assert done.rows("unlabeled").tolist() == [0, 1, 2, 3]
+    Dataset.open(done.folder).labels.enter([2], ["glioma"], origin="review")
+    later = Dataset.open(done.folder).snapshot()
+    assert 2 in later.rows("labeled")
+    assert later.require_split().labeled == 37
 
 
 @pytest.mark.parametrize(
-    ("images", "group_size", "enough"), [(280, 1, True), (410, 1, True), (415, 5, True), (500, 1, True), (270, 1, False)]
+    ("images", "group_size", "enough"), [(210, 1, True), (300, 1, True), (305, 5, True), (500, 1, True), (204, 1, False)]
 )
-def test_suggested_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are_enough(
+def test_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are_enough(
     images: int, group_size: int, enough: bool, make_dataset: MakeDataset
 ) -> None:
     # Images of one group are of one class: that of their place among four.
     groups = [row % 4 + 4 * (row // (4 * group_size)) for row in range(images)]
     dataset = make_dataset(images, groups=groups)
     dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(images)))
-    sizes = suggested_sizes(dataset)
+    sizes = suitable_sizes(dataset)
     drawn = split(dataset, **sizes._asdict()).require_split()
     assert (drawn.validation >= ENOUGH_VALIDATION_IMAGES) == enough
-    assert drawn.labeled + drawn.validation == sizes.labeled == 3 * images // 5
     assert enough or sizes.validation == 0.2
 
 
-def test_suggested_sizes_are_smaller_where_one_patient_has_most_images(make_dataset: MakeDataset) -> None:
-    dataset = make_dataset(80, groups=[0] * 40 + list(range(1, 41)))
-    dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(80)))
-    drawn = split(dataset, **suggested_sizes(dataset)._asdict()).require_split()
-    assert min(drawn.labeled, drawn.test) >= 4
+def test_a_patient_who_has_most_images_does_not_test(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(400, groups=[0] * 200 + list(range(1, 201)))
+    dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(400)))
+    done = split(dataset, **suitable_sizes(dataset)._asdict())
+    assert 0 in done.groups[done.rows("labeled")]
+    assert len(done.rows("test")) == 80
 
 
 def test_the_description_says_what_was_drawn(make_dataset: MakeDataset) -> None:
@@ -199,6 +243,7 @@ def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs
     [
         ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were asked for, but there are 80"),
         ({"labeled": 0, "test": 10}, "at least 1"),
+        ({"test": -1}, "or more"),
         ({"labeled": 10, "test": 10, "validation": 1.0}, r"--validation is a share"),
     ],
 )

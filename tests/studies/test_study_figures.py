@@ -112,8 +112,8 @@ def finish(comparison: Comparison, trial: Trial, log: Log, val_p_acc: float = 0.
     evaluation = Evaluation(
         protocol=trial.protocol,
         leaking_pairs=0,
-        test_images=len(test),
-        test_groups=len(test),
+        images=len(test),
+        groups=len(test),
         test_openings=1,
         test_set_openings=1,
         accuracy=Interval(value=val_p_acc, low=0.3, high=0.7),

@@ -124,10 +124,12 @@ def split(
 ) -> Snapshot:
     """Draw which images are labeled, validate, stay unlabeled and test; see `fewscan.splits.split`.
 
-    name: a dataset can have many splits. Sizes that are not given are those that suit the dataset (`suggested_sizes`); the
-    share `validation` of a given budget is 0.2. With `keep_given` the split that the data came with is kept, and `leaks` says
-    what becomes of copies and patients across its parts (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not
-    asked for. With `overwrite` a split of this name is replaced; runs that were trained on it keep what they saw.
+    name: a dataset can have many splits. Without sizes all labels are used, a fifth of them to test on; where there are fewer
+    than 200, none tests, and `evaluate` gives a cross-validated score (`fewscan.splits.sizes.suitable_sizes`). labeled: the
+    budget of an experiment; test: 0 for no test set; the share `validation` of a given budget is 0.2. With `keep_given` the
+    split that the data came with is kept, and `leaks` says what becomes of copies and patients across its parts
+    (`fewscan.splits.given.keep_given`); `test` and `protocol` are then not asked for. With `overwrite` a split of this name is
+    replaced; runs that were trained on it keep what they saw.
     """
     from fewscan.splits import given, sizes
     from fewscan.splits import split as splits
@@ -149,11 +151,5 @@ def split(
             return given.keep_given(
                 now, labeled=labeled, validation=validation, leaks=leaks or "refuse", seed=seed, shares=shares, name=name
             )
-        if labeled is None or test is None:
-            suits = sizes.suggested_sizes(now, protocol, seed, shares)
-            validation = suits.validation if validation is None and labeled is None else validation
-            labeled, test = labeled or suits.labeled, test or suits.test
-        share = sizes.VALIDATION_SHARE if validation is None else validation
-        return splits.split(
-            now, protocol=protocol, labeled=labeled, test=test, validation=share, seed=seed, shares=shares, name=name
-        )
+        suits = sizes.suitable_sizes(now, protocol, seed, shares, labeled=labeled, test=test, validation=validation)
+        return splits.split(now, protocol=protocol, seed=seed, shares=shares, name=name, **suits._asdict())

@@ -39,17 +39,23 @@ def calibrate(
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
     """Open the sealed test set and score the run on it; `data` is where the run's dataset lies now, if it was moved.
 
-    The labels are those of today: corrected ones count, and images of the split's test groups that were labeled or added since.
-    With `overwrite` an evaluation that stands there is replaced, and the test set opened once more.
+    A run whose split has no test set gets a cross-validated score, by five more trainings unless `calibrate` has made them
+    (`fewscan.evaluation.cross_validate`); `Evaluation.kind` says which it is. The labels are those of today: corrected ones
+    count, and images of the split's test groups that were labeled or added since. With `overwrite` an evaluation that stands
+    there is replaced, and the test set opened once more.
     """
     from fewscan.evaluation import evaluate as evaluation
+    from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
     opened = opened_run(run)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
         seen = opened_dataset_of(opened, data)
-        return evaluation.evaluate(opened, seen, today(seen, opened.dataset_now(seen.folder)))
+        now = opened.dataset_now(seen.folder)
+        if not len(seen.rows("test")):
+            return cross_validate(opened, seen, now)
+        return evaluation.evaluate(opened, seen, today(seen, now))
 
 
 def label(
@@ -149,7 +155,8 @@ def report(
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
     dataset = opened_dataset_of(opened, data)
-    if Evaluation.load(opened) is not None:
+    evaluation = Evaluation.load(opened)
+    if evaluation is not None and evaluation.on_test_set:
         dataset = as_evaluated(dataset, opened.dataset_now(dataset.folder), read_predictions(opened))
     return write_report(opened, dataset, page, names=names)
 

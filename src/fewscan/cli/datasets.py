@@ -1,15 +1,24 @@
 """The verbs that group and divide a dataset: audit and split."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_audit, after_split
-
-if TYPE_CHECKING:
-    from fewscan.datasets.snapshot import Snapshot
+from fewscan.cli.split_options import (
+    KeepGiven,
+    LabelBudget,
+    Leaks,
+    SharesKnown,
+    SplitName,
+    SplitProtocol,
+    SplitSeed,
+    TestImages,
+    ValidationShare,
+)
+from fewscan.cli.split_words import parts_of_split
 
 
 @app.command()
@@ -57,63 +66,30 @@ def audit(
     finish(as_json, result.counts(), lines, *words)
 
 
-GIVEN_LEAKS = {
-    "refuse": "; no copy or known patient is in two of its parts",
-    "drop": "; copies and patients of its test and validation images were left out of what is learned from",
-    "keep": ", copies and patients across its parts, too: no run on it supports a decision",
-}
-
-
 _SPLIT_HELP = """Draw the labeled, validation, unlabeled and test sets.
 
 Training learns from the labeled images and chooses by the validation images; the test set is sealed for the final score.
-Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is random. Sizes that
-cannot be drawn are refused, and the line names sizes that can.
+Without sizes all labels are used, a fifth of them to test on. With fewer than 200 labels there is no test set: each is worth
+more to learn from, and 'fewscan evaluate' gives a cross-validated score.
+
+Copies stay on one side, and so do the images of one patient where it is known, unless the protocol is random. Labels that come
+later join by themselves: on scans to learn from the labeled part, on scans that test the test set. Sizes that cannot be drawn
+are refused, and the line names sizes that can.
 """
 
 
 @app.command(help=_SPLIT_HELP)
 def split(
     dataset: DatasetFolder,
-    name: Annotated[str, typer.Option(help="A dataset can have many splits; 'train' takes the newest unless told.")] = "main",
-    labeled: Annotated[
-        int | None,
-        typer.Option(help="The budget of labels: how many images training may see with their label. [default: what suits]"),
-    ] = None,
-    test: Annotated[
-        int | None, typer.Option(help="How many labeled images are sealed for the final score. [default: what suits]")
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(help="leakfree: copies never cross, nor do patients where they are known. random: wherever copies lie."),
-    ] = "leakfree",
-    validation: Annotated[
-        float | None,
-        typer.Option(help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule. [default: 0.2]"),
-    ] = None,
-    shares: Annotated[
-        Literal["known", "unknown"],
-        typer.Option(
-            help="known: the budget holds the classes in proportion, by all labels that are known, also those that it does not "
-            "grant. unknown: drawn at random without a look at labels, as for a pile that nobody has labeled yet."
-        ),
-    ] = "known",
-    keep_given: Annotated[
-        bool,
-        typer.Option(
-            "--keep-given",
-            help="Keep the split that the data came with (folders or sources named train, validation, test, or a column of a "
-            "table). --labeled then grants so many of its training labels. [default: all of them]",
-        ),
-    ] = False,
-    leaks: Annotated[
-        Literal["refuse", "drop", "keep"] | None,
-        typer.Option(
-            help="With --keep-given, of copies and patients across its parts: refuse the split, drop their images from "
-            "training and validation, or keep them, so that no run on it supports a decision. [default: refuse]"
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 0,
+    name: SplitName = "main",
+    labeled: LabelBudget = None,
+    test: TestImages = None,
+    protocol: SplitProtocol = "leakfree",
+    validation: ValidationShare = None,
+    shares: SharesKnown = "known",
+    keep_given: KeepGiven = False,
+    leaks: Leaks = None,
+    seed: SplitSeed = 0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -135,34 +111,6 @@ def split(
     )
     result = done.require_split()
     warnings = gap_warnings(done)
-    lines = [*_parts(done), *(f"warning: {warning}" for warning in warnings)]
+    chosen = {"labeled": labeled is None, "test": test is None} if not keep_given else {}
+    lines = [*parts_of_split(done, **chosen), *(f"warning: {warning}" for warning in warnings)]
     finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))
-
-
-def _parts(done: "Snapshot") -> list[str]:
-    """Return how many images each part of a split holds, of which classes and groups, and why others are in none."""
-    from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
-
-    result = done.require_split()
-    granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
-    lines = [
-        f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
-        f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
-        f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
-    ]
-    if result.given_leaks is not None:
-        lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
-    if not result.by_image:
-        groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
-        lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
-    if result.conflicting_left_out:
-        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out:,}")
-    beside = result.left_out - result.conflicting_left_out
-    if beside and result.given_leaks is None:
-        lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
-    if result.validation < ENOUGH_VALIDATION_IMAGES:
-        lines.append(
-            f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
-            "a larger --validation spares them"
-        )
-    return lines

@@ -28,18 +28,16 @@ def default_run(dataset: Path) -> Path:
 def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
     from fewscan.auditing.leaks import leaking_pairs
-    from fewscan.splits.sizes import VALIDATION_SHARE, suggested_sizes
+    from fewscan.splits.sizes import suitable_sizes
 
     standing = dataset.description.split
     if standing is not None and not leaking_pairs(dataset):
         return after_split(dataset.folder), None
     try:
-        sizes = suggested_sizes(dataset)
+        suitable_sizes(dataset)
     except FewscanError as error:
         return ["import", "--help"], str(error)
-    words: Words = ["split", dataset.folder, "--labeled", str(sizes.labeled), "--test", str(sizes.test)]
-    words += [] if sizes.validation == VALIDATION_SHARE else ["--validation", f"{sizes.validation:g}"]
-    return [*words, *(["--overwrite"] if standing else [])], None
+    return ["split", dataset.folder, *(["--overwrite"] if standing else [])], None
 
 
 def after_adding(dataset: Path, added: "AddSummary") -> Words:

@@ -13,6 +13,7 @@ from fewscan.cli.import_options import FollowLinks
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
+    from fewscan.evaluation.evaluate import Evaluation
     from fewscan.labeling.label import LabelSummary
     from fewscan.labeling.rule import Decision
 
@@ -51,32 +52,54 @@ def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = Fals
     """Score a run on the sealed test set, with 95 % intervals.
 
     Every opening of the test set is noted in the run. Use it once per run, when all choices are made.
+
+    A run whose split has no test set gets a cross-validated score: all labels are held out in turn, by five more trainings
+    unless 'fewscan calibrate' has made them. Stop it at any time: the same command goes on.
     """
     from fewscan.evaluation.chance import chance_level
     from fewscan.evaluation.score_warnings import score_warnings
 
     result = api.evaluate(run, data=data, overwrite=overwrite)
     chance, warnings = chance_level(result), score_warnings(result)
+    lines = [*_score_lines(result, str(chance)), *(f"warning: {warning}" for warning in warnings)]
+    numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
+    finish(as_json, numbers, lines, *after_run_in(run, data))
+
+
+def _score_lines(result: "Evaluation", chance: str) -> list[str]:
+    """Return what a score is of, and its numbers in columns."""
     before = result.calibration_error_before
+    of_groups = f"{counted(result.images, result.image_word)} of {counted(result.groups, 'group')}"
+    looks = f"{opened_times(result.test_openings, result.test_set_openings)}" if result.on_test_set else f"{result.folds} folds"
     lines = [
-        f"{result.protocol} split, {result.test_images} test images of {result.test_groups} groups, "
-        f"{opened_times(result.test_openings, result.test_set_openings)}",
+        f"{result.title}, {result.protocol} split, {of_groups}, {looks}",
         f"  accuracy                    {result.accuracy.percent}",
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  chance                      {chance}",
         f"  macro AUROC                 {result.auroc.percent}",
         f"  calibration error (ECE)     {result.calibration_error.percent}",
-        *([] if before is None else [f"    before temperature {result.temperature:<5.2f}  {before.percent}"]),
-        *(["    the temperature made it larger on the test set, not smaller"] if result.temperature_hurt else []),
-        f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent}",
-        f"  similarity to the labeled   {result.similarity_accuracy.percent}",
+        *([] if before is None else [f"    before temperature{_of_run(result)}  {before.percent}"]),
+        *([f"    the temperature made it larger {result.place}, not smaller"] if result.temperature_hurt else []),
     ]
-    if result.leaking_pairs:
-        lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
-    lines += [f"  {what}" for what in result.since_training.sentences]
-    lines += [f"warning: {warning}" for warning in warnings]
-    numbers = result.model_dump(mode="json") | {"chance": asdict(chance), "warnings": warnings}
-    finish(as_json, numbers, lines, *after_run_in(run, data))
+    if result.on_test_set:
+        lines += [
+            f"  nearest labeled neighbor    {result.nearest_neighbor_accuracy.percent}",
+            f"  similarity to the labeled   {result.similarity_accuracy.percent}",
+        ]
+        if result.leaking_pairs:
+            lines.append(f"  this split leaks: {result.leaking_pairs} pairs cross its parts, so the score flatters")
+    else:
+        lines += [
+            f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
+            for score in result.classes
+        ]
+    lines += [f"  {what}" for what in result.changes]
+    return lines if result.meaning is None else [*lines, f"  {result.meaning}"]
+
+
+def _of_run(result: "Evaluation") -> str:
+    # Of a cross-validated score every fold has a temperature of its own.
+    return f" {result.temperature:<5.2f}" if result.on_test_set else " " * 6
 
 
 _LABEL_HELP = """Label new scans, and say of each whether to accept its label.

@@ -43,6 +43,11 @@ def make_plan(
         test = own.test if test is None else test
         validation = own.validation / budget if validation is None else validation
     assert labeled is not None and test is not None  # noqa: PT018
+    if not test:
+        raise FewscanError(
+            f"a comparison scores all methods on one test set, and the split of {dataset.folder} has none: give --labeled and "
+            "--test, so many that the labels suffice for both"
+        )
     chosen = REGISTRY.in_order(protocols)
     plan = Plan(
         dataset=str(dataset.folder.resolve()),

@@ -11,11 +11,10 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
-from fewscan.evaluation.surety import Surety
 from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.training.run import Run
 
@@ -34,9 +33,10 @@ def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calib
     if folds is None and known is not None and known.source == "cross-fitting":
         raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     if folds is None and has_enough_validation(dataset):
-        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")), None, "validation")
+        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")))
     run.load_network()  # an unfinished run is refused before hours of training
-    calibration = _calibrate(run, dataset, *cross_fit(run, dataset, FOLDS if folds is None else folds), "cross-fitting")
+    fitted = cross_fit(run, dataset, FOLDS if folds is None else folds)
+    calibration = _calibrate(run, dataset, fitted.held_out, fitted)
     # Only now, when what the folds said is written: hours of training lie in them.
     remove_folder(run.folder / FOLDS_FOLDER)
     return calibration
@@ -59,8 +59,8 @@ def has_enough_validation(dataset: Snapshot) -> bool:
     return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
 
 
-def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, surety: Surety | None, source: str) -> Calibration:
-    after = _cross_calibrated(held_out)
+def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit | None = None) -> Calibration:
+    after = cross_calibrated(held_out)
     note_candidate(dataset, run.identity)
 
     def score(positions: Rows) -> Mapping[str, float]:
@@ -74,12 +74,13 @@ def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, surety: Surety | 
     calibration = Calibration.parse(
         {
             "temperature": fit_temperature(held_out.logits, held_out.labels),
-            "source": source,
+            "source": "validation" if fitted is None else "cross-fitting",
+            "folds": None if fitted is None else fitted.folds,
             "images": len(held_out.rows),
             "groups": len(np.unique(held_out.groups)),
             "calibration_error_before": errors["before"],
             "calibration_error_after": errors["after"],
-            "surety": surety,
+            "surety": None if fitted is None else fitted.surety,
             "dataset_fingerprint": dataset.description.fingerprint,
         }
     )
@@ -89,7 +90,7 @@ def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, surety: Surety | 
     return calibration
 
 
-def _cross_calibrated(held_out: HeldOut) -> Logits:
+def cross_calibrated(held_out: HeldOut) -> Logits:
     """Return probabilities (N, K), each image's under a temperature that was fitted without its group."""
     groups = len(np.unique(held_out.groups))
     if groups < 2:

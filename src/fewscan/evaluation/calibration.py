@@ -28,6 +28,7 @@ class Calibration(Settings):
 
     temperature: float = pydantic.Field(gt=0)
     source: Literal["validation", "cross-fitting"]
+    folds: int | None = None  # of a cross-fitting; None, too, where it was done before they were noted
     images: int
     groups: int
     calibration_error_before: Interval

@@ -12,9 +12,9 @@ LEAST_OTHERS = 0.05
 
 @dataclass(frozen=True)
 class ChanceLevel:
-    """Scores on a test set without looking at the scans, in [0, 1]."""
+    """Scores without looking at the scans, in [0, 1]."""
 
-    commonest: str  # the class that most test images have
+    commonest: str  # the class that most images have
     accuracy: float  # of calling every image by it
     balanced_accuracy: float  # of that, or of any other guessing
 
@@ -32,20 +32,20 @@ class ChanceLevel:
 
 
 def chance_level(evaluation: Evaluation) -> ChanceLevel:
-    """Return what the test set of `evaluation` would give without looking at the scans."""
+    """Return what the images of `evaluation` would give without looking at the scans."""
     return ChanceLevel.of([score.name for score in evaluation.classes], evaluation.confusion)
 
 
 def chance_warnings(evaluation: Evaluation) -> list[str]:
-    """Return in plain words what speaks for a network that has learned nothing, or nothing yet that its test set can show."""
+    """Return in plain words what speaks for a network that has learned nothing, or nothing yet that its score can show."""
     chance = chance_level(evaluation)
     called = [sum(column) for column in zip(*evaluation.confusion, strict=True)]
     most = max(range(len(called)), key=called.__getitem__)
     others = 1 - called[most] / sum(called)
     if others < LEAST_OTHERS * (1 - chance.accuracy):
         return [
-            f"{called[most]:,} of {sum(called):,} test images are called '{evaluation.classes[most].name}': the network has "
-            "collapsed to one class, and its labels mean nothing"
+            f"{called[most]:,} of {sum(called):,} {evaluation.image_word}s are called '{evaluation.classes[most].name}': the "
+            "network has collapsed to one class, and its labels mean nothing"
         ]
     found = []
     for name, score, reached in (

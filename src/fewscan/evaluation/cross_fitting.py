@@ -29,6 +29,7 @@ class CrossFit(NamedTuple):
     """Every labeled image as a network said it that has not learned from it, and how sure the networks are."""
 
     held_out: HeldOut
+    folds: int
     surety: Surety | None  # None where there are no unlabeled images to see it on
 
 
@@ -62,9 +63,10 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
         np.concatenate([part.logits for part in predictions]),
     )
     if not len(unlabeled):
-        return CrossFit(held_out_images, None)
+        return CrossFit(held_out_images, len(parts), None)
     network = _mean_score(Predictor.of(run), dataset, unlabeled)
-    return CrossFit(held_out_images, Surety(images=len(unlabeled), network=network, others=tuple(sureties)))
+    surety = Surety(images=len(unlabeled), network=network, others=tuple(sureties))
+    return CrossFit(held_out_images, len(parts), surety)
 
 
 def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tuple[Run, Snapshot]:

@@ -1,8 +1,8 @@
-"""The score on the sealed test set."""
+"""The score on the sealed test set, and what every score of a run holds."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,10 @@ from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
-from fewscan.evaluation.metrics import Probabilities, calibration_error, confusion, scores, weights
+from fewscan.evaluation.metrics import Counts, Labels, Probabilities, calibration_error, confusion, scores, weights
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.evaluation.today import SinceTraining, Today
@@ -27,8 +28,13 @@ from fewscan.training.run import Run
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
+HELD_OUT_PREDICTIONS_FILE = "cross_validated_predictions.csv"
 
+ScoreKind = Literal["test set", "cross-validated"]
+
+# What evaluations before 2026-11-27 held besides, or called otherwise.
 FORMER = ("val_p_acc",)  # the accuracy once more
+RENAMED = {"test_images": "images", "test_groups": "groups"}
 
 
 class ClassScore(Settings):
@@ -43,10 +49,14 @@ class ClassScore(Settings):
 class Evaluation(Settings):
     """The content of `evaluation.json`."""
 
+    # On what images: those of the sealed test set, or, of a run without one, every labeled image as a network said it that was
+    # trained like the run's without its fold of the labels.
+    kind: ScoreKind = "test set"
+    folds: int | None = None  # of a cross-validated score
     protocol: Protocol
     leaking_pairs: int | None
-    test_images: int
-    test_groups: int
+    images: int  # that the scores are of
+    groups: int
     test_openings: int  # by this run, this one included
     test_set_openings: int  # of this test set, by all runs on it until then
     accuracy: Interval
@@ -55,6 +65,7 @@ class Evaluation(Settings):
     calibration_error: Interval  # under the run's temperature
     temperature: float = 1.0  # that the run had when it was evaluated; 1 where it was not calibrated
     calibration_error_before: Interval | None = None  # without the temperature; None where it was not calibrated
+    # Not defined of a cross-validated score, both: the features of its networks are not kept.
     nearest_neighbor_accuracy: Interval  # of the most similar labeled image's label, by features h
     similarity_accuracy: Interval  # of soft nearest labeled neighbors, by projections z
     classes: tuple[ClassScore, ...]
@@ -69,12 +80,50 @@ class Evaluation(Settings):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _without_former(cls, values: Any) -> Any:
-        """Leave out what evaluations before 2026-11-27 held besides."""
-        return {key: value for key, value in values.items() if key not in FORMER} if isinstance(values, dict) else values
+        """Leave out what earlier evaluations held besides, and call the rest by its name."""
+        if not isinstance(values, dict):
+            return values
+        return {RENAMED.get(key, key): value for key, value in values.items() if key not in FORMER}
+
+    @property
+    def on_test_set(self) -> bool:
+        """Whether the score is of a sealed test set."""
+        return self.kind == "test set"
+
+    @property
+    def title(self) -> str:
+        """What the score is to be called."""
+        return "score on the test set" if self.on_test_set else "cross-validated score"
+
+    @property
+    def image_word(self) -> str:
+        """What one of its images is to be called."""
+        return "test image" if self.on_test_set else "held-out image"
+
+    @property
+    def place(self) -> str:
+        """Where its images are from, in words."""
+        return "on the test set" if self.on_test_set else "on held-out images"
+
+    @property
+    def changes(self) -> list[str]:
+        """What became of its images since the run was made, in words."""
+        return self.since_training.sentences("test set" if self.on_test_set else "labeled images")
+
+    @property
+    def meaning(self) -> str | None:
+        """What a cross-validated score says, and what it does not, in words; None of a test set's."""
+        if self.folds is None:
+            return None
+        return (
+            f"no test set: every labeled image is called by one of {self.folds} networks that learned neither from it nor from "
+            f"its group; this scores the method with about {self.folds - 1}/{self.folds} of the labels, not this run's own "
+            "network, which learned from all of them; a run that is chosen among several by it is probably worse than it says"
+        )
 
     @property
     def temperature_hurt(self) -> bool:
-        """Whether the run's temperature made the calibration error on the test set larger than it is without one."""
+        """Whether the temperature made the calibration error larger than it is without one."""
         before, after = self.calibration_error_before, self.calibration_error
         return before is not None and before.value is not None and after.value is not None and after.value > before.value
 
@@ -89,36 +138,46 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
 
     seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw.
     The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
-    together do not count as independent.
+    together do not count as independent. Raises FewscanError where no image of the test set has a label.
     """
     now = now or Today(seen, SinceTraining())
     dataset = now.dataset
     predictor = Predictor.of(run)
     rows = dataset.rows("test")
+    if not len(rows):
+        raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with 'fewscan labels set'")
     calibrated = Calibration.load(run) is not None
     openings = run.note_test_opening("evaluate", dataset)
     predicted = predictor.predict(dataset.pixels, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
     intervals = _intervals(dataset, predicted, predictor.predict(dataset.pixels, dataset.rows("labeled")))
-    last_epoch = run.metrics()[-1]
-    counts = confusion(predicted.probabilities, labels)
     evaluation = Evaluation(
-        protocol=run.record.protocol,
         leaking_pairs=run.record.leaking_pairs,
-        test_images=len(rows),
-        test_groups=len(np.unique(dataset.groups[rows])),
+        groups=len(np.unique(dataset.groups[rows])),
         test_openings=openings.by_run,
         test_set_openings=openings.by_all_runs,
-        accuracy=intervals["accuracy"],
-        balanced_accuracy=intervals["balanced_accuracy"],
-        auroc=intervals["auroc"],
-        calibration_error=intervals["calibration_error"],
         temperature=predictor.temperature,
         calibration_error_before=intervals["calibration_error_before"] if calibrated else None,
         nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
         similarity_accuracy=intervals["similarity_accuracy"],
-        classes=tuple(
+        never_learned=never_learned(dataset),
+        since_training=now.since,
+        **described(run, dataset, intervals, confusion(predicted.probabilities, labels)),
+    )
+    write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, labels, predicted.probabilities, raw)
+    run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
+    return evaluation
+
+
+def described(run: Run, dataset: Snapshot, intervals: Mapping[str, Interval], counts: Counts) -> dict[str, Any]:
+    """Return the fields of an evaluation that every kind of score has; `counts` (K, K), one row a true class."""
+    last_epoch = run.metrics()[-1]
+    return {
+        "protocol": run.record.protocol,
+        "images": int(counts.sum()),
+        **{name: intervals[name] for name in ("accuracy", "balanced_accuracy", "auroc", "calibration_error")},
+        "classes": tuple(
             ClassScore(
                 name=name,
                 images=int(counts[number].sum()),
@@ -127,17 +186,10 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
             )
             for number, name in enumerate(dataset.classes)
         ),
-        never_learned=never_learned(dataset),
-        confusion=tuple(tuple(int(count) for count in row) for row in counts),
-        c_acc=last_epoch.get("c_acc"),
-        r_acc=last_epoch.get("r_acc"),
-        p_acc=last_epoch.get("p_acc"),
-        dataset_fingerprint=dataset.description.fingerprint,
-        since_training=now.since,
-    )
-    _write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, predicted.probabilities, raw)
-    run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
-    return evaluation
+        "confusion": tuple(tuple(int(count) for count in row) for row in counts),
+        **{name: last_epoch.get(name) for name in ("c_acc", "r_acc", "p_acc")},
+        "dataset_fingerprint": dataset.description.fingerprint,
+    }
 
 
 def _intervals(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> dict[str, Interval]:
@@ -171,19 +223,23 @@ def _intervals(dataset: Snapshot, tested: Prediction, labeled: Prediction) -> di
     )
 
 
-def read_predictions(run: Run) -> pd.DataFrame:
-    """Return what an evaluation said of each test image: row, label, predicted, one probability a class, score.
+def read_predictions(run: Run, kind: ScoreKind = "test set") -> pd.DataFrame:
+    """Return what an evaluation said of each image: row, label, predicted, one probability a class, score.
 
     Raises FewscanError where the table is damaged.
     """
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
     types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
-    return read_csv(run.folder / PREDICTIONS_FILE, types, f"run 'fewscan evaluate {run.folder} --overwrite'")
+    name = PREDICTIONS_FILE if kind == "test set" else HELD_OUT_PREDICTIONS_FILE
+    return read_csv(run.folder / name, types, f"run 'fewscan evaluate {run.folder} --overwrite'")
 
 
-def _write_predictions(path: Path, dataset: Snapshot, rows: Rows, probabilities: Probabilities, raw: Probabilities) -> None:
+def write_predictions(
+    path: Path, dataset: Snapshot, rows: Rows, labels: Labels, probabilities: Probabilities, raw: Probabilities
+) -> None:
+    """Write what was said of each of the rows (N,), with and without temperature (N, K), beside their labels (N,)."""
     table = pd.DataFrame({"row": rows, "group": dataset.groups[rows]})
-    table["label"] = [dataset.classes[label] for label in dataset.labels[rows]]
+    table["label"] = [dataset.classes[label] for label in labels]
     table["predicted"] = [dataset.classes[label] for label in probabilities.argmax(axis=1)]
     for number, name in enumerate(dataset.classes):
         table[f"probability_{name}"] = probabilities[:, number]

@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 Probabilities = npt.NDArray[np.float32]  # (N, K), rows sum to 1
 Labels = npt.NDArray[np.int64]  # (N,)
 Scores = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]  # (K, K), one row a true class, one column a predicted one
 
 CALIBRATION_BINS = 15
 
@@ -51,7 +52,7 @@ def weights(labels: Labels, classes: int) -> dict[str, Scores]:
     return result | {f"specificity/{k}": (~own[:, k]).astype(np.float64) for k in range(classes)}
 
 
-def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
+def confusion(probabilities: Probabilities, labels: Labels) -> Counts:
     """Return (K, K) counts: row = true class, column = class of the largest probability."""
     classes = probabilities.shape[1]
     pairs = labels * classes + probabilities.argmax(axis=1)

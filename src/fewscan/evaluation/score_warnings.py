@@ -8,4 +8,5 @@ from fewscan.splits.class_gaps import class_warnings
 def score_warnings(evaluation: Evaluation) -> list[str]:
     """Return in plain words which classes the scores leave out, and what speaks for a network that has learned nothing."""
     untested = tuple(score.name for score in evaluation.classes if not score.images)
-    return [*class_warnings(evaluation.never_learned, untested), *chance_warnings(evaluation)]
+    found = class_warnings(evaluation.never_learned, untested if evaluation.on_test_set else ())
+    return [*found, *chance_warnings(evaluation)]

@@ -21,19 +21,18 @@ Rows = npt.NDArray[np.int64]
 
 
 class SinceTraining(Settings):
-    """What became of a run's test set since the run was made."""
+    """What became of the images that a run is scored on since the run was made."""
 
     relabeled: int = 0  # images whose label is another one now
     without_label: int = 0  # that have none any more, or are no scans: they are left out
     joined: int = 0  # that have got their label, or were added, since
     unknown_class: int = 0  # whose class the run does not know: they are left out
 
-    @property
-    def sentences(self) -> list[str]:
-        """What is to be said of it, in words; nothing where nothing became."""
+    def sentences(self, of_what: str = "test set") -> list[str]:
+        """Return what is to be said of it, in words; nothing where nothing became."""
         said = {
-            "of the test set carry another label than when the run was made; the score is by today's": self.relabeled,
-            "of the test set have no label any more and are left out": self.without_label,
+            f"of the {of_what} carry another label than when the run was made; the score is by today's": self.relabeled,
+            f"of the {of_what} have no label any more and are left out": self.without_label,
             "joined the test set since the run was made": self.joined,
             "to test on are of a class that the run does not know, and are left out": self.unknown_class,
         }
@@ -71,6 +70,18 @@ def today(seen: Snapshot, now: Dataset) -> Today:
         unknown_class=len(unknown),
     )
     return Today(_with_test_set(seen, current, scored, labels.iloc[scored]), since)
+
+
+def labels_of_today(seen: Snapshot, now: Dataset, rows: Rows) -> tuple[Rows, SinceTraining]:
+    """Return (N,) the class of each of the rows as it is now, -1 where it has none that the run knows, and what has become."""
+    names = now.unsplit().manifest["label"].iloc[rows]
+    labels = class_indices(names, seen.classes)
+    since = SinceTraining(
+        relabeled=int(((labels >= 0) & (labels != seen.labels[rows])).sum()),
+        without_label=int(names.isna().sum()),
+        unknown_class=int((names.notna().to_numpy() & (labels < 0)).sum()),
+    )
+    return labels, since
 
 
 def as_evaluated(seen: Snapshot, now: Dataset, predictions: pd.DataFrame) -> Snapshot:

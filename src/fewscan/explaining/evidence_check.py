@@ -7,6 +7,7 @@ import numpy as np
 
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
@@ -53,6 +54,11 @@ def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
 
     The opening is noted in run and dataset before anything is computed.
     """
+    if not len(dataset.rows("test")):
+        raise FewscanError(
+            f"{run.folder} has no test set to check evidence on: draw a split with one, 'fewscan split {dataset.folder} --name "
+            "tested --test N', and train on it"
+        )
     predictor = Predictor.of(run)
     openings = run.note_test_opening("explain", dataset)
     untrained = untrained_predictor(run, predictor.device)

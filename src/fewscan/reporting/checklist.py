@@ -29,17 +29,20 @@ def checklist(
 ) -> tuple[Item, ...]:
     """Return the topics in the guidelines' order, with what this run says of them. names: whether the page names files."""
     return (
-        *_purpose(evaluation is not None),
+        *_purpose(evaluation),
         *_data(dataset, names),
         *_division(dataset.require_split()),
         *_labels(run, dataset),
         *_model(run),
-        *_scores(evaluation, calibration),
+        *_scores(dataset, evaluation, calibration),
         *_rest(),
     )
 
 
-def _purpose(evaluated: bool) -> tuple[Item, ...]:
+def _purpose(evaluation: Evaluation | None) -> tuple[Item, ...]:
+    study = "development; not evaluated yet"
+    if evaluation is not None:
+        study = f"development, with {'an evaluation' if evaluation.on_test_set else 'a cross-validation'} inside the same data"
     return (
         Item("title and abstract", "1, 2", "1, 2", "", "that it is a study of machine learning, the outcome, the main scores"),
         Item(
@@ -56,7 +59,7 @@ def _purpose(evaluated: bool) -> tuple[Item, ...]:
             "objectives, kind of study",
             "4",
             "4, 5, 6",
-            "development, with an evaluation inside the same data" if evaluated else "development; not evaluated yet",
+            study,
             "the aim",
         ),
     )
@@ -201,13 +204,17 @@ def _model(run: Run) -> tuple[Item, ...]:
     )
 
 
-def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
+def _scores(dataset: Snapshot, evaluation: Evaluation | None, calibration: Calibration | None) -> tuple[Item, ...]:
     if evaluation is None:
         score, flow, classes = "", "not evaluated yet", ""
     else:
-        score = f"accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
-        flow = f"{evaluation.test_images:,} test images in {evaluation.test_groups:,} groups; all parts stand above"
-        classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes with heat maps"
+        score = f"{evaluation.title}: accuracy {evaluation.accuracy.percent}, macro AUROC {evaluation.auroc.percent}"
+        flow = f"{evaluation.images:,} {evaluation.image_word}s in {evaluation.groups:,} groups; all parts stand above"
+        classes = "sensitivity and specificity of each class, the confusion, the most confident mistakes"
+        if evaluation.on_test_set:
+            classes += " with heat maps"
+        else:
+            score += f"; {evaluation.folds} folds, no group on both sides of one"
     calibrated = "not calibrated"
     if calibration is not None:
         calibrated = f"temperature {calibration.temperature:.2f} from {calibration.images:,} held-out images"
@@ -224,7 +231,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "robustness, explainability",
             "",
             "30, 31",
-            "fewscan explain; fewscan explain --check",
+            "fewscan explain; fewscan explain --check" if dataset.require_split().test else "fewscan explain",
             "what the maps show a reader",
         ),
         Item(
@@ -245,7 +252,7 @@ def _scores(evaluation: Evaluation | None, calibration: Calibration | None) -> t
             "evaluation on other data",
             "16",
             "32",
-            "none: test images come from the same sources",
+            "none: the images that it is scored on come from the same sources",
             "scores on scans of another hospital, taken later",
         ),
         Item(

@@ -16,7 +16,6 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.chance import chance_level
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predictions
-from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
@@ -52,9 +51,9 @@ class Scan:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test image that the network called by another class than its label's.
+    """A test image, or one held out, that the network called by another class than its label's.
 
-    The picture has its heat map beside it, unless the image is out of distribution.
+    The picture of a test image has its heat map beside it, unless the image is out of distribution.
     """
 
     scan: Scan
@@ -80,7 +79,10 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     metrics = run.metrics()
     called = dataset.file_names.__getitem__ if names else _row_number
     # First, since what it looks at is counted among the openings.
-    of_the_test_set = _of_the_test_set(run, dataset, evaluation, called) if evaluation else {"decisions": None, "mistakes": []}
+    of_the_images: dict[str, Any] = {"decisions": None, "mistakes": []}
+    if evaluation:
+        look = _of_the_test_set if evaluation.on_test_set else _of_held_out_images
+        of_the_images = look(run, dataset, evaluation, called)
     page = render(
         "report.html",
         run_name=run.folder.resolve().name,
@@ -102,7 +104,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
         patients=known_patients(dataset.manifest),
-        **of_the_test_set,
+        **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
         unlabeled_samples=[_scan(dataset, row, _row_number) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
@@ -120,7 +122,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
 def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the test set beside the scores, from the predictions that the evaluation kept."""
     predictions = read_predictions(run)
-    if not np.array_equal(predictions["row"], dataset.rows("test")) or len(predictions) != evaluation.test_images:
+    if not np.array_equal(predictions["row"], dataset.rows("test")) or len(predictions) != evaluation.images:
         raise FewscanError(
             f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run 'fewscan evaluate "
             f"{run.folder} --overwrite'"
@@ -128,28 +130,38 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
     run.note_test_opening("report", dataset)
     grounds = Grounds.of(run, dataset)
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
-    return {
-        "decisions": describe_decisions(grounds, dataset, evaluation, checked),
-        "mistakes": _mistakes(grounds.predictor, dataset, checked, called),
-    }
-
-
-def _mistakes(predictor: Predictor, dataset: Snapshot, predictions: pd.DataFrame, called: Naming) -> list[Mistake]:
-    """Return the wrongly called test images of which the network was surest, the surest first."""
-    probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
-    wrong = predictions.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
-    surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
-    conflicts = dataset.manifest["conflict"].to_numpy()
 
     def explained(row: int, predicted: str, out_of_distribution: bool) -> Scan:
         pixels = np.array(dataset.pixels[row])
-        found = None if out_of_distribution else heat_map(predictor, pixels, dataset.classes.index(predicted))
+        found = None if out_of_distribution else heat_map(grounds.predictor, pixels, dataset.classes.index(predicted))
         pair = scan_beside_map(pixels, found)
         return Scan(called(row), scan_picture(pair, largest_px=pair.shape[2]))
 
+    return {
+        "decisions": describe_decisions(grounds, dataset, evaluation, checked),
+        "mistakes": _mistakes(dataset, checked, explained),
+    }
+
+
+def _of_held_out_images(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
+    """Return what the page says of the images of a cross-validated score: mistakes, which the run's own network never made."""
+    predictions = read_predictions(run, evaluation.kind)
+    return {"decisions": None, "mistakes": _mistakes(dataset, predictions, lambda row, *_: _scan(dataset, row, called))}
+
+
+def _mistakes(dataset: Snapshot, predictions: pd.DataFrame, shown: Callable[[int, str, bool], Scan]) -> list[Mistake]:
+    """Return the wrongly called images of which the network was surest, the surest first.
+
+    shown: of a row, what it was called, and whether it is out of distribution, the scan as the page has it.
+    """
+    probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
+    known = predictions if "out_of_distribution" in predictions else predictions.assign(out_of_distribution=False)
+    wrong = known.assign(probability=probabilities)[predictions["predicted"] != predictions["label"]]
+    surest = wrong.sort_values("probability", ascending=False, kind="stable").head(MISTAKES_SHOWN)
+    conflicts = dataset.manifest["conflict"].to_numpy()
     return [
         Mistake(
-            explained(int(mistake.row), mistake.predicted, mistake.out_of_distribution),
+            shown(int(mistake.row), mistake.predicted, mistake.out_of_distribution),
             mistake.label,
             mistake.predicted,
             mistake.probability,

@@ -10,8 +10,8 @@ def never_learned(dataset: Snapshot) -> tuple[str, ...]:
 
 
 def never_tested(dataset: Snapshot) -> tuple[str, ...]:
-    """Return the classes of which no image is in the test set: no score says anything of them."""
-    return _without(dataset, "test")
+    """Return the classes of which no image is in the test set, where there is one: its score says nothing of them."""
+    return _without(dataset, "test") if len(dataset.rows("test")) else ()
 
 
 def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> list[str]:

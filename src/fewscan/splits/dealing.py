@@ -40,6 +40,8 @@ def deal_test(groups: Groups, test: int, budget: int, sizes: Int64s, *, look: bo
     `look` the budget, too. Groups are taken in their order where that gives the sizes; where groups are few or large it may
     not, and then the deal that comes nearest is searched for. None is returned only where no deal gives the sizes.
     """
+    if int(groups.labeled.sum()) < test + budget:
+        return None
     wanted = shared(test, sizes, _room(groups))
     dealt = _in_order(groups, wanted, budget) if wanted.sum() == test else None
     return _searched(groups, test, budget, wanted, sizes, look=look) if dealt is None else dealt

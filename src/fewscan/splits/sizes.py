@@ -1,6 +1,5 @@
 """Which sizes a split can have: those that suit a dataset, those that can be drawn, and why others cannot."""
 
-import math
 from bisect import bisect_left
 from typing import NamedTuple
 
@@ -8,11 +7,14 @@ from fewscan.datasets.descriptions import Protocol, Shares
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.splits.dealing import Bools
 from fewscan.splits.draw import Draw
 
-# Not more are taken unasked.
-MOST_LABELS = 1235
-MOST_TEST_IMAGES = 308
+# With so many labels a test set is worth its labels; with fewer, all are learned from, and the score is cross-validated.
+ENOUGH_TO_TEST = 200
+TEST_SHARE = 0.2
+# What a test set leaves at least to learn from, where it can: a patient with very many images does not test.
+LEAST_LEFT = 0.6
 
 VALIDATION_SHARE = 0.2
 # With a validation set of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
@@ -21,29 +23,61 @@ ENOUGH_VALIDATION_IMAGES = 50
 LARGEST_VALIDATION_SHARE = 0.3
 
 
-class Suggestion(NamedTuple):
+class Sizes(NamedTuple):
     """What a split needs to be told: budget of labels, test images, share of the budget for validation."""
 
-    labeled: int
-    test: int
+    labeled: int | None  # None: all that the test set leaves
+    test: int  # 0: no test set
     validation: float
 
 
-def suggested_sizes(dataset: Snapshot, protocol: Protocol = "leakfree", seed: int = 0, shares: Shares = "known") -> Suggestion:
-    """Return sizes that suit an audited dataset, and that can be drawn.
+def suitable_sizes(
+    dataset: Snapshot,
+    protocol: Protocol = "leakfree",
+    seed: int = 0,
+    shares: Shares = "known",
+    *,
+    labeled: int | None = None,
+    test: int | None = None,
+    validation: float | None = None,
+) -> Sizes:
+    """Return the sizes of a split of an audited dataset; those that are not given suit it, and can be drawn.
 
-    Counted are labeled images, a set of copies once: three fifths of them to learn from at most, one fifth to test on. The
-    validation set gets ENOUGH_VALIDATION_IMAGES where LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError
-    where no split can be drawn at all.
+    Without a budget all labels are learned from, but for those of the test set: TEST_SHARE of the labeled images, a set of
+    copies counted once, or less where groups are large. Below ENOUGH_TO_TEST of them there is none, nor a validation set,
+    unless a budget makes an experiment of it. The validation set gets ENOUGH_VALIDATION_IMAGES where
+    LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError where no split can be drawn at all.
     """
+    if labeled is not None and test is not None:
+        return Sizes(labeled, test, validation if validation is not None else VALIDATION_SHARE if test else 0.0)
     require_labels(dataset, protocol)
     draw = Draw(dataset, grouped=keeps_groups(protocol), shares=shares, seed=seed)
-    distinct = int(draw.groups.distinct.sum())
-    labeled, test = max(1, min(MOST_LABELS, 3 * distinct // 5)), max(1, min(MOST_TEST_IMAGES, distinct // 5))
-    fitting = fitting_sizes(draw, labeled, test)
-    if fitting is None:
-        raise refusal(draw, labeled, test)
-    return Suggestion(*fitting, _validation_share(draw, *fitting))
+    if test is None:
+        distinct = int(draw.groups.distinct.sum())
+        asked = max(1, int(LEAST_LEFT * distinct)), max(1, int(TEST_SHARE * distinct))
+        fitting = fitting_sizes(draw, *asked)
+        if fitting is None:
+            raise refusal(draw, *asked)
+        test = 0 if labeled is None and distinct < ENOUGH_TO_TEST else fitting[1]
+    if validation is None:
+        validation = 0.0 if not test else VALIDATION_SHARE if labeled is not None else _validation_share(draw, test)
+    return Sizes(labeled, test, validation)
+
+
+def deal_leaving_most(draw: Draw, test: int) -> Bools:
+    """Return (G,) which groups test where all that they leave is learned from: LEAST_LEFT of the labels, or what can be.
+
+    Raises FewscanError where no groups hold so many test images.
+    """
+    most = max(1, int(LEAST_LEFT * int(draw.groups.distinct.sum())))
+    at_once = draw.deal_test(test, most)
+    if at_once is not None:
+        return at_once
+    budget = bisect_left(range(1, most + 1), True, key=lambda budget: draw.deal_test(test, budget) is None)
+    dealt = draw.deal_test(test, budget) if budget else None
+    if dealt is None:
+        raise refusal(draw, 1, test)
+    return dealt
 
 
 def fitting_sizes(draw: Draw, labeled: int, test: int) -> tuple[int, int] | None:
@@ -54,7 +88,8 @@ def fitting_sizes(draw: Draw, labeled: int, test: int) -> tuple[int, int] | None
 
     def sizes(part: int) -> tuple[int, int]:
         """`part` of the larger size, and as much of the other."""
-        return max(1, labeled * part // max(labeled, test)), max(1, test * part // max(labeled, test))
+        budget, tested = (max(1, size * part // max(labeled, test)) for size in (labeled, test))
+        return budget, tested if test else 0
 
     def refused(part: int) -> bool:
         budget, tested = sizes(part)
@@ -107,13 +142,13 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
         )
 
 
-def _validation_share(draw: Draw, labeled: int, test: int) -> float:
-    """Return VALIDATION_SHARE, or a larger share where that makes the validation set ENOUGH_VALIDATION_IMAGES."""
-    dealt = draw.deal_test(test, labeled)
-    assert dealt is not None  # these sizes fit
-    left = draw.untested(dealt)
-    least = math.ceil(100 * ENOUGH_VALIDATION_IMAGES / labeled) / 100
-    if not VALIDATION_SHARE < least <= LARGEST_VALIDATION_SHARE:
-        return VALIDATION_SHARE
-    enough = len(draw.granted(labeled, round(least * labeled), left).validation) >= ENOUGH_VALIDATION_IMAGES
-    return least if enough else VALIDATION_SHARE
+def _validation_share(draw: Draw, test: int) -> float:
+    """Return VALIDATION_SHARE, or the least larger share of the labels left that gives ENOUGH_VALIDATION_IMAGES, if any."""
+    left = draw.untested(deal_leaving_most(draw, test))
+    if LARGEST_VALIDATION_SHARE * len(left) >= ENOUGH_VALIDATION_IMAGES:
+        for percent in range(round(100 * VALIDATION_SHARE), round(100 * LARGEST_VALIDATION_SHARE) + 1):
+            # Whole groups validate, so it may be fewer than the share.
+            validating = draw.granted(len(left), round(percent * len(left) / 100), left).validation
+            if len(validating) >= ENOUGH_VALIDATION_IMAGES:
+                return percent / 100
+    return VALIDATION_SHARE

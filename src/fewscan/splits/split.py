@@ -19,7 +19,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
 from fewscan.errors import FewscanError
 from fewscan.splits.draw import Draw
-from fewscan.splits.sizes import VALIDATION_SHARE, refusal, require_labels
+from fewscan.splits.sizes import VALIDATION_SHARE, deal_leaving_most, refusal, require_labels
 
 Texts = npt.NDArray[np.object_]
 
@@ -28,7 +28,7 @@ def split(
     dataset: Snapshot,
     *,
     protocol: Protocol = "leakfree",
-    labeled: int,
+    labeled: int | None = None,
     test: int,
     validation: float = VALIDATION_SHARE,
     seed: int = 0,
@@ -38,9 +38,10 @@ def split(
 ) -> Snapshot:
     """Draw a split, write it into the dataset's folder under its name, and return the dataset as it is under it.
 
-    labeled: the budget of labels, taken from as many groups as can be; the share `validation` of it, in [0, 1), is kept for
-    choosing. It is less where groups are too few: a class's first label is for learning. test: images in the test set, which
-    holds the classes in the proportion of all images whose label is known. shares: with `known` the budget does so too, which
+    labeled: the budget of labels, taken from as many groups as can be, or None for all that the test set leaves; the share
+    `validation` of it, in [0, 1), is kept for choosing. It is less where groups are too few: a class's first label is for
+    learning. test: images in the test set, which holds the classes in the proportion of all images whose label is known; with 0
+    there is none. shares: with `known` the budget does so too, which
     looks at labels that it does not grant; with `unknown` it is drawn at random, every image as likely as any other, and what
     classes it holds shows only then. What no part takes is `unlabeled`, whether its label is known or not. within: larger
     budgets, the largest first: each is drawn out of the one before, and this one out of the last, so that its labels lie within
@@ -68,7 +69,7 @@ def freeze(dataset: Snapshot, parts: Texts, description: SplitDescription, given
 def drawn(
     dataset: Snapshot,
     protocol: Protocol,
-    labeled: int,
+    labeled: int | None,
     test: int,
     validation: float,
     seed: int = 0,
@@ -78,19 +79,20 @@ def drawn(
     """Return (N,) the part of each row in the split that `split` is asked for, and what is to be said; nothing is written."""
     if not 0 <= validation < 1:
         raise FewscanError(f"--validation is a share of the labels in [0, 1), not {validation:g}")
-    if labeled < 1 or test < 1:
-        raise FewscanError("--labeled and --test each need at least 1 image")
+    if test < 0 or (labeled is not None and labeled < 1):
+        raise FewscanError("--labeled needs at least 1 image, and --test is 0, for no test set, or more")
     require_labels(dataset, protocol)
     grouped = keeps_groups(protocol)
     draw = Draw(dataset, grouped=grouped, shares=shares, seed=seed)
-    budgets = (*within, labeled)
-    dealt = draw.deal_test(test, max(budgets))
+    most = max(within, default=labeled)
+    dealt = deal_leaving_most(draw, test) if most is None else draw.deal_test(test, most)
     if dealt is None:
-        raise refusal(draw, max(budgets), test)
+        raise refusal(draw, most or 1, test)
     parts: Texts = np.full(len(dataset.manifest), None, dtype=object)
     parts[draw.tested(dealt, test)] = "test"
     rows = draw.untested(dealt)
-    for images in budgets:
+    labeled = len(rows) if labeled is None else labeled
+    for images in (*within, labeled):
         granted = draw.granted(images, round(images * validation), rows)
         rows = granted.rows
     parts[granted.labeled], parts[granted.validation] = "labeled", "validation"

@@ -113,8 +113,8 @@ def counts_of_run(results: Results, evaluated: EvaluatedRun) -> list[str]:
     evaluation, split = evaluated.evaluation, results.splits[evaluated.trial.protocol]
     values = (
         split.labeled + split.validation,
-        evaluation.test_images,
-        evaluation.test_groups,
+        evaluation.images,
+        evaluation.groups,
         "not looked for" if evaluation.leaking_pairs is None else evaluation.leaking_pairs,
         evaluation.test_openings,
         hundredths(evaluated.run.training_seconds),

@@ -1,0 +1,75 @@
+"""What a split holds, and why it was drawn so, for people."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fewscan.datasets.descriptions import SplitDescription
+    from fewscan.datasets.snapshot import Snapshot
+
+GIVEN_LEAKS = {
+    "refuse": "; no copy or known patient is in two of its parts",
+    "drop": "; copies and patients of its test and validation images were left out of what is learned from",
+    "keep": ", copies and patients across its parts, too: no run on it supports a decision",
+}
+
+
+def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = False) -> list[str]:
+    """Return how many images each part of a split holds, of which classes and groups, and why others are in none.
+
+    labeled, test: whether these sizes were left to fewscan, which then says what it chose, and why.
+    """
+    result = done.require_split()
+    granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
+    lines = [
+        f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
+        f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
+        f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
+        *_why(result, labeled=labeled, test=test),
+    ]
+    if result.given_leaks is not None:
+        lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
+    if not result.by_image:
+        groups = ", ".join(f"{part} {len(set(done.groups[done.rows(part)])):,}" for part in ("labeled", "validation", "test"))
+        lines.append(f"  groups that stay together, each a patient, a set of copies or one image: {groups}")
+    if result.conflicting_left_out:
+        lines.append(f"  left out because copies of them carry another label: {result.conflicting_left_out:,}")
+    beside = result.left_out - result.conflicting_left_out
+    if beside and result.given_leaks is None:
+        lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
+    return [*lines, *_trainings_to_come(result)]
+
+
+def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
+    """Return what was chosen of the sizes, and why."""
+    from fewscan.splits.sizes import ENOUGH_TO_TEST
+
+    lines = []
+    if labeled:
+        but = " that the test set leaves" if result.test else ""
+        lines.append(f"  all {result.labeled + result.validation:,} labels{but} are used; --labeled N makes a budget of them")
+    if test and result.test:
+        lines.append(
+            f"  {result.test:,} labeled images are sealed to test on: about a fifth, by whole groups; --test N takes others"
+        )
+    if test and not result.test:
+        lines.append(
+            f"  no test set and no validation set: of fewer than {ENOUGH_TO_TEST} labels (a set of copies counts once) each is "
+            "worth more to learn from; --test N draws one"
+        )
+    return lines
+
+
+def _trainings_to_come(result: "SplitDescription") -> list[str]:
+    """Return which further trainings a split asks for."""
+    from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
+
+    few = result.validation < ENOUGH_VALIDATION_IMAGES
+    if not result.test:
+        together = ", those that 'fewscan calibrate' takes, too" if few else ""
+        return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
+    if few:
+        return [
+            f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
+            "a larger --validation spares them"
+        ]
+    return []
