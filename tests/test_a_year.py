@@ -59,7 +59,7 @@ def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(t
     assert first.open_dataset().manifest.equals(snapshot.manifest)
     again = fewscan.evaluate(first, overwrite=True)
     assert again.since_training.relabeled == 2
-    assert again.test_images == scored.test_images
+    assert again.images == scored.images
     for run in (first, second, third):
         run = fewscan.open_run(run.folder)
         evaluation = fewscan.evaluate(run, overwrite=True)
