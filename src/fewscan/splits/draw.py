@@ -95,15 +95,17 @@ class Draw:
         """Return a budget of so many `images` out of the rows `within`, up to `validation` of them to choose by.
 
         A group is on one side. Validation never takes the last group of a class that the budget holds, and is smaller where
-        groups are too few.
+        groups are too few. A budget of all rows loses none: groups validate as a whole, and those of which half is wanted, too.
         """
         pool = self._budget[self._budget["row"].isin(within)]
         room = self._counts(pool["stratum"])
         wanted = shared(images, self._strata_sizes, room)
         budget = pool[pool["row"].isin(_first(pool, "stratum", wanted))]
         to_validate = shared(validation, self._strata_sizes, np.maximum(wanted - 1, 0))
-        validating = self._validating(pool, budget, to_validate, images)
-        chosen = _first(budget[validating[budget["group"]]], "stratum", to_validate)
+        whole = images == len(pool)
+        validating = self._validating(pool, budget, to_validate, images, whole=whole)
+        to_choose = budget[validating[budget["group"]]]
+        chosen = to_choose["row"].to_numpy(np.int64) if whole else _first(to_choose, "stratum", to_validate)
         others = pool[~validating[pool["group"]]]
         learned = wanted - self._counts(budget.loc[budget["row"].isin(chosen), "stratum"])
         # Where the groups left hold too few images of a class, others make up for it.
@@ -112,8 +114,11 @@ class Draw:
         learned += shared(images - len(chosen) - int(learned.sum()), self._strata_sizes, room - learned)
         return Granted(_first(others, "stratum", learned), chosen)
 
-    def _validating(self, pool: pd.DataFrame, budget: pd.DataFrame, wanted: Int64s, images: int) -> Bools:
-        """Return (G,) which groups of a budget validate: whole ones first, then such as hold more labels than are wanted."""
+    def _validating(self, pool: pd.DataFrame, budget: pd.DataFrame, wanted: Int64s, images: int, *, whole: bool) -> Bools:
+        """Return (G,) which groups of a budget validate: whole ones first, then such as hold more labels than are wanted.
+
+        whole: these validate as a whole, too, and only where half of their labels are wanted.
+        """
         left = wanted.copy()
         order = budget.sort_values("group" if self.look else "again")["group"].unique()
         holds, labels = self._matrix(budget, "stratum"), self._matrix(budget, "class")
@@ -125,10 +130,11 @@ class Draw:
                 if not left.any():
                     return validating
                 kept = np.minimum(holds[group], left)
-                more = int(kept.sum())
+                more = int((holds[group] if whole else kept).sum())
+                some = 2 * kept.sum() >= holds[group].sum() if whole else kept.any()
                 last = (labels[group] > 0) & (keeping == labels[group])
                 enough = rest - available[group] >= images - taken - more
-                if (kept.any() if cut else (kept == holds[group]).all()) and enough and not last.any():
+                if (some if cut else (kept == holds[group]).all()) and enough and not last.any():
                     validating[group] = True
                     left -= kept
                     keeping -= labels[group]
