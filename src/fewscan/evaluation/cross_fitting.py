@@ -17,7 +17,7 @@ from fewscan.evaluation.surety import Surety
 from fewscan.progress import say
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
-from fewscan.training.run import Run
+from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.train import train_new, train_on
 
 FOLDS_FOLDER = "folds"
@@ -45,13 +45,15 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
         raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
     rows = dataset.rows("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
-    minutes = math.ceil(len(parts) * run.training_seconds / 60)
-    say(f"cross-fitting: {len(parts)} trainings without a part of the labels each, about {minutes} min in all")
+    folders = [run.folder / FOLDS_FOLDER / f"{number}-of-{len(parts)}" for number in range(1, len(parts) + 1)]
+    missing = sum(not (folder / MODEL_FILE).is_file() for folder in folders)
+    minutes = math.ceil(missing * run.training_seconds / 60)
+    to_go = f"about {minutes} min to go" if missing else "all of them done already"
+    say(f"cross-fitting: {len(parts)} trainings without a part of the labels each, {to_go}")
     unlabeled = _surety_rows(dataset)
     predictions, sureties = [], []
-    for number, held_out in enumerate(parts, start=1):
-        say(f"fold {number}/{len(parts)}")
-        folder = run.folder / FOLDS_FOLDER / f"{number}-of-{len(parts)}"
+    for held_out, folder in zip(parts, folders, strict=True):
+        say(f"fold {folder.name.replace('-of-', '/')}")
         trained, without = _train_without(run, dataset, held_out, folder)
         predictions.append(predict_held_out(trained, without, held_out))
         if len(unlabeled):
