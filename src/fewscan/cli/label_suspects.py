@@ -33,8 +33,8 @@ def suspects(
     """List labels that held-out predictions contradict.
 
     Worst first. Each labeled and validation image is predicted by a training without it, its copies, and other scans of its
-    patient: those of 'fewscan calibrate --folds', or else five trainings, as long as the run's own each. Stop it at any time: the
-    same command goes on. Labels are those of today. Those of the test set are not checked.
+    patient: those of 'fewscan calibrate --folds', or else five trainings, as long as the run's own each. Stop it at any time:
+    the same command goes on. Labels are those of today. Those of the test set are not checked.
 
     The table names files. Correct its column 'label' where it is wrong, and give it to 'fewscan labels set'. Look at the scan,
     not at the prediction: networks err, and labels that follow them make every later score look better than it is.
