@@ -12,7 +12,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate, cross_fitting
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.label_suspects import find_label_suspects
 from fewscan.training.run import Run
@@ -30,7 +30,7 @@ def cross_fitted(run: Run, dataset: Snapshot, wrong: dict[int, float]) -> HeldOu
         logits[at] = 0
         logits[at, (labels[at] + 1) % len(dataset.classes)] = by
     held_out = HeldOut(rows, dataset.groups[rows], labels, logits)
-    calibrate._calibrate(run, dataset, held_out, None, "cross-fitting")
+    calibrate._calibrate(run, dataset, held_out, CrossFit(held_out, folds=2, surety=None))
     return held_out
 
 
@@ -89,7 +89,7 @@ def test_a_run_on_validation_images_alone_has_all_its_labels_held_out_and_only_o
 ) -> None:
     now = Dataset.open(split_dataset.folder)
     rows = split_dataset.rows("validation")
-    calibrate._calibrate(run, split_dataset, cross_fitting.predict_held_out(run, split_dataset, rows), None, "validation")
+    calibrate._calibrate(run, split_dataset, cross_fitting.predict_held_out(run, split_dataset, rows))
     before = (run.folder / "calibration.json").read_bytes()
     monkeypatch.setattr(cross_fitting, "train_new", untaught)
     found = find_label_suspects(run, split_dataset, now, folds=2)
