@@ -14,7 +14,6 @@ README = TEXTS[0]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 # What README says of hundreds of scans, for the 96 of this test.
 SMALLER = {
-    "--labeled 400 --test 200": "--labeled 24 --test 16",
     "labeled=400, test=200": "labeled=24, test=16",
     "--labels-budget 400,100,40 --seeds 0,1,2": "--labels-budget 24,12 --methods supervised,joint",
     "--seeds 0,1": "--seeds 0",
