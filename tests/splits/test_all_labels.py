@@ -5,8 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from fewscan.cli.following import after_run
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.splits.class_gaps import gap_warnings
 from fewscan.splits.draw import Draw
+from fewscan.splits.split import split
+from fewscan.training.run import Run
 from tests.made import remade
 
 MakeDataset = Callable[..., Snapshot]
@@ -25,3 +29,16 @@ def test_patients_validate_as_a_whole_where_half_of_their_images_are_wanted(
     assert sorted(granted.rows) == list(range(240))
     assert not set(dataset.groups[granted.labeled]) & set(dataset.groups[granted.validation])
     assert set(dataset.labels[granted.labeled]) == {0, 1, 2, 3}
+
+
+def test_labels_of_one_patient_alone_give_no_score_which_is_said_and_no_verb_asks_for_one(
+    make_dataset: MakeDataset, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    made = make_dataset(24)
+    assert not gap_warnings(split(made, labeled=None, test=0, validation=0))
+    lone = remade(made, made.manifest.assign(group=[0 if row % 4 == 0 else row for row in range(24)], copy_set=range(24)))
+    dataset = split(lone, labeled=None, test=0, validation=0)
+    (warning,) = gap_warnings(dataset)
+    assert "'glioma'" in warning
+    run = untrained_run(dataset)
+    assert after_run(run, dataset) == ["report", run.folder]

@@ -71,7 +71,7 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
 
     dataset: the run's, which may have been moved.
     """
-    from fewscan.evaluation.calibrate import cannot_calibrate
+    from fewscan.evaluation.calibrate import cannot_calibrate, cannot_cross_fit
     from fewscan.evaluation.calibration import CALIBRATION_FILE
     from fewscan.evaluation.evaluate import EVALUATION_FILE
 
@@ -80,7 +80,8 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
         return ["train", dataset.folder, "--out", run.folder, "--resume"]
     if not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None:
         return ["calibrate", run.folder, *moved]
-    if not (run.folder / EVALUATION_FILE).exists():
+    scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
+    if not (run.folder / EVALUATION_FILE).exists() and scorable:
         return ["evaluate", run.folder, *moved]
     if not _is_reported(run):
         return [*report_words(run), *moved]

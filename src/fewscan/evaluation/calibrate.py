@@ -44,8 +44,11 @@ def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calib
 
 def cannot_calibrate(run: Run, dataset: Snapshot) -> str | None:
     """Return why a finished run cannot be calibrated on the labels that its dataset grants, or None where it can."""
-    if has_enough_validation(dataset):
-        return None
+    return None if has_enough_validation(dataset) else cannot_cross_fit(run, dataset)
+
+
+def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
+    """Return why the labels of a run cannot be held out in turn, or None where they can."""
     rows = dataset.rows("labeled", "validation")
     try:
         group_folds(dataset.labels[rows], dataset.groups[rows], FOLDS, run.settings.seed)

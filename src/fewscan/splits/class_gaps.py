@@ -1,5 +1,7 @@
 """What a split leaves out: classes that are never learned, classes that are never tested, labels to choose by."""
 
+import pandas as pd
+
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
 
@@ -34,6 +36,8 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
     """Return in plain words which classes the split of `dataset` leaves out, and where its validation set is too small."""
     found = class_warnings(never_learned(dataset), never_tested(dataset))
     description = dataset.require_split()
+    if not description.test:
+        found += _never_held_out(dataset)
     asked = description.validation_asked or 0
     if description.validation < asked:
         found.append(
@@ -41,6 +45,19 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
             "labels, or the patients that the labels are learned from"
         )
     return found
+
+
+def _never_held_out(dataset: Snapshot) -> list[str]:
+    """Return which classes have labels in one group alone, so that they cannot be held out to score by."""
+    rows = dataset.rows("labeled", "validation")
+    groups = pd.Series(dataset.groups[rows]).groupby(dataset.labels[rows]).nunique()
+    lone = tuple(dataset.classes[label] for label in groups.index[groups < 2])
+    if not lone:
+        return []
+    return [
+        f"the labels of {_named(lone)} are of one patient or set of copies alone, so none can be held out, and a run gets no "
+        "score: label scans of other patients, or leave the class out"
+    ]
 
 
 def _named(classes: tuple[str, ...]) -> str:
