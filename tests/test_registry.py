@@ -389,10 +389,11 @@ def test_what_other_processes_cannot_know_is_said_before_they_start(
         run_trials(comparison, jobs=2)
     METHOD_REGISTRY.unregister("own")
     with monkeypatch.context() as notebook:  # whose classes are of a main module without a file
-        notebook.delattr(sys.modules["__main__"], "__file__")
+        notebook.delattr(sys.modules["__main__"], "__file__", raising=False)
         fewscan.register_method(changed(__module__="__main__"))
         with pytest.raises(FewscanError, match="known in this process alone"):
             METHOD_REGISTRY.module_to_import("own")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "script.py", raising=False)
     assert METHOD_REGISTRY.module_to_import("own") is None  # a script is run again by every process
     METHOD_REGISTRY.unregister("own")
     fewscan.register_method(Own)

@@ -22,6 +22,8 @@ Command = Callable[..., CompletedProcess[str]]
 VERBS = {
     "import_scans": ["import", "my scans", "--out", "data"],
     "plan_import": ["import", "my scans", "--plan"],
+    "add_scans": ["add", "data", "my scans"],
+    "plan_add": ["add", "data", "my scans", "--plan"],
     "audit": ["audit", "data"],
     "split": ["split", "data", "--labeled", "8"],
     "set_labels": ["labels", "set", "data", "table.csv", "--who", "Ada"],
@@ -76,6 +78,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_every_verb_of_the_interface_is_interrupted_below() -> None:
     quick = {"methods", "encoders", "register_method", "register_encoder", "register_views", "register_recipe"}
+    quick |= {"open_dataset", "open_run"}
     assert set(VERBS) | quick == set(api.__all__)
 
 

@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as arrays
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fewscan.images.png import LARGEST_SCAN_PX, scan_picture
 from fewscan.reporting.figures import (
     ACCURACIES,
     COLORS,
-    LARGEST_SCAN_PX,
     MARKERS,
     MARKERS_A_CURVE,
     STYLES,
@@ -20,7 +20,6 @@ from fewscan.reporting.figures import (
     epoch_series,
     loss_names,
     numbered_look,
-    scan_picture,
     training_curves,
 )
 

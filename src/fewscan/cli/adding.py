@@ -12,7 +12,9 @@ from fewscan.cli.following import after_adding
 if TYPE_CHECKING:
     from fewscan.datasets.added import AddedToSplit, AddSummary
 
-_HELP = """Append scans to a dataset: new sources, or what is new in the folders that it was made from.
+_HELP = """Append scans to a dataset, and audit them.
+
+New sources, or what is new in the folders that it was made from.
 
 Images that are there keep their numbers, labels and parts, and runs stay what they are. New scans are read as the others were:
 size, color, window and slices are the dataset's own. A file that the dataset holds is passed over; a file that changed since is

@@ -40,9 +40,9 @@ def checklist(
 
 
 def _purpose(evaluation: Evaluation | None) -> tuple[Item, ...]:
-    study = "development; not evaluated yet"
+    kind = "development; not evaluated yet"
     if evaluation is not None:
-        study = f"development, with {'an evaluation' if evaluation.on_test_set else 'a cross-validation'} inside the same data"
+        kind = f"development, with {'an evaluation' if evaluation.on_test_set else 'a cross-validation'} inside the same data"
     return (
         Item("title and abstract", "1, 2", "1, 2", "", "that it is a study of machine learning, the outcome, the main scores"),
         Item(
@@ -59,7 +59,7 @@ def _purpose(evaluation: Evaluation | None) -> tuple[Item, ...]:
             "objectives, kind of study",
             "4",
             "4, 5, 6",
-            study,
+            kind,
             "the aim",
         ),
     )
