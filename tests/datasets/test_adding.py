@@ -352,7 +352,12 @@ def test_labels_of_an_addition_that_was_killed_go_to_nobody_else(pile: Path, dat
 def test_ctrl_c_leaves_no_labels_behind(pile: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(pile / "a" / "new.png", 5)
     monkeypatch.setattr("fewscan.datasets.adding._extended", lambda *_: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        fewscan.add_scans(dataset, pile)
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fewscan.add_scans(dataset, pile)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(dataset.labels.entries([6])) == 2  # the label, and that it was taken back
     assert (dataset.labels.current(7)["state"].iloc[6:] == "none").all()
