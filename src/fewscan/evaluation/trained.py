@@ -1,14 +1,21 @@
-"""A run with what one asks of it in Python: its history as a table, and what it says of images."""
+"""A run with what one asks of it in Python: its history as a table, and what it says of images.
+
+What it takes to predict and to score is loaded when it is asked for: `train` returns such a run, and needs none of it.
+"""
+
+from __future__ import annotations
 
 from functools import cached_property
 from html import escape
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.evaluate import Evaluation
-from fewscan.evaluation.predicting import Images, Predicted, predict_images
 from fewscan.training.run import Run
+
+if TYPE_CHECKING:
+    from fewscan.evaluation.predicting import Images, Predicted
 
 EPOCHS_SHOWN = 3
 
@@ -27,6 +34,8 @@ class TrainedRun(Run):
 
     def predict(self, images: Images) -> Predicted:
         """Return what the run says of files or arrays: probabilities, features, typicality; see `predict_images`."""
+        from fewscan.evaluation.predicting import predict_images
+
         return predict_images(self, self.dataset, images)
 
     @property
@@ -39,6 +48,8 @@ class TrainedRun(Run):
         return f"<Run {self.folder}: {self._summary}>"
 
     def _repr_html_(self) -> str:
+        from fewscan.evaluation.evaluate import Evaluation
+
         evaluation = Evaluation.load(self) if self.finished else None
         score = f"accuracy {evaluation.accuracy.percent}" if evaluation else "not evaluated"
         history = self.history().tail(EPOCHS_SHOWN)
