@@ -30,7 +30,7 @@ from fewscan.labeling import label
 from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
-from fewscan.labeling.table import LabelPlan, LabelTable, growing
+from fewscan.labeling.table import LabelPlan, LabelTable, growing, read_table
 from fewscan.splits.split import drawn, split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
@@ -177,6 +177,27 @@ def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path
     table.finish(["label"])
     listed = list_scans(parse_sources([str(pile)]), ImportOptions(labels=[tmp_path / "labels.csv"], trust_predictions=True))
     assert {scan.relative: scan.label for scan in listed} == dict(zip(paths, classes, strict=True))
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
+def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name: str, tmp_path: Path) -> None:
+    """Nothing is guessed: numbers stay numbers beside a scan that cannot be read, and names that look like numbers texts."""
+    classes = ("01", "02", "NA")
+    plan = LabelPlan(scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), fewscan="1")
+    table = LabelTable(tmp_path / name, label._columns(classes), plan)
+    probabilities = {"probability_01": 0.25, "probability_02": 0.75, "probability_NA": 0.0}
+    rows = [
+        {"path": f"{called}.png", "label": called, "possible": called, "decision": "accept", "score": 0.5} | probabilities
+        for called in classes
+    ]
+    rows += [{"path": "=1.png", "decision": "unreadable", "reason": "no image"}]
+    table.add(rows)
+    table.finish(["label"])
+    back = read_table(tmp_path / name)
+    assert list(back.columns) == table.schema.names
+    for column in back.columns:
+        assert pd.api.types.is_float_dtype(back[column]) == (column == "score" or column.startswith("probability_"))
+        assert [None if pd.isna(cell) else cell for cell in back[column]] == [row.get(column) for row in rows]
 
 
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Snapshot, tmp_path: Path) -> None:

@@ -121,14 +121,21 @@ def require_table_name(out: Path) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        table = pd.read_csv(path, keep_default_na=False, na_values={"score": [""]})
+        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError, pa.ArrowException):
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
-    table.columns = [from_text(name) for name in table.columns]
-    for name in table.select_dtypes(include=["object", "str"]).columns:
-        table[name] = table[name].map(from_text)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # Classes may be called '01' or 'NA', and a scan that cannot be read has no number: no column's type can be guessed.
+    written = pd.read_csv(path, nrows=0).columns
+    names = [from_text(name) for name in written]
+    kinds = ["float64" if name == "score" or name.startswith("probability_") else "str" for name in names]
+    table = pd.read_csv(path, dtype=dict(zip(written, kinds, strict=True)), keep_default_na=False, na_values=[""])
+    table.columns = names
+    for name, kind in zip(names, kinds, strict=True):
+        if kind == "str":
+            table[name] = table[name].map(from_text, na_action="ignore").astype("str")
     return table
 
 
