@@ -17,15 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fewscan.datasets.descriptions import SPLITS, SplitDescription
+from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 
 Int64s = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
 # labeled, unlabeled: to learn from, with a label as soon as there is one. hidden: to learn from, its label being beyond the
-# budget for ever. validation, test: judges as soon as it has a label. left out: for nothing.
-Role = Literal["labeled", "unlabeled", "hidden", "validation", "test", "left out"]
+# budget for ever. validation, test: judges as soon as it has a label. left out: for nothing. open: what its group is for, when
+# the row can be used: the split has not dealt with it, as with images that came later.
+Role = Literal["labeled", "unlabeled", "hidden", "validation", "test", "left out", "open"]
 LEARNING: tuple[Role, ...] = ("labeled", "unlabeled", "hidden")
+JUDGING: tuple[Role, ...] = ("validation", "test")
 
 _META = b"fewscan"
 
@@ -51,55 +54,62 @@ class StoredSplit(NamedTuple):
         """Freeze a split that was just drawn; parts: (N,) one of SPLITS each, or None for what is left out.
 
         given: (N,) what the data came with, where that is kept: images given for `test` or `validation` wait for their label.
-        What waits for a label in a group that tests will test, unless a copy of it does so already; what is left out for its
-        size stays left out; and what was left out since people disagree is learned from when they agree.
+        What is in no part since it has no label, cannot be used or is in conflict stays open: its group says what it is for
+        when that changes. What is left out for its size stays left out.
         """
         roles = np.array([part or "left out" for part in parts], dtype=object)
         roles[(roles == "unlabeled") & (moment.labels >= 0)] = "hidden"
         if description.grouped:
-            waiting = pd.isna(parts) & ((moment.labels < 0) | moment.conflict | ~moment.usable)
-            of_groups = _roles_of_groups(roles, moment.groups)
-            of_copies = set(moment.copy_sets[np.isin(roles, ("test", "validation"))].tolist()) - {-1}
-            for row in np.flatnonzero(waiting).tolist():
-                role = of_groups.get(int(moment.groups[row]), "unlabeled")
-                if given is not None and given[row] in ("test", "validation"):
-                    role = given[row]
-                is_copy = int(moment.copy_sets[row]) in of_copies or (moment.conflict[row] and description.given_leaks)
-                roles[row] = "left out" if role in ("test", "validation") and is_copy else role
+            is_open = pd.isna(parts) & ((moment.labels < 0) | moment.conflict | ~moment.usable)
+            roles[is_open] = "open"
+            if given is not None:
+                judging = is_open & np.isin(given, JUDGING)
+                barred = moment.conflict | np.isin(moment.copy_sets, list(_judged(roles, moment)))
+                roles[judging] = np.where(barred[judging], "left out", given[judging])
         return cls(description, roles)
 
     def parts(self, moment: Moment) -> tuple[Texts, Int64s]:
-        """Return (N,) the part of every row, None for none, and the added rows that would tie what judges to what teaches.
+        """Return (N,) the part of every row, None for none, and the open rows that would tie what judges to what teaches.
 
         N may be more than the split's rows: an added image whose group tests never teaches.
         """
-        roles, tying = self._of_all(moment)
+        roles, tying = self._settled(moment)
         labeled = moment.labels >= 0
         parts = np.full(len(roles), None, dtype=object)
         for role in LEARNING:
             parts[roles == role] = "unlabeled"
         parts[np.isin(roles, ("labeled", "unlabeled")) & labeled] = "labeled"
-        for role in ("validation", "test"):
+        for role in JUDGING:
             parts[(roles == role) & labeled] = role
         # The test set that the data came with stays whole; of all others images in conflict are left out.
-        kept = roles == "test" if self.description.given_leaks else np.zeros(len(roles), bool)
+        kept = np.zeros(len(roles), bool)
+        kept[: len(self.roles)] = (self.roles == "test") & (self.description.given_leaks is not None)
         parts[~moment.usable | (moment.conflict & ~kept & self.description.grouped)] = None
         return parts, tying
 
-    def _of_all(self, moment: Moment) -> tuple[Texts, Int64s]:
-        known, count = len(self.roles), len(moment.labels)
-        roles = np.concatenate([self.roles, np.full(count - known, "unlabeled", dtype=object)])
-        if not self.description.grouped or count == known:
+    def _settled(self, moment: Moment) -> tuple[Texts, Int64s]:
+        """Return (N,) the roles, open ones by their groups, and which of these rows tie two sides: those are left out.
+
+        In a group that judges an open row does so, too, unless a copy of it does already.
+        """
+        came_later = len(moment.labels) - len(self.roles)
+        roles = np.concatenate([self.roles, np.full(came_later, "open", dtype=object)])
+        is_open = roles == "open"
+        if not self.description.grouped:
+            roles[is_open] = "unlabeled"
             return roles, np.zeros(0, np.int64)
-        of_groups = _roles_of_groups(self.roles, moment.groups[:known])
-        copies = set(moment.copy_sets[:known].tolist()) - {-1}
+        of_groups = _roles_of_groups(roles, moment.groups, is_open)
+        judged = _judged(roles, moment)
         tying = []
-        for row in range(known, count):
-            role = of_groups.get(int(moment.groups[row]), "unlabeled") if moment.groups[row] >= 0 else "unlabeled"
+        for row in np.flatnonzero(is_open).tolist():
+            role = of_groups.get(int(moment.groups[row]), "unlabeled")
             if role == "left out":
                 tying.append(row)
-            is_copy = role in ("test", "validation") and int(moment.copy_sets[row]) in copies
-            roles[row] = "left out" if is_copy else role
+            elif role in JUDGING and int(moment.copy_sets[row]) in judged:
+                role = "left out"
+            elif role in JUDGING and moment.labels[row] >= 0:
+                judged.add(int(moment.copy_sets[row]))
+            roles[row] = role
         return roles, np.array(tying, np.int64)
 
     def as_parquet(self) -> tuple[bytes, str]:
@@ -112,17 +122,13 @@ class StoredSplit(NamedTuple):
     @classmethod
     def read(cls, path: Path, sha256s: Sequence[str]) -> Self:
         """Read a split, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
+        content = known_content(path, sha256s, "draw the split again")
         try:
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() not in sha256s:
-                raise FewscanError(
-                    f"{path} was changed or damaged since fewscan wrote it: put back what it was, or draw it again"
-                )
             table = pq.read_table(BytesIO(content))
             description = SplitDescription.parse(json.loads(table.schema.metadata[_META]), where=path.name)
             return cls(description, np.array(table["role"].to_pylist(), dtype=object))
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-            raise FewscanError(f"{path} is missing or damaged: draw the split again") from None
+            raise FewscanError(f"{path} is damaged: draw the split again") from None
 
 
 def split_fingerprint(parts: pd.Series) -> str:
@@ -140,12 +146,16 @@ def counts_of(parts: Texts) -> dict[str, int]:
     return {part: int((parts == part).sum()) for part in SPLITS}
 
 
-def _roles_of_groups(roles: Texts, groups: Int64s) -> dict[int, Role]:
-    """Return what further members of a group are for; `left out` where it stands on both sides of a border already."""
+def _judged(roles: Texts, moment: Moment) -> set[int]:
+    """Return the sets of copies that judge already."""
+    return set(moment.copy_sets[np.isin(roles, JUDGING)].tolist()) - {-1}
+
+
+def _roles_of_groups(roles: Texts, groups: Int64s, is_open: npt.NDArray[np.bool_]) -> dict[int, Role]:
+    """Return what groups with open rows are for, by their other rows; `left out` where they stand on both sides of a border."""
+    asked = np.isin(groups, groups[is_open]) & (groups >= 0) & ~is_open & (roles != "left out")
     found: dict[int, Role] = {}
-    for role, group in zip(roles.tolist(), groups.tolist(), strict=True):
+    for role, group in zip(roles[asked].tolist(), groups[asked].tolist(), strict=True):
         mine: Role = "unlabeled" if role in LEARNING else role
-        if group < 0 or mine == "left out":
-            continue
         found[group] = mine if found.get(group, mine) == mine else "left out"
     return found

@@ -98,7 +98,8 @@ def _more(current: Snapshot, seen: Snapshot) -> bool:
 
 def _joining(seen: Snapshot, current: Snapshot) -> Rows:
     """Return today's rows to test on that the run did not test on, of groups that it has not learned from."""
-    known = seen.rows("labeled", "unlabeled", "validation")
+    taught_before = np.flatnonzero(seen.manifest["taught_before"].to_numpy(bool))
+    known = np.union1d(seen.rows("labeled", "unlabeled", "validation"), taught_before)
     rows = np.setdiff1d(current.rows("test"), seen.rows("test"))
     found: Rows = rows[~np.isin(current.groups[rows], current.groups[known])]
     return found

@@ -1,0 +1,31 @@
+"""Files that are known by their SHA-256: one that was changed, cut short or damaged since it was written is noticed."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from fewscan.errors import FewscanError
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file; raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_content(path: Path, sha256s: Sequence[str], otherwise: str) -> bytes:
+    """Return the content of a file that has one of these SHA-256s; `otherwise` is what helps, such as `import again`.
+
+    Raises FewscanError where it is missing, cannot be read, or is another.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FewscanError(f"{path.parent} is cut short: {path.name} is missing; {otherwise}") from None
+    except PermissionError:
+        raise FewscanError(f"no permission to read {path}") from None
+    except OSError:
+        raise FewscanError(f"{path} is damaged: {otherwise}") from None
+    if hashlib.sha256(content).hexdigest() not in sha256s:
+        raise FewscanError(f"{path} was changed or damaged since fewscan wrote it: put back what it was, or {otherwise}")
+    return content
