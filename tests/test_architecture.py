@@ -13,7 +13,20 @@ BEING_SPLIT: set[str] = set()
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 FLOORS = [
     {"errors", "version"},
-    {"config", "registry", "seeds", "atomic", "progress", "wording", "jsonl", "locks", "spreadsheet", "memory", "folders"},
+    {
+        "config",
+        "registry",
+        "seeds",
+        "atomic",
+        "progress",
+        "wording",
+        "jsonl",
+        "locks",
+        "spreadsheet",
+        "memory",
+        "digests",
+        "folders",
+    },
     {"images", "phantoms"},
     {"labels"},
     {"datasets"},

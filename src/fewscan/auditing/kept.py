@@ -3,7 +3,6 @@
 Nothing is lost with these files: what is missing, damaged or of another version is made again from the pixels.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from fewscan.auditing.copies import Described
 from fewscan.auditing.finding import Before, More
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription, KeptFile
+from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 
@@ -35,7 +35,7 @@ def keep(folder: Path, what: str, more: More, rows: int, before: Sequence[KeptFi
     with writing(path):
         path.parent.mkdir(exist_ok=True)
     (more.whole if more.anew else more.new).save(path)
-    written = KeptFile(name=f"{FOLDER}/{path.name}", sha256=_sha256(path))
+    written = KeptFile(name=f"{FOLDER}/{path.name}", sha256=file_sha256(path))
     return (written,) if more.anew else (*before, written)
 
 
@@ -52,7 +52,7 @@ def _read(folder: Path, files: Sequence[KeptFile]) -> Described | None:
         return None
     try:
         for file in files:
-            if _sha256(folder / file.name) != file.sha256:
+            if file_sha256(folder / file.name) != file.sha256:
                 raise FewscanError(f"{folder / file.name} is damaged")
         return Described.load([folder / file.name for file in files])
     except FileNotFoundError as error:
@@ -60,8 +60,3 @@ def _read(folder: Path, files: Sequence[KeptFile]) -> Described | None:
     except FewscanError as error:
         say(f"{error}: all images are described anew")
     return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fewscan.atomic import replaced_file
+from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 
 PAIRS_FILE = "pairs.parquet"
@@ -50,14 +51,7 @@ def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:
     """Read `pairs.parquet`, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
     path = folder / PAIRS_FILE
     anew = f"run 'fewscan audit {folder} --overwrite'"
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FewscanError(f"{folder} is cut short: {PAIRS_FILE} is missing; {anew}") from None
-    except OSError:
-        raise FewscanError(f"{path} cannot be read: check its permissions, or {anew}") from None
-    if hashlib.sha256(content).hexdigest() not in sha256s:
-        raise FewscanError(f"{path} was changed or damaged since fewscan wrote it: put back what it was, or {anew}")
+    content = known_content(path, sha256s, anew)
     try:
         return pd.read_parquet(BytesIO(content))[list(PAIR_DTYPES)].astype(PAIR_DTYPES)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):

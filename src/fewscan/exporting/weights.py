@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from fewscan.atomic import write_text
+from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
@@ -17,7 +18,6 @@ from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.images.formats.image import Pixels
 from fewscan.images.readers import fit
-from fewscan.training.seal import file_sha256
 
 WEIGHTS_FILE = "model.safetensors"
 TYPICALITY_FILE = "typicality.safetensors"

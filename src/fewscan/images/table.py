@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fewscan.atomic import replaced_file
+from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 
 # One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
@@ -57,18 +58,7 @@ def read_table(path: Path, sha256: str, columns: Sequence[str] | None = None) ->
     Raises FewscanError where it is missing, damaged, or not the one with that SHA-256.
     """
     wanted = list(IMAGE_DTYPES if columns is None else columns)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FewscanError(f"{path.parent.parent} is cut short: {path} is missing; import the scans again") from None
-    except PermissionError:
-        raise FewscanError(f"no permission to read {path}") from None
-    except OSError:
-        raise FewscanError(f"{path} is damaged: import the scans again") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise FewscanError(
-            f"{path} was changed or damaged since fewscan wrote it: put back what it was, or import the scans again"
-        )
+    content = known_content(path, [sha256], "import the scans again")
     try:
         images: pd.DataFrame = pq.read_table(BytesIO(content), columns=wanted).to_pandas()
         return images.astype({name: IMAGE_DTYPES[name] for name in wanted})

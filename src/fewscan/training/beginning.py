@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fewscan.config import Settings
+from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.models.network import Network
-from fewscan.training.seal import file_sha256
 
 BEGINNING_FILE = "began_with.safetensors"
 

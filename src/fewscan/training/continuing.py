@@ -8,10 +8,10 @@ import numpy as np
 
 from fewscan.config import merge
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.training.beginning import BeganWith
 from fewscan.training.run import MODEL_FILE, Run
-from fewscan.training.seal import file_sha256
 
 
 def began_with(run: Run) -> BeganWith:

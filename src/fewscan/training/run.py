@@ -25,6 +25,7 @@ from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.openings import OPENINGS_FILE, note_opening
 from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
 from fewscan.images.options import ImageSpec
@@ -34,7 +35,7 @@ from fewscan.models.network import Network
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, load_beginning
 from fewscan.training.moved import dataset_folder
 from fewscan.training.plugins import Plugin, plugins_of, require_plugins
-from fewscan.training.seal import SEAL, file_sha256, is_whole, sealed
+from fewscan.training.seal import SEAL, is_whole, sealed
 from fewscan.training.settings import RunSettings
 from fewscan.version import __version__
 
@@ -49,10 +50,9 @@ TENSORBOARD_FOLDER = "tensorboard"
 # What runs before 2026-11-26 logged under the name of an accuracy on the test set.
 FORMER_NAMES = {"val_p_acc": "validation_accuracy"}
 
-# Of a run's record: what its weights mean something under.
+# Of a run's record: what its weights mean something under, and the name that this goes by in files of tensors.
 _TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "leaking_pairs", "snapshot_sha256")
-TIES = "fewscan"  # under this name
-
+TIES = "fewscan"
 Stored = TypeVar("Stored", bound=Settings)
 
 # Whose versions a run notes.

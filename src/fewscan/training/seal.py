@@ -10,13 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fewscan.digests import file_sha256
+
 SEAL = "seal"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file; raises OSError where it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sealed(content: Mapping[str, Any], weights: Path, beside: Sequence[Path]) -> dict[str, Any]:
