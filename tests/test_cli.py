@@ -190,6 +190,8 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(
         (["epochs=none"], "setting 'epochs'"),
         (["epochs"], "key=value"),
         (["out=here"], "give it as an option"),
+        (["split=main"], "give it as an option"),
+        (["begin=runs/first"], "give it as an option"),
         (["method=simclr"], "--method simclr"),
         (["method=simclr", "method.temperature=0.5"], "--method simclr"),
         (["--resume"], "is not a run"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,10 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.split import split
 from fewscan.training.run import RECORD_FILE, SNAPSHOT_FILE, Run
+from tests.cli.test_next_commands import next_words
 from tests.made import remade
+
+Command = Callable[..., CompletedProcess[str]]
 
 
 def first_format(dataset: Snapshot, folder: Path) -> Path:
@@ -113,3 +117,17 @@ def test_what_needs_no_conversion_or_is_damaged_is_one_line(before: Snapshot, tm
     with pytest.raises(FewscanError, match=r"pixels\.npy is missing or damaged"):
         api.upgrade(old, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_what_follows_a_conversion_works_as_it_stands(
+    before: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
+) -> None:
+    old = first_format(before, tmp_path / "old")
+    done = fewscan("upgrade", old, tmp_path / "new", cwd=tmp_path)
+    assert next_words(done)[:2] == ["train", str(tmp_path / "new")]
+    content = json.loads((old / "dataset.json").read_text())
+    (old / "dataset.json").write_text(json.dumps(content | {"split": None}))
+    (old / "audit.html").write_text("a page")
+    words = next_words(fewscan("upgrade", old, tmp_path / "unsplit", cwd=tmp_path))
+    assert words[0] == "split"
+    assert fewscan(*words, "--labeled", "24", "--test", "12", cwd=tmp_path).returncode == 0

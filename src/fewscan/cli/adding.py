@@ -7,7 +7,7 @@ import typer
 from fewscan import api
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish
-from fewscan.cli.following import after_adding
+from fewscan.cli.following import after_dataset
 
 if TYPE_CHECKING:
     from fewscan.datasets.added import AddedToSplit, AddSummary
@@ -52,8 +52,10 @@ def add(
         understood, passed_over = api.plan_add(dataset, sources or [], **options)
         finish(as_json, understood.model_dump(mode="json"), [*understood.lines, *passed_over])
         return
+    from fewscan.datasets.dataset import Dataset
+
     result = api.add_scans(dataset, sources or [], set_aside_suspect=set_aside_suspect, **options)
-    finish(as_json, result.model_dump(mode="json"), _lines(result), *after_adding(dataset, result))
+    finish(as_json, result.model_dump(mode="json"), _lines(result), *after_dataset(Dataset.open(dataset)))
 
 
 def _lines(result: "AddSummary") -> list[str]:
@@ -72,7 +74,8 @@ def _lines(result: "AddSummary") -> list[str]:
     if result.with_copies is not None:
         lines.append(f"  copies: {result.with_copies:,} of the new images, {result.of_old:,} of them of images that were there")
     if result.suspects:
-        lines.append(f"  probably no scans: {result.suspects:,}; look at them in audit.html")
+        done = "set aside" if result.suspects_set_aside else "look at them in audit.html"
+        lines.append(f"  probably no scans: {result.suspects:,}; {done}")
     return lines + [line for split in result.splits for line in _of_split(split)]
 
 

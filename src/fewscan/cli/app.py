@@ -1,10 +1,11 @@
 """What the verbs of the command line share: the application, options, how a verb ends, how errors are told."""
 
+import inspect
 import json
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -71,11 +72,16 @@ def no_verb(
         raise typer.Exit(REFUSED)
 
 
-def parsed_settings(pairs: list[str] | None, verb: str, *, not_settings: tuple[str, ...]) -> dict[str, Any]:
-    """Return KEY=VALUE pairs as nested settings; raises FewscanError for options of the verb that are written so."""
+def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[..., Any]) -> dict[str, Any]:
+    """Return KEY=VALUE pairs as nested settings, which a verb hands to `functions` of the interface.
+
+    Raises FewscanError for what is no setting but another argument of these.
+    """
     changes = parse_overrides(pairs or [])
-    for option in not_settings:
-        if option in changes:
+    arguments = [one for function in functions for one in inspect.signature(function).parameters.values()]
+    reserved = {one.name for one in arguments if one.kind is not one.VAR_KEYWORD} - {"method"}
+    for option in changes:
+        if option in reserved:
             raise FewscanError(f"'{option}' is not a setting: give it as an option, see 'fewscan {verb} --help'")
     method = changes.get("method", {})
     if not isinstance(method, dict) or "name" in method:

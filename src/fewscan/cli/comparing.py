@@ -10,7 +10,6 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
 from fewscan.cli.comparison_options import (
-    NOT_SETTINGS,
     Baseline,
     BudgetShares,
     Jobs,
@@ -70,7 +69,7 @@ def compare(
     """
     from fewscan.training.recipes import DEFAULT_RECIPE
 
-    changes = parsed_settings(settings, "compare", not_settings=NOT_SETTINGS)
+    changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {

@@ -5,12 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-# Words that stand for options, not for settings of a run.
-NOT_SETTINGS = (
-    *("dataset", "out", "methods", "seeds", "protocols", "recipe", "labeled", "labels_budget", "test", "validation", "shares"),
-    *("baseline", "jobs", "train"),
-)
-
 Out = Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")]
 SettingsForAll = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
-    from fewscan.datasets.added import AddSummary
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.training.run import Run
@@ -34,21 +33,18 @@ def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     if standing is not None and not leaking_pairs(dataset):
         return after_split(dataset.folder), None
     try:
-        suitable_sizes(dataset)
+        suitable_sizes(dataset, validation=0.0)  # only whether there are any
     except FewscanError as error:
         return ["import", "--help"], str(error)
-    return ["split", dataset.folder, *(["--overwrite"] if standing else [])], None
+    again: Words = [] if standing is None else [*([] if standing.name == "main" else ["--name", standing.name]), "--overwrite"]
+    return ["split", dataset.folder, *again], None
 
 
-def after_adding(dataset: Path, added: "AddSummary") -> Words:
-    """Return what follows an addition: an audit, a split or a training, whichever the dataset lacks or has outgrown."""
-    if added.with_copies is None:
-        return ["audit", dataset]
-    if not added.splits:
-        from fewscan.datasets.dataset import Dataset
-
-        return after_audit(Dataset.open(dataset).snapshot())[0]
-    return after_split(dataset)
+def after_dataset(dataset: "Dataset") -> Words:
+    """Return the first step that a dataset lacks: an audit, a split or a training."""
+    if dataset.description.audit is None:
+        return ["audit", dataset.folder]
+    return after_split(dataset.folder) if dataset.splits else after_audit(dataset.snapshot())[0]
 
 
 def after_split(dataset: Path) -> Words:
@@ -61,9 +57,7 @@ def after_labels(dataset: "Dataset", disputed: int) -> Words:
     """Return what follows where labels were entered: what is disputed first, then the first step that the dataset lacks."""
     if disputed:
         return ["labels", "conflicts", dataset.folder]
-    if dataset.description.audit is None:
-        return ["audit", dataset.folder]
-    return after_split(dataset.folder) if dataset.splits else ["split", dataset.folder]
+    return after_dataset(dataset)
 
 
 def after_run(run: "Run", dataset: "Snapshot") -> Words:

@@ -47,8 +47,9 @@ def suspects(
     found = api.label_suspects(run, out=out, folds=folds, names=names, data=data, overwrite=overwrite)
     listed = found.table if names else found.table.drop(columns="path")
     told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": listed.to_dict("records")}
-    dataset = Run.open(run).open_dataset(data).folder
-    words = ["labels", "set", dataset, out, "--dry-run"] if len(found.table) else after_run_in(run, data)
+    words = after_run_in(run, data)
+    if len(found.table):
+        words = ["labels", "set", Run.open(run).dataset_now(data).folder, out, "--dry-run"]
     finish(as_json, told, [*_lines(found, names=names), f"table: {out}; pictures: {page_beside(out)}"], *words)
 
 

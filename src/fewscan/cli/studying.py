@@ -40,7 +40,6 @@ def study(
 
     Example: fewscan study mri --out study epochs=25
     """
-    options = ("dataset", "out", "methods", "seeds", "protocols", "labeled", "test", "validation", "jobs", "train")
     results = api.study(
         dataset,
         out=out,
@@ -52,7 +51,7 @@ def study(
         validation=validation,
         jobs=jobs,
         train=train,
-        **parsed_settings(settings, "study", not_settings=options),
+        **parsed_settings(settings, "study", api.study),
     )
     _finish(results, dataset, as_json)
 

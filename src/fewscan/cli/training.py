@@ -72,7 +72,7 @@ def train(
 ) -> None:
     """Train, and say what to look at and what comes next."""
     folder = default_run(dataset) if out is None else out
-    changes = parsed_settings(settings, "train", not_settings=("dataset", "out", "recipe", "resume"))
+    changes = parsed_settings(settings, "train", api.train)
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method")

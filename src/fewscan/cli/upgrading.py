@@ -7,6 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.following import after_dataset, after_run_in
 
 
 @app.command()
@@ -27,10 +28,7 @@ def upgrade(
 
     done = api.upgrade(folder, out, data=data)
     if isinstance(done, Dataset):
-        lines, words = (
-            [f"{done.images.rows:,} images converted to {done.folder}"],
-            ("audit" if not done.splits else "train", out),
-        )
+        lines, words = [f"{done.images.rows:,} images converted to {done.folder}"], after_dataset(done)
     else:
-        lines, words = [f"run converted to {done.folder}"], ("evaluate", out)
+        lines, words = [f"run converted to {done.folder}"], after_run_in(out, None)
     finish(as_json, {"folder": str(done.folder)}, lines, *words)
