@@ -37,5 +37,6 @@ def add_scans(
             return summary_of(longer.named(), listed, first_row, None), None
         audited, suspects = audit_new(longer, before, set_aside_suspect=set_aside_suspect)
         old = suspects_in(dataset.folder / AUDIT_FILE, first_row)
-        result = written(audited, [*old, *suspects], set_aside=False)
-    return summary_of(Dataset.open(dataset.folder), listed, first_row, len(suspects)), result
+        result = written(audited, [*old, *suspects])
+    added = Dataset.open(dataset.folder)
+    return summary_of(added, listed, first_row, len(suspects), suspects_set_aside=set_aside_suspect), result

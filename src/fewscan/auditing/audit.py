@@ -50,7 +50,7 @@ def audit(
     if set_aside_suspect:
         enter_suspects(dataset, now, suspects)
     audited = _audited(dataset, now, similarity, same_head, NOTHING_BEFORE, None)
-    return written(audited, suspects, set_aside=set_aside_suspect)
+    return written(audited, suspects)
 
 
 def audit_new(dataset: Dataset, before: Before, *, set_aside_suspect: bool = False) -> tuple[Audited, tuple[Suspect, ...]]:
@@ -95,11 +95,11 @@ def _audited(
     return Audited(dataset, found.pairs, description)
 
 
-def written(audited: Audited, suspects: Sequence[Suspect], *, set_aside: bool = False) -> AuditResult:
+def written(audited: Audited, suspects: Sequence[Suspect]) -> AuditResult:
     """Write what was found into the dataset, with all else that its description says, and `audit.json`."""
     dataset, table, description = audited
     after = dataset.with_audit_of(table, description)
-    result = result_of(after, table, description, suspects, set_aside=set_aside)
+    result = result_of(after, table, description, suspects)
     # Both or neither: what a full disk refuses of one leaves the other as it was.
     with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
         page.write_text(as_json(for_programs(after.file_names, result)), encoding="utf-8")

@@ -62,7 +62,7 @@ class AuditResult:
     conflicts: tuple[Conflict, ...]
     leaks: tuple[Leak, ...]
     suspects: tuple[Suspect, ...] = ()
-    suspects_set_aside: bool = False  # then they are among the `set_aside` and took no part
+    suspects_set_aside: bool = False  # whether there are any, and all are among the `set_aside`
 
     @property
     def counted(self) -> dict[str, int]:
@@ -130,9 +130,7 @@ class AuditResult:
 _BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
-def result_of(
-    now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspects: Sequence[Suspect], *, set_aside: bool
-) -> AuditResult:
+def result_of(now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspects: Sequence[Suspect]) -> AuditResult:
     """Count what follows from the pairs for the rows that can be used."""
     manifest, rows = now.manifest, now.usable
     own = among(table, rows)
@@ -164,7 +162,7 @@ def result_of(
         ),
         leaks=find_leaks(manifest, grouped, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
         suspects=tuple(suspects),
-        suspects_set_aside=set_aside,
+        suspects_set_aside=bool(suspects) and bool(manifest["set_aside"].iloc[[each.row for each in suspects]].notna().all()),
     )
 
 

@@ -7,6 +7,7 @@ from fewscan.config import Settings
 from fewscan.datasets.adding import Listed
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import SET_ASIDE_EXAMPLES, SetAsideFile
+from fewscan.datasets.roles import Moment, counts_of
 from fewscan.datasets.taking import moment_of
 
 
@@ -44,11 +45,14 @@ class AddSummary(Settings):
     with_copies: int | None
     of_old: int | None
     suspects: int | None
+    suspects_set_aside: bool
     splits: tuple[AddedToSplit, ...]
 
 
-def summary_of(dataset: Dataset, listed: Listed, first_row: int, suspects: int | None) -> AddSummary:
-    """Count what the dataset has from `first_row` on."""
+def summary_of(
+    dataset: Dataset, listed: Listed, first_row: int, suspects: int | None, *, suspects_set_aside: bool = False
+) -> AddSummary:
+    """Count what the dataset has from `first_row` on, `suspects` of it being probably no scans."""
     now = dataset.unsplit()
     manifest = now.manifest.iloc[first_row:]
     usable = manifest[manifest["set_aside"].isna()]
@@ -56,6 +60,7 @@ def summary_of(dataset: Dataset, listed: Listed, first_row: int, suspects: int |
     counts = usable["label"].value_counts()
     before = set(now.manifest["label"].iloc[:first_row].dropna())
     audited = dataset.description.audit is not None
+    moment = moment_of(now)
     copies, of_old = _copies(now.manifest["copy_set"], first_row)
     return AddSummary(
         folder=str(dataset.folder),
@@ -75,7 +80,8 @@ def summary_of(dataset: Dataset, listed: Listed, first_row: int, suspects: int |
         with_copies=copies if audited else None,
         of_old=of_old if audited else None,
         suspects=suspects,
-        splits=tuple(_added_to(dataset, name, first_row) for name in dataset.splits),
+        suspects_set_aside=suspects_set_aside,
+        splits=tuple(_added_to(dataset, name, moment, first_row) for name in dataset.splits),
     )
 
 
@@ -87,11 +93,9 @@ def _copies(sets: pd.Series, first_row: int) -> tuple[int, int]:
     return int(copies.sum()), int((copies & np.isin(new, numbers[:first_row])).sum())
 
 
-def _added_to(dataset: Dataset, name: str, first_row: int) -> AddedToSplit:
-    snapshot = dataset.snapshot(name)
-    parts = snapshot.manifest["split"].iloc[first_row:]
-    _, tying = dataset.split(name).parts(moment_of(dataset.unsplit()))
-    counts = {part: int((parts == part).sum()) for part in ("labeled", "unlabeled", "validation", "test")}
+def _added_to(dataset: Dataset, name: str, moment: Moment, first_row: int) -> AddedToSplit:
+    parts, tying = dataset.split(name).parts(moment)
+    counts = counts_of(parts[first_row:])
     tie = int((tying >= first_row).sum())
-    usable = int((snapshot.usable >= first_row).sum())
+    usable = int(moment.usable[first_row:].sum())
     return AddedToSplit(split=name, **counts, tying=tie, left_out=usable - sum(counts.values()) - tie)

@@ -109,7 +109,7 @@ def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iter
 
 def take_back(log: LabelLog, rows: int) -> None:
     """Take back what is said of rows that the dataset, of so many rows, does not have."""
-    while len(said := _said_beyond(log, rows)):
+    while log.rows > rows and len(said := _said_beyond(log, rows)):
         batches = log.entries().set_index("id")["batch"]
         for batch, of_batch in said.groupby(batches.reindex(said["entry"]).to_numpy()):
             log.undo(int(batch), of_batch.index.to_numpy())
@@ -117,8 +117,7 @@ def take_back(log: LabelLog, rows: int) -> None:
 
 def _said_beyond(log: LabelLog, rows: int) -> pd.DataFrame:
     """Return what holds of all rows from this one on, of which something is said."""
-    count = int(log.entries()["row"].max()) + 1 if log.last else 0
-    said = log.current(max(count, rows)).iloc[rows:]
+    said = log.current(max(log.rows, rows)).iloc[rows:]
     return said[(said["state"] != "none") | said["disputed"]]
 
 

@@ -83,15 +83,16 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         with nothing.appending() as shard:
             notes = write_images(scans, shard, asked.spec, keys, workers)
         keys.save(folder)
-        require_usable(shard.table, found)
-        images = nothing.sealed(shard, shard.table)
+        table = shard.table
+        require_usable(table, found)
+        images = nothing.sealed(shard, table)
         description = DatasetDescription(
             spec=asked.spec,
-            sources=described_sources(found, shard.table),
+            sources=described_sources(found, table),
             notes=notes,
             shards=images.shards,
         )
-        enter_labels(LabelLog.create(folder / LABELS_FILE, images.identity), scans, shard.table)
+        enter_labels(LabelLog.create(folder / LABELS_FILE, images.identity), scans, table)
         write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
     return Dataset.open(out)
 

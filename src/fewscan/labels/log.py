@@ -157,6 +157,13 @@ class LabelLog:
             return content.next_entry(connection) - 1
 
     @property
+    def rows(self) -> int:
+        """How many rows there are at least, by the last one that anything was said of."""
+        with database.reading(self.path) as connection:
+            (count,) = connection.execute("SELECT coalesce(max(row) + 1, 0) FROM entry").fetchone()
+            return int(count)
+
+    @property
     def fingerprint(self) -> str:
         """A SHA-256 over all entries, in their order, and all that was entered with them."""
         with database.reading(self.path) as connection:
