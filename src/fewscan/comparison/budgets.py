@@ -73,7 +73,7 @@ class LabelEfficiency:
 
     @property
     def baseline(self) -> str | None:
-        """The method that the others are held against, with every budget."""
+        """The method that the others are held against with every budget: that of the largest, whatever the others name."""
         return self.plans[0].baseline
 
     @property
@@ -83,7 +83,8 @@ class LabelEfficiency:
 
     def points_of(self, labels: int, protocol: Protocol) -> list[Point]:
         """Return what the methods came to under a protocol with a budget of labels."""
-        return [Point(labels, each) for each in standings(self.results[labels], protocol, self.methods)]
+        found = standings(self.results[labels], protocol, self.methods, self.baseline)
+        return [Point(labels, each) for each in found]
 
     def point(self, labels: int, protocol: Protocol, method: str) -> Point:
         """Return what a method came to under a protocol with a budget of labels."""

@@ -34,11 +34,10 @@ class Standing:
         }
 
 
-def standings(results: Results, protocol: Protocol, methods: Sequence[str] | None = None) -> list[Standing]:
-    """Return the methods (by default all that were planned) in their order, each with its place."""
-    rows = [results.row(protocol, method) for method in (results.methods if methods is None else methods)]
+def standings(results: Results, protocol: Protocol, methods: Sequence[str], baseline: str | None) -> list[Standing]:
+    """Return the methods in their order, each with its place and held against `baseline`."""
+    rows = [results.row(protocol, method) for method in methods]
     means = [_mean(row) for row in rows]
-    baseline = results.comparison.plan.baseline
     return [
         Standing(
             row,
@@ -51,7 +50,8 @@ def standings(results: Results, protocol: Protocol, methods: Sequence[str] | Non
 
 def leaderboard(results: Results, protocol: Protocol) -> list[Standing]:
     """Return the planned methods, the best first and those that were not run last."""
-    return sorted(standings(results, protocol), key=lambda each: (each.place is None, each.place or 0))
+    found = standings(results, protocol, results.methods, results.comparison.plan.baseline)
+    return sorted(found, key=lambda each: (each.place is None, each.place or 0))
 
 
 def _mean(row: Row) -> float | None:

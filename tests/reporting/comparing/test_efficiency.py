@@ -18,7 +18,7 @@ from PIL import Image
 
 from fewscan.comparison.budgets import LabelEfficiency, begin_budgets, collect_budgets
 from fewscan.comparison.planning import make_plan
-from fewscan.comparison.results import Pair
+from fewscan.comparison.results import Pair, Results
 from fewscan.comparison.trials import run_trials
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import Interval
@@ -175,6 +175,35 @@ def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None
     assert not re.search(r"https?:|url\(|@import", html)
     assert "Private" not in html
     assert str(efficiency.folder.parent) not in html
+
+
+def test_every_budget_is_held_against_one_baseline(efficiency: LabelEfficiency) -> None:
+    """A budget that was added with another --baseline stands in the same columns as the others."""
+
+    def naming(results: Results, baseline: str) -> Results:
+        plan = results.comparison.plan.model_copy(update={"named_baseline": baseline})
+        return replace(results, comparison=replace(results.comparison, plan=plan))
+
+    mixed = replace(efficiency, results={**efficiency.results, 8: naming(efficiency.results[8], "joint")})
+    assert mixed.baseline == "supervised"
+    assert mixed.point(8, "leakfree", "supervised").against_baseline is None
+    pair = mixed.point(8, "leakfree", "joint").against_baseline
+    assert pair is not None
+    assert pair == efficiency.results[8].pair("leakfree", "joint", "supervised")
+    write_efficiency(mixed)
+    table = pd.read_csv(mixed.folder / "label_efficiency.csv", dtype=str, keep_default_na=False)
+    differences = table[table["labels"] == "8"].set_index("method")["less_baseline_points"]
+    assert set(table["baseline"]) == {"supervised"}
+    assert differences["supervised"] == ""
+    assert float(differences["joint"]) == pytest.approx(pair.difference, abs=0.0051)
+
+    # Asked for alike, but for the baseline: one command would not make both.
+    larger = efficiency.results[32]
+    first, second = commands(replace(efficiency, results={32: larger, 8: naming(larger, "joint")}))
+    assert "--labels-budget 32 " in first
+    assert "--baseline" not in first
+    assert "--labels-budget 8 " in second
+    assert "--baseline joint " in second
 
 
 def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: LabelEfficiency) -> None:

@@ -60,9 +60,9 @@ def efficiency_page(efficiency: LabelEfficiency, figure: Path) -> str:
 
 
 def commands(efficiency: LabelEfficiency) -> list[str]:
-    """Return the commands that make it all again: one, unless budgets were planned with other methods, seeds or protocols."""
+    """Return the commands that make it all again: one for all budgets that were asked for alike, with the same baseline."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for labels, plan in zip(efficiency.budgets, efficiency.plans, strict=True):
-        alike.setdefault(plan.asked, []).append(labels)
+        alike.setdefault((plan.asked, plan.named_baseline), []).append(labels)
     plans = {budgets[0]: efficiency.results[budgets[0]].comparison.plan for budgets in alike.values()}
     return [command for budgets in alike.values() for command in plan_commands(plans[budgets[0]], budgets)]
