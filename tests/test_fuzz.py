@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import fewscan
 from fewscan import jsonl
 from fewscan.cli.app import parsed_settings, refusal
 from fewscan.config import Settings, yaml_value
@@ -154,7 +155,7 @@ def of_settings(rng: random.Random, path: Path) -> Callable[[], object]:
     method, recipe = rng.choice(list(METHODS)), rng.choice(["fewscan", "study"])
 
     def resolve() -> None:
-        changes = parsed_settings(pairs, "train", not_settings=("dataset", "out"))
+        changes = parsed_settings(pairs, "train", fewscan.train)
         own = changes.pop("method", {})
         settings = RunSettings.resolve({"name": method, **own}, recipe, changes, labeled=96, unlabeled=413)
         assert RunSettings.parse(yaml_value(settings.as_yaml())) == settings

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+import fewscan
 from fewscan.cli.app import parsed_settings
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS
@@ -80,7 +81,7 @@ def _pair(chance: random.Random) -> str:
 def _told(pairs: Sequence[str], method: str) -> str | None:
     """Return what is said of settings, None where they are taken."""
     try:
-        changes = parsed_settings(list(pairs), "train", not_settings=("dataset", "out"))
+        changes = parsed_settings(list(pairs), "train", fewscan.train)
         asked = {"name": method, **changes.pop("method", {})}
         RunSettings.resolve(asked, "fewscan", changes, labeled=96, unlabeled=413)
     except FewscanError as error:
