@@ -46,6 +46,7 @@ def make_workshop(folder: Path) -> None:
     """Make what commands are killed at: scans, a dataset at each stage, and a run."""
     folder.mkdir(parents=True)
     write_practice_scans(folder / "scans", images=_SCANS, size_px=32)
+    write_practice_scans(folder / "more", images=_SCANS // 4, size_px=32, seed=1)
     (folder / "new").mkdir()
     for number, path in enumerate(sorted((folder / "scans").rglob("*.png"))[::2]):
         shutil.copy(path, folder / "new" / f"{number}.png")
@@ -70,11 +71,23 @@ VERBS: dict[str, Verb] = {
         lambda place: _dataset(place / "x"),
     ),
     "labels set": Verb(["labels", "set", "x", "table.csv"], "imported", lambda place: _dataset(place / "x")),
+    "labels suspects": Verb(
+        ["labels", "suspects", "x", "--folds", "2", "--out", "x/suspects.csv"],
+        "run",
+        lambda place: _digest(place / "x/suspects.csv"),
+    ),
+    "add": Verb(["add", "x", "more"], "dataset", lambda place: _dataset(place / "x")),
     "train": Verb(
         ["train", "dataset", "--out", "x", "checkpoint_seconds=0", *_FEW_STEPS],
         None,
         lambda place: _run(place / "x"),
         ("--resume",),
+    ),
+    "evaluate": Verb(["evaluate", "x"], "run", lambda place: _digest(place / "x/test_predictions.csv")),
+    "report": Verb(["report", "x"], "run", lambda place: _whole_page(place / "x/report.html")),
+    "explain": Verb(["explain", "run", "new/0.png", "--out", "x.png"], None, lambda place: _digest(place / "x.png")),
+    "export": Verb(
+        ["export", "run", "--format", "safetensors", "--out", "x"], None, lambda place: _digest(place / "x/model.safetensors")
     ),
     "label": Verb(["label", "run", "new", "--out", "x.csv"], None, lambda place: _digest(place / "x.csv")),
     "calibrate": Verb(
@@ -169,6 +182,10 @@ def _dataset(folder: Path) -> object:
 
 def _run(folder: Path) -> object:
     return _digest(folder / "model.safetensors"), len((folder / "metrics.jsonl").read_text().splitlines())
+
+
+def _whole_page(path: Path) -> bool:
+    return path.read_text().rstrip().endswith("</html>")
 
 
 def _digest(path: Path) -> str:

@@ -6,6 +6,7 @@ A comparison is a folder: `plan.json`, `snapshots/PROTOCOL.parquet` (the dataset
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
@@ -191,6 +192,15 @@ class Comparison:
 
     def dataset(self, protocol: Protocol) -> Snapshot:
         """Return the dataset as it was when the comparison began, under the split of `protocol`."""
+        if protocol not in self._opened:
+            self._opened[protocol] = self._open_dataset(protocol)
+        return self._opened[protocol]
+
+    @cached_property
+    def _opened(self) -> dict[Protocol, Snapshot]:
+        return {}
+
+    def _open_dataset(self, protocol: Protocol) -> Snapshot:
         path = self.folder / "snapshots" / f"{protocol}.parquet"
         now = Dataset.open(self.plan.dataset)
         if not path.exists():

@@ -9,6 +9,7 @@ from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, method_type
+from fewscan.splits.sizes import VALIDATION_SHARE
 
 
 def make_plan(
@@ -54,7 +55,7 @@ def make_plan(
         dataset_fingerprint=dataset.description.fingerprint,
         split=SplitSizes(
             labeled=labeled,
-            validation=0.2 if validation is None else validation,
+            validation=VALIDATION_SHARE if validation is None else validation,
             test=test,
             seed=0 if own is None else own.seed,
             shares=shares or ("known" if own is None else own.shares),

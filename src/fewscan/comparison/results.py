@@ -137,12 +137,7 @@ class Results:
     @cached_property
     def settings(self) -> dict[Trial, RunSettings]:
         """The settings that every planned training was given, or would be."""
-        plan = self.comparison.plan
-        return {
-            trial: plan.settings(trial, labeled=split.labeled, unlabeled=split.unlabeled)
-            for trial in plan.trials
-            for split in [self.splits[trial.protocol]]
-        }
+        return {trial: self.comparison.settings(trial) for trial in self.comparison.plan.trials}
 
     @cached_property
     def image_size_px(self) -> int:

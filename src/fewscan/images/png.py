@@ -9,6 +9,16 @@ from PIL import Image
 
 # Wider than a scan on a page is shown; a larger one only makes the page heavier.
 LARGEST_SCAN_PX = 224
+# On a page of hundreds of scans.
+SMALL_SCAN_PX = 128
+# As many gray pictures of 96 px keep a page under 5 MB; of larger or colored ones there are fewer.
+_PICTURES, _PICTURE_PX = 340, 96
+
+
+def pictures_of_a_page(channels: int, size_px: int) -> int:
+    """Return how many scans (channels, size_px, size_px), as pictures of SMALL_SCAN_PX at most, keep a page under 5 MB."""
+    shown_px = min(size_px, SMALL_SCAN_PX)
+    return max(1, int(_PICTURES * min(1.0, (_PICTURE_PX / shown_px) ** 2) / channels))
 
 
 def scan_picture(pixels: npt.NDArray[np.uint8], largest_px: int = LARGEST_SCAN_PX) -> str:

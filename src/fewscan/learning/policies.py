@@ -12,7 +12,22 @@ VIEWS: dict[str, type[Views]] = {ScanViews.name: ScanViews}
 DEFAULT_VIEWS = ScanViews.name
 
 # What the settings of all views held before 2026-11-27.
-_FORMER_KEYS = frozenset(ScanViews.settings_type.model_fields)
+_FORMER_KEYS = frozenset(
+    {
+        "name",
+        "flip_probability",
+        "minimum_crop",
+        "maximum_aspect",
+        "maximum_rotation_degrees",
+        "maximum_shift",
+        "contrast",
+        "brightness",
+        "log_gamma",
+        "blur_probability",
+        "noise_probability",
+        "maximum_noise",
+    }
+)
 
 
 def views_flaw(own: Any) -> str | None:

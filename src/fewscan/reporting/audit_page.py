@@ -6,16 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fewscan.atomic import write_text, writing
+from fewscan.atomic import write_text
 from fewscan.auditing.result import AuditResult, Pair
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.images.png import scan_picture
+from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.reporting.rendering import render
 
-# As many gray pictures of 96 px keep the page under 5 MB; of larger or colored ones there are fewer pairs.
-PICTURES = 340
-PICTURE_PX = 96
-LARGEST_PICTURE_PX = 128
 CONFLICTS_SHOWN = 15
 IMAGES_OF_A_CONFLICT = 6
 LEAKS_SHOWN = 6
@@ -62,8 +58,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
         for number, leak in enumerate(result.leaks)
     ]
-    size_px = min(dataset.spec.size_px, LARGEST_PICTURE_PX)
-    pictures = PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.spec.channels
+    pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
     suspects = [
         (kind, _suspects(dataset, result, kind), counted) for kind, counted in result.counts()["suspects"].items() if counted
@@ -71,7 +66,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
     used += sum(len(scans) for _, scans, _ in suspects)
     used += 2 * min(HEADS_SHOWN, len(result.same_head or ()))
     near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
-    sample = _weakest_densest(near, max(10, int(pictures - used) // 2))
+    sample = _weakest_densest(near, max(10, (pictures - used) // 2))
     page = render(
         "audit.html",
         dataset_name=dataset.folder.resolve().name,
@@ -84,15 +79,14 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
         heads=[shown(*rows) for rows in _evenly(result.same_head or (), HEADS_SHOWN)],
     )
-    with writing(out):
-        write_text(out, page)
+    write_text(out, page)
     return out
 
 
 def _scan(dataset: Snapshot, row: int) -> Scan:
     image = dataset.manifest.iloc[row]
     label = dataset.labels[row]
-    picture = scan_picture(dataset.pixels[row], LARGEST_PICTURE_PX)
+    picture = scan_picture(dataset.pixels[row], SMALL_SCAN_PX)
     return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
 
 

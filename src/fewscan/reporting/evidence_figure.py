@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from fewscan.atomic import replaced_file, writing
+from fewscan.atomic import replaced_file
 from fewscan.explaining.attribution import HeatMap
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor, Pixels
 from fewscan.reporting.figures import GRID, INK
@@ -48,7 +48,7 @@ PAIR_GAP_PX = 4
 
 def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
     """Write `draw_evidence` as the PNG file `out`, replacing an older one; raises FewscanError where it cannot be written."""
-    with writing(out), replaced_file(out) as temporary:
+    with replaced_file(out) as temporary:
         draw_evidence(evidence, names=names).savefig(temporary, format="png")
 
 

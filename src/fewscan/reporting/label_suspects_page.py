@@ -4,17 +4,12 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from fewscan.atomic import replaced_file, write_text, writing
+from fewscan.atomic import replaced_file, write_text
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.label_suspects import LabelSuspects
-from fewscan.images.png import scan_picture
+from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_csv
-
-# As many gray pictures of 96 px keep the page under 5 MB; of larger or colored ones there are fewer.
-PICTURES = 340
-PICTURE_PX = 96
-LARGEST_PICTURE_PX = 128
 
 
 class Suspect(NamedTuple):
@@ -42,8 +37,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     """
     with replaced_file(table) as temporary:
         write_csv(suspects.table, temporary, float_format="%.4g")
-    size_px = min(dataset.spec.size_px, LARGEST_PICTURE_PX)
-    pictures = max(1, int(PICTURES * min(1.0, (PICTURE_PX / size_px) ** 2) / dataset.spec.channels))
+    pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     lines = suspects.table.head(pictures).to_dict("records")
     page = render(
         "label_suspects.html",
@@ -52,7 +46,7 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
         suspects=[
             Suspect(
                 place,
-                scan_picture(dataset.pixels[line["row"]], LARGEST_PICTURE_PX),
+                scan_picture(dataset.pixels[line["row"]], SMALL_SCAN_PX),
                 line["path"] if names else f"row {line['row']}",
                 *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
             )
@@ -61,5 +55,4 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
         table=table.name,
         command=shlex.join(["fewscan", "labels", "set", str(dataset.folder), str(table)]),
     )
-    with writing(page_beside(table)):
-        write_text(page_beside(table), page)
+    write_text(page_beside(table), page)

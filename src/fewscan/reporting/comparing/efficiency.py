@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fewscan.atomic import write_text, writing
+from fewscan.atomic import write_text
 from fewscan.comparison.budgets import LabelEfficiency, budget_folder
 from fewscan.comparison.commands import commands as plan_commands
 from fewscan.comparison.results import METRICS, SIGNIFICANT
@@ -29,8 +29,7 @@ def write_efficiency(efficiency: LabelEfficiency) -> Path:
     ]
     write_table(lines, efficiency.folder / TABLE_FILE)
     path = efficiency.folder / PAGE_FILE
-    with writing(path):
-        write_text(path, efficiency_page(efficiency, write_efficiency_figure(efficiency)))
+    write_text(path, efficiency_page(efficiency, write_efficiency_figure(efficiency)))
     return path
 
 

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from fewscan.atomic import write_text, writing
+from fewscan.atomic import write_text
 from fewscan.comparison.commands import commands
 from fewscan.comparison.ranking import leaderboard
 from fewscan.comparison.results import METRICS, SIGNIFICANT, Results
@@ -56,8 +56,7 @@ def write_comparison(results: Results) -> Path:
         ),
     )
     path = folder / PAGE_FILE
-    with writing(path):
-        write_text(path, comparison_page(results, figures, [table.name for table in tables]))
+    write_text(path, comparison_page(results, figures, [table.name for table in tables]))
     return path
 
 

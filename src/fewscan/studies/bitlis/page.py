@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fewscan.atomic import write_text, writing
+from fewscan.atomic import write_text
 from fewscan.comparison.results import Results, Row
 from fewscan.learning.registry import method_type
 from fewscan.reporting.comparing.page import PAGE_FILE as COMPARISON_PAGE
@@ -27,8 +27,7 @@ def write_study(results: Results) -> Path:
     folder = results.comparison.folder
     tables = [path.name for path in write_tables(results, folder)]
     path = folder / PAGE_FILE
-    with writing(path):
-        write_text(path, study_page(results, pictures(write_figures(results, folder)), tables))
+    write_text(path, study_page(results, pictures(write_figures(results, folder)), tables))
     return path
 
 
