@@ -26,6 +26,7 @@ FLOORS = [
         "memory",
         "digests",
         "folders",
+        "parquet",
     },
     {"images", "phantoms"},
     {"labels"},

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
+from fewscan.parquet import parquet_frame
 
 PAIRS_FILE = "pairs.parquet"
 
@@ -53,7 +53,7 @@ def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:
     anew = f"run 'fewscan audit {folder} --overwrite'"
     content = known_content(path, sha256s, anew)
     try:
-        return pd.read_parquet(BytesIO(content))[list(PAIR_DTYPES)].astype(PAIR_DTYPES)
+        return parquet_frame(content)[list(PAIR_DTYPES)].astype(PAIR_DTYPES)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         raise FewscanError(f"{path} is damaged: {anew}") from None
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from fewscan.datasets.descriptions import SPLITS, SplitDescription
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
+from fewscan.parquet import parquet_table
 
 Int64s = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
@@ -124,7 +125,7 @@ class StoredSplit(NamedTuple):
         """Read a split, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
         content = known_content(path, sha256s, "draw the split again")
         try:
-            table = pq.read_table(BytesIO(content))
+            table = parquet_table(content)
             description = SplitDescription.parse(json.loads(table.schema.metadata[_META]), where=path.name)
             return cls(description, np.array(table["role"].to_pylist(), dtype=object))
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):

@@ -32,6 +32,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
 from fewscan.images.table import IMAGE_DTYPES
+from fewscan.parquet import parquet_table
 
 Int64s = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -156,9 +157,9 @@ class Snapshot:
         Raises FewscanError where it is missing or damaged, or where the dataset's images are not those that it speaks of.
         """
         try:
-            table = pq.read_table(BytesIO(path.read_bytes()))
+            table = parquet_table(path.read_bytes())
             said = json.loads(table.schema.metadata[_META])
-            state = table.to_pandas()[list(STATE_DTYPES)].astype(STATE_DTYPES)
+            state = table.to_pandas(use_threads=False)[list(STATE_DTYPES)].astype(STATE_DTYPES)
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
             raise FewscanError(f"{path} is missing or damaged: {otherwise}") from None
         description = SnapshotDescription.parse(said, where=path.name)

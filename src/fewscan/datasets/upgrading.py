@@ -6,7 +6,6 @@ The first format had one table, `manifest.parquet`, with the facts, labels, grou
 import hashlib
 import json
 import shutil
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.parquet import parquet_frame
 
 MANIFEST_FILE = "manifest.parquet"
 PIXELS_FILE = "pixels.npy"
@@ -82,7 +82,7 @@ def _manifest(folder: Path, said: dict[str, Any]) -> pd.DataFrame:
         sha256s = said.get("manifest_sha256", ())
         if sha256s and hashlib.sha256(content).hexdigest() not in sha256s:
             raise FewscanError(f"{path} was changed since fewscan wrote it: put back what it was")
-        manifest: pd.DataFrame = pd.read_parquet(BytesIO(content))
+        manifest = parquet_frame(content)
         later = {"given_split": None, "color": None, "label_from": None}
         return manifest.assign(**{name: value for name, value in later.items() if name not in manifest}).astype(
             IMAGE_DTYPES | {"label": "str", "label_from": "str", "split": "str", "group": "Int64", "copy_set": "Int64"}

@@ -22,6 +22,7 @@ from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 from fewscan.images.patients import FILE_PREFIX, HEX_DIGITS, names_of
 from fewscan.images.sources import ScanFile
+from fewscan.parquet import parquet_table
 
 KEYS_FILE = "patients.parquet"
 _SALT = b"salt"
@@ -103,7 +104,7 @@ class PatientKeys:
         """
         path = folder / KEYS_FILE
         try:
-            table = pq.read_table(BytesIO(path.read_bytes()))
+            table = parquet_table(path.read_bytes())
             salt = bytes.fromhex(table.schema.metadata[_SALT].decode())
             return cls(salt, dict(zip(table["name"].to_pylist(), table["patient"].to_pylist(), strict=True)))
         except FileNotFoundError:

@@ -5,16 +5,15 @@ Nothing in it ever changes: what people say of an image, and what audit and spli
 
 import hashlib
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
+from fewscan.parquet import parquet_frame
 
 # One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
 # them this is. A row that was set aside keeps its number; its pixels are zero.
@@ -60,7 +59,7 @@ def read_table(path: Path, sha256: str, columns: Sequence[str] | None = None) ->
     wanted = list(IMAGE_DTYPES if columns is None else columns)
     content = known_content(path, [sha256], "import the scans again")
     try:
-        images: pd.DataFrame = pq.read_table(BytesIO(content), columns=wanted).to_pandas()
+        images = parquet_frame(content, wanted)
         return images.astype({name: IMAGE_DTYPES[name] for name in wanted})
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         raise FewscanError(f"{path} is damaged: import the scans again") from None

@@ -14,6 +14,7 @@ from fewscan.atomic import refuse_existing, remove_folder, replaced_file, write_
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
+from fewscan.parquet import parquet_frame, parquet_table
 from fewscan.spreadsheet import from_text, write_csv
 
 SUFFIXES = (".csv", ".parquet")
@@ -62,7 +63,7 @@ class LabelTable:
 
     def done(self) -> set[str]:
         """Return the paths that are in the table already."""
-        return {path for part in self._parts() for path in pq.read_table(part, columns=["path"])["path"].to_pylist()}
+        return {path for part in self._parts() for path in parquet_table(part, ["path"])["path"].to_pylist()}
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows, of which none is lost from here on."""
@@ -81,7 +82,7 @@ class LabelTable:
 
     def _counted(self, columns: Sequence[str], counts: Counter[tuple[str | None, ...]]) -> Iterator[pa.Table]:
         for part in self._parts():
-            table = pq.read_table(part, schema=self.schema)
+            table = parquet_table(part)
             counts.update(zip(*(table[column].to_pylist() for column in columns), strict=True))
             yield table
 
@@ -121,7 +122,7 @@ def require_table_name(out: Path) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Return a finished table as it was written, an empty cell being None or NaN; raises FewscanError where it is gone."""
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        return parquet_frame(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError, pa.ArrowException):
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
 
@@ -143,7 +144,7 @@ def _write_csv(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> Non
     with path.open("w", encoding="utf-8", newline="") as file:
         write_csv(pd.DataFrame(columns=schema.names), file)
         for table in tables:
-            write_csv(table.to_pandas(), file, header=False, float_format="%.6f")
+            write_csv(table.to_pandas(use_threads=False), file, header=False, float_format="%.6f")
 
 
 def _write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:

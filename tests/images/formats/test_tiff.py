@@ -159,16 +159,21 @@ def test_a_tiff_of_one_page_is_one_image(tmp_path):
     assert (scan.relative, scan.part, scan.patient) == ("one.tiff", None, None)
 
 
-def test_one_bad_page_leaves_the_others(tmp_path):
+@pytest.mark.parametrize("damaged", ["pixels", "tags", "a tag's count"])
+def test_one_bad_page_leaves_the_others(tmp_path, damaged):
     pages = np.random.default_rng(0).integers(0, 250, (3, 40, 40)).astype(np.uint8)
     first, *others = [PIL.Image.fromarray(page) for page in pages]
     path = tmp_path / "a.tiff"
     first.save(path, save_all=True, append_images=others, compression="tiff_adobe_deflate")
-    with PIL.Image.open(path) as image:
-        image.seek(1)
-        begins = image.tag_v2[273][0]
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[1]
+        begins, length = {
+            "pixels": (page.dataoffsets[0], 50),
+            "tags": (page.offset + 2, 12 * len(page.tags)),
+            "a tag's count": (page.tags["BitsPerSample"].offset + 4, 4),
+        }[damaged]
     content = bytearray(path.read_bytes())
-    content[begins : begins + 50] = bytes(50)
+    content[begins : begins + length] = bytes(length)
     path.write_bytes(content)
     results = list(read_images(list_scans([Source("in", tmp_path)]), ImageSpec(size_px=40, resize="pad", channels=1)))
     assert isinstance(results[1], UnreadableImage)

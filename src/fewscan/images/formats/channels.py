@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -48,5 +49,6 @@ def has_color(pixels: npt.NDArray[np.uint8]) -> bool:
     """Return whether (H, W) or (H, W, 3) pixels show color, by COLOR_LEVELS and COLOR_SHARE."""
     if pixels.ndim == 2:
         return False
-    apart = pixels.max(axis=2) - pixels.min(axis=2)
+    red, green, blue = cv2.split(pixels)  # along an axis of three NumPy takes ten times as long
+    apart = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
     return bool((apart >= COLOR_LEVELS).mean() > COLOR_SHARE)

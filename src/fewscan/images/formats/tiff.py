@@ -91,11 +91,13 @@ def _opened(file: BufferedReader) -> Iterator[Sequence[Any]]:
 
 def _kinds(pages: Sequence[Any], file: BufferedReader) -> list[str | None]:
     """Return of every page why it is no scan, or None where it is one, as one page at least is."""
-    kinds: list[str | None] = [_COPY if page.is_reduced else _MASK if page.is_mask else None for page in pages]
-    scans = [number for number, kind in enumerate(kinds) if kind is None]
+    # By number: an iteration ends, silently, at the first page that is damaged.
+    said = [_said(pages, number) for number in range(len(pages))]
+    kinds = [kind for kind, _ in said]
+    scans = [number for number, (kind, size) in enumerate(said) if kind is None and size]
     if not scans:
         return [None] * len(kinds)
-    largest = max(scans, key=lambda number: math.prod(pages[number].shape))
+    largest = max(scans, key=lambda number: said[number][1])
     whole = _pixels(pages, largest, file)
     of_two_values = []
     for number in scans:
@@ -110,6 +112,16 @@ def _kinds(pages: Sequence[Any], file: BufferedReader) -> list[str | None]:
         for number in of_two_values:
             kinds[number] = _MASK
     return kinds
+
+
+def _said(pages: Sequence[Any], number: int) -> tuple[str | None, int]:
+    """Return why a page says that it is no scan, and its size; of a damaged one nothing and 0: what is wrong `read` says."""
+    try:
+        with damage_named(_DAMAGED):
+            page = pages[number]
+            return _COPY if page.is_reduced else _MASK if page.is_mask else None, math.prod(page.shape)
+    except UnreadableImage:
+        return None, 0
 
 
 def _pixels(pages: Sequence[Any], number: int, file: BufferedReader) -> Pixels | None:

@@ -1,0 +1,27 @@
+"""Parquet tables, read and turned into data frames without threads.
+
+Where memory is short a thread may fail to start, and pyarrow waits for it for ever. The tables are small: a million rows take
+half a second.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table, or some of its columns, from a file or its content; raises what pyarrow does where it is damaged."""
+    with pq.ParquetFile(BytesIO(source) if isinstance(source, bytes) else source) as file:
+        if columns is not None and (lacking := set(columns) - set(file.schema_arrow.names)):
+            raise KeyError(f"no columns {sorted(lacking)}")
+        return file.read(columns, use_threads=False)
+
+
+def parquet_frame(source: bytes | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the same as a data frame."""
+    frame: pd.DataFrame = parquet_table(source, columns).to_pandas(use_threads=False)
+    return frame
