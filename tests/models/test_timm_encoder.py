@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,32 +16,13 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.timm_encoder import TimmEncoder, TimmSettings
+from fewscan.models.weights import load_weights
 from fewscan.splits.split import split
+from fewscan.training.continuing import encoder_alone
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 INSTALL = r"pip install 'fewscan\[timm\]'"
-
-
-@pytest.fixture(scope="session")
-def timm() -> Iterator[ModuleType]:
-    """The real timm, also beside a CPU build of torch.
-
-    timm imports torchvision, and the package index's torchvision loads its binary operators only beside the CUDA build of
-    torch. timm's models use none of them; the import asks only that two are declared. Nothing stands in for timm itself.
-    """
-    operators = torch.library.Library("torchvision", "FRAGMENT")
-    try:
-        import timm
-    except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
-            raise
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import timm
-    yield timm
-    # The declarations last as long as this object.
-    del operators
 
 
 @pytest.fixture
@@ -144,7 +125,8 @@ def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
     timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
 ) -> None:
     model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)
-    encoder = TimmEncoder(TimmSettings(name="timm:test_resnet", pretrained=True), 1, 32).eval()
+    encoder = TimmEncoder(TimmSettings(name="timm:test_resnet"), 1, 32).eval()
+    load_weights(encoder, encoder.get_weights("timm"))
     images = torch.rand(4, 1, 32, 32)
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True, correction=0)
     colored = ((images - mean) / deviation).expand(-1, 3, -1, -1)
@@ -164,7 +146,7 @@ def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
     else:
         file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(FewscanError, match=r"weights of 'timm:test_resnet' cannot be fetched .*HF_HOME.*random weights"):
-        train(small_dataset, tmp_path / "run", encoder={"name": "timm:test_resnet", "pretrained": True})
+        train(small_dataset, tmp_path / "run", encoder={"name": "timm:test_resnet", "weights": "timm"})
     assert not (tmp_path / "run").exists()
 
 
@@ -174,9 +156,11 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
 ) -> None:
     file = tmp_path / "weights.safetensors"
     fetched = weights_in_file(timm, file, monkeypatch).state_dict()["layer1.0.conv1.weight"]
-    chosen = {"name": "timm:test_resnet", "pretrained": True}
+    chosen = {"name": "timm:test_resnet", "weights": "timm"}
     settings = RunSettings.resolve("joint", "fewscan", {"encoder": chosen, "device": "cpu"}, labeled=24, unlabeled=32)
-    begun = Run.create(tmp_path / "begun", settings, small_dataset, None)
+    begun = Run.create(
+        tmp_path / "begun", settings, small_dataset, None, beginning=encoder_alone(settings.encoder, small_dataset.spec)
+    )
     assert torch.equal(begun.first_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
     assert begun.record.versions["timm"] == timm.__version__
 
@@ -185,7 +169,7 @@ def test_only_the_first_network_of_a_run_begins_from_fetched_weights(
     assert not torch.equal(begun.new_network().state_dict()["encoder.model.layer1.0.conv1.weight"], fetched)
     assert fewscan.evaluate(run).images == 24
     assert fewscan.label(run, out=tmp_path / "labels.csv").scans == len(small_dataset.rows("unlabeled"))
-    assert "begun from pretrained weights" in fewscan.report(run).read_text(encoding="utf-8")
+    assert "weights of timm test_resnet" in fewscan.report(run).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def train(
     from fewscan.evaluation.trained import TrainedRun
     from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
-    from fewscan.training.continuing import began_with, settings_of, taught_by
+    from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
     from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
@@ -58,22 +58,23 @@ def train(
     opened = opened_snapshot(dataset, split)
     opened.require_split()
     before = None if begin is None else opened_run(begin)
+    settings = with_encoder_of_run(RunSettings.by_name(settings))
     if before is not None:
-        opened = taught_by(before, opened)
-        method, settings = settings_of(before, method, RunSettings.by_name(settings))
+        require_same_dataset(before, opened)
+        method, settings = settings_of(before, method, settings)
         recipe = recipe or before.record.recipe
     recipe = recipe or DEFAULT_RECIPE
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
-        method, settings, reasons = choice.method, merge(choice.changes, RunSettings.by_name(settings)), choice.reasons
+        method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     fresh = news(opened_dataset(opened), opened)
     said = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *([fresh] if fresh else []), *reasons)
-    began = None if before is None else began_with(before)
-    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=(*said, resolved.schedule(**sizes)), began_with=began)
-    return TrainedRun.open(_calibrated(run, opened).folder)
+    began = None if before is None else whole_network(before)
+    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=(*said, resolved.schedule(**sizes)), beginning=began)
+    return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> Run:

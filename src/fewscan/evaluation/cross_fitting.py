@@ -17,6 +17,7 @@ from fewscan.evaluation.surety import Surety
 from fewscan.progress import say
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
+from fewscan.training.continuing import kept_beginning
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.train import train_new, train_on
 
@@ -76,7 +77,13 @@ def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tup
     without = _without_labels_of(dataset, rows)
     if folder.exists():
         return train_on(Run.open(folder), without, candidate=False), without
-    return train_new(without, run.settings, folder, candidate=False), without
+    # Weights that have learned from images with labels of the dataset would know what is held out: folds begin without them.
+    known = dataset.manifest["taught_before"].to_numpy(bool)[dataset.rows("labeled", "validation")].any()
+    beginning = None if known else kept_beginning(run)
+    settings = run.settings
+    if beginning is None:
+        settings = settings.model_copy(update={"encoder": settings.encoder.untrained})
+    return train_new(without, settings, folder, candidate=False, beginning=beginning), without
 
 
 def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
@@ -90,7 +97,7 @@ def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
     parts[rows] = "validation"
     counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())
-    # Folds begin with first weights of their own, whatever the run began with.
+    # What the run began with teaches a fold nothing that is held out: see `_train_without`.
     fresh = replace(dataset, manifest=dataset.manifest.assign(taught_before=False))
     return fresh.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
 

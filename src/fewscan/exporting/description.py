@@ -11,6 +11,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.models.encoders import AnyEncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
+from fewscan.models.origin import Origin
 from fewscan.training.run import Run
 from fewscan.version import __version__
 
@@ -31,6 +32,7 @@ class ModelDescription(Settings):
     encoder: AnyEncoderSettings
     heads: HeadSettings
     dataset_fingerprint: str
+    began_with: Origin | None = None  # the weights that training began with; None for random ones
 
     @classmethod
     def of(cls, run: Run, temperature: float, typicality_limit: float) -> Self:
@@ -45,6 +47,7 @@ class ModelDescription(Settings):
             encoder=run.settings.encoder.untrained,
             heads=run.settings.heads,
             dataset_fingerprint=record.dataset_fingerprint,
+            began_with=None if record.began_with is None else record.began_with.origin.without_folders,
         )
 
     def metadata(self) -> dict[str, str]:
@@ -56,6 +59,7 @@ class ModelDescription(Settings):
         return (
             {"classes": json.dumps(self.classes), "typicality_limit": str(limit)}
             | window
+            | ({} if self.began_with is None else {"began_with": self.began_with.model_dump_json(exclude_none=True)})
             | {name: str(value) for name, value in (spec | self.model_dump(include=plain)).items()}
         )
 

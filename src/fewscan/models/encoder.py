@@ -1,26 +1,33 @@
 """What an encoder is: settings, and a module from images to features h."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
 from fewscan.config import Settings
+from fewscan.errors import FewscanError
+from fewscan.models.origin import KnownWeights, Weights
 
 
 class EncoderSettings(Settings):
     """Settings of an encoder; a subclass fixes `name` and adds its own."""
 
     name: str
-
-    @property
-    def fetched_from(self) -> str | None:
-        """Where the weights are fetched that a run begins from, as people call it; None for random weights."""
-        return None
+    # What the encoder begins from: a run's folder, a file of weights, or the name of weights that the encoder knows where to
+    # get. None: random weights.
+    weights: str | None = None
 
     @property
     def untrained(self) -> Self:
         """The same encoder without weights from anywhere."""
-        return self
+        return self.model_copy(update={"weights": None})
+
+    @property
+    def without_folders(self) -> Self:
+        """The same for pages that are handed on: of a place on this machine only its name."""
+        return self if self.weights is None else self.model_copy(update={"weights": Path(self.weights).name})
 
 
 class Encoder(nn.Module):
@@ -34,6 +41,7 @@ class Encoder(nn.Module):
     settings_type: ClassVar[type[EncoderSettings]]
     normalized: ClassVar[bool] = True  # whether its layers normalize, which keeps features of different images apart
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
+    known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 
     feature_dim: int
 
@@ -49,3 +57,14 @@ class Encoder(nn.Module):
     @staticmethod
     def first_weights(module: nn.Module) -> None:
         """Give a module of the network, heads included, its first weights; by default those that it was made with stay."""
+
+    def get_weights(self, name: str) -> Weights:
+        """Return those of `known_weights` that are called `name`; raises FewscanError where they cannot be had."""
+        raise FewscanError(f"encoder '{self.name}' knows no weights '{name}'")
+
+    def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the tensors of a file under the encoder's own names, those left out that it has no place for by design.
+
+        By default they are named as in the encoder's state_dict already.
+        """
+        return tensors

@@ -1,18 +1,20 @@
 """The encoders by name: the one place that lists fewscan's own, and the door for others."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import pydantic
 import torch
 
 from fewscan.errors import FewscanError
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.resnet_small import ResNetSmall
-from fewscan.models.timm_encoder import TimmEncoder
+from fewscan.models.timm_encoder import FETCHED, TimmEncoder
 from fewscan.registry import Registry, parsed, settings_flaw
 
 # Fewscan's own. After a colon a name may say which model of several: timm:resnet18.
-ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, TimmEncoder)}
+ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, EfficientNetLite0, TimmEncoder)}
 DEFAULT_ENCODER = ResNetSmall.name
 
 # What the settings of every encoder held before 2026-11-27.
@@ -42,6 +44,11 @@ def encoder_settings(name: str = DEFAULT_ENCODER, **changes: Any) -> EncoderSett
 
 
 def _parsed(value: Any) -> Any:
+    # What said before 2026-11-27 whether timm fetches weights.
+    if isinstance(value, Mapping) and isinstance(value.get("pretrained"), bool) and str(value.get("name")).startswith("timm:"):
+        former = _FORMER_KEYS - {"name"} if value.keys() == _FORMER_KEYS else {"pretrained"}
+        weights = {"weights": FETCHED} if value["pretrained"] else {}
+        value = {key: each for key, each in value.items() if key not in former} | weights
     return parsed(REGISTRY, value, "encoder", DEFAULT_ENCODER, _FORMER_KEYS)
 
 

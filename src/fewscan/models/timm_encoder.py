@@ -1,6 +1,7 @@
 """Encoders from timm (Wightman 2019, "PyTorch image models"): an extra, imported only where a run asks for a model of it."""
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import pydantic
 import pydantic_core
@@ -11,21 +12,22 @@ from torch import Tensor, nn
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.models.encoder import Encoder, EncoderSettings
+from fewscan.models.origin import KnownWeights, Origin, Weights
 from fewscan.models.standardize import standardized
+from fewscan.progress import say
 
 # What timm's models raise, while they are built or in use, where they do not take images of a size.
 UNFIT = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
 
 
 _PREFIX = "timm:"
+FETCHED = "timm"  # the name of the weights that timm fetches: the one setting that fetches anything
 
 
 class TimmSettings(EncoderSettings):
     """Settings of `timm:NAME`, timm's model NAME."""
 
     name: str
-    # Whether a run begins from weights that timm fetches for its model: the one setting that fetches anything.
-    pretrained: bool = False
 
     @pydantic.field_validator("name")
     @classmethod
@@ -38,16 +40,6 @@ class TimmSettings(EncoderSettings):
     def model(self) -> str:
         """What timm calls the model."""
         return self.name.removeprefix(_PREFIX)
-
-    @property
-    def fetched_from(self) -> str | None:
-        """`timm` where it fetches the weights that a run begins from."""
-        return "timm" if self.pretrained else None
-
-    @property
-    def untrained(self) -> Self:
-        """The same encoder without weights from anywhere."""
-        return self.model_copy(update={"pretrained": False})
 
 
 class TimmEncoder(Encoder):
@@ -62,20 +54,30 @@ class TimmEncoder(Encoder):
     summary = "timm:NAME, the model NAME of timm (an extra), with random weights or those that it fetches"
     settings_type = TimmSettings
     packages = ("timm",)
+    known_weights = (
+        KnownWeights(
+            name=FETCHED,
+            summary="those that timm fetches for the model from huggingface.co",
+            license="each model has its own",
+            megabytes=None,
+            input_px=None,
+            package="timm",
+            extra="timm",
+        ),
+    )
 
     def __init__(self, settings: TimmSettings, channels: int, image_size_px: int) -> None:
         """Make timm's model for images (B, channels, image_size_px, image_size_px).
 
-        With `pretrained` timm fetches its weights, unless they lie in its cache; without, nothing is fetched. Raises
-        FewscanError where timm is not installed or does not import, has no such model, has one that does not take such images,
-        or cannot fetch the weights.
+        Nothing is fetched for it. Raises FewscanError where timm is not installed or does not import, has no such model, or has
+        one that does not take such images.
         """
         super().__init__(settings, channels, image_size_px)
         name = settings.model
         timm = _imported_timm(name)
-        options = _options(timm, name, channels, image_size_px)
+        self._options = _options(timm, name, channels, image_size_px)
         try:
-            self.model: nn.Module = timm.create_model(name, **options)
+            self.model: nn.Module = timm.create_model(name, **self._options)
             self.feature_dim = _feature_dim(self.model, channels, image_size_px)
         except UNFIT as error:
             raise FewscanError(
@@ -83,13 +85,38 @@ class TimmEncoder(Encoder):
                 f"channel{'s' if channels > 1 else ''} ({_one_line(error)}): choose another model, or import the scans with "
                 "another --size"
             ) from None
-        if settings.pretrained:
-            self.model = _pretrained_model(timm, name, options)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return h, (B, feature_dim)."""
         features: Tensor = self.model(standardized(images))
         return features
+
+    def get_weights(self, name: str) -> Weights:
+        """Return the weights that timm fetches for its model, unless they lie in its cache."""
+        if name != FETCHED:
+            return super().get_weights(name)
+        model = self.settings.model
+        say(f"timm:{model}: timm fetches its weights, unless they lie in its cache already")
+        fetched = _fetched_model(_imported_timm(model), model, self._options)
+        about = getattr(fetched, "pretrained_cfg", {})
+        source = about.get("hf_hub_id") or about.get("url") or about.get("file") or model
+        # timm says here whose data the weights are of, where it knows.
+        origin = Origin(
+            kind="fetched",
+            source=f"timm {self.settings.model} ({str(source).rsplit('/', 1)[-1]})",
+            license=about.get("license"),
+            learned_from=about.get("dataset"),
+        )
+        return Weights({f"model.{key}": value for key, value in fetched.state_dict().items()}, origin)
+
+    def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return timm's own tensors under the encoder's names, the classifier left out."""
+        if any(name.startswith("model.") for name in tensors):
+            return tensors
+        classifiers = getattr(self.model, "pretrained_cfg", {}).get("classifier", ())
+        classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers or ())
+        left_out = tuple(f"{classifier}." for classifier in classifiers)
+        return {f"model.{name}": value for name, value in tensors.items() if not name.startswith(left_out)}
 
 
 def _imported_timm(name: str) -> Any:
@@ -131,7 +158,7 @@ def _feature_dim(model: nn.Module, channels: int, image_size_px: int) -> int:
     return features.shape[1]
 
 
-def _pretrained_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
+def _fetched_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
     # timm fetches with this; a connection that breaks off is an error of its own, no OSError.
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined, unused-ignore]  # it re-exports
 
@@ -141,7 +168,7 @@ def _pretrained_model(timm: Any, name: str, options: dict[str, int]) -> nn.Modul
         raise FewscanError(
             f"the weights of 'timm:{name}' cannot be fetched ({_one_line(error)}): look after the connection to "
             "huggingface.co, or fetch them on another machine and copy its cache here (the folder that HF_HOME names), or "
-            "leave out encoder.pretrained=true to begin from random weights"
+            "leave out encoder.weights=timm to begin from random weights"
         ) from None
     return model
 

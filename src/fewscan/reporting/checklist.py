@@ -11,6 +11,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.images.patients import known_patients
+from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
 
 
@@ -167,7 +168,7 @@ def _labels(run: Run, dataset: Snapshot) -> tuple[Item, ...]:
 
 def _model(run: Run) -> tuple[Item, ...]:
     settings = run.settings
-    begun = "pretrained weights" if settings.encoder.fetched_from else "random weights"
+    begun = begun_from(run.record.began_with, settings.encoder)
     versions = ", ".join(f"{name} {number}" for name, number in run.record.versions.items())
     return (
         Item(

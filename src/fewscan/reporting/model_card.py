@@ -12,6 +12,7 @@ from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.exporting.export import Export
 from fewscan.images.patients import known_patients
 from fewscan.reporting.rendering import render
+from fewscan.training.beginning import begun_from
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
 
@@ -34,6 +35,7 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         model=export.model,
         record=run.record,
         settings=run.settings,
+        begun=begun_from(run.record.began_with, run.settings.encoder),
         description=dataset.description,
         split=dataset.require_split(),
         evaluation=evaluation,

@@ -29,6 +29,7 @@ from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.figures import ACCURACIES, loss_names, training_curves
 from fewscan.reporting.rendering import percent, render
 from fewscan.seeds import stream
+from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
 
@@ -88,7 +89,8 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         run_name=run.folder.resolve().name,
         dataset_name=dataset.folder.resolve().name,
         record=run.record,
-        settings=run.settings,
+        settings=run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
+        begun=begun_from(run.record.began_with, run.settings.encoder),
         finished=run.finished,
         symptoms=reported_symptoms(metrics, run.settings),
         description=dataset.description,

@@ -1,8 +1,10 @@
-"""A run that begins with the weights of another one, and how these come into a network that may know more classes."""
+"""The weights that a run begins with: what its record says of them, and how they come into its network."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import pydantic
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -11,31 +13,63 @@ from torch import Tensor
 from fewscan.config import Settings
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
+from fewscan.models.encoder import EncoderSettings
 from fewscan.models.network import Network
+from fewscan.models.origin import Origin
+from fewscan.models.weights import PREFIX
 
 BEGINNING_FILE = "began_with.safetensors"
 
 
 class BeganWith(Settings):
-    """The run whose weights another one began with."""
+    """What a run remembers of the weights that it began with."""
 
-    run: str  # its folder, as it was then
-    identity: str
-    classes: tuple[str, ...]
-    sha256: str  # of its weights, which the new run keeps as BEGINNING_FILE
+    origin: Origin
+    sha256: str  # of the weights as the run keeps them in BEGINNING_FILE
+    classes: tuple[str, ...] | None = None  # of a whole network; None where they are those of an encoder alone
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _former(cls, values: Any) -> Any:
+        """Read what runs before 2026-11-27 remembered: the run, its identity, its classes."""
+        if not isinstance(values, Mapping) or "run" not in values:
+            return values
+        run = str(values["run"])
+        origin = {"kind": "run", "source": Path(run).name, "run": run, "identity": values.get("identity")}
+        return {key: value for key, value in values.items() if key not in ("run", "identity")} | {"origin": origin}
+
+
+def begun_from(began: BeganWith | None, encoder: EncoderSettings) -> str:
+    """Return in words what a run with this encoder began with."""
+    if began is not None:
+        return began.origin.words
+    return "random weights" if encoder.weights is None else f"the weights called '{encoder.weights}'"
+
+
+class Beginning(NamedTuple):
+    """The weights that a run begins with, as a safetensors file, and what it remembers of them."""
+
+    record: BeganWith
+    content: bytes
 
 
 def load_beginning(network: Network, folder: Path, began: BeganWith, classes: tuple[str, ...]) -> Network:
     """Load the weights that the run in `folder` began with into its network, whose classes are `classes`.
 
-    A class that both know keeps its weights; a new one keeps those that the network has. Raises FewscanError where the file is
-    missing, damaged or another one.
+    Of an encoder alone: the heads keep the weights that the network has. Of a whole network: a class that both know keeps its
+    weights; a new one keeps those that the network has. Raises FewscanError where the file is missing, damaged or another one.
     """
     path = folder / BEGINNING_FILE
+    fresh = network.state_dict()
     try:
-        if file_sha256(path) != began.sha256:
+        weights = load_file(path) if file_sha256(path) == began.sha256 else None
+        if weights is None:
             raise FewscanError(f"{path} was changed since the run was made: put back what it was, or train again")
-        network.load_state_dict(_with_classes(load_file(path), network.state_dict(), began.classes, classes))
+        if began.classes is None:
+            weights = {name: value for name, value in fresh.items() if not name.startswith(PREFIX)} | weights
+        else:
+            weights = _with_classes(weights, fresh, began.classes, classes)
+        network.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError):
         raise FewscanError(f"{path} is missing or damaged: train again") from None
     return network

@@ -1,43 +1,186 @@
-"""What a new run begins with that goes on from a finished one: its weights and settings, and what must not judge it."""
+"""What a new run begins with, a finished run or an encoder's weights; and what must not judge it then."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from safetensors.torch import save
 
-from fewscan.config import merge
+from fewscan.config import json_object, leaves, merge
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
-from fewscan.training.beginning import BeganWith
+from fewscan.folders import MARKS
+from fewscan.images.options import ImageSpec
+from fewscan.models.encoder import Encoder, EncoderSettings
+from fewscan.models.encoders import build_encoder, encoder_settings, encoder_type
+from fewscan.models.origin import Origin, Weights
+from fewscan.models.weights import PREFIX, load_weights, read_weights, weights_identity
+from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
 from fewscan.training.run import MODEL_FILE, Run
 
 
-def began_with(run: Run) -> BeganWith:
-    """Return what a run that begins with the weights of `run` remembers of it; raises FewscanError where it is unfinished."""
-    run.load_network()
-    weights = run.folder / MODEL_FILE
-    return BeganWith(
-        run=str(run.folder.resolve()), identity=run.identity, classes=run.record.classes, sha256=file_sha256(weights)
+class ReadyEncoder(NamedTuple):
+    """An encoder with the weights that it begins with: in evaluation mode, and none of its weights learns."""
+
+    encoder: Encoder
+    settings: EncoderSettings
+    identity: str  # a SHA-256 over its weights
+    origin: Origin | None  # where they come from; None for random ones
+
+
+def ready_encoder(settings: EncoderSettings, spec: ImageSpec) -> ReadyEncoder:
+    """Return the encoder that `settings` name, for images of `spec`, with the weights that `settings.weights` names.
+
+    Raises FewscanError where the weights cannot be had or do not fit, naming the tensors or settings that differ.
+    """
+    encoder = build_encoder(settings, spec.channels, spec.size_px)
+    origin = None
+    if settings.weights is not None:
+        weights = _weights(encoder, settings, spec)
+        load_weights(encoder, weights)
+        origin = weights.origin
+    encoder.eval().requires_grad_(False)
+    return ReadyEncoder(encoder, settings, weights_identity(encoder), origin)
+
+
+def asked_encoder(text: str, **changes: Any) -> EncoderSettings:
+    """Return the settings of what a user names as an encoder: an encoder by name, a run's folder, or a file of weights.
+
+    An encoder by name begins with the first of its known weights unless `changes` of its settings say otherwise. A file says
+    whose weights it holds by the `model.json` of an export beside it, or `changes` name the encoder. Raises FewscanError where
+    neither says it, and where there is no such encoder, run or file.
+    """
+    settings = EncoderSettings(name="", weights=text)
+    run = run_of_weights(settings)
+    if run is not None:
+        return encoder_settings(**run.settings.encoder.untrained.model_dump(mode="json") | {"weights": text} | changes)
+    path = Path(text)
+    if path.suffix and path.is_file():
+        described = path.with_name("model.json")
+        if described.is_file() and "name" not in changes:
+            changes = dict(json_object(described, "export again").get("encoder", {})) | changes
+        if "name" not in changes:
+            raise FewscanError(f"{path} does not say which encoder its weights are of: name it, encoder=NAME")
+        return encoder_settings(**changes | {"weights": text})
+    known = encoder_type(text).known_weights
+    return encoder_settings(**{"name": text, "weights": known[0].name if known else None} | changes)
+
+
+def _weights(encoder: Encoder, settings: EncoderSettings, spec: ImageSpec) -> Weights:
+    """Return the weights that `settings.weights` names: by name, of a run, or of a file."""
+    name = str(settings.weights)
+    if name in (known.name for known in encoder.known_weights):
+        return encoder.get_weights(name)
+    run = run_of_weights(settings)
+    if run is None:
+        return read_weights(Path(name))
+    if spec.channels != run.record.spec.channels:
+        raise FewscanError(f"{run.folder} was trained on images of {run.record.spec.channels} channels, not {spec.channels}")
+    theirs, ours = (leaves(each.untrained.model_dump(mode="json")) for each in (run.settings.encoder, settings))
+    others = [f"{key}={theirs.get(key)}" for key in theirs | ours if theirs.get(key) != ours.get(key)]
+    if others:
+        raise FewscanError(f"{run.folder} has another encoder: give {', '.join(f'encoder.{other}' for other in others)}")
+    tensors = run.load_network().encoder.state_dict()
+    return Weights(tensors, origin_of(run))
+
+
+def run_of_weights(settings: EncoderSettings) -> Run | None:
+    """Return the run that `settings.weights` names by its folder or its weights' file; None where it names none."""
+    if settings.weights is None:
+        return None
+    path = Path(settings.weights)
+    folder = path.parent if path.name in (MODEL_FILE, BEGINNING_FILE) else path
+    return Run.open(folder) if (folder / MARKS["run"]).is_file() else None
+
+
+def origin_of(run: Run) -> Origin:
+    """Return a finished run as where weights come from."""
+    return Origin(
+        kind="run",
+        source=run.folder.resolve().name,
+        learned_from=Path(run.record.dataset).name,
+        sha256=file_sha256(run.folder / MODEL_FILE),
+        run=str(run.folder.resolve()),
+        identity=run.identity,
+        dataset_identity=run.record.dataset_identity,
+        license=None if run.record.began_with is None else run.record.began_with.origin.license,
+        before=None if run.record.began_with is None else run.record.began_with.origin,
     )
+
+
+def whole_network(run: Run) -> Beginning:
+    """Return all weights of `run` as a beginning; raises FewscanError where it is unfinished."""
+    run.load_network()
+    content = (run.folder / MODEL_FILE).read_bytes()
+    record = BeganWith(origin=origin_of(run), sha256=hashlib.sha256(content).hexdigest(), classes=run.record.classes)
+    return Beginning(record, content)
+
+
+def encoder_alone(settings: EncoderSettings, spec: ImageSpec) -> Beginning | None:
+    """Return the weights that an encoder's settings name as a beginning; None for random ones.
+
+    Raises FewscanError where the encoder, or its weights, cannot be had or do not fit.
+    """
+    ready = ready_encoder(settings, spec)
+    if ready.origin is None:
+        return None
+    content = save({f"{PREFIX}{name}": value.contiguous() for name, value in ready.encoder.state_dict().items()})
+    return Beginning(BeganWith(origin=ready.origin, sha256=hashlib.sha256(content).hexdigest()), content)
+
+
+def kept_beginning(run: Run) -> Beginning | None:
+    """Return what `run` began with, from its own copy; None where it began with random weights."""
+    if run.record.began_with is None:
+        return None
+    run.first_network()  # says where the file is not what it was
+    return Beginning(run.record.began_with, (run.folder / BEGINNING_FILE).read_bytes())
+
+
+def is_same_dataset(run: Run, snapshot: Snapshot) -> bool:
+    """Return whether `run` was trained on the dataset of `snapshot`, so that its rows are the same images."""
+    return run.record.dataset_identity == snapshot.description.identity and run.record.spec == snapshot.spec
 
 
 def taught_by(run: Run, snapshot: Snapshot) -> Snapshot:
     """Return `snapshot` with a mark on every row that `run`, or one that it began with itself, has learned from.
 
-    Raises FewscanError where the run was trained on another dataset: which images it has seen could not be told.
+    Of a run on another dataset, on every row whose file has the bytes of one that the run has learned from, where that dataset
+    is at hand; near-duplicates of these cannot be told.
     """
-    if run.record.dataset_identity != snapshot.description.identity or run.record.spec != snapshot.spec:
+    if is_same_dataset(run, snapshot):
+        before = run.open_dataset(snapshot.folder)
+        known = _learned(before)
+        taught = np.zeros(len(snapshot.manifest), bool)
+        taught[: len(known)] = known
+    else:
+        try:
+            before = run.open_dataset()
+        except FewscanError:
+            return snapshot
+        taught = snapshot.manifest["sha256"].isin(before.manifest["sha256"][_learned(before)]).to_numpy(bool)
+    taught = taught | snapshot.manifest["taught_before"].to_numpy(bool)
+    return replace(snapshot, manifest=snapshot.manifest.assign(taught_before=taught))
+
+
+def _learned(snapshot: Snapshot) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Return (N,) which rows a run with this snapshot has learned from, or began with weights that had."""
+    learned: np.ndarray[Any, np.dtype[np.bool_]] = snapshot.manifest["taught_before"].to_numpy(bool).copy()
+    learned[snapshot.rows("labeled", "unlabeled")] = True
+    return learned
+
+
+def require_same_dataset(run: Run, snapshot: Snapshot) -> None:
+    """Raise FewscanError where `run` was trained on another dataset: which test images it has seen could not be told."""
+    if not is_same_dataset(run, snapshot):
         raise FewscanError(
             f"{run.folder} was trained on another dataset than {snapshot.folder}: which of its test images the run has learned "
-            "from cannot be told; begin with a run on the same dataset"
+            "from cannot be told; begin with a run on the same dataset, or give its encoder alone instead of --from: "
+            f"encoder.weights={run.folder}"
         )
-    before = run.open_dataset(snapshot.folder)
-    taught = np.zeros(len(snapshot.manifest), bool)
-    taught[before.rows("labeled", "unlabeled")] = True
-    taught[: len(before.manifest)] |= before.manifest["taught_before"].to_numpy(bool)
-    return replace(snapshot, manifest=snapshot.manifest.assign(taught_before=taught))
 
 
 def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -49,7 +192,19 @@ def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mappi
     own = run.settings.method.model_dump(mode="json")
     if asked not in (None, own["name"]):
         raise FewscanError(f"{run.folder} is a run of {own['name']}: leave out --method {asked}, or --from")
+    if dict(changes.get("encoder", {})).get("weights") is not None:
+        raise FewscanError("--from begins with all weights of a run: leave out encoder.weights, or --from")
     further = {} if method is None or isinstance(method, str) else dict(method)
     kept = {name: getattr(run.settings, name).model_dump(mode="json") for name in ("heads", "views")}
     kept["encoder"] = run.settings.encoder.untrained.model_dump(mode="json")
     return own | further, merge(kept, dict(changes))
+
+
+def with_encoder_of_run(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `changes` of a run's settings with the encoder of the run that `encoder.weights` names, where it names one."""
+    asked = dict(changes.get("encoder", {}))
+    weights = asked.get("weights")
+    run = run_of_weights(EncoderSettings(name="", weights=str(weights))) if weights is not None else None
+    if run is None or asked.get("name", run.settings.encoder.name) != run.settings.encoder.name:
+        return dict(changes)
+    return {**changes, "encoder": run.settings.encoder.untrained.model_dump(mode="json") | asked}

