@@ -25,7 +25,7 @@ from fewscan.images.kaggle import KAGGLE_SETS
 from fewscan.images.listing import list_scans
 from fewscan.images.sources import parse_sources
 
-pytest.importorskip("kagglehub", reason="kagglehub is an extra: pip install 'fewscan[kaggle]'")
+kagglehub = pytest.importorskip("kagglehub", reason="kagglehub is an extra: pip install 'fewscan[kaggle]'")
 
 # The folders of the real sets, with a few images in each.
 LAYOUTS = {
@@ -141,6 +141,8 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
     # Makes kagglehub speak http with localhost, so that the proxy is asked for everything.
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    # For its user agent kagglehub looks for three libraries in the sources of all callers, which are many under pytest.
+    monkeypatch.setattr(kagglehub.clients, "search_lib_in_call_stack", lambda library: None)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused.getsockname()[1]}")
