@@ -3,6 +3,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ GREEDY: dict[str, Callable[[], object]] = {
     "numpy": lambda: np.empty(PETABYTE),
     "torch": lambda: torch.empty(PETABYTE),
     "python": lambda: bytearray(PETABYTE),
+    "arrow": lambda: pa.allocate_buffer(PETABYTE),
     "opencv": lambda: cv2.resize(np.zeros((8, 8), np.uint8), (2**20, 2**20)),
 }
 

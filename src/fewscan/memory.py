@@ -5,11 +5,17 @@ from contextlib import contextmanager
 
 from fewscan.errors import FewscanError
 
-# PyTorch (CPU, then CUDA), OpenCV, ITK, C++, Python's threads, and the system, also when it loads a library, have no error of a
-# type of its own for it.
+# PyTorch (CPU, then CUDA), OpenCV, ITK, C++, Python's threads, Arrow's threads, and the system, also when it loads a library,
+# have no error of a type of its own for it.
 _SAID = (
     *("DefaultCPUAllocator", "CUDA out of memory", "Insufficient memory", "Failed to allocate memory", "bad_alloc"),
-    *("can't start new thread", "Cannot allocate memory", "cannot map zero-fill pages", "failed to map segment"),
+    *(
+        "can't start new thread",
+        "Failed to launch worker thread",
+        "Cannot allocate memory",
+        "cannot map zero-fill pages",
+        "failed to map segment",
+    ),
 )
 
 

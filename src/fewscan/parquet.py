@@ -12,13 +12,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fewscan.memory import is_too_little
+
 
 def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a table, or some of its columns, from a file or its content; raises what pyarrow does where it is damaged."""
-    with pq.ParquetFile(BytesIO(source) if isinstance(source, bytes) else source) as file:
-        if columns is not None and (lacking := set(columns) - set(file.schema_arrow.names)):
-            raise KeyError(f"no columns {sorted(lacking)}")
-        return file.read(columns, use_threads=False)
+    """Return a table, or some of its columns, from a file or its content.
+
+    Raises what pyarrow does where it is damaged, KeyError where a column is missing, and MemoryError, which pyarrow tells as a
+    damage of its own kind.
+    """
+    try:
+        with pq.ParquetFile(BytesIO(source) if isinstance(source, bytes) else source) as file:
+            if columns is not None and (lacking := set(columns) - set(file.schema_arrow.names)):
+                raise KeyError(f"no columns {sorted(lacking)}")
+            return file.read(columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        if is_too_little(error):
+            raise MemoryError(str(error)) from None
+        raise
 
 
 def parquet_frame(source: bytes | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fewscan.progress import printable
+from fewscan.progress import printable, say
 
 Command = Callable[..., CompletedProcess[str]]
 ODD = {
@@ -25,6 +25,12 @@ CODES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 @pytest.mark.parametrize(("name", "shown"), [*ODD.items(), ("größe 3_µ.png", "größe 3_µ.png"), ("\udcff", "\\udcff"), ("", "")])
 def test_what_is_no_visible_character_is_shown_as_its_escape(name, shown):
     assert printable(name) == shown
+
+
+@pytest.mark.parametrize("name", [":dog:", "[bold]", "[/]", "a\\[b]"])
+def test_names_are_no_markup(name, capsys):
+    say(name)
+    assert capsys.readouterr().err == f"{name}\n"
 
 
 def test_names_are_shown_without_the_codes_in_them(fewscan: Command, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import typer
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.memory import enough
-from fewscan.progress import printable, say
+from fewscan.progress import printable
 from fewscan.version import __version__
 from fewscan.wording import counted
 
@@ -146,7 +146,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     # Of most verbs nothing is left to go on with: the same command then begins anew.
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    say(f"{'terminated' if terminated else 'interrupted'}; {how}: {_command(words)}")
+    typer.echo(f"{'terminated' if terminated else 'interrupted'}; {how}: {printable(_command(words))}", err=True)
     return TERMINATED if terminated else INTERRUPTED
 
 
@@ -158,7 +158,8 @@ def refusal(message: str) -> str:
 
 
 def _refuse(message: str) -> int:
-    say(refusal(message))
+    # No bar is left that the line would have to stand above, and little memory may be left for Rich.
+    typer.echo(refusal(message), err=True)
     return REFUSED
 
 
