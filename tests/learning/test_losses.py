@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fewscan.learning.losses import (
+    alignment,
     barlow_twins,
     contrastive_accuracy,
     correlation_accuracy,
     labeled_cross_entropy,
     nnclr,
     nt_xent,
+    uniformity,
+    vicreg,
 )
 
 
@@ -275,3 +278,83 @@ def test_identical_views_are_found_and_constant_features_left_out() -> None:
     r_acc, left_out = correlation_accuracy(torch.ones(4, 3), torch.ones(4, 3))
     assert math.isnan(float(r_acc))
     assert int(left_out) == 3
+
+
+WEIGHTS = {"invariance_weight": 25.0, "variance_weight": 25.0, "covariance_weight": 1.0}
+
+
+def naive_vicreg(z0: Tensor, z1: Tensor) -> float:
+    """Bardes et al. 2022, equations 1 to 6, with NumPy in float64."""
+    views = [z.double().numpy() for z in (z0, z1)]
+    images, columns = views[0].shape
+    total = 25 * ((views[0] - views[1]) ** 2).sum() / (images * columns)
+    for z in views:
+        covariance = np.atleast_2d(np.cov(z, rowvar=False))
+        deviations = np.sqrt(np.diag(covariance) + 1e-4)
+        total += 25 * np.maximum(0, 1 - deviations).sum() / columns
+        total += sum(covariance[i, j] ** 2 for i in range(columns) for j in range(columns) if i != j) / columns
+    return float(total)
+
+
+@given(st.integers(2, 8), st.integers(1, 5), st.sampled_from([0.1, 1.0, 3.0]), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_vicreg_equals_the_papers_equations_in_float64(count: int, columns: int, size: float, seed: int) -> None:
+    z0, z1 = (size * z for z in pairs(count, columns, seed))
+    assert float(vicreg(z0, z1, **WEIGHTS)) == pytest.approx(naive_vicreg(z0, z1), rel=1e-4, abs=1e-5)
+
+
+def test_vicreg_is_symmetric_and_indifferent_to_order_and_place() -> None:
+    z0, z1 = pairs(6, 4, 0)
+    loss = float(vicreg(z0, z1, **WEIGHTS))
+    images, columns = (torch.randperm(count, generator=torch.Generator().manual_seed(1)) for count in (6, 4))
+    for other in ((z1, z0), (z0[images], z1[images]), (z0[:, columns], z1[:, columns]), (z0 + 3, z1 + 3)):
+        assert float(vicreg(*other, **WEIGHTS)) == pytest.approx(loss, rel=1e-4)
+
+
+def test_vicreg_knows_the_best_and_the_collapsed() -> None:
+    # Columns of deviation 1 that say nothing of each other, the same in both views: nothing is left to learn.
+    z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    assert float(vicreg(z, z, **WEIGHTS)) == 0
+    collapsed = torch.ones(4, 2, requires_grad=True)
+    loss = vicreg(collapsed, collapsed, **WEIGHTS)
+    assert float(loss) == pytest.approx(2 * 25 * (1 - 0.01))
+    loss.backward()
+    assert torch.isfinite(collapsed.grad).all()
+
+
+def test_vicreg_leads_out_of_a_collapse_that_is_not_complete() -> None:
+    z0 = torch.nn.Parameter(1 + 0.01 * pairs(16, 3, 0)[0])
+    optimizer = torch.optim.SGD([z0], lr=0.1)
+    for _ in range(80):
+        optimizer.zero_grad()
+        vicreg(z0, z0, **WEIGHTS).backward()
+        optimizer.step()
+    assert (z0.detach().std(dim=0) > 0.9).all()
+
+
+def test_alignment_is_the_squared_distance_of_directions() -> None:
+    h0, h1 = pairs(6, 4, 0)
+    by_hand = [
+        np.square(a / np.linalg.norm(a) - b / np.linalg.norm(b)).sum() for a, b in zip(h0.numpy(), h1.numpy(), strict=True)
+    ]
+    assert float(alignment(h0, h1)) == pytest.approx(np.mean(by_hand), rel=1e-5)
+    assert float(alignment(h0, 5 * h0)) == pytest.approx(0, abs=1e-6)
+    assert float(alignment(h0, -h0)) == pytest.approx(4)
+
+
+def test_uniformity_is_the_papers_potential_of_all_pairs() -> None:
+    h0, h1 = pairs(6, 4, 0)
+
+    def by_pdist(h: Tensor) -> float:
+        return float(torch.pdist(torch.nn.functional.normalize(h, dim=1)).square().mul(-2).exp().mean().log())
+
+    assert float(uniformity(h0, h1)) == pytest.approx((by_pdist(h0) + by_pdist(h1)) / 2, rel=1e-5)
+
+
+def test_uniformity_is_zero_of_features_that_are_all_alike_or_dead_and_falls_as_they_spread() -> None:
+    for alike in (torch.ones(5, 3), torch.zeros(5, 3)):
+        assert float(uniformity(alike, alike)) == pytest.approx(0, abs=1e-5)
+    opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    assert float(uniformity(opposite, opposite)) == pytest.approx(-8, rel=1e-5)
+    even = torch.nn.functional.normalize(pairs(512, 64, 0)[0], dim=1)
+    assert float(uniformity(even, even)) == pytest.approx(-4, abs=0.15)

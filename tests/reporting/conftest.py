@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from fewscan.reporting import decisions_section, page
+from fewscan.reporting import decisions_section, training_section
 from tests.conftest import PAINT
 
 
@@ -27,7 +27,7 @@ def equal_pictures_are_drawn_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (page, "training_curves"),
+            (training_section, "training_curves"),
             (decisions_section, "reliability_diagram"),
             (decisions_section, "decision_curve"),
         ):

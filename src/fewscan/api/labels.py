@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_dataset, opened_dataset_of, opened_run
+from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of
 from fewscan.atomic import refuse_existing
 from fewscan.errors import FewscanError
 
@@ -90,7 +90,7 @@ def label_suspects(
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
         for path in () if overwrite else (table, page_beside(table)):
             refuse_existing(path, "give --overwrite to replace it")
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
     suspects = find_label_suspects(opened, dataset, opened.dataset_now(dataset.folder), folds)
     if table is not None:

@@ -69,6 +69,17 @@ def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
         raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to do it again")
 
 
+def opened_classifier(run: str | Path | Run) -> Run:
+    """Return a run that knows classes, opened; raises FewscanError, with what to do next, where it learned without labels."""
+    opened = opened_run(run)
+    if opened.record.classes:
+        return opened
+    raise FewscanError(
+        f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "
+        f"'fewscan train {opened.record.dataset} encoder.weights={opened.folder}'"
+    )
+
+
 def opened_run(run: str | Path | Run) -> Run:
     """Return a run that was named by its folder, or is open already."""
     from fewscan.training.run import Run

@@ -13,10 +13,14 @@ Own = TypeVar("Own", bound=type)
 
 
 def methods() -> dict[str, str]:
-    """Return the methods by name, each with one line on what it does; what cannot be used is said on standard error."""
-    from fewscan.learning.registry import REGISTRY
+    """Return the methods by name, each with one line on what it does and whether it needs labels.
 
-    return _summaries(REGISTRY)
+    What cannot be used is said on standard error.
+    """
+    from fewscan.learning.registry import REGISTRY, methods_without_labels
+
+    free = methods_without_labels()
+    return {name: f"{what}; needs {'no labels' if name in free else 'labels'}" for name, what in _summaries(REGISTRY).items()}
 
 
 def encoders() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_dataset_of, opened_run, refuse_stored
+from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, refuse_stored
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def calibrate(
     from fewscan.evaluation import calibrate as calibrating
     from fewscan.evaluation.calibration import CALIBRATION_FILE
 
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     with alone(opened.folder, "calibrate"):
         refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
         return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds)
@@ -48,7 +48,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
         seen = opened_dataset_of(opened, data)
@@ -82,7 +82,7 @@ def label(
     from fewscan.labeling.rule import Asked
 
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
     if scans is None:
         return label_unlabeled(opened, dataset, Path(out), asked)
@@ -112,7 +112,7 @@ def explain(
 
     if not overwrite:
         refuse_existing(Path(out), GIVE_OVERWRITE)
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     evidence = explain_scan(opened, opened_dataset_of(opened, data), Path(image), class_name)
     write_figure(evidence, Path(out), names=names)
     return evidence
@@ -126,7 +126,7 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
     """
     from fewscan.explaining import evidence_check
 
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     with alone(opened.folder, "explain --check"):
         refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
         return evidence_check.check_evidence(opened, opened_dataset_of(opened, data))
@@ -148,6 +148,7 @@ def report(
     from fewscan.atomic import refuse_existing
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
     from fewscan.evaluation.today import as_evaluated
+    from fewscan.reporting.features_page import write_features_report
     from fewscan.reporting.page import REPORT_FILE, write_report
 
     opened = opened_run(run)
@@ -155,6 +156,8 @@ def report(
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
     dataset = opened_dataset_of(opened, data)
+    if not opened.record.classes:
+        return write_features_report(opened, dataset, page, names=names)
     evaluation = Evaluation.load(opened)
     if evaluation is not None and evaluation.on_test_set:
         dataset = as_evaluated(dataset, opened.dataset_now(dataset.folder), read_predictions(opened))
@@ -177,7 +180,7 @@ def export(
     from fewscan.reporting.model_card import write_model_card
 
     check_format(format)
-    opened = opened_run(run)
+    opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
     folder = opened.folder / f"export-{format}" if out is None else Path(out)
     with writing(folder), new_folder(folder) as temporary:

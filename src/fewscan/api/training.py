@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset, opened_run, opened_snapshot
+from fewscan.errors import FewscanError
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def train(
     recipe: str | None = None,
     split: str | None = None,
     begin: str | Path | Run | None = None,
+    leave_out_test: bool = False,
     resume: bool = False,
     **settings: Any,
 ) -> TrainedRun:
-    """Train `method` on a split dataset and return the finished run in the folder `out`.
+    """Train `method` on a dataset and return the finished run in the folder `out`.
 
     `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
     data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
@@ -36,27 +38,26 @@ def train(
     interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin` is a
     finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
+    Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
+    not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
-    is unknown, and where a loss stops being finite.
+    is unknown, where a method lacks labels, and where a loss stops being finite.
     """
     from fewscan.config import merge
-    from fewscan.datasets.trainings import news
     from fewscan.evaluation.trained import TrainedRun
-    from fewscan.splits.class_gaps import gap_warnings
     from fewscan.training.choice import choose
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
     from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
-    from fewscan.training.train import refuse_other_settings, train_new, train_on
+    from fewscan.training.train import refuse_other_settings, train_new
+    from fewscan.training.unlabeled import learned_from
 
     if resume:
         run = Run.open(out)
         refuse_other_settings(run, method, recipe, settings)
-        split_dataset = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
-        return TrainedRun.open(_calibrated(train_on(run, split_dataset), split_dataset).folder)
+        return TrainedRun.open(_resumed(run, dataset, leave_out_test).folder)
     opened = opened_snapshot(dataset, split)
-    opened.require_split()
     before = None if begin is None else opened_run(begin)
     settings = with_encoder_of_run(RunSettings.by_name(settings))
     if before is not None:
@@ -64,17 +65,36 @@ def train(
         method, settings = settings_of(before, method, settings)
         recipe = recipe or before.record.recipe
     recipe = recipe or DEFAULT_RECIPE
+    opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
         choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
         method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    fresh = news(opened_dataset(opened), opened)
-    said = (*(f"warning: {warning}" for warning in gap_warnings(opened)), *([fresh] if fresh else []), *reasons)
+    notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
     began = None if before is None else whole_network(before)
-    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=(*said, resolved.schedule(**sizes)), beginning=began)
+    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began)
     return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)
+
+
+def _notes(dataset: Snapshot) -> list[str]:
+    """Return what classes and labels give to say before a training."""
+    from fewscan.datasets.trainings import news
+    from fewscan.splits.class_gaps import gap_warnings
+
+    fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
+    return [*(f"warning: {warning}" for warning in gap_warnings(dataset)), *([fresh] if fresh else [])]
+
+
+def _resumed(run: Run, dataset: str | Path | Dataset | Snapshot, leave_out_test: bool) -> Run:
+    """Train an interrupted run to its end and return it."""
+    from fewscan.training.train import train_on
+
+    seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
+    if leave_out_test and seen.require_split().test_groups_left_out is None:
+        raise FewscanError(f"{run.folder} goes on as it was begun: leave out --leave-out-test, or start a new run")
+    return _calibrated(train_on(run, seen), seen)
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> Run:

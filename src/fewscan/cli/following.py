@@ -30,6 +30,8 @@ def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     from fewscan.splits.sizes import suitable_sizes
 
     standing = dataset.description.split
+    if not dataset.classes:
+        return after_split(dataset.folder), None
     if standing is not None and not leaking_pairs(dataset):
         return after_split(dataset.folder), None
     try:
@@ -72,6 +74,8 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     moved: Words = [] if dataset.folder.resolve() == Path(run.record.dataset) else ["--data", dataset.folder]
     if not run.finished:
         return ["train", dataset.folder, "--out", run.folder, "--resume"]
+    if not run.record.classes:
+        return _after_features(run, dataset, moved)
     if not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None:
         return ["calibrate", run.folder, *moved]
     scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
@@ -85,6 +89,18 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     if not exported.exists():
         return ["export", run.folder, "--format", "safetensors", *moved]
     return ["label", "--help"]
+
+
+def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:
+    """Return the first step that a finished run without classes lacks: a report, then labels and a run that begins with it."""
+    if not _is_reported(run):
+        return [*report_words(run), *moved]
+    now = run.dataset_now(dataset.folder)
+    if not now.unsplit().classes:
+        return ["labels", "set", "--help"]
+    # An audit or a split may be lacking still.
+    words = after_dataset(now)
+    return [*words, f"encoder.weights={run.folder}"] if words[0] == "train" else words
 
 
 def after_run_in(folder: Path, data: Path | None) -> Words:

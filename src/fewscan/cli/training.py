@@ -1,7 +1,7 @@
 """The verbs that make a run: train, and methods and encoders, which say what there is to train."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from fewscan.training.run import Run
 
 
-_TRAIN_HELP = """Train a classifier on a split dataset.
+LeaveOutTest = Annotated[
+    bool,
+    typer.Option(
+        "--leave-out-test",
+        help="Learn from nothing that belongs to the split's test set: copies of its scans, scans of its patients.",
+    ),
+]
+
+_TRAIN_HELP = """Train a classifier on a split dataset, or features on one without labels.
 
 With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
 and why, and soon how long it will take.
@@ -27,6 +35,9 @@ Example: fewscan train mri --method joint --out runs/joint epochs=40
 training_images=300000 trains on so many images, for every method alike; the recipe fewscan takes 900000, and 40 epochs at
 least. epochs= counts passes over the scans instead. Shorter is for a first look, and favors supervised, which is chosen
 below 150000: mixmatch learns late.
+
+No labels yet, or no split: --method simclr, barlow_twins, nnclr or vicreg learns from all scans without labels. Such a run
+gives features and knows no classes. 'fewscan methods' says which methods need labels.
 
 Large batches in little memory: chunk_size=256 sends 256 images of a batch through the network at once. The losses are still
 those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
@@ -62,6 +73,7 @@ def train(
             "network are taken, too.",
         ),
     ] = None,
+    leave_out_test: LeaveOutTest = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -79,7 +91,14 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     try:
-        run = api.train(dataset, out=folder, method=asked, recipe=recipe, split=split, begin=begin, resume=resume, **changes)
+        given: dict[str, Any] = {
+            "recipe": recipe,
+            "split": split,
+            "begin": begin,
+            "leave_out_test": leave_out_test,
+            "resume": resume,
+        }
+        run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)
     except KeyboardInterrupt:
         if taken or not folder.exists():
             raise

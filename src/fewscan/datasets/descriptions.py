@@ -5,7 +5,8 @@ from typing import Literal
 from fewscan.config import Settings
 from fewscan.datasets.protocols import keeps_groups, may_leak
 
-Protocol = str  # how a split was drawn, one of datasets/protocols.py; or given: as the data came, groups across its parts kept
+# How a split was drawn, one of datasets/protocols.py; or given: as the data came, groups across its parts kept; or unsplit.
+Protocol = str
 Shares = Literal["known", "unknown"]
 GivenLeaks = Literal["refuse", "drop", "keep"]  # what becomes of groups across the parts of the split that the data came with
 Split = Literal["labeled", "validation", "unlabeled", "test"]
@@ -68,6 +69,7 @@ class SplitDescription(Settings):
     test: int
     left_out: int
     conflicting_left_out: int
+    test_groups_left_out: int | None = None  # images in groups of the test set, where none of these may be learned from
     tying_left_out: int = 0  # images added since that would tie the test set to what is learned from
     fingerprint: str
 

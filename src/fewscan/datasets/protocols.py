@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from fewscan.registry import Registry
 
 GIVEN = "given"  # as the data came: nothing was drawn
+UNSPLIT = "unsplit"  # all is learned from, without labels, and nothing judges: there is no border to cross
 
 
 class SplitProtocol:
@@ -49,7 +50,7 @@ def keeps_groups(protocol: str) -> bool:
 
     Raises FewscanError where there is no such protocol.
     """
-    return protocol != GIVEN and REGISTRY.find(protocol).keeps_groups
+    return protocol == UNSPLIT or (protocol != GIVEN and REGISTRY.find(protocol).keeps_groups)
 
 
 def may_leak(protocol: str) -> bool:

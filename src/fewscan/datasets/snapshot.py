@@ -46,7 +46,8 @@ STATE_DTYPES: dict[str, str] = {
     "conflict": "bool",  # copies of this image carry another label
     "split": "str",  # the row's part, one of SPLITS, or null
     "set_aside": "str",  # the reason why this row cannot be used, or null
-    "taught_before": "bool",  # the weights that the run began with had learned from it
+    "taught_before": "bool",  # the weights that the run began with had learned from it with a label
+    "seen_before": "bool",  # they had learned from it without
 }
 MANIFEST_DTYPES = IMAGE_DTYPES | STATE_DTYPES
 
@@ -159,7 +160,9 @@ class Snapshot:
         try:
             table = parquet_table(path.read_bytes())
             said = json.loads(table.schema.metadata[_META])
-            state = table.to_pandas(use_threads=False)[list(STATE_DTYPES)].astype(STATE_DTYPES)
+            # A snapshot from before 2026-11-27 counts all that was learned from as taught.
+            former = {} if "seen_before" in table.column_names else {"seen_before": False}
+            state = table.to_pandas(use_threads=False).assign(**former)[list(STATE_DTYPES)].astype(STATE_DTYPES)
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
             raise FewscanError(f"{path} is missing or damaged: {otherwise}") from None
         description = SnapshotDescription.parse(said, where=path.name)

@@ -40,7 +40,7 @@ def take(
     manifest = _labeled(images.table(), log, entry)
     usable = manifest["set_aside"].isna().to_numpy()
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
-    manifest = _grouped(manifest, audited).assign(split=None, taught_before=False)
+    manifest = _grouped(manifest, audited).assign(split=None, taught_before=False, seen_before=False)
     described = SnapshotDescription(
         identity=images.identity,
         images=images.rows,

@@ -98,7 +98,7 @@ def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
     counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())
     # What the run began with teaches a fold nothing that is held out: see `_train_without`.
-    fresh = replace(dataset, manifest=dataset.manifest.assign(taught_before=False))
+    fresh = replace(dataset, manifest=dataset.manifest.assign(taught_before=False, seen_before=False))
     return fresh.with_split(parts, dataset.require_split().model_copy(update={**counts, "left_out": left_out}))
 
 

@@ -22,8 +22,9 @@ Images = str | Path | npt.NDArray[np.uint8] | Sequence[str | Path] | Sequence[np
 class Predicted:
     """What a run says of N images, in their order.
 
-    probabilities: (N, K) a column a class, rows sum to 1; the index holds the files' names, or numbers for arrays. features:
-    (N, D). typicality: (N,); below the run's limit an image is `out_of_distribution` (N,), and its probabilities mean nothing.
+    probabilities: (N, K) a column a class, none where the run learned without labels, rows sum to 1; the index holds the
+    files' names, or numbers for arrays. features: (N, D). typicality: (N,); below the run's limit an image is
+    `out_of_distribution` (N,), and its probabilities mean nothing.
     """
 
     probabilities: pd.DataFrame
@@ -33,11 +34,12 @@ class Predicted:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One line an image: label, probability, typicality, whether it is out of distribution."""
+        """One line an image: label and probability where there are classes, typicality, whether it is out of distribution."""
+        likeliest = {"label": self.probabilities.idxmax, "probability": self.probabilities.max}
+        called = likeliest if self.probabilities.shape[1] else {}
         return pd.DataFrame(
             {
-                "label": self.probabilities.idxmax(axis=1),
-                "probability": self.probabilities.max(axis=1),
+                **{name: of_each(axis=1) for name, of_each in called.items()},
                 "typicality": self.typicality,
                 "out_of_distribution": self.out_of_distribution,
             },

@@ -41,7 +41,8 @@ class TrainedRun(Run):
     @property
     def _summary(self) -> str:
         state = "finished" if self.finished else "not finished"
-        return f"{self.settings.method.name}, {state}, {len(self.record.classes)} classes, {self.record.spec.size_px} px"
+        known = f"{len(self.record.classes)} classes" if self.record.classes else "without labels"
+        return f"{self.settings.method.name}, {state}, {known}, {self.record.spec.size_px} px"
 
     def __repr__(self) -> str:
         """Return where it lies, and what it is."""
@@ -51,7 +52,8 @@ class TrainedRun(Run):
         from fewscan.evaluation.evaluate import Evaluation
 
         evaluation = Evaluation.load(self) if self.finished else None
-        score = f"accuracy {evaluation.accuracy.percent}" if evaluation else "not evaluated"
+        accuracy = f"accuracy {evaluation.accuracy.percent}" if evaluation else "not evaluated"
+        score = accuracy if self.record.classes else ""
         history = self.history().tail(EPOCHS_SHOWN)
         table = history.to_html(index=False) if len(history) else ""
-        return f"<div><p><b>{escape(self.folder.name)}</b>: {escape(self._summary)}; {escape(score)}</p>{table}</div>"
+        return f"<div><p><b>{escape(self.folder.name)}</b>: {escape(self._summary + (score and f'; {score}'))}</p>{table}</div>"

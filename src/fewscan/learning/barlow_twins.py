@@ -5,8 +5,8 @@ from typing import Literal
 import pydantic
 from torch import Tensor
 
-from fewscan.learning.losses import barlow_twins, labeled_cross_entropy
-from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import barlow_twins
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings, with_probe
 from fewscan.models.network import Outputs
 
 
@@ -28,12 +28,11 @@ class BarlowTwins(Method):
     heads = LINEAR_PROBE
     two_views = True
     uses_unlabeled = True
+    needs_labels = False
 
     settings: BarlowTwinsSettings
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the cross-correlation loss of the projections and the probe's cross-entropy."""
-        return {
-            "barlow_twins": barlow_twins(view0.z, view1.z, self.settings.redundancy_weight),
-            "cross_entropy": labeled_cross_entropy(view0.logits, targets),
-        }
+        loss = barlow_twins(view0.z, view1.z, self.settings.redundancy_weight)
+        return with_probe({"barlow_twins": loss}, view0, targets)

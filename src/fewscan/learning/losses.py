@@ -1,4 +1,4 @@
-"""Losses and accuracies of training: pure functions of tensors, computed in float32."""
+"""Losses, accuracies and measures of features: pure functions of tensors, computed in float32."""
 
 import torch
 from torch import Tensor
@@ -56,6 +56,33 @@ def nnclr(z0: Tensor, z1: Tensor, queue: Tensor, temperature: float) -> Tensor:
     return torch.stack(losses).mean()
 
 
+def vicreg(z0: Tensor, z1: Tensor, *, invariance_weight: float, variance_weight: float, covariance_weight: float) -> Tensor:
+    """Return the variance-invariance-covariance loss, a scalar >= 0.
+
+    z0, z1: (B, P), B >= 2, the projections of two views of the same B images. The sum, by the weights, of the mean squared
+    difference of the two; of what the deviation of a column lacks to 1, the mean over columns, for either view; and of the
+    squared covariances of a column with all others, the mean over columns, for either view. No image is held against another.
+    Source: Bardes et al. 2022, "VICReg: variance-invariance-covariance regularization for self-supervised learning",
+    equations 1 to 6; the squared difference is taken by column as in the authors' experiments, not summed as in equation 5.
+    """
+    views = z0.float(), z1.float()
+    variance, covariance = torch.stack([_variance_and_covariance(z) for z in views]).sum(dim=0)
+    invariance = (views[0] - views[1]).square().mean()
+    loss: Tensor = invariance_weight * invariance + variance_weight * variance + covariance_weight * covariance
+    return loss
+
+
+def _variance_and_covariance(z: Tensor) -> Tensor:
+    """Return (2,) what the deviations of the columns of (B, P) lack to 1, and how much the columns say of each other."""
+    images, columns = z.shape
+    centered = z - z.mean(dim=0)
+    covariance = centered.T @ centered / (images - 1)
+    own = covariance.diagonal()
+    # The small number keeps the slope of the root finite where all are alike.
+    lacking = F.relu(1 - (own + 1e-4).sqrt()).mean()
+    return torch.stack([lacking, (covariance.square().sum() - own.square().sum()) / columns])
+
+
 def labeled_cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Return the mean cross-entropy of the images that have a label, a scalar >= 0; zero where none has.
 
@@ -72,6 +99,35 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     logits: (B, K). targets: (B, K), each image's shares of the classes, which sum to 1.
     """
     return F.cross_entropy(logits.float(), targets.float(), reduction="none")
+
+
+def alignment(h0: Tensor, h1: Tensor) -> Tensor:
+    """Return how far two views of an image lie from each other, a scalar in [0, 4]; 0 where they are the same.
+
+    h0, h1: (B, D) features of two views. The mean squared distance of their directions. Source: Wang and Isola 2020,
+    "Understanding contrastive representation learning through alignment and uniformity on the hypersphere", section 4.1.
+    """
+    return (F.normalize(h0.float(), dim=1) - F.normalize(h1.float(), dim=1)).square().sum(dim=1).mean()
+
+
+def uniformity(h0: Tensor, h1: Tensor) -> Tensor:
+    """Return how evenly images spread over all directions, a scalar in [-8, 0]; 0 where all are alike, lower is more even.
+
+    h0, h1: (B, D) features of two views, B >= 2. The logarithm of the mean of exp(-2 d^2) over all pairs of images, d being the
+    distance of their directions; the mean of the two views. In many dimensions an even spread reaches about -4. Source: as
+    `alignment`, section 4.1.2.
+    """
+    return torch.stack([_spread(h) for h in (h0, h1)]).mean()
+
+
+def _spread(h: Tensor) -> Tensor:
+    images = len(h)
+    directions = F.normalize(h.float(), dim=1)
+    # Of dead features, all of them zero, this is 1 and not 0.
+    lengths = directions.square().sum(dim=1)
+    squared = lengths[:, None] + lengths[None, :] - 2 * directions @ directions.T
+    closeness = (-2 * squared).exp().fill_diagonal_(0.0)  # an image is no pair with itself
+    return (closeness.sum() / (images * (images - 1))).log()
 
 
 def contrastive_accuracy(h0: Tensor, h1: Tensor) -> Tensor:

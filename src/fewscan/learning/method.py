@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from fewscan.config import Settings
+from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.models.network import Outputs
 
 # Heads of a method whose classifier is only a linear probe on detached features, trained alongside.
@@ -34,6 +35,7 @@ class Method(nn.Module):
     heads: ClassVar[Mapping[str, Any]] = {}  # where this method's heads differ from the recipe's
     two_views: ClassVar[bool]  # whether `losses` gets a second view
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabeled images
+    needs_labels: ClassVar[bool] = True  # whether it learns nothing where no image has a label, and the network no class
     guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views
 
     def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
@@ -64,3 +66,13 @@ class Method(nn.Module):
     def epoch_numbers(self) -> dict[str, float]:
         """Return what the method itself has to say of an epoch that has ended, by name; called once an epoch."""
         return {}
+
+
+def with_probe(losses: dict[str, Tensor], view: Outputs, labels: Tensor) -> dict[str, Tensor]:
+    """Return the losses of a method that learns without labels and, where there are classes to know, its probe's cross-entropy.
+
+    view: outputs of B images; labels: (B,) int64, -1 for an image without one.
+    """
+    if not view.logits.shape[1]:
+        return losses
+    return losses | {"cross_entropy": labeled_cross_entropy(view.logits, labels)}

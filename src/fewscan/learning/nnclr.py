@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewscan.learning.losses import labeled_cross_entropy, nnclr
-from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import nnclr
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings, with_probe
 from fewscan.models.network import Outputs
 
 
@@ -33,6 +33,7 @@ class NNCLR(Method):
     heads = LINEAR_PROBE
     two_views = True
     uses_unlabeled = True
+    needs_labels = False
 
     settings: NNCLRSettings
     queue: Tensor  # (queue_size, P)
@@ -47,4 +48,4 @@ class NNCLR(Method):
         latest = torch.cat([F.normalize(view0.z.detach().float(), dim=1), self.queue])
         # A new tensor, since the loss's backward pass still reads the old one.
         self.queue = latest[: self.settings.queue_size]
-        return {"nnclr": loss, "cross_entropy": labeled_cross_entropy(view0.logits, targets)}
+        return with_probe({"nnclr": loss}, view0, targets)

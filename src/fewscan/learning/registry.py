@@ -9,10 +9,12 @@ from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.nnclr import NNCLR
 from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
+from fewscan.learning.vicreg import VICReg
 from fewscan.registry import Registry, settings_flaw
 
 # Fewscan's own, in the order of tables.
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Supervised, BarlowTwins, NNCLR, SimCLR, Joint, MixMatch)}
+_OWN: tuple[type[Method], ...] = (Supervised, BarlowTwins, NNCLR, SimCLR, VICReg, Joint, MixMatch)
+METHODS: dict[str, type[Method]] = {method.name: method for method in _OWN}
 
 # What `fewscan train` takes where scans are unlabeled, unless told otherwise; docs/search.md says why.
 DEFAULT_METHOD = MixMatch.name
@@ -23,7 +25,7 @@ def method_flaw(own: Any) -> str | None:
     flaw = settings_flaw(own, Method, MethodSettings)
     if flaw is not None:
         return flaw
-    for fact in ("two_views", "uses_unlabeled", "guesses"):
+    for fact in ("two_views", "uses_unlabeled", "needs_labels", "guesses"):
         if not isinstance(getattr(own, fact, None), bool):
             return f"{fact} must be True or False"
     return "it does not write losses" if own.losses is Method.losses else None
@@ -35,3 +37,9 @@ REGISTRY: Registry[type[Method]] = Registry("method", "fewscan.methods", METHODS
 def method_type(name: str) -> type[Method]:
     """Return the method called `name`; raises FewscanError naming the nearest one where there is none."""
     return REGISTRY.find(name)
+
+
+def methods_without_labels() -> tuple[str, ...]:
+    """Return the names of the methods that need no labels, those of installed packages among them."""
+    found, _ = REGISTRY.all()
+    return tuple(name for name, method in found.items() if not method.needs_labels)

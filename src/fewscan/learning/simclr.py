@@ -5,8 +5,8 @@ from typing import Literal
 import pydantic
 from torch import Tensor
 
-from fewscan.learning.losses import labeled_cross_entropy, nt_xent
-from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings
+from fewscan.learning.losses import nt_xent
+from fewscan.learning.method import LINEAR_PROBE, Method, MethodSettings, with_probe
 from fewscan.models.network import Outputs
 
 
@@ -26,12 +26,10 @@ class SimCLR(Method):
     heads = LINEAR_PROBE
     two_views = True
     uses_unlabeled = True
+    needs_labels = False
 
     settings: SimCLRSettings
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return NT-Xent of the projections and the probe's cross-entropy."""
-        return {
-            "nt_xent": nt_xent(view0.z, view1.z, self.settings.temperature),
-            "cross_entropy": labeled_cross_entropy(view0.logits, targets),
-        }
+        return with_probe({"nt_xent": nt_xent(view0.z, view1.z, self.settings.temperature)}, view0, targets)

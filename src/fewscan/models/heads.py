@@ -1,5 +1,6 @@
 """Heads: features h (B, D) -> projections z and class logits."""
 
+import warnings
 from itertools import pairwise
 from typing import Literal
 
@@ -28,8 +29,13 @@ def projection_head(inputs: int, settings: HeadSettings) -> nn.Sequential:
 
 
 def classifier(inputs: int, classes: int, settings: HeadSettings) -> nn.Sequential:
-    """Return dense layers (B, inputs) -> logits (B, classes), ReLU after each hidden one; linear where there is none."""
-    return _dense([inputs, *settings.classifier_hidden_units, classes], last_relu=False)
+    """Return dense layers (B, inputs) -> logits (B, classes), ReLU after each hidden one; linear where there is none.
+
+    A network that learns without labels has a last layer of no classes.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        return _dense([inputs, *settings.classifier_hidden_units, classes], last_relu=False)
 
 
 def _dense(units: list[int], *, last_relu: bool) -> nn.Sequential:

@@ -24,6 +24,12 @@ ACCURACIES: dict[str, str] = {
     "c_acc": "contrastive accuracy",
     "r_acc": "correlation accuracy",
 }
+# What features are like, no accuracies; of methods with two views.
+FEATURE_NUMBERS: dict[str, str] = {
+    "live_features": "live features (share)",
+    "alignment": "alignment (0: views are the same)",
+    "uniformity": "uniformity (0: all scans alike)",
+}
 # Okabe and Ito's colors, which the color-blind can tell apart, darker or lighter as the page is; line styles and markers
 # tell the curves apart in gray.
 COLORS: dict[Theme, tuple[str, ...]] = {
@@ -55,19 +61,24 @@ def numbered_look(number: int, theme: Theme) -> Look:
 
 
 def training_curves(metrics: Sequence[Mapping[str, Any]], theme: Theme) -> str:
-    """Draw losses and accuracies over epochs, side by side on a transparent ground, as a PNG data URI.
+    """Draw losses, accuracies and what features are like over epochs, side by side on a transparent ground, as a PNG data URI.
 
     metrics: at least one epoch, as `Run.metrics` returns them; a number that is None or missing leaves a gap.
     """
     epochs = [numbers["epoch"] for numbers in metrics]
-    figure = Figure(figsize=(11, 4), dpi=150, layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
+    features = {text: epoch_series(metrics, name) for name, text in FEATURE_NUMBERS.items()}
+    panels = 3 if any("alignment" in numbers for numbers in metrics) else 2
+    figure = Figure(figsize=(5.5 * panels, 4), dpi=150, layout="constrained")
+    losses, accuracies, *further = figure.subplots(1, panels)
     _draw(losses, epochs, {name: epoch_series(metrics, name) for name in loss_names(metrics)}, theme)
     losses.set_ylabel("loss")
     percentages = {text: 100 * epoch_series(metrics, name) for name, text in ACCURACIES.items()}
     _draw(accuracies, epochs, percentages, theme)
     accuracies.set_ylabel("accuracy (%)")
     accuracies.set_ylim(-2, 102)
+    for axes in further:
+        _draw(axes, epochs, features, theme)
+        axes.set_ylabel("features")
     file = io.BytesIO()
     figure.savefig(file, format="png", transparent=True)
     return png_uri(file.getvalue())

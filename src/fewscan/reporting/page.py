@@ -1,6 +1,6 @@
 """The report of a run: one self-contained HTML file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,28 +26,18 @@ from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
-from fewscan.reporting.figures import ACCURACIES, loss_names, training_curves
-from fewscan.reporting.rendering import percent, render
-from fewscan.seeds import stream
+from fewscan.reporting.rendering import render
+from fewscan.reporting.samples import Naming, Scan, row_number, shown, some
+from fewscan.reporting.training_section import describe_training
 from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
-from fewscan.training.symptoms import reported_symptoms
 
 Rows = npt.NDArray[np.int64]
-Naming = Callable[[int], str]  # what the page calls the scan of a row
 
 REPORT_FILE = "report.html"
 MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan as the page shows it: its row, or its file where names were asked for, and its picture."""
-
-    called: str
-    picture: str
 
 
 @dataclass(frozen=True)
@@ -77,8 +67,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
     """
     evaluation = Evaluation.load(run)
     calibration = Calibration.load(run)
-    metrics = run.metrics()
-    called = dataset.file_names.__getitem__ if names else _row_number
+    called = dataset.file_names.__getitem__ if names else row_number
     # First, since what it looks at is counted among the openings.
     of_the_images: dict[str, Any] = {"decisions": None, "mistakes": []}
     if evaluation:
@@ -92,7 +81,6 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         settings=run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
         begun=begun_from(run.record.began_with, run.settings.encoder),
         finished=run.finished,
-        symptoms=reported_symptoms(metrics, run.settings),
         description=dataset.description,
         split=dataset.require_split(),
         evaluation=evaluation,
@@ -108,11 +96,9 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         patients=known_patients(dataset.manifest),
         **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
-        unlabeled_samples=[_scan(dataset, row, _row_number) for row in _some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
+        unlabeled_samples=[shown(dataset, row, row_number) for row in some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
-        epochs_done=len(metrics),
-        curves={theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics else None,
-        last_epoch=_last_epoch(metrics),
+        **describe_training(run),
     )
     path = out or run.folder / REPORT_FILE
     with writing(path):
@@ -148,7 +134,7 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
 def _of_held_out_images(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the images of a cross-validated score: mistakes, which the run's own network never made."""
     predictions = read_predictions(run, evaluation.kind)
-    return {"decisions": None, "mistakes": _mistakes(dataset, predictions, lambda row, *_: _scan(dataset, row, called))}
+    return {"decisions": None, "mistakes": _mistakes(dataset, predictions, lambda row, *_: shown(dataset, row, called))}
 
 
 def _mistakes(dataset: Snapshot, predictions: pd.DataFrame, shown: Callable[[int, str, bool], Scan]) -> list[Mistake]:
@@ -174,24 +160,11 @@ def _mistakes(dataset: Snapshot, predictions: pd.DataFrame, shown: Callable[[int
     ]
 
 
-def _row_number(row: int) -> str:
-    return f"row {row}"
-
-
-def _scan(dataset: Snapshot, row: int, called: Naming) -> Scan:
-    return Scan(called(row), scan_picture(dataset.pixels[row]))
-
-
-def _some(rows: Rows, count: int) -> Rows:
-    """Return `count` of the rows at most, drawn at random, the same ones every time."""
-    return np.sort(stream(0, "page samples").numpy().permutation(rows)[:count])
-
-
 def _labeled_samples(dataset: Snapshot, called: Naming) -> dict[str, list[Scan]]:
     rows = dataset.rows("labeled")
     labels = dataset.labels[rows]
     return {
-        name: [_scan(dataset, row, called) for row in _some(rows[labels == number], SAMPLES_A_CLASS)]
+        name: [shown(dataset, row, called) for row in some(rows[labels == number], SAMPLES_A_CLASS)]
         for number, name in enumerate(dataset.classes)
     }
 
@@ -202,12 +175,3 @@ def _budget(dataset: Snapshot) -> dict[str, tuple[int, int]]:
         np.bincount(dataset.labels[dataset.rows(part)], minlength=len(dataset.classes)) for part in ("labeled", "validation")
     )
     return {name: (int(labeled[number]), int(validation[number])) for number, name in enumerate(dataset.classes)}
-
-
-def _last_epoch(metrics: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return the last epoch's losses and accuracies in words, by the names that the curves carry."""
-    if not metrics:
-        return {}
-    last = metrics[-1]
-    losses = {name: "not defined" if last.get(name) is None else f"{last[name]:.4f}" for name in loss_names(metrics)}
-    return losses | {text: percent(last.get(name)) for name, text in ACCURACIES.items()}

@@ -34,13 +34,14 @@ def epoch_batches(
     """Yield the rows of every step of an epoch.
 
     Each step takes a slice of the unlabeled rows and one of the labeled ones, over which it passes again until every step has
-    its share (see `images_per_pass`). classes: the class of each of `labeled`. class_balance: 0 for classes as they are
-    labeled, 1 for equally many of each, in between for shares n ** (1 - class_balance) of classes with n labels.
+    its share (see `images_per_pass`); where no row is labeled a step has none. classes: the class of each of `labeled`.
+    class_balance: 0 for classes as they are labeled, 1 for equally many of each, in between for shares
+    n ** (1 - class_balance) of classes with n labels.
     """
     random = stream(seed, "batches", epoch).numpy()
     steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share, passes)
     if labeled_share is None or not len(unlabeled):
-        count = max(passes, -(-steps // len(labeled))) * len(labeled)
+        count = max(passes, -(-steps // max(1, len(labeled)))) * len(labeled)
     else:
         count = steps * labeled_in_batch(batch_size, labeled_share)
     drawn = _balanced(random, labeled, classes, count, class_balance) if class_balance else _passes(random, labeled, count)
@@ -62,4 +63,5 @@ def _balanced(random: np.random.Generator, rows: Rows, classes: npt.NDArray[np.i
     drawn = [_passes(random, rows[classes == name], quota) for name, quota in zip(present, quotas, strict=True)]
     # Of a class with q images one lies in each q-th part of the way.
     places = [(np.arange(quota) + random.random(quota)) / quota for quota in quotas]
-    return np.concatenate(drawn)[np.argsort(np.concatenate(places), kind="stable")]
+    order = np.argsort(np.concatenate([np.empty(0), *places]), kind="stable")
+    return np.concatenate([rows[:0], *drawn])[order]

@@ -83,7 +83,7 @@ def _with_classes(
     if old == new:
         return weights
     both = [name for name in new if name in old]
-    to, of = (torch.tensor([names.index(name) for name in both]) for names in (new, old))
+    to, of = (torch.tensor([names.index(name) for name in both], dtype=torch.int64) for names in (new, old))
     for name in [name for name in fresh if name.startswith("classifier.")][-2:]:
         weights[name] = fresh[name].clone()
         weights[name][to] = before[name][of]

@@ -57,6 +57,11 @@ class BudgetRows:
     labels: Tensor  # (N,) int64, -1 for every row outside `labeled` and `validation`
     groups: Tensor  # (N,) int64
 
+    @property
+    def shown(self) -> Rows:
+        """Every row that a step may show, ascending."""
+        return np.unique(np.concatenate([self.labeled, self.unlabeled, self.bearers.copies]))
+
     @classmethod
     def of(cls, dataset: Snapshot, *, uses_unlabeled: bool, copies_share_labels: bool) -> Self:
         """Return the rows of `dataset`'s split."""

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from fewscan.config import merge
-from fewscan.learning.registry import DEFAULT_METHOD
+from fewscan.learning.registry import DEFAULT_METHOD, method_type
+from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
 from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named
@@ -23,6 +24,9 @@ WORTH = (
 # In shorter trainings the default method was below `supervised` about as often as above it, once significantly:
 # docs/search.md, 6 and 10.
 LEAST_IMAGES = 150_000
+
+# Of the methods that need no labels.
+WITHOUT_LABELS = SimCLR.name
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def choose(
     FewscanError naming a wrong setting.
     """
     preferred = recipe_named(recipe).preferred
-    if preferred is not None:
+    if preferred is not None and (labeled or not method_type(preferred.method).needs_labels):
         return Choice(preferred.method, {}, (f"method {preferred.method}: {preferred.why}",))
     asked = RunSettings.by_name(changes)
     size, why_size = _size(torch.cuda.is_available() if cuda is None else cuda)
@@ -67,6 +71,8 @@ def _size(cuda: bool) -> tuple[dict[str, Any], str]:
 
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
     labels, rest = counted(labeled, "label"), counted(unlabeled, "unlabeled scan")
+    if not labeled:
+        return WITHOUT_LABELS, f"no label, and {rest} to learn from without"
     if not unlabeled:
         return Supervised.name, f"{labels}, and no unlabeled scans to learn from besides"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)

@@ -21,6 +21,7 @@ from fewscan.models.origin import Origin, Weights
 from fewscan.models.weights import PREFIX, load_weights, read_weights, weights_identity
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.seen import learned_by
 
 
 class ReadyEncoder(NamedTuple):
@@ -148,29 +149,23 @@ def is_same_dataset(run: Run, snapshot: Snapshot) -> bool:
 def taught_by(run: Run, snapshot: Snapshot) -> Snapshot:
     """Return `snapshot` with a mark on every row that `run`, or one that it began with itself, has learned from.
 
-    Of a run on another dataset, on every row whose file has the bytes of one that the run has learned from, where that dataset
-    is at hand; near-duplicates of these cannot be told.
+    Rows that it learned from with a label are told from those that it saw without. Of a run on another dataset, a mark on every
+    row whose file has the bytes of one of its own, where that dataset is at hand; near-duplicates of these cannot be told.
     """
     if is_same_dataset(run, snapshot):
         before = run.open_dataset(snapshot.folder)
-        known = _learned(before)
-        taught = np.zeros(len(snapshot.manifest), bool)
-        taught[: len(known)] = known
+        later = np.zeros(len(snapshot.manifest) - len(before.manifest), bool)
+        taught, seen = (np.concatenate([rows, later]) for rows in learned_by(run, before))
     else:
         try:
             before = run.open_dataset()
         except FewscanError:
             return snapshot
-        taught = snapshot.manifest["sha256"].isin(before.manifest["sha256"][_learned(before)]).to_numpy(bool)
+        files, known = snapshot.manifest["sha256"], before.manifest["sha256"]
+        taught, seen = (files.isin(known[rows]).to_numpy(bool) for rows in learned_by(run, before))
     taught = taught | snapshot.manifest["taught_before"].to_numpy(bool)
-    return replace(snapshot, manifest=snapshot.manifest.assign(taught_before=taught))
-
-
-def _learned(snapshot: Snapshot) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """Return (N,) which rows a run with this snapshot has learned from, or began with weights that had."""
-    learned: np.ndarray[Any, np.dtype[np.bool_]] = snapshot.manifest["taught_before"].to_numpy(bool).copy()
-    learned[snapshot.rows("labeled", "unlabeled")] = True
-    return learned
+    seen = (seen | snapshot.manifest["seen_before"].to_numpy(bool)) & ~taught
+    return replace(snapshot, manifest=snapshot.manifest.assign(taught_before=taught, seen_before=seen))
 
 
 def require_same_dataset(run: Run, snapshot: Snapshot) -> None:

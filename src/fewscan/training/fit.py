@@ -32,13 +32,14 @@ from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
 from fewscan.training.optimizer import build_optimizer, learning_rate
+from fewscan.training.positives import Partners
 from fewscan.training.probes import probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import new_symptoms
-from fewscan.training.tally import Tally, spoken, view_accuracies
+from fewscan.training.tally import Tally, spoken, view_numbers
 
-# Of a method that trains on one view, c_acc and r_acc are taken on this many labeled images.
+# Of a method that trains on one view, what two views say is taken from this many labeled images.
 TWO_VIEW_IMAGES = 512
 
 # It announces the precision, which a run says by itself.
@@ -59,6 +60,7 @@ class _Training:
     optimizer: torch.optim.Optimizer
     stepper: torch.optim.Optimizer  # the same optimizer, as the precision asks for it
     rows: BudgetRows
+    partners: Partners
     images: ImageRows
 
     @classmethod
@@ -68,7 +70,8 @@ class _Training:
         network = run.new_network() if resume else run.first_network()
         kind = method_type(settings.method.name)
         rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
-        class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
+        partners = Partners.of(dataset, rows.shown, settings.positives)
+        class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / max(1, len(rows.labeled))
         dims = network.encoder.feature_dim, settings.heads.projection_units[-1]
         method = kind(settings.method, *dims, class_shares).to(fabric.device)
         # The device is said now, since the optimizer looks at it.
@@ -78,7 +81,7 @@ class _Training:
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)
         views = build_views(settings.views)
-        return cls(settings, fabric, network, trained, method, views, averaged, optimizer, stepper, rows, images)
+        return cls(settings, fabric, network, trained, method, views, averaged, optimizer, stepper, rows, partners, images)
 
     @property
     def steps(self) -> int:
@@ -103,6 +106,8 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
     copies = len(training.rows.bearers.copies)
     if copies:
         say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
+    if settings.positives != "views":
+        say(f"positives={settings.positives}: {training.partners.accompanied:,} scans have others for their second view")
     state = {"network": training.network, "averaged": training.averaged, "method": training.method}
     checkpoints = Checkpoints(run, state, training.optimizer, settings.checkpoint_seconds)
     finished_epochs = checkpoints.begin(resume=resume)
@@ -148,6 +153,7 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
     training.trained.train()
     tally = Tally()
     random = stream(settings.seed, "label bearers", epoch).numpy()
+    random_partners = stream(settings.seed, "positives", epoch).numpy()
     steps = training.steps
     for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
         done = (epoch - 1) * steps + step - 1
@@ -157,7 +163,8 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
         # Step 1: random views of every image, and whatever the method makes of them.
         seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
         labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), device)
-        views, targets = _method_input(training, training.images[seen], labels, when=(epoch, step))
+        shown = [seen, training.partners.drawn(random_partners, seen)][: 2 if training.method.two_views else 1]
+        views, targets = _method_input(training, training.images[np.concatenate(shown)], labels, when=(epoch, step))
         # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
         training.stepper.zero_grad()
         losses, view0, view1 = add_gradients(
@@ -178,17 +185,20 @@ def _epoch_numbers(training: _Training, epoch: int, tally: Tally) -> dict[str, A
     numbers = {"epoch": epoch, "step": epoch * training.steps, "learning_rate": training.optimizer.param_groups[0]["lr"]}
     numbers |= tally.means() | method.epoch_numbers()
     if not method.two_views and epoch == settings.epochs:
-        numbers |= _two_view_accuracies(training, network)
+        numbers |= _two_view_numbers(training, network)
     return numbers | probe(network, training.images, training.rows, probe_images=settings.probe_images, seed=settings.seed)
 
 
 def _method_input(training: _Training, images: Tensor, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the views that go through the network, and the method's targets. when: the epoch and the step."""
+    """Return the views that go through the network, and the method's targets.
+
+    images: what each view is of, (V * B, C, S, S), one batch after the other. when: the epoch and the step.
+    """
     settings, method = training.settings, training.method
-    views = random_views(training.views, images, 2 if method.two_views else 1, stream(settings.seed, "views", *when))
+    views = random_views(training.views, images, 1, stream(settings.seed, "views", *when))
     outputs = None
     if method.guesses:
-        weak = random_views(training.views.weak(), images, 1, stream(settings.seed, "weak views", *when))
+        weak = random_views(training.views.weak(), images[: len(labels)], 1, stream(settings.seed, "weak views", *when))
         with torch.no_grad(), training.fabric.autocast():
             outputs = training.averaged.network(weak)
     return method.mixed(views, labels, outputs)
@@ -209,13 +219,13 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ba
 
 
 @torch.no_grad()
-def _two_view_accuracies(training: _Training, network: Network) -> dict[str, float | None]:
-    """Return c_acc and r_acc of a method that trains on one view: of labeled images seen twice, once training is over."""
+def _two_view_numbers(training: _Training, network: Network) -> dict[str, float | None]:
+    """Return `view_numbers` of a method that trains on one view: of labeled images seen twice, once training is over."""
     seed, labeled = training.settings.seed, training.rows.labeled
     batch = training.images[stream(seed, "two-view images").numpy().permutation(labeled)[:TWO_VIEW_IMAGES]]
     twice = random_views(training.views, batch, 2, stream(seed, "two-view views"))
     h0, h1 = network(twice).h.chunk(2)
-    return {name: float(value) if torch.isfinite(value) else None for name, value in view_accuracies(h0, h1).items()}
+    return {name: float(value) if torch.isfinite(value) else None for name, value in view_numbers(h0, h1).items()}
 
 
 def _tell(seconds_left: float | None) -> None:

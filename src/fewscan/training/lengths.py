@@ -13,9 +13,9 @@ def images_per_pass(labeled: int, unlabeled: int, batch_size: int, labeled_share
     """Return how many images a pass of training takes, labeled and unlabeled together.
 
     labeled_share: how much of every batch is labeled, in (0, 1); a pass is then one over the unlabeled images. None, or
-    nothing unlabeled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
+    all or nothing labeled: a pass is one over all images, and a batch holds labels in the proportion that the data have.
     """
-    if labeled_share is None or not unlabeled:
+    if labeled_share is None or not labeled or not unlabeled:
         return labeled + unlabeled
     return unlabeled * batch_size / (batch_size - labeled_in_batch(batch_size, labeled_share))
 

@@ -1,4 +1,4 @@
-"""What an epoch is judged by, from the labels of the budget alone: validation, nearest labeled neighbor, signs of faults."""
+"""What an epoch is judged by, from the labels of the budget at most: validation, nearest labeled neighbor, signs of faults."""
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
     """Return the accuracy on the validation set, that of the probe, what guessing reaches in each, and the `signs`, in [0, 1].
 
     What belongs to the validation set is None where there is none. The probe and the signs look at `probe_images` of the
-    labeled images at most, always the same ones; without any, `probe_accuracy` is None and the signs are missing.
+    labeled images at most, always the same ones, or of the unlabeled ones where none is labeled; then `probe_accuracy` is None
+    and signs of calls are missing, and without any image all signs are.
     """
     numbers: dict[str, float | None] = {"validation_accuracy": None, "val_chance_limit": None, "probe_accuracy": None}
     if len(rows.validation):
@@ -25,16 +26,20 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
         calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
         numbers["validation_accuracy"] = float((calls == labels).float().mean())
         numbers["val_chance_limit"] = chance_limit(calls, labels)
-    chosen = np.sort(stream(seed, "probe").numpy().permutation(rows.labeled)[:probe_images])
-    if len(chosen):
-        outputs, labels, groups = predict(network, images.batches(chosen)), rows.labels[chosen], rows.groups[chosen]
-        calls, found, same_class_found = leave_group_out_calls(outputs.h, labels, groups)
-        if found.any():
-            numbers["probe_accuracy"] = float((calls == labels)[found].float().mean())
-        # An image whose class has no other group is called wrongly by any features: nothing is to be read from that.
-        numbers["probe_chance_limit"] = chance_limit(calls, labels) if same_class_found.all() else None
-        numbers |= signs(outputs, labels)
-    return numbers
+    learned = rows.labeled if len(rows.labeled) else rows.unlabeled
+    chosen = np.sort(stream(seed, "probe").numpy().permutation(learned)[:probe_images])
+    if not len(chosen):
+        return numbers
+    outputs = predict(network, images.batches(chosen))
+    if not len(rows.labeled):
+        return numbers | signs(outputs, None)
+    labels, groups = rows.labels[chosen], rows.groups[chosen]
+    calls, found, same_class_found = leave_group_out_calls(outputs.h, labels, groups)
+    if found.any():
+        numbers["probe_accuracy"] = float((calls == labels)[found].float().mean())
+    # An image whose class has no other group is called wrongly by any features: nothing is to be read from that.
+    numbers["probe_chance_limit"] = chance_limit(calls, labels) if same_class_found.all() else None
+    return numbers | signs(outputs, labels)
 
 
 def leave_group_out_calls(features: Tensor, labels: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:

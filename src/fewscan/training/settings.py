@@ -14,6 +14,7 @@ from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
 from fewscan.training.lengths import cost, length_of, steps_per_epoch, used
+from fewscan.training.positives import Positives
 from fewscan.training.precision import fastest_precision
 from fewscan.training.recipes import recipe_named
 from fewscan.wording import counted
@@ -49,6 +50,8 @@ class RunSettings(Settings):
     class_balance: float = pydantic.Field(default=0.0, ge=0, le=1)
     # Whether unlabeled copies of a labeled image, as the audit found them, are learned with its label in its stead by turns.
     copies_share_labels: bool = True
+    # What the second view of an image may be of, for methods with two: the image itself, any of its copies, or of its group.
+    positives: Positives = "views"
     # Images of a step that go through the network at once, with all their views; None for all. Less memory, the same losses.
     chunk_size: int | None = pydantic.Field(default=None, ge=2)
     checkpoint_seconds: float = pydantic.Field(default=10.0, ge=0)  # at most lost by a kill, beside the epoch under way

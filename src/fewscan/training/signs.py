@@ -1,4 +1,4 @@
-"""Signs of collapse in what a network says of labeled images: pure functions of its outputs, once an epoch."""
+"""Signs of collapse in what a network says of images: pure functions of its outputs, once an epoch."""
 
 import math
 
@@ -20,18 +20,20 @@ FEWEST_OTHERS = 20
 LIMIT_DEVIATIONS = 1.645
 
 
-def signs(outputs: Outputs, labels: Tensor) -> dict[str, float | None]:
-    """Return what `training.symptoms` reads an epoch by, of N labeled images as they are; shares and accuracies in [0, 1].
+def signs(outputs: Outputs, labels: Tensor | None) -> dict[str, float | None]:
+    """Return what `training.symptoms` reads an epoch by, of N images as they are; shares and accuracies in [0, 1].
 
-    outputs: of these images; labels: (N,) int64 >= 0. `live_features`, `live_projections`: share of columns of h and of z
-    that live. `commonest_prediction`, `commonest_label`: share of the images that have the commonest call, the commonest
-    label. `labeled_accuracy`, `chance_limit`: share of right calls, and what guessing would reach. None where too few images
-    are there to say.
+    outputs: of these images; labels: (N,) int64 >= 0, None where they have none. `live_features`, `live_projections`: share of
+    columns of h and of z that live. With labels besides: `commonest_prediction`, `commonest_label`: share of the images that
+    have the commonest call, the commonest label. `labeled_accuracy`, `chance_limit`: share of right calls, and what guessing
+    would reach. None where too few images are there to say.
     """
+    life = {"live_features": live_share(outputs.h), "live_projections": live_share(outputs.z)}
+    if labels is None:
+        return life
     calls = outputs.logits.argmax(dim=1)
     return {
-        "live_features": live_share(outputs.h),
-        "live_projections": live_share(outputs.z),
+        **life,
         "commonest_prediction": commonest_share(calls),
         "commonest_label": commonest_share(labels),
         "labeled_accuracy": float((calls == labels).float().mean()),

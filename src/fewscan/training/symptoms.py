@@ -110,7 +110,7 @@ def _consequences(name: str, settings: RunSettings) -> set[str]:
 def _constant_features(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_features", LEAST_LIVE_FEATURES)
     return few and (
-        f"the features are the same for every image: {few} of them vary over the labeled images, so that no class can be told "
+        f"the features are the same for every image: {few} of them vary from image to image, so that no class can be told "
         "from another"
     )
 
@@ -118,7 +118,7 @@ def _constant_features(history: History, settings: RunSettings) -> str | None:
 def _dead_projections(history: History, settings: RunSettings) -> str | None:
     few = _few_live(history, settings, "live_projections", LEAST_LIVE_PROJECTIONS)
     return few and (
-        f"the projection head is dead: {few} of its projections vary over the labeled images, so that nothing is learned "
+        f"the projection head is dead: {few} of its projections vary from image to image, so that nothing is learned "
         "through them"
     )
 

@@ -1,12 +1,13 @@
-"""The numbers of an epoch: losses, c_acc, r_acc and p_acc, summed on the device so that no step waits for them."""
+"""The numbers of an epoch: losses, accuracies, how features lie, summed on the device so that no step waits for them."""
 
 import math
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from fewscan.learning.losses import contrastive_accuracy, correlation_accuracy
+from fewscan.learning.losses import alignment, contrastive_accuracy, correlation_accuracy, uniformity
 from fewscan.models.network import Outputs
 
 # How a line of progress names the accuracies of an epoch.
@@ -37,11 +38,12 @@ class Tally:
         images = float(len(labels))
         for name, value in {"loss": total, **losses}.items():
             self._add(name, value.detach(), images)
-        hits = (view0.logits.argmax(dim=1) == labels).sum()
+        # A network that knows no class calls no image.
+        hits = (F.pad(view0.logits, (0, 1), value=-torch.inf).argmax(dim=1) == labels).sum()
         labeled = (labels >= 0).sum()
         self._add("p_acc", hits / labeled.clamp(min=1), labeled)
         if view1 is not view0:
-            for name, value in view_accuracies(view0.h, view1.h).items():
+            for name, value in view_numbers(view0.h, view1.h).items():
                 self._add(name, value, images)
 
     def first_bad_step(self) -> tuple[int, float] | None:
@@ -59,10 +61,16 @@ class Tally:
         self.weights[name] = self.weights.get(name, 0.0) + weight
 
 
-def view_accuracies(h0: Tensor, h1: Tensor) -> dict[str, Tensor]:
-    """Return c_acc, r_acc and how many constant features r_acc leaves out, of the features (B, D) of two views."""
+def view_numbers(h0: Tensor, h1: Tensor) -> dict[str, Tensor]:
+    """Return what the features (B, D) of two views say: c_acc, r_acc, how many constant ones that leaves out, and their lie."""
     r_acc, left_out = correlation_accuracy(h0, h1)
-    return {"c_acc": contrastive_accuracy(h0, h1), "r_acc": r_acc, "r_acc_left_out": left_out.float()}
+    return {
+        "c_acc": contrastive_accuracy(h0, h1),
+        "r_acc": r_acc,
+        "r_acc_left_out": left_out.float(),
+        "alignment": alignment(h0, h1),
+        "uniformity": uniformity(h0, h1),
+    }
 
 
 def spoken(numbers: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.trainings import note_training
 from fewscan.errors import FewscanError
+from fewscan.learning.registry import method_type
 from fewscan.locks import alone
 from fewscan.memory import enough
 from fewscan.progress import say
@@ -17,7 +18,9 @@ from fewscan.training.beginning import Beginning
 from fewscan.training.continuing import encoder_alone, taught_by
 from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
+from fewscan.training.positives import require_positives
 from fewscan.training.run import RECORD_FILE, Run
+from fewscan.training.seen import seen_sentence, seen_test_images
 from fewscan.training.settings import RunSettings
 
 
@@ -40,6 +43,7 @@ def train_new(
     had or do not fit, and where a loss stops being finite.
     """
     _refuse_existing_run(folder)
+    require_positives(dataset, method_type(settings.method.name), settings.positives)
     # An encoder or weights that cannot be had leave no run behind.
     beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
     teacher = None if beginning is None else beginning.record.origin.run
@@ -52,7 +56,8 @@ def train_new(
             note_training(dataset, run.identity)
         if candidate and len(dataset.rows("validation")):
             note_candidate(dataset, run.identity)
-        for note in notes:
+        seen = seen_test_images(dataset)
+        for note in (*notes, *([seen_sentence(seen, len(dataset.rows("test")))] if seen else [])):
             say(note)
         with alone(folder, "train"):
             _fit(run, dataset, resume=False)

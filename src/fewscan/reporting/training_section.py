@@ -1,0 +1,40 @@
+"""What a page says of a run's training: warnings, curves, the last epoch's numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fewscan.reporting.figures import ACCURACIES, FEATURE_NUMBERS, loss_names, training_curves
+from fewscan.reporting.rendering import percent
+from fewscan.training.run import Run
+from fewscan.training.symptoms import reported_symptoms
+
+
+def describe_training(run: Run) -> dict[str, Any]:
+    """Return what the templates `part_curves.html` and the pages around it ask for, by name."""
+    metrics = run.metrics()
+    return {
+        "symptoms": reported_symptoms(metrics, run.settings),
+        "epochs_done": len(metrics),
+        "curves": {theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics else None,
+        "last_epoch": last_epoch(metrics),
+    }
+
+
+def last_epoch(metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the last epoch's numbers in words, by the names that the curves carry."""
+    if not metrics:
+        return {}
+    last = metrics[-1]
+    losses = {name: decimals(last.get(name)) for name in loss_names(metrics)}
+    # A run without labels has no accuracy of a classifier in any epoch.
+    shares = {text: percent(last.get(name)) for name, text in ACCURACIES.items() if _defined(metrics, name)}
+    return losses | shares | {text: decimals(last[name]) for name, text in FEATURE_NUMBERS.items() if name in last}
+
+
+def _defined(metrics: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(numbers.get(name) is not None for numbers in metrics)
+
+
+def decimals(number: float | None) -> str:
+    """Return a number that is no share in words."""
+    return "not defined" if number is None else f"{number:.4f}"

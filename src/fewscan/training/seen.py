@@ -1,0 +1,54 @@
+"""Which rows a run has learned from: with their labels, and without."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.learning.registry import method_type
+from fewscan.training.budget import LabelBearers
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+
+Marks = npt.NDArray[np.bool_]
+
+
+class Learned(NamedTuple):
+    """(N,) of the rows of a run's snapshot each; none is both."""
+
+    taught: Marks  # learned from with a label, or by weights that the run began with
+    seen: Marks  # learned from without
+
+
+def learned_by(run: Run, dataset: Snapshot) -> Learned:
+    """Return what `run`, with the weights that it began with, has learned from; dataset: as the run saw it."""
+    return learned_under(run.settings, dataset)
+
+
+def learned_under(settings: RunSettings, dataset: Snapshot) -> Learned:
+    """Return what a run with these settings learns from.
+
+    An unlabeled copy that bears the label of another image is learned from with it. A guessed label is none.
+    """
+    taught, seen = (dataset.manifest[column].to_numpy(bool).copy() for column in ("taught_before", "seen_before"))
+    taught[dataset.rows("labeled")] = True
+    if settings.copies_share_labels:
+        taught[LabelBearers.of(dataset).copies] = True
+    if method_type(settings.method.name).uses_unlabeled:
+        seen[dataset.rows("unlabeled")] = True
+    return Learned(taught, seen & ~taught)
+
+
+def seen_test_images(dataset: Snapshot) -> int:
+    """Return how many test images the first weights of a run have seen without their labels, or scans that belong to them."""
+    seen = dataset.manifest["seen_before"].to_numpy(bool)
+    return int(np.isin(dataset.groups[dataset.rows("test")], dataset.groups[seen]).sum())
+
+
+def seen_sentence(seen: int, tested: int) -> str:
+    """Return in words that `seen` of so many test images are not new to a run."""
+    return (
+        f"{seen:,} of the {tested:,} test images, or scans that belong to them, were seen without their labels in pretraining: "
+        "on scans that are new altogether the score may be lower"
+    )

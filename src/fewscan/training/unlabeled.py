@@ -1,0 +1,47 @@
+"""Whether a training learns from labels, or from all scans without them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fewscan.datasets.learnable import without_labels, without_test_groups
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.learning.registry import method_type, methods_without_labels
+from fewscan.wording import counted
+
+LEAST_IMAGES = 2
+
+
+def learned_from(
+    dataset: Snapshot, method: str | Mapping[str, Any] | None, *, leave_out_test: bool = False
+) -> tuple[Snapshot, tuple[str, ...]]:
+    """Return what of `dataset` a training by `method` learns from, None for one that is chosen, and lines on it for people.
+
+    Where the split labels something to learn from, that is `dataset` as it is, with `leave_out_test` without whatever belongs
+    to its test set. Else it is all of it without labels, whichever there are. Raises FewscanError, with what helps, where the
+    method needs labels, or where labels wait for a split and nobody asked to learn without them.
+    """
+    lines: tuple[str, ...] = ()
+    if leave_out_test:
+        dataset, line = without_test_groups(dataset)
+        lines = (line,)
+    split = dataset.description.split
+    if split is not None and len(dataset.rows("labeled")):
+        return dataset, lines
+    name = method.get("name") if isinstance(method, Mapping) else method
+    waiting = split is None and bool(dataset.classes)
+    if name is None and waiting:
+        dataset.require_split()
+    if name is not None and method_type(str(name)).needs_labels:
+        lacks, then = "no labels to learn from", f"enter some with 'fewscan labels set {dataset.folder} TABLE'"
+        if waiting:
+            lacks, then = "no split yet", f"run 'fewscan split {dataset.folder}' first"
+        free = ", ".join(methods_without_labels())
+        raise FewscanError(f"{dataset.folder} has {lacks}, and {name} needs labels: {then}, or give --method one of {free}")
+    unlabeled = without_labels(dataset)
+    images = len(unlabeled.rows("unlabeled"))
+    if images < LEAST_IMAGES:
+        raise FewscanError(f"{dataset.folder} has {counted(images, 'scan')} to learn from: add more with 'fewscan add'")
+    why = f"{len(dataset.classes)} classes are labeled, but not split" if waiting else "none is labeled"
+    line = f"learning from {images:,} scans without labels ({why}): the run will give features and know no classes"
+    return unlabeled, (*lines, line)
