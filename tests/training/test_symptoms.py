@@ -136,7 +136,7 @@ def test_the_numbers_that_were_seen_are_said() -> None:
     def text(name: str) -> str:
         return reported(history_of(20, SICK[name]), settings_of())[0].text
 
-    assert "0.0 % of them vary over the labeled images" in text("constant_features")
+    assert "0.0 % of them vary from image to image" in text("constant_features")
     assert "3.0 % of its projections vary" in text("dead_projections")
     assert "the loss does not fall: 4 at the beginning, 4 over the last 8 epochs" in text("loss_not_falling")
     assert "99.0 % of the labeled images by one class, where the commonest has 30.0 % of the labels" in text("one_class")

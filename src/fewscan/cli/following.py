@@ -30,14 +30,13 @@ def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     from fewscan.splits.sizes import suitable_sizes
 
     standing = dataset.description.split
-    if not dataset.classes:
-        return after_split(dataset.folder), None
     if standing is not None and not leaking_pairs(dataset):
         return after_split(dataset.folder), None
     try:
         suitable_sizes(dataset, validation=0.0)  # only whether there are any
     except FewscanError as error:
-        return ["import", "--help"], str(error)
+        # Without any label there is still something to learn.
+        return ["import", "--help"] if dataset.classes else after_split(dataset.folder), str(error)
     again: Words = [] if standing is None else [*([] if standing.name == "main" else ["--name", standing.name]), "--overwrite"]
     return ["split", dataset.folder, *again], None
 

@@ -22,7 +22,7 @@ LeaveOutTest = Annotated[
     ),
 ]
 
-_TRAIN_HELP = """Train a classifier on a split dataset, or features on one without labels.
+_TRAIN_HELP = """Train on a dataset, split or without labels.
 
 With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
 and why, and soon how long it will take.
@@ -90,14 +90,8 @@ def train(
         raise FewscanError("settings of a method need its name: give --method")
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
+    given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
     try:
-        given: dict[str, Any] = {
-            "recipe": recipe,
-            "split": split,
-            "begin": begin,
-            "leave_out_test": leave_out_test,
-            "resume": resume,
-        }
         run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)
     except KeyboardInterrupt:
         if taken or not folder.exists():
