@@ -29,8 +29,7 @@ from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import OnnxModel
 from fewscan.exporting.proof import TOLERANCE, TYPICALITY_TOLERANCE, Answers, Images, prove
 from fewscan.exporting.weights import SavedModel, write_weights
-from fewscan.images.options import Resize
-from fewscan.images.readers import fit, read_image
+from fewscan.images.readers import fitted, read_image
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
@@ -59,13 +58,20 @@ def write_scans(folder: Path, channels: Literal[1, 3]) -> Path:
 
 def draw_scan(random: np.random.Generator, height: int, width: int, channels: int) -> PIL.Image.Image:
     shape = (height // 4 + 1, width // 4 + 1, *([3] if channels == 3 else []))
-    return PIL.Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).resize((width, height))
+    scan = PIL.Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).resize((width, height))
+    if min(height, width) > 8 and random.integers(2):
+        # With an empty border, which is cut away where the dataset says so.
+        empty = PIL.Image.new(scan.mode, scan.size)
+        bright = scan.resize((1 + width // 2, 1 + height // 2)).point(lambda level: 128 + level // 2)
+        empty.paste(bright, (width // 5, height // 4))
+        return empty
+    return scan
 
 
-def make_run(folder: Path, *, channels: Literal[1, 3], resize: Resize, encoder: dict[str, Any], temperature: float) -> Run:
+def make_run(folder: Path, *, channels: Literal[1, 3], encoder: dict[str, Any], temperature: float, **fitting: Any) -> Run:
     """A finished run on scans of many sizes; its network is untrained, but decided, so that differences show."""
     scans = write_scans(folder / "scans", channels)
-    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, resize=resize, channels=channels, window=WINDOW)
+    fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, channels=channels, window=WINDOW, **fitting)
     dataset = fewscan.split(folder / "data", protocol="study", labeled=16, test=20, validation=0.25)
     settings = RunSettings.resolve("supervised", "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
     run = Run.create(folder / "run", settings, dataset, None)
@@ -104,7 +110,8 @@ def gray(once: Once) -> Run:
 @pytest.fixture(scope="module")
 def color(once: Once) -> Run:
     def make(folder: Path) -> None:
-        make_run(folder, channels=3, resize="stretch", encoder={"name": "study_cnn", "dense_units": 32}, temperature=1.0)
+        encoder = {"name": "study_cnn", "dense_units": 32}
+        make_run(folder, channels=3, resize="stretch", crop="foreground", encoder=encoder, temperature=1.0)
 
     return Run.open(once("exported_color", make) / "run")
 
@@ -192,12 +199,12 @@ def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: E
         random = np.random.default_rng(height)
         images = [np.asarray(draw_scan(random, height, width, spec.channels)) for _ in range(3)]
         batch = np.stack([np.atleast_3d(image).transpose(2, 0, 1) for image in images])
-        fitted = np.stack([fit(image, spec.size_px, spec.resize) for image in images])
-        expected = exported.predictor.predict(fitted)
+        pixels = np.stack([fitted(image, spec) for image in images])
+        expected = exported.predictor.predict(pixels)
         probabilities, features, typicality = session.run(None, {"images": batch})
         np.testing.assert_allclose(probabilities, expected.probabilities, atol=TOLERANCE)
         np.testing.assert_allclose(features, expected.features, atol=1e-3)
-        np.testing.assert_allclose(typicality, exported.gate.of_images(fitted), rtol=1e-3)
+        np.testing.assert_allclose(typicality, exported.gate.of_images(pixels), rtol=1e-3)
         answers |= set(expected.probabilities[:, 0].round(2).tolist())
     # A network that says the same of all would agree with any file.
     assert len(answers) > 5
@@ -208,7 +215,8 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
     metadata = session.get_modelmeta().custom_metadata_map
     assert tuple(json.loads(metadata.pop("classes"))) == CLASSES
     record, spec = exported.run.record, exported.run.record.spec
-    assert metadata == {
+    crop = {} if spec.crop == "none" else {"crop": spec.crop}
+    assert metadata == crop | {
         "channels": str(spec.channels),
         "dataset_fingerprint": record.dataset_fingerprint,
         "fewscan_version": fewscan.__version__,
@@ -257,7 +265,7 @@ def test_another_resizing_or_no_number_at_all_fails_the_proof(
     typicality = Gate.of(run.open_dataset()).typicality
     description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
     if wrong == "resize":
-        other: Resize = "stretch" if description.spec.resize == "pad" else "pad"
+        other = "stretch" if description.spec.resize == "pad" else "pad"
         description = description.model_copy(update={"spec": description.spec.model_copy(update={"resize": other})})
     write_weights(predictor, typicality, description, tmp_path)
     model = SavedModel.open(tmp_path)
@@ -285,7 +293,7 @@ def test_no_scan_of_the_test_set_is_looked_at(gray: Run, tmp_path: Path) -> None
     write_weights(predictor, typicality, ModelDescription.of(gray, predictor.temperature, float(typicality.limit)), tmp_path)
     recorder = Recorder(SavedModel.open(tmp_path))
     prove(recorder, predictor, typicality, dataset)
-    seen = {fit(image, 24, "pad").tobytes() for image in recorder.images}
+    seen = {fitted(image, dataset.spec).tobytes() for image in recorder.images}
     assert seen == {dataset.pixels[row].tobytes() for row in dataset.rows("labeled", "unlabeled", "validation")}
     assert not seen & {dataset.pixels[row].tobytes() for row in dataset.rows("test")}
 

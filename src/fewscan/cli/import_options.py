@@ -123,6 +123,13 @@ PatientTag = Annotated[
 # How images are stored.
 Size = Annotated[int, typer.Option(help="Side of the stored images, in pixels.")]
 Resize = Annotated[Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")]
+Crop = Annotated[
+    Literal["none", "foreground"],
+    typer.Option(
+        help="What is cut away before a scan is made small: nothing, or (foreground) the empty border around what it shows, so "
+        "that a head fills the image; where no border is told for certain, the scan stays whole."
+    ),
+]
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
 
 # Which images of a file are read, and how.
@@ -171,6 +178,7 @@ OF_SOURCES: Options = {
 OF_IMAGES: Options = {
     "size": (Size, 96),
     "resize": (Resize, "stretch"),
+    "crop": (Crop, "none"),
     "color": (Color, False),
     "plane": (Plane, "axial"),
     "slices": (Slices, "brain"),

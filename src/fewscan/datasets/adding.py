@@ -68,7 +68,10 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     if settled := [name for name in options if name in ImageSpec.model_fields]:
         raise FewscanError(f"'{settled[0]}' is settled by the dataset: its images are read alike; import all anew to change it")
     told = SourceOptions.parse(options)
-    asked = ImportOptions(**{name: getattr(told, name) for name in SourceOptions.model_fields}, **spec.model_dump())
+    asked = ImportOptions(
+        **{name: getattr(told, name) for name in SourceOptions.model_fields},
+        **{name: getattr(spec, name) for name in ImageSpec.model_fields},
+    )
     found = parse_sources(sources, asked.unlabeled)
     _check_overlaps(found, dataset.description.sources)
     facts = dataset.images.table(["source", "path", "sha256"])

@@ -12,7 +12,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
-from fewscan.images.readers import UnreadableImage, fit, locate, read_image
+from fewscan.images.readers import UnreadableImage, fitted, locate, read_image
 from fewscan.training.run import Run
 
 Images = str | Path | npt.NDArray[np.uint8] | Sequence[str | Path] | Sequence[npt.NDArray[np.uint8]]
@@ -64,7 +64,7 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     names, read = _read(run, images)
     if not read:
         raise FewscanError("there is no image to predict")
-    pixels = np.stack([fit(image, run.record.spec.size_px, run.record.spec.resize) for image in read])
+    pixels = np.stack([fitted(image, run.record.spec) for image in read])
     predicted = Predictor.of(run).predict(pixels)
     gate = Gate.of(dataset)
     probabilities = pd.DataFrame(predicted.probabilities, columns=list(run.record.classes), index=names)

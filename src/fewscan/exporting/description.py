@@ -55,9 +55,11 @@ class ModelDescription(Settings):
         plain = {"fewscan_version", "use", "temperature", "dataset_fingerprint"}
         limit = -math.inf if self.typicality_limit is None else self.typicality_limit
         spec = {"channels": self.spec.channels, "image_size_px": self.spec.size_px, "resize": self.spec.resize}
+        crop = {} if self.spec.crop == "none" else {"crop": self.spec.crop}
         window = {} if self.spec.window is None else {"window": str(self.spec.window)}
         return (
             {"classes": json.dumps(self.classes), "typicality_limit": str(limit)}
+            | crop
             | window
             | ({} if self.began_with is None else {"began_with": self.began_with.model_dump_json(exclude_none=True)})
             | {name: str(value) for name, value in (spec | self.model_dump(include=plain)).items()}

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
+from fewscan.exporting.cropping import foreground_boxes
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.exporting.resampling import resampled
-from fewscan.images.options import Resize
+from fewscan.images.options import ImageSpec
 from fewscan.learning.views import plain
 from fewscan.models.network import Network
 
@@ -34,21 +35,21 @@ class _Onnx(NamedTuple):
 
 
 class WholePipeline(nn.Module):
-    """Scans in any size -> what a run says of them: resizing, network, temperature, softmax; and how typical they are."""
+    """Scans in any size -> what a run says of them, from cropping and resizing to softmax; and how typical they are."""
 
-    def __init__(
-        self, network: Network, typicality: Typicality, *, temperature: float, image_size_px: int, resize: Resize
-    ) -> None:
+    def __init__(self, network: Network, typicality: Typicality, *, temperature: float, spec: ImageSpec) -> None:
         super().__init__()
         self.network = network
         self.typicality = typicality
         self.temperature = temperature
-        self.image_size_px = image_size_px
-        self.resize = resize
+        self.image_size_px = spec.size_px
+        self.resize = spec.resize
+        self.crop = spec.crop
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities (N, K), features (N, D) and typicality (N,) of images (N, C, H, W) uint8."""
-        fitted = resampled(images, self.image_size_px, self.resize)
+        boxes = foreground_boxes(images) if self.crop == "foreground" else None
+        fitted = resampled(images, self.image_size_px, self.resize, boxes)
         outputs = self.network(plain(fitted))
         return (outputs.logits / self.temperature).softmax(dim=1), outputs.h, self.typicality(fitted)
 
@@ -89,8 +90,7 @@ def write_onnx(predictor: Predictor, typicality: Typicality, description: ModelD
         predictor.network,
         typicality,
         temperature=description.temperature,
-        image_size_px=description.spec.size_px,
-        resize=description.spec.resize,
+        spec=description.spec,
     ).eval()
     content = _traced(pipeline, description.spec.channels)
     _forget_the_machine(content)
@@ -127,10 +127,14 @@ def _traced(pipeline: WholePipeline, channels: int) -> Any:
 
 def _forget_the_machine(content: Any) -> None:
     """Remove what torch notes of where each node comes from: paths on this machine, which may name its user."""
-    graph = content.graph
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
+    graphs = [content.graph]
+    while graphs:
+        graph = graphs.pop()
+        for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+        # What a loop repeats is a graph of its own.
+        graphs += [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.images.formats.image import Pixels
-from fewscan.images.readers import UnreadableImage, locate, read_image
+from fewscan.images.readers import UnreadableImage, fitted, locate, read_image
 from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.wording import counted
@@ -66,14 +66,18 @@ class Proof(Settings):
 def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, dataset: Snapshot) -> Proof:
     """Compare `model` with the run's `predictor` and `typicality` on at most SCANS of the run's dataset, none of its test set.
 
-    The predictor sees the pixels that the dataset stores. The model sees the same pixels, all at once, and besides, one by
-    one, the files that they were imported from, in their own sizes, where these are still there and hold the same image.
+    The model sees the pixels that the dataset stores, all at once, and besides, one by one, the files that they were imported
+    from, in their own sizes, where these are still there and hold the same image. The predictor sees what the dataset stores
+    of the files, and of the stored pixels what it would store of them, were they files: the same, unless scans are cropped.
     Raises FewscanError where a probability differs by TOLERANCE or a typicality by TYPICALITY_TOLERANCE or more.
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")
     rows = np.sort(stream(0, "proof scans").numpy().permutation(rows)[:SCANS])
+    stored = [_stored(dataset, row) for row in rows]
+    as_files = np.stack([fitted(image, dataset.spec) for image in stored])
+    of_stored = Answers(predictor.predict(as_files).probabilities, typicality.of(as_files))
+    differences = [_differences(model.answers(stored), of_stored)]
     expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(dataset.pixels[rows]))
-    differences = [_differences(model.answers([_stored(dataset, row) for row in rows]), expected)]
     for position, image in track(_originals(dataset, rows), "prove", total=len(rows)):
         if image is not None:
             of_one = Answers(*(values[position : position + 1] for values in expected))

@@ -16,8 +16,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
-from fewscan.images.formats.image import Pixels
-from fewscan.images.readers import fit
+from fewscan.images.readers import fitted
 
 WEIGHTS_FILE = "model.safetensors"
 TYPICALITY_FILE = "typicality.safetensors"
@@ -60,8 +59,7 @@ class SavedModel:
 
     def answers(self, images: Images) -> Answers:
         """Return what it says of N images as `readers.read_image` reads them."""
-        fitted: list[Pixels] = [fit(image, self.description.spec.size_px, self.description.spec.resize) for image in images]
-        pixels = np.stack(fitted)
+        pixels = np.stack([fitted(image, self.description.spec) for image in images])
         return Answers(self._predictor.predict(pixels).probabilities, self._typicality.of(pixels))
 
 

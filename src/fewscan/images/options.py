@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from fewscan.config import Settings
+from fewscan.images.crop import Crop
 from fewscan.images.formats.reading import Reading
 
 Resize = Literal["stretch", "pad"]
@@ -91,12 +92,25 @@ class ImageSpec(Reading):
     """All that makes stored pixels of a file: which of its images are read and how, and what they are resized to.
 
     size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, as gray (1 channel) or color (3).
+    crop: what is cut away before that; see `crop.foreground_box`.
     One value for a dataset, its runs and what these export: a scan that is labeled is read as those that were learned from.
     """
 
     size_px: int = pydantic.Field(default=96, ge=8, le=2048)
     resize: Resize = "stretch"
     channels: Literal[1, 3] = 1
+    crop: Crop = "none"
+
+    @property
+    def crop_sentence(self) -> str:
+        """What was cut away, for a report; empty where nothing was."""
+        return "" if self.crop == "none" else "cropped to what they show, where that is told for certain"
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_before(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a crop that is none: datasets from before there were crops are known by what this gives."""
+        said: dict[str, Any] = handler(self)
+        return {name: value for name, value in said.items() if (name, value) != ("crop", "none")}
 
     @property
     def shape(self) -> tuple[int, int, int]:

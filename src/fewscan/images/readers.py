@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import PIL.Image
 
+from fewscan.images.crop import cropped
 from fewscan.images.formats.channels import has_color
 from fewscan.images.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, UnreadableImage, Values
 from fewscan.images.formats.reading import Reading
@@ -21,7 +22,7 @@ from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
 
-__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "locate", "read_image", "read_images"]
+__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "fitted", "locate", "read_image", "read_images"]
 
 
 # A file may hold a whole data set: more of its images would take more time and memory than one file is given.
@@ -97,6 +98,11 @@ def read_images(
             yield from images
 
 
+def fitted(pixels: Pixels, spec: ImageSpec) -> Pixels:
+    """Return (H, W) or (H, W, 3) uint8, an image as it was read, as the dataset of that spec stores it: (C, S, S) uint8."""
+    return fit(cropped(pixels, spec.crop), spec.size_px, spec.resize)
+
+
 def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
     """Resize (H, W) or (H, W, 3) uint8 to (C, S, S) uint8, antialiased.
 
@@ -139,7 +145,7 @@ def _guarded_if_needed(
 
 def _read_fitted(task: _FileTask, spec: ImageSpec) -> list[Image | UnreadableImage]:
     return [
-        one if isinstance(one, UnreadableImage) else replace(one, pixels=fit(one.pixels, spec.size_px, spec.resize))
+        one if isinstance(one, UnreadableImage) else replace(one, pixels=fitted(one.pixels, spec))
         for one in _images_of(task, spec.channels, spec)
     ]
 

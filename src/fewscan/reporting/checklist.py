@@ -73,6 +73,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
     aside = sum(source.set_aside for source in description.sources)
     window = description.spec.window
     shown = f"; {window.sentence}" if window else ""
+    cropped = f"{description.spec.crop_sentence}, " if description.spec.crop_sentence else ""
     audit = description.audit
     found = "not audited"
     if audit:
@@ -99,8 +100,9 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             "preparation of the data",
             "7",
             "9",
-            f"resized to {description.spec.size_px} px ({description.spec.resize}), {description.spec.channels} channel"
-            f"{'s' if description.spec.channels != 1 else ''}, 8 bits{shown}; what was done is in docs/data.md",
+            f"{cropped}resized to {description.spec.size_px} px ({description.spec.resize}), "
+            f"{description.spec.channels} channel{'s' if description.spec.channels != 1 else ''}, 8 bits{shown}; "
+            "what was done is in docs/data.md",
             "what was done to the scans before fewscan read them",
         ),
         Item(

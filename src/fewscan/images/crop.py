@@ -1,0 +1,156 @@
+"""The box of what a scan shows, without the empty border around it; or no box, where rules do not agree that there is one.
+
+Everything is computed in whole numbers on a small grid, so that a graph can do the same (`fewscan.exporting.cropping`).
+"""
+
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from fewscan.images.formats.image import Pixels
+
+Crop = Literal["none", "foreground"]
+
+# The grid on which a box is looked for: GRID_PX x GRID_PX cells, whatever the scan's size.
+GRID_PX = 64
+LEVELS = 16
+# The gray level from which on all is as bright: one that this share of the cells is not above. One bright spot, a tumor or fat
+# behind an eye, would otherwise make the rest of a head look dark.
+BRIGHT_SHARE = 0.9
+# How well one threshold must part what is filled into two: Otsu's between-class variance as a share of the whole variance.
+PARTED = 0.65
+# What is thinner than 2 * CORE + 1 cells everywhere, such as a caption, is no part of what a scan shows.
+CORE = 3
+# The smallest box, as a share of the grid: something smaller is rather a part of what a scan shows than all of it.
+SMALLEST = 1 / 6
+# A frame is white where cells are at least this share of the brightest one (it may be thinner than a cell); a page on which
+# the negative of a scan lies, where they are at least that share. So much of the edge must be.
+WHITE_FRAME = 0.6
+WHITE_PAGE = 0.9
+WHITE_EDGE = 0.75
+
+Grid = npt.NDArray[np.uint8]
+
+
+class Box(NamedTuple):
+    """Pixels from `left` to before `right` and from `top` to before `bottom`."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def area(self) -> int:
+        """How many pixels are in it."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+def cropped(pixels: Pixels, crop: Crop) -> Pixels:
+    """Return (H, W) or (H, W, 3) uint8 without its empty border; as it is for `none`, and where no border is found."""
+    box = foreground_box(pixels) if crop == "foreground" else None
+    return pixels if box is None else pixels[box.top : box.bottom, box.left : box.right]
+
+
+def foreground_box(pixels: Pixels) -> Box | None:
+    """Return the box of what (H, W) or (H, W, 3) uint8 pixels show on an empty background, or None: leave them whole.
+
+    On a grid: holes are filled at every gray level at once, which makes of a head one even thing whatever is in it; Otsu's
+    threshold parts it from the background, however bright that is; what is thin everywhere, such as a caption, is dropped.
+    None where the two are not clearly parted, where little or nothing solid is left, and where nothing is cut away. A white
+    frame is background; what lies on white is looked at as its negative. The box reaches a cell further than what was found.
+    Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
+    """
+    image = PIL.Image.fromarray(pixels)
+    gray = np.asarray(image.convert("L").resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
+    filled = _filled(_in_levels(_on_black(gray)))
+    threshold = _parting(filled)
+    cells = None if threshold is None else _solid_box((filled > threshold).view(np.uint8))
+    if cells is None or not SMALLEST * GRID_PX**2 <= cells.area < GRID_PX**2:
+        return None
+    height, width = pixels.shape[:2]
+    return Box(
+        left=cells.left * width // GRID_PX,
+        top=cells.top * height // GRID_PX,
+        right=-(-cells.right * width // GRID_PX),
+        bottom=-(-cells.bottom * height // GRID_PX),
+    )
+
+
+def _on_black(gray: Grid) -> Grid:
+    """Return the grid without a white frame around it, or as a negative where what it shows lies on white."""
+    brightest = gray.max()
+    white = gray >= WHITE_FRAME * brightest
+    if _edge(white).mean() < WHITE_EDGE:
+        return gray
+    rows, columns = np.flatnonzero(~white.all(axis=1)), np.flatnonzero(~white.all(axis=0))
+    if len(rows) and len(columns):
+        # A cell further: the frame's edge is in the middle of one.
+        inside = (slice(rows[0] + 1, rows[-1]), slice(columns[0] + 1, columns[-1]))
+        if white[inside].size and _edge(white[inside]).mean() < 0.5:
+            framed = np.zeros_like(gray)
+            framed[inside] = gray[inside]
+            return framed
+    return 255 - gray if _edge(gray >= WHITE_PAGE * brightest).mean() >= WHITE_EDGE else gray
+
+
+def _edge(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    outermost = np.ones_like(cells)
+    outermost[1:-1, 1:-1] = False
+    return cells[outermost]
+
+
+def _in_levels(gray: Grid) -> Grid:
+    """Return 0 to LEVELS for every cell: from the darkest one to what BRIGHT_SHARE of the cells are not above."""
+    above = gray - gray.min()
+    rank = int(BRIGHT_SHARE * gray.size)
+    bright = max(1, int(np.partition(above, rank, axis=None)[rank]))
+    levels: Grid = np.minimum(above.astype(np.int32) * LEVELS // bright, LEVELS).astype(np.uint8)
+    return levels
+
+
+def _filled(levels: Grid) -> Grid:
+    """Return the least level that a way from outside of the grid to each cell must climb over: at every level, holes filled."""
+    # One cell of level 0 around, where all ways begin: it joins the grids of all levels, so that they are filled as one image.
+    around = np.zeros((GRID_PX + 2, GRID_PX + 2), np.uint8)
+    around[1:-1, 1:-1] = levels
+    reached = (around >= np.arange(1, LEVELS + 1)[:, None, None]).view(np.uint8)
+    cv2.floodFill(reached.reshape(-1, GRID_PX + 2), None, (0, 0), 2)
+    return np.asarray((reached != 2).sum(axis=0, dtype=np.uint8)[1:-1, 1:-1])
+
+
+def _parting(filled: Grid) -> int | None:
+    """Return Otsu's threshold, the last level of the background; None where it parts the levels no better than PARTED."""
+    counts = np.bincount(filled.ravel(), minlength=LEVELS + 1).astype(np.float64)
+    levels = np.arange(LEVELS + 1, dtype=np.float64)
+    cells, total = counts.sum(), (counts * levels).sum()
+    spread = cells * (counts * levels**2).sum() - total**2
+    below, sums = counts.cumsum()[:-1], (counts * levels).cumsum()[:-1]
+    sizes = below * (cells - below)
+    between = np.where(sizes > 0, (total * below - cells * sums) ** 2 / np.maximum(sizes, 1), 0.0)
+    threshold = int(between.argmax())
+    return threshold if between[threshold] >= PARTED * spread and spread > 0 else None
+
+
+def _solid_box(foreground: Grid) -> Box | None:
+    """Return the box of the connected cells that hold a core, and a cell around; None where nothing does."""
+    side = 2 * CORE + 1
+    cores = cv2.erode(foreground, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    reached = foreground.copy()
+    while cores.any():
+        row, column = divmod(int(cores.argmax()), GRID_PX)
+        cv2.floodFill(reached, None, (column, row), 2, flags=8)
+        cores[reached == 2] = 0
+    solid = reached == 2
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    if not len(rows):
+        return None
+    return Box(
+        left=max(0, int(columns[0]) - 1),
+        top=max(0, int(rows[0]) - 1),
+        right=min(GRID_PX, int(columns[-1]) + 2),
+        bottom=min(GRID_PX, int(rows[-1]) + 2),
+    )
