@@ -16,6 +16,7 @@ from typing import Any
 
 import lightning_fabric
 import torch
+from torch import nn
 
 from benchmarks.measure import in_own_process, peak_memory_mb
 from fewscan.learning.policies import build_views
@@ -45,7 +46,7 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
     method = method_type("joint")(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], shares).to(
         fabric.device
     )
-    trained, stepper = fabric.setup(network, build_optimizer(settings.optimizer, network))
+    trained, stepper = fabric.setup(network, build_optimizer(settings.optimizer, network, nn.Identity()))
     images = torch.randint(256, (arguments.batch, 1, arguments.size, arguments.size), dtype=torch.uint8).to(fabric.device)
     labels = torch.randint(CLASSES, (arguments.batch,))
     labels[round(LABELED_SHARE * arguments.batch) :] = -1

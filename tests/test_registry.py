@@ -171,7 +171,7 @@ def test_an_installed_package_brings_a_method_and_an_encoder(install: Install, s
     assert fewscan.methods() == {name: each.summary for name, each in METHODS.items()} | {
         "scaled": "cross-entropy, times a number"
     }
-    assert fewscan.encoders()["means"] == "a linear map of pixels"
+    assert fewscan.encoders()["means"].summary == "a linear map of pixels"
 
     run = fewscan.train(
         split_dataset,

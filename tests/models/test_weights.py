@@ -1,5 +1,6 @@
 """Files of weights: which are read, what is said of one that does not fit, and that none of them runs code."""
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 
 from fewscan.errors import FewscanError
 from fewscan.models.encoder import Encoder
-from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.models.encoders import ENCODERS, build_encoder, encoder_settings
 from fewscan.models.weights import load_weights, read_weights, weights_identity
 
 
@@ -93,3 +94,14 @@ def test_what_is_no_file_of_weights_is_said_in_a_line(name: str, tmp_path: Path)
     with pytest.raises(FewscanError, match=name.replace(".", r"\.")) as said:
         read_weights(tmp_path / name)
     assert "\n" not in str(said.value)
+
+
+def test_every_known_weights_say_their_license_and_whether_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [each for encoder in ENCODERS.values() for each in encoder.known_weights]
+    assert {each.name for each in known} == {"imagenet", "timm"}
+    for there in (True, False):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, there=there: object() if there else None)
+        for each in known:
+            assert each.installed is there
+            assert each.license in str(each)
+            assert (f"fewscan[{each.extra}]" in str(each)) is not there

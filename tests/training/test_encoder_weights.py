@@ -32,7 +32,8 @@ def encoder_of(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def test_a_run_of_another_method_begins_with_the_encoder_and_with_heads_of_its_own(taught: Run, tmp_path: Path) -> None:
     asked = {"weights": str(taught.folder)}  # the width comes from there
-    run = api.train(taught.record.dataset, method="supervised", encoder=asked, out=tmp_path / "run", **QUICK)
+    run = api.train(taught.record.dataset, recipe="finetune", encoder=asked, out=tmp_path / "run", **QUICK)
+    assert (run.settings.method.name, run.settings.encoder.name) == ("supervised", "resnet_small")
     trained = load_file(taught.folder / "model.safetensors")
     first = run.first_network().state_dict()
     assert all(torch.equal(first[name], value) for name, value in encoder_of(trained).items())

@@ -160,3 +160,19 @@ def test_unknown_methods_and_recipes_are_named_with_the_nearest() -> None:
         resolve("simclt")
     with pytest.raises(FewscanError, match="unknown recipe 'studi': did you mean 'study'"):
         resolve(recipe="studi")
+
+
+@pytest.mark.parametrize("method", ["supervised", "mixmatch", "joint"])
+def test_the_recipe_for_pretrained_weights_begins_with_some_and_any_encoder_may_stand_in(method: str) -> None:
+    def finetuned(**changes: object) -> RunSettings:
+        return RunSettings.resolve(method, "finetune", changes, labeled=100, unlabeled=50)
+
+    assert (finetuned().encoder.name, finetuned().encoder.weights) == ("efficientnet_lite0", "imagenet")
+    assert finetuned().optimizer.head_rate > 1
+    other = finetuned(encoder={"name": "resnet_small", "weights": "runs/pile"})
+    assert other.encoder.model_dump() == {"name": "resnet_small", "weights": "runs/pile", "width": 16}
+
+
+def test_an_encoder_that_a_cpu_computes_faster_in_float32_is_trained_in_float32() -> None:
+    assert resolve(encoder="efficientnet_lite0", device="cpu").precision == "32-true"
+    assert resolve(encoder="efficientnet_lite0", device="cpu", precision="bf16-mixed").precision == "bf16-mixed"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fewscan.progress import say
 
 if TYPE_CHECKING:
+    from fewscan.models.encoder import Encoder
     from fewscan.registry import Registry
 
 Own = TypeVar("Own", bound=type)
@@ -20,14 +21,17 @@ def methods() -> dict[str, str]:
     from fewscan.learning.registry import REGISTRY, methods_without_labels
 
     free = methods_without_labels()
-    return {name: f"{what}; needs {'no labels' if name in free else 'labels'}" for name, what in _summaries(REGISTRY).items()}
+    return {name: f"{what.summary}; needs {'no labels' if name in free else 'labels'}" for name, what in _usable(REGISTRY).items()}
 
 
-def encoders() -> dict[str, str]:
-    """Return the encoders by name, each with one line on what it is; what cannot be used is said on standard error."""
+def encoders() -> dict[str, type[Encoder]]:
+    """Return the encoders by name; what cannot be used is said on standard error.
+
+    Each has a `summary` of one line, and `known_weights`, those that it can get by name and begin with.
+    """
     from fewscan.models.encoders import REGISTRY
 
-    return _summaries(REGISTRY)
+    return _usable(REGISTRY)
 
 
 def register_method(own: Own) -> Own:
@@ -70,8 +74,8 @@ def register_recipe(own: Own) -> Own:
     return REGISTRY.register(own)
 
 
-def _summaries(registry: Registry[Any]) -> dict[str, str]:
+def _usable(registry: Registry[Any]) -> dict[str, Any]:
     found, problems = registry.all()
     for problem in problems:
         say(f"warning: {problem}")
-    return {name: each.summary for name, each in found.items()}
+    return found

@@ -43,9 +43,16 @@ Large batches in little memory: chunk_size=256 sends 256 images of a batch throu
 those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
 chunk by itself; study_cnn has none.
 
-encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With
-encoder.pretrained=true besides, timm fetches its weights from the network; without it nothing is ever fetched.
+encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
+knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise:
+
+Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
+
+encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
+besides, timm fetches its weights from the network; nothing else ever fetches any.
 """
+WEIGHTS_OF_RUN = "a finished run's folder: its encoder, whatever method it was trained with"
+WEIGHTS_OF_FILE = "a .safetensors file, or one that torch.save wrote (.pth, .pt), of which only tensors are read"
 
 
 @app.command(help=_TRAIN_HELP)
@@ -134,11 +141,24 @@ def methods(as_json: AsJson = False) -> None:
 
 @app.command()
 def encoders(as_json: AsJson = False) -> None:
-    """List the networks that make features of scans.
+    """List the networks that make features of scans, and the weights that each can begin with.
 
     Those that installed packages bring are among them; what is wrong with one is said on standard error.
     """
-    _finish_list(as_json, api.encoders())
+    found = api.encoders()
+    lines = []
+    for name, encoder in found.items():
+        lines.append(f"{name:18} {encoder.summary}")
+        lines += [f"{'':18} encoder.weights={known.name}: {known}" for known in encoder.known_weights]
+    lines += [f"each of them: encoder.weights=RUN, {WEIGHTS_OF_RUN}", f"each of them: encoder.weights=FILE, {WEIGHTS_OF_FILE}"]
+    facts = {
+        name: {
+            "summary": encoder.summary,
+            "weights": [known.model_dump() | {"installed": known.installed} for known in encoder.known_weights],
+        }
+        for name, encoder in found.items()
+    }
+    finish(as_json, facts, lines, "train", "--help")
 
 
 def _finish_list(as_json: bool, summaries: dict[str, str]) -> None:

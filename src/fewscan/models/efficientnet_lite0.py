@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -105,6 +106,7 @@ class EfficientNetLite0(Encoder):
     name = "efficientnet_lite0"
     summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
     settings_type = EfficientNetLite0Settings
+    depthwise = True
     known_weights = (
         KnownWeights(
             name="imagenet",
@@ -136,6 +138,12 @@ class EfficientNetLite0(Encoder):
         """Return h, (B, 1280): the mean of every map of the head."""
         maps: Tensor = self.head(self.blocks(self.stem(self.pad(standardized(images)))))
         return maps.mean(dim=(2, 3))
+
+    def parts(self) -> list[nn.Module]:
+        """Return the stem, each stage and the head."""
+        ends = list(accumulate(stage.blocks for stage in _STAGES))
+        stages = [self.blocks[end - stage.blocks : end] for end, stage in zip(ends, _STAGES, strict=True)]
+        return [self.stem, *stages, self.head]
 
     def get_weights(self, name: str) -> Weights:
         """Return the ImageNet weights of the package that carries them; nothing is fetched, and nothing of it is run."""

@@ -40,6 +40,8 @@ class Encoder(nn.Module):
     summary: ClassVar[str]  # one line for people
     settings_type: ClassVar[type[EncoderSettings]]
     normalized: ClassVar[bool] = True  # whether its layers normalize, which keeps features of different images apart
+    # Whether most of its convolutions look at one map each, which PyTorch computes on a CPU faster in float32 than in bfloat16.
+    depthwise: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 
@@ -57,6 +59,13 @@ class Encoder(nn.Module):
     @staticmethod
     def first_weights(module: nn.Module) -> None:
         """Give a module of the network, heads included, its first weights; by default those that it was made with stay."""
+
+    def parts(self) -> list[nn.Module]:
+        """Return the parts that hold all weights, in the order in which an image goes through them; by default one.
+
+        `optimizer.layer_decay` lets earlier ones learn more slowly.
+        """
+        return [self]
 
     def get_weights(self, name: str) -> Weights:
         """Return those of `known_weights` that are called `name`; raises FewscanError where they cannot be had."""

@@ -64,8 +64,17 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
     """
     encoder = encoder_type(settings.name)(settings, channels, image_size_px)
     if encoder.name not in REGISTRY.own_names():
+        _require_parts(encoder)
         _require_features(encoder, torch.zeros(2, channels, image_size_px, image_size_px))
     return encoder
+
+
+def _require_parts(encoder: Encoder) -> None:
+    own, named = list(encoder.parameters()), [each for part in encoder.parts() for each in part.parameters()]
+    if len(named) != len(own) or {id(each) for each in named} != {id(each) for each in own}:
+        raise FewscanError(
+            f"encoder '{encoder.name}' of {REGISTRY.source(encoder.name)}: its parts hold {len(named)} parameters of {len(own)}"
+        )
 
 
 def _require_features(encoder: Encoder, images: torch.Tensor) -> None:

@@ -1,5 +1,6 @@
 """Where the weights come from that an encoder begins with."""
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Self
 
@@ -50,7 +51,7 @@ class Weights(NamedTuple):
     origin: Origin
 
 
-class KnownWeights(NamedTuple):
+class KnownWeights(Settings):
     """Weights that an encoder can get by name."""
 
     name: str  # as `encoder.weights` has it
@@ -60,3 +61,15 @@ class KnownWeights(NamedTuple):
     input_px: int | None  # the images' size that they were learned at
     package: str  # that has to be installed
     extra: str  # of fewscan, which installs it
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package that carries or fetches them is installed."""
+        return importlib.util.find_spec(self.package.replace("-", "_")) is not None
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        size = [] if self.megabytes is None else [f"{self.megabytes:g} MB"]
+        learned = [] if self.input_px is None else [f"learned at {self.input_px} px"]
+        there = "installed" if self.installed else f"not installed: pip install 'fewscan[{self.extra}]'"
+        return f"{self.summary} ({', '.join([*size, f'license {self.license}', *learned])}); {there}"

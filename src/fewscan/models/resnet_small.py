@@ -66,6 +66,10 @@ class ResNetSmall(Encoder):
         self.stages = nn.Sequential(*stages)
         self.feature_dim = 2 * inputs
 
+    def parts(self) -> list[nn.Module]:
+        """Return the stem and each stage."""
+        return [self.stem, *self.stages]
+
     def forward(self, images: Tensor) -> Tensor:
         """Return h, (B, 16 * width): the mean of every map, then its maximum."""
         maps: Tensor = self.stages(self.stem(standardized(images)))

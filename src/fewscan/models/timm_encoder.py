@@ -58,7 +58,7 @@ class TimmEncoder(Encoder):
         KnownWeights(
             name=FETCHED,
             summary="those that timm fetches for the model from huggingface.co",
-            license="each model has its own",
+            license="of each model its own",
             megabytes=None,
             input_px=None,
             package="timm",

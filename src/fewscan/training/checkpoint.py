@@ -17,6 +17,7 @@ from fewscan.training.run import CHECKPOINT_FOLDER, Run
 
 CHECKPOINT_FILE = "state.safetensors"
 _ANEW = "start a new run"
+_FORMER_GROUP = {"scale": 1.0, "frozen": False}
 
 
 class Checkpoints:
@@ -76,7 +77,8 @@ class Checkpoints:
         try:
             for owner, module in self.modules.items():
                 module.load_state_dict(grouped.get(owner, {}))
-            param_groups = json.loads(metadata["param_groups"])
+            # What groups did not say before 2026-11-27.
+            param_groups = [_FORMER_GROUP | group for group in json.loads(metadata["param_groups"])]
             self.optimizer.load_state_dict(_optimizer_state(grouped.get("optimizer", {}), param_groups))
             epoch = int(metadata["epoch"])
             if not 0 <= epoch <= self.run.settings.epochs:

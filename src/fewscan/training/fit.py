@@ -31,7 +31,7 @@ from fewscan.training.checkpoint import Checkpoints, has_checkpoint
 from fewscan.training.chunks import add_gradients
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
-from fewscan.training.optimizer import build_optimizer, learning_rate
+from fewscan.training.optimizer import build_optimizer, learning_rate, set_learning_rates
 from fewscan.training.positives import Partners
 from fewscan.training.probes import probe
 from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
@@ -76,7 +76,7 @@ class _Training:
         method = kind(settings.method, *dims, class_shares).to(fabric.device)
         # The device is said now, since the optimizer looks at it.
         network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
-        optimizer = build_optimizer(settings.optimizer, nn.ModuleList([network, method]))
+        optimizer = build_optimizer(settings.optimizer, network, method)
         trained, stepper = fabric.setup(network, optimizer)
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)
@@ -157,8 +157,7 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
     steps = training.steps
     for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
         done = (epoch - 1) * steps + step - 1
-        for group in training.optimizer.param_groups:
-            group["lr"] = learning_rate(settings.optimizer, done, steps, settings.epochs)
+        set_learning_rates(training.optimizer, settings.optimizer, done, steps, settings.epochs)
 
         # Step 1: random views of every image, and whatever the method makes of them.
         seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
@@ -182,7 +181,9 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
 def _epoch_numbers(training: _Training, epoch: int, tally: Tally) -> dict[str, Any]:
     """Return what is logged of an epoch."""
     settings, method, network = training.settings, training.method, training.averaged.network
-    numbers = {"epoch": epoch, "step": epoch * training.steps, "learning_rate": training.optimizer.param_groups[0]["lr"]}
+    steps = training.steps
+    rate = learning_rate(settings.optimizer, epoch * steps - 1, steps, settings.epochs)
+    numbers: dict[str, Any] = {"epoch": epoch, "step": epoch * steps, "learning_rate": rate}
     numbers |= tally.means() | method.epoch_numbers()
     if not method.two_views and epoch == settings.epochs:
         numbers |= _two_view_numbers(training, network)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from fewscan.registry import Registry
+from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipe import Recipe
 from fewscan.training.scan_recipe import ScanRecipe
 
-RECIPES: dict[str, type[Recipe]] = {ScanRecipe.name: ScanRecipe}
+RECIPES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (ScanRecipe, FinetuneRecipe)}
 DEFAULT_RECIPE = ScanRecipe.name
 
 

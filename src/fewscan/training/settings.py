@@ -10,7 +10,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.method import MethodSettings
 from fewscan.learning.policies import AnyViewSettings, view_settings
 from fewscan.learning.registry import REGISTRY, method_type
-from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
+from fewscan.models.encoders import DEFAULT_ENCODER, AnyEncoderSettings, encoder_settings, encoder_type
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
 from fewscan.training.lengths import cost, length_of, steps_per_epoch, used
@@ -28,6 +28,11 @@ class OptimizerSettings(Settings):
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_epochs: float = pydantic.Field(default=5, ge=0)
+    # For an encoder that begins with weights from somewhere. The heads, which begin with random ones, learn at so many times
+    # the rate; each part of the encoder at so much of the rate of the part after it; and so long the heads learn alone.
+    head_rate: float = pydantic.Field(default=1, gt=0)
+    layer_decay: float = pydantic.Field(default=1, gt=0, le=1)
+    frozen_epochs: float = pydantic.Field(default=0, ge=0)
 
 
 class RunSettings(Settings):
@@ -81,11 +86,13 @@ class RunSettings(Settings):
             raise FewscanError("epochs and training_images both say how long to train: give one of them")
         asked = {"name": method} if isinstance(method, str) else dict(method)
         kind = method_type(str(asked.get("name")))
-        precision = fastest_precision(str(changes.get("device", "auto")))
         start = recipe_named(recipe)
-        base = merge({"heads": {}, "precision": precision}, start.settings(kind, labeled=labeled, unlabeled=unlabeled))
+        base = merge({"heads": {}}, start.settings(kind, labeled=labeled, unlabeled=unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
         wanted = cls.laid_over(base, changes)
+        depthwise = encoder_type(str(dict(wanted.get("encoder", {})).get("name", DEFAULT_ENCODER))).depthwise
+        precision = fastest_precision(str(wanted.get("device", "auto")), depthwise=depthwise)
+        wanted = {"precision": precision} | wanted
         if "epochs" in changes:
             wanted["training_images"] = None
         if wanted.get("training_images") is None:

@@ -1,0 +1,31 @@
+"""The recipe `finetune`, for runs whose encoder begins with weights that were learned elsewhere."""
+
+from typing import Any
+
+from fewscan.learning.method import Method
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.training.recipe import Preferred, Recipe
+
+TRAINING_IMAGES = 25_000
+
+
+class FinetuneRecipe(Recipe):
+    """A short training that moves good weights little and new heads much; docs/search.md says what was measured."""
+
+    name = "finetune"
+    summary = "efficientnet_lite0 from its ImageNet weights, or another encoder.weights; heads learn faster than what they read"
+    preferred = Preferred("supervised", "of this recipe no other was measured")
+    minimum_epochs = 20
+
+    def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
+        """Return the settings of a run of `method`."""
+        smooths = "label_smoothing" in method.settings_type.model_fields
+        return {
+            "encoder": {"name": EfficientNetLite0.name, "weights": EfficientNetLite0.known_weights[0].name},
+            "method": {"label_smoothing": 0.1} if smooths else {},
+            "optimizer": {"learning_rate": 1e-3, "head_rate": 10.0, "layer_decay": 1.0, "warmup_epochs": 2},
+            "batch_size": 64 if method.uses_unlabeled else 32,
+            "class_balance": 1.0,
+            "training_images": TRAINING_IMAGES,
+            "averaging": 0.99,
+        }
