@@ -21,7 +21,9 @@ def methods() -> dict[str, str]:
     from fewscan.learning.registry import REGISTRY, methods_without_labels
 
     free = methods_without_labels()
-    return {name: f"{what.summary}; needs {'no labels' if name in free else 'labels'}" for name, what in _usable(REGISTRY).items()}
+    return {
+        name: f"{what.summary}; needs {'no labels' if name in free else 'labels'}" for name, what in _usable(REGISTRY).items()
+    }
 
 
 def encoders() -> dict[str, type[Encoder]]:
