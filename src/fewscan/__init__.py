@@ -1,7 +1,7 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
-`set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `train`, `calibrate`,
+`set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `embed`, `train`, `calibrate`,
 `evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`,
 `upgrade`.
 `open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         check_evidence,
         compare,
         compare_budgets,
+        embed,
         encoders,
         evaluate,
         explain,
@@ -59,6 +60,7 @@ __all__ = [
     "check_evidence",
     "compare",
     "compare_budgets",
+    "embed",
     "encoders",
     "evaluate",
     "explain",

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from fewscan.atomic import writing
 from fewscan.errors import FewscanError
+from fewscan.progress import say
 
 LOCK_FILE = ".lock"
 
 
 @contextmanager
-def alone(folder: Path, verb: str) -> Iterator[None]:
-    """Keep other processes from writing into `folder` meanwhile.
+def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
+    """Keep other processes from writing into `folder` meanwhile; with `wait`, once the one that does has ended.
 
     The operating system lets go of the lock when the process ends, however it does, so a dead one's is simply taken over.
     Raises FewscanError, naming the process that holds it, where one does, and where `folder` cannot be written.
@@ -29,7 +30,11 @@ def alone(folder: Path, verb: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FewscanError(f"{folder} is being written by {_holder(lock.read())}: wait until that has ended") from None
+            held = f"{folder} is being written by {_holder(lock.read())}"
+            if not wait:
+                raise FewscanError(f"{held}: wait until that has ended") from None
+            say(f"{held}: waiting until that has ended")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         with writing(folder):
             lock.truncate(0)
             lock.write(json.dumps({"verb": verb, "process": os.getpid(), "machine": platform.node()}))

@@ -2,6 +2,7 @@
 
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
+from fewscan.api.embedding import embed
 from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
@@ -18,6 +19,7 @@ __all__ = [
     "check_evidence",
     "compare",
     "compare_budgets",
+    "embed",
     "encoders",
     "evaluate",
     "explain",

@@ -1,6 +1,6 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, adding, datasets, labels, training, runs, showing, comparing, studying, verifying  # isort: skip
+from fewscan.cli import importing, adding, datasets, labels, embedding, training, runs, showing, comparing, studying, verifying  # isort: skip
 from fewscan.cli import label_suspects, upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
@@ -9,6 +9,7 @@ __all__ = [
     "comparing",
     "datasets",
     "demonstration",
+    "embedding",
     "importing",
     "label_suspects",
     "labels",

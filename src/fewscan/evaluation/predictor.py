@@ -10,7 +10,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.models.network import Network
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
-from fewscan.training.images import ImageRows
+from fewscan.training.images import ImageRows, usable_device
 from fewscan.training.predict import predict
 from fewscan.training.run import Run
 
@@ -42,7 +42,7 @@ class Predictor:
         keep_freed_memory()
         calibration = Calibration.load(run)
         temperature = 1.0 if calibration is None else calibration.temperature
-        return cls(run.load_network(), _device(run.settings.device), temperature)
+        return cls(run.load_network(), usable_device(run.settings.device), temperature)
 
     def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
@@ -50,11 +50,3 @@ class Predictor:
         outputs = predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows))
         probabilities = (outputs.logits / self.temperature).softmax(dim=1)
         return Prediction(probabilities.numpy(), outputs.logits.numpy(), outputs.h.numpy(), outputs.z.numpy())
-
-
-def _device(trained_on: str) -> torch.device:
-    if trained_on in ("auto", "cuda") and torch.cuda.is_available():
-        return torch.device("cuda")
-    if trained_on == "mps" and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")

@@ -18,11 +18,9 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
-from fewscan.images.formats.reading import Reading
-from fewscan.images.listing import list_file, list_scans
-from fewscan.images.options import ImportOptions
-from fewscan.images.readers import UnreadableImage, locate, read_images
-from fewscan.images.sources import ScanFile, parse_sources
+from fewscan.images.listing import list_place
+from fewscan.images.readers import UnreadableImage, read_images
+from fewscan.images.sources import ScanFile
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen
@@ -122,7 +120,7 @@ def label_scans(
     require_table_name(out)
     refuse_finished(out)
     # Where the table grows inside the folder, its parts are no scans.
-    listed = _listed(place, dataset.spec, follow_links=follow_links)
+    listed = list_place(place, dataset.spec, follow_links=follow_links)
     files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
 
     seen = Seen(run, dataset, near=near)
@@ -228,15 +226,6 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     for key, number in counts.items():
         summed[tuple(key[place] for place in places)] += number
     return summed
-
-
-def _listed(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
-    file, part = locate(place)
-    if part is not None:
-        return [ScanFile("", place.name, file, part=part)]
-    if file.is_file():
-        return list_file(file, reading)
-    return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))
 
 
 def _version(files: Sequence[ScanFile]) -> str:

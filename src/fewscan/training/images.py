@@ -43,3 +43,12 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """Return a small tensor on `device`, without waiting for what a GPU is still computing."""
     # CUDA has taken its own copy of ordinary memory by the time the call returns; Apple's GPU may not have.
     return tensor.to(device, non_blocking=device.type == "cuda")
+
+
+def usable_device(asked: str) -> torch.device:
+    """Return the device that a run's setting asks for where this machine has it, else the CPU."""
+    if asked in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda")
+    if asked == "mps" and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

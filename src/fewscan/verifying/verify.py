@@ -20,6 +20,7 @@ from fewscan.evaluation.held_out import HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import MARKS, Kind, kind_of
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
+from fewscan.training.features import FOLDER, verify_features
 from fewscan.training.run import Run
 
 Opened = TypeVar("Opened")
@@ -92,6 +93,8 @@ def _checks_of(dataset: Dataset) -> Iterator[Check]:
         yield check
         if check.fault is None:
             yield _check("the record of openings of the test set", partial(_openings, dataset, name))
+    if (dataset.folder / FOLDER).exists():
+        yield _check("kept features are those that were computed", lambda: verify_features(dataset.folder))
     yield _check("the record of runs that may have been chosen", lambda: candidates(dataset.folder))
 
 

@@ -10,7 +10,8 @@ from fewscan.images.listing.masks import set_masks_aside
 from fewscan.images.listing.naming import name_images
 from fewscan.images.listing.walk import find_files
 from fewscan.images.options import ImportOptions
-from fewscan.images.sources import ScanFile, Source
+from fewscan.images.readers import locate
+from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.tables import label_from_tables
 
 
@@ -47,3 +48,13 @@ def list_file(path: Path, reading: Reading) -> list[ScanFile]:
     installed.
     """
     return look_into([ScanFile("", path.name, path)], (), reading, workers=1)
+
+
+def list_place(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
+    """List every image of a folder or a file, or the one that FILE#PART names, as `reading` chooses them."""
+    file, part = locate(place)
+    if part is not None:
+        return [ScanFile("", place.name, file, part=part)]
+    if file.is_file():
+        return list_file(file, reading)
+    return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))

@@ -1,0 +1,58 @@
+"""The verb that makes features of images: embed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.import_options import FollowLinks
+from fewscan.errors import FewscanError
+from fewscan.folders import kind_of
+from fewscan.wording import counted
+
+_HELP = """Compute what an encoder makes of every scan: its features, once.
+
+Of a DATASET they are kept in its folder, so that 'fewscan train DATASET --method probe' takes seconds. When scans were added,
+only these are computed. Of a folder of scans, or a file, --out takes a table: path, reason where a scan could not be read,
+h0, h1, ...
+
+The encoder is one of 'fewscan encoders' with the weights that it knows, a run, or a file of weights.
+
+Example: fewscan embed mri --encoder efficientnet_lite0
+
+Example: fewscan embed scans/march --encoder runs/mri --out features.parquet
+"""
+
+
+@app.command(help=_HELP)
+def embed(
+    place: Annotated[Path, typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.")],
+    encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.")],
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME|RUN|FILE", help="Its weights. [default: the first that it knows]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The table to write, its name ending in .parquet.")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side in pixels to fit files to. [default: the run's, or the one the weights were made for]"),
+    ] = None,
+    color: Annotated[bool, typer.Option("--color", help="Read files in color.")] = False,
+    follow_links: FollowLinks = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute features and say how many, how fast and where they are."""
+    of_dataset = kind_of(place) == "dataset"
+    if out is None and not of_dataset:
+        raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
+    found = api.embed(
+        place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links
+    )
+    summary = found.summary()
+    speed = f": {counted(found.computed, 'scan')} in {found.seconds:.1f} s, {summary['images_per_second']} a second"
+    lines = [f"{found.features.shape[1]} features of {counted(len(found.names), 'scan')} in {out or found.place}"]
+    lines.append(f"computed now{speed}" if found.computed else "all of them were kept already")
+    if summary["unreadable"]:
+        lines.append(f"set aside: {summary['unreadable']:,}; the column reason says why" if out else f"set aside: {summary['unreadable']:,}")
+    finish(as_json, summary | {"out": None if out is None else str(out)}, lines, *(["train", place, "--method", "probe"] if of_dataset else []))

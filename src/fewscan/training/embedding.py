@@ -1,0 +1,162 @@
+"""Features of images by an encoder that learns no more: of a dataset, which keeps them, or of files."""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fewscan.atomic import refuse_existing, replaced_file
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.listing import list_place
+from fewscan.images.options import ImageSpec
+from fewscan.images.readers import read_images
+from fewscan.models.encoder import EncoderSettings
+from fewscan.models.encoders import encoder_type
+from fewscan.progress import say, track
+from fewscan.training.allocator import keep_freed_memory
+from fewscan.training.continuing import ReadyEncoder, ready_encoder, run_of_weights
+from fewscan.training.features import BATCH, FOLDER, Floats, dataset_features, features_of
+from fewscan.training.images import usable_device
+
+SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Features of N images, in the order of `names`; a line of NaN where an image could not be read.
+
+    seconds: what was spent on the `computed` images whose features were not kept yet, reading files included.
+    """
+
+    place: str
+    names: list[str]
+    reasons: list[str | None]  # why an image could not be read, or cannot be used; None where it can
+    features: Floats  # (N, D)
+    encoder: str
+    began_with: str
+    computed: int
+    seconds: float
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A line an image: path, reason, and its features h0, h1, ..."""
+        columns = [f"h{number}" for number in range(self.features.shape[1])]
+        told = pd.DataFrame({"path": self.names, "reason": pd.array(self.reasons, dtype="string")})
+        return pd.concat([told, pd.DataFrame(self.features, columns=columns)], axis=1)
+
+    def save(self, out: Path) -> None:
+        """Write the table as Parquet; raises FewscanError where `out` exists, or cannot be written."""
+        require_table(out)
+        with replaced_file(out) as temporary:
+            self.table.to_parquet(temporary, index=False)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers, for programs."""
+        return {
+            "place": self.place,
+            "images": len(self.names),
+            "unreadable": sum(reason is not None for reason in self.reasons),
+            "features": self.features.shape[1],
+            "encoder": self.encoder,
+            "began_with": self.began_with,
+            "computed": self.computed,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.computed / self.seconds, 1) if self.seconds else None,
+        }
+
+
+def require_table(out: Path) -> None:
+    """Raise FewscanError where `out` stands there already, or its name does not say that it is Parquet."""
+    if out.suffix != SUFFIX:
+        raise FewscanError(f"--out {out}: features are written as Parquet alone, let its name end in {SUFFIX}")
+    refuse_existing(out)
+
+
+def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "auto") -> Embeddings:
+    """Return the features of all images of a dataset, as they are; those that are new are computed, all are kept in its folder.
+
+    Raises FewscanError where the encoder or its weights cannot be had, and where the folder cannot be written.
+    """
+    ready = _ready(settings, dataset.description.spec)
+    kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(device))
+    facts = dataset.images.table(["source", "path", "set_aside"])
+    return Embeddings(
+        place=str(dataset.folder / FOLDER),
+        names=(facts["source"] + "/" + facts["path"]).tolist(),
+        reasons=facts["set_aside"].astype(object).where(facts["set_aside"].notna(), None).tolist(),
+        features=kept.features.of(np.arange(dataset.images.rows))[:, 0],
+        encoder=settings.name,
+        began_with=_words(ready),
+        computed=kept.computed,
+        seconds=kept.seconds,
+    )
+
+
+def embed_files(
+    place: Path, settings: EncoderSettings, spec: ImageSpec, *, follow_links: bool = False, device: str = "auto"
+) -> Embeddings:
+    """Return the features of every image in a folder or a file, read and fitted as `spec` says.
+
+    Raises FewscanError where the encoder or its weights cannot be had, and where `place` cannot be read.
+    """
+    ready, on = _ready(settings, spec), usable_device(device)
+    files = list_place(place, spec, follow_links=follow_links)
+    began = time.perf_counter()
+    features, reasons = [], list[str | None]()
+    ready.encoder.to(on)
+    with closing(read_images(files, spec)) as images:
+        each = track(images, f"embed {settings.name}", total=len(files))
+        while block := list(islice(each, BATCH)):
+            told = [one.reason if isinstance(one, UnreadableImage) else None for one in block]
+            pixels = [one.pixels for one in block if not isinstance(one, UnreadableImage)]
+            found = np.full((len(block), ready.encoder.feature_dim), np.nan, np.float32)
+            if pixels:
+                shown = torch.from_numpy(np.stack(pixels)).to(on)
+                found[[reason is None for reason in told]] = features_of(ready.encoder, shown)[:, 0].cpu().numpy()
+            features.append(found)
+            reasons += told
+    return Embeddings(
+        place=str(place),
+        names=[file.relative for file in files],
+        reasons=reasons,
+        features=np.concatenate(features),
+        encoder=settings.name,
+        began_with=_words(ready),
+        computed=len(files),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> ImageSpec:
+    """Return how files become pixels for an encoder: as those of the run that it is of, or of the size its weights were made for.
+
+    size_px: another side, if any.
+    """
+    run = run_of_weights(settings)
+    if run is not None:
+        if color and run.record.spec.channels == 1:
+            raise FewscanError(f"{run.folder} was trained on gray scans: leave out --color")
+        return run.record.spec if size_px is None else ImageSpec.parse({**run.record.spec.model_dump(), "size_px": size_px})
+    known = {each.name: each.input_px for each in encoder_type(settings.name).known_weights}
+    size = size_px or known.get(str(settings.weights))
+    return ImageSpec.parse({"channels": 3 if color else 1, **({} if size is None else {"size_px": size})})
+
+
+def _ready(settings: EncoderSettings, spec: ImageSpec) -> ReadyEncoder:
+    keep_freed_memory()
+    ready = ready_encoder(settings, spec)
+    say(f"{settings.name} with {_words(ready)}, {spec.size_px} px")
+    return ready
+
+
+def _words(ready: ReadyEncoder) -> str:
+    return "random weights" if ready.origin is None else ready.origin.words

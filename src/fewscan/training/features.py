@@ -1,0 +1,234 @@
+"""Features of a dataset's images by an encoder that learns no more: computed once, kept in the dataset's folder.
+
+Nothing is lost with these files: what is missing, cut short or of other images is computed again from the pixels. They lie in
+parts, and a part counts once the record beside them names it: a kill loses the part under way.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fewscan.atomic import replaced_file, write_text, writing
+from fewscan.config import Settings
+from fewscan.digests import file_sha256
+from fewscan.errors import FewscanError
+from fewscan.images.options import ImageSpec
+from fewscan.images.store import ImageStore
+from fewscan.learning.views import plain
+from fewscan.locks import alone
+from fewscan.models.encoder import Encoder
+from fewscan.models.origin import Origin
+from fewscan.progress import progress_bar, say
+from fewscan.training.batches import Rows
+from fewscan.training.continuing import ReadyEncoder
+from fewscan.training.images import ImageRows
+
+FOLDER = "features"
+# What an encoder is shown of every image; the mirrored one changes left and right.
+VIEWS = ("plain", "mirrored")
+# Images of a part, and of a batch: small ones are as fast on a CPU and take little memory at 224 px.
+PART_ROWS = 8192
+BATCH = 64
+
+Floats = npt.NDArray[np.float32]
+
+
+class FeaturePart(Settings):
+    """One file: features of so many images, (rows, views, D) float32."""
+
+    rows: int
+    sha256: str
+
+
+class FeatureRecord(Settings):
+    """What features are of; `KEY.json`, replaced after each part."""
+
+    format: Literal[1] = 1
+    encoder: dict[str, Any]  # its settings; those of one that is not installed can be read, too
+    weights: str  # their identity
+    origin: Origin | None  # where they come from; None for random ones
+    views: tuple[str, ...] = VIEWS
+    features: int  # D
+    spec: ImageSpec
+    dataset: str  # the identity of its images
+    images: int = 0  # that there were when the newest part was written
+    chain: str = ""  # over these
+    parts: tuple[FeaturePart, ...] = ()
+
+    @classmethod
+    def begun(cls, ready: ReadyEncoder, images: ImageStore) -> "FeatureRecord":
+        """Return a record of nothing yet."""
+        origin = None if ready.origin is None else ready.origin.without_folders
+        return cls(
+            encoder=ready.settings.untrained.model_dump(mode="json"),
+            weights=ready.identity,
+            origin=origin,
+            features=ready.encoder.feature_dim,
+            spec=images.spec,
+            dataset=images.identity,
+        )
+
+    @property
+    def key(self) -> str:
+        """Of encoder, weights, views and the kind of images: equal where features are."""
+        told = self.encoder, self.weights, self.views, self.spec.model_dump(mode="json")
+        return hashlib.sha256(json.dumps([self.format, *told, self.dataset]).encode()).hexdigest()[:16]
+
+    @property
+    def rows(self) -> int:
+        """How many images there are features of, the first ones of the dataset."""
+        return sum(part.rows for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of a dataset's first images, row by row, memory-mapped."""
+
+    record: FeatureRecord
+    parts: tuple[Floats, ...]  # (R, V, D) each
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self.record.rows
+
+    def of(self, rows: Rows) -> Floats:
+        """Return (len(rows), V, D): of every row its views, in the order of VIEWS."""
+        found = np.empty((len(rows), len(self.record.views), self.record.features), np.float32)
+        ends = np.cumsum([len(part) for part in self.parts])
+        holders = np.searchsorted(ends, rows, side="right")
+        for number, part in enumerate(self.parts):
+            here = holders == number
+            found[here] = part[rows[here] - (ends[number] - len(part))]
+        return found
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Features, and what it took to have them."""
+
+    features: Features
+    computed: int  # images that were not kept yet
+    seconds: float  # for these
+
+
+def dataset_features(folder: Path, images: ImageStore, ready: ReadyEncoder, device: torch.device) -> Embedded:
+    """Return features of all `images` of the dataset in `folder`; those that are not kept yet are computed, and kept.
+
+    Another process that computes the same is waited for. Raises FewscanError where the encoder gives what is no number, and
+    where the folder cannot be written.
+    """
+    asked = FeatureRecord.begun(ready, images)
+    kept = kept_features(folder, images, asked)
+    if len(kept) >= images.rows:
+        return Embedded(kept, 0, 0.0)
+    place = folder / FOLDER
+    with writing(place):
+        place.mkdir(exist_ok=True)
+    began = time.perf_counter()
+    with alone(place, "embed", wait=True):
+        kept = kept_features(folder, images, asked)
+        missing = images.rows - len(kept)
+        with progress_bar() as bar:
+            task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
+            encode = _Encoding(ready.encoder.to(device), device, lambda done: bar.advance(task, done))
+            while len(kept) < images.rows:
+                part = encode(images.pixels[len(kept) : min(images.rows, len(kept) + PART_ROWS)])
+                kept = _appended(place, images, kept.record, part)
+    return Embedded(kept, missing, time.perf_counter() - began)
+
+
+def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord) -> Features:
+    """Return what is kept of what is `asked` for in the dataset's folder, which may be nothing; says where it is damaged."""
+    path = folder / FOLDER / f"{asked.key}.json"
+    if not path.exists():
+        return Features(asked, ())
+    try:
+        record = FeatureRecord.read(path, "its features are lost")
+        if record.rows > images.rows or not images.holds(record.images, record.chain):
+            raise FewscanError(f"{path} is of other images")
+        return opened_features(folder / FOLDER, record)
+    except FewscanError as fault:
+        say(f"{fault}: features of all images are computed anew")
+        return Features(asked, ())
+
+
+def opened_features(place: Path, record: FeatureRecord) -> Features:
+    """Open all parts; raises FewscanError where one is missing, cut short or of another shape."""
+    parts = []
+    for number, said in enumerate(record.parts):
+        path = part_file(place, record, number)
+        try:
+            part = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            part = None
+        if part is None or part.shape != (said.rows, len(record.views), record.features) or part.dtype != np.float32:
+            raise FewscanError(f"{path} is missing or damaged")
+        parts.append(part)
+    return Features(record, tuple(parts))
+
+
+def part_file(place: Path, record: FeatureRecord, number: int) -> Path:
+    """Return where a part lies in the folder of features."""
+    return place / f"{record.key}-{number:04}.npy"
+
+
+def verify_features(folder: Path) -> None:
+    """Read every byte that records in the dataset's folder name; raises FewscanError where one is not what was written."""
+    place = folder / FOLDER
+    for path in sorted(place.glob("*.json")):
+        record = FeatureRecord.read(path, "remove it; features are computed anew where they are missing")
+        if record.key != path.stem:
+            raise FewscanError(f"{path} was changed: remove it; features are computed anew where they are missing")
+        opened_features(place, record)
+        for number, part in enumerate(record.parts):
+            if file_sha256(part_file(place, record, number)) != part.sha256:
+                raise FewscanError(f"{part_file(place, record, number)} was changed: remove it; its features are computed anew")
+
+
+def _appended(place: Path, images: ImageStore, record: FeatureRecord, part: Floats) -> Features:
+    """Keep a part behind those that are kept, and return all of them."""
+    path = part_file(place, record, len(record.parts))
+    with replaced_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, part)
+    written = FeaturePart(rows=len(part), sha256=file_sha256(path))
+    record = record.model_copy(update={"images": images.rows, "chain": images.chain, "parts": (*record.parts, written)})
+    write_text(place / f"{record.key}.json", record.model_dump_json(indent=2) + "\n")
+    return opened_features(place, record)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    encoder: Encoder
+    device: torch.device
+    told: Callable[[int], None]  # is told of every batch how many images it had
+
+    @torch.no_grad()
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Return the features (N, V, D) of images (N, C, S, S)."""
+        rows = ImageRows(pixels, self.device, keep=False)
+        found = []
+        for start in range(0, len(pixels), BATCH):
+            images = rows[np.arange(start, min(len(pixels), start + BATCH))]
+            found.append(features_of(self.encoder, images, VIEWS).cpu().numpy())
+            self.told(len(images))
+        features = np.concatenate(found)
+        if not np.isfinite(features).all():
+            raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")
+        return features
+
+
+@torch.no_grad()
+def features_of(encoder: Encoder, images: Tensor, views: tuple[str, ...] = VIEWS[:1]) -> Tensor:
+    """Return the features (B, V, D) float32 of images (B, C, S, S) uint8, on the encoder's device."""
+    shown = {"plain": images, "mirrored": images.flip(-1)}
+    views_of = [plain(shown[view]).contiguous(memory_format=torch.channels_last) for view in views]
+    return torch.stack([encoder(view).float() for view in views_of], dim=1)
