@@ -46,13 +46,14 @@ def embed(
     of_dataset = kind_of(place) == "dataset"
     if out is None and not of_dataset:
         raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
-    found = api.embed(
-        place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links
-    )
+    found = api.embed(place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links)
     summary = found.summary()
-    speed = f": {counted(found.computed, 'scan')} in {found.seconds:.1f} s, {summary['images_per_second']} a second"
-    lines = [f"{found.features.shape[1]} features of {counted(len(found.names), 'scan')} in {out or found.place}"]
-    lines.append(f"computed now{speed}" if found.computed else "all of them were kept already")
+    lines = [
+        f"{found.features.shape[1]:,} features each of {counted(len(found.names), 'scan')}, in {out or found.place}",
+        f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second"
+        if found.computed
+        else "all of them were kept already",
+    ]
     if summary["unreadable"]:
-        lines.append(f"set aside: {summary['unreadable']:,}; the column reason says why" if out else f"set aside: {summary['unreadable']:,}")
-    finish(as_json, summary | {"out": None if out is None else str(out)}, lines, *(["train", place, "--method", "probe"] if of_dataset else []))
+        lines.append(f"set aside: {summary['unreadable']:,}")
+    finish(as_json, summary | {"out": None if out is None else str(out)}, lines)

@@ -137,7 +137,7 @@ def embed_files(
 
 
 def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> ImageSpec:
-    """Return how files become pixels for an encoder: as those of the run that it is of, or of the size its weights were made for.
+    """Return how files become pixels for an encoder: as those of the run that it is of, or of the size that its weights know.
 
     size_px: another side, if any.
     """
@@ -147,7 +147,7 @@ def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> 
             raise FewscanError(f"{run.folder} was trained on gray scans: leave out --color")
         return run.record.spec if size_px is None else ImageSpec.parse({**run.record.spec.model_dump(), "size_px": size_px})
     known = {each.name: each.input_px for each in encoder_type(settings.name).known_weights}
-    size = size_px or known.get(str(settings.weights))
+    size = known.get(str(settings.weights)) if size_px is None else size_px
     return ImageSpec.parse({"channels": 3 if color else 1, **({} if size is None else {"size_px": size})})
 
 

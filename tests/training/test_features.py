@@ -1,0 +1,198 @@
+"""Features of images: computed once, kept in the dataset, the same however they came about."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fewscan import api
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.images.options import ImageSpec
+from fewscan.learning.views import plain
+from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.training import features
+from fewscan.training.continuing import ReadyEncoder, ready_encoder
+from fewscan.training.embedding import Embeddings
+
+Command = Callable[..., CompletedProcess[str]]
+CPU = torch.device("cpu")
+SPEC = ImageSpec(size_px=16)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the weights of a small encoder."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_file(build_encoder(encoder_settings(width=16), 1, 16).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def ready(weights: Path) -> ReadyEncoder:
+    return ready_encoder(encoder_settings(width=16, weights=str(weights)), SPEC)
+
+
+@pytest.fixture
+def pile(tmp_path: Path) -> Path:
+    """Ten scans in a folder, and a file that is none."""
+    folder = tmp_path / "pile"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(10):
+        PIL.Image.fromarray(random.integers(0, 255, (16, 16), np.uint8)).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def embed(place: Path | str, weights: Path, **options: object) -> Embeddings:
+    export = weights.with_name("model.json")
+    if not export.exists():
+        export.write_text(json.dumps({"encoder": {"name": "resnet_small", "width": 16}}))
+    return api.embed(place, encoder=weights, **options)
+
+
+def test_kept_features_are_those_of_the_encoder_and_of_the_mirrored_image(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
+    kept = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features
+    rows = np.array([70, 3, 4])
+    images = plain(torch.from_numpy(np.array(split_dataset.pixels)[rows]))
+    with torch.no_grad():
+        for view, shown in enumerate((images, images.flip(-1))):
+            np.testing.assert_allclose(kept.of(rows)[:, view], ready.encoder(shown).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_only_new_images_are_computed_and_the_features_are_those_computed_anew(
+    pile: Path, weights: Path, ready: ReadyEncoder, tmp_path: Path
+) -> None:
+    dataset = api.import_scans(pile, tmp_path / "data", size_px=16)
+    first = embed(dataset.folder, weights)
+    assert (first.computed, len(first.names)) == (11, 11)
+    assert embed(dataset.folder, weights).computed == 0
+    PIL.Image.fromarray(np.full((16, 16), 9, np.uint8) * np.eye(16, dtype=np.uint8)).save(pile / "later.png")
+    api.add_scans(dataset, pile)
+    grown = embed(dataset.folder, weights)
+    assert (grown.computed, len(grown.names)) == (1, 12)
+    shutil.rmtree(dataset.folder / features.FOLDER)
+    anew = embed(dataset.folder, weights)
+    assert anew.computed == 12
+    np.testing.assert_allclose(grown.features, anew.features, rtol=1e-4, atol=1e-5)
+    assert api.verify(dataset.folder).faults == []
+
+
+def test_what_a_kill_leaves_is_no_part_and_what_was_whole_is_not_computed_again(
+    split_dataset: Snapshot, ready: ReadyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
+    shutil.rmtree(split_dataset.folder / features.FOLDER)
+    monkeypatch.setattr(features, "PART_ROWS", 30)
+    write, records = features.write_text, []
+
+    def killed(path: Path, text: str) -> None:
+        if records:
+            raise KeyboardInterrupt
+        records.append(path)
+        write(path, text)
+
+    monkeypatch.setattr(features, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    assert len(list((split_dataset.folder / features.FOLDER).glob("*.npy"))) == 2  # one of them is no part
+    assert api.verify(split_dataset.folder).faults == []
+    monkeypatch.setattr(features, "write_text", write)
+    after = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    assert after.computed == 50
+    np.testing.assert_allclose(after.features.of(np.arange(80)), whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "lost", "other images", "no record"])
+def test_features_that_are_not_whole_are_computed_anew(
+    damage: str, split_dataset: Snapshot, ready: ReadyEncoder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
+    (part,), (record,) = ((split_dataset.folder / features.FOLDER).glob(f"*.{suffix}") for suffix in ("npy", "json"))
+    if damage == "cut short":
+        part.write_bytes(part.read_bytes()[:-100])
+    elif damage == "lost":
+        part.unlink()
+    elif damage == "other images":
+        record.write_text(record.read_text().replace(split_dataset.store.chain, "0" * 64))
+    else:
+        record.write_text("{")
+    after = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    assert "computed anew" in capsys.readouterr().err
+    assert after.computed == 80
+    np.testing.assert_array_equal(after.features.of(np.arange(80)), before)
+
+
+def test_verify_finds_a_byte_that_changed(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
+    features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    (part,) = (split_dataset.folder / features.FOLDER).glob("*.npy")
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    (fault,) = api.verify(split_dataset.folder).faults
+    assert part.name in fault
+
+
+def test_other_weights_and_another_encoder_have_features_of_their_own(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
+    torch.manual_seed(1)
+    others = [ready_encoder(encoder_settings(width=width), SPEC) for width in (16, 24)]
+    keys = {features.FeatureRecord.begun(each, split_dataset.store).key for each in (ready, *others)}
+    assert len(keys) == 3
+
+
+def test_features_that_are_no_numbers_are_refused_and_not_kept(split_dataset: Snapshot, weights: Path) -> None:
+    broken = ready_encoder(encoder_settings(width=16, weights=str(weights)), SPEC)
+    for parameter in broken.encoder.parameters():
+        parameter.fill_(torch.inf)
+    with pytest.raises(FewscanError, match="no numbers"):
+        features.dataset_features(split_dataset.folder, split_dataset.store, broken, CPU)
+    assert not list((split_dataset.folder / features.FOLDER).glob("*.npy"))
+
+
+def test_a_folder_gives_a_table_in_which_what_cannot_be_read_keeps_its_line(
+    fewscan: Command, pile: Path, weights: Path, tmp_path: Path
+) -> None:
+    expected = embed(pile, weights, size_px=16)
+    done = fewscan("embed", pile, "--encoder", weights, "--size", 16, "--out", tmp_path / "f.parquet", "--json")
+    told = json.loads(done.stdout)
+    assert (told["images"], told["unreadable"], told["features"]) == (11, 1, expected.features.shape[1])
+    table = pd.read_parquet(tmp_path / "f.parquet")
+    assert table["path"].tolist() == expected.names
+    broken = table["path"] == "broken.png"
+    assert table.loc[broken, "reason"].notna().all()
+    assert table.loc[broken].filter(regex=r"^h\d").isna().all(axis=None)
+    np.testing.assert_array_equal(table.loc[~broken].filter(regex=r"^h\d"), expected.features[~broken])
+    dataset = api.import_scans(pile, tmp_path / "data", size_px=16)
+    of_dataset = embed(dataset.folder, weights)
+    np.testing.assert_allclose(of_dataset.features[~broken], expected.features[~broken], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pile", "--encoder", "resnet_small"], "--out"),
+        (["pile", "--encoder", "resnet_smal", "--out", "f.parquet"], "resnet_small"),
+        (["pile", "--encoder", "resnet_small", "--out", "f.csv"], "parquet"),
+        (["nowhere", "--encoder", "resnet_small", "--out", "f.parquet"], "nowhere"),
+        (["pile", "--encoder", "resnet_small", "--weights", "nothing", "--out", "f.parquet"], "nothing"),
+        (["pile", "--encoder", "resnet_small", "--size", "0", "--out", "f.parquet"], "size_px"),
+        (["data", "--encoder", "resnet_small", "--size", "32"], "--size"),
+    ],
+)
+def test_what_cannot_be_is_one_line(fewscan: Command, pile: Path, arguments: list[str], said: str, tmp_path: Path) -> None:
+    if arguments[0] == "data":
+        api.import_scans(pile, tmp_path / "data", size_px=16)
+    done = fewscan("embed", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "f.parquet").exists()
