@@ -34,7 +34,7 @@ def cross_fitted(run: Run, dataset: Snapshot, wrong: dict[int, float]) -> HeldOu
     return held_out
 
 
-def untaught(dataset: Snapshot, settings: RunSettings, folder: Path, *, candidate: bool) -> Run:
+def untaught(dataset: Snapshot, settings: RunSettings, folder: Path, **_: object) -> Run:
     """A fold's training that takes no time: the network keeps its first weights."""
     made = Run.create(folder, settings, dataset, 0)
     made.save_network(made.first_network())
@@ -59,6 +59,18 @@ def test_exactly_the_contradicted_labels_are_listed_worst_first(run: Run, split_
     expected = [1 / (np.exp(by / temperature) + 3) for by in (6, 3, 1)]
     assert found.table["label_probability"].tolist() == pytest.approx(expected)
     assert found.table["predicted_probability"].tolist() == pytest.approx([1 - 3 * each for each in expected])
+
+
+def test_a_list_by_predictions_no_better_than_chance_says_so(run: Run, split_dataset: Snapshot) -> None:
+    rows = split_dataset.rows("labeled", "validation")
+    now = Dataset.open(split_dataset.folder)
+    cross_fitted(run, split_dataset, {int(row): 3 for row in rows[:2]})
+    found = find_label_suspects(run, split_dataset, now)
+    assert found.warning is None
+    assert found.agreement.value == 1 - 2 / len(rows)
+    assert found.chance == 0.25
+    cross_fitted(run, split_dataset, {int(row): 3 for row in rows[4:]})
+    assert "chance (25.0 %)" in str(find_label_suspects(run, split_dataset, now).warning)
 
 
 def test_each_label_is_checked_or_counted_as_not_checked(run: Run, split_dataset: Snapshot) -> None:

@@ -130,7 +130,7 @@ def main() -> NoReturn:
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
-        code = _refuse(error.format_message())
+        code = _refuse(error.format_message().replace("Value error, ", ""))  # how Typer says which values an option takes
     except OSError as error:
         code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     sys.exit(code if isinstance(code, int) else 0)

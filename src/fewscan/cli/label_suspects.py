@@ -58,6 +58,8 @@ def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:
     lines += [_line(line, names=names) for line in found.table.head(SHOWN).to_dict("records")]
     if len(found.table) > SHOWN:
         lines.append(f"  and {len(found.table) - SHOWN:,} more")
+    if found.warning:
+        lines.append(f"warning: {found.warning}")
     if found.test:
         lines.append(f"not checked: {counted(found.test, 'label')} of the test set, which stays sealed")
     if found.others:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import log_softmax
 
@@ -14,10 +15,12 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot, class_indices
 from fewscan.evaluation.calibrate import FOLDS
-from fewscan.evaluation.calibration import Calibration, fit_temperature
+from fewscan.evaluation.calibration import Calibration, Labels, fit_temperature
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.locks import alone
+from fewscan.training.batches import Rows
 from fewscan.training.run import Run
 
 
@@ -27,20 +30,35 @@ class LabelSuspects:
 
     table: a line a scan, worst first, which `labels set` takes when somebody has corrected its labels; columns path, label,
     label_state, predicted, label_probability, predicted_probability and row.
-    checked: labels that a held-out prediction was there for. test: labels of the test set, which stays sealed. others: labels
-    that the run did not learn from, and that nothing is said of.
+    checked: labels that a held-out prediction was there for. agreement: the share of them that predictions agree with; chance:
+    the share that calling every scan by one class would agree with. test: labels of the test set, which stays sealed.
+    others: labels that the run did not learn from, and that nothing is said of.
     """
 
     table: pd.DataFrame
     checked: int
+    agreement: Interval
+    chance: float
     test: int
     others: int
+
+    @property
+    def warning(self) -> str | None:
+        """Why the list says little, in words, where the predictions behind it are not shown to know anything."""
+        if not self.checked or (self.agreement.low is not None and self.agreement.low > self.chance):
+            return None
+        return (
+            f"predictions agree with {self.agreement.percent} of the labels, which is not shown to be above chance "
+            f"({100 * self.chance:.1f} %): the list says nothing of the labels; train longer, or on more labels, first"
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers, for programs."""
         return {
             "checked": self.checked,
             "contradicted": len(self.table),
+            "agreement": self.agreement.model_dump(),
+            "chance": self.chance,
             "not_checked_test": self.test,
             "not_checked_others": self.others,
         }
@@ -77,7 +95,17 @@ def find_label_suspects(run: Run, dataset: Snapshot, now: Dataset, folds: int | 
         row=rows,
     )
     tested = int(current.iloc[dataset.rows("test")].notna().sum())
-    return LabelSuspects(table, len(known), tested, int(current.notna().sum()) - len(known) - tested)
+    agreement, chance = _agreement(predicted == labels, held_out.groups[known], labels)
+    others = int(current.notna().sum()) - len(known) - tested
+    return LabelSuspects(table, len(known), agreement, chance, tested, others)
+
+
+def _agreement(hits: npt.NDArray[np.bool_], groups: Rows, labels: Labels) -> tuple[Interval, float]:
+    """Return the share of hits, and that of the commonest label."""
+    if not len(hits):
+        return Interval(value=None, low=None, high=None), 0.0
+    found = bootstrap(lambda drawn: {"agreement": float(hits[drawn].mean())}, groups)
+    return found["agreement"], float(np.bincount(labels).max() / len(labels))
 
 
 def _held_out(run: Run, dataset: Snapshot, folds: int | None) -> HeldOut:
