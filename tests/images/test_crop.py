@@ -5,6 +5,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import fewscan
+from fewscan.errors import FewscanError
+from fewscan.images.borders import Borders
 from fewscan.images.crop import GRID_PX, Box, cropped, foreground_box
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fitted, read_image, read_images
@@ -172,3 +175,60 @@ def test_a_dataset_without_a_crop_is_described_as_before_there_were_crops() -> N
     assert "crop" not in ImageSpec().model_dump_json()
     for spec in (ImageSpec(), ImageSpec(crop="foreground")):
         assert ImageSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def scans(folder: Path, boxes: list[Box]) -> Path:
+    for number, box in enumerate(boxes):
+        path = folder / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(head(box)).save(path)
+    return folder
+
+
+SMALL, LARGE = Box(70, 70, 190, 200), Box(8, 4, 248, 252)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "chosen"),
+    [
+        pytest.param([SMALL, LARGE, HEAD, SMALL, HEAD, LARGE], "foreground", id="frames differ"),
+        pytest.param([HEAD] * 6, "none", id="all the same"),
+        pytest.param([LARGE] * 5 + [SMALL], "none", id="most have no border"),
+    ],
+)
+def test_a_crop_is_chosen_by_a_look_at_the_scans_and_said(boxes: list[Box], chosen: str, tmp_path: Path) -> None:
+    source = str(scans(tmp_path / "scans", boxes))
+    plan = fewscan.plan_import(source, crop="auto", size_px=16)
+    assert len(plan.chosen) == 1
+    assert f"--crop {chosen})" in plan.chosen[0]
+    assert plan.chosen[0] in plan.lines
+    dataset = fewscan.import_scans(source, tmp_path / "data", crop="auto", size_px=16)
+    told = fewscan.import_scans(source, tmp_path / "told", crop=chosen, size_px=16)
+    assert dataset.images.spec == told.images.spec == ImageSpec(size_px=16, crop=chosen)
+    assert dataset.images.identity == told.images.identity
+    assert fewscan.plan_import(source, crop=chosen).chosen == ()
+
+
+def test_of_nothing_that_can_be_read_no_crop_is_chosen() -> None:
+    assert Borders(0, 0, differ=False).crop == "none"
+
+
+def test_what_is_added_is_cropped_as_the_dataset_is(tmp_path: Path) -> None:
+    source = scans(tmp_path / "scans", [SMALL, LARGE])
+    fewscan.import_scans(str(source), tmp_path / "data", crop="foreground", size_px=16)
+    later = scans(tmp_path / "later", [HEAD, SMALL])
+    with pytest.raises(FewscanError, match="'crop' is settled"):
+        fewscan.add_scans(tmp_path / "data", str(later), crop="none")
+    fewscan.add_scans(tmp_path / "data", str(later))
+    dataset = fewscan.open_dataset(tmp_path / "data")
+    np.testing.assert_array_equal(dataset.pixels[2], fitted(head(HEAD), dataset.images.spec))
+    np.testing.assert_array_equal(dataset.pixels[0], dataset.pixels[3])
+
+
+def test_a_dataset_that_is_not_cropped_has_the_identity_that_it_had(tmp_path: Path) -> None:
+    source = str(scans(tmp_path / "scans", [SMALL, LARGE]))
+    plain = fewscan.import_scans(source, tmp_path / "plain", size_px=16)
+    cropped_one = fewscan.import_scans(source, tmp_path / "cropped", size_px=16, crop="foreground")
+    assert plain.images.identity != cropped_one.images.identity
+    assert "crop" not in (tmp_path / "plain" / "dataset.json").read_text()
+    assert '"crop": "foreground"' in (tmp_path / "cropped" / "dataset.json").read_text()

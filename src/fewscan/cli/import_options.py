@@ -124,10 +124,11 @@ PatientTag = Annotated[
 Size = Annotated[int, typer.Option(help="Side of the stored images, in pixels.")]
 Resize = Annotated[Literal["stretch", "pad"], typer.Option(help="Odd shapes: stretched to a square, or padded with black.")]
 Crop = Annotated[
-    Literal["none", "foreground"],
+    Literal["none", "foreground", "auto"],
     typer.Option(
         help="What is cut away before a scan is made small: nothing, or (foreground) the empty border around what it shows, so "
-        "that a head fills the image; where no border is told for certain, the scan stays whole."
+        "that a head fills the image; where no border is told for certain, the scan stays whole. auto: by a look at 200 scans, "
+        "foreground where at least half have a border of over a tenth and borders differ; --plan says what it chose."
     ),
 ]
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]

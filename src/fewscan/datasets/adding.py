@@ -41,7 +41,7 @@ class Listed:
 
     def plan(self, workers: int | None = None) -> ImportPlan:
         """Return what was understood of what is new."""
-        return plan_for(self.new, self.sources, self.asked, workers)
+        return plan_for(self.new, self.sources, self.asked, workers)[0]
 
     @property
     def lines(self) -> list[str]:

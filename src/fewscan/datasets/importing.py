@@ -14,6 +14,7 @@ from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.borders import look_at_borders
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.options import ImageSpec, ImportOptions
@@ -75,19 +76,20 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         refuse_existing(out)
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
-    for line in plan_for(scans, found, asked, workers).short_lines:
+    plan, spec = plan_for(scans, found, asked, workers)
+    for line in plan.short_lines:
         say(line)
     with writing(out), new_folder(out) as folder:
         keys = PatientKeys()
-        nothing = ImageStore(folder / IMAGES_FOLDER, asked.spec, ())
+        nothing = ImageStore(folder / IMAGES_FOLDER, spec, ())
         with nothing.appending() as shard:
-            notes = write_images(scans, shard, asked.spec, keys, workers)
+            notes = write_images(scans, shard, spec, keys, workers)
         keys.save(folder)
         table = shard.table
         require_usable(table, found)
         images = nothing.sealed(shard, table)
         description = DatasetDescription(
-            spec=asked.spec,
+            spec=spec,
             sources=described_sources(found, table),
             notes=notes,
             shards=images.shards,
@@ -104,13 +106,22 @@ def plan_import(sources: Sequence[str], *, workers: int | None = None, **options
     """
     asked = ImportOptions.parse(options)
     found = parse_sources(sources, asked.unlabeled)
-    return plan_for(list_scans(found, asked, workers), found, asked, workers)
+    return plan_for(list_scans(found, asked, workers), found, asked, workers)[0]
 
 
-def plan_for(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None) -> ImportPlan:
-    """Return what is understood of scans that were listed; of some, a look is taken whether they have color."""
+def plan_for(
+    scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None
+) -> tuple[ImportPlan, ImageSpec]:
+    """Return what is understood of scans that were listed, and how they are to be stored.
+
+    Of some a look is taken whether they have color, and, where that is to settle the crop, whether they have borders.
+    """
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
-    return plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
+    plan = plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
+    if not asked.crop_by_borders:
+        return plan, asked.spec
+    borders = look_at_borders(scans, asked, workers)
+    return plan.model_copy(update={"chosen": (borders.sentence,)}), asked.spec.model_copy(update={"crop": borders.crop})
 
 
 def summary(dataset: Snapshot) -> ImportSummary:

@@ -1,19 +1,19 @@
 """Whether an exported model says what its run says: both are asked about the same scans, and the answers compared."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fewscan.config import Settings
+from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.images.formats.image import Pixels
-from fewscan.images.readers import UnreadableImage, fitted, locate, read_image
+from fewscan.images.readers import fitted
 from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.wording import counted
@@ -78,7 +78,7 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
     of_stored = Answers(predictor.predict(as_files).probabilities, typicality.of(as_files))
     differences = [_differences(model.answers(stored), of_stored)]
     expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(dataset.pixels[rows]))
-    for position, image in track(_originals(dataset, rows), "prove", total=len(rows)):
+    for position, image in track(originals(dataset, rows), "prove", total=len(rows)):
         if image is not None:
             of_one = Answers(*(values[position : position + 1] for values in expected))
             differences.append(_differences(model.answers([image]), of_one))
@@ -111,17 +111,3 @@ def _differences(found: Answers, expected: Answers) -> tuple[float, float]:
 def _stored(dataset: Snapshot, row: int) -> Pixels:
     image: Pixels = dataset.pixels[row].transpose(1, 2, 0)
     return image[..., 0] if dataset.spec.channels == 1 else image
-
-
-def _originals(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pixels | None]]:
-    """Yield for every row's position the image in its file, or None where the file is gone or holds another one."""
-    folders = {source.name: Path(source.folder) for source in dataset.description.sources}
-    columns = dataset.manifest.loc[rows, ["source", "path", "pixels_sha256"]]
-    for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
-        try:
-            file, part = locate(folders[source] / path)
-            image = read_image(file, dataset.spec.channels, part=part, reading=dataset.spec)
-        except UnreadableImage:
-            yield position, None
-        else:
-            yield position, image.pixels if image.pixels_sha256 == pixels_sha256 else None

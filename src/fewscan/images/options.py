@@ -138,7 +138,19 @@ class SourceOptions(TableOptions, Layout):
 
 
 class ImportOptions(SourceOptions, ImageSpec):
-    """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold."""
+    """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold.
+
+    crop_by_borders: the crop is to be settled by a look at the scans (`crop="auto"`).
+    """
+
+    crop_by_borders: bool = False
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _auto(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("crop") == "auto":
+            return given | {"crop": "none", "crop_by_borders": True}
+        return given
 
     @property
     def spec(self) -> ImageSpec:

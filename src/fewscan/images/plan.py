@@ -41,16 +41,17 @@ class SourcePlan(Settings):
 
 
 class ImportPlan(Settings):
-    """What `import` understood of all sources, and what looks odd in them as a whole."""
+    """What `import` understood of all sources, what looks odd in them as a whole, and what was chosen by a look at scans."""
 
     sources: tuple[SourcePlan, ...]
     warnings: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """The plan for people, a line a fact."""
         lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
-        return [*lines, *_warnings(self.warnings)]
+        return [*lines, *self.chosen, *_warnings(self.warnings)]
 
     @property
     def short_lines(self) -> list[str]:
@@ -59,7 +60,7 @@ class ImportPlan(Settings):
         lines = [line for source in shown for line in (*_understood(source), *_in_short(source))]
         rest = len(self.sources) - len(shown)
         lines += [f"and {counted(rest, 'more source')}: import --plan says what was understood of them"] if rest else []
-        return [*lines, *_warnings(self.warnings)]
+        return [*lines, *self.chosen, *_warnings(self.warnings)]
 
 
 def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:

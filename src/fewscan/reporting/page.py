@@ -27,7 +27,7 @@ from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.rendering import render
-from fewscan.reporting.samples import Naming, Scan, row_number, shown, some
+from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
 from fewscan.reporting.training_section import describe_training
 from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
@@ -38,6 +38,7 @@ REPORT_FILE = "report.html"
 MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
+CROPS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         patients=known_patients(dataset.manifest),
         **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
+        crops=list(crops(dataset, some(dataset.rows("labeled"), CROPS_SHOWN), called)),
         unlabeled_samples=[shown(dataset, row, row_number) for row in some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
         **describe_training(run),
