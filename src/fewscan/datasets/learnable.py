@@ -28,7 +28,7 @@ def without_labels(dataset: Snapshot) -> Snapshot:
         split, parts = _unsplit(dataset), np.full(len(manifest), None, dtype=object)
         parts[dataset.usable] = "unlabeled"
     else:
-        parts = _parts(dataset)
+        split, parts = split.model_copy(update={"validation_asked": None}), _parts(dataset)
         parts[parts == "labeled"] = "unlabeled"
         parts[parts == "validation"] = None
     return _recounted(unlabeled, parts, split)
