@@ -77,13 +77,16 @@ def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tup
     without = _without_labels_of(dataset, rows)
     if folder.exists():
         return train_on(Run.open(folder), without, candidate=False), without
-    # Weights that have learned from images with labels of the dataset would know what is held out: folds begin without them.
-    known = dataset.manifest["taught_before"].to_numpy(bool)[dataset.rows("labeled", "validation")].any()
-    beginning = None if known else kept_beginning(run)
+    beginning = None if are_taught_before(dataset) else kept_beginning(run)
     settings = run.settings
     if beginning is None:
         settings = settings.model_copy(update={"encoder": settings.encoder.untrained})
     return train_new(without, settings, folder, candidate=False, beginning=beginning), without
+
+
+def are_taught_before(dataset: Snapshot) -> bool:
+    """Return whether the weights that a run began with were taught labels that its folds hold out: folds begin without them."""
+    return bool(dataset.manifest["taught_before"].to_numpy(bool)[dataset.rows("labeled", "validation")].any())
 
 
 def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:

@@ -10,7 +10,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS, calibrate, cross_calibrated, has_enough_validation
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, cross_fit
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, are_taught_before, cross_fit
 from fewscan.evaluation.evaluate import (
     EVALUATION_FILE,
     HELD_OUT_PREDICTIONS_FILE,
@@ -24,6 +24,7 @@ from fewscan.evaluation.metrics import calibration_error, confusion, scores, wei
 from fewscan.evaluation.today import SinceTraining, labels_of_today
 from fewscan.splits.class_gaps import never_learned
 from fewscan.training.run import Run
+from fewscan.training.seen import seen_among
 
 _NOT_DEFINED = Interval(value=None, low=None, high=None)
 
@@ -73,6 +74,7 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         similarity_accuracy=_NOT_DEFINED,
         never_learned=never_learned(seen),
         since_training=since,
+        seen_without_labels=0 if are_taught_before(seen) else seen_among(seen, rows),
         **described(run, seen, intervals, confusion(probabilities, labels)),
     )
     write_predictions(run.folder / HELD_OUT_PREDICTIONS_FILE, seen, rows, labels, probabilities, raw)

@@ -25,7 +25,7 @@ from fewscan.splits.class_gaps import never_learned
 from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
-from fewscan.training.seen import seen_sentence, seen_test_images
+from fewscan.training.seen import seen_among, seen_sentence
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
@@ -77,7 +77,7 @@ class Evaluation(Settings):
     p_acc: float | None
     dataset_fingerprint: str
     since_training: SinceTraining = SinceTraining()  # what became of the test set since the run was made
-    seen_without_labels: int = 0  # test images that the run's first weights had seen, or scans that belong to them
+    seen_without_labels: int = 0  # of its images: known to the first weights, or scans that belong to them
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -111,7 +111,8 @@ class Evaluation(Settings):
     def changes(self) -> list[str]:
         """What became of its images since the run was made, and what the run began with knew of them, in words."""
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
-        return [*said, *([seen_sentence(self.seen_without_labels, self.images)] if self.seen_without_labels else [])]
+        seen = self.seen_without_labels
+        return [*said, *([seen_sentence(seen, self.images, self.image_word)] if seen else [])]
 
     @property
     def meaning(self) -> str | None:
@@ -166,7 +167,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
         similarity_accuracy=intervals["similarity_accuracy"],
         never_learned=never_learned(dataset),
         since_training=now.since,
-        seen_without_labels=seen_test_images(dataset),
+        seen_without_labels=seen_among(dataset, rows),
         **described(run, dataset, intervals, confusion(predicted.probabilities, labels)),
     )
     write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, labels, predicted.probabilities, raw)

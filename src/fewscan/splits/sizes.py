@@ -129,7 +129,8 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     named = manifest["label"].dropna()
     if named.empty:
         raise FewscanError(
-            f"{dataset.folder} has no labels at all: import it again with class folders or with --labels labels.csv"
+            f"{dataset.folder} has no labels at all: enter some with 'fewscan labels set {dataset.folder} TABLE'; without any, "
+            f"'fewscan train {dataset.folder}' learns features"
         )
     if named.nunique() == 1:
         raise FewscanError(f"{dataset.folder} has one class only ('{named.iloc[0]}'): there is nothing to tell apart")

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.registry import method_type
+from fewscan.training.batches import Rows
 from fewscan.training.budget import LabelBearers
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -40,15 +41,15 @@ def learned_under(settings: RunSettings, dataset: Snapshot) -> Learned:
     return Learned(taught, seen & ~taught)
 
 
-def seen_test_images(dataset: Snapshot) -> int:
-    """Return how many test images the first weights of a run have seen without their labels, or scans that belong to them."""
+def seen_among(dataset: Snapshot, rows: Rows) -> int:
+    """Return how many of the rows a run's first weights have seen without their labels, or scans that belong to them."""
     seen = dataset.manifest["seen_before"].to_numpy(bool)
-    return int(np.isin(dataset.groups[dataset.rows("test")], dataset.groups[seen]).sum())
+    return int(np.isin(dataset.groups[rows], dataset.groups[seen]).sum())
 
 
-def seen_sentence(seen: int, tested: int) -> str:
-    """Return in words that `seen` of so many test images are not new to a run."""
+def seen_sentence(seen: int, images: int, image_word: str = "test image") -> str:
+    """Return in words that `seen` of the images that judge a run are not new to it."""
     return (
-        f"{seen:,} of the {tested:,} test images, or scans that belong to them, were seen without their labels in pretraining: "
-        "on scans that are new altogether the score may be lower"
+        f"{seen:,} of the {images:,} {image_word}s, or scans that belong to them, were seen without their labels in "
+        "pretraining: on scans that are new altogether the score may be lower"
     )

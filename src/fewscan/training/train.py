@@ -20,7 +20,7 @@ from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
 from fewscan.training.positives import require_positives
 from fewscan.training.run import RECORD_FILE, Run
-from fewscan.training.seen import seen_sentence, seen_test_images
+from fewscan.training.seen import seen_among, seen_sentence
 from fewscan.training.settings import RunSettings
 
 
@@ -56,8 +56,9 @@ def train_new(
             note_training(dataset, run.identity)
         if candidate and len(dataset.rows("validation")):
             note_candidate(dataset, run.identity)
-        seen = seen_test_images(dataset)
-        for note in (*notes, *([seen_sentence(seen, len(dataset.rows("test")))] if seen else [])):
+        tested = dataset.rows("test")
+        seen = seen_among(dataset, tested)
+        for note in (*notes, *([seen_sentence(seen, len(tested))] if seen else [])):
             say(note)
         with alone(folder, "train"):
             _fit(run, dataset, resume=False)
