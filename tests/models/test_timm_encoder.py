@@ -16,7 +16,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.timm_encoder import TimmEncoder, TimmSettings
-from fewscan.models.weights import load_weights
+from fewscan.models.weights import load_weights, read_weights
 from fewscan.splits.split import split
 from fewscan.training.continuing import encoder_alone
 from fewscan.training.run import Run
@@ -133,6 +133,20 @@ def test_pretrained_weights_of_colors_see_a_gray_scan_as_gray(
     with torch.no_grad():
         expected = model.forward_head(model.forward_features(colored), pre_logits=True)
         torch.testing.assert_close(encoder(images), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".pth"])
+def test_a_local_file_of_a_model_gives_what_timm_makes_of_it(
+    ending: str, timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    model = weights_in_file(timm, tmp_path / "weights.safetensors", monkeypatch)
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    fetched, local = (TimmEncoder(TimmSettings(name="timm:test_resnet"), 1, 32).eval() for _ in range(2))
+    load_weights(fetched, fetched.get_weights("timm"))
+    load_weights(local, read_weights(tmp_path / f"weights{ending}"))
+    images = torch.rand(2, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(local(images), fetched(images))
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
