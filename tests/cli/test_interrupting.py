@@ -17,6 +17,7 @@ import pytest
 from fewscan import api, demo
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.run import Run
+from tests.processes import Program
 
 Command = Callable[..., CompletedProcess[str]]
 VERBS = {
@@ -107,16 +108,16 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["train", str(split_dataset.folder), "--out", "run", "--method", "supervised", *SHORT]
-    process = begun(words, tmp_path)
+    program = Program(words, tmp_path)
     log = tmp_path / "run" / "metrics.jsonl"
-    while not log.is_file() and process.poll() is None:
+    while not log.is_file() and program.is_running():
         time.sleep(0.05)
-    assert process.poll() is None, "it ended before it could be interrupted"
-    os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate()
+    assert program.is_running(), program.ended()
+    os.kill(program.pid, signal.SIGINT)
+    code, said = program.ended()
     assert "Traceback" not in said
     assert not Run.open(tmp_path / "run").finished
-    done = fewscan(*going_on(CompletedProcess(words, process.returncode, "", said)), cwd=tmp_path)
+    done = fewscan(*going_on(CompletedProcess(words, code, "", said)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Run.open(tmp_path / "run").finished
 
@@ -137,14 +138,16 @@ def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) ->
     assert said == "interrupted; run it again: fewscan train 'my data'\n"
 
 
-def children(parent: int) -> list[int]:
-    """The processes that a process has started, as Linux lists them."""
-    found = []
+def descendants(process: int) -> list[int]:
+    """The processes that a process has started, and those that these have, as Linux lists them."""
+    parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended meanwhile
-            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(status.parent.name))
-    return found
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for parent in found:
+        found += [child for child in parents if parents[child] == parent]
+    return found[1:]
 
 
 def is_running(process: int) -> bool:
@@ -158,17 +161,16 @@ def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
     split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["compare", str(split_dataset.folder), "--out", "c", "--methods", "supervised,simclr", "--protocol", "leakfree"]
-    process = begun([*words, "--jobs", "2", *SHORT], tmp_path)
+    program = Program([*words, "--jobs", "2", *SHORT], tmp_path)
     logs = [tmp_path / "c" / "runs" / "leakfree" / f"{name}-seed0" / "metrics.jsonl" for name in ("supervised", "simclr")]
-    while not all(log.is_file() for log in logs) and process.poll() is None:
+    while not all(log.is_file() for log in logs) and program.is_running():
         time.sleep(0.05)
-    assert process.poll() is None, process.communicate()
-    workers = children(process.pid)
+    assert program.is_running(), program.ended()
+    workers = descendants(program.pid)
     assert len(workers) >= 2
-    process.terminate()
-    # Its pipes are closed only when all that inherited them have ended.
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 143
+    os.kill(program.pid, signal.SIGTERM)
+    code, said = program.ended()
+    assert code == 143
     assert "Traceback" not in said
     # Python's own helper of processes ends when it finds that this one has.
     while any(map(is_running, workers)):

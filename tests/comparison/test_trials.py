@@ -3,8 +3,6 @@
 import json
 import shlex
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +23,7 @@ from fewscan.evaluation.evaluate import Evaluation
 from fewscan.splits.split import split
 from fewscan.training.lengths import steps_per_epoch
 from fewscan.training.run import Run
+from tests.processes import exit_code_of
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
 
@@ -155,8 +154,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_networks(split_dataset: S
     whole = Comparison.begin(tmp_path / "whole", plan(split_dataset, changes=changes, methods=["joint"]))
     run_trials(whole)
     cut = Comparison.begin(tmp_path / "cut", plan(split_dataset, changes=changes, methods=["joint"]))
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(cut.folder)], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert exit_code_of(KILLED, cut.folder) == -signal.SIGKILL
     (trial,) = cut.plan.trials
     assert cut.finished_run(trial) is None
     assert run_trials(cut) == {}

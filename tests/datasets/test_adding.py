@@ -3,8 +3,6 @@
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.images.patient_keys import KEYS_FILE
+from tests.processes import exit_code_of
 
 SIZE_PX = 16
 
@@ -315,9 +314,7 @@ def test_killed_at_any_moment_it_adds_nothing_or_all(tmp_path: Path) -> None:
     more = write_pile(tmp_path / "more", classes="bc", each=1, seed=900)
     folders = [shutil.copytree(dataset.folder, tmp_path / f"copy{number}") for number in range(MOMENTS + 1)]
     before = facts_of(Dataset.open(dataset.folder))
-    command = [sys.executable, "-c", KILLED, str(more), *map(str, folders)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    assert exit_code_of(KILLED, more, *folders) == 0
     after = facts_of(Dataset.open(folders[0]))
     assert len(after) == 6
     whole = []

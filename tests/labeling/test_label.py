@@ -1,7 +1,6 @@
 import csv
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
+from tests.processes import exit_code_of
 
 
 @pytest.fixture(scope="module")
@@ -331,8 +331,7 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
         PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number:05}.bmp")
     (folder / "00050.bmp").write_bytes(b"BM, but no picture")
     out = tmp_path / "labels.csv"
-    command = [sys.executable, "-c", KILLED, str(run.folder), str(folder), str(out)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert exit_code_of(KILLED, run.folder, folder, out) == -signal.SIGKILL
     parts = tmp_path / "labels.csv.partial"
     assert len(list(parts.glob("part-*.parquet"))) == 1
     assert not out.exists()

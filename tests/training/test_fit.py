@@ -1,9 +1,6 @@
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
 from fewscan.training.train import train_on
 from tests.made import remade
+from tests.processes import exit_code_of
 
 # Groups of eighty images that are forty pairs of copies.
 PAIRS = [row % 40 for row in range(80)]
@@ -159,9 +157,10 @@ def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import torch
 from fewscan.training.fit import fit
-from tests.made import remade
 from fewscan.training.run import Run
+torch.set_num_threads(int(sys.argv[2]))
 log = Run.log
 def log_then_die(run, numbers):
     log(run, numbers)
@@ -177,10 +176,7 @@ fit(run, run.open_dataset(), resume=False)
 def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path) -> None:
     broken = new_run(split_dataset, tmp_path / "broken")
     # As many threads as here: sums are then added in the same order.
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    command = [sys.executable, "-c", KILLED, str(broken.folder)]
-    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert exit_code_of(KILLED, broken.folder, torch.get_num_threads()) == -signal.SIGKILL
     assert len(broken.metrics()) == 2
     assert not (broken.folder / MODEL_FILE).exists()
     fit(broken, split_dataset, resume=True)

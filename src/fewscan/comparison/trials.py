@@ -2,8 +2,10 @@
 
 import importlib
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -91,7 +93,7 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
     recipe = comparison.plan.recipe
     modules = set[str]().union(*(modules_to_import(comparison.settings(trial), recipe) for trial in missing))
-    context = multiprocessing.get_context("spawn")
+    context = processes()
     places = context.SimpleQueue()
     for place in range(at_once):
         places.put(place)
@@ -108,6 +110,17 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
             except FewscanError as error:
                 failures[trial] = _report_failure(trial, error)
     return failures
+
+
+def processes() -> multiprocessing.context.BaseContext:
+    """Return what starts processes: on Linux forks of one that has loaded PyTorch, which takes each other process seconds.
+
+    Not forks of this one, whose threads they would lack.
+    """
+    # Forks of a process that has loaded libraries of macOS may crash.
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 @contextmanager

@@ -56,8 +56,9 @@ def _thumbnail(gray: Tensor) -> Tensor:
 
 
 def _histogram(gray: Tensor) -> Tensor:
-    bins = (gray * (HISTOGRAM_BINS / 256)).floor()
-    return torch.stack([(bins == number).float().mean(dim=(1, 2)) for number in range(HISTOGRAM_BINS)], dim=1).sqrt()
+    bins = (gray * (HISTOGRAM_BINS / 256)).long().flatten(1)
+    counts = gray.new_zeros(gray.shape[0], HISTOGRAM_BINS).scatter_add(1, bins, torch.ones_like(bins, dtype=torch.float32))
+    return (counts / bins.shape[1]).sqrt()
 
 
 def _gradients(gray: Tensor) -> Tensor:

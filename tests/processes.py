@@ -1,0 +1,55 @@
+"""Processes of their own, for what is killed or interrupted: forked from one that has loaded fewscan and PyTorch before."""
+
+import os
+import signal
+import sys
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from fewscan.comparison.trials import processes
+
+
+class Program:
+    """The program `fewscan` at work in a folder, as a shell starts it: it heeds Ctrl-C, wherever this process was started."""
+
+    def __init__(self, words: list[str], folder: Path) -> None:
+        self._said, told = Pipe(duplex=False)
+        self._process = processes().Process(target=_be_fewscan, args=(words, folder, told))
+        self._process.start()
+        self.pid = int(self._process.pid)
+        told.close()
+
+    def is_running(self) -> bool:
+        return bool(self._process.is_alive())
+
+    def ended(self) -> tuple[int, str]:
+        """Wait until it has ended, with all that has inherited its standard error; return its exit code and what it said."""
+        with open(self._said.fileno(), closefd=False, encoding="utf-8") as said:
+            text = said.read()
+        self._process.join()
+        return int(self._process.exitcode), text
+
+
+def exit_code_of(code: str, *arguments: object) -> int:
+    """Run code as `python -c` does, and return how it ended; negative: by which signal."""
+    process = processes().Process(target=_run, args=(code, *map(str, arguments)))
+    process.start()
+    process.join()
+    return int(process.exitcode)
+
+
+def _be_fewscan(words: list[str], folder: Path, told: Connection) -> None:
+    from fewscan.__main__ import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    os.dup2(told.fileno(), 2)
+    told.close()
+    sys.argv = ["fewscan", *words]
+    main()
+
+
+def _run(code: str, *arguments: str) -> None:
+    sys.argv = ["-c", *arguments]
+    exec(code, {"__name__": "__main__"})
