@@ -1,5 +1,7 @@
 """A method as the guide in docs/architecture.md says: one file, and everything else follows."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from fewscan.api import train
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.learning import registry
 from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.learning.method import Method, MethodSettings
@@ -14,7 +17,24 @@ from fewscan.models.network import Outputs
 
 
 class OwnSettings(MethodSettings):
-    name: Literal["own"] = "own"
+    name: Literal["own", "brightness"] = "own"
+
+
+class Brightness(Method):
+    """Learns to tell bright images from dark ones: one view, no label."""
+
+    name = "brightness"
+    summary = "a method of one's own that needs no labels"
+    settings_type = OwnSettings
+    two_views = False
+    uses_unlabeled = True
+    needs_labels = False
+
+    def mixed(self, views: Tensor, labels: Tensor, averaged: Outputs | None) -> tuple[Tensor, Tensor]:
+        return views, views.mean(dim=(1, 2, 3))
+
+    def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
+        return {"brightness": (view0.z.mean(dim=1) - targets).square().mean()}
 
 
 class Own(Method):
@@ -48,3 +68,23 @@ def test_a_method_that_asks_for_guesses_needs_no_settings_beyond_its_own(
     (epoch,) = run.metrics()
     assert epoch["of_my_own"] == 2.0
     assert epoch["losses"] == ["cross_entropy"]
+
+
+def test_a_method_of_ones_own_that_needs_no_labels_learns_from_a_pile(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.METHODS, "brightness", Brightness)
+    run = train(make_dataset(images=24), out=tmp_path / "run", method="brightness", epochs=1, batch_size=16, device="cpu")
+    (epoch,) = run.metrics()
+    assert epoch["losses"] == ["brightness"]
+    assert epoch["live_features"] > 0
+    assert epoch["c_acc"] is not None
+    assert run.record.classes == ()
+
+
+def test_a_method_of_ones_own_that_says_nothing_of_labels_needs_them(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.METHODS, "own", Own)
+    with pytest.raises(FewscanError, match="own needs labels"):
+        train(make_dataset(images=24), out=tmp_path / "run", method="own")

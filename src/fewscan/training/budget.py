@@ -58,6 +58,11 @@ class BudgetRows:
     groups: Tensor  # (N,) int64
 
     @property
+    def looked_at(self) -> Rows:
+        """The rows that an epoch's numbers are of: labeled ones, or unlabeled ones where none is labeled."""
+        return self.labeled if len(self.labeled) else self.unlabeled
+
+    @property
     def shown(self) -> Rows:
         """Every row that a step may show, ascending."""
         return np.unique(np.concatenate([self.labeled, self.unlabeled, self.bearers.copies]))

@@ -222,8 +222,9 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ba
 @torch.no_grad()
 def _two_view_numbers(training: _Training, network: Network) -> dict[str, float | None]:
     """Return `view_numbers` of a method that trains on one view: of labeled images seen twice, once training is over."""
-    seed, labeled = training.settings.seed, training.rows.labeled
-    batch = training.images[stream(seed, "two-view images").numpy().permutation(labeled)[:TWO_VIEW_IMAGES]]
+    seed = training.settings.seed
+    rows = stream(seed, "two-view images").numpy().permutation(training.rows.looked_at)[:TWO_VIEW_IMAGES]
+    batch = training.images[rows]
     twice = random_views(training.views, batch, 2, stream(seed, "two-view views"))
     h0, h1 = network(twice).h.chunk(2)
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_numbers(h0, h1).items()}

@@ -26,8 +26,7 @@ def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images
         calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
         numbers["validation_accuracy"] = float((calls == labels).float().mean())
         numbers["val_chance_limit"] = chance_limit(calls, labels)
-    learned = rows.labeled if len(rows.labeled) else rows.unlabeled
-    chosen = np.sort(stream(seed, "probe").numpy().permutation(learned)[:probe_images])
+    chosen = np.sort(stream(seed, "probe").numpy().permutation(rows.looked_at)[:probe_images])
     if not len(chosen):
         return numbers
     outputs = predict(network, images.batches(chosen))

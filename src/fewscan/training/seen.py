@@ -10,7 +10,6 @@ from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
 from fewscan.training.budget import LabelBearers
 from fewscan.training.run import Run
-from fewscan.training.settings import RunSettings
 
 Marks = npt.NDArray[np.bool_]
 
@@ -23,15 +22,11 @@ class Learned(NamedTuple):
 
 
 def learned_by(run: Run, dataset: Snapshot) -> Learned:
-    """Return what `run`, with the weights that it began with, has learned from; dataset: as the run saw it."""
-    return learned_under(run.settings, dataset)
-
-
-def learned_under(settings: RunSettings, dataset: Snapshot) -> Learned:
-    """Return what a run with these settings learns from.
+    """Return what `run`, with the weights that it began with, has learned from; dataset: as the run saw it.
 
     An unlabeled copy that bears the label of another image is learned from with it. A guessed label is none.
     """
+    settings = run.settings
     taught, seen = (dataset.manifest[column].to_numpy(bool).copy() for column in ("taught_before", "seen_before"))
     taught[dataset.rows("labeled")] = True
     if settings.copies_share_labels:
