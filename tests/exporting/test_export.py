@@ -112,7 +112,7 @@ def gray(once: Once) -> Run:
 @pytest.fixture(scope="module")
 def color(once: Once) -> Run:
     def make(folder: Path) -> None:
-        encoder = {"name": "study_cnn", "dense_units": 32}
+        encoder = {"name": "study_cnn", "dense_units": 32, "input_px": 24}
         make_run(folder, channels=3, resize="stretch", crop="foreground", encoder=encoder, temperature=1.0)
 
     return Run.open(once("exported_color", make) / "run")

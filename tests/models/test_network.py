@@ -1,3 +1,7 @@
+import copy
+
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from torch import nn
@@ -94,3 +98,18 @@ def test_the_studys_network_tells_images_apart_from_the_first() -> None:
     directions = nn.functional.normalize(built(images).h.detach(), dim=1)
     similarity = directions @ directions.T
     assert similarity.min().item() < 0.99
+
+
+@pytest.mark.parametrize("input_px", [16, 48])
+def test_an_encoder_may_bring_images_to_a_size_of_its_own_as_a_part_of_the_network(input_px: int) -> None:
+    torch.manual_seed(0)
+    own = build_encoder(encoder_settings(input_px=input_px), 1, 32).eval()
+    plain = build_encoder(encoder_settings(), 1, input_px).eval()
+    plain.load_state_dict(own.state_dict())
+    scans = torch.rand(3, 1, 32, 32)
+    side, bilinear = (input_px, input_px), PIL.Image.Resampling.BILINEAR
+    resized = [np.asarray(PIL.Image.fromarray(scan[0].numpy()).resize(side, bilinear)) for scan in scans]
+    with torch.no_grad():
+        expected = plain(torch.from_numpy(np.stack(resized))[:, None])
+        torch.testing.assert_close(own(scans), expected, rtol=1e-4, atol=1e-4)
+        assert torch.equal(copy.deepcopy(own)(scans), own(scans))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import pydantic
 from torch import Tensor, nn
 
 from fewscan.config import Settings
@@ -18,6 +19,8 @@ class EncoderSettings(Settings):
     # What the encoder begins from: a run's folder, a file of weights, or the name of weights that the encoder knows where to
     # get. None: random weights.
     weights: str | None = None
+    # The side in pixels that images are brought to, as a part of the network, before the encoder sees them; None: as they are.
+    input_px: int | None = pydantic.Field(default=None, ge=8, le=1024)
 
     @property
     def untrained(self) -> Self:

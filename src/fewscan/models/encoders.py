@@ -1,10 +1,12 @@
 """The encoders by name: the one place that lists fewscan's own, and the door for others."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import pydantic
 import torch
+from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
 from fewscan.models.efficientnet_lite0 import EfficientNetLite0
@@ -62,11 +64,20 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
     Raises FewscanError where a model of timm cannot be had, or does not take such images, and where an encoder of somebody
     else's gives no features (B, feature_dim).
     """
-    encoder = encoder_type(settings.name)(settings, channels, image_size_px)
+    side_px = settings.input_px or image_size_px
+    encoder = encoder_type(settings.name)(settings, channels, side_px)
+    if side_px != image_size_px:
+        encoder.register_forward_pre_hook(partial(_resized, side_px=side_px))
     if encoder.name not in REGISTRY.own_names():
         _require_parts(encoder)
         _require_features(encoder, torch.zeros(2, channels, image_size_px, image_size_px))
     return encoder
+
+
+def _resized(encoder: Encoder, images: tuple[torch.Tensor], side_px: int) -> tuple[torch.Tensor]:
+    """Return images (B, C, S, S), as `forward` is about to get them, as (B, C, side_px, side_px)."""
+    smaller = side_px < images[0].shape[-1]
+    return (F.interpolate(images[0], size=(side_px, side_px), mode="bilinear", antialias=smaller),)
 
 
 def _require_parts(encoder: Encoder) -> None:

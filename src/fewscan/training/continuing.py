@@ -29,7 +29,7 @@ class ReadyEncoder(NamedTuple):
 
     encoder: Encoder
     settings: EncoderSettings
-    identity: str  # a SHA-256 over its weights
+    identity: str  # a SHA-256 over its weights and settings
     origin: Origin | None  # where they come from; None for random ones
 
 
@@ -45,7 +45,8 @@ def ready_encoder(settings: EncoderSettings, spec: ImageSpec) -> ReadyEncoder:
         load_weights(encoder, weights)
         origin = weights.origin
     encoder.eval().requires_grad_(False)
-    return ReadyEncoder(encoder, settings, weights_identity(encoder), origin)
+    said = settings.untrained.model_dump_json() + weights_identity(encoder)
+    return ReadyEncoder(encoder, settings, hashlib.sha256(said.encode()).hexdigest(), origin)
 
 
 def asked_encoder(text: str, **changes: Any) -> EncoderSettings:
@@ -82,7 +83,8 @@ def _weights(encoder: Encoder, settings: EncoderSettings, spec: ImageSpec) -> We
     if spec.channels != run.record.spec.channels:
         raise FewscanError(f"{run.folder} was trained on images of {run.record.spec.channels} channels, not {spec.channels}")
     theirs, ours = (leaves(each.untrained.model_dump(mode="json")) for each in (run.settings.encoder, settings))
-    others = [f"{key}={theirs.get(key)}" for key in theirs | ours if theirs.get(key) != ours.get(key)]
+    # Weights fit images of any size, or say by their shapes that they do not.
+    others = [f"{key}={theirs.get(key)}" for key in theirs | ours if key != "input_px" and theirs.get(key) != ours.get(key)]
     if others:
         raise FewscanError(f"{run.folder} has another encoder: give {', '.join(f'encoder.{other}' for other in others)}")
     tensors = run.load_network().encoder.state_dict()
