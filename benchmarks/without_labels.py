@@ -28,8 +28,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "vicreg": {"method": "vicreg"},
     "barlow_twins": {"method": "barlow_twins"},
     "nnclr": {"method": "nnclr"},
-    "vicreg, covariance 25": {"method": {"name": "vicreg", "covariance_weight": 25.0}},
-    "vicreg, copies": {"method": "vicreg", "positives": "copies"},
+    "vicreg, covariance 1": {"method": {"name": "vicreg", "covariance_weight": 1.0}},
+    "vicreg, covariance 1, copies": {"method": {"name": "vicreg", "covariance_weight": 1.0}, "positives": "copies"},
     "simclr, copies": {"method": "simclr", "positives": "copies"},
     "untrained": {"method": "simclr", "optimizer": {"learning_rate": 1e-12}, "training_images": 1},
 }

@@ -25,7 +25,7 @@ WORTH = (
 # docs/search.md, 6 and 10.
 LEAST_IMAGES = 150_000
 
-# Of the methods that need no labels.
+# Of the methods that need no labels; none was significantly better: docs/search.md, 12.
 WITHOUT_LABELS = SimCLR.name
 
 
@@ -72,7 +72,7 @@ def _size(cuda: bool) -> tuple[dict[str, Any], str]:
 def _method(labeled: int, unlabeled: int, recipe: str, changes: Mapping[str, Any]) -> tuple[str, str]:
     labels, rest = counted(labeled, "label"), counted(unlabeled, "unlabeled scan")
     if not labeled:
-        return WITHOUT_LABELS, f"no label, and {rest} to learn from without"
+        return WITHOUT_LABELS, f"nothing is labeled, and of {rest} it learns without; docs/search.md, 12, has it beside others"
     if not unlabeled:
         return Supervised.name, f"{labels}, and no unlabeled scans to learn from besides"
     settings = RunSettings.resolve(DEFAULT_METHOD, recipe, changes, labeled=labeled, unlabeled=unlabeled)

@@ -90,7 +90,7 @@ class RunSettings(Settings):
         base = merge({"heads": {}}, start.settings(kind, labeled=labeled, unlabeled=unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
         wanted = cls.laid_over(base, changes)
-        depthwise = encoder_type(str(dict(wanted.get("encoder", {})).get("name", DEFAULT_ENCODER))).depthwise
+        depthwise = encoder_type(str(_name(wanted.get("encoder")) or DEFAULT_ENCODER)).depthwise
         precision = fastest_precision(str(wanted.get("device", "auto")), depthwise=depthwise)
         wanted = {"precision": precision} | wanted
         if "epochs" in changes:
