@@ -24,6 +24,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
 from fewscan.datasets.pairs import components
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.readers import fitted
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12
@@ -51,8 +52,8 @@ def recall(
         for row, name in zip(chosen, np.repeat(part, share), strict=True):
             image = dataset.manifest.iloc[row]
             scan = CHANGES[name](Image.open(scans / image["source"] / image["path"]).convert("L"), random)
-            hidden.append(np.asarray(scan.resize((size_px, size_px), Image.Resampling.BILINEAR)))
-        pixels = np.concatenate([dataset.pixels, np.stack(hidden)[:, None]])
+            hidden.append(fitted(np.asarray(scan), dataset.spec))
+        pixels = np.concatenate([dataset.pixels, np.stack(hidden)])
         scans_among = np.union1d(chosen, np.random.default_rng(2).permutation(dataset.usable)[:others])
         found = find_copies(pixels, rows=np.concatenate([scans_among, np.arange(len(dataset.pixels), len(pixels))]))
         sets = components(len(pixels), np.column_stack([found.row_a, found.row_b]))
@@ -75,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scans", type=Path, default=SCANS, help="the folder that holds sartaj/ and nickparvar/")
     parser.add_argument("--size", type=int, default=96, help="the stored size in px")
+    parser.add_argument("--crop", choices=("none", "foreground"), default="none", help="as of `fewscan import`")
     parser.add_argument("--each", type=int, default=100, help="scans for each change")
     parser.add_argument("--tuned", type=Path, help="a file of paths, one a line: their groups take no part")
     parser.add_argument("--known", type=Path, help="audit.json of an earlier version, of the same import")
@@ -91,7 +93,7 @@ def main() -> None:
         place = arguments.dataset or Path(folder) / "mri"
         if not arguments.dataset:
             named = [f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")]
-            audit(import_scans(named, place, size_px=arguments.size))
+            audit(import_scans(named, place, size_px=arguments.size, crop=arguments.crop))
         dataset = Dataset.open(place).snapshot()
         chosen = originals(dataset, arguments.tuned)
         start, start_cpu = time.perf_counter(), time.process_time()

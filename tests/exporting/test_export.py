@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 import torch
@@ -26,6 +27,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate, Typicality
+from fewscan.explaining.evidence import explain_scan
 from fewscan.exporting import export as exporting
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import OnnxModel
@@ -424,3 +426,18 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
     out.mkdir()
     with pytest.raises(FewscanError, match="exists already"):
         fewscan.export(gray, format="safetensors", out=out)
+
+
+def test_a_file_is_read_for_a_prediction_an_explanation_and_labels_as_it_was_imported(color: Run, tmp_path: Path) -> None:
+    dataset = color.open_dataset()
+    rows = dataset.rows("labeled", "unlabeled")[:6]
+    files = [color.folder.parent / "scans" / str(dataset.manifest.loc[row, "path"]) for row in rows]
+    expected = Predictor.of(color).predict(dataset.pixels, rows).probabilities
+    np.testing.assert_allclose(fewscan.open_run(color.folder).predict(files).probabilities, expected, atol=1e-6)
+    fewscan.label(color.folder, color.folder.parent / "scans", out=tmp_path / "labels.csv")
+    table = pd.read_csv(tmp_path / "labels.csv").set_index("path")
+    names = [f"probability_{name}" for name in color.record.classes]
+    labeled = table.loc[[str(dataset.manifest.loc[row, "path"]) for row in rows], names]
+    np.testing.assert_allclose(labeled, expected, atol=1e-5)
+    explained = explain_scan(color, dataset, files[0])
+    np.testing.assert_array_equal(explained.pixels, dataset.pixels[rows[0]])

@@ -117,7 +117,7 @@ def _filled(levels: Grid) -> Grid:
     # One cell of level 0 around, where all ways begin: it joins the grids of all levels, so that they are filled as one image.
     around = np.zeros((GRID_PX + 2, GRID_PX + 2), np.uint8)
     around[1:-1, 1:-1] = levels
-    reached = (around >= np.arange(1, LEVELS + 1)[:, None, None]).view(np.uint8)
+    reached = (around >= np.arange(1, LEVELS + 1, dtype=np.uint8)[:, None, None]).view(np.uint8)
     cv2.floodFill(reached.reshape(-1, GRID_PX + 2), None, (0, 0), 2)
     return np.asarray((reached != 2).sum(axis=0, dtype=np.uint8)[1:-1, 1:-1])
 
