@@ -6,7 +6,8 @@ SCANS is a folder of gray pictures. Of every change of `benchmarks/corrupted.py`
 of the box that is found with the one that was found in the scan as it was, brought to where it lies in the copy, mean and 5th
 percentile; the share of scans that stay whole; and how much of the first box is cut away, 95th percentile. Of a turned scan the
 box around the turned ellipse in the first box is taken. The first line is of the scans as they are: `kept` is the mean share of
-their area. The sheet shows 100 of the scans with their boxes, and below the 40 copies whose boxes moved most.
+their area. The last lines are of scans that are all tissue, from the middle of the boxes, half as wide and high: of these
+nothing should be cut away. The sheet shows 100 of the scans with their boxes, and below the 40 copies whose boxes moved most.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from fewscan.images.crop import Box, foreground_box
 from fewscan.images.readers import read_image
 from fewscan.progress import track
 
+OF_TISSUE = ("bias_field", "equalized")
 TILE_PX = 128
 COLUMNS = 20
 
@@ -50,6 +52,26 @@ def common(first: Box, second: Box) -> int:
     width = min(first.right, second.right) - max(first.left, second.left)
     height = min(first.bottom, second.bottom) - max(first.top, second.top)
     return max(0, width) * max(0, height)
+
+
+def middle(scan: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
+    """Return what is in the middle of the box."""
+    height, width = box.bottom - box.top, box.right - box.left
+    return np.ascontiguousarray(
+        scan[box.top + height // 4 : box.bottom - height // 4, box.left + width // 4 : box.right - width // 4]
+    )
+
+
+def of_tissue(scans: list[npt.NDArray[np.uint8]]) -> list[dict[str, object]]:
+    """Return a line for scans without a border as they are, and for some changes."""
+    random = np.random.default_rng(0)
+    lines: list[dict[str, object]] = []
+    for name in ("none", *OF_TISSUE):
+        copies = scans if name == "none" else [CORRUPTIONS[name](scan, random)[0] for scan in scans]
+        kept = np.array([box_of(copy).area / copy.size for copy in copies])
+        about = {"change": f"all tissue, {name}", "scans": len(scans), "whole": np.mean(kept == 1), "kept": kept.mean()}
+        lines.append(about | {"lose_over_a_tenth": np.mean(kept < 0.9)})
+    return lines
 
 
 def drawn(scan: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
@@ -103,6 +125,7 @@ def main() -> None:
             | figures
             | {"cut_95th_percentile": np.quantile(cuts, 0.95)}
         )
+    lines += of_tissue([middle(scan, box) for scan, box in zip(scans, boxes, strict=True) if box is not None])
     table = pd.DataFrame(lines).round(3)
     print(table.to_string(index=False))
     if arguments.csv:

@@ -1,6 +1,6 @@
 """What it is worth to crop scans before they are made small: accuracy on scans as they are, and on copies that were changed.
 
-    python -m benchmarks.crop_accuracy PLAIN CROPPED [--no-network] [--labels 988] [--seeds 0] [--csv FILE] [KEY=VALUE ...]
+    python -m benchmarks.crop_accuracy PLAIN --cropped CROPPED [--no-network] [--labels 988] [--csv FILE] [KEY=VALUE ...]
 
 PLAIN is an audited dataset with a split, CROPPED the same sources imported with --crop foreground, in the same order. The test
 set of PLAIN's newest split is left out. Of all other scans a leak-free split is drawn with each seed; the same scans teach and
@@ -101,7 +101,7 @@ def scored(dataset: Snapshot, classify: Classifier) -> dict[str, tuple[float, fl
 
 def main() -> None:
     parser = training_parser(__doc__, seeds=[0], csv_line="dataset, seed and change")
-    parser.add_argument("cropped", type=Path)
+    parser.add_argument("--cropped", type=Path, required=True)
     parser.add_argument("--no-network", action="store_true", help="in seconds")
     parser.add_argument("--labels", type=int, default=988)
     parser.add_argument("--test", type=int, default=2000)

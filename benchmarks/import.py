@@ -55,11 +55,11 @@ def draw_slices(folder: Path) -> None:
         dataset.save_as(folder / f"{number:04}.dcm", enforce_file_format=True)
 
 
-def imported(sources: list[str], size_px: int) -> dict[str, Any]:
+def imported(sources: list[str], size_px: int, crop: str) -> dict[str, Any]:
     """Import into a folder that is then thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        counted = summary(import_scans(sources, Path(folder) / "dataset", size_px=size_px))
+        counted = summary(import_scans(sources, Path(folder) / "dataset", size_px=size_px, crop=crop).snapshot())
         seconds = time.perf_counter() - began
     return {
         "images": counted.images,
@@ -70,10 +70,10 @@ def imported(sources: list[str], size_px: int) -> dict[str, Any]:
     }
 
 
-def measured(size_px: int, *sources: object) -> dict[str, Any]:
+def measured(size_px: int, *sources: object, crop: str = "none") -> dict[str, Any]:
     """Import in a process of its own; seconds of CPU are those of all its threads and processes, with their start."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    figures = in_own_process("benchmarks.import", "--size", size_px, "--one", *sources)
+    figures = in_own_process("benchmarks.import", "--size", size_px, "--crop", crop, "--one", *sources)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return figures | {"cpu_seconds": round(cpu_seconds, 2), "cpu_ms_per_image": round(1e3 * cpu_seconds / figures["images"], 2)}
@@ -83,13 +83,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=Path, default=SCANS, help="the folder that holds sartaj/ and nickparvar/")
     parser.add_argument("--size", type=int, default=96, help="size of the stored images in pixels")
+    parser.add_argument(
+        "--crop", choices=("none", "foreground"), default="none", help="of the real scans, as of `fewscan import`"
+    )
     parser.add_argument("--growth", action="store_true", help=f"also import {GROWTH} practice scans")
     parser.add_argument("--dicom", action="store_true", help=f"import {SLICES} drawn DICOM slices and nothing else")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs="+", metavar="SOURCE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(imported(arguments.one, arguments.size)))
+        print(json.dumps(imported(arguments.one, arguments.size, arguments.crop)))
         return
 
     figures: dict[str, Any] = {"cores": os.cpu_count()}
@@ -100,7 +103,8 @@ def main() -> None:
         figures["load_average"] = [round(load, 2) for load in os.getloadavg()]
         print(json.dumps(figures) if arguments.json else json.dumps(figures, indent=2))
         return
-    figures["real"] = measured(arguments.size, *(f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")))
+    sources = [f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")]
+    figures |= {"crop": arguments.crop, "real": measured(arguments.size, *sources, crop=arguments.crop)}
     if arguments.growth:
         with tempfile.TemporaryDirectory() as name:
             drawn = Path(name) / "drawn"

@@ -132,6 +132,8 @@ def chest() -> np.ndarray:
         pytest.param(np.full((40, 50), 90, np.uint8), id="gray"),
         pytest.param(np.full((1, 1), 90, np.uint8), id="one pixel"),
         pytest.param(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), np.uint8), id="noise"),
+        pytest.param(np.tile(np.arange(SIDE, dtype=np.uint8), (SIDE, 1)), id="ramp"),
+        pytest.param(head()[90:160, 90:150], id="tissue from inside a head"),
         pytest.param(blob(), id="tissue with a bright spot"),
         pytest.param(chest(), id="chest radiograph"),
         pytest.param(cv2.putText(np.zeros((SIDE, SIDE), np.uint8), "no scan", (40, 128), 0, 1, (255.0,), 2), id="text"),

@@ -8,7 +8,18 @@ from torch._higher_order_ops.while_loop import while_loop
 from torch.nn.functional import max_pool2d, pad
 
 from fewscan.exporting.resampling import Boxes, resampled
-from fewscan.images.crop import BRIGHT_SHARE, CORE, GRID_PX, LEVELS, PARTED, SMALLEST, WHITE_EDGE, WHITE_FRAME, WHITE_PAGE
+from fewscan.images.crop import (
+    BRIGHT_SHARE,
+    CORE,
+    EMPTY_EDGE,
+    GRID_PX,
+    LEVELS,
+    PARTED,
+    SMALLEST,
+    WHITE_EDGE,
+    WHITE_FRAME,
+    WHITE_PAGE,
+)
 
 # Pillow's weights of red, green and blue, in units of 2 ** -16.
 _LUMINANCE = (19595, 38470, 7471)
@@ -23,9 +34,11 @@ def foreground_boxes(images: Tensor) -> Boxes:
     gray = resampled(_luminance(images), GRID_PX, "stretch").long()
     filled = _filled(_in_levels(_on_black(gray)))
     threshold, parted = _parting(filled)
-    cells = _solid_box(filled > threshold)
+    foreground = filled > threshold
+    empty = _edge_share(~foreground, torch.ones_like(foreground))[:, 0, 0, 0] >= EMPTY_EDGE
+    cells = _solid_box(foreground)
     # Where nothing is solid, it ends before it begins.
-    kept = parted & ((cells.right - cells.left).clamp(min=0) * (cells.bottom - cells.top) >= SMALLEST * GRID_PX**2)
+    kept = parted & empty & ((cells.right - cells.left).clamp(min=0) * (cells.bottom - cells.top) >= SMALLEST * GRID_PX**2)
     height, width = images.shape[-2:]
     return Boxes(
         left=torch.where(kept, cells.left, 0) * width // GRID_PX,
@@ -47,11 +60,11 @@ def _on_black(gray: Tensor) -> Tensor:
     white, page = gray >= WHITE_FRAME * brightest, gray >= WHITE_PAGE * brightest
     dark = ~white
     inside = _between(dark.any(dim=3))[..., :, None] & _between(dark.any(dim=2))[..., None, :]
-    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (_white_edge(white, inside) < 0.5)
+    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (_edge_share(white, inside) < 0.5)
     everywhere = torch.ones_like(white)
-    negative = torch.where(_white_edge(page, everywhere) >= WHITE_EDGE, 255 - gray, gray)
+    negative = torch.where(_edge_share(page, everywhere) >= WHITE_EDGE, 255 - gray, gray)
     on_black = torch.where(framed, torch.where(inside, gray, 0), negative)
-    return torch.where(_white_edge(white, everywhere) >= WHITE_EDGE, on_black, gray)
+    return torch.where(_edge_share(white, everywhere) >= WHITE_EDGE, on_black, gray)
 
 
 def _between(marked: Tensor) -> Tensor:
@@ -60,11 +73,11 @@ def _between(marked: Tensor) -> Tensor:
     return (count > marked.long()) & (count < count[..., -1:])
 
 
-def _white_edge(white: Tensor, inside: Tensor) -> Tensor:
-    """Return (N, 1, 1, 1) float64: of the outermost cells of a rectangle the share that is white."""
+def _edge_share(marked: Tensor, inside: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1) float64: of the outermost cells of a rectangle the share that is marked."""
     outermost = inside & ~_eroded(inside, 1)
     count = outermost.double().sum(dim=(2, 3), keepdim=True)
-    return (white & outermost).double().sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
+    return (marked & outermost).double().sum(dim=(2, 3), keepdim=True) / count.clamp(min=1)
 
 
 def _in_levels(gray: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ LEVELS = 16
 BRIGHT_SHARE = 0.9
 # How well one threshold must part what is filled into two: Otsu's between-class variance as a share of the whole variance.
 PARTED = 0.65
+# How much of the scan's edge must be background: where tissue reaches it on all sides, nothing tells which is which.
+EMPTY_EDGE = 0.8
 # What is thinner than 2 * CORE + 1 cells everywhere, such as a caption, is no part of what a scan shows.
 CORE = 3
 # The smallest box, as a share of the grid: something smaller is rather a part of what a scan shows than all of it.
@@ -60,15 +62,18 @@ def foreground_box(pixels: Pixels) -> Box | None:
 
     On a grid: holes are filled at every gray level at once, which makes of a head one even thing whatever is in it; Otsu's
     threshold parts it from the background, however bright that is; what is thin everywhere, such as a caption, is dropped.
-    None where the two are not clearly parted, where little or nothing solid is left, and where nothing is cut away. A white
-    frame is background; what lies on white is looked at as its negative. The box reaches a cell further than what was found.
+    None where the two are not clearly parted, where the scan's edge is not mostly background, where little or nothing solid is
+    left, and where nothing is cut away. A white frame is background; what lies on white is looked at as its negative. The box
+    reaches a cell further than what was found.
     Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
     """
     image = PIL.Image.fromarray(pixels)
     gray = np.asarray(image.convert("L").resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
     filled = _filled(_in_levels(_on_black(gray)))
     threshold = _parting(filled)
-    cells = None if threshold is None else _solid_box((filled > threshold).view(np.uint8))
+    if threshold is None or _edge(filled <= threshold).mean() < EMPTY_EDGE:
+        return None
+    cells = _solid_box((filled > threshold).view(np.uint8))
     if cells is None or not SMALLEST * GRID_PX**2 <= cells.area < GRID_PX**2:
         return None
     height, width = pixels.shape[:2]
