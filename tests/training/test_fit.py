@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.locks import alone
 from fewscan.splits.split import split
 from fewscan.training.fit import fit
@@ -76,7 +76,7 @@ def finished(whole: Callable[..., Run], tmp_path: Path) -> Run:
     return Run.open(shutil.copytree(whole().folder, tmp_path / "run"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_a_method_trains_and_logs_what_the_study_logs(method: str, whole: Callable[..., Run]) -> None:
     run = whole(method)
     assert run.finished
@@ -109,7 +109,7 @@ class Killed(Exception):
     """The process is gone, as far as the run can tell."""
 
 
-@pytest.mark.parametrize(("method", "changes"), [*((name, {}) for name in METHODS), ("joint", {"chunk_size": 5})])
+@pytest.mark.parametrize(("method", "changes"), [*((name, {}) for name in TRAINING_METHODS), ("joint", {"chunk_size": 5})])
 def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     method: str,
     changes: dict[str, Any],

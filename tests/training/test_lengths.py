@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.training.lengths import (
     batch_size_without_unlabeled,
     cost,
@@ -20,7 +20,15 @@ SHARES = st.none() | st.floats(0.01, 0.99)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(1, 10**6), st.sampled_from(sorted(METHODS)), COUNTS, COUNTS, st.integers(2, 512), SHARES, st.none() | COUNTS)
+@given(
+    st.integers(1, 10**6),
+    st.sampled_from(sorted(TRAINING_METHODS)),
+    COUNTS,
+    COUNTS,
+    st.integers(2, 512),
+    SHARES,
+    st.none() | COUNTS,
+)
 def test_a_training_is_as_long_as_asked_and_no_epoch_longer(
     images: int, name: str, labeled: int, unlabeled: int, batch_size: int, share: float | None, passes: int | None
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewscan.config import merge, parse_overrides
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import TRAINING_METHODS
 from fewscan.models.network import Outputs
 from fewscan.training.advice import advice
 from fewscan.training.recipes import RECIPES
@@ -120,7 +120,7 @@ def test_what_has_passed_is_said_to_have_passed(name: str) -> None:
     assert str(symptom).endswith("Later epochs no longer show it.")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_run_that_learns_shows_nothing(method: str, recipe: str) -> None:
     assert names(history_of(20, {}), settings_of(method, recipe)) == []
@@ -252,7 +252,7 @@ def test_pseudo_labels_of_unequal_classes_may_be_unequal(label_share: float) -> 
 
 @pytest.mark.parametrize("symptom", SIGNS)
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 @pytest.mark.parametrize("learning_rate", [1e-6, 2e-3, 1.0])
 def test_what_is_advised_are_settings_that_change_something(
     symptom: str, recipe: str, method: str, learning_rate: float

@@ -1,13 +1,15 @@
 """The verb that makes features of images: embed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
+from fewscan.config import spelled_out
 from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 from fewscan.wording import counted
@@ -56,4 +58,15 @@ def embed(
     ]
     if summary["unreadable"]:
         lines.append(f"set aside: {summary['unreadable']:,}")
-    finish(as_json, summary | {"out": None if out is None else str(out)}, lines)
+    following = _after(place, found.encoder.model_dump(mode="json")) if of_dataset else []
+    finish(as_json, summary | {"out": None if out is None else str(out)}, lines, *following)
+
+
+def _after(place: Path, encoder: dict[str, Any]) -> Words:
+    """Return the first step that a dataset lacks; a training is one on these features, unless they are of random weights."""
+    from fewscan.datasets.dataset import Dataset
+
+    words = after_dataset(Dataset.open(place))
+    if words[0] != "train" or encoder["weights"] is None:
+        return words
+    return [*words, "--method", "probe", *spelled_out({"encoder": encoder})]

@@ -43,6 +43,9 @@ Large batches in little memory: chunk_size=256 sends 256 images of a batch throu
 those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
 chunk by itself; study_cnn has none.
 
+In seconds: --method probe solves for a classifier on features of a pretrained encoder, which stays as it is. The dataset keeps
+the features; 'fewscan embed' computes them beforehand.
+
 encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
 knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise:
 
@@ -115,7 +118,8 @@ def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:
     symptoms = reported_symptoms(history, run.settings)
     split_dataset = run.open_dataset(dataset)
     warnings = gap_warnings(split_dataset)
-    lines = [f"trained {run.settings.method.name}, epoch {run.settings.epochs} of {run.settings.epochs}: {run.folder}"]
+    course = "solved" if run.settings.solved else f"epoch {run.settings.epochs} of {run.settings.epochs}"
+    lines = [f"trained {run.settings.method.name}, {course}: {run.folder}"]
     finish(
         as_json,
         {

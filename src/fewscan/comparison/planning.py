@@ -8,7 +8,7 @@ from fewscan.datasets.descriptions import Shares
 from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.registry import METHODS, method_type
+from fewscan.learning.registry import TRAINING_METHODS, method_type
 from fewscan.splits.sizes import VALIDATION_SHARE
 
 
@@ -30,7 +30,7 @@ def make_plan(
 
     Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
     """
-    methods = list(METHODS) if methods is None else methods
+    methods = list(TRAINING_METHODS) if methods is None else methods
     _check_asked(methods, seeds, protocols, changes)
     own = dataset.description.split
     if own is None and (labeled is None or test is None):

@@ -11,7 +11,7 @@ from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
-from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, refuse_taught_encoder
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
@@ -51,6 +51,7 @@ def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     """Return why the labels of a run cannot be held out in turn, or None where they can."""
     rows = dataset.rows("labeled", "validation")
     try:
+        refuse_taught_encoder(run, dataset)
         group_folds(dataset.labels[rows], dataset.groups[rows], FOLDS, run.settings.seed)
     except FewscanError as error:
         return str(error)

@@ -44,6 +44,7 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     """
     if folds < 2:
         raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
+    refuse_taught_encoder(run, dataset)
     rows = dataset.rows("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
     folders = [run.folder / FOLDS_FOLDER / f"{number}-of-{len(parts)}" for number in range(1, len(parts) + 1)]
@@ -89,6 +90,15 @@ def are_taught_before(dataset: Snapshot) -> bool:
     return bool(dataset.manifest["taught_before"].to_numpy(bool)[dataset.rows("labeled", "validation")].any())
 
 
+def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
+    """Raise FewscanError where a run solves on an encoder that was taught what folds hold out, and cannot do without it."""
+    if run.settings.solved and are_taught_before(dataset):
+        raise FewscanError(
+            f"the encoder of {run.folder} was trained with labels that would be held out, and stays as it is: keep a larger "
+            "--validation that it was not trained with, or take another encoder"
+        )
+
+
 def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
     """Return the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
 
@@ -117,4 +127,4 @@ def _surety_rows(dataset: Snapshot) -> Rows:
 
 def _mean_score(predictor: Predictor, dataset: Snapshot, rows: Rows) -> float:
     """Return the mean of the largest probability, before the temperature, over rows of a dataset."""
-    return float(softmax(predictor.predict(dataset.pixels, rows).logits, axis=1).max(axis=1).mean())
+    return float(softmax(predictor.of_rows(dataset, rows).logits, axis=1).max(axis=1).mean())

@@ -152,10 +152,10 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
         raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with 'fewscan labels set'")
     calibrated = Calibration.load(run) is not None
     openings = run.note_test_opening("evaluate", dataset)
-    predicted = predictor.predict(dataset.pixels, rows)
+    predicted = predictor.of_rows(dataset, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
-    intervals = _intervals(dataset, predicted, predictor.predict(dataset.pixels, dataset.rows("labeled")))
+    intervals = _intervals(dataset, predicted, predictor.of_rows(dataset, dataset.rows("labeled")))
     evaluation = Evaluation(
         leaking_pairs=run.record.leaking_pairs,
         groups=len(np.unique(dataset.groups[rows])),

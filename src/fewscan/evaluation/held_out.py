@@ -80,7 +80,7 @@ class HeldOut:
 
 def predict_held_out(run: Run, dataset: Snapshot, rows: Rows) -> HeldOut:
     """Return what the run says of labeled rows that it has not learned from."""
-    logits = Predictor.of(run).predict(dataset.pixels, rows).logits
+    logits = Predictor.of(run).of_rows(dataset, rows).logits
     return HeldOut(rows, dataset.groups[rows], dataset.labels[rows], logits)
 
 

@@ -1,18 +1,23 @@
 """From a finished run to probabilities and features, for rows of a dataset or for arrays of pixels."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
-from fewscan.models.network import Network
+from fewscan.models.network import Network, Outputs
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
+from fewscan.training.features import Features
 from fewscan.training.images import ImageRows, usable_device
 from fewscan.training.predict import predict
 from fewscan.training.run import Run
+from fewscan.training.solve import kept_features_of, read_features
 
 
 class Prediction(NamedTuple):
@@ -25,12 +30,22 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """The trained network of a run, in evaluation mode, and the temperature that its logits are divided by."""
+    """The trained network of a run, in evaluation mode, and the temperature that its logits are divided by.
 
-    def __init__(self, network: Network, device: torch.device, temperature: float = 1.0) -> None:
+    kept: of a run whose dataset keeps the features that its encoder gives, how these are had.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        temperature: float = 1.0,
+        kept: Callable[[Network, Snapshot], Features] | None = None,
+    ) -> None:
         self.network = network.to(device).eval()
         self.device = device
         self.temperature = temperature
+        self._kept = kept
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -42,11 +57,20 @@ class Predictor:
         keep_freed_memory()
         calibration = Calibration.load(run)
         temperature = 1.0 if calibration is None else calibration.temperature
-        return cls(run.load_network(), usable_device(run.settings.device), temperature)
+        kept = partial(kept_features_of, run) if run.settings.solved else None
+        return cls(run.load_network(), usable_device(run.settings.device), temperature, kept)
 
     def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
         images = ImageRows(pixels, self.device, keep=False)
-        outputs = predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows))
+        return self._said(predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows)))
+
+    def of_rows(self, dataset: Snapshot, rows: Rows) -> Prediction:
+        """Return what the run says of rows of its dataset, by kept features where there are some: the same but for rounding."""
+        if self._kept is None:
+            return self.predict(dataset.pixels, rows)
+        return self._said(read_features(self.network, self._kept(self.network, dataset), rows))
+
+    def _said(self, outputs: Outputs) -> Prediction:
         probabilities = (outputs.logits / self.temperature).softmax(dim=1)
         return Prediction(probabilities.numpy(), outputs.logits.numpy(), outputs.h.numpy(), outputs.z.numpy())

@@ -123,7 +123,7 @@ def _nearest_labeled(predictor: Predictor, dataset: Snapshot, features: npt.NDAr
     """Return the labeled scans whose features are most similar to `features` (1, D); the lower row first where two tie."""
     rows = dataset.rows("labeled")
     names = dataset.file_names
-    bank = predictor.predict(dataset.pixels, rows).features
+    bank = predictor.of_rows(dataset, rows).features
     distances = 1 - cosine_similarity(torch.from_numpy(features), torch.from_numpy(bank))[0].numpy()
     return tuple(
         Neighbor(

@@ -1,8 +1,10 @@
 """What a method is: settings, and one function from the outputs of views and the labels to losses."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from fewscan.config import Settings
@@ -23,8 +25,34 @@ class MethodSettings(Settings):
     name: str
 
 
+class LabeledFeatures(NamedTuple):
+    """Features of images that bear a label: what a method solves on."""
+
+    features: npt.NDArray[np.float32]  # (M, V, D), of each image as it is, then of its other views
+    labels: npt.NDArray[np.int64]  # (M,)
+    groups: npt.NDArray[np.int64]  # (M,); images of one group stay together
+    weights: npt.NDArray[np.float64]  # (M,), how much each counts; their sum is the number of labels
+    classes: tuple[str, ...]
+
+    def take(self, positions: npt.NDArray[np.int64]) -> Self:
+        """Return the images at these positions."""
+        labels, groups, weights = self.labels[positions], self.groups[positions], self.weights[positions]
+        return type(self)(self.features[positions], labels, groups, weights, self.classes)
+
+
+class Solution(NamedTuple):
+    """A linear classifier of features (B, D), and what is to be told of it."""
+
+    weight: npt.NDArray[np.float32]  # (K, D)
+    bias: npt.NDArray[np.float32]  # (K,)
+    numbers: dict[str, float]  # for the log
+    lines: tuple[str, ...] = ()  # for people
+
+
 class Method(nn.Module):
     """A way of learning. A subclass states the facts below and writes `losses`; the loop does everything else.
+
+    One that `solves` writes `solve` instead: the encoder stays as it is, and there is no loop.
 
     It is a module so that state of its own (a support queue, say) lives in buffers and is part of every checkpoint.
     """
@@ -37,6 +65,7 @@ class Method(nn.Module):
     uses_unlabeled: ClassVar[bool]  # whether an epoch also passes over the unlabeled images
     needs_labels: ClassVar[bool] = True  # whether it learns nothing where no image has a label, and the network no class
     guesses: ClassVar[bool] = False  # whether `mixed` gets what the averaged network makes of weak views
+    solves: ClassVar[bool] = False  # whether `solve` finds the classifier, on features of an encoder that stays as it is
 
     def __init__(self, settings: Any, feature_dim: int, projection_dim: int, class_shares: Tensor) -> None:
         """Make the method for a network with features h (B, feature_dim) and projections z (B, projection_dim).
@@ -61,6 +90,10 @@ class Method(nn.Module):
         view0, view1: outputs for two views of the same B images; the same object twice unless `two_views`.
         targets: as `mixed` returned them: labels (B,) int64, -1 for an image without one, unless a method makes its own.
         """
+        raise NotImplementedError
+
+    def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
+        """Return the classifier that the labels ask for; what is random in it follows `seed` alone."""
         raise NotImplementedError
 
     def epoch_numbers(self) -> dict[str, float]:

@@ -7,14 +7,18 @@ from fewscan.learning.joint import Joint
 from fewscan.learning.method import Method, MethodSettings
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.nnclr import NNCLR
+from fewscan.learning.probe import Probe
 from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
 from fewscan.learning.vicreg import VICReg
 from fewscan.registry import Registry, settings_flaw
 
 # Fewscan's own, in the order of tables.
-_OWN: tuple[type[Method], ...] = (Supervised, BarlowTwins, NNCLR, SimCLR, VICReg, Joint, MixMatch)
+_OWN: tuple[type[Method], ...] = (Supervised, BarlowTwins, NNCLR, SimCLR, VICReg, Joint, MixMatch, Probe)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _OWN}
+
+# Those that train an encoder, step by step: what is compared unless others are named.
+TRAINING_METHODS = tuple(name for name, method in METHODS.items() if not method.solves)
 
 # What `fewscan train` takes where scans are unlabeled, unless told otherwise; docs/search.md says why.
 DEFAULT_METHOD = MixMatch.name
@@ -25,9 +29,11 @@ def method_flaw(own: Any) -> str | None:
     flaw = settings_flaw(own, Method, MethodSettings)
     if flaw is not None:
         return flaw
-    for fact in ("two_views", "uses_unlabeled", "needs_labels", "guesses"):
+    for fact in ("two_views", "uses_unlabeled", "needs_labels", "guesses", "solves"):
         if not isinstance(getattr(own, fact, None), bool):
             return f"{fact} must be True or False"
+    if own.solves:
+        return "it does not write solve" if own.solve is Method.solve else None
     return "it does not write losses" if own.losses is Method.losses else None
 
 

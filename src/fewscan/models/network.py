@@ -39,7 +39,10 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """Return features, projections and logits of images (B, C, S, S)."""
-        h = self.encoder(images)
+        return self.read(self.encoder(images))
+
+    def read(self, h: Tensor) -> Outputs:
+        """Return the same of features (B, D)."""
         z = self.projection_head(h)
         read = z if self.heads.classifier_input == "projection" else h
         return Outputs(h, z, self.classifier(read.detach() if self.heads.classifier_detached else read))

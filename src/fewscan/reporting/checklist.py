@@ -184,15 +184,15 @@ def _model(run: Run) -> tuple[Item, ...]:
             "model and training",
             "12b, 12c",
             "22, 24, 25",
-            f"method {settings.method.name}, encoder {settings.encoder.name} from {begun}, {settings.epochs} epochs, seed "
-            f"{settings.seed}; all settings stand below",
+            f"method {settings.method.name}, encoder {settings.encoder.name} from {begun}, {settings.course}; all "
+            "settings stand below",
             "why this method, and which others were tried",
         ),
         Item(
             "choice of the final model",
             "12c",
             "26, 27",
-            f"the last epoch's {'averaged ' if settings.averaging else ''}weights; no choice between epochs, no ensemble",
+            f"{settings.final_weights}; no choice between epochs, no ensemble",
             "how many runs were made before this one, and what they were chosen by",
         ),
         Item("software", "12c", "23", versions, ""),

@@ -11,11 +11,12 @@ from fewscan.training.symptoms import reported_symptoms
 
 def describe_training(run: Run) -> dict[str, Any]:
     """Return what the templates `part_curves.html` and the pages around it ask for, by name."""
-    metrics = run.metrics()
+    metrics, solved = run.metrics(), run.settings.solved
     return {
         "symptoms": reported_symptoms(metrics, run.settings),
         "epochs_done": len(metrics),
-        "curves": {theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics else None,
+        "curves": {theme: training_curves(metrics, theme) for theme in ("light", "dark")} if metrics and not solved else None,
+        "solved_numbers": _solution(metrics[-1]) if metrics and solved else None,
         "last_epoch": last_epoch(metrics),
     }
 
@@ -29,6 +30,17 @@ def last_epoch(metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     # A run without labels has no accuracy of a classifier in any epoch.
     shares = {text: percent(last.get(name)) for name, text in ACCURACIES.items() if _defined(metrics, name)}
     return losses | shares | {text: decimals(last[name]) for name, text in FEATURE_NUMBERS.items() if name in last}
+
+
+def _solution(numbers: Mapping[str, Any]) -> dict[str, str]:
+    """Return in words what was logged of a run that was solved for at once."""
+    shares = {
+        "training accuracy": numbers.get("p_acc"),
+        "validation accuracy": numbers.get("validation_accuracy"),
+        "cross-validated accuracy, which chose the strength": numbers.get("cross_validated_accuracy"),
+    }
+    said = {"loss": decimals(numbers["loss"])} | {name: percent(share) for name, share in shares.items() if share is not None}
+    return said | ({"strength (C)": f"{numbers['strength']:g}"} if "strength" in numbers else {})
 
 
 def _defined(metrics: Sequence[Mapping[str, Any]], name: str) -> bool:

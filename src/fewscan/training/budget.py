@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -38,6 +39,11 @@ class LabelBearers:
         """Let every labeled row bear its own label and nothing else bear any."""
         none = np.empty(0, dtype=np.int64)
         return cls(labeled, none, none)
+
+    @property
+    def shares(self) -> tuple[Rows, Rows, npt.NDArray[np.float64]]:
+        """Every row that bears a label, the labeled row whose label that is, and its share of the label."""
+        return self._bearers, np.repeat(self._labeled, self._counts), np.repeat(1 / self._counts, self._counts)
 
     def drawn(self, random: np.random.Generator, rows: Rows) -> Rows:
         """Return for each of `rows`, which are labeled, one of the rows that bear its label, all equally likely."""

@@ -192,7 +192,8 @@ def settings_of(run: Run, method: str | Mapping[str, Any] | None, changes: Mappi
     if dict(changes.get("encoder", {})).get("weights") is not None:
         raise FewscanError("--from begins with all weights of a run: leave out encoder.weights, or --from")
     further = {} if method is None or isinstance(method, str) else dict(method)
-    kept = {name: getattr(run.settings, name).model_dump(mode="json") for name in ("heads", "views")}
+    begun = run.settings.model_dump(mode="json")
+    kept: dict[str, Any] = {name: begun[name] for name in begun.keys() & {"heads", "views"}}
     kept["encoder"] = run.settings.encoder.untrained.model_dump(mode="json")
     return own | further, merge(kept, dict(changes))
 

@@ -41,7 +41,7 @@ class Embeddings:
     names: list[str]
     reasons: list[str | None]  # why an image could not be read, or cannot be used; None where it can
     features: Floats  # (N, D)
-    encoder: str
+    encoder: EncoderSettings
     began_with: str
     computed: int
     seconds: float
@@ -66,7 +66,7 @@ class Embeddings:
             "images": len(self.names),
             "unreadable": sum(reason is not None for reason in self.reasons),
             "features": self.features.shape[1],
-            "encoder": self.encoder,
+            "encoder": self.encoder.model_dump(mode="json"),
             "began_with": self.began_with,
             "computed": self.computed,
             "seconds": round(self.seconds, 3),
@@ -94,7 +94,7 @@ def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "au
         names=(facts["source"] + "/" + facts["path"]).tolist(),
         reasons=facts["set_aside"].astype(object).where(facts["set_aside"].notna(), None).tolist(),
         features=kept.features.of(np.arange(dataset.images.rows))[:, 0],
-        encoder=settings.name,
+        encoder=settings,
         began_with=_words(ready),
         computed=kept.computed,
         seconds=kept.seconds,
@@ -129,7 +129,7 @@ def embed_files(
         names=[file.relative for file in files],
         reasons=reasons,
         features=np.concatenate(features),
-        encoder=settings.name,
+        encoder=settings,
         began_with=_words(ready),
         computed=len(files),
         seconds=time.perf_counter() - began,

@@ -67,6 +67,24 @@ class RunSettings(Settings):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]  # of training; what predicts computes in float32
     allow_leakage: bool = False
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_steps(cls, values: Any) -> Any:
+        """Refuse what only steps have to a method that solves: it is one step over all labels, and is written so."""
+        method = values.get("method") if isinstance(values, Mapping) else None
+        name = method.get("name") if isinstance(method, Mapping) else getattr(method, "name", None)
+        if name is None or not method_type(str(name)).solves:
+            return values
+        given = sorted(OF_STEPS & values.keys())
+        if given:
+            raise FewscanError(f"{name} is solved at once, without steps: leave out {', '.join(given)}")
+        return {**values, **_ONE_STEP}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _written(self, written: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = written(self)
+        return {key: value for key, value in values.items() if not (self.solved and key in OF_STEPS)}
+
     @pydantic.field_validator("method", mode="before")
     @classmethod
     def _method(cls, value: Any) -> Any:
@@ -89,6 +107,8 @@ class RunSettings(Settings):
         start = recipe_named(recipe)
         base = merge({"heads": {}}, start.settings(kind, labeled=labeled, unlabeled=unlabeled))
         base = merge(base, {"method": asked, "heads": kind.heads})
+        if kind.solves:
+            return cls.parse(cls.laid_over({key: value for key, value in base.items() if key not in OF_STEPS}, changes))
         wanted = cls.laid_over(base, changes)
         depthwise = encoder_type(str(_name(wanted.get("encoder")) or DEFAULT_ENCODER)).depthwise
         precision = fastest_precision(str(wanted.get("device", "auto")), depthwise=depthwise)
@@ -142,8 +162,31 @@ class RunSettings(Settings):
         )
         return self.model_copy(update=length._asdict())
 
+    @property
+    def solved(self) -> bool:
+        """Whether the classifier is solved for at once, on features of an encoder that stays as it is."""
+        return method_type(self.method.name).solves
+
+    @property
+    def course(self) -> str:
+        """How the network comes about, as a part of a sentence."""
+        if self.solved:
+            return f"solved at once on features of the encoder, which stays as it is, seed {self.seed}"
+        return (
+            f"{counted(self.epochs, 'epoch')}, {self.batch_size} images a step, {self.optimizer.name} with learning rate "
+            f"{self.optimizer.learning_rate} ({self.optimizer.schedule}), views `{self.views.name}`, seed {self.seed}, "
+            f"{self.precision}"
+        )
+
+    @property
+    def final_weights(self) -> str:
+        """Which weights a run ends with, as a part of a sentence."""
+        return "the solution" if self.solved else f"the last epoch's {'averaged ' if self.averaging else ''}weights"
+
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
+        if self.solved:
+            return f"{self.method.name}, {self.encoder.name}: solved at once, on features of {labeled:,} labeled images"
         steps = self.steps(labeled, unlabeled)
         seen = f"{labeled:,} labeled"
         if method_type(self.method.name).uses_unlabeled:
@@ -153,6 +196,12 @@ class RunSettings(Settings):
             f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"
         )
 
+
+# What a method has no use for that solves for the classifier at once.
+OF_STEPS = frozenset(RunSettings.model_fields) - {
+    *("method", "encoder", "class_balance", "copies_share_labels", "seed", "device", "allow_leakage")
+}
+_ONE_STEP = {"epochs": 1, "batch_size": 2, "precision": "32-true"}
 
 # The groups whose settings depend on their name.
 _SETTINGS_BY_NAME = {"method", "encoder", "views"}

@@ -22,6 +22,7 @@ from fewscan.training.positives import require_positives
 from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.seen import seen_among, seen_sentence
 from fewscan.training.settings import RunSettings
+from fewscan.training.solve import solve
 
 
 def train_new(
@@ -46,6 +47,11 @@ def train_new(
     require_positives(dataset, method_type(settings.method.name), settings.positives)
     # An encoder or weights that cannot be had leave no run behind.
     beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
+    if beginning is None and settings.solved:
+        raise FewscanError(
+            f"{settings.method.name} learns on an encoder that stays as it is, and {settings.encoder.name} begins with random "
+            "weights: name a run or a file, encoder.weights=RUN, or leave out encoder= to take ImageNet's"
+        )
     teacher = None if beginning is None else beginning.record.origin.run
     if teacher is not None:
         dataset = taught_by(Run.open(teacher), dataset)
@@ -111,7 +117,10 @@ def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True) -> Run:
 
 
 def _fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
-    """Train the run to its end; raises FewscanError, naming `chunk_size`, where the memory does not suffice."""
+    """Train the run to its end, or solve for it; raises FewscanError, naming what helps, where the memory does not suffice."""
+    if run.settings.solved:
+        solve(run, dataset)
+        return
     at_once = run.settings.chunk_size or run.settings.batch_size
     advice = (
         f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that go through the network at once"

@@ -104,8 +104,9 @@ def settings_of_run(evaluated: EvaluatedRun) -> list[str]:
     """Return what SETTINGS_COLUMNS hold of a run."""
     settings = evaluated.run.settings
     size_px = evaluated.run.record.spec.size_px
-    values = (settings.epochs, settings.batch_size, size_px, settings.encoder.name, settings.views.name, settings.precision)
-    return [str(value) for value in values]
+    of_steps = (settings.epochs, settings.batch_size, settings.views.name, settings.precision)
+    epochs, batch_size, views, precision = ("",) * 4 if settings.solved else of_steps
+    return [str(value) for value in (epochs, batch_size, size_px, settings.encoder.name, views, precision)]
 
 
 def counts_of_run(results: Results, evaluated: EvaluatedRun) -> list[str]:

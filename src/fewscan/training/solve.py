@@ -1,0 +1,113 @@
+"""A run whose method solves for the classifier: features, which the dataset keeps, and labels -> the finished network."""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.learning.method import LabeledFeatures, Solution
+from fewscan.learning.registry import method_type
+from fewscan.models.network import Network, Outputs
+from fewscan.models.weights import weights_identity
+from fewscan.progress import say
+from fewscan.seeds import stream
+from fewscan.training.batches import Rows
+from fewscan.training.budget import BudgetRows
+from fewscan.training.continuing import ReadyEncoder
+from fewscan.training.features import Features, dataset_features
+from fewscan.training.images import usable_device
+from fewscan.training.run import Run
+from fewscan.training.signs import chance_limit
+from fewscan.training.tally import spoken
+
+
+def solve(run: Run, dataset: Snapshot) -> None:
+    """Solve for the classifier of the run, log it as one epoch and write the network.
+
+    Features that the dataset does not keep yet are computed first, and kept. There is nothing between that a kill could leave
+    half-done but these, of which whole parts count. Raises FewscanError where the labels do not suffice.
+    """
+    settings = run.settings
+    torch.manual_seed(stream(settings.seed, "first weights").number)
+    network = run.first_network().eval().requires_grad_(False)
+    features = kept_features_of(run, network, dataset)
+    began = time.perf_counter()
+    rows = BudgetRows.of(dataset, uses_unlabeled=False, copies_share_labels=settings.copies_share_labels)
+    labeled = labeled_features(features, rows, dataset.classes, settings.class_balance)
+    kind = method_type(settings.method.name)
+    class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
+    method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
+    solution = method.solve(labeled, settings.seed)
+    _take_over(network, solution)
+    taught = int(dataset.manifest["taught_before"].to_numpy(bool)[rows.labeled].sum())
+    if taught:
+        say(f"warning: the encoder has learned from {taught:,} of these labels, so they do not tell which strength is best")
+    for line in solution.lines:
+        say(line)
+    numbers = _numbers(network, features, rows, solution)
+    numbers["seconds"] = round(time.perf_counter() - began, 3)
+    run.forget_epochs_after(0)
+    run.log(numbers)
+    say(f"solved in {numbers['seconds']:.1f} s  {spoken(numbers)}")
+    run.save_network(network)
+
+
+def kept_features_of(run: Run, network: Network, dataset: Snapshot) -> Features:
+    """Return what the run's encoder, which it left as it was, makes of its dataset's images; missing ones are computed."""
+    device = usable_device(run.settings.device)
+    identity = weights_identity(network.to(device).encoder)
+    origin = None if run.record.began_with is None else run.record.began_with.origin
+    ready = ReadyEncoder(network.encoder, run.settings.encoder, identity, origin)
+    return dataset_features(dataset.folder, dataset.store, ready, device).features
+
+
+def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, ...], balance: float) -> LabeledFeatures:
+    """Return the features of all rows that bear a label of the labeled part.
+
+    A label counts n ** -balance where its class has n; copies that bear the same one share what it counts.
+    """
+    bearers, labeled, shares = rows.bearers.shares
+    labels = rows.labels[labeled].numpy()
+    counts = np.bincount(rows.labels[rows.labeled].numpy(), minlength=len(classes))
+    weights = counts[labels] ** -balance * shares
+    weights *= len(rows.labeled) / weights.sum()
+    return LabeledFeatures(features.of(bearers), labels, rows.groups[labeled].numpy(), weights, classes)
+
+
+def _take_over(network: Network, solution: Solution) -> None:
+    """Make the solution the network's classifier."""
+    (linear,) = network.classifier
+    assert isinstance(linear, torch.nn.Linear)
+    linear.weight.copy_(torch.from_numpy(solution.weight))
+    linear.bias.copy_(torch.from_numpy(solution.bias))
+
+
+@torch.no_grad()
+def _numbers(network: Network, features: Features, rows: BudgetRows, solution: Solution) -> dict[str, Any]:
+    """Return what is logged: the loss and accuracies of labeled and of validation images as they are."""
+
+    def said(of: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+        return read_features(network, features, of).logits, rows.labels[of]
+
+    logits, labels = said(rows.labeled)
+    numbers: dict[str, Any] = {"epoch": 1, "step": 1, "loss": float(F.cross_entropy(logits, labels)), "losses": ["loss"]}
+    numbers["p_acc"] = _accuracy(logits, labels)
+    if len(rows.validation):
+        logits, labels = said(rows.validation)
+        numbers["validation_accuracy"] = _accuracy(logits, labels)
+        numbers["val_chance_limit"] = chance_limit(logits.argmax(dim=1), labels)
+    return numbers | solution.numbers
+
+
+@torch.no_grad()
+def read_features(network: Network, features: Features, rows: Rows) -> Outputs:
+    """Return what a network says of rows of a dataset by the features that its encoder gave, on the CPU."""
+    h = torch.from_numpy(features.of(rows)[:, 0]).to(next(network.parameters()).device)
+    return Outputs(*(tensor.float().cpu() for tensor in network.read(h)))
+
+
+def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return float((logits.argmax(dim=1) == labels).float().mean())

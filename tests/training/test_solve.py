@@ -1,0 +1,212 @@
+"""Runs whose method solves for the classifier: ordinary runs, from features that the dataset keeps."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fewscan import api
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.learning.method import LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.splits.split import split
+from fewscan.training import solve
+from fewscan.training.budget import BudgetRows
+from fewscan.training.features import FOLDER
+from fewscan.training.run import METRICS_FILE, MODEL_FILE, Run
+from fewscan.training.settings import RunSettings
+
+Command = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings that name a small encoder and a file with its weights."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_file(build_encoder(encoder_settings(width=16), 1, 16).state_dict(), path)
+    return {"encoder": {"name": "resnet_small", "width": 16, "weights": str(path)}, "device": "cpu"}
+
+
+def words(asked: dict[str, Any]) -> list[str]:
+    return [f"encoder.{name}={value}" for name, value in asked["encoder"].items()] + ["device=cpu"]
+
+
+@pytest.fixture(scope="module")
+def solved(make_dataset: Callable[..., Snapshot], asked: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of probe beside its dataset."""
+    dataset = split(make_dataset(), labeled=40, test=24, validation=0.25)
+    place = tmp_path_factory.mktemp("solved")
+    shutil.copytree(dataset.folder, place / "data")
+    api.train(place / "data", method="probe", out=place / "run", **asked)
+    return place / "run"
+
+
+@pytest.fixture
+def run(solved: Path, tmp_path: Path) -> Run:
+    shutil.copytree(solved.parent, tmp_path / "place")
+    return Run.open(tmp_path / "place" / "run")
+
+
+def test_the_network_is_the_encoder_as_it_was_and_says_of_pixels_what_it_says_of_kept_features(run: Run) -> None:
+    trained, first = load_file(run.folder / MODEL_FILE), run.first_network().state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in trained.items() if name.startswith("encoder."))
+    dataset, rows = run.open_dataset(), np.arange(0, 80, 3)
+    predictor = Predictor.of(run)
+    kept, anew = predictor.of_rows(dataset, rows), predictor.predict(dataset.pixels, rows)
+    np.testing.assert_allclose(kept.probabilities, anew.probabilities, atol=1e-5)
+    np.testing.assert_allclose(kept.features, anew.features, rtol=1e-4, atol=1e-5)
+    (numbers,) = run.metrics()
+    validation = dataset.rows("validation")
+    calls = anew.probabilities if len(validation) == len(rows) else predictor.predict(dataset.pixels, validation).probabilities
+    assert numbers["validation_accuracy"] == pytest.approx((calls.argmax(axis=1) == dataset.labels[validation]).mean())
+
+
+def test_its_settings_are_those_that_mean_something(run: Run) -> None:
+    written = run.settings.model_dump(mode="json")
+    assert written.keys() == {*("method", "encoder", "class_balance", "copies_share_labels", "seed", "device", "allow_leakage")}
+    assert RunSettings.parse(written) == run.settings
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 3}, {"optimizer": {"learning_rate": 1e-3}}, {"views": "scan"}, {"heads": {}}])
+def test_settings_of_steps_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(FewscanError, match=f"leave out {next(iter(changes))}"):
+        RunSettings.resolve("probe", "fewscan", changes, labeled=9, unlabeled=0)
+
+
+def test_a_training_computes_features_once(run: Run, asked: dict[str, Any], tmp_path: Path) -> None:
+    place = run.folder.parent / "data"
+    before = {path: path.stat().st_mtime_ns for path in (place / FOLDER).glob("*.npy")}
+    again = api.train(place, method="probe", out=tmp_path / "again", **asked, seed=5)
+    assert {path: path.stat().st_mtime_ns for path in (place / FOLDER).glob("*.npy")} == before
+    assert load_file(again.folder / MODEL_FILE).keys() == load_file(run.folder / MODEL_FILE).keys()
+
+
+def test_killed_before_its_end_it_is_solved_again_the_same(run: Run) -> None:
+    model = (run.folder / MODEL_FILE).read_bytes()
+    (run.folder / MODEL_FILE).unlink()
+    line = (run.folder / METRICS_FILE).read_text()
+    api.train(run.folder.parent / "data", out=run.folder, resume=True)
+    assert (run.folder / MODEL_FILE).read_bytes() == model
+    assert len((run.folder / METRICS_FILE).read_text().splitlines()) == 1 == len(line.splitlines())
+
+
+def test_every_verb_takes_it(run: Run, fewscan: Command, tmp_path: Path) -> None:
+    calibration = api.calibrate(run, folds=2, overwrite=True)
+    assert (calibration.source, calibration.images) == ("cross-fitting", 40)
+    evaluation = api.evaluate(run)
+    assert evaluation.images == 24
+    summary = api.label_suspects(run).summary()
+    assert summary["checked"] == 40
+    assert api.export(run, format="safetensors", out=tmp_path / "export").files
+    card = (tmp_path / "export" / "model_card.md").read_text(encoding="utf-8")
+    page = api.report(run).read_text(encoding="utf-8")
+    for text in (card, page):
+        assert "epochs" not in text.replace("no choice between epochs", "")
+    assert json.loads(fewscan("verify", run.folder, "--json").stdout)["checks"]
+    assert api.verify(run.folder).faults == []
+
+
+@pytest.mark.slow  # an export of ONNX
+def test_onnx_says_what_the_run_says(run: Run, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    api.export(run, format="onnx", out=tmp_path / "export")
+    dataset = run.open_dataset()
+    session = onnxruntime.InferenceSession(tmp_path / "export" / "model.onnx")
+    expected = Predictor.of(run).of_rows(dataset, np.arange(9)).probabilities
+    probabilities, *_ = session.run(None, {"images": np.array(dataset.pixels[:9])})
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+def test_labels_outside_the_budget_change_nothing(split_dataset: Snapshot, asked: dict[str, Any], tmp_path: Path) -> None:
+    first = api.train(split_dataset, method="probe", out=tmp_path / "first", **asked)
+    hidden = split_dataset.manifest.copy()
+    others = ~hidden["split"].isin(["labeled", "validation"])
+    hidden.loc[others, "label"] = hidden.loc[others, "label"].to_numpy()[::-1]
+    features = solve.kept_features_of(first, first.load_network(), split_dataset)
+    both = split_dataset, replace(split_dataset, manifest=hidden)
+    rows = [BudgetRows.of(each, uses_unlabeled=False, copies_share_labels=True) for each in both]
+    one, other = (solve.labeled_features(features, each, split_dataset.classes, 1.0) for each in rows)
+    assert all(np.array_equal(a, b) for a, b in zip(one[:4], other[:4], strict=True))
+
+
+def test_labels_of_rare_classes_weigh_as_much_as_those_of_common_ones_and_copies_share_a_label(
+    run: Run, make_dataset: Callable[..., Snapshot]
+) -> None:
+    groups = [*range(40), *range(40)]
+    dataset = split(make_dataset(groups=groups), labeled=30, test=16, validation=0)
+    features = solve.kept_features_of(run, run.load_network(), dataset)
+    rows = BudgetRows.of(dataset, uses_unlabeled=False, copies_share_labels=True)
+    for balance in (0.0, 1.0):
+        labeled = solve.labeled_features(features, rows, dataset.classes, balance)
+        assert labeled.weights.sum() == pytest.approx(len(rows.labeled))
+        by_class = np.bincount(labeled.labels, labeled.weights)
+        counts = np.bincount(rows.labels[rows.labeled].numpy())
+        np.testing.assert_allclose(by_class, counts if balance == 0 else counts.sum() / len(counts))
+
+
+def test_what_cannot_be_is_said(run: Run, asked: dict[str, Any], fewscan: Command, tmp_path: Path) -> None:
+    place = run.folder.parent / "data"
+    for arguments, said in (
+        (["encoder=resnet_small"], "random weights"),
+        (["encoder=resnet_small", "encoder.weights=nowhere"], "nowhere"),
+        ([*words(asked), "batch_size=8"], "batch_size"),
+        ([*words(asked), "method.strength=0"], "strength"),
+    ):
+        done = fewscan("train", place, "--method", "probe", "--out", tmp_path / "no", *arguments)
+        assert (done.returncode, (tmp_path / "no").exists()) == (2, False)
+        assert said in done.stderr.splitlines()[-1]
+
+
+def test_an_encoder_that_was_taught_what_tests_is_refused_and_one_taught_what_is_held_out_holds_nothing_out(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    quick = {"batch_size": 16, "epochs": 1, "device": "cpu", "probe_images": 0, "encoder": {"width": 16}}
+    dataset = split(make_dataset(), labeled=40, test=24, validation=0.25)
+    taught = api.train(dataset, method="supervised", out=tmp_path / "taught", **quick)
+    other = split(dataset, labeled=40, test=24, validation=0.25, seed=3, name="other")
+    weights = {"weights": str(taught.folder)}
+    with pytest.raises(FewscanError, match="the split leaks"):
+        api.train(other.folder, split="other", method="probe", encoder=weights, out=tmp_path / "leaks")
+    run = api.train(dataset, method="probe", encoder=weights, out=tmp_path / "run")
+    assert run.settings.encoder.width == 16  # type: ignore[attr-defined]
+    with pytest.raises(FewscanError, match="stays as it is"):
+        api.calibrate(run, folds=2, overwrite=True)
+
+
+def test_a_method_of_ones_own_may_solve(
+    split_dataset: Snapshot, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from fewscan.learning import registry
+
+    class CentersSettings(MethodSettings):
+        name: str = "centers"
+
+    class Centers(Method):
+        name = "centers"
+        summary = "the nearest mean of a class"
+        settings_type = CentersSettings
+        two_views = uses_unlabeled = False
+        solves = True
+
+        def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
+            means = np.stack([labeled.features[labeled.labels == each].mean(axis=(0, 1)) for each in range(4)])
+            return Solution(means, -np.square(means).sum(axis=1) / 2, {})
+
+    assert registry.method_flaw(Centers) is None
+    assert registry.method_flaw(type("Empty", (Method,), {**Centers.__dict__, "solve": Method.solve})) is not None
+    monkeypatch.setitem(registry.METHODS, "centers", Centers)
+    run = api.train(split_dataset, method="centers", out=tmp_path / "run", **asked)
+    features = Predictor.of(run).of_rows(split_dataset, split_dataset.rows("labeled"))
+    assert features.probabilities.shape == (12, 4)
+    assert run.settings.solved
