@@ -41,7 +41,7 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
     torch.manual_seed(0)
     fabric = lightning_fabric.Fabric(devices=1, precision=settings.precision)
     network = Network(settings.encoder, settings.heads, channels=1, image_size_px=arguments.size, classes=CLASSES)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     shares = torch.full((CLASSES,), 1 / CLASSES)
     method = method_type("joint")(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], shares).to(
         fabric.device

@@ -23,8 +23,9 @@ def _turned(degrees: float, first: Callable[[Pixels], Pixels] = lambda scan: sca
     def turn(scan: Pixels, random: np.random.Generator) -> tuple[Pixels, Affine]:
         height, width = scan.shape
         center = ((width - 1) / 2, (height - 1) / 2)
-        affine = np.asarray(cv2.getRotationMatrix2D(center, degrees * random.choice([-1, 1]), 1))
-        return np.asarray(cv2.warpAffine(first(scan), affine, (width, height))), affine
+        affine = cv2.getRotationMatrix2D(center, degrees * random.choice([-1, 1]), 1).astype(np.float64)
+        turned = cv2.warpAffine(first(scan), affine, (width, height))
+        return turned.astype(np.uint8), affine
 
     return turn
 

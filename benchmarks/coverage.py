@@ -34,7 +34,7 @@ def sizes(images: int, groups: int, unequal: bool) -> np.ndarray:
     """Group sizes that sum to `images`: alike, or falling as 1 / rank^0.8, so that one of 15 groups holds a fifth."""
     pull = 1 / np.arange(1, groups + 1) ** (0.8 if unequal else 0.0)
     bounds = np.rint(np.cumsum(pull) / pull.sum() * (images - groups)).astype(int)
-    return 1 + np.diff(bounds, prepend=0)
+    return np.asarray(1 + np.diff(bounds, prepend=0))
 
 
 def summary(found: list[Interval], truth: float) -> Line:
@@ -99,7 +99,7 @@ def opinions(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     logits = 2 * random.normal(size=(len(labels), 4))
     logits[np.arange(len(labels)), labels] += 3.5
     shares = np.exp(logits)
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def of_scores(draws: int, random: np.random.Generator) -> Iterator[Line]:

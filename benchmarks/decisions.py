@@ -25,6 +25,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import evaluate
+from fewscan.evaluation.intervals import Interval
 from fewscan.images.readers import fit, read_image
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.training.run import Run
@@ -99,16 +100,22 @@ def no_scans(run: Run, pictures: Path | None) -> dict[str, np.ndarray]:
 def calibrated(dataset: Path, arguments: argparse.Namespace, seed: int) -> tuple[Run, Snapshot]:
     run = arguments.out / f"run-{seed}"
     if run.exists():
-        opened = fewscan.train(dataset, out=run, resume=True)
+        opened: Run = fewscan.train(dataset, out=run, resume=True)
     else:
         arguments.out.mkdir(parents=True, exist_ok=True)
         sizes = {"labeled": arguments.labeled, "test": arguments.test, "validation": arguments.validation}
         opened = trained(split_in_memory(Dataset.open(dataset).unsplit(), seed=seed, **sizes), run, seed=seed)
-    if Calibration.load(opened) is None:
+    standing = Calibration.load(opened)
+    if standing is None:
         fewscan.calibrate(opened)
-    if arguments.folds and Calibration.load(opened).source != "cross-fitting":
+        standing = Calibration.load(opened)
+    if arguments.folds and (standing is None or standing.source != "cross-fitting"):
         fewscan.calibrate(opened, folds=arguments.folds)
     return opened, opened.open_dataset()
+
+
+def in_percent(interval: Interval | None) -> float | None:
+    return None if interval is None or interval.value is None else 100 * interval.value
 
 
 def scored(run: Run, dataset: Snapshot, rule: DecisionRule) -> dict[str, object]:
@@ -133,8 +140,8 @@ def scored(run: Run, dataset: Snapshot, rule: DecisionRule) -> dict[str, object]
         "covered": 100 * decided.possible[alike_rows, labels[alike_rows]].mean(),
         "possible_classes": decided.possible[alike_rows].sum(axis=1).mean(),
         "temperature": evaluation.temperature,
-        "ece_before": 100 * evaluation.calibration_error_before.value,
-        "ece_after": 100 * evaluation.calibration_error.value,
+        "ece_before": in_percent(evaluation.calibration_error_before),
+        "ece_after": in_percent(evaluation.calibration_error),
     }
 
 
@@ -173,7 +180,7 @@ def main() -> None:
         grounds = Grounds.of(run, dataset)
         rule = grounds.rule(Asked(arguments.target_error, arguments.coverage, candidates=1))
         line: dict[str, object] = {"seed": seed, "labeled": arguments.labeled, "target_error": arguments.target_error}
-        line |= {"held_out": grounds.source, "held_out_images": len(grounds.held_out.rows)}
+        line |= {"held_out": grounds.source, "held_out_images": 0 if grounds.held_out is None else len(grounds.held_out.rows)}
         line |= scored(run, dataset, rule) | of_its_own(dataset, rule)
         for kind, images in no_scans(run, arguments.pictures).items():
             decisions = np.array(rule.decide(images).decisions)

@@ -43,7 +43,7 @@ class Images:
     def error(self, threshold: float) -> float:
         """Return the share that is wrong of those from `threshold` on."""
         scores, shares = self._ranked
-        return float(shares[min(np.searchsorted(scores, threshold), len(shares) - 1)])
+        return float(shares[min(int(np.searchsorted(scores, threshold)), len(shares) - 1)])
 
 
 def good(random: Random, images: int) -> Images:

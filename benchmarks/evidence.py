@@ -93,9 +93,9 @@ def main() -> None:
         return
     print("  ".join(f"{key} {value}" for key, value in figures.items() if key != "hiding"))
     print(hiding.verdict)
-    for name, found in (("network", hiding.network), ("untrained", hiding.untrained)):
-        falls = f"{found.map_drop.points} by the map, {found.searched_drop.points} by as long a search"
-        print(f"{name}: probability falls by {falls}; difference {found.difference.points}")
+    for name, fallen in (("network", hiding.network), ("untrained", hiding.untrained)):
+        falls = f"{fallen.map_drop.points} by the map, {fallen.searched_drop.points} by as long a search"
+        print(f"{name}: probability falls by {falls}; difference {fallen.difference.points}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main() -> None:
         np.random.default_rng(0).integers(0, 256, (arguments.batch, arguments.size, arguments.size, 1), dtype=np.uint8)
     )
 
-    @tf.function(jit_compile=arguments.xla)
+    @tf.function(jit_compile=arguments.xla)  # type: ignore[untyped-decorator]  # TensorFlow is not installed here
     def step() -> tf.Tensor:
         images = tf.cast(pixels, tf.float32) / 255
         with tf.GradientTape() as tape:

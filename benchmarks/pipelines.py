@@ -50,7 +50,8 @@ def per_second(step: Callable[[], None], images: int, steps: int) -> float:
 
 def limit(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     keep_freed_memory()
-    network = new_network(encoder, pixels.shape[-1]).encoder.to(memory_format=torch.channels_last)
+    network = new_network(encoder, pixels.shape[-1]).encoder
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
     images = torch.rand(2 * batch, 1, pixels.shape[-1], pixels.shape[-1], device=device())
     images = images.contiguous(memory_format=torch.channels_last)
 
@@ -74,7 +75,7 @@ class PillowViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return len(self.pixels)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng(torch.randint(2**31, (1,)).item())
+        random = np.random.default_rng(int(torch.randint(2**31, (1,))))
         image = Image.fromarray(self.pixels[row, 0])
         return self.view(image, random), self.view(image, random)
 
@@ -143,7 +144,7 @@ def plain_step(encoder: str, size_px: int, batches: Iterator[tuple[Tensor, Tenso
         z0, z1 = network(view0.to(device())).z, network(view1.to(device())).z
         loss = nt_xent(z0, z1, TEMPERATURE)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch does not say
         optimizer.step()
 
     return step

@@ -20,6 +20,7 @@ The number of scenarios is not corrected for, which makes a fall easier to find.
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,7 +95,7 @@ SCENARIOS: dict[str, Callable[[Snapshot], Snapshot]] = {
 }
 
 
-def compared(dataset: Snapshot, method: str, seeds: list[int], changes: dict[str, object], folder: Path) -> dict[str, object]:
+def compared(dataset: Snapshot, method: str, seeds: list[int], changes: dict[str, Any], folder: Path) -> dict[str, object]:
     """Train and score `supervised` and `method` on a split dataset."""
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
     right: dict[str, list[np.ndarray]] = {}

@@ -32,7 +32,7 @@ def thumbnails(dataset: Snapshot) -> np.ndarray:
     part = dataset.pixels.shape[-1] // THUMBNAIL_SIDE
     blocks = dataset.pixels.mean(axis=1).reshape(-1, THUMBNAIL_SIDE, part, THUMBNAIL_SIDE, part)
     gray = blocks.mean(axis=(2, 4)).reshape(len(blocks), -1)
-    return (gray - gray.mean(axis=1, keepdims=True)) / (gray.std(axis=1, keepdims=True) + 1)
+    return np.asarray((gray - gray.mean(axis=1, keepdims=True)) / (gray.std(axis=1, keepdims=True) + 1))
 
 
 def with_a_rare_class(dataset: Snapshot) -> Snapshot:

@@ -1,6 +1,7 @@
 """Small datasets that tests make themselves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from filelock import FileLock
 from matplotlib.figure import Figure
 
 from fewscan.cli import main
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.phantoms import draw_phantom, write_practice_scans
@@ -154,10 +156,17 @@ def practice_dataset(make_dataset: Callable[..., Snapshot], practice_pixels: np.
     return split(make_dataset(pixels=practice_pixels), labeled=240, test=100)
 
 
+@pytest.fixture(scope="session")
+def split_folder(make_dataset: Callable[..., Snapshot]) -> Path:
+    """The dataset that `split_dataset` is a copy of."""
+    return split(make_dataset(), labeled=16, test=24, validation=0.25).folder
+
+
 @pytest.fixture
-def split_dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
+def split_dataset(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """80 easy images: 16 labeled, 4 of them for validation, and 24 test images."""
-    return split(make_dataset(), labeled=16, test=24, validation=0.25)
+    copied = shutil.copytree(split_folder, tmp_path_factory.mktemp("made") / "dataset")
+    return Dataset.open(copied).snapshot()
 
 
 @pytest.fixture

@@ -65,9 +65,12 @@ def damaged_settings(settings: int, seed: int) -> Counter[str]:
     for _ in range(settings):
         pairs = [_pair(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         told = _told(pairs, chance.choice(list(METHODS)))
-        result = "taken" if told is None else "fault" if told.startswith("FAULT") else "refused"
-        counts[result] += 1
-        if result == "fault":
+        if told is None:
+            counts["taken"] += 1
+        elif not told.startswith("FAULT"):
+            counts["refused"] += 1
+        else:
+            counts["fault"] += 1
             print(f"{told[:200]!r} from {str(pairs)[:200]}")
     return counts
 

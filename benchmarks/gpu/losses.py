@@ -28,7 +28,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.registry import METHODS
-from fewscan.learning.views import Views
+from fewscan.learning.views import Views, random_views
 from fewscan.models.network import Network
 from fewscan.seeds import Stream
 from fewscan.training import fit
@@ -49,7 +49,7 @@ class EnoughError(Exception):
 def first_losses(dataset: Snapshot, method: str, device: str, steps: int) -> list[float]:
     """Train as `fewscan train` does, for a few steps, and return the sum of the losses of each."""
     losses: list[Tensor] = []
-    draw, pairs, add = fit.random_views, MixMatch.pairs, Tally.add
+    draw, pairs, add = random_views, MixMatch.pairs, Tally.add
 
     def views_from_the_cpu(views: Views, images: Tensor, count: int, drawn_from: Stream) -> Tensor:
         return draw(views, images.cpu(), count, drawn_from).to(images.device)
@@ -73,7 +73,7 @@ def first_losses(dataset: Snapshot, method: str, device: str, steps: int) -> lis
         tempfile.TemporaryDirectory() as folder,
         suppress(EnoughError),
     ):
-        settings = {"device": device, "precision": "32-true", "batch_size": 32, "epochs": steps}
+        settings: dict[str, Any] = {"device": device, "precision": "32-true", "batch_size": 32, "epochs": steps}
         trained(dataset, Path(folder) / "run", method=method, **settings)
     return [float(loss) for loss in losses]
 
@@ -112,7 +112,7 @@ def waits(dataset: Snapshot, method: str, steps: int) -> dict[str, int]:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
-        settings = {"device": "cuda", "batch_size": 32, "epochs": 1, "passes": steps}
+        settings: dict[str, Any] = {"device": "cuda", "batch_size": 32, "epochs": 1, "passes": steps}
         with suppress(EnoughError):
             trained(dataset, Path(folder) / "run", method=method, **settings)
         torch.cuda.set_sync_debug_mode("default")

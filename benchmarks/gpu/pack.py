@@ -22,8 +22,10 @@ from fewscan.images.store import IMAGES_FOLDER
 from fewscan.labels.log import LABELS_FILE
 
 ROOT = Path(__file__).parents[2]
-MISSING = ("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities")
-MISSING += ("pydantic", "pydantic-core", "rich", "typing-inspection")
+MISSING = [
+    *("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities"),
+    *("pydantic", "pydantic-core", "rich", "typing-inspection"),
+]
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
 
 

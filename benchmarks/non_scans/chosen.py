@@ -88,7 +88,8 @@ def abdomen(random: Random, scans: np.ndarray) -> Picture:
 
     def organ(middle_x: float, middle_y: float, half_x: float, half_y: float) -> np.ndarray:
         shift = random.normal(0, 0.03, 2)
-        return ((x - middle_x - shift[0]) / half_x) ** 2 + ((y - middle_y - shift[1]) / half_y) ** 2 < 1
+        across, down = (x - middle_x - shift[0]) / half_x, (y - middle_y - shift[1]) / half_y
+        return np.asarray(across**2 + down**2 < 1)
 
     values = np.zeros((SIDE, SIDE))
     values[(x / width) ** 2 + (y / height) ** 2 < 1] = random.uniform(50, 90)  # fat

@@ -18,7 +18,7 @@ WORDS = _TEXT.split()
 
 
 def eight_bit(values: Any) -> Picture:
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 255)).astype(np.uint8))
 
 
 def turned_grid(random: Random, turn: float = np.pi) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def picture_of_matplotlib(name: str) -> np.ndarray:
 def picture_of_scikit_image(name: str) -> np.ndarray:
     # Found without an import, which would want its dependencies too: only its pictures are needed.
     found = importlib.util.find_spec("skimage")
-    if found is None:
+    if found is None or found.submodule_search_locations is None:
         raise SystemExit("these kinds need the pictures of scikit-image: pip install scikit-image")
     return _opened(Path(*found.submodule_search_locations) / "data" / name)
 

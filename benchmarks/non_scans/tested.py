@@ -1,6 +1,8 @@
 """The kinds that the gate is tested with: nothing was chosen with them."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from matplotlib import style
@@ -40,8 +42,8 @@ def logo(random: Random, scans: np.ndarray) -> Picture:
     for _ in range(random.integers(1, 4)):
         middle, reach = random.uniform(60, 196, 2), random.uniform(30, 90)
         box = [*(middle - reach), *(middle + reach)]
-        draw = [pen.ellipse, pen.rectangle, lambda box, fill: pen.rounded_rectangle(box, 20, fill=fill)][random.integers(3)]
-        draw(box, fill=int(random.integers(0, 256)))
+        draws: list[Callable[..., None]] = [pen.ellipse, pen.rectangle, partial(pen.rounded_rectangle, radius=20)]
+        draws[random.integers(3)](box, fill=int(random.integers(0, 256)))
     font = font_of(random, 40, 110)
     pen.text((random.uniform(10, 60), random.uniform(60, 140)), "".join(random.choice([*"ABKMRSX"], 3)), 255 - paper, font=font)
     return np.asarray(canvas)
@@ -59,7 +61,8 @@ def chart(random: Random, scans: np.ndarray) -> Picture:
             case 1:
                 axes.bar(np.arange(8), random.uniform(1, 9, 8))
             case 2:
-                axes.scatter(*random.normal(size=(2, 120)), s=random.uniform(5, 60))
+                x, y = random.normal(size=(2, 120))
+                axes.scatter(x, y, s=random.uniform(5, 60))
             case _:
                 axes.imshow(ndimage.gaussian_filter(random.normal(size=(40, 40)), random.uniform(0, 4)))
         axes.set_title(" ".join(random.choice(WORDS, 3)))
@@ -75,8 +78,8 @@ def screenshot(random: Random, scans: np.ndarray) -> Picture:
     pen = ImageDraw.Draw(canvas)
     font = font_of(random, 9, 14)
     for _ in range(random.integers(1, 4)):
-        left, top = random.integers(0, 220), random.integers(0, 140)
-        right, bottom = left + random.integers(160, 300), top + random.integers(110, 220)
+        left, top = int(random.integers(0, 220)), int(random.integers(0, 140))
+        right, bottom = left + int(random.integers(160, 300)), top + int(random.integers(110, 220))
         paper = int(random.integers(25, 60) if dark else random.integers(235, 256))
         pen.rectangle([left, top, right, bottom], fill=paper, outline=128)
         pen.rectangle([left, top, right, top + 16], fill=int(random.integers(60, 200)))

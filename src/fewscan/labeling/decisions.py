@@ -15,7 +15,7 @@ CONFIDENCE = 0.9
 BATCHES = 0.95
 # Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
 # already forbids all, and at many the least sure ones do; each begins with its part of what we may be wrong by.
-STARTS = (0.25, 0.5, 0.75)
+STARTS: tuple[float, ...] = (0.25, 0.5, 0.75)
 
 Scores = npt.NDArray[np.float32]
 Counts = int | npt.NDArray[np.int64]
