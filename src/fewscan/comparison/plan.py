@@ -162,9 +162,10 @@ class Comparison:
             plan.require_consistency()
             with new_folder(folder) as temporary:
                 write_text(temporary / PLAN_FILE, plan.model_dump_json(indent=2) + "\n")
+                begun = cls(temporary, plan)
                 for protocol in plan.protocols:
                     # A split that the dataset cannot give leaves no folder behind that would ask for it again.
-                    cls(temporary, plan).dataset(protocol)
+                    begun.dataset(protocol)
             return cls(folder, plan)
         standing = cls.open(folder)
         standing.refuse_another(plan)
@@ -200,19 +201,24 @@ class Comparison:
     def _opened(self) -> dict[Protocol, Snapshot]:
         return {}
 
+    @cached_property
+    def _whole(self) -> Snapshot:
+        """The dataset as it is now, under no split; raises FewscanError where it is not what the comparison began with."""
+        whole = Dataset.open(self.plan.dataset).unsplit()
+        self._require_same(whole)
+        return whole
+
     def _open_dataset(self, protocol: Protocol) -> Snapshot:
         path = self.folder / "snapshots" / f"{protocol}.parquet"
-        now = Dataset.open(self.plan.dataset)
         if not path.exists():
-            size = self.plan.split
-            whole = now.unsplit()
-            self._require_same(whole)
+            size, whole = self.plan.split, self._whole
             parts, description = drawn(
                 whole, protocol, size.labeled, size.test, size.validation, size.seed, size.within, size.shares
             )
             path.parent.mkdir(exist_ok=True)
             with replaced_file(path) as temporary:
                 temporary.write_bytes(whole.with_split(parts, description).as_parquet())
+        now = Dataset.open(self.plan.dataset)
         return Snapshot.read(path, now.folder, now.images, "choose another --out")
 
     def _require_same(self, dataset: Snapshot) -> None:
