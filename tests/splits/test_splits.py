@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.in_memory import split_in_memory
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -21,6 +24,20 @@ def sides_of_groups(dataset: Snapshot) -> pd.Series:
     """For every group, on how many sides its images lie: learned from (with a label or without), chosen by, tested on."""
     sides = dataset.manifest["split"].replace({"labeled": "learned from", "unlabeled": "learned from"})
     return pd.Series(sides.to_numpy()).groupby(dataset.groups).nunique()
+
+
+@pytest.fixture(scope="module")
+def copies_of(make_dataset: MakeDataset) -> Callable[..., Snapshot]:
+    """A function that makes a dataset whose images lie in groups, each once; only to be read."""
+
+    @cache
+    def make(groups: tuple[int, ...], *, as_copies: bool) -> Snapshot:
+        dataset = make_dataset(len(groups), groups=list(groups))
+        if as_copies:
+            return dataset
+        return replace(dataset, manifest=dataset.manifest.assign(copy_set=pd.array(range(len(groups)), dtype="Int64")))
+
+    return make
 
 
 def test_sizes_are_exact_and_classes_in_proportion(make_dataset: MakeDataset) -> None:
@@ -126,12 +143,12 @@ def test_a_seed_draws_the_same_split_and_another_seed_another(make_dataset: Make
 
 @given(largest=st.integers(1, 6), seed=st.integers(0, 5), validation=st.sampled_from([0.0, 0.2]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_groups_never_cross(make_dataset: MakeDataset, largest: int, seed: int, validation: float) -> None:
+def test_groups_never_cross(copies_of: Callable[..., Snapshot], largest: int, seed: int, validation: float) -> None:
     # Groups of up to `largest` images of one class, as copies are: image i has class i % 4.
     sizes = np.random.default_rng(seed).integers(1, largest + 1, size=60)
     numbers = np.repeat(np.arange(60), sizes)[:60]
-    dataset = make_dataset(160, groups=[int(4 * numbers[row // 4] + row % 4) for row in range(160)])
-    done = split(dataset, labeled=20, test=12, validation=validation, seed=seed)
+    dataset = copies_of(tuple(int(4 * numbers[row // 4] + row % 4) for row in range(160)), as_copies=True)
+    done = split_in_memory(dataset, labeled=20, test=12, validation=validation, seed=seed)
     assert sides_of_groups(done).max() == 1
     tested = done.rows("test")
     assert len(tested) == 12
@@ -279,11 +296,12 @@ def test_a_leak_free_split_needs_an_audit(make_dataset: MakeDataset) -> None:
 
 @given(size=st.integers(1, 8), seed=st.integers(0, 5))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(make_dataset: MakeDataset, size: int, seed: int) -> None:
-    dataset = make_dataset(160, groups=[row // 4 // size * 4 + row % 4 for row in range(160)])
-    dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(160)))
+def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(
+    copies_of: Callable[..., Snapshot], size: int, seed: int
+) -> None:
+    dataset = copies_of(tuple(row // 4 // size * 4 + row % 4 for row in range(160)), as_copies=False)
     draws = [
-        split(dataset, labeled=labeled, within=within, test=24, validation=0.0, seed=seed)
+        split_in_memory(dataset, labeled=labeled, within=within, test=24, validation=0.0, seed=seed)
         for labeled, within in ((60, ()), (20, (60,)), (8, (60, 20)))
     ]
     for larger, smaller in pairwise(draws):
@@ -322,8 +340,8 @@ def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset
     dataset = remade(dataset, dataset.manifest.assign(label=named, copy_set=pd.array(range(150), dtype="Int64")))
     counts = []
     for seed in range(25):
-        drawn = split(dataset, labeled=30, test=8, validation=0, seed=seed, shares="unknown")
-        counts.append((Dataset.open(drawn.folder).snapshot().labels[drawn.rows("labeled")] == 0).sum())
+        labeled = split_in_memory(dataset, labeled=30, test=8, validation=0.0, seed=seed, shares="unknown").rows("labeled")
+        counts.append((dataset.labels[labeled] == 0).sum())
     # The test set takes one group of the class; single draws differ, as draws do.
     assert np.mean(counts) == pytest.approx(30 * 9 / 140, abs=3 * np.std(counts) / np.sqrt(25))
     assert np.std(counts) > 0.5
