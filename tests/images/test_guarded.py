@@ -1,7 +1,6 @@
 """Files that a library is never done with, or takes all memory for: ended, set aside, and the rest goes on."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +11,14 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.guarded import guarded
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
-from fewscan.images.reading_process import MAX_MEMORY_BYTES
-
-# What a damaged or hostile file makes a library do.
-
-
-def computes_for_ever(seconds: int) -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # what it has anyway, but sooner
-    while True:
-        pass
-
-
-def takes_all_memory() -> int:
-    return len(np.ones(MAX_MEMORY_BYTES // 8 + 1))
-
-
-def keeps_silent() -> None:
-    time.sleep(3600)
-
-
-def brings_its_process_down() -> None:
-    os.abort()
-
-
-def refuses() -> None:
-    raise UnreadableImage("not an image: a test")
-
-
-def is_at_fault() -> None:
-    raise ZeroDivisionError("our own mistake")
+from tests.images.misbehaving import (
+    brings_its_process_down,
+    computes_for_ever,
+    is_at_fault,
+    keeps_silent,
+    refuses,
+    takes_all_memory,
+)
 
 
 def test_what_is_asked_is_answered_by_one_process_after_another_call() -> None:
