@@ -40,6 +40,7 @@ def cells_of_any_program(text: str) -> list[str]:
     return [cell.strip(" ") for reader in found for row in reader for cell in row]
 
 
+@pytest.mark.slow
 @given(names)
 def test_every_text_is_read_back_as_it_was(name: str) -> None:
     assert from_text(as_text(name)) == name

@@ -96,6 +96,7 @@ def test_of_what_was_there_no_row_changes_its_part_and_no_group_stands_on_both_s
     assert not of_judges & set(now.groups[now.rows("labeled", "unlabeled")])
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_descriptions_can_be_lost(dataset: Dataset, more: Path, tmp_path: Path) -> None:
     """Missing, damaged, or never made: then all are described anew, and the same pairs are found."""
     found = []
@@ -141,6 +142,7 @@ def test_suspects_among_new_images_are_named_and_set_aside_if_asked(
     assert now["set_aside"].iloc[:OLD].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_comes_nothing_that_tests_is_taught(
     seed: int, make_dataset: Callable[..., object], dataset: Dataset, tmp_path: Path, practice_pixels: npt.NDArray[np.uint8]

@@ -68,6 +68,7 @@ def slices(make_dataset: Callable[..., Snapshot]) -> Callable[..., Snapshot]:
     return make
 
 
+@pytest.mark.slow
 def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[..., Snapshot]) -> None:
     dataset = slices()
     copies = audit(dataset)
@@ -87,6 +88,7 @@ def test_known_patients_are_believed(slices: Callable[..., Snapshot]) -> None:
     assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()
 
 
+@pytest.mark.slow
 def test_slices_of_new_heads_are_joined_nearly_as_by_an_audit_of_all(tmp_path: Path) -> None:
     """Two heads come later."""
     for row, picture in enumerate(volumes()):

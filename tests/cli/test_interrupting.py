@@ -189,6 +189,7 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     assert (process.wait(), said) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_behind_standard_output_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:

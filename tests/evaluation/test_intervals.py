@@ -54,6 +54,7 @@ def test_too_few_groups_are_named_so_and_have_no_interval(patients: int) -> None
     assert found.percent == "75.0 % [too few groups to say how sure]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("patients", "alike", "share"), [(5, 0.3, 0.9), (15, 0.3, 0.95), (40, 0.1, 0.8), (60, 0.0, 0.99)])
 def test_intervals_of_shares_hold_the_truth(patients: int, alike: float, share: float) -> None:
     """The whole grid is `benchmarks/coverage.py`; of 100 draws at 95 %, 90 and fewer hold it once in fifty times by chance."""

@@ -62,6 +62,7 @@ def test_corrected_withdrawn_and_new_labels_of_test_images_count(run: Run, waiti
     assert now.labels[learned] == seen.labels[learned]
 
 
+@pytest.mark.slow
 def test_a_score_follows_the_labels_and_is_told_so_on_the_page(run: Run, waiting: Snapshot, tmp_path: Path) -> None:
     before = api.evaluate(run)
     predictions = pd.read_csv(run.folder / "test_predictions.csv")
@@ -77,6 +78,7 @@ def test_a_score_follows_the_labels_and_is_told_so_on_the_page(run: Run, waiting
     assert f"{len(wrong)} images of the test set carry another label" in page
 
 
+@pytest.mark.slow
 def test_a_report_is_about_what_was_evaluated_whatever_came_after(run: Run, waiting: Snapshot, tmp_path: Path) -> None:
     api.evaluate(run)
     rows = run.open_dataset().rows("test")

@@ -87,6 +87,7 @@ def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
     assert asked.heat_map is not None
 
 
+@pytest.mark.slow
 def test_label_and_explain_ask_the_same_gate(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     rule = Grounds.of(run, split_dataset).rule(Asked(0.2))
     test = split_dataset.rows("test")[:4]

@@ -195,6 +195,7 @@ def test_a_score_that_lives_on_the_frame_is_lost_with_it_and_one_from_within_is_
         assert check.accuracy_difference.value == check.balanced_accuracy_difference.value == 1 - masked_accuracy
 
 
+@pytest.mark.slow
 def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
     untrained_run: Callable[[Snapshot], Run], make_dataset: Callable[..., Snapshot]
 ) -> None:

@@ -227,6 +227,7 @@ class Oracle:
         return base if not people else people.popitem()[1] if len(set(people.values())) == 1 else "disputed"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_what_holds_follows_the_rules_whatever_happened(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
@@ -266,6 +267,7 @@ def write_batches(path: Path, who: str, batches: int) -> None:
         log.enter([batch, batch, batch], ["x", "y", "x"], origin="review", who=who, note=str(batch))
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_at_once_lose_nothing(log: LabelLog) -> None:
     writers = [FORK.Process(target=write_batches, args=(log.path, who, 200)) for who in ("Ada", "Grace")]
     for writer in writers:

@@ -167,6 +167,7 @@ def renamed(dataset: Snapshot, names: dict[str, str]) -> Snapshot:
     return replace(dataset, description=dataset.description.model_copy(update={"classes": classes}), manifest=manifest)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run", method="supervised")
@@ -185,6 +186,7 @@ def test_a_real_run_gives_a_page_that_needs_nothing_else(split_dataset: Snapshot
     assert not re.search(r"https?:|url\(|@import", page.html)
 
 
+@pytest.mark.slow
 def test_the_score_is_one_sentence_and_every_number_has_its_interval(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     score_run(run, split_dataset, opinions(split_dataset), openings=3)
@@ -475,6 +477,7 @@ def test_a_damaged_evaluation_is_one_clear_line(damage: str, split_dataset: Snap
     assert not (run.folder / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_runs_own_page_is_renewed_unless_another_place_is_named(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     write_report(run, split_dataset)

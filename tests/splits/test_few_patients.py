@@ -90,6 +90,7 @@ def sides(dataset: Snapshot) -> pd.Series:
     return pd.Series(places.to_numpy()).groupby(dataset.groups).nunique()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", ["known", "unknown"])
 def test_whatever_could_be_drawn_is_drawn_and_what_could_not_is_refused_with_sizes_that_work(shares: str) -> None:
     outcomes = {True: 0, False: 0}

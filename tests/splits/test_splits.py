@@ -141,6 +141,7 @@ def test_a_seed_draws_the_same_split_and_another_seed_another(make_dataset: Make
     assert not split(dataset, labeled=60, test=40, seed=1).manifest["split"].equals(first)
 
 
+@pytest.mark.slow
 @given(largest=st.integers(1, 6), seed=st.integers(0, 5), validation=st.sampled_from([0.0, 0.2]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_groups_never_cross(copies_of: Callable[..., Snapshot], largest: int, seed: int, validation: float) -> None:
@@ -294,6 +295,7 @@ def test_a_leak_free_split_needs_an_audit(make_dataset: MakeDataset) -> None:
     assert split(unaudited, labeled=10, test=10, protocol="study").require_split().test == 10
 
 
+@pytest.mark.slow
 @given(size=st.integers(1, 8), seed=st.integers(0, 5))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(

@@ -335,6 +335,7 @@ def test_samples_are_of_their_class_and_part(make_comparison: MakeComparison) ->
     assert parts == {}
 
 
+@pytest.mark.slow
 def test_labels_of_unlabeled_images_change_no_pixel(make_comparison: MakeComparison) -> None:
     def picture() -> bytes:
         file = io.BytesIO()

@@ -212,6 +212,7 @@ def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_labe
     assert same != shared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["joint", "mixmatch"])
 def test_labels_outside_the_budget_are_never_seen(method: str, make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     dataset = split(make_dataset(groups=PAIRS), labeled=16, test=12, validation=0.25)
@@ -290,6 +291,7 @@ def warned(run: Run) -> list[ReportedSymptom]:
     return reported_symptoms(run.metrics(), run.settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("collapse", "method", "changes", "expected", "advised"),
     [
