@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewscan.images.crop import Crop, foreground_box
+from fewscan.images.crop import foreground_box
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
+from fewscan.images.options import Crop
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import read_image
 from fewscan.images.sources import ScanFile

@@ -3,7 +3,7 @@
 Everything is computed in whole numbers on a small grid, so that a graph can do the same (`fewscan.exporting.cropping`).
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,8 +11,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from fewscan.images.formats.image import Pixels
-
-Crop = Literal["none", "foreground"]
+from fewscan.images.options import Crop
 
 # The grid on which a box is looked for: GRID_PX x GRID_PX cells, whatever the scan's size.
 GRID_PX = 64

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from fewscan.config import Settings
-from fewscan.images.crop import Crop
 from fewscan.images.formats.reading import Reading
 
 Resize = Literal["stretch", "pad"]
+Crop = Literal["none", "foreground"]
 PatientTag = Literal["patient", "study", "series", "none"]
 
 
