@@ -174,15 +174,24 @@ def chosen_target(random: Random, draws: int) -> list[dict[str, object]]:
 
 def surer_network(random: Random, draws: int) -> list[dict[str, object]]:
     """Cross-fitting whose network doubts less than the five others, which themselves differ by a tenth of their doubts."""
+    return _surer_network(random, draws, 0.1, (1.0, 0.8, 0.6, 0.4))
+
+
+def surer_network_of_alike(random: Random, draws: int) -> list[dict[str, object]]:
+    """The same where the five others hardly differ, as logistic regressions on the same features do."""
+    return _surer_network(random, draws, 0.006, (0.98, 0.95, 0.9, 0.8))
+
+
+def _surer_network(random: Random, draws: int, spread: float, all_doubts: tuple[float, ...]) -> list[dict[str, object]]:
     pool = good(random, POOL)
     lines = []
-    for doubts in (1.0, 0.8, 0.6, 0.4):
+    for doubts in all_doubts:
         errors: list[float | None] = []
         refused: list[float | None] = []
         alarms = 0
         for _ in range(draws):
-            factors = random.normal(1, 0.1, 5)
-            final = doubts * random.normal(1, 0.1)
+            factors = random.normal(1, spread, 5)
+            final = doubts * random.normal(1, spread)
             shown = 1 - pool.scores[random.integers(0, POOL, 1000)]
             surety = Surety(
                 images=len(shown),
@@ -199,7 +208,8 @@ def surer_network(random: Random, draws: int) -> list[dict[str, object]]:
             refused.append(None if surety.surer else error)
             alarms += surety.surer
         for name, decided in (("", errors), (", refused where it is found surer", refused)):
-            line: dict[str, object] = {"about": "cross-fitting", "case": f"doubts of the network times {doubts:g}{name}"}
+            case = f"doubts of the network times {doubts:g}{'' if spread == 0.1 else f', spread {spread:g}'}{name}"
+            line: dict[str, object] = {"about": "cross-fitting", "case": case}
             line |= {"images": 1235, "target_error": 0.05} | counted(decided, 0.05, random)
             lines.append(line | {"found_surer": 100 * alarms / draws})
     return lines
@@ -245,6 +255,7 @@ PARTS: tuple[Callable[[Random, int], list[dict[str, object]]], ...] = (
     chosen_target,
     surer_network,
     coverage,
+    surer_network_of_alike,
 )
 
 

@@ -29,3 +29,11 @@ def test_a_network_like_the_others_is_called_surer_as_often_as_is_said() -> None
 def test_networks_that_do_not_differ_at_all_leave_no_room() -> None:
     same = np.full(5, 0.9)
     assert (of(0.9, same).p_value, of(0.91, same).p_value, of(0.89, same).p_value) == (1, 0, 1)
+
+
+def test_a_network_that_is_surer_by_a_little_of_its_doubts_is_not_called_so() -> None:
+    others = np.array([0.738, 0.740, 0.739, 0.737, 0.736])  # logistic regressions on the same features hardly differ
+    doubts = 1 - others.mean()
+    assert of(1 - 0.98 * doubts, others).p_value < FALSE_ALARMS
+    assert not of(1 - 0.98 * doubts, others).surer
+    assert of(1 - 0.9 * doubts, others).surer
