@@ -7,8 +7,8 @@ from fewscan.config import Settings
 
 # How often a network is called surer that differs from the others only as they differ among themselves.
 FALSE_ALARMS = 0.05
-# A network that learns from more labels is a little surer, and mostly rightly so. Down to this share of the others' doubts, 1 less
-# the mean score, a target error is passed no more often than `label` says: benchmarks/decisions_simulation.py.
+# A network that learns from more labels is a little surer, and mostly rightly so. Down to this share of the others' doubts, 1
+# less the mean score, a target error is passed no more often than `label` says: benchmarks/decisions_simulation.py.
 TOLERATED = 0.95
 
 
@@ -33,7 +33,7 @@ class Surety(Settings):
 
     @property
     def surer(self) -> bool:
-        """Whether the run's network is surer than the others by more than they differ among themselves, and by enough to matter."""
+        """Whether the run's network is surer than the others, by more than they differ among themselves and by enough."""
         doubts, others = 1 - self.network, 1 - float(np.mean(self.others))
         return self.p_value < FALSE_ALARMS and doubts < TOLERATED * others
 
