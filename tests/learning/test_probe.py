@@ -24,7 +24,8 @@ def made(images: int = 60, classes: int = 3, noise: float = 1.0, views: int = 2,
     centers = random.normal(size=(3, 12))
     features = centers[labels][:, None] + noise * random.normal(size=(images, views, 12))
     features = features * np.logspace(-2, 2, 12) + 3
-    return LabeledFeatures(features.astype(np.float32), labels, np.arange(images), np.ones(images), CLASSES)
+    ones = np.ones(images)
+    return LabeledFeatures(features.astype(np.float32), labels, np.arange(images), ones, ones, ones > 0, CLASSES)
 
 
 def solved(labeled: LabeledFeatures, strength: float | None = None, seed: int = 0) -> Solution:

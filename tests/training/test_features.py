@@ -133,6 +133,17 @@ def test_features_that_are_not_whole_are_computed_anew(
     np.testing.assert_array_equal(after.features.of(np.arange(80)), before)
 
 
+def test_an_encoder_that_computes_otherwise_under_the_same_name_and_weights_is_noticed(
+    split_dataset: Snapshot, ready: ReadyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
+    forward = type(ready.encoder).forward
+    monkeypatch.setattr(type(ready.encoder), "forward", lambda self, images: 2 * forward(self, images))
+    after = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    assert after.computed == 80
+    np.testing.assert_allclose(after.features.of(np.arange(80)), 2 * before, rtol=1e-4)
+
+
 def test_verify_finds_a_byte_that_changed(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
     features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
     (part,) = (split_dataset.folder / features.FOLDER).glob("*.npy")
@@ -187,6 +198,8 @@ def test_a_folder_gives_a_table_in_which_what_cannot_be_read_keeps_its_line(
         (["pile", "--encoder", "resnet_small", "--weights", "nothing", "--out", "f.parquet"], "nothing"),
         (["pile", "--encoder", "resnet_small", "--size", "0", "--out", "f.parquet"], "size_px"),
         (["data", "--encoder", "resnet_small", "--size", "32"], "--size"),
+        (["data", "--encoder", "resnet_small", "encoder.widht=32"], "widht"),
+        (["data", "--encoder", "resnet_small", "epochs=3"], "encoder.KEY=VALUE"),
     ],
 )
 def test_what_cannot_be_is_one_line(fewscan: Command, pile: Path, arguments: list[str], said: str, tmp_path: Path) -> None:

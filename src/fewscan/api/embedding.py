@@ -23,13 +23,15 @@ def embed(
     size_px: int | None = None,
     color: bool = False,
     follow_links: bool = False,
+    **settings: Any,
 ) -> Embeddings:
     """Return features of images by an encoder that learns no more: `.features` (N, D), or `.table` with their names.
 
     place: a dataset, which keeps them, so that only what was added since is computed; or a folder or file of scans, read as the
     encoder's run reads them, or as squares of `size_px`, gray unless `color`. encoder: a name, a run, or a file of weights.
-    weights: for an encoder by name; by default the first that it knows, random ones where it knows none. out: a Parquet file
-    for the table. Raises FewscanError where the encoder or its weights cannot be had, and where `out` exists.
+    weights: for an encoder by name; by default the first that it knows, random ones where it knows none. settings: other
+    settings of the encoder, such as `input_px=128`. out: a Parquet file for the table. Raises FewscanError where the encoder or
+    its weights cannot be had, and where `out` exists.
     """
     from fewscan.datasets.dataset import Dataset
     from fewscan.training.continuing import asked_encoder
@@ -37,14 +39,13 @@ def embed(
 
     if out is not None:
         require_table(Path(out))
-    changes: dict[str, Any] = {} if weights is None else {"weights": str(weights)}
-    settings = asked_encoder(str(encoder), **changes)
+    asked = asked_encoder(str(encoder), **settings, **({} if weights is None else {"weights": str(weights)}))
     if isinstance(place, Dataset) or kind_of(Path(place)) == "dataset":
         if size_px is not None or color:
             raise FewscanError("the images of a dataset have their size and colors: leave out --size and --color")
-        found = embed_dataset(opened_dataset(place), settings)
+        found = embed_dataset(opened_dataset(place), asked)
     else:
-        found = embed_files(Path(place), settings, spec_for(settings, size_px, color=color), follow_links=follow_links)
+        found = embed_files(Path(place), asked, spec_for(asked, size_px, color=color), follow_links=follow_links)
     if out is not None:
         found.save(Path(out))
     return found

@@ -9,7 +9,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
-from fewscan.config import spelled_out
+from fewscan.config import parse_overrides, spelled_out
 from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 from fewscan.wording import counted
@@ -24,6 +24,8 @@ The encoder is one of 'fewscan encoders' with the weights that it knows, a run, 
 
 Example: fewscan embed mri --encoder efficientnet_lite0
 
+Example: fewscan embed mri --encoder efficientnet_lite0 encoder.input_px=128
+
 Example: fewscan embed scans/march --encoder runs/mri --out features.parquet
 """
 
@@ -32,6 +34,9 @@ Example: fewscan embed scans/march --encoder runs/mri --out features.parquet
 def embed(
     place: Annotated[Path, typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.")],
     encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[encoder.KEY=VALUE ...]", help="Other settings of the encoder.")
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="NAME|RUN|FILE", help="Its weights. [default: the first that it knows]")
     ] = None,
@@ -48,7 +53,13 @@ def embed(
     of_dataset = kind_of(place) == "dataset"
     if out is None and not of_dataset:
         raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
-    found = api.embed(place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links)
+    changes = parse_overrides(settings or [])
+    own = changes.pop("encoder", {})
+    if changes or not isinstance(own, dict) or own.keys() & {"name", "weights"}:
+        raise FewscanError("embed takes settings of the encoder alone, encoder.KEY=VALUE; its name and weights are options")
+    found = api.embed(
+        place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links, **own
+    )
     summary = found.summary()
     lines = [
         f"{found.features.shape[1]:,} features each of {counted(len(found.names), 'scan')}, in {out or found.place}",

@@ -31,13 +31,15 @@ class LabeledFeatures(NamedTuple):
     features: npt.NDArray[np.float32]  # (M, V, D), of each image as it is, then of its other views
     labels: npt.NDArray[np.int64]  # (M,)
     groups: npt.NDArray[np.int64]  # (M,); images of one group stay together
-    weights: npt.NDArray[np.float64]  # (M,), how much each counts; their sum is the number of labels
+    weights: npt.NDArray[np.float64]  # (M,), how much the label of each counts; over all labels their sum is how many there are
+    shares: npt.NDArray[np.float64]  # (M,), of the label, that an image bears: less than 1 where copies bear it, too
+    own: npt.NDArray[np.bool_]  # (M,), whether it is the labeled image itself, not a copy of it
     classes: tuple[str, ...]
 
     def take(self, positions: npt.NDArray[np.int64]) -> Self:
         """Return the images at these positions."""
-        labels, groups, weights = self.labels[positions], self.groups[positions], self.weights[positions]
-        return type(self)(self.features[positions], labels, groups, weights, self.classes)
+        images = self._replace(features=self.features[positions], labels=self.labels[positions], groups=self.groups[positions])
+        return images._replace(weights=self.weights[positions], shares=self.shares[positions], own=self.own[positions])
 
 
 class Solution(NamedTuple):

@@ -21,6 +21,8 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 USUAL_STRENGTH = 1e-2
 FOLDS = 5
 MOST_STEPS = 1000
+# Scikit-learn's, and one that is enough to tell strengths apart, in half the steps.
+TOLERANCE, ROUGH_TOLERANCE = 1e-4, 1e-3
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -56,7 +58,7 @@ class Probe(Method):
         if len(known) < 2:
             raise FewscanError(f"all labels are '{labeled.classes[known[0]]}': label images of another class, too")
         chosen = _choose(labeled, seed) if self.settings.strength is None else _Chosen({}, [], self.settings.strength)
-        found = _Regression(labeled).classifier(chosen.strength)
+        found = _Regression(labeled, TOLERANCE).classifier(chosen.strength)
         if not found.converged:
             chosen.lines.append(f"logistic regression had not settled after {MOST_STEPS:,} steps: its last state is taken")
         return Solution(found.weight, found.bias, {"strength": chosen.strength} | chosen.numbers, tuple(chosen.lines))
@@ -77,11 +79,13 @@ class _Score(NamedTuple):
 
 
 def _choose(labeled: LabeledFeatures, seed: int) -> _Chosen:
-    """Return the strength under which held-out labeled images are likeliest, as they are; groups are held out as a whole.
+    """Return the strength under which held-out labeled images are likeliest; groups are held out as a whole.
 
-    An image is scored where its class has labels in other groups, too. Strengths are tried until a weaker penalty no longer
-    helps.
+    For the choice every label counts through its own image as it is, which takes a quarter of the time. An image is scored
+    where its class has labels in other groups, too. Strengths are tried until a weaker penalty no longer helps.
     """
+    labeled = labeled._replace(features=labeled.features[:, :1], shares=np.ones(len(labeled.labels)))
+    labeled = labeled.take(np.flatnonzero(labeled.own))
     groups = {int(label): len(np.unique(labeled.groups[labeled.labels == label])) for label in np.unique(labeled.labels)}
     several = [count for count in groups.values() if count > 1]
     alone = [labeled.classes[label] for label, count in groups.items() if count < 2]
@@ -109,7 +113,7 @@ def _pairs(labeled: LabeledFeatures, count: int, seed: int) -> list[tuple["_Regr
         known = np.unique(labeled.labels[learned])
         scored = held_out[np.isin(labeled.labels[held_out], known)]
         if len(known) > 1 and len(scored):
-            pairs.append((_Regression(labeled.take(learned)), labeled.take(scored)))
+            pairs.append((_Regression(labeled.take(learned), ROUGH_TOLERANCE), labeled.take(scored)))
     return pairs
 
 
@@ -140,10 +144,10 @@ def _scored(classifier: _Classifier, held_out: LabeledFeatures) -> _Score:
 class _Regression:
     """Logistic regression on standardized features; asked for another strength it goes on from where it is."""
 
-    def __init__(self, labeled: LabeledFeatures) -> None:
+    def __init__(self, labeled: LabeledFeatures, tolerance: float) -> None:
         images, views, size = labeled.features.shape
         features = labeled.features.reshape(-1, size)
-        self._weights = np.repeat(labeled.weights / views, views)
+        self._weights = np.repeat(labeled.weights * labeled.shares / views, views)
         share = self._weights / self._weights.sum()
         self._mean = share @ features
         centered = features - self._mean.astype(np.float32)
@@ -152,7 +156,7 @@ class _Regression:
         self._standardized = centered / self._deviation.astype(np.float32)
         self._targets = np.repeat(labeled.labels, views)
         self._classes, self._images = len(labeled.classes), images
-        self._solver = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)
+        self._solver = LogisticRegression(max_iter=MOST_STEPS, tol=tolerance, warm_start=True)
 
     def classifier(self, strength: float) -> _Classifier:
         """Return the classifier; what standardizes is a part of its weight and bias."""

@@ -44,6 +44,11 @@ def ready_encoder(settings: EncoderSettings, spec: ImageSpec) -> ReadyEncoder:
         weights = _weights(encoder, settings, spec)
         load_weights(encoder, weights)
         origin = weights.origin
+    return made_ready(encoder, settings, origin)
+
+
+def made_ready(encoder: Encoder, settings: EncoderSettings, origin: Origin | None) -> ReadyEncoder:
+    """Return an encoder that has its weights, in evaluation mode: from here on none of them learns."""
     encoder.eval().requires_grad_(False)
     said = settings.untrained.model_dump_json() + weights_identity(encoder)
     return ReadyEncoder(encoder, settings, hashlib.sha256(said.encode()).hexdigest(), origin)

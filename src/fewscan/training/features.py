@@ -39,6 +39,10 @@ VIEWS = ("plain", "mirrored")
 PART_ROWS = 8192
 BATCH = 64
 
+# How many images an encoder is asked of again before kept features are believed, and how much may differ: rounding does less.
+LOOKED_AT = 3
+MOST_CHANGE = 0.01
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -127,7 +131,8 @@ def dataset_features(folder: Path, images: ImageStore, ready: ReadyEncoder, devi
     where the folder cannot be written.
     """
     asked = FeatureRecord.begun(ready, images)
-    kept = kept_features(folder, images, asked)
+    encode = _Encoding(ready.encoder.to(device), device)
+    kept = kept_features(folder, images, asked, encode)
     if len(kept) >= images.rows:
         return Embedded(kept, 0, 0.0)
     place = folder / FOLDER
@@ -135,27 +140,34 @@ def dataset_features(folder: Path, images: ImageStore, ready: ReadyEncoder, devi
         place.mkdir(exist_ok=True)
     began = time.perf_counter()
     with alone(place, "embed", wait=True):
-        kept = kept_features(folder, images, asked)
+        kept = kept_features(folder, images, asked, encode)
         missing = images.rows - len(kept)
         with progress_bar() as bar:
             task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
-            encode = _Encoding(ready.encoder.to(device), device, lambda done: bar.advance(task, done))
             while len(kept) < images.rows:
-                part = encode(images.pixels[len(kept) : min(images.rows, len(kept) + PART_ROWS)])
-                kept = _appended(place, images, kept.record, part)
+                pixels = images.pixels[len(kept) : min(images.rows, len(kept) + PART_ROWS)]
+                kept = _appended(place, images, kept.record, encode(pixels, lambda done: bar.advance(task, done)))
     return Embedded(kept, missing, time.perf_counter() - began)
 
 
-def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord) -> Features:
-    """Return what is kept of what is `asked` for in the dataset's folder, which may be nothing; says where it is damaged."""
+def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord, encode: "_Encoding") -> Features:
+    """Return what is kept of what is `asked` for in the dataset's folder, which may be nothing; says where it cannot be used.
+
+    Weights do not tell all of an encoder, whose code may have changed: of a few images it is asked again.
+    """
     path = folder / FOLDER / f"{asked.key}.json"
     if not path.exists():
         return Features(asked, ())
     try:
         record = FeatureRecord.read(path, "its features are lost")
-        if record.rows > images.rows or not images.holds(record.images, record.chain):
+        if not 0 < record.rows <= images.rows or not images.holds(record.images, record.chain):
             raise FewscanError(f"{path} is of other images")
-        return opened_features(folder / FOLDER, record)
+        kept = opened_features(folder / FOLDER, record)
+        few = np.unique(np.linspace(0, record.rows - 1, LOOKED_AT).astype(np.int64))
+        now, then = encode(images.pixels[few]), kept.of(few)
+        if np.linalg.norm(now - then) > MOST_CHANGE * np.linalg.norm(then):
+            raise FewscanError(f"{path} is of an encoder that computes otherwise than it does now")
+        return kept
     except FewscanError as fault:
         say(f"{fault}: features of all images are computed anew")
         return Features(asked, ())
@@ -209,17 +221,17 @@ def _appended(place: Path, images: ImageStore, record: FeatureRecord, part: Floa
 class _Encoding:
     encoder: Encoder
     device: torch.device
-    told: Callable[[int], None]  # is told of every batch how many images it had
 
     @torch.no_grad()
-    def __call__(self, pixels: npt.NDArray[np.uint8]) -> Floats:
-        """Return the features (N, V, D) of images (N, C, S, S)."""
+    def __call__(self, pixels: npt.NDArray[np.uint8], told: Callable[[int], None] | None = None) -> Floats:
+        """Return the features (N, V, D) of images (N, C, S, S); `told` is told of every batch how many images it had."""
         rows = ImageRows(pixels, self.device, keep=False)
         found = []
         for start in range(0, len(pixels), BATCH):
             images = rows[np.arange(start, min(len(pixels), start + BATCH))]
             found.append(features_of(self.encoder, images, VIEWS).cpu().numpy())
-            self.told(len(images))
+            if told is not None:
+                told(len(images))
         features = np.concatenate(found)
         if not np.isfinite(features).all():
             raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")

@@ -11,12 +11,11 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.registry import method_type
 from fewscan.models.network import Network, Outputs
-from fewscan.models.weights import weights_identity
 from fewscan.progress import say
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 from fewscan.training.budget import BudgetRows
-from fewscan.training.continuing import ReadyEncoder
+from fewscan.training.continuing import made_ready
 from fewscan.training.features import Features, dataset_features
 from fewscan.training.images import usable_device
 from fewscan.training.run import Run
@@ -58,9 +57,8 @@ def solve(run: Run, dataset: Snapshot) -> None:
 def kept_features_of(run: Run, network: Network, dataset: Snapshot) -> Features:
     """Return what the run's encoder, which it left as it was, makes of its dataset's images; missing ones are computed."""
     device = usable_device(run.settings.device)
-    identity = weights_identity(network.to(device).encoder)
     origin = None if run.record.began_with is None else run.record.began_with.origin
-    ready = ReadyEncoder(network.encoder, run.settings.encoder, identity, origin)
+    ready = made_ready(network.to(device).encoder, run.settings.encoder, origin)
     return dataset_features(dataset.folder, dataset.store, ready, device).features
 
 
@@ -70,11 +68,11 @@ def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, .
     A label counts n ** -balance where its class has n; copies that bear the same one share what it counts.
     """
     bearers, labeled, shares = rows.bearers.shares
-    labels = rows.labels[labeled].numpy()
+    labels, groups = rows.labels[labeled].numpy(), rows.groups[labeled].numpy()
     counts = np.bincount(rows.labels[rows.labeled].numpy(), minlength=len(classes))
-    weights = counts[labels] ** -balance * shares
-    weights *= len(rows.labeled) / weights.sum()
-    return LabeledFeatures(features.of(bearers), labels, rows.groups[labeled].numpy(), weights, classes)
+    weights = counts[labels] ** -balance
+    weights *= len(rows.labeled) / (weights @ shares)
+    return LabeledFeatures(features.of(bearers), labels, groups, weights, shares, bearers == labeled, classes)
 
 
 def _take_over(network: Network, solution: Solution) -> None:
