@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fewscan.evaluation.held_out import predict_held_out
+from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling import decisions
 from fewscan.training.run import Run
 
@@ -25,7 +26,7 @@ def predicted(folders: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     for folder in folders:
         run = Run.open(folder)
         dataset = run.open_dataset()
-        images = predict_held_out(run, dataset, dataset.rows("validation"))
+        images = predict_held_out(Predictor.of(run), dataset, dataset.rows("validation"))
         scores.append(images.probabilities.max(axis=1))
         correct.append(images.probabilities.argmax(axis=1) == images.labels)
     return np.concatenate(scores), np.concatenate(correct)

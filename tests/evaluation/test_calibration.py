@@ -217,7 +217,7 @@ def test_classes_may_have_names_that_look_like_numbers_or_nothing(
     classes = (*names, *split_dataset.classes[2:])
     named = replace(run, record=run.record.model_copy(update={"classes": classes}))
     rows = split_dataset.rows("labeled")
-    held_out = predict_held_out(run, split_dataset, rows)
+    held_out = predict_held_out(Predictor.of(run), split_dataset, rows)
     held_out.save(run.folder, classes)
     loaded = HeldOut.load(named, split_dataset)
     assert loaded is not None

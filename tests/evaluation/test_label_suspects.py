@@ -15,6 +15,7 @@ from fewscan.evaluation import calibrate, cross_fitting
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.label_suspects import find_label_suspects
+from fewscan.evaluation.predictor import Predictor
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
@@ -101,7 +102,7 @@ def test_a_run_on_validation_images_alone_has_all_its_labels_held_out_and_only_o
 ) -> None:
     now = Dataset.open(split_dataset.folder)
     rows = split_dataset.rows("validation")
-    calibrate._calibrate(run, split_dataset, cross_fitting.predict_held_out(run, split_dataset, rows))
+    calibrate._calibrate(run, split_dataset, cross_fitting.predict_held_out(Predictor.of(run), split_dataset, rows))
     before = (run.folder / "calibration.json").read_bytes()
     monkeypatch.setattr(cross_fitting, "train_new", untaught)
     found = find_label_suspects(run, split_dataset, now, folds=2)

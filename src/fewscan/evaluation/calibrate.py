@@ -15,6 +15,7 @@ from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, 
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
+from fewscan.evaluation.predictor import Predictor
 from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
 from fewscan.training.run import Run
 
@@ -33,7 +34,7 @@ def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calib
     if folds is None and known is not None and known.source == "cross-fitting":
         raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
     if folds is None and has_enough_validation(dataset):
-        return _calibrate(run, dataset, predict_held_out(run, dataset, dataset.rows("validation")))
+        return _calibrate(run, dataset, predict_held_out(Predictor.of(run), dataset, dataset.rows("validation")))
     run.load_network()  # an unfinished run is refused before hours of training
     fitted = cross_fit(run, dataset, FOLDS if folds is None else folds)
     calibration = _calibrate(run, dataset, fitted.held_out, fitted)
@@ -64,13 +65,13 @@ def has_enough_validation(dataset: Snapshot) -> bool:
 
 
 def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit | None = None) -> Calibration:
-    after = cross_calibrated(held_out)
+    before, after = held_out.probabilities, cross_calibrated(held_out)
     note_candidate(dataset, run.identity)
 
     def score(positions: Rows) -> Mapping[str, float]:
         labels = held_out.labels[positions]
         return {
-            "before": calibration_error(held_out.probabilities[positions], labels),
+            "before": calibration_error(before[positions], labels),
             "after": calibration_error(after[positions], labels),
         }
 

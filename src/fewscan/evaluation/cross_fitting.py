@@ -57,9 +57,10 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     for held_out, folder in zip(parts, folders, strict=True):
         say(f"fold {folder.name.replace('-of-', '/')}")
         trained, without = _train_without(run, dataset, held_out, folder)
-        predictions.append(predict_held_out(trained, without, held_out))
+        predictor = Predictor.of(trained)
+        predictions.append(predict_held_out(predictor, without, held_out))
         if len(unlabeled):
-            sureties.append(_mean_score(Predictor.of(trained), dataset, unlabeled))
+            sureties.append(_mean_score(predictor, dataset, unlabeled))
     held_out_images = HeldOut(
         np.concatenate([part.rows for part in predictions]),
         np.concatenate([part.groups for part in predictions]),

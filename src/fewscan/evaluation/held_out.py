@@ -78,9 +78,9 @@ class HeldOut:
             write_csv(table, temporary)
 
 
-def predict_held_out(run: Run, dataset: Snapshot, rows: Rows) -> HeldOut:
-    """Return what the run says of labeled rows that it has not learned from."""
-    logits = Predictor.of(run).of_rows(dataset, rows).logits
+def predict_held_out(predictor: Predictor, dataset: Snapshot, rows: Rows) -> HeldOut:
+    """Return what a run says of labeled rows that it has not learned from."""
+    logits = predictor.of_rows(dataset, rows).logits
     return HeldOut(rows, dataset.groups[rows], dataset.labels[rows], logits)
 
 
