@@ -17,6 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.locks import alone
 from fewscan.splits.split import split
+from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
@@ -119,18 +120,36 @@ def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken = new_run(split_dataset, tmp_path / "broken", method, **changes)
-    log = Run.log
-
-    def log_once_then_die(run: Run, numbers: dict[str, Any]) -> None:
-        log(run, numbers)
-        raise Killed
-
     for _ in range(2):
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(Run, "log", log_once_then_die)
+            dies_after(patch, Checkpoints, "after")
             fit(broken, split_dataset, resume=bool(broken.metrics()))
     fit(broken, split_dataset, resume=True)
     assert_same_run(whole(method, **changes), broken)
+
+
+def dies_after(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    """Let the process be gone once this has done its work for the first time."""
+    work = getattr(owner, name)
+
+    def done_and_dead(*arguments: Any, **named: Any) -> None:
+        work(*arguments, **named)
+        raise Killed
+
+    patch.setattr(owner, name, done_and_dead)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Run, "log"), (Checkpoints, "after"), (Checkpoints, "begin"), (Run, "save_network")]
+)
+def test_wherever_a_run_is_killed_its_log_holds_every_epoch_once(
+    owner: type, name: str, whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = new_run(split_dataset, tmp_path / "broken")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        dies_after(patch, owner, name)
+        fit(broken, split_dataset, resume=False)
+    assert_same_run(whole(), train_on(broken, split_dataset))
 
 
 def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_the_same_end(
@@ -158,6 +177,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from fewscan.training.checkpoint import Checkpoints
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 torch.set_num_threads(int(sys.argv[2]))
@@ -344,15 +364,15 @@ def test_a_resumed_run_does_not_warn_again(
     stalled = {"epochs": 11, "optimizer": {"learning_rate": 1e-12}}
     whole = trained(many_labels, tmp_path / "whole", "supervised", **stalled)
     broken = new_run(many_labels, tmp_path / "broken", "supervised", **stalled)
-    log = Run.log
+    after = Checkpoints.after
 
-    def die_after_the_warning(run: Run, numbers: dict[str, Any]) -> None:
-        log(run, numbers)
-        if numbers["symptoms"]:
+    def die_after_the_warning(checkpoints: Checkpoints, epoch: int, *, last: bool) -> None:
+        after(checkpoints, epoch, last=last)
+        if broken.metrics()[-1]["symptoms"]:
             raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Run, "log", die_after_the_warning)
+        patch.setattr(Checkpoints, "after", die_after_the_warning)
         fit(broken, many_labels, resume=False)
     capsys.readouterr()
     fit(broken, many_labels, resume=True)

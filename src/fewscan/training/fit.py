@@ -130,10 +130,11 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
             _require_finite(tally, run, epoch, checkpoints.epoch)
             numbers = _epoch_numbers(training, epoch, tally)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
-            checkpoints.after(epoch, last=epoch == settings.epochs)
             symptoms = new_symptoms([*history, numbers], settings)
             history.append(numbers | {"losses": tally.loss_names, "symptoms": [symptom._asdict() for symptom in symptoms]})
             run.log(history[-1])
+            # After the log, which a training that goes on cuts to the epochs of the state: what is missing there stays missing.
+            checkpoints.after(epoch, last=epoch == settings.epochs)
             for name, value in numbers.items():
                 if value is not None:
                     board.add_scalar(name, value, epoch)
