@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fewscan.atomic import new_folder, remove_folder, replaced_file, write_json, write_text, writing
+from fewscan.atomic import new_folder, remove_folder, remove_left, replaced_file, write_json, write_text, writing
 from fewscan.errors import FewscanError
 
 
@@ -73,6 +73,15 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
     with new_folder(tmp_path / "run"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "run"]
+
+
+def test_what_a_killed_process_left_is_removed_from_all_of_a_folder(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", HALF], cwd=tmp_path)
+    (tmp_path / ".a.json.tmp").write_text("somebody else's")
+    remove_left(tmp_path, "another")
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_left(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".a.json.tmp"]
 
 
 def test_what_a_living_process_is_making_is_left_alone(tmp_path: Path) -> None:

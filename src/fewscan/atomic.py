@@ -21,7 +21,7 @@ from typing import Any
 from fewscan.errors import FewscanError
 
 # How `_temporary` calls what is being made.
-_MAKING = re.compile(r"^\.(.+)\.[0-9a-f]{6}-\d+-[0-9a-f]{8}\.tmp$")
+_MAKING = re.compile(r"^\.(.+)\.[0-9a-f]{6}-(\d+)-[0-9a-f]{8}\.tmp$")
 
 
 @contextmanager
@@ -87,11 +87,16 @@ def remove_folder(path: Path) -> None:
 
 def _temporary(path: Path) -> Path:
     """Return where this process makes what is to stand at `path`; what dead processes of this machine left there is removed."""
-    makers = f".{path.name}.{_machine()}-"
-    for left in path.parent.glob(f"{glob.escape(makers)}*.tmp"):
-        if not _is_alive(left.name.removeprefix(makers).partition("-")[0]):
+    remove_left(path.parent, path.name)
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def remove_left(folder: Path, name: str | None = None) -> None:
+    """Remove what dead processes of this machine left half-made in `folder`: of the file or folder `name`, or all of it."""
+    for left in folder.glob(f".{'*' if name is None else glob.escape(name)}.{_machine()}-*.tmp"):
+        made = _MAKING.match(left.name)
+        if made and not _is_alive(made[2]):
             _remove(left)
-    return path.with_name(f"{makers}{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def _machine() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fewscan.atomic import writing
+from fewscan.atomic import remove_left, writing
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 
@@ -19,7 +19,8 @@ LOCK_FILE = ".lock"
 def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
     """Keep other processes from writing into `folder` meanwhile; with `wait`, once the one that does has ended.
 
-    The operating system lets go of the lock when the process ends, however it does, so a dead one's is simply taken over.
+    The operating system lets go of the lock when the process ends, however it does, so a dead one's is simply taken over, and
+    what it left half-made in `folder` is removed.
     Raises FewscanError, naming the process that holds it, where one does, and where `folder` cannot be written.
     """
     path = folder / LOCK_FILE
@@ -39,6 +40,7 @@ def alone(folder: Path, verb: str, *, wait: bool = False) -> Iterator[None]:
             lock.truncate(0)
             lock.write(json.dumps({"verb": verb, "process": os.getpid(), "machine": platform.node()}))
             lock.flush()
+        remove_left(folder)
         yield
 
 

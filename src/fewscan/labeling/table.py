@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import refuse_existing, remove_folder, replaced_file, write_text
+from fewscan.atomic import refuse_existing, remove_folder, remove_left, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
@@ -107,6 +107,7 @@ def growing(out: Path) -> Iterator[None]:
 def refuse_finished(out: Path) -> None:
     """Raise FewscanError where the table `out` stands there already; parts that a kill left beside it are removed."""
     parts = partial_folder(out)
+    remove_left(parts.parent, parts.name)
     if out.exists() and parts.exists():
         with alone(parts, "label"):
             remove_folder(parts)
