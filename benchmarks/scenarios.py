@@ -33,7 +33,7 @@ from fewscan.comparison.significance import seeds_p_value
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import evaluate
-from fewscan.learning.registry import DEFAULT_METHOD, METHODS
+from fewscan.learning.registry import DEFAULT_METHOD, TRAINING_METHODS
 from fewscan.progress import say
 
 LABELS = 124
@@ -122,7 +122,7 @@ def compared(dataset: Snapshot, method: str, seeds: list[int], changes: dict[str
 
 def main() -> None:
     parser = training_parser(__doc__, seeds=[0], csv_line="scenario")
-    parser.add_argument("--method", choices=[name for name in METHODS if name != "supervised"], default=DEFAULT_METHOD)
+    parser.add_argument("--method", choices=[name for name in TRAINING_METHODS if name != "supervised"], default=DEFAULT_METHOD)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     arguments, changes = parsed(parser)
 

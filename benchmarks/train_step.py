@@ -21,7 +21,7 @@ import lightning_fabric
 import torch
 
 import fewscan
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import TRAINING_METHODS
 from fewscan.models.network import Network
 from fewscan.phantoms import write_practice_scans
 from fewscan.training.run import Run
@@ -47,7 +47,7 @@ class Stopwatch:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", choices=sorted(METHODS), default="joint")
+    parser.add_argument("--method", choices=sorted(TRAINING_METHODS), default="joint")
     parser.add_argument("--encoder", choices=["resnet_small", "study_cnn"], default="resnet_small")
     parser.add_argument("--size", type=int, default=96, help="side of the images in pixels")
     parser.add_argument("--images", type=int, default=1000)

@@ -27,7 +27,7 @@ from fewscan.atomic import write_json
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.mixmatch import MixMatch
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import TRAINING_METHODS
 from fewscan.learning.views import Views, random_views
 from fewscan.models.network import Network
 from fewscan.seeds import Stream
@@ -128,7 +128,7 @@ def main(words: Sequence[str] | None = None) -> None:
     found: dict[str, Any] = {"devices": ["cpu", "cuda" if cuda else "cpu"], "steps": steps, "methods": {}}
     found |= {"first_tolerance": FIRST_TOLERANCE, "spread": SPREAD}
     dataset = split_in_memory(Dataset.open(arguments.scratch / "mri").unsplit(), labeled=60, test=20, validation=0)
-    for method in METHODS:
+    for method in TRAINING_METHODS:
         cpu, gpu = (np.array(first_losses(dataset, method, device, steps)) for device in found["devices"])
         moved = np.array(moved_losses(dataset, method, steps))
         difference, rounding = (np.abs(other - cpu) / np.abs(cpu) for other in (gpu, moved))

@@ -33,6 +33,7 @@ VERBS = {
     "undo_labels": ["labels", "undo", "data", "--batch", "2"],
     "label_conflicts": ["labels", "conflicts", "data"],
     "label_suspects": ["labels", "suspects", "run", "--folds", "3"],
+    "embed": ["embed", "scans", "--encoder", "resnet_small", "--out", "features.parquet"],
     "train": ["train", "data", "--out", "run", "epochs=3"],
     "calibrate": ["calibrate", "run", "--folds", "3"],
     "evaluate": ["evaluate", "run"],

@@ -23,6 +23,7 @@ REPLACING = {
     "split": (["split", "data", "--labeled", "16", "--test", "16"], "data/dataset.json"),
     "labels export": (["labels", "export", "data", "--out", "table.csv"], "table.csv"),
     "labels suspects": (["labels", "suspects", "run", "--out", "suspects.csv"], "suspects.csv"),
+    "embed": (["embed", "scans", "--encoder", "resnet_small", "--out", "features.parquet"], "features.parquet"),
     "train": (["train", "data", "--out", "run"], "run"),
     "calibrate": (["calibrate", "run", "--folds", "2"], "run/calibration.json"),
     "evaluate": (["evaluate", "run"], "run/evaluation.json"),

@@ -22,7 +22,7 @@ from fewscan.comparison.trials import run_trials
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, ClassScore, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.learning.registry import METHODS
+from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.reporting.comparing.canvas import FONT_SIZES, new_figure
 from fewscan.studies.bitlis.curves import ASIDE_LOOKS, LOOKS
 from fewscan.studies.bitlis.figures import FILES, figures, write_figures
@@ -38,6 +38,7 @@ MAIN_LOSS = {
     "joint": "nt_xent",
     "nnclr": "nnclr",
     "barlow_twins": "barlow_twins",
+    "vicreg": "vicreg",
     "mixmatch": "guess_cross_entropy",
 }
 HALF = Interval(value=0.5, low=0.4, high=0.6)
@@ -59,7 +60,7 @@ def make_comparison(make_dataset: Callable[..., Snapshot], tmp_path_factory: pyt
     """A function that begins a comparison of all methods on 80 easy images, 16 labeled and 24 for testing."""
 
     def make(
-        methods: tuple[str, ...] = tuple(METHODS),
+        methods: tuple[str, ...] = tuple(TRAINING_METHODS),
         seeds: tuple[int, ...] = (0,),
         protocols: tuple[str, ...] = BOTH,
         source: str = "squares",
@@ -83,7 +84,7 @@ def make_comparison(make_dataset: Callable[..., Snapshot], tmp_path_factory: pyt
 
 def log_of(method: str, seed: int = 0, epochs: int = 3) -> Log:
     """A log whose numbers differ in every epoch, method and seed."""
-    shift = 0.01 * seed + 0.001 * list(METHODS).index(method)
+    shift = 0.01 * seed + 0.001 * list(TRAINING_METHODS).index(method)
     log = []
     for epoch in range(1, epochs + 1):
         part = {} if method == "supervised" else {MAIN_LOSS[method]: 3.0 / epoch + shift}
@@ -227,11 +228,11 @@ def test_methods_together_show_training_curves_and_sealed_accuracies(whole: dict
     figure = whole["figure8_accuracy.png"]
     for protocol in BOTH:
         axes = panel(figure, f"all methods, {protocol}", "accuracy (%)")
-        for method in METHODS:
+        for method in TRAINING_METHODS:
             values = [[epoch["p_acc"] for epoch in log_of(method, seed)] for seed in (0, 1)]
             np.testing.assert_allclose(line(axes, method).get_ydata(), 100 * np.mean(values, axis=0))
         places = [float(marker.get_xdata()[0]) for marker in sealed_markers(axes)]
-        assert len(places) == len(set(places)) == len(METHODS)
+        assert len(places) == len(set(places)) == len(TRAINING_METHODS)
         assert min(places) > 3  # beyond the last epoch, where they hide no curve
         assert max(axes.get_xticks()) <= 3
 
@@ -276,11 +277,11 @@ def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
     for name in ("figure8_accuracy.png", "figure8_loss.png"):
         ran, not_run = panels(drawn[name], "all methods, leakfree") + panels(drawn[name], "all methods, study")
         shown = [text.get_text() for text in ran.get_legend().get_texts()]
-        assert sorted(shown) == sorted(name if name == "simclr" else f"{name}: not run" for name in METHODS)
+        assert sorted(shown) == sorted(name if name == "simclr" else f"{name}: not run" for name in TRAINING_METHODS)
         shown = [text.get_text() for text in not_run.get_legend().get_texts()]
-        assert sorted(shown) == sorted(f"{name}: not run" for name in METHODS)
+        assert sorted(shown) == sorted(f"{name}: not run" for name in TRAINING_METHODS)
     for figure in list(drawn.values())[1:]:
-        assert any("1 of 12 runs finished" in text for text in words(figure))
+        assert any(f"1 of {2 * len(TRAINING_METHODS)} runs finished" in text for text in words(figure))
 
 
 def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> None:
@@ -292,7 +293,8 @@ def test_a_method_looks_the_same_in_every_figure(whole: dict[str, Figure]) -> No
         "barlow_twins": ("figure9.png", "(a) barlow_twins, study"),
         "nnclr": ("figure9.png", "(b) nnclr, study"),
     }
-    for method, look in LOOKS.items():
+    for method in TRAINING_METHODS:
+        look = LOOKS[method]
         curves = [line(axes, method) for axes in together]
         if method in apart:
             name, title = apart[method]

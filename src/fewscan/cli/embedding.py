@@ -14,11 +14,11 @@ from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 from fewscan.wording import counted
 
-_HELP = """Compute what an encoder makes of every scan: its features, once.
+_HELP = """Compute the features of scans, once.
 
-Of a DATASET they are kept in its folder, so that 'fewscan train DATASET --method probe' takes seconds. When scans were added,
-only these are computed. Of a folder of scans, or a file, --out takes a table: path, reason where a scan could not be read,
-h0, h1, ...
+Features are what an encoder makes of a scan. Of a DATASET they are kept in its folder, so that 'fewscan train DATASET
+--method probe' takes seconds. When scans were added, only these are computed. Of a folder of scans, or a file, --out takes a
+table: path, reason where a scan could not be read, h0, h1, ...
 
 The encoder is one of 'fewscan encoders' with the weights that it knows, a run, or a file of weights.
 

@@ -145,9 +145,10 @@ def methods(as_json: AsJson = False) -> None:
 
 @app.command()
 def encoders(as_json: AsJson = False) -> None:
-    """List the networks that make features of scans, and the weights that each can begin with.
+    """List the networks, and the weights that each can begin with.
 
-    Those that installed packages bring are among them; what is wrong with one is said on standard error.
+    A network, or encoder, makes features of scans. Those that installed packages bring are among them; what is wrong with one
+    is said on standard error.
     """
     found = api.encoders()
     lines = []

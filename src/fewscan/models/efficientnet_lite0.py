@@ -102,7 +102,7 @@ class EfficientNetLite0(Encoder):
     """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, every image standardized.
 
     Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1; the lite form
-    is Google's, published with its weights and without a paper.
+    is that of Google, given with its weights and without a paper.
     """
 
     name = "efficientnet_lite0"
