@@ -21,7 +21,7 @@ _NAMES_OF_REST = (".tmp", ".partial")
 _SALTED = "patient"
 # Of a description: what a killed addition entered in the log of labels is taken back, which is an entry, too; and the bytes of
 # descriptors, whose file says what it says of itself in any order.
-_GROWS = {"label_entry": True, "audit": {"copies_described", "slices_described"}}
+_GROWS: dict[str, bool | set[str]] = {"label_entry": True, "audit": {"copies_described", "slices_described"}}
 
 
 class Verb(NamedTuple):
