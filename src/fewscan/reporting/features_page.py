@@ -25,7 +25,7 @@ ALIKE = 7
 
 # The numbers of an epoch that a run without labels is judged by, and what each says.
 NUMBERS: dict[str, tuple[str, str]] = {
-    "live_features": ("live features", "share of the features that vary from scan to scan; those that do not say nothing"),
+    "live_features": ("live features", "share of the features that vary from scan to scan; those that do not vary say nothing"),
     "c_acc": ("contrastive accuracy", "how often a scan's two views are each other's most similar in the batch"),
     "r_acc": ("correlation accuracy", "how often a feature correlates most with itself in the other view"),
     "alignment": ("alignment", "squared distance of two views of a scan, from 0 (the same) to 4"),
