@@ -1,5 +1,6 @@
 """The verb that makes features of images: embed."""
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,8 +56,8 @@ def embed(
         raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
     changes = parse_overrides(settings or [])
     own = changes.pop("encoder", {})
-    if changes or not isinstance(own, dict) or own.keys() & {"name", "weights"}:
-        raise FewscanError("embed takes settings of the encoder alone, encoder.KEY=VALUE; its name and weights are options")
+    if changes or not isinstance(own, dict) or own.keys() & {"name", *inspect.signature(api.embed).parameters}:
+        raise FewscanError("embed takes settings of the encoder alone, encoder.KEY=VALUE; all else is an option")
     found = api.embed(
         place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links, **own
     )
