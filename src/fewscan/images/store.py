@@ -20,6 +20,7 @@ import pydantic
 
 from fewscan.atomic import writing
 from fewscan.config import Settings
+from fewscan.digests import whole
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.table import IMAGE_DTYPES, facts_sha256, read_table, write_table
@@ -96,16 +97,10 @@ class ImageStore:
     def pixels(self) -> npt.NDArray[np.uint8]:
         """(N, C, S, S) uint8, memory-mapped and read-only; raises FewscanError where the file is missing or cut short."""
         path, shape = self.folder / PIXELS_FILE, (self.rows, *self.spec.shape)
-        try:
+        with whole(path, "import the scans again"):
             if path.stat().st_size < self.rows * self.spec.image_bytes:
                 raise FewscanError(f"{path} is cut short: import the scans again")
             return np.memmap(path, np.uint8, mode="r", shape=shape)
-        except FileNotFoundError:
-            raise FewscanError(f"{self.folder.parent} is cut short: {path} is missing; import the scans again") from None
-        except PermissionError:
-            raise FewscanError(f"no permission to read {path}") from None
-        except OSError:
-            raise FewscanError(f"{path} is damaged: import the scans again") from None
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the facts of all images, or some columns of IMAGE_DTYPES; raises FewscanError where they are damaged."""

@@ -1,19 +1,15 @@
 """The report of a run that learned without labels: what its features are like, as one self-contained HTML file."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from fewscan.atomic import write_text, writing
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
-from fewscan.images.patients import known_patients
-from fewscan.reporting.rendering import percent, render
+from fewscan.reporting.rendering import percent, render, write_page
 from fewscan.reporting.samples import Naming, Scan, row_number, shown, some
-from fewscan.reporting.training_section import decimals, describe_training
-from fewscan.training.beginning import begun_from
+from fewscan.reporting.training_section import decimals, describe_run, describe_training
 from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
 
@@ -43,25 +39,14 @@ def write_features_report(run: Run, dataset: Snapshot, out: Path, *, names: bool
     called: Naming = dataset.file_names.__getitem__ if names else row_number
     page = render(
         "features.html",
-        run_name=run.folder.resolve().name,
-        dataset_name=dataset.folder.resolve().name,
-        record=run.record,
-        settings=run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
-        begun=begun_from(run.record.began_with, run.settings.encoder),
-        finished=run.finished,
-        description=dataset.description,
-        split=dataset.require_split(),
         numbers=_numbers(run),
         alike=_alike(run, dataset, called) if run.finished else [],
         samples=[shown(dataset, row, called) for row in some(dataset.rows("unlabeled"), SAMPLES)],
-        patients=known_patients(dataset.manifest),
         on_test_set=False,
+        **describe_run(run, dataset),
         **describe_training(run),
     )
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, page)
-    return out
+    return write_page(page, out)
 
 
 def _numbers(run: Run) -> list[tuple[str, str, str, str]]:
@@ -70,8 +55,7 @@ def _numbers(run: Run) -> list[tuple[str, str, str, str]]:
     if not metrics:
         return []
     first, last = metrics[0], metrics[-1]
-    found: list[tuple[str, Any, Any, str]] = [("loss", first["loss"], last["loss"], "what training makes small")]
-    lines = [(name, decimals(before), decimals(after), what) for name, before, after, what in found]
+    lines = [("loss", decimals(first["loss"]), decimals(last["loss"]), "what training makes small")]
     for key, (name, what) in NUMBERS.items():
         said = percent if key in SHARES else decimals
         if key in last:

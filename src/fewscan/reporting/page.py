@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import write_text, writing
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -19,17 +18,15 @@ from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation, read_predi
 from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
-from fewscan.images.patients import known_patients
 from fewscan.images.png import scan_picture
 from fewscan.labeling.rule import Grounds
 from fewscan.progress import track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
-from fewscan.reporting.rendering import render
+from fewscan.reporting.rendering import render, write_page
 from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
-from fewscan.reporting.training_section import describe_training
-from fewscan.training.beginning import begun_from
+from fewscan.reporting.training_section import describe_run, describe_training
 from fewscan.training.run import Run
 
 Rows = npt.NDArray[np.int64]
@@ -76,14 +73,6 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         of_the_images = look(run, dataset, evaluation, called)
     page = render(
         "report.html",
-        run_name=run.folder.resolve().name,
-        dataset_name=dataset.folder.resolve().name,
-        record=run.record,
-        settings=run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
-        begun=begun_from(run.record.began_with, run.settings.encoder),
-        finished=run.finished,
-        description=dataset.description,
-        split=dataset.require_split(),
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
         score_warnings=score_warnings(evaluation) if evaluation else [],
@@ -94,19 +83,15 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         mistakes_shown=MISTAKES_SHOWN,
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
-        patients=known_patients(dataset.manifest),
         **of_the_images,
         labeled_samples=_labeled_samples(dataset, called),
         crops=list(crops(dataset, some(dataset.rows("labeled"), CROPS_SHOWN), called)),
         unlabeled_samples=[shown(dataset, row, row_number) for row in some(dataset.rows("unlabeled"), UNLABELED_SAMPLES)],
         budget=_budget(dataset),
+        **describe_run(run, dataset),
         **describe_training(run),
     )
-    path = out or run.folder / REPORT_FILE
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, page)
-    return path
+    return write_page(page, out or run.folder / REPORT_FILE)
 
 
 def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:

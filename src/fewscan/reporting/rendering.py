@@ -5,10 +5,12 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 
+from fewscan.atomic import write_text, writing
 from fewscan.evaluation.intervals import Interval
 
 OWN_PACKAGE = "fewscan.reporting"
@@ -34,6 +36,14 @@ def render(template: str, *, package: str = OWN_PACKAGE, **content: Any) -> str:
     `content` lacks is an error.
     """
     return _environment(package, escaped=template.endswith(".html")).get_template(template).render(**content)
+
+
+def write_page(page: str, out: Path) -> Path:
+    """Write a page to `out`, in a folder that need not be there, and return `out`; raises FewscanError where it cannot be."""
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, page)
+    return out
 
 
 @cache

@@ -1,12 +1,30 @@
-"""What a page says of a run's training: warnings, curves, the last epoch's numbers."""
+"""What a page says of a run and its training: what it is made of, warnings, curves, the last epoch's numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.patients import known_patients
 from fewscan.reporting.figures import ACCURACIES, FEATURE_NUMBERS, loss_names, training_curves
 from fewscan.reporting.rendering import percent
+from fewscan.training.beginning import begun_from
 from fewscan.training.run import Run
 from fewscan.training.symptoms import reported_symptoms
+
+
+def describe_run(run: Run, dataset: Snapshot) -> dict[str, Any]:
+    """Return what every page about a run says of it and of `dataset`, which it was trained on, by name."""
+    return {
+        "run_name": run.folder.resolve().name,
+        "dataset_name": dataset.folder.resolve().name,
+        "record": run.record,
+        "settings": run.settings.model_copy(update={"encoder": run.settings.encoder.without_folders}),
+        "begun": begun_from(run.record.began_with, run.settings.encoder),
+        "finished": run.finished,
+        "description": dataset.description,
+        "split": dataset.require_split(),
+        "patients": known_patients(dataset.manifest),
+    }
 
 
 def describe_training(run: Run) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def made_ready(encoder: Encoder, settings: EncoderSettings, origin: Origin | Non
     return ReadyEncoder(encoder, settings, hashlib.sha256(said.encode()).hexdigest(), origin)
 
 
-def asked_encoder(text: str, **changes: Any) -> EncoderSettings:
+def asked_encoder(text: str, /, **changes: Any) -> EncoderSettings:
     """Return the settings of what a user names as an encoder: an encoder by name, a run's folder, or a file of weights.
 
     An encoder by name begins with the first of its known weights unless `changes` of its settings say otherwise. A file says
@@ -133,9 +133,11 @@ def encoder_alone(settings: EncoderSettings, spec: ImageSpec) -> Beginning | Non
 
     Raises FewscanError where the encoder, or its weights, cannot be had or do not fit.
     """
-    ready = ready_encoder(settings, spec)
-    if ready.origin is None:
+    if settings.weights is None:
+        build_encoder(settings, spec.channels, spec.size_px)
         return None
+    ready = ready_encoder(settings, spec)
+    assert ready.origin is not None  # of what begins with weights
     content = save({f"{PREFIX}{name}": value.contiguous() for name, value in ready.encoder.state_dict().items()})
     return Beginning(BeganWith(origin=ready.origin, sha256=hashlib.sha256(content).hexdigest()), content)
 
