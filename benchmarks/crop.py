@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.corrupted import CORRUPTIONS, Affine
+from benchmarks.corrupted import CORRUPTIONS
 from fewscan.images.crop import Box, foreground_box
 from fewscan.images.readers import read_image
 from fewscan.progress import track
+from fewscan.stressing.frame import Affine
 
 OF_TISSUE = ("bias_field", "equalized")
 TILE_PX = 128

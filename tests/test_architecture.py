@@ -37,7 +37,7 @@ FLOORS = [
     {"learning"},
     {"training"},
     {"evaluation"},
-    {"labeling", "explaining", "exporting"},
+    {"labeling", "explaining", "exporting", "stressing"},
     {"comparison"},
     {"reporting", "verifying"},
     {"studies"},
