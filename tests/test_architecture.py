@@ -37,7 +37,7 @@ FLOORS = [
     {"learning"},
     {"training"},
     {"evaluation"},
-    {"labeling", "explaining", "exporting", "stressing"},
+    {"labeling", "explaining", "exporting", "stressing", "choosing"},
     {"comparison"},
     {"reporting", "verifying"},
     {"studies"},

@@ -1,7 +1,7 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
-`set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `embed`, `train`,
+`set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `suggest`, `embed`, `train`,
 `calibrate`, `evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`,
 `verify`, `upgrade`.
 `open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         set_labels,
         split,
         study,
+        suggest,
         train,
         undo_labels,
         upgrade,
@@ -84,6 +85,7 @@ __all__ = [
     "set_labels",
     "split",
     "study",
+    "suggest",
     "train",
     "undo_labels",
     "upgrade",

@@ -1,5 +1,6 @@
 """One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
 
+from fewscan.api.choosing import suggest
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
 from fewscan.api.embedding import embed
@@ -43,6 +44,7 @@ __all__ = [
     "set_labels",
     "split",
     "study",
+    "suggest",
     "train",
     "undo_labels",
     "upgrade",

@@ -1,11 +1,12 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
 from fewscan.cli import importing, adding, datasets, labels, embedding, training, runs, showing, comparing, studying, verifying  # isort: skip
-from fewscan.cli import label_suspects, upgrading, demonstration  # isort: skip
+from fewscan.cli import choosing, label_suspects, upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
 __all__ = [
     "adding",
+    "choosing",
     "comparing",
     "datasets",
     "demonstration",

@@ -88,6 +88,10 @@ class StoredSplit(NamedTuple):
         parts[~moment.usable | (moment.conflict & ~kept & self.description.grouped)] = None
         return parts, tying
 
+    def roles_now(self, moment: Moment) -> Texts:
+        """Return (N,) what every row is for, also of one that has no label yet, or came later."""
+        return self._settled(moment)[0]
+
     def _settled(self, moment: Moment) -> tuple[Texts, Int64s]:
         """Return (N,) the roles, open ones by their groups, and which of these rows tie two sides: those are left out.
 

@@ -71,6 +71,12 @@ class Predictor:
             return self.predict(dataset.pixels, rows)
         return self._said(read_features(self.network, self._kept(self.network, dataset), rows))
 
+    def of_features(self, features: npt.NDArray[np.float32]) -> Prediction:
+        """Return what the run says of features (N, D) that its encoder gave."""
+        with torch.no_grad():
+            outputs = self.network.read(torch.from_numpy(features).to(self.device))
+        return self._said(Outputs(*(tensor.float().cpu() for tensor in outputs)))
+
     def _said(self, outputs: Outputs) -> Prediction:
         probabilities = (outputs.logits / self.temperature).softmax(dim=1)
         return Prediction(probabilities.numpy(), outputs.logits.numpy(), outputs.h.numpy(), outputs.z.numpy())

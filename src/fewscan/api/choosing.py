@@ -1,0 +1,60 @@
+"""The verb that says what to label next: suggest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.opening import opened_dataset, opened_run
+from fewscan.atomic import refuse_existing
+from fewscan.errors import FewscanError
+from fewscan.folders import kind_of
+
+if TYPE_CHECKING:
+    from fewscan.choosing.suggest import Strategy
+    from fewscan.choosing.suggested import Suggested
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.training.run import Run
+
+
+def suggest(
+    place: str | Path | Dataset | Run,
+    count: int = 40,
+    *,
+    strategy: Strategy = "auto",
+    random_share: float = 0.2,
+    encoder: str | Path | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+) -> Suggested:
+    """Return which scans of a dataset, or of a run's dataset as it is today, to label next, and why: `.suggestions`, `.table`.
+
+    A `random_share` of them nobody chooses, see `fewscan.choosing.random_sample`. encoder: whose features say which scans are
+    alike, by default the run's, or EfficientNet-Lite0 as ImageNet taught it; features that the dataset does not keep are
+    computed. Scans of the test set are never suggested. out: a CSV that `set_labels` takes once its column `label` is filled
+    in. data: where a run's dataset lies now.
+    Raises FewscanError where the encoder cannot be had, no scan is left, or `out` exists.
+    """
+    from fewscan.choosing.pool import pool_of
+    from fewscan.choosing.suggested import suggest_from
+    from fewscan.training.run import Run
+
+    table = None if out is None else Path(out)
+    if table is not None:
+        if table.suffix.lower() != ".csv":
+            raise FewscanError(f"--out is a table whose name ends in .csv, not {table}")
+        if not overwrite:
+            refuse_existing(table, "give --overwrite to replace it")
+    is_run = isinstance(place, Run) or (isinstance(place, str | Path) and kind_of(Path(place)) == "run")
+    if not is_run and data is not None:
+        raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
+    opened = opened_run(place) if is_run else opened_dataset(place)  # type: ignore[arg-type]  # told apart above
+    asked = None if encoder is None else str(encoder)
+    pool = pool_of(opened, encoder=asked, split=split, data=None if data is None else Path(data))
+    found = suggest_from(pool, count, strategy=strategy, random_share=random_share, seed=seed)
+    if table is not None:
+        found.save(table)
+    return found

@@ -1,0 +1,136 @@
+"""Which scans to label next, in their order, and why."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.choosing.random_sample import random_sample
+from fewscan.choosing.scans import Bools, Int64s, Scans
+from fewscan.choosing.typical import typical
+from fewscan.choosing.uncertain import uncertain
+from fewscan.errors import FewscanError
+
+Strategy = Literal["auto", "typical", "uncertain", "random"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Kind = Literal["disputed", "random", "typical", "uncertain"]
+RANDOM_SHARE = 0.2
+
+# `auto`: from so many labels on half of what is chosen is what the model is unsure of.
+FEW_LABELS = 80
+
+
+class Suggestion(NamedTuple):
+    """A scan to label next."""
+
+    row: int
+    kind: Kind
+    why: str  # for people
+
+
+WHY: dict[Kind, str] = {
+    "disputed": "people, or copies of the scan, contradict each other",
+    "random": "drawn at random, to tell how good a model is",
+    "typical": "typical of scans that are unlike the labeled ones",
+    "uncertain": "the model is unsure of it",
+}
+
+
+def choose(
+    scans: Scans,
+    count: int,
+    *,
+    probabilities: npt.NDArray[np.floating] | None = None,
+    strategy: Strategy = "auto",
+    random_share: float = RANDOM_SHARE,
+    seed: int = 0,
+) -> list[Suggestion]:
+    """Return at most `count` scans to label next, in the order in which to label them; the same ones for the same arguments.
+
+    First what is disputed. Of the others a `random_share` belongs to the random sample, in between the chosen ones, so that
+    whoever stops early has its share. Of a group one scan at most is suggested, and of groups that have a label none before all
+    groups have one. probabilities: (N, K) what a model says of each scan; without them nothing is uncertain.
+
+    Raises FewscanError for a strategy that is unknown or needs probabilities, and for a share outside [0, 1].
+    """
+    if strategy not in STRATEGIES:
+        raise FewscanError(f"there is no strategy '{strategy}': take one of {', '.join(STRATEGIES)}")
+    if strategy == "uncertain" and probabilities is None:
+        raise FewscanError("the strategy 'uncertain' needs a model: label scans of two classes first, or name a run")
+    if not 0 <= random_share <= 1:
+        raise FewscanError(f"the random share is a part of 1, not {random_share:g}")
+    disputed = np.flatnonzero(scans.disputed)[:count]
+    left = count - len(disputed)
+    drawn = _next_of_random_sample(scans, left if strategy == "random" else round(random_share * left), disputed)
+    chosen = _chosen(scans, left - len(drawn), np.concatenate([disputed, drawn]), strategy, probabilities, seed)
+    mixed = _mixed([(row, "random") for row in drawn.tolist()], chosen)
+    return [Suggestion(row, kind, WHY[kind]) for row, kind in [*((row, "disputed") for row in disputed.tolist()), *mixed]]
+
+
+def answered(scans: Scans) -> Bools:
+    """Return (N,) whether nothing more is asked of a scan: it has a label, or is not to be labeled."""
+    return ~scans.open
+
+
+def honest_rows(scans: Scans) -> Int64s:
+    """Return the labeled rows that nobody chose: a model that has not learned from them is as good as it is on these.
+
+    An estimate holds each of them out with its group: see `random_sample`. They stand for groups, each counting once.
+    """
+    rows = random_sample(scans.random_order, answered(scans))
+    return rows[scans.labels[rows] >= 0]
+
+
+def _next_of_random_sample(scans: Scans, count: int, without: Int64s) -> Int64s:
+    waiting = scans.random_order[scans.open[scans.random_order]]
+    return waiting[~np.isin(scans.groups[waiting], scans.groups[without])][:count]
+
+
+def _chosen(
+    scans: Scans,
+    count: int,
+    without: Int64s,
+    strategy: Strategy,
+    probabilities: npt.NDArray[np.floating] | None,
+    seed: int,
+) -> list[tuple[int, Kind]]:
+    """Return rows of groups other than those of `without`, and why each."""
+    labeled, found = scans.labeled, list[tuple[int, Kind]]()
+    taken = without
+    for kind, asked in _kinds(strategy, count, len(labeled), probabilities is not None):
+        candidates = _candidates(scans, taken, asked)
+        if kind == "uncertain" and probabilities is not None:
+            rows = uncertain(scans.points, probabilities, candidates, asked, seed)
+        else:
+            rows = typical(scans.points, np.concatenate([labeled, taken]), candidates, asked, seed)
+        found += [(row, kind) for row in rows.tolist()]
+        taken = np.concatenate([taken, rows])
+    return found
+
+
+def _kinds(strategy: Strategy, count: int, labels: int, has_model: bool) -> Iterator[tuple[Kind, int]]:
+    mixed = strategy == "auto" and has_model and labels >= FEW_LABELS
+    unsure = count if strategy == "uncertain" else count // 2 if mixed else 0
+    if unsure:
+        yield "uncertain", unsure
+    if count > unsure:
+        yield "typical", count - unsure
+
+
+def _candidates(scans: Scans, taken: Int64s, count: int) -> Int64s:
+    """Return one open row of every group that has no row in `taken`, and no label unless fewer than `count` have none."""
+    rows = np.flatnonzero(scans.open & ~np.isin(scans.groups, scans.groups[taken]))
+    fresh = rows[~np.isin(scans.groups[rows], scans.groups[scans.labeled])]
+    rows = fresh if len(np.unique(scans.groups[fresh])) >= count else rows
+    return np.sort(rows[np.unique(scans.groups[rows], return_index=True)[1]])
+
+
+def _mixed(drawn: Sequence[tuple[int, Kind]], chosen: Sequence[tuple[int, Kind]]) -> list[tuple[int, Kind]]:
+    """Return both, the drawn ones evenly among the chosen ones."""
+    places = [
+        ((2 * number + 1) / (2 * len(each)), of, each[number])
+        for of, each in enumerate((chosen, drawn))
+        for number in range(len(each))
+    ]
+    return [one for _, _, one in sorted(places, key=lambda place: place[:2])]

@@ -1,0 +1,102 @@
+"""The scans of a dataset to label next, as a table that `labels set` takes once its column of labels is filled in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fewscan.atomic import replaced_file
+from fewscan.choosing.pool import Pool
+from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose
+from fewscan.errors import FewscanError
+from fewscan.spreadsheet import write_csv
+from fewscan.wording import counted
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """Suggestions in their order, and what there was to choose from."""
+
+    suggestions: tuple[Suggestion, ...]
+    table: pd.DataFrame  # a line each: path, label (empty), row, source, reason
+    names: tuple[str, ...]  # source and path of each
+    model: str | None  # what the probabilities come from, in words; None where there were none
+    open: int  # scans that could have been suggested
+    judging: int  # scans that never are: of test set or validation set, or belonging to these
+    set_aside: int  # likewise, since they cannot be used
+    audited: bool
+
+    def save(self, out: Path) -> None:
+        """Write the table; raises FewscanError where that fails."""
+        with replaced_file(out) as temporary:
+            write_csv(self.table, temporary)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was suggested by rows, for programs."""
+        return {
+            "suggestions": [one._asdict() for one in self.suggestions],
+            "model": self.model,
+            "open": self.open,
+            "never_suggested_test_or_validation": self.judging,
+            "never_suggested_set_aside": self.set_aside,
+            "audited": self.audited,
+        }
+
+    def lines(self) -> list[str]:
+        """Return what was chosen and what never is, in a few lines for people."""
+        kinds = pd.Series([one.kind for one in self.suggestions]).value_counts()
+        lines = [f"{counted(len(self.suggestions), 'scan')} to label next, of {self.open:,} without a label"]
+        lines += [
+            f"  {kind}: {counted(int(kinds[kind]), 'scan')}"
+            for kind in ("disputed", "random", "typical", "uncertain")
+            if kind in kinds
+        ]
+        lines += [] if self.model is None else [f"unsure is what {self.model} is unsure of"]
+        if self.judging:
+            lines.append(f"never suggested: {counted(self.judging, 'scan')} of test set or validation set, or belonging to it")
+        if self.set_aside:
+            lines.append(f"never suggested: {counted(self.set_aside, 'scan')} set aside")
+        if not self.audited:
+            lines.append("not audited: copies are not known, and may be suggested side by side")
+        return lines
+
+
+def suggest_from(
+    pool: Pool, count: int, *, strategy: Strategy = "auto", random_share: float = RANDOM_SHARE, seed: int = 0
+) -> Suggested:
+    """Return the scans of a pool to label next; raises FewscanError where `count` is no number of scans, or none is left."""
+    if count < 1:
+        raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
+    scans, manifest = pool.scans, pool.dataset.manifest
+    found = choose(scans, count, probabilities=pool.probabilities, strategy=strategy, random_share=random_share, seed=seed)
+    aside = int(manifest["set_aside"].notna().sum())
+    if not found:
+        raise FewscanError(
+            f"{pool.dataset.folder} has no scan left to label: {int(pool.parts.judging.sum()):,} of its test or validation set "
+            f"are never suggested, nor are {aside:,} that were set aside"
+        )
+    rows = np.array([one.row for one in found])
+    folders = {source.name: str(source.folder).rstrip("/") for source in pool.dataset.description.sources}
+    facts = manifest.iloc[rows]
+    table = pd.DataFrame(
+        {
+            "path": (facts["source"].map(folders) + "/" + facts["path"]).to_numpy(),
+            "label": "",
+            "row": rows,
+            "source": facts["source"].to_numpy(),
+            "reason": [one.why for one in found],
+        }
+    )
+    names = tuple((facts["source"] + "/" + facts["path"]).tolist())
+    return Suggested(
+        tuple(found),
+        table,
+        names,
+        pool.model if any(one.kind == "uncertain" for one in found) else None,
+        int(scans.open.sum()),
+        int((pool.parts.judging & manifest["set_aside"].isna().to_numpy()).sum()),
+        aside,
+        pool.dataset.description.audit is not None,
+    )

@@ -1,0 +1,95 @@
+"""The verb that says what to label next: suggest."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
+from fewscan.cli.labels import SHOWN
+from fewscan.folders import kind_of
+
+if TYPE_CHECKING:
+    from fewscan.choosing.suggested import Suggested
+
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME|RUN|FILE",
+        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0 as ImageNet taught it]",
+    ),
+]
+Place = Annotated[Path, typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.")]
+SplitName = Annotated[str | None, typer.Option("--split", help="Whose test set stays closed. [default: the newest split]")]
+
+_HELP = """Say which scans to label next, and why.
+
+Forty scans that are chosen well teach a model as much as twice as many that come as they come. Of a dataset without labels
+these are typical scans: one of each cluster of scans that look alike. Later the scans that a model is unsure of join them. A
+run says itself what it is unsure of; of a dataset with labels, logistic regression on features does.
+
+One in five is drawn at random instead (--random-share), and marked so. Chosen scans are harder or easier than the pile, so only
+labels of randomly drawn ones can say how good a model is.
+
+Scans of the test set or the validation set are never suggested, nor what belongs to them, nor what was set aside. Of copies,
+and of the scans of a patient, one at most is.
+
+The table has a column 'label': fill it in, with 'unsure' or 'not a scan' where that is so, and give it to 'fewscan labels set'.
+
+Example: fewscan suggest mri --count 40
+
+Example: fewscan suggest runs/mri --count 20 --out suggested.csv
+"""
+
+
+@app.command(help=_HELP)
+def suggest(
+    place: Place,
+    count: Annotated[int, typer.Option(help="How many scans.", min=1)] = 40,
+    strategy: Annotated[
+        Literal["auto", "typical", "uncertain", "random"],
+        typer.Option(
+            help="auto: typical ones first, later uncertain ones, too. The others: these alone, and the random share."
+        ),
+    ] = "auto",
+    random_share: Annotated[float, typer.Option(min=0, max=1, help="Share that is drawn at random.")] = 0.2,
+    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("suggested.csv"),
+    encoder: Encoder = None,
+    split: SplitName = None,
+    seed: Annotated[int, typer.Option(help="Of clusters; the random sample has its own, which is always the same.")] = 0,
+    names: Names = False,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the table and say what is in it."""
+    found = api.suggest(
+        place,
+        count,
+        strategy=strategy,
+        random_share=random_share,
+        encoder=encoder,
+        split=split,
+        seed=seed,
+        out=out,
+        data=data,
+        overwrite=overwrite,
+    )
+    told = found.summary() | {"out": str(out)} | ({"names": list(found.names)} if names else {})
+    finish(as_json, told, [*found.lines(), *_scans(found, names=names), f"table: {out}"], *_after(place, data, out))
+
+
+def _scans(found: "Suggested", *, names: bool) -> list[str]:
+    lines = [
+        f"  {name if names else f'row {one.row}'}: {one.why}" for one, name in zip(found.suggestions, found.names, strict=True)
+    ]
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN:,} more"]
+
+
+def _after(place: Path, data: Path | None, out: Path) -> list[str | Path]:
+    from fewscan.training.run import Run
+
+    dataset = Run.open(place).dataset_now(data).folder if kind_of(place) == "run" else place
+    return ["labels", "set", dataset, out, "--dry-run"]

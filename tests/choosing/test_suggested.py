@@ -1,0 +1,117 @@
+"""`fewscan suggest`: of datasets and runs, as a table that `labels set` takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fewscan as package
+from fewscan.choosing.pool import parts_of
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.training.run import Run
+from tests.made import remade
+
+ENCODER = "resnet_small"
+
+
+@pytest.fixture
+def unlabeled(split_dataset: Snapshot) -> Snapshot:
+    """A split whose unlabeled images really have no label."""
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[split_dataset.rows("unlabeled"), "label"] = None
+    return remade(split_dataset, manifest)
+
+
+def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, tmp_path: Path, fewscan: Callable) -> None:
+    out = tmp_path / "suggested.csv"
+    words = ("suggest", unlabeled.folder, "--count", 10, "--encoder", ENCODER, "--out", out)
+    assert fewscan(*words).returncode == 0
+    table = pd.read_csv(out, keep_default_na=False)
+    assert len(table) == 10
+    assert (table["label"] == "").all()
+    assert table["reason"].str.contains("random").sum() == 2
+    rows = table["row"].to_numpy()
+    assert table["path"].str.endswith(tuple(unlabeled.manifest["path"].iloc[rows])).all()
+    # Left empty, it says nothing.
+    assert package.set_labels(unlabeled.folder, out).summary()["changed"] == 0
+    table["label"] = [path.split("/")[-2] for path in table["path"]]
+    table.to_csv(out, index=False)
+    assert fewscan("labels", "set", unlabeled.folder, out).returncode == 0
+    now = Dataset.open(unlabeled.folder).snapshot()
+    assert now.manifest["label"].iloc[rows].tolist() == table["label"].tolist()
+    again = package.suggest(unlabeled.folder, 10, encoder=ENCODER)
+    assert not {one.row for one in again.suggestions} & {*rows.tolist()}
+    refused = fewscan(*words)
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+
+
+def test_what_judges_is_never_suggested_nor_what_belongs_to_it(make_dataset: Callable, tmp_path: Path) -> None:
+    dataset = make_dataset(40)
+    parts = np.array(["labeled", "unlabeled", "test", "validation"] * 10, dtype=object)
+    labels = dataset.manifest["label"].where(np.isin(parts, ("labeled", "test", "validation")))
+    # Rows 4 and 6, of which one tests, are one patient's; so are 1 and 7, of which one validates.
+    groups = dataset.manifest["group"].copy()
+    groups[4], groups[1] = groups[6], groups[7]
+    dataset = remade(dataset, dataset.manifest.assign(label=labels, group=groups, copy_set=range(40), split=parts))
+    found = package.suggest(dataset.folder, 40, encoder=ENCODER)
+    rows = {one.row for one in found.suggestions}
+    assert rows == {*range(1, 40, 4)} - {1}
+    assert found.judging == 22
+    assert found.summary()["open"] == 9
+
+
+def test_scans_that_are_answered_are_not_asked_again_and_contradictions_come_first(make_dataset: Callable) -> None:
+    dataset = make_dataset(24)
+    labels = dataset.manifest["label"].where(np.arange(24) < 8)
+    copies = np.arange(24)
+    copies[9] = 0  # a copy of a labeled scan
+    copies[5] = 4  # copies with two labels
+    conflict = np.isin(np.arange(24), (4, 5))
+    dataset = remade(dataset, dataset.manifest.assign(label=labels, group=copies, copy_set=copies, conflict=conflict))
+    package.set_labels(dataset.folder, [10], state="unsure")
+    package.set_labels(dataset.folder, [11], state="not a scan")
+    for who, label in (("A", "glioma"), ("B", "pituitary")):
+        package.set_labels(dataset.folder, [12], label, who=who)
+    parts = parts_of(Dataset.open(dataset.folder))
+    assert np.flatnonzero(parts.disputed).tolist() == [4, 5, 12]
+    assert np.flatnonzero(parts.open).tolist() == [4, 5, 8, 12, *range(13, 24)]
+    assert np.flatnonzero(parts.taught >= 0).tolist() == [0, 1, 2, 3, 6, 7]
+    found = package.suggest(dataset.folder, 6, encoder=ENCODER)
+    assert [one.kind for one in found.suggestions[:3]] == ["disputed"] * 3
+
+
+def test_a_run_says_what_it_is_unsure_of_and_keeps_its_own_test_set_closed(
+    unlabeled: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(unlabeled)
+    found = package.suggest(run, 8, strategy="uncertain")
+    rows = np.array([one.row for one in found.suggestions])
+    assert np.isin(rows, unlabeled.rows("unlabeled")).all()
+    assert {one.kind for one in found.suggestions} == {"random", "uncertain"}
+    # Another split, under which the run's test images are to learn from.
+    package.split(unlabeled.folder, name="other", test=0, validation=0)
+    tested = unlabeled.rows("test", "validation")
+    package.set_labels(unlabeled.folder, tested[:3].tolist(), state="none")
+    again = package.suggest(run, 60)
+    assert not np.isin([one.row for one in again.suggestions], tested).any()
+
+
+def test_without_an_encoder_at_hand_one_line_says_what_to_do(
+    unlabeled: Snapshot, fewscan: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = fewscan("suggest", unlabeled.folder, cwd=tmp_path)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.strip().splitlines()
+    assert "pretrained" in line
+    assert "--encoder" in line
+
+
+def test_a_dataset_with_nothing_left_to_label_is_refused(make_dataset: Callable) -> None:
+    with pytest.raises(FewscanError, match="no scan left"):
+        package.suggest(make_dataset(8).folder, encoder=ENCODER)
