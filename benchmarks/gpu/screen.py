@@ -2,10 +2,10 @@
 
     python -m benchmarks.gpu.screen SCRATCH OUT.json [--tiny] [--only NAME ...] [--labels 988 124 40] [--draws 0 1]
 
-Of `mri` README's test set and what is held together with it are left out. Of the rest a leak-free split is drawn for each number
-of labels and each draw: so many labels teach, SCORED images of other groups are scored once, at the end, and all others are
-unlabeled. Every candidate learns from the same scans, in a dataset that shows them as it wants. One line a training, in the order
-of the candidates, written as it ends.
+Of `mri` README's test set and what is held together with it are left out. Of the rest a leak-free split is drawn for each
+number of labels and each draw: so many labels teach, SCORED images of other groups are scored once, at the end, and all others
+are unlabeled. Every candidate learns from the same scans, in a dataset that shows them as it wants. One line a training, in the
+order of the candidates, written as it ends.
 """
 
 import os
@@ -105,8 +105,7 @@ def screened(jobs: Sequence[tuple[Candidate, int, int]], scratch: Path, out: Pat
     lines: dict[int, dict[str, Any]] = {}
     with ProcessPoolExecutor(at_once, get_context("spawn"), one_thread) as pool:
         running = {
-            pool.submit(score, scratch, candidate, labels, draw, tiny): at
-            for at, (candidate, labels, draw) in enumerate(jobs)
+            pool.submit(score, scratch, candidate, labels, draw, tiny): at for at, (candidate, labels, draw) in enumerate(jobs)
         }
         for future in as_completed(running):
             at = running[future]
@@ -116,7 +115,12 @@ def screened(jobs: Sequence[tuple[Candidate, int, int]], scratch: Path, out: Pat
             lines[at] = future.result() if failed is None else known | {"failed": repr(failed)}
             print(lines[at], flush=True)
             seconds = round(time.monotonic() - began, 1)
-            report = {"at_once": at_once, "planned": len(jobs), "seconds": seconds, "runs": [lines[key] for key in sorted(lines)]}
+            report = {
+                "at_once": at_once,
+                "planned": len(jobs),
+                "seconds": seconds,
+                "runs": [lines[key] for key in sorted(lines)],
+            }
             write_json(out, report)
     failed = [line["name"] for line in lines.values() if "failed" in line]
     if failed:
