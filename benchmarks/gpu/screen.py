@@ -110,9 +110,9 @@ def screened(jobs: Sequence[tuple[Candidate, int, int]], scratch: Path, out: Pat
         for future in as_completed(running):
             at = running[future]
             candidate, labels, draw = jobs[at]
-            failed = future.exception()
+            fault = future.exception()
             known = {"name": candidate.name, "labels": labels, "draw": draw}
-            lines[at] = future.result() if failed is None else known | {"failed": repr(failed)}
+            lines[at] = future.result() if fault is None else known | {"failed": repr(fault)}
             print(lines[at], flush=True)
             seconds = round(time.monotonic() - began, 1)
             report = {
