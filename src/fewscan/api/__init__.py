@@ -8,6 +8,7 @@ from fewscan.api.labels import export_labels, label_conflicts, label_history, la
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
+from fewscan.api.stressing import stress
 from fewscan.api.studying import study
 from fewscan.api.training import train
 from fewscan.api.upgrading import upgrade
@@ -43,6 +44,7 @@ __all__ = [
     "report",
     "set_labels",
     "split",
+    "stress",
     "study",
     "suggest",
     "train",
