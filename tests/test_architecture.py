@@ -40,7 +40,7 @@ FLOORS = [
     {"labeling", "explaining", "exporting", "stressing", "choosing"},
     {"comparison"},
     {"reporting", "verifying"},
-    {"studies"},
+    {"studies", "reviewing"},
     {"api"},
     {"demo"},
     {"cli"},

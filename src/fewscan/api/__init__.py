@@ -7,8 +7,8 @@ from fewscan.api.embedding import embed
 from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
+from fewscan.api.reviewing import review
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
-from fewscan.api.stressing import stress
 from fewscan.api.studying import study
 from fewscan.api.training import train
 from fewscan.api.upgrading import upgrade
@@ -42,9 +42,9 @@ __all__ = [
     "register_recipe",
     "register_views",
     "report",
+    "review",
     "set_labels",
     "split",
-    "stress",
     "study",
     "suggest",
     "train",

@@ -71,6 +71,18 @@ def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = No
     return result
 
 
+def read_values(path: Path, *, part: str | None, reading: Reading) -> tuple[Decoded, str]:
+    """Read one image for people to look at: its values and 8-bit pixels as decoded, and its `pixels_sha256`.
+
+    Color stays color. Raises UnreadableImage as `read_image` does.
+    """
+    with silenced():
+        result = guarded(_read_values, path, part, reading)
+    if isinstance(result, UnreadableImage):
+        raise result
+    return result
+
+
 def locate(path: Path) -> tuple[Path, str | None]:
     """Return the file, and which image in it, that `FILE#PART` names; a file whose own name holds `#` goes first."""
     if "#" not in path.name or path.exists():
@@ -153,6 +165,13 @@ def _read_fitted(task: _FileTask, spec: ImageSpec) -> list[Image | UnreadableIma
 def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:
     """Return the images of one file, as large as they are."""
     return list(_images_of(task, channels, reading))
+
+
+def _read_values(path: Path, part: str | None, reading: Reading) -> tuple[Decoded, str] | UnreadableImage:
+    """Return what `read_values` does, or why it cannot be."""
+    with opened(path) as file:
+        (one,) = recognize(path, file).read(file, (part,), reading)
+    return one if isinstance(one, UnreadableImage) else (one, _values_digest(one.values))
 
 
 def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:

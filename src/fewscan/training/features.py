@@ -124,10 +124,17 @@ class Embedded:
     seconds: float  # for these
 
 
-def dataset_features(folder: Path, images: ImageStore, ready: ReadyEncoder, device: torch.device) -> Embedded:
+def dataset_features(
+    folder: Path,
+    images: ImageStore,
+    ready: ReadyEncoder,
+    device: torch.device,
+    told: Callable[[int], None] = lambda done: None,
+) -> Embedded:
     """Return features of all `images` of the dataset in `folder`; those that are not kept yet are computed, and kept.
 
-    Another process that computes the same is waited for. Raises FewscanError where the encoder gives what is no number, and
+    told: is told of every batch that is computed how many images it had. Another process that computes the same is waited for.
+    Raises FewscanError where the encoder gives what is no number, and
     where the folder cannot be written.
     """
     asked = FeatureRecord.begun(ready, images)
@@ -144,9 +151,14 @@ def dataset_features(folder: Path, images: ImageStore, ready: ReadyEncoder, devi
         missing = images.rows - len(kept)
         with progress_bar() as bar:
             task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
+
+            def advance(done: int) -> None:
+                bar.advance(task, done)
+                told(done)
+
             while len(kept) < images.rows:
                 pixels = images.pixels[len(kept) : min(images.rows, len(kept) + PART_ROWS)]
-                kept = _appended(place, images, kept.record, encode(pixels, lambda done: bar.advance(task, done)))
+                kept = _appended(place, images, kept.record, encode(pixels, advance))
     return Embedded(kept, missing, time.perf_counter() - began)
 
 

@@ -1,0 +1,37 @@
+"""The verb that opens a page for labeling: review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.reviewing.serving import Served
+
+
+def review(
+    dataset: str | Path,
+    *,
+    classes: Sequence[str] = (),
+    encoder: str | Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+) -> Served:
+    """Return a page for labeling a dataset's scans, which listens at `.address`; `.serve()` answers until it is interrupted.
+
+    classes: names to give beside those that scans have already. encoder: what the page's model sees scans with: a name, a run,
+    or a file of weights; by default EfficientNet-Lite0 as ImageNet taught it, or pixels alone where that is not installed.
+    port: 0 takes a free one. Another host than this machine's own asks for a token, `.review.door.token`. Raises FewscanError
+    where the extra `review` is not installed, and where the address cannot be had.
+    """
+    try:
+        from fewscan.reviewing.serving import served
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise FewscanError("the review page needs packages that are not here: pip install 'fewscan[review]'") from None
+
+    return served(Path(dataset), host=host, port=port, classes=classes, encoder=None if encoder is None else str(encoder))

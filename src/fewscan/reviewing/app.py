@@ -1,0 +1,82 @@
+"""The page's server as an ASGI application: its parts put together, and every error as an answer with a reason."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+from fewscan.errors import FewscanError
+from fewscan.reviewing import labeling, looking, pages
+from fewscan.reviewing.asked import REFUSALS
+from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
+from fewscan.reviewing.door import Door
+from fewscan.reviewing.guard import Guard
+from fewscan.reviewing.queue import Queue
+from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.tutor import Tutor
+from fewscan.version import __version__
+
+STATIC_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Review:
+    """All that the page's server works on."""
+
+    desk: Desk
+    scans: Scans
+    queue: Queue
+    tutor: Tutor
+    door: Door
+
+
+def application(review: Review) -> FastAPI:
+    """Return the server of a review."""
+    app = FastAPI(
+        title="fewscan review",
+        version=__version__,
+        description="Labels where they matter most. Research use only: not a medical device.",
+        docs_url=None,
+        redoc_url=None,
+        responses=REFUSALS,
+    )
+    app.state.review = review
+    app.include_router(labeling.router(review.desk, review.queue, review.tutor))
+    app.include_router(looking.router(review.desk, review.scans, review.queue, review.tutor))
+    app.include_router(pages.router(review.desk, review.door, app.openapi))
+    _serve_files(app)
+    _tell_errors(app)
+    app.add_middleware(Guard, door=review.door)
+    return app
+
+
+def _serve_files(app: FastAPI) -> None:
+    """Serve the package's own files, read once: what a request names never reaches the file system."""
+    there = {one.name: one.read_bytes() for one in files("fewscan.reviewing").joinpath("static").iterdir() if one.is_file()}
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def file(name: str) -> Response:
+        suffix = name[name.rfind(".") :]
+        if name not in there or suffix not in STATIC_TYPES:
+            raise NoSuchThingError("there is no such file")
+        return Response(there[name], media_type=STATIC_TYPES[suffix], headers={"cache-control": "no-cache"})
+
+
+def _tell_errors(app: FastAPI) -> None:
+    statuses = {NoSuchThingError: 404, CannotNowError: 409, NotSavedError: 503, FewscanError: 400}
+
+    async def told(request: Request, error: Exception) -> JSONResponse:
+        status = next(status for kind, status in statuses.items() if isinstance(error, kind))
+        headers = {"retry-after": "2"} if status == 503 else None
+        return JSONResponse({"detail": str(error)}, status, headers=headers)
+
+    for kind in statuses:
+        app.add_exception_handler(kind, told)
+
+    @app.exception_handler(RequestValidationError)
+    async def refused(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without what was sent: it may be anything, also what JSON cannot hold.
+        reasons = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()[:5]]
+        return JSONResponse({"detail": "; ".join(reasons).encode(errors="replace").decode()}, 422)

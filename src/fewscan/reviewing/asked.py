@@ -1,0 +1,191 @@
+"""What the page's interface takes and gives, typed: what is none of this is refused with a reason."""
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from fewscan.reviewing.board import Said
+from fewscan.reviewing.queue import Reading
+
+MAX_NAME_LETTERS = 80
+MAX_ROWS = 1000
+
+
+def _printable(name: str) -> str:
+    """Return a name as the label log writes it; raises ValueError where it is none."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or not name.isprintable():
+        raise ValueError("write letters that can be printed")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LETTERS), AfterValidator(_printable)]
+Row = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+
+
+class Question(BaseModel):
+    """What is sent to the page's server."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Decision(Question):
+    """What a person says of scans: one of the classes, or a state without a label."""
+
+    rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_ROWS)]
+    state: Literal["label", "unsure", "not a scan", "none"]
+    label: Name | None = None
+    reviewer: Name
+    reading: Reading = "first"
+    settles: bool = False
+
+    @model_validator(mode="after")
+    def _label_belongs_to_state(self) -> "Decision":
+        if (self.state == "label") != (self.label is not None):
+            raise ValueError("the state 'label' has a label, and no other state has one")
+        return self
+
+    @property
+    def said(self) -> Said:
+        """What is said."""
+        return Said(self.state, self.label)
+
+
+class Person(Question):
+    """Who asks."""
+
+    reviewer: Name
+
+
+class Skip(Person):
+    """A scan to be asked for later."""
+
+    row: Row
+
+
+class NewClass(Question):
+    """The name of a class to give from now on."""
+
+    name: Name
+
+
+class Token(Question):
+    """What `fewscan review` printed."""
+
+    token: Annotated[str, Field(max_length=200)]
+
+
+class Saved(BaseModel):
+    """What is on the disk now: the number of the entries' batch, 0 where the same had been said before."""
+
+    batch: int
+    rows: list[int]
+    state: str
+    label: str | None
+
+
+class Waiting(BaseModel):
+    """A scan to look at next; `random`: it was drawn at random, so that its label says how good the model is."""
+
+    row: int
+    why: str
+    random: bool
+
+
+class Upcoming(BaseModel):
+    """The next scans, and the model's entry that they follow from."""
+
+    scans: list[Waiting]
+
+
+class Related(BaseModel):
+    """Another scan beside the one that is looked at; `said` is its label, where the reviewer may know it."""
+
+    row: int
+    name: str
+    said: str | None
+
+
+class Share(BaseModel):
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+class Scan(BaseModel):
+    """What is known of a scan, and what of it the reviewer may know: `blind` says that labels and model are kept back."""
+
+    row: int
+    name: str
+    width_px: int
+    height_px: int
+    blind: bool
+    own: str | None
+    holds: str | None
+    others: dict[str, str]
+    disputed: bool
+    model: list[Share] | None
+    slices: list[int]
+    copies: list[Related]
+    same_head: list[Related]
+    nearest: list[Related]
+
+
+class Accuracy(BaseModel):
+    """How often the model was right on scans drawn at random that it had not learned from, with its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    scans: int
+
+
+class Model(BaseModel):
+    """How far the model is: `looking` at scans, `learning`, or `failed`."""
+
+    phase: str
+    looked_at: int
+    words: str
+    labels: int | None
+    seconds: float | None
+    accuracy: Accuracy | None
+
+
+class Status(BaseModel):
+    """Where the labeling stands."""
+
+    dataset: str
+    scans: int
+    answered: int
+    disputed: int
+    to_read_again: int
+    classes: list[str]
+    counts: dict[str, int]
+    own: int
+    model: Model
+
+
+class Reason(BaseModel):
+    """Why a request was refused."""
+
+    detail: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Reason, "description": why}
+    for code, why in {
+        400: "it cannot be",
+        401: "no token",
+        403: "another site asks",
+        404: "it is not there",
+        409: "not as things stand",
+        413: "too large",
+        415: "another type",
+        421: "another address",
+        422: "not what is asked for",
+        503: "the label log could not be written: try again",
+    }.items()
+}

@@ -1,0 +1,187 @@
+"""A dataset while people review it: its scans, what was said of them, and the writing of what they decide.
+
+Nothing here holds the dataset's lock. A decision is one transaction of the label log, which waits for other writers;
+then it is on the disk; whatever other processes enter meanwhile is seen with the next question.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fewscan.choosing.pool import parts_of
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.labels import REVIEW
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.images.classes import fit_classes
+from fewscan.labels.log import State
+from fewscan.reviewing.board import Board, Said
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+MAX_CLASS_LETTERS = 60
+
+
+class NotSavedError(Exception):
+    """The log could not be written: nothing was entered, and the same may be tried again."""
+
+
+class NoSuchThingError(Exception):
+    """What was asked for is not there; the message says what."""
+
+
+class CannotNowError(Exception):
+    """What was asked for cannot be done as things stand; the message says why."""
+
+
+class Decided(NamedTuple):
+    """What was entered: the number of the batch, 0 where the person had said the same before; and of which rows."""
+
+    batch: int
+    rows: list[int]
+    said: Said
+
+
+@dataclass
+class Desk:
+    """An opened dataset. `asked`: names of classes that reviewers may give beside those that scans have already."""
+
+    dataset: Dataset
+    asked: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Begin with the classes that were asked for, then those that scans have."""
+        self._reading, self._writing = Lock(), Lock()
+        self._board: Board | None = None
+        self.changed: list[Callable[[], None]] = []  # called after every entry
+        there = sorted({str(label) for label in self.board().labels if label is not None})
+        self._classes: list[str] = []
+        for name in dict.fromkeys((*self.asked, *there)):
+            self.add_class(name)
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """A line an image: source, path, set_aside, width_px, height_px, color, patient."""
+        return self.dataset.images.table(["source", "path", "set_aside", "width_px", "height_px", "color"])
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """Groups, sets of copies and parts of the newest split, as they were when reviewing began."""
+        return self.dataset.snapshot()
+
+    @cached_property
+    def usable(self) -> Bools:
+        """(N,) which images could be read."""
+        return np.asarray(self.facts["set_aside"].isna(), bool)
+
+    @cached_property
+    def eligible(self) -> Bools:
+        """(N,) rows that may be chosen and learned from: none that test or validate, nor what belongs to these."""
+        return np.logical_and(self.usable, ~parts_of(self.dataset).judging)
+
+    @cached_property
+    def copy_sets(self) -> Int64s:
+        """(N,) the set of copies of each row, -1 for none."""
+        return np.asarray(self.snapshot.manifest["copy_set"].fillna(-1), np.int64)
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.facts)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes in the order of their keys: an order that stays while the page is open."""
+        return tuple(self._classes)
+
+    def board(self) -> Board:
+        """Return what the log says now, whoever wrote it."""
+        with self._reading:
+            if self._board is None or self._board.entry != self.dataset.labels.last:
+                self._board = Board.read(self.dataset.labels, self.count)
+            return self._board
+
+    def require_row(self, row: int) -> int:
+        """Return the row; raises NoSuchThingError where there is none of this number that can be looked at."""
+        if not 0 <= row < self.count or not self.usable[row]:
+            raise NoSuchThingError(f"there is no scan {row} to look at")
+        return row
+
+    def add_class(self, name: str) -> str:
+        """Let reviewers give a class; it is the dataset's once a scan has it. Returns the name as it is written.
+
+        Raises FewscanError for what can be no class beside the others.
+        """
+        name = name.strip()
+        if not name or not name.isprintable() or len(name) > MAX_CLASS_LETTERS:
+            raise FewscanError(f"a class needs a name of 1 to {MAX_CLASS_LETTERS} letters that can be printed")
+        if name in ("unsure", "not a scan", "none"):
+            raise FewscanError(f"'{name}' is what is said of a scan without a class: give the class another name")
+        fitted = fit_classes({("", name)}, self._classes, {})["", name]
+        if fitted not in self._classes:
+            self._classes.append(fitted)
+        return fitted
+
+    def decide(self, rows: Sequence[int], said: Said, reviewer: str, note: dict[str, Any], *, settles: bool = False) -> Decided:
+        """Enter what a person says of rows, as one batch, and return once it is on the disk; what they said before is left out.
+
+        note: what the entries keep beside it. Raises NoSuchThingError for a row or class that is not there, FewscanError for a
+        name that is none, NotSavedError where the log cannot be written.
+        """
+        for row in rows:
+            self.require_row(row)
+        if said.label is not None and said.label not in self._classes:
+            raise NoSuchThingError(f"there is no class '{said.label}': add it first")
+        with self._writing:
+            board = self.board()
+            same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
+            new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
+            batch = self._enter(new, said, reviewer, note, settles) if new else 0
+        self._tell()
+        return Decided(batch, new, said)
+
+    def undo(self, reviewer: str) -> Decided:
+        """Take back the newest batch of this person's that was given on a page and not taken back, and return what it said.
+
+        Raises CannotNowError where there is none, NotSavedError where the log cannot be written.
+        """
+        with self._writing:
+            entries = self.dataset.labels.entries()
+            own = entries[(entries["who"] == reviewer) & (entries["origin"] == REVIEW) & ~entries["undone"]]
+            if own.empty:
+                raise CannotNowError("there is nothing of yours to take back")
+            taken = own[own["batch"] == own["batch"].max()]
+            rows = taken["row"].tolist()
+            try:
+                batch = self.dataset.labels.undo(int(taken["batch"].iloc[0]), rows, who=reviewer)
+            except FewscanError as error:
+                raise NotSavedError(str(error)) from None
+        self._tell()
+        label = taken["label"].iloc[0]
+        return Decided(batch, rows, Said(taken["state"].iloc[0], None if pd.isna(label) else label))
+
+    def _enter(self, rows: list[int], said: Said, reviewer: str, note: dict[str, Any], settles: bool) -> int:
+        states: list[State] = [said.state] * len(rows)
+        text = json.dumps(note, ensure_ascii=False)
+        try:
+            return self.dataset.labels.enter(
+                rows, [said.label] * len(rows), states=states, origin=REVIEW, who=reviewer, note=text, settles=settles
+            )
+        except FewscanError as error:
+            raise NotSavedError(str(error)) from None
+
+    @staticmethod
+    def _is_said(board: Board, row: int, reviewer: str, said: Said) -> bool:
+        own = board.own(row, reviewer)
+        return own == said or (own is None and said.state == "none" and board.holds[row].state == "none")
+
+    def _tell(self) -> None:
+        for listener in self.changed:
+            listener()

@@ -1,0 +1,115 @@
+"""The page's interface for labels: what comes next, what is decided, taken back and skipped, and where all stands."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from fewscan.reviewing.asked import (
+    Accuracy,
+    Count,
+    Decision,
+    Model,
+    Name,
+    NewClass,
+    Person,
+    Saved,
+    Skip,
+    Status,
+    Upcoming,
+    Waiting,
+)
+from fewscan.reviewing.desk import CannotNowError, Decided, Desk
+from fewscan.reviewing.queue import Queue, Reading
+from fewscan.reviewing.tutor import Tutor
+
+
+def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api", tags=["labels"])
+
+    @routes.get("/status")
+    def status(reviewer: Annotated[Name | None, Query()] = None) -> Status:
+        """Return how many scans have labels, of which classes, and how good the model is."""
+        return status_of(desk, queue, tutor, reviewer)
+
+    @routes.get("/next")
+    def upcoming(reviewer: Annotated[Name, Query()], reading: Reading = "first", count: Count = 1) -> Upcoming:
+        """Return the scans that a reviewer is to look at next."""
+        found = queue.upcoming(reviewer, reading, count)
+        return Upcoming(scans=[Waiting(**one._asdict()) for one in found])
+
+    @routes.post("/decisions")
+    def decide(decision: Decision) -> Saved:
+        """Enter what a person says of scans; once this is answered it is on the disk."""
+        if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
+            raise CannotNowError("nobody differs about this scan any more: look at it again")
+        note = {"reading": decision.reading} | opinion_then(tutor, decision.rows)
+        return saved(desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles))
+
+    @routes.post("/undo")
+    def undo(person: Person) -> Saved:
+        """Take back what a person said last; asked again, what they said before that."""
+        return saved(desk.undo(person.reviewer))
+
+    @routes.post("/skip")
+    def skip(skipped: Skip) -> Upcoming:
+        """Let a scan come last for a person."""
+        queue.skip(skipped.reviewer, desk.require_row(skipped.row))
+        return Upcoming(scans=[])
+
+    @routes.post("/classes")
+    def add_class(new: NewClass) -> list[str]:
+        """Let a class be given from now on; the dataset has it once a scan has it."""
+        desk.add_class(new.name)
+        return list(desk.classes)
+
+    return routes
+
+
+def saved(decided: Decided) -> Saved:
+    """Return what was entered as an answer."""
+    return Saved(batch=decided.batch, rows=decided.rows, state=decided.said.state, label=decided.said.label)
+
+
+def opinion_then(tutor: Tutor, rows: list[int]) -> dict[str, Any]:
+    """Return what the model says of rows now, as the note of an entry holds it."""
+    opinion = tutor.opinion
+    if opinion is None:
+        return {}
+    called = [opinion.best(row) for row in rows]
+    return {
+        "model": [name for name, _ in called],
+        "probability": [round(share, 4) for _, share in called],
+        "model_labels": opinion.labels,
+    }
+
+
+def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> Status:
+    """Return where the labeling stands."""
+    board, usable = desk.board(), desk.usable
+    held = [said for said, here in zip(board.holds, usable, strict=True) if here and said.state != "none"]
+    counts = {name: sum(said.label == name for said in held) for name in desk.classes}
+    counts |= {state: sum(said.state == state for said in held) for state in ("unsure", "not a scan")}
+    progress, opinion = tutor.progress, tutor.opinion
+    accuracy = None
+    if opinion is not None and opinion.accuracy is not None:
+        accuracy = Accuracy(**opinion.accuracy.model_dump(), scans=opinion.scored)
+    model = Model(
+        phase=progress.phase,
+        looked_at=progress.looked_at,
+        words=progress.words,
+        labels=None if opinion is None else opinion.labels,
+        seconds=None if opinion is None else round(opinion.seconds, 3),
+        accuracy=accuracy,
+    )
+    return Status(
+        dataset=desk.dataset.folder.resolve().name,
+        scans=int(usable.sum()),
+        answered=int((board.answered & usable).sum()),
+        disputed=int((board.disputed & usable).sum()),
+        to_read_again=0 if reviewer is None else len(queue.to_read_again(board, reviewer)),
+        classes=list(desk.classes),
+        counts=counts,
+        own=0 if reviewer is None else sum(reviewer in said for said in board.voices.values()),
+        model=model,
+    )

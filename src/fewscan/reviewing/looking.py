@@ -1,0 +1,133 @@
+"""The page's interface for scans: what is known of one, and its pictures."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+
+from fewscan.reviewing.asked import Name, Related, Scan, Share
+from fewscan.reviewing.board import Board, Said
+from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.levels import Levels, levels_of_row
+from fewscan.reviewing.queue import Queue, Reading
+from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.tutor import Tutor
+
+RowInPath = Annotated[int, Path(ge=0, lt=2**31)]
+# Of volumes whose slices are turned over: each holds up to 12 MB of levels.
+KEPT_IMAGES = 24
+PNG, BYTES = "image/png", "application/octet-stream"
+
+
+def router(desk: Desk, scans: Scans, queue: Queue, tutor: Tutor) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/scans", tags=["scans"])
+    kept = _Kept(desk)
+
+    @routes.get("/{row}")
+    def scan(row: RowInPath, reviewer: Annotated[Name, Query()], reading: Reading = "first") -> Scan:
+        """Return what is known of a scan, without what its reviewer is not to know yet."""
+        return Look(desk, scans, queue, tutor, reviewer, reading).at(desk.require_row(row))
+
+    @routes.get("/{row}/levels", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+    def levels(row: RowInPath) -> Response:
+        """Return the gray levels or colors of a scan's file, row after row; the header X-Levels says in JSON what they are."""
+        found = kept.of(desk.require_row(row))
+        return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
+
+    @routes.get("/{row}/thumbnail.png", response_class=Response, responses={200: {"content": {PNG: {}}}})
+    def thumbnail(row: RowInPath) -> Response:
+        """Return a scan as a small picture."""
+        content = scans.thumbnail(desk.require_row(row))
+        return Response(content, media_type=PNG, headers={"cache-control": "private, max-age=3600"})
+
+    return routes
+
+
+class Look:
+    """What one reviewer may know, in one reading.
+
+    What another person said of a scan is known to who has said something of it, too, and to who settles. What the model says
+    waits for the answer in a second reading, and where a scan was drawn at random, so that it can be scored by the answer.
+    """
+
+    def __init__(self, desk: Desk, scans: Scans, queue: Queue, tutor: Tutor, reviewer: str, reading: Reading) -> None:
+        self._desk, self._scans, self._queue, self._tutor = desk, scans, queue, tutor
+        self._reviewer, self._reading = reviewer, reading
+        self._board: Board = desk.board()
+
+    def at(self, row: int) -> Scan:
+        """Return what there is to know of a row."""
+        board, facts = self._board, self._desk.facts.iloc[row]
+        own = board.own(row, self._reviewer)
+        blind = own is None and self._reading == "second"
+        shown = self._shown(row)
+        settling = self._reading == "settle" and bool(board.disputed[row])
+        others = board.others(row, self._reviewer) if own is not None or settling else {}
+        return Scan(
+            row=row,
+            name=self._scans.names[row],
+            width_px=int(facts["width_px"]),
+            height_px=int(facts["height_px"]),
+            blind=blind,
+            own=None if own is None else own.words,
+            holds=None if shown is None else shown.words,
+            others={who: said.words for who, said in others.items()},
+            disputed=bool(board.disputed[row]) and (own is not None or settling),
+            model=None if blind or (own is None and self._queue.is_drawn(row)) else self._model(row),
+            slices=self._scans.slices(row),
+            copies=[] if blind else self._related(self._scans.copies(row)),
+            same_head=[] if blind else self._related(self._scans.same_head(row)),
+            nearest=[] if blind else self._nearest(row),
+        )
+
+    def _shown(self, row: int) -> Said | None:
+        """Return what holds of a row as far as the reviewer may know it: what they or the dataset said."""
+        holds = self._board.holds[row]
+        hidden = self._board.own(row, self._reviewer) is None and self._board.others(row, self._reviewer)
+        return None if hidden or holds.state == "none" else holds
+
+    def _model(self, row: int) -> list[Share] | None:
+        opinion = self._tutor.opinion
+        if opinion is None:
+            return None
+        shares = sorted(opinion.of(row).items(), key=lambda one: -one[1])
+        return [Share(label=label, probability=round(share, 4)) for label, share in shares]
+
+    def _nearest(self, row: int) -> list[Related]:
+        if self._tutor.seen is None:
+            return []
+        return self._related(self._scans.nearest(row, lambda other: self._label(other) is not None, self._tutor.seen.features))
+
+    def _label(self, row: int) -> str | None:
+        shown = self._shown(row)
+        return None if shown is None else shown.label
+
+    def _related(self, rows: Sequence[int]) -> list[Related]:
+        said = ((row, self._shown(row)) for row in rows)
+        return [
+            Related(row=row, name=self._scans.names[row], said=None if shown is None else shown.words) for row, shown in said
+        ]
+
+
+class _Kept:
+    """The images that were looked at last, since turning over slices asks for them again."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._lock = desk, Lock()
+        self._images: OrderedDict[int, Levels] = OrderedDict()
+
+    def of(self, row: int) -> Levels:
+        with self._lock:
+            if row in self._images:
+                self._images.move_to_end(row)
+                return self._images[row]
+        found = levels_of_row(self._desk.dataset, row)
+        with self._lock:
+            self._images[row] = found
+            while len(self._images) > KEPT_IMAGES:
+                self._images.popitem(last=False)
+        return found

@@ -1,0 +1,118 @@
+"""What a model that learns from the labels given so far says of every scan: logistic regression on features."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+
+from fewscan.evaluation.intervals import Interval, bootstrap
+from fewscan.learning.method import LabeledFeatures
+from fewscan.learning.probe import Probe, ProbeSettings, folds
+
+Floats = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+# The strength of the penalty is chosen anew when the labels have grown by this share.
+GROWTH = 1.25
+FOLDS = 5
+RESAMPLES = 400
+# Below so many randomly drawn labels no accuracy is said.
+LEAST_SCORED = 10
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """The model after the log's entry `entry`. `probabilities` (N, K) of `classes`, summing to 1.
+
+    accuracy: of scans that were drawn at random, each called by a model that has not learned from its group; None for too few.
+    seconds: what it took.
+    """
+
+    entry: int
+    classes: tuple[str, ...]
+    probabilities: Floats
+    labels: int
+    strength: float
+    accuracy: Interval | None
+    scored: int
+    seconds: float
+
+    def of(self, row: int) -> dict[str, float]:
+        """Return the probability of each class."""
+        return {name: float(share) for name, share in zip(self.classes, self.probabilities[row], strict=True)}
+
+    def best(self, row: int) -> tuple[str, float]:
+        """Return the class that the model calls a row, and its probability."""
+        at = int(self.probabilities[row].argmax())
+        return self.classes[at], float(self.probabilities[row, at])
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What to learn from: features (N, D) of all scans, rows with labels and these, groups (N,), and rows to score by."""
+
+    entry: int
+    features: Floats
+    rows: Int64s
+    labels: Int64s  # of `rows`, indices of `classes`
+    classes: tuple[str, ...]
+    groups: Int64s
+    scored: Int64s  # rows that were drawn at random, all among `rows`
+
+    def of(self, at: Int64s) -> LabeledFeatures:
+        """Return these positions of `rows` as a probe takes them; classes weigh alike."""
+        labels = self.labels[at]
+        counts = np.bincount(labels, minlength=len(self.classes))
+        weights = 1.0 / counts[labels]
+        weights *= len(at) / weights.sum()
+        ones = np.ones(len(at))
+        features = self.features[self.rows[at], None]
+        return LabeledFeatures(features, labels, self.groups[self.rows[at]], weights, ones, ones > 0, self.classes)
+
+
+def learned(lesson: Lesson, before: Opinion | None) -> Opinion | None:
+    """Return what is learned of a lesson, given the opinion before; None where labels are of fewer than two classes."""
+    if len(np.unique(lesson.labels)) < 2:
+        return None
+    began = time.perf_counter()
+    kept = before is not None and before.classes == lesson.classes and len(lesson.rows) < GROWTH * before.labels
+    everything = np.arange(len(lesson.rows))
+    strength = before.strength if kept and before is not None and before.labels <= len(lesson.rows) else None
+    logits, used = _called(lesson, everything, lesson.features, strength)
+    accuracy = _accuracy(lesson, used)
+    return Opinion(
+        entry=lesson.entry,
+        classes=lesson.classes,
+        probabilities=softmax(logits, axis=1).astype(np.float32),
+        labels=len(lesson.rows),
+        strength=used,
+        accuracy=accuracy,
+        scored=len(lesson.scored),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _called(lesson: Lesson, at: Int64s, features: Floats, strength: float | None) -> tuple[Floats, float]:
+    """Return the logits (M, K) of features (M, D) by a probe on positions `at`, and the strength that it has."""
+    probe = Probe(ProbeSettings(strength=strength), features.shape[1], 0, None)  # type: ignore[arg-type]  # steps alone ask it
+    solution = probe.solve(lesson.of(at), seed=0)
+    return features @ solution.weight.T + solution.bias, solution.numbers["strength"]
+
+
+def _accuracy(lesson: Lesson, strength: float) -> Interval | None:
+    """Return the accuracy on `scored` rows, each held out once with its group."""
+    at = np.flatnonzero(np.isin(lesson.rows, lesson.scored))
+    groups = lesson.groups[lesson.rows]
+    several = len(np.unique(groups[at]))
+    if several < LEAST_SCORED:
+        return None
+    right = np.zeros(len(at))
+    for _, held_out in folds(lesson.labels[at], groups[at], min(FOLDS, several), seed=0):
+        rest = np.flatnonzero(~np.isin(groups, groups[at[held_out]]))
+        if len(np.unique(lesson.labels[rest])) < 2:
+            return None
+        logits, _ = _called(lesson, rest, lesson.features[lesson.rows[at[held_out]]], strength)
+        right[held_out] = logits.argmax(axis=1) == lesson.labels[at[held_out]]
+    score = bootstrap(lambda positions: {"accuracy": float(right[positions].mean())}, groups[at], resamples=RESAMPLES)
+    return score["accuracy"]

@@ -1,0 +1,80 @@
+"""Which scan a reviewer sees next: of those without a label, of those that somebody else labeled, or of those in dispute."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.reviewing.board import Board
+from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.suggestions import Next
+from fewscan.seeds import stream
+
+Int64s = npt.NDArray[np.int64]
+Reading = Literal["first", "second", "settle"]
+# A scan that one reviewer was shown is kept from the others for so long.
+KEPT_SECONDS = 120.0
+
+
+# All scans to be labeled, in their order, given what holds.
+Order = Callable[[Board], list[Next]]
+
+
+@dataclass
+class Queue:
+    """What comes next for each reviewer; two who read first get different scans."""
+
+    desk: Desk
+    order: Order
+    _shown: dict[int, tuple[str, float]] = field(default_factory=dict)
+    _skipped: dict[str, dict[int, None]] = field(default_factory=dict)
+    _drawn: set[int] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def upcoming(self, reviewer: str, reading: Reading, count: int) -> list[Next]:
+        """Return up to `count` scans; those that the reviewer skipped come last."""
+        board = self.desk.board()
+        if reading == "first":
+            found = self.order(board)
+        else:
+            of = self.to_read_again(board, reviewer) if reading == "second" else np.flatnonzero(board.disputed)
+            why = "somebody labeled it: what do you say?" if reading == "second" else "people differ"
+            found = [Next(int(row), why, False) for row in of]
+        with self._lock:
+            skipped = self._skipped.get(reviewer, {})
+            later = sorted((one for one in found if one.row in skipped), key=lambda one: list(skipped).index(one.row))
+            found = [one for one in found if one.row not in skipped] + later
+            if reading == "first":
+                found = self._kept(found, reviewer, count)
+            self._drawn |= {one.row for one in found[:count] if one.random}
+        return found[:count]
+
+    def is_drawn(self, row: int) -> bool:
+        """Return whether a row was handed out as one drawn at random: what the model says of it waits for the answer."""
+        return row in self._drawn
+
+    def skip(self, reviewer: str, row: int) -> None:
+        """Let a scan come last for a reviewer, until the page's server ends."""
+        with self._lock:
+            skipped = self._skipped.setdefault(reviewer, {})
+            skipped.pop(row, None)
+            skipped[row] = None
+            self._shown.pop(row, None)
+
+    def _kept(self, found: list[Next], reviewer: str, count: int) -> list[Next]:
+        now = time.monotonic()
+        self._shown = {row: shown for row, shown in self._shown.items() if shown[1] > now}
+        free = [one for one in found if self._shown.get(one.row, (reviewer, 0.0))[0] == reviewer][:count]
+        for one in free:
+            self._shown[one.row] = (reviewer, now + KEPT_SECONDS)
+        return free
+
+    def to_read_again(self, board: Board, reviewer: str) -> Int64s:
+        """Return the rows of which others say something and this person nothing, in an order that is the person's own."""
+        rows = [row for row, said in board.voices.items() if reviewer not in said and not board.disputed[row]]
+        order = stream(0, f"second reading by {reviewer}").numpy().permutation(self.desk.count)
+        return order[np.isin(order, np.array(rows, np.int64))]

@@ -1,0 +1,98 @@
+"""A review, served until it is stopped: on this machine alone, or with a token."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.progress import say
+from fewscan.reviewing.app import Review, application
+from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.door import Door, is_local
+from fewscan.reviewing.queue import Queue
+from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.tutor import Tutor
+
+LOCAL_HOST, PORT = "127.0.0.1", 8765
+
+
+@dataclass(frozen=True)
+class Served:
+    """A review at an address, listening already; `serve` answers until the process is interrupted."""
+
+    review: Review
+    listening: socket.socket
+    address: str
+
+    def lines(self) -> list[str]:
+        """Return where it is, and how to get in."""
+        door = self.review.door
+        lines = [f"open {self.address} in a browser on this machine; Ctrl-C ends it, and every answer is saved already"]
+        if door.token is not None:
+            lines = [
+                f"open {self.address} in a browser; Ctrl-C ends it, and every answer is saved already",
+                f"token: {door.token}",
+                "warning: what goes through the network is not encrypted; where it is not yours alone, leave out --host and "
+                f"go through 'ssh -L {door.port}:127.0.0.1:{door.port} MACHINE'",
+            ]
+        return lines
+
+    def serve(self) -> None:
+        """Answer until interrupted."""
+        self.review.tutor.start()
+        config = uvicorn.Config(
+            application(self.review),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=3,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[self.listening])
+        finally:
+            self.review.tutor.stop()
+
+
+def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door) -> Review:
+    """Return a review of a dataset behind a door, not served yet."""
+    desk = Desk(dataset, classes)
+    tutor = Tutor(desk, encoder)
+    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, door)
+
+
+def served(
+    folder: Path, *, host: str = LOCAL_HOST, port: int = PORT, classes: Sequence[str] = (), encoder: str | None = None
+) -> Served:
+    """Return a review of the dataset in `folder` that listens at an address; port 0 takes a free one.
+
+    Raises FewscanError where the folder is no dataset, a class cannot be one, or the address cannot be had.
+    """
+    dataset = Dataset.open(folder)
+    listening = _listening(host, port)
+    port = listening.getsockname()[1]
+    door = Door.at(host, port)
+    name = f"[{host}]" if ":" in host else host
+    if not is_local(host) and host in ("0.0.0.0", "::"):
+        name = socket.gethostname()
+    say(f"{folder}: {dataset.images.rows:,} images")
+    return Served(reviewed(dataset, classes=classes, encoder=encoder, door=door), listening, f"http://{name}:{port}")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FewscanError(f"cannot listen at {host} port {port} ({reason}): take another with --port, or --port 0") from None
+    return listening

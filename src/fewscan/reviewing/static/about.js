@@ -1,0 +1,31 @@
+// What is known of a scan, beside its picture.
+
+import { made } from "./asking.js";
+
+const element = (id) => document.getElementById(id);
+
+function strip(title, related) {
+  if (related.length === 0) return [];
+  const items = related.map((one) => made("li", {}, made("figure", {},
+    made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy", title: one.name }),
+    made("figcaption", {}, made("b", {}, one.said ?? "no answer"), ` ${one.row}`))));
+  return [made("h3", {}, title), made("ul", { class: "strip" }, ...items)];
+}
+
+export function showScan(scan, showSlices) {
+  const facts = [["File", scan.name], ["Size", `${scan.width_px} x ${scan.height_px} px`], ["Scan", String(scan.row)]];
+  element("about").replaceChildren(...facts.flatMap(([name, said]) => [made("dt", {}, name), made("dd", {}, said)]));
+  const said = [];
+  if (scan.own !== null) said.push(`You said: ${scan.own}.`);
+  else if (scan.holds !== null) said.push(`The dataset says: ${scan.holds}.`);
+  for (const [who, what] of Object.entries(scan.others)) said.push(`${who} said: ${what}.`);
+  if (scan.blind) said.push("A blind reading: what others and the model say comes after your answer.");
+  element("said").hidden = said.length === 0;
+  element("said").textContent = said.join(" ");
+  element("related").replaceChildren(
+    ...strip("Labeled scans that are most like it", scan.nearest),
+    ...strip("Copies of it", scan.copies),
+    ...strip("Of the same patient or head", scan.same_head),
+  );
+  showSlices();
+}

@@ -1,0 +1,104 @@
+// What all views ask of the server, and who asks.
+
+export class Refused extends Error {
+  constructor(status, reason) {
+    super(reason);
+    this.status = status;
+  }
+}
+
+async function answered(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Refused(0, "The server does not answer. Is 'fewscan review' still running?");
+  }
+  if (answer.ok) return answer;
+  if (answer.status === 401) location.replace("/login");
+  let reason = answer.statusText;
+  try {
+    reason = (await answer.json()).detail;
+  } catch {
+    // the status text says it
+  }
+  throw new Refused(answer.status, reason);
+}
+
+export const ask = async (path, query = {}) => (await answered(`${path}?${new URLSearchParams(query)}`)).json();
+
+export const askBytes = (path) => answered(path);
+
+export async function send(path, content) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) };
+  return (await answered(path, options)).json();
+}
+
+// A label log that another program writes to at this moment, or a server that is being started again, is waited for.
+const TRIES = 5;
+const PAUSE_MS = 1500;
+
+export async function sendUntilSaved(path, content, told) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await send(path, content);
+    } catch (refused) {
+      if (tried === TRIES || (refused.status !== 503 && refused.status !== 0)) throw refused;
+      told(`Not saved yet: ${refused.message} Trying again.`);
+      await new Promise((done) => setTimeout(done, PAUSE_MS));
+    }
+  }
+}
+
+const KEY = "fewscan reviewer";
+
+export const reviewer = () => localStorage.getItem(KEY) ?? "";
+
+export function askWho(force = false) {
+  const dialog = document.getElementById("name-dialog");
+  const field = document.getElementById("name");
+  const button = document.getElementById("who");
+  const show = () => { button.textContent = reviewer() || "Reviewer"; };
+  if (reviewer() && !force) {
+    show();
+    return Promise.resolve(reviewer());
+  }
+  field.value = reviewer();
+  dialog.showModal();
+  return new Promise((done) => {
+    dialog.addEventListener("close", () => {
+      const name = field.value.trim();
+      if (name) localStorage.setItem(KEY, name);
+      if (!reviewer()) {
+        dialog.showModal();
+        return;
+      }
+      show();
+      done(reviewer());
+    });
+  });
+}
+
+export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)} %`;
+
+export function showStanding(status) {
+  const said = [`${status.answered.toLocaleString("en")} of ${status.scans.toLocaleString("en")} answered`];
+  const accuracy = status.model.accuracy;
+  if (accuracy && accuracy.value !== null) {
+    const ends = accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`;
+    said.push(`model right on ${percent(accuracy.value)}${ends} of ${accuracy.scans} drawn at random`);
+  } else if (status.model.phase === "looking") {
+    said.push(`the model looks at the scans: ${status.model.looked_at.toLocaleString("en")}`);
+  }
+  document.getElementById("standing").textContent = said.join(" · ");
+}
+
+export function made(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in element && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}

@@ -1,0 +1,264 @@
+// The view of one scan: it is looked at, answered, and the next one comes.
+
+import { Refused, ask, askWho, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
+import { Viewer, fetched } from "./viewer.js";
+import { showScan } from "./about.js";
+
+const AHEAD = 4;
+const element = (id) => document.getElementById(id);
+const viewer = new Viewer(element("canvas"), showWindow);
+
+let status = null;
+let queue = []; // what the server wants answered next
+let seen = []; // rows that were looked at, in their order
+let place = -1; // which of them is looked at now
+let scan = null; // what is known of it
+let slice = 0;
+let ready = false; // whether it is on the screen, so that it can be answered
+const images = new Map(); // row -> promise of its levels
+
+const reading = () => document.querySelector("input[name=reading]:checked").value;
+
+function image(row) {
+  if (!images.has(row)) {
+    images.set(row, fetched(row));
+    images.get(row).catch(() => images.delete(row));
+    while (images.size > 3 * AHEAD) images.delete(images.keys().next().value);
+  }
+  return images.get(row);
+}
+
+function trouble(text = "") {
+  element("trouble").textContent = text;
+}
+
+function showWindow() {
+  const shown = viewer.image;
+  const said = [];
+  if (shown?.note) said.push(shown.note);
+  if (viewer.hasWindow && (viewer.black !== shown.black || viewer.white !== shown.white || shown.bits === 16)) {
+    said.push(`level ${((viewer.white + viewer.black) / 2).toPrecision(4)}, window ${Math.abs(viewer.white - viewer.black).toPrecision(4)}`);
+  }
+  if (viewer.zoom > 1) said.push(`zoom ${viewer.zoom.toFixed(1)}`);
+  element("window-said").textContent = said.join(" · ");
+}
+
+async function refresh() {
+  status = await ask("/api/status", { reviewer: reviewer() });
+  showStanding(status);
+  element("again").textContent = status.to_read_again || "";
+  element("differ").textContent = status.disputed || "";
+  showClasses();
+  const model = status.model;
+  element("model").textContent = model.phase === "failed" ? `No model: ${model.words}` :
+    model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s` :
+    model.phase === "learning" ? "The model begins when scans of two classes have labels." : "";
+}
+
+function showClasses() {
+  const shares = new Map((scan?.model ?? []).map((one) => [one.label, one.probability]));
+  const buttons = status.classes.map((label, at) => {
+    const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), made("span", {}, label));
+    if (shares.has(label)) {
+      const share = shares.get(label);
+      button.append(made("span", { class: "share" }, made("meter", { min: "0", max: "1", value: String(share), "aria-hidden": "true" }), percent(share)));
+    }
+    button.classList.toggle("own", scan?.own === label);
+    button.addEventListener("click", () => decide("label", label));
+    return button;
+  });
+  if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: press c and name the first one."));
+  element("classes").replaceChildren(...buttons);
+  for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
+}
+
+async function fill() {
+  const asked = await ask("/api/next", { reviewer: reviewer(), reading: reading(), count: AHEAD });
+  queue = asked.scans.filter((one) => one.row !== seen[place]);
+  queue.slice(0, 2).forEach((one) => image(one.row).catch(() => {}));
+}
+
+async function forward() {
+  if (place < seen.length - 1) return open(place + 1);
+  if (queue.length === 0) await fill();
+  const next = queue.shift();
+  if (!next) return finished();
+  seen.push(next.row);
+  seen = seen.slice(-500);
+  await open(seen.length - 1, next.why);
+  return fill();
+}
+
+function finished() {
+  scan = null;
+  ready = false;
+  viewer.clear();
+  const said = { first: "No scan is left without an answer.", second: "No scan of another person is left to read.", settle: "Nobody differs." };
+  element("waiting").hidden = false;
+  element("waiting").textContent = said[reading()];
+  for (const id of ["why", "window-said"]) element(id).textContent = "";
+  element("said").hidden = true;
+  element("about").replaceChildren();
+  element("related").replaceChildren();
+  element("slices-tool").hidden = true;
+  showClasses();
+}
+
+async function open(at, why = "") {
+  ready = false;
+  place = at;
+  const row = seen[at];
+  element("waiting").hidden = false;
+  element("waiting").textContent = "Opening";
+  const [found, shown] = await Promise.all([ask(`/api/scans/${row}`, { reviewer: reviewer(), reading: reading() }), image(row)]);
+  if (row !== seen[place]) return;
+  scan = found;
+  slice = scan.slices.indexOf(row);
+  viewer.show(shown, false);
+  element("waiting").hidden = true;
+  element("why").textContent = why ? `Why this one: ${why}.` : "";
+  element("canvas").setAttribute("aria-label", `Scan ${row}, ${scan.name}`);
+  showScan(scan, showSlices);
+  showClasses();
+  ready = true;
+}
+
+function showSlices() {
+  const many = scan.slices.length > 1;
+  element("slices-tool").hidden = !many;
+  element("slice").max = String(scan.slices.length - 1);
+  element("slice").value = String(slice);
+  element("slice-said").textContent = `${slice + 1} of ${scan.slices.length}`;
+  const own = scan.slices.indexOf(scan.row);
+  element("slice-note").hidden = slice === own;
+  element("slice-note").textContent = `You look at slice ${slice + 1}; your answer is about slice ${own + 1}.`;
+}
+
+async function turn(to) {
+  if (!scan || to < 0 || to >= scan.slices.length) return;
+  slice = to;
+  showSlices();
+  const shown = await image(scan.slices[to]);
+  if (slice !== to) return;
+  viewer.show(shown, true);
+  for (const near of [to - 1, to + 1]) if (scan.slices[near] !== undefined) image(scan.slices[near]).catch(() => {});
+}
+
+async function decide(state, label = null) {
+  if (!ready) return;
+  ready = false;
+  const row = scan.row;
+  const of = { rows: [row], state, label, reviewer: reviewer(), reading: reading(), settles: reading() === "settle" };
+  element("saved").textContent = "";
+  try {
+    await sendUntilSaved("/api/decisions", of, trouble);
+    trouble();
+    element("saved").textContent = `Saved: ${label ?? state}, scan ${row}`;
+  } catch (refused) {
+    ready = true;
+    throw new Refused(refused.status, `Not saved. ${refused.message}`);
+  }
+  queue = queue.filter((one) => one.row !== row);
+  await forward();
+  await refresh();
+}
+
+async function undo() {
+  const taken = await send("/api/undo", { reviewer: reviewer() });
+  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, scan ${taken.rows.join(", ")}`;
+  const at = seen.lastIndexOf(taken.rows[0]);
+  if (at < 0) seen.push(taken.rows[0]);
+  await open(at < 0 ? seen.length - 1 : at, "you took back your answer");
+  await refresh();
+}
+
+async function skip() {
+  if (!scan) return;
+  await send("/api/skip", { reviewer: reviewer(), row: scan.row });
+  element("saved").textContent = `Skipped scan ${scan.row}: it comes back last`;
+  queue = [];
+  await forward();
+}
+
+async function begin() {
+  queue = [];
+  seen = [];
+  place = -1;
+  scan = null;
+  trouble();
+  await refresh();
+  await forward();
+  await refresh();
+  element("canvas").focus({ preventScroll: true });
+}
+
+// Nothing that goes wrong goes unsaid.
+const told = (act) => async (...given) => {
+  try {
+    trouble();
+    await act(...given);
+  } catch (refused) {
+    trouble(refused.message);
+  }
+};
+
+function openDialog(id) {
+  element(id).showModal();
+}
+
+const KEYS = {
+  "?": () => decide("unsure"), n: () => decide("not a scan"), u: undo, s: skip, c: () => openDialog("class-dialog"),
+  h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (place > 0 ? open(place - 1) : undefined),
+  ArrowUp: () => turn(slice - 1), ArrowDown: () => turn(slice + 1), "[": () => viewer.adjust(-0.05, 0),
+  "]": () => viewer.adjust(0.05, 0), "{": () => viewer.adjust(0, -0.1), "}": () => viewer.adjust(0, 0.1),
+  "+": () => viewer.scale(1.25), "=": () => viewer.scale(1.25), "-": () => viewer.scale(0.8), 0: () => viewer.reset(), m: toggleMove,
+};
+
+function toggleMove() {
+  viewer.moves = !viewer.moves;
+  element("move").setAttribute("aria-pressed", String(viewer.moves));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (event.target.matches("input")) return;
+  const number = /^[1-9]$/.test(event.key) ? Number(event.key) : 0;
+  const act = number ? () => (status?.classes[number - 1] ? decide("label", status.classes[number - 1]) : undefined) : KEYS[event.key];
+  // A key that is held down turns slices and windows, and answers once.
+  if (!act || (event.repeat && (number || ["?", "n", "u", "s"].includes(event.key)))) return;
+  event.preventDefault();
+  told(act)();
+});
+
+element("canvas").addEventListener("wheel", (event) => {
+  event.preventDefault();
+  if (event.ctrlKey || !scan || scan.slices.length < 2) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+  else told(turn)(slice + Math.sign(event.deltaY));
+}, { passive: false });
+element("slice").addEventListener("input", (event) => told(turn)(Number(event.target.value)));
+
+const CLICKS = {
+  skip, undo, "new-class": KEYS.c, help: KEYS.h, darker: KEYS["]"], brighter: KEYS["["], softer: KEYS["}"], harder: KEYS["{"],
+  smaller: KEYS["-"], larger: KEYS["+"], reset: KEYS[0], move: toggleMove,
+};
+for (const [id, act] of Object.entries(CLICKS)) element(id).addEventListener("click", () => told(act)());
+for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", () => told(decide)(button.dataset.state));
+for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+for (const choice of document.querySelectorAll("input[name=reading]")) choice.addEventListener("change", told(begin));
+element("who").addEventListener("click", told(async () => { await askWho(true); await begin(); }));
+element("class-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    await send("/api/classes", { name: element("class-name").value });
+    element("class-name").value = "";
+    element("class-wrong").textContent = "";
+    element("class-dialog").close();
+    await refresh();
+  } catch (refused) {
+    element("class-wrong").textContent = refused.message;
+  }
+});
+
+await told(async () => { await askWho(); await begin(); })();
+// What others answer, and how far the model is.
+setInterval(() => { if (!document.hidden && reviewer()) refresh().catch(() => {}); }, 5000);

@@ -1,0 +1,139 @@
+// A scan on a canvas: its gray levels through a window that can be moved, zoomed and moved about.
+
+import { askBytes } from "./asking.js";
+
+const WHITE = 255;
+
+export async function fetched(row) {
+  const answer = await askBytes(`/api/scans/${row}/levels`);
+  const head = JSON.parse(answer.headers.get("x-levels"));
+  const bytes = await answer.arrayBuffer();
+  return { ...head, levels: head.bits === 16 ? new Uint16Array(bytes) : new Uint8Array(bytes) };
+}
+
+export class Viewer {
+  constructor(canvas, told) {
+    this.canvas = canvas;
+    this.told = told;
+    this.image = null;
+    this.moves = false;
+    this.reset();
+    new ResizeObserver(() => this.paint()).observe(canvas.parentElement);
+    canvas.addEventListener("pointerdown", (event) => this.grasp(event));
+  }
+
+  show(image, keep) {
+    this.image = image;
+    if (!keep) this.reset();
+    this.render();
+  }
+
+  clear() {
+    this.image = null;
+    this.paint();
+  }
+
+  get hasWindow() {
+    return this.image !== null && this.image.bits !== 24;
+  }
+
+  reset() {
+    this.zoom = 1;
+    this.x = 0;
+    this.y = 0;
+    if (this.image) {
+      this.black = this.image.black;
+      this.white = this.image.white;
+      this.render();
+    }
+  }
+
+  // Move level and width by these shares of the width.
+  adjust(level, width) {
+    if (!this.hasWindow) return;
+    const span = this.white - this.black;
+    const center = (this.white + this.black) / 2 + level * span;
+    const least = Math.abs(this.image.step);
+    const wider = Math.sign(span || 1) * Math.max(least, Math.abs(span) * (1 + width));
+    this.black = center - wider / 2;
+    this.white = center + wider / 2;
+    this.render();
+  }
+
+  scale(factor) {
+    this.zoom = Math.min(16, Math.max(1, this.zoom * factor));
+    if (this.zoom === 1) { this.x = 0; this.y = 0; }
+    this.paint();
+  }
+
+  move(x, y) {
+    if (this.zoom === 1) return;
+    this.x += x;
+    this.y += y;
+    this.paint();
+  }
+
+  grasp(event) {
+    if (!this.image) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    const moves = this.moves || event.shiftKey || event.button !== 0;
+    const drag = (moved) => {
+      const ratio = window.devicePixelRatio;
+      if (moves) this.move(moved.movementX * ratio, moved.movementY * ratio);
+      else this.adjust(-moved.movementY / 300, moved.movementX / 300);
+    };
+    const end = () => {
+      this.canvas.removeEventListener("pointermove", drag);
+      this.canvas.removeEventListener("pointerup", end);
+      this.canvas.removeEventListener("pointercancel", end);
+    };
+    this.canvas.addEventListener("pointermove", drag);
+    this.canvas.addEventListener("pointerup", end);
+    this.canvas.addEventListener("pointercancel", end);
+  }
+
+  // Levels -> pixels through the window.
+  render() {
+    if (!this.image) return;
+    const { rows, columns, levels, bits, low, step } = this.image;
+    const pixels = new ImageData(columns, rows);
+    const out = new Uint32Array(pixels.data.buffer);
+    if (bits === 24) {
+      for (let at = 0; at < out.length; at += 1) {
+        out[at] = 0xff000000 | (levels[3 * at + 2] << 16) | (levels[3 * at + 1] << 8) | levels[3 * at];
+      }
+    } else {
+      const shades = new Uint32Array(2 ** bits);
+      const span = this.white - this.black || step;
+      for (let level = 0; level < shades.length; level += 1) {
+        const shade = Math.round(Math.min(1, Math.max(0, (low + step * level - this.black) / span)) * WHITE);
+        shades[level] = 0xff000000 | (shade << 16) | (shade << 8) | shade;
+      }
+      for (let at = 0; at < out.length; at += 1) out[at] = shades[levels[at]];
+    }
+    this.picture ??= document.createElement("canvas");
+    this.picture.width = columns;
+    this.picture.height = rows;
+    this.picture.getContext("2d").putImageData(pixels, 0, 0);
+    this.paint();
+  }
+
+  // Pixels -> the canvas, as large as it is.
+  paint() {
+    const ratio = window.devicePixelRatio;
+    const { width, height } = this.canvas.parentElement.getBoundingClientRect();
+    this.canvas.width = Math.max(1, Math.round(width * ratio));
+    this.canvas.height = Math.max(1, Math.round(height * ratio));
+    const context = this.canvas.getContext("2d");
+    if (!this.image || !this.picture) return;
+    const fit = Math.min(this.canvas.width / this.image.width, this.canvas.height / this.image.height) * this.zoom;
+    const [wide, high] = [this.image.width * fit, this.image.height * fit];
+    const most = [Math.max(0, (wide - this.canvas.width) / 2), Math.max(0, (high - this.canvas.height) / 2)];
+    this.x = Math.min(most[0], Math.max(-most[0], this.x));
+    this.y = Math.min(most[1], Math.max(-most[1], this.y));
+    context.imageSmoothingEnabled = fit < 6;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.picture, (this.canvas.width - wide) / 2 + this.x, (this.canvas.height - high) / 2 + this.y, wide, high);
+    this.told();
+  }
+}

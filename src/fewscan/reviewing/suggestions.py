@@ -1,0 +1,70 @@
+"""What to ask for next, in which order: chosen scans, and among them, one in five, scans drawn at random."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.choosing.random_sample import random_order
+from fewscan.choosing.scans import Scans
+from fewscan.choosing.suggest import RANDOM_SHARE, WHY, Suggestion, choose
+from fewscan.reviewing.board import Board
+from fewscan.reviewing.desk import Desk
+
+Floats = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+# Enough for a while: a plan is made anew after every answer, beside it.
+PLANNED = 40
+EVERY = round(1 / RANDOM_SHARE)
+
+
+class Next(NamedTuple):
+    """A scan to be looked at: its row, why it is asked for, and whether it was drawn at random, to score a model."""
+
+    row: int
+    why: str
+    random: bool
+
+
+def scans_now(desk: Desk, board: Board, points: Floats) -> Scans:
+    """Return what choosing needs to know now; points (N, d) as `choosing.scans.reduced` makes them of features.
+
+    A copy of a scan that has an answer is the same question. What is in dispute is settled in a reading of its own.
+    """
+    answered = board.answered
+    copies = desk.copy_sets
+    answered = answered | np.isin(copies, np.unique(copies[answered & (copies >= 0)]))
+    classes = sorted({str(label) for label in board.labels if label is not None})
+    index = {name: number for number, name in enumerate(classes)}
+    labels = np.array([index.get(label, -1) for label in board.labels], np.int64)
+    labels[~desk.eligible | board.disputed] = -1
+    nothing = np.zeros(desk.count, bool)
+    order = random_order(desk.snapshot.groups, desk.eligible)
+    return Scans(points, desk.snapshot.groups, labels, desk.eligible & ~answered, nothing, order)
+
+
+def planned(scans: Scans, probabilities: Floats | None) -> list[Suggestion]:
+    """Return what to ask for next, best first, without those that are drawn at random."""
+    return choose(scans, min(PLANNED, int(scans.open.sum())), probabilities=probabilities, random_share=0.0)
+
+
+def mixed(plan: list[Suggestion], scans: Scans, answers: int) -> list[Next]:
+    """Return every open scan once: what is planned, with one in `EVERY` drawn at random, then the others in random order.
+
+    answers: how many there are already, so that the share holds however often this is asked.
+    """
+    chosen = [Next(one.row, one.why, False) for one in plan if scans.open[one.row]]
+    sample = [Next(int(row), WHY["random"], True) for row in scans.random_order if scans.open[row]]
+    found: dict[int, Next] = {}
+    for place in range(answers, answers + 2 * PLANNED):
+        source = sample if place % EVERY == EVERY - 1 or not chosen else chosen
+        while source and source[0].row in found:
+            source.pop(0)
+        if source:
+            one = source.pop(0)
+            found[one.row] = one
+    for one in (*chosen, *sample):
+        found.setdefault(one.row, one)
+    for row in np.flatnonzero(scans.open).tolist():
+        found.setdefault(row, Next(row, "not answered yet", False))
+    return list(found.values())

@@ -1,0 +1,105 @@
+"""The page's model, kept up with the labels by a thread of its own: features of all scans, then a fit after every label."""
+
+from threading import Event, Thread
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from fewscan.choosing.scans import reduced
+from fewscan.choosing.suggest import Suggestion, honest_rows
+from fewscan.errors import FewscanError
+from fewscan.progress import say
+from fewscan.reviewing.board import Board
+from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.opinion import Lesson, Opinion, learned
+from fewscan.reviewing.seeing import Floats, Seen, see
+from fewscan.reviewing.suggestions import Next, mixed, planned, scans_now
+
+Phase = Literal["looking", "learning", "failed"]
+
+
+class Progress(NamedTuple):
+    """How far the tutor is: `looking` at scans, of which `looked_at` are done now; `learning`; or `failed`, in words."""
+
+    phase: Phase
+    looked_at: int
+    words: str
+
+
+class Tutor:
+    """Give `start` a desk, and ask `opinion` whenever one is wanted: it is the newest, never waited for."""
+
+    def __init__(self, desk: Desk, encoder: str | None) -> None:
+        self._desk, self._encoder = desk, encoder
+        # Of each scan, as clusters are sought in; nothing before the scans were looked at.
+        self._points: Floats = np.zeros((desk.count, 0), np.float32)
+        self._plan: list[Suggestion] = []
+        self._wake, self._stop = Event(), Event()
+        self._looked_at, self._failed = 0, ""
+        self.seen: Seen | None = None
+        self.opinion: Opinion | None = None
+        desk.changed.append(self._wake.set)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        if self._failed:
+            return Progress("failed", self._looked_at, self._failed)
+        if self.seen is None:
+            return Progress("looking", self._looked_at, "")
+        return Progress("learning", self._desk.count, self.seen.words)
+
+    def start(self) -> None:
+        """Begin, beside whatever else goes on."""
+        self._wake.set()
+        Thread(target=self._work, name="tutor", daemon=True).start()
+
+    def stop(self) -> None:
+        """Learn no more."""
+        self._stop.set()
+        self._wake.set()
+
+    def look(self) -> None:
+        """Have features of all scans; raises FewscanError where an encoder that was named cannot be had."""
+        self.take(see(self._desk.dataset, self._encoder, self._advance))
+
+    def take(self, seen: Seen) -> None:
+        """Go by these features of all scans."""
+        self._points = reduced(seen.features, np.flatnonzero(self._desk.eligible))
+        self.seen = seen
+
+    def order(self, board: Board) -> list[Next]:
+        """Return all scans without an answer in the order in which to ask for them, by the newest plan."""
+        scans = scans_now(self._desk, board, self._points)
+        return mixed(self._plan, scans, int(board.answered.sum()))
+
+    def learn(self) -> Opinion | None:
+        """Learn from the labels of now, plan what to ask for next, and return the opinion, None where labels do not suffice."""
+        if self.seen is None:
+            return None
+        board = self._desk.board()
+        scans = scans_now(self._desk, board, self._points)
+        rows = scans.labeled
+        classes = tuple(sorted({str(label) for label in board.labels if label is not None}))
+        sample = honest_rows(scans)
+        lesson = Lesson(board.entry, self.seen.features, rows, scans.labels[rows], classes, scans.groups, sample)
+        self.opinion = learned(lesson, self.opinion)
+        if scans.open.any():
+            self._plan = planned(scans, None if self.opinion is None else self.opinion.probabilities)
+        return self.opinion
+
+    def _advance(self, done: int) -> None:
+        self._looked_at += done
+
+    def _work(self) -> None:
+        try:
+            self.look()
+            while not self._stop.is_set():
+                self._wake.wait()
+                self._wake.clear()
+                if not self._stop.is_set():
+                    self.learn()
+        except FewscanError as error:
+            # Labels can be given all the same; the page says what is lacking.
+            self._failed = str(error)
+            say(f"no suggestions by a model: {error}")

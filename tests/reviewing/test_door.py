@@ -1,0 +1,178 @@
+"""Only the page itself, at its own address and beyond this machine with the token, is let in; all else is refused."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.reviewing.app import application
+from fewscan.reviewing.door import Door, is_local
+from fewscan.reviewing.guard import MAX_JSON_BYTES
+from fewscan.reviewing.serving import reviewed, served
+from tests.reviewing.conftest import ADDRESS, CLASSES, UNREADABLE
+
+JSON = {"content-type": "application/json"}
+DECISION = {"rows": [1], "state": "unsure", "reviewer": "Ada"}
+
+
+@pytest.fixture
+def outside(dataset: Dataset) -> tuple[TestClient, str]:
+    """A page that other machines can reach, and its token."""
+    door = Door.at("0.0.0.0", 8765)
+    assert door.token is not None
+    page = reviewed(dataset, classes=CLASSES, encoder=None, door=door)
+    return TestClient(application(page), base_url="http://192.168.1.5:8765"), door.token
+
+
+@pytest.mark.parametrize("host", ["evil.example:8765", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8765@evil.example", "", "[::1"])
+def test_another_host_is_refused_also_for_reading(client: TestClient, host: str) -> None:
+    answer = client.get("/api/status", headers={"host": host})
+    assert answer.status_code == 421
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:8766"},
+        {"origin": "https://127.0.0.1:8765"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_another_site_is_refused(client: TestClient, dataset: Dataset, headers: dict[str, str]) -> None:
+    assert client.get("/api/status", headers=headers).status_code == 403
+    assert client.post("/api/decisions", json=DECISION, headers=headers).status_code == 403
+    assert dataset.labels.last == 0
+
+
+def test_the_page_itself_is_let_in(client: TestClient) -> None:
+    headers = {"origin": ADDRESS, "sec-fetch-site": "same-origin"}
+    assert client.post("/api/decisions", json=DECISION, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+def test_what_a_form_of_another_site_could_send_is_refused(client: TestClient, kind: str) -> None:
+    answer = client.post("/api/decisions", content=json.dumps(DECISION), headers={"content-type": kind})
+    assert answer.status_code == 415
+
+
+def test_too_much_is_refused_also_where_it_does_not_say_so(client: TestClient) -> None:
+    assert client.post("/api/decisions", content=b" " * (MAX_JSON_BYTES + 1), headers=JSON).status_code == 413
+    pieces = (b" " * 100_000 for _ in range(5))
+    assert client.post("/api/decisions", content=pieces, headers=JSON).status_code == 413
+    assert client.post("/api/decisions", content=b"{}", headers=JSON | {"content-length": "ten"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"rows": [1], "state": "unsure", "reviewer": "\\ud800"}',
+        b'{"rows": [1], "state": "unsure", "reviewer": "a\\u0000b"}',
+        b'{"rows": [1], "state": "unsure", "reviewer": "a\\nb"}',
+        b'{"rows": [1e3], "state": "unsure", "reviewer": "Ada"}',
+        b'{"rows": [-1], "state": "unsure", "reviewer": "Ada"}',
+        b'{"rows": [99999999999999999999], "state": "unsure", "reviewer": "Ada"}',
+        b'{"rows": [], "state": "unsure", "reviewer": "Ada"}',
+        b'{"rows": [1], "state": "label", "reviewer": "Ada"}',
+        b'{"rows": [1], "state": "unsure", "label": "glioma", "reviewer": "Ada"}',
+        b'{"rows": [1], "state": "unsure", "reviewer": "Ada", "who": "Grace"}',
+        b'{"rows": [1], "state": NaN, "reviewer": "Ada"}',
+        gzip.compress(json.dumps(DECISION).encode()),
+        b"[" * 100_000,
+    ],
+)
+def test_wrong_input_is_refused_with_a_reason_and_enters_nothing(client: TestClient, dataset: Dataset, content: bytes) -> None:
+    answer = client.post("/api/decisions", content=content, headers=JSON)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["detail"]
+    assert dataset.labels.last == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/scans/40?reviewer=Ada",
+        "/api/scans/2147483648?reviewer=Ada",
+        "/api/scans/-1/levels",
+        "/api/scans/%2e%2e/levels",
+        "/api/scans/1%00/thumbnail.png",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/static/....//page.css",
+        "/static//etc/passwd",
+        "/static/none.js",
+        "/%ff%fe",
+    ],
+)
+def test_nothing_but_scans_and_the_pages_files_can_be_read(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code in (404, 422)
+
+
+def test_a_scan_that_could_not_be_read_at_import_is_not_there(client: TestClient) -> None:
+    assert client.get(f"/api/scans/{UNREADABLE}/thumbnail.png").status_code == 404
+    assert client.post("/api/decisions", json=DECISION | {"rows": [1, UNREADABLE]}).status_code == 404
+
+
+def test_every_answer_carries_a_policy_that_lets_nothing_in_from_elsewhere(client: TestClient) -> None:
+    for path in ("/", "/docs", "/static/label.js", "/api/status", "/nowhere"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert "http" not in client.get("/docs").text.replace("http-equiv", "").partition("</head>")[0]
+
+
+class TestToken:
+    def test_without_it_nothing_of_the_dataset_is_told(self, outside: tuple[TestClient, str]) -> None:
+        client, _ = outside
+        for path in ("/api/status", "/api/next?reviewer=A", "/api/scans/1/thumbnail.png", "/openapi.json", "/static/label.js"):
+            assert client.get(path, follow_redirects=False).status_code in (303, 401), path
+        assert client.get("/", follow_redirects=False).headers["location"] == "/login"
+        assert client.post("/api/decisions", json=DECISION).status_code == 401
+
+    def test_a_browser_logs_in_with_a_cookie_that_scripts_and_sites_cannot_use(self, outside: tuple[TestClient, str]) -> None:
+        client, token = outside
+        for wrong in ("", "x", token[:-1], "\ud800".encode(errors="replace").decode()):
+            assert client.post("/api/login", json={"token": wrong}).status_code == 409
+        answer = client.post("/api/login", json={"token": token})
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert token.lower() not in cookie
+        assert client.get("/api/status").status_code == 200
+
+    def test_a_program_sends_it(self, outside: tuple[TestClient, str]) -> None:
+        client, token = outside
+        assert client.get("/api/status", headers={"authorization": f"Bearer {token}"}).status_code == 200
+        assert client.get("/api/status", headers={"authorization": f"Bearer {token}x"}).status_code == 401
+        assert client.get(f"/api/status?token={token}").status_code == 401
+
+    def test_another_name_is_refused_with_it_too(self, outside: tuple[TestClient, str]) -> None:
+        client, token = outside
+        headers = {"authorization": f"Bearer {token}", "host": "evil.example:8765"}
+        assert client.get("/api/status", headers=headers).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False)]
+)
+def test_a_token_is_asked_for_beyond_this_machine(host: str, local: bool) -> None:
+    assert is_local(host) == local
+    assert (Door.at(host, 1).token is None) == local
+
+
+def test_an_address_that_cannot_be_had_is_one_line(pile: Path) -> None:
+    page = served(pile, port=0)
+    with page.listening, pytest.raises(FewscanError, match="--port"):
+        served(pile, port=page.review.door.port)

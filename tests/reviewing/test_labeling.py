@@ -1,0 +1,172 @@
+"""Labels given on the page are entries of the label log, and what a reviewer is not to know is kept back."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.reviewing.app import Review
+from fewscan.reviewing.seeing import Seen, pixel_features
+from tests.reviewing.conftest import CLASSES, IMAGES
+
+Decide = Callable[..., dict]
+
+
+def upcoming(client: TestClient, reviewer: str, reading: str = "first", count: int = 1) -> list[int]:
+    answer = client.get("/api/next", params={"reviewer": reviewer, "reading": reading, "count": count})
+    return [one["row"] for one in answer.json()["scans"]]
+
+
+def test_what_is_answered_as_saved_is_in_the_log(client: TestClient, decide: Decide, dataset: Dataset) -> None:
+    answer = decide(3, "glioma", " Ada ")
+    assert answer == {"batch": 1, "rows": [3], "state": "label", "label": "glioma"}
+    (entry,) = dataset.labels.entries().to_dict("records")
+    assert (entry["row"], entry["label"], entry["who"], entry["origin"]) == (3, "glioma", "Ada", "review")
+    assert json.loads(entry["note"])["reading"] == "first"
+
+
+@pytest.mark.parametrize("state", ["unsure", "not a scan"])
+def test_states_without_a_class_are_entries_and_are_not_asked_again(
+    client: TestClient, decide: Decide, dataset: Dataset, state: str
+) -> None:
+    (row,) = upcoming(client, "Ada")
+    decide(row, None, state=state)
+    assert dataset.labels.current(IMAGES)["state"][row] == state
+    assert row not in upcoming(client, "Ada", count=IMAGES)
+
+
+def test_the_same_said_twice_is_one_entry(decide: Decide, dataset: Dataset) -> None:
+    assert decide(3, "glioma")["batch"] == 1
+    assert decide(3, "glioma")["batch"] == 0
+    assert decide(3, "meningioma")["batch"] == 2
+    assert len(dataset.labels.entries()) == 2
+
+
+def test_undo_takes_back_ones_own_answers_one_after_the_other(client: TestClient, decide: Decide, dataset: Dataset) -> None:
+    decide(1, "glioma", "Ada")
+    decide(2, "meningioma", "Ada")
+    decide(3, "glioma", "Grace")
+    for row in (2, 1):
+        assert client.post("/api/undo", json={"reviewer": "Ada"}).json()["rows"] == [row]
+    refused = client.post("/api/undo", json={"reviewer": "Ada"})
+    assert refused.status_code == 409
+    assert dataset.labels.current(IMAGES)["label"].dropna().to_dict() == {3: "glioma"}
+    assert 2 in upcoming(client, "Ada", count=IMAGES)
+
+
+def test_labels_of_another_process_are_seen_and_nothing_of_either_is_lost(
+    client: TestClient, decide: Decide, dataset: Dataset
+) -> None:
+    decide(1, "glioma")
+    Dataset.open(dataset.folder).labels.set([4, 5], "meningioma")
+    decide(2, "glioma")
+    assert client.get("/api/status").json()["counts"] == {"glioma": 2, "meningioma": 2, "unsure": 0, "not a scan": 0}
+    assert {4, 5}.isdisjoint(upcoming(client, "Ada", count=IMAGES))
+
+
+def test_every_scan_comes_once_and_of_copies_one(client: TestClient, decide: Decide) -> None:
+    asked = []
+    while rows := upcoming(client, "Ada"):
+        asked += rows
+        decide(rows[0], "glioma")
+    assert len(asked) == len(set(asked)) == IMAGES - 2
+    assert len({38, 39} & set(asked)) == 1
+
+
+def test_two_who_read_first_see_different_scans(client: TestClient) -> None:
+    ada, grace = upcoming(client, "Ada", count=5), upcoming(client, "Grace", count=5)
+    assert set(ada).isdisjoint(grace)
+    assert upcoming(client, "Ada", count=5) == ada
+
+
+def test_a_skipped_scan_comes_last(client: TestClient) -> None:
+    (row,) = upcoming(client, "Ada")
+    client.post("/api/skip", json={"reviewer": "Ada", "row": row})
+    assert upcoming(client, "Ada", count=IMAGES)[-1] == row
+
+
+def test_one_scan_in_five_is_drawn_at_random_whatever_was_chosen(client: TestClient, decide: Decide, review: Review) -> None:
+    review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+    review.tutor.learn()
+    drawn = []
+    for number in range(20):
+        (one,) = client.get("/api/next", params={"reviewer": "Ada"}).json()["scans"]
+        drawn.append(one["random"])
+        decide(one["row"], CLASSES[number % 2])
+    assert sum(drawn) == 4
+    sample = review.tutor.order(review.desk.board())
+    assert len({one.row for one in sample}) == len(sample)
+
+
+def test_a_new_class_can_be_given_and_a_spelling_of_a_known_one_cannot(client: TestClient, decide: Decide) -> None:
+    asked = {"rows": [1], "state": "label", "label": "cyst", "reviewer": "Ada"}
+    assert client.post("/api/decisions", json=asked).status_code == 404
+    assert client.post("/api/classes", json={"name": "cyst"}).json() == [*CLASSES, "cyst"]
+    assert decide(1, "cyst")["batch"] == 1
+    for name in ("Glioma", "unsure", "a|b", "\x1b[31m", " "):
+        assert client.post("/api/classes", json={"name": name}).status_code in (400, 422), name
+
+
+class TestBlindReading:
+    """A second reader sees neither the first one's label nor the model's opinion, wherever they look."""
+
+    @pytest.fixture
+    def labeled(self, decide: Decide, review: Review) -> None:
+        for row in range(8):
+            decide(row, CLASSES[row % 2], "Ada")
+        review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+        review.tutor.learn()
+
+    @pytest.mark.parametrize("reading", ["first", "second", "settle"])
+    def test_another_persons_label_is_nowhere_in_the_answer(self, client: TestClient, labeled: None, reading: str) -> None:
+        scan = client.get("/api/scans/2", params={"reviewer": "Grace", "reading": reading}).json()
+        assert (scan["own"], scan["holds"], scan["others"], scan["nearest"]) == (None, None, {}, [])
+        assert (scan["model"] is None) == (reading == "second")
+
+    def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: None) -> None:
+        assert sorted(upcoming(client, "Grace", "second", 50)) == list(range(8))
+        decide(2, "meningioma", "Grace", reading="second")
+        scan = client.get("/api/scans/2", params={"reviewer": "Grace", "reading": "second"}).json()
+        assert scan["others"] == {"Ada": "glioma"}
+        assert scan["disputed"]
+        assert 2 not in upcoming(client, "Grace", "second", 50)
+
+    def test_a_difference_is_settled_once(self, client: TestClient, decide: Decide, dataset: Dataset, labeled: None) -> None:
+        decide(2, "meningioma", "Grace", reading="second")
+        assert dataset.labels.disputed(IMAGES)[2]
+        assert upcoming(client, "Carl", "settle", 5) == [2]
+        scan = client.get("/api/scans/2", params={"reviewer": "Carl", "reading": "settle"}).json()
+        assert scan["others"] == {"Ada": "glioma", "Grace": "meningioma"}
+        decide(2, "glioma", "Carl", reading="settle", settles=True)
+        assert dataset.labels.current(IMAGES)["label"][2] == "glioma"
+        again = {"rows": [2], "state": "unsure", "reviewer": "Carl", "settles": True}
+        assert client.post("/api/decisions", json=again).status_code == 409
+
+    def test_the_model_waits_for_the_answer_of_a_scan_drawn_at_random(
+        self, client: TestClient, decide: Decide, labeled: None
+    ) -> None:
+        waiting = client.get("/api/next", params={"reviewer": "Ada", "count": 20}).json()["scans"]
+        drawn = next(one["row"] for one in waiting if one["random"])
+        chosen = next(one["row"] for one in waiting if not one["random"])
+        model = {row: client.get(f"/api/scans/{row}", params={"reviewer": "Ada"}).json()["model"] for row in (drawn, chosen)}
+        assert model[drawn] is None
+        assert sum(one["probability"] for one in model[chosen]) == pytest.approx(1, abs=1e-3)
+        decide(drawn, "glioma")
+        assert client.get(f"/api/scans/{drawn}", params={"reviewer": "Ada"}).json()["model"] is not None
+
+
+def test_the_models_opinion_then_stands_beside_the_label(decide: Decide, review: Review) -> None:
+    for row in range(8):
+        decide(row, CLASSES[row % 2])
+    review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+    opinion = review.tutor.learn()
+    assert opinion is not None
+    called, share = opinion.best(20)
+    decide(20, "meningioma")
+    note = json.loads(review.desk.dataset.labels.entries()["note"].iloc[-1])
+    assert (note["model"], note["model_labels"]) == ([called], 8)
+    assert note["probability"] == [pytest.approx(share, abs=1e-4)]
+    assert np.argmax(opinion.probabilities[20]) == CLASSES.index("glioma")

@@ -1,0 +1,76 @@
+"""A scan on the page is the file's, in all its gray levels, and at first looks as the dataset stores it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from fastapi.testclient import TestClient
+
+import fewscan
+from fewscan.datasets.dataset import Dataset
+from fewscan.images.formats.gray import to_8_bit
+from fewscan.images.formats.image import Decoded
+from fewscan.reviewing.app import application
+from fewscan.reviewing.door import Door
+from fewscan.reviewing.levels import LARGEST_PX, STORED, Levels, levels_of
+from fewscan.reviewing.serving import reviewed
+from tests.reviewing.conftest import ADDRESS
+
+
+def seen_through_window(levels: Levels) -> np.ndarray:
+    """What the page paints: a gray value is low + step * level, black at `black`, white at `white`."""
+    values = levels.low + levels.step * levels.levels.astype(np.float64)
+    return np.rint(np.clip((values - levels.black) / (levels.white - levels.black), 0, 1) * 255)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int16", "float32", "uint32", "uint8"])
+def test_at_first_it_looks_as_the_dataset_stores_it(kind: str) -> None:
+    random = np.random.default_rng(0)
+    values = (random.gamma(2, 400, size=(50, 40)) - (500 if kind[0] in "if" else 0)).astype(kind)
+    pixels = to_8_bit(values).pixels
+    shown = levels_of(Decoded(values, pixels))
+    assert np.abs(seen_through_window(shown) - pixels).max() <= 2
+    assert np.abs(shown.low + shown.step * shown.levels - values.astype(np.float64)).max() <= shown.step / 2
+
+
+def test_what_is_shown_inverted_stays_so() -> None:
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    pixels = (255 - np.rint(values / 4095 * 255)).astype(np.uint8)
+    shown = levels_of(Decoded(values, pixels))
+    assert shown.black > shown.white
+    assert np.abs(seen_through_window(shown) - pixels).max() <= 2
+
+
+def test_color_and_large_images_are_bounded() -> None:
+    color = np.random.default_rng(0).integers(0, 255, size=(20, 30, 3), dtype=np.uint8)
+    shown = levels_of(Decoded(color, color))
+    assert (shown.levels == color).all()
+    assert json.loads(shown.head)["bits"] == 24
+    wide = np.tile(np.arange(3000, dtype=np.uint16), (4, 1))
+    shown = levels_of(Decoded(wide, to_8_bit(wide).pixels))
+    assert shown.levels.shape[1] == LARGEST_PX
+    assert (shown.width, shown.height) == (3000, 4)
+    assert shown.note
+
+
+def test_a_file_that_is_gone_or_changed_is_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    scans = tmp_path / "scans" / "a"
+    scans.mkdir(parents=True)
+    values = [random.integers(0, 4000, size=(70, 60)).astype(np.uint16) for _ in range(3)]
+    for number, image in enumerate(values):
+        PIL.Image.fromarray(image).save(scans / f"{number}.png")
+    fewscan.import_scans(scans.parent, tmp_path / "dataset", size_px=16)
+    (scans / "1.png").unlink()
+    PIL.Image.fromarray(values[0]).save(scans / "2.png")
+    door = Door.at("127.0.0.1", 8765)
+    page = reviewed(Dataset.open(tmp_path / "dataset"), classes=(), encoder=None, door=door)
+    client = TestClient(application(page), base_url=ADDRESS)
+    answers = [client.get(f"/api/scans/{row}/levels") for row in range(3)]
+    heads = [json.loads(answer.headers["x-levels"]) for answer in answers]
+    assert [head["source"] for head in heads] == ["file", "stored", "stored"]
+    assert [head["note"] for head in heads] == ["", STORED, STORED]
+    levels = np.frombuffer(answers[0].content, "<u2").reshape(70, 60)
+    assert (heads[0]["low"] + heads[0]["step"] * levels == values[0]).all()

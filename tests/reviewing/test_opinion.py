@@ -1,0 +1,101 @@
+"""What the page's model says: learned from the labels of now, scored on scans that nobody chose and it has not learned from."""
+
+import numpy as np
+import pytest
+
+from fewscan.reviewing.app import Review
+from fewscan.reviewing.board import Said
+from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.opinion import Lesson, Opinion, learned
+from fewscan.reviewing.seeing import Seen, pixel_features
+
+CLASSES = ("a", "b", "c")
+
+
+def lesson(separation: float, labels: int = 60, scored: int = 30, seed: int = 0, wrong: float = 0.0) -> Lesson:
+    """Three Gaussian classes in 8 dimensions, of whose labels a share is drawn anew."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(3, size=200)
+    features = (separation * np.eye(3, 8)[truth] + random.normal(size=(200, 8))).astype(np.float32)
+    rows = np.arange(labels)
+    said = np.where(random.random(labels) < wrong, random.integers(3, size=labels), truth[:labels])
+    return Lesson(labels, features, rows, said, CLASSES, np.arange(200), rows[:scored])
+
+
+def test_classes_that_lie_apart_are_called_rightly() -> None:
+    opinion = learned(lesson(12), None)
+    assert opinion is not None
+    assert opinion.probabilities.sum(axis=1) == pytest.approx(1)
+    truth = np.random.default_rng(0).integers(3, size=200)
+    assert (opinion.probabilities.argmax(axis=1) == truth).mean() > 0.99
+    assert opinion.accuracy is not None
+    assert opinion.accuracy.value == pytest.approx(1)
+
+
+def test_labels_by_chance_score_as_chance_since_no_scan_is_scored_by_who_learned_from_it() -> None:
+    scores = [learned(lesson(0, labels=90, scored=60, seed=seed), None) for seed in range(8)]
+    values = [opinion.accuracy.value for opinion in scores if opinion is not None and opinion.accuracy is not None]
+    assert len(values) == 8
+    assert np.mean(values) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_one_class_teaches_nothing_and_few_drawn_scans_score_nothing() -> None:
+    one = lesson(3)
+    assert learned(Lesson(1, one.features, one.rows, np.zeros(60, np.int64), CLASSES, one.groups, one.scored), None) is None
+    few = learned(lesson(3, scored=9), None)
+    assert few is not None
+    assert few.accuracy is None
+
+
+def test_a_strength_is_kept_while_labels_are_about_as_many() -> None:
+    first = learned(lesson(2, labels=40), None)
+    assert first is not None
+    other = Opinion(**first.__dict__ | {"strength": 1.0})
+    again, later = learned(lesson(2, labels=41), other), learned(lesson(2, labels=60), other)
+    assert again is not None
+    assert later is not None
+    assert again.strength == 1.0
+    assert later.strength == first.strength
+
+
+def test_copies_and_their_groups_are_held_out_together() -> None:
+    random = np.random.default_rng(0)
+    features = np.repeat(random.normal(size=(40, 30)), 2, axis=0).astype(np.float32)  # each twice, and no class in them
+    labels = np.repeat(random.integers(2, size=40), 2)
+    rows = np.arange(80)
+    alone = Lesson(1, features, rows, labels, ("a", "b"), rows, rows[::2])
+    together = Lesson(1, features, rows, labels, ("a", "b"), rows // 2, rows[::2])
+    peeking, honest = learned(alone, None), learned(together, None)
+    assert peeking is not None
+    assert honest is not None
+    assert peeking.accuracy is not None
+    assert honest.accuracy is not None
+    assert peeking.accuracy.value > 0.8
+    assert honest.accuracy.value < 0.7
+
+
+def test_nothing_is_learned_from_scans_that_test_validate_or_are_in_dispute(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk: Desk = review.desk
+    for row in range(12):
+        desk.decide([row], Said("label", ("glioma", "meningioma")[row % 2]), "Ada", {})
+    desk.decide([0], Said("unsure", None), "Grace", {})
+    eligible = desk.eligible.copy()
+    eligible[1] = False
+    monkeypatch.setitem(desk.__dict__, "eligible", eligible)
+    review.tutor.take(Seen(pixel_features(desk.dataset.pixels), "pixels", None))
+    opinion = review.tutor.learn()
+    assert opinion is not None
+    assert opinion.labels == 10
+    assert 1 not in {one.row for one in review.tutor.order(desk.board())}
+
+
+def test_components_of_pixels_keep_alike_what_is_alike() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, size=(30, 1, 40, 40), dtype=np.uint8)
+    brighter = (pixels // 2 + 60).astype(np.uint8)
+    features = pixel_features(np.concatenate([pixels, brighter]))
+    distance = np.linalg.norm(features[:, None] - features[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    assert (distance.argmin(axis=1) == (np.arange(60) + 30) % 60).all()
