@@ -6,6 +6,8 @@ study       the study's Table 2: 4 methods x 100 epochs, with the time that they
 efficiency  README's table: accuracy by number of labels, five seeds
 heads       the same where slices of one head are kept on one side, too
 crossing    1,235 labels where copies may cross (`--protocol study`)
+study_128   the study's Table 2 with the other reading of its batch, 128
+screen      candidates for the highest accuracy, scored outside README's test set
 
 Each writes OUT/PART.json as it goes on; OUT/machine.json says what it ran on. A part that fails says why in its own file, and
 the others go on.
@@ -27,11 +29,11 @@ from typing import Any
 import torch
 
 import fewscan
-from benchmarks.gpu import losses, speed, trainings
+from benchmarks.gpu import losses, screen, speed, trainings
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
-PARTS = ("losses", "speed", *trainings.PARTS)
+PARTS = ("losses", "speed", *trainings.PARTS, "screen")
 
 
 def machine(mps: str) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def practice_datasets(folder: Path) -> None:
     write_practice_scans(folder / "scans", images=120, size_px=64)
     fewscan.import_scans(folder / "scans", folder / "mri", size_px=32)
     fewscan.audit(folder / "mri")
-    for name in ("mri_heads", "study"):
+    for name in ("mri_heads", "study", "crop64", "crop96", "crop128"):
         shutil.copytree(folder / "mri", folder / name)
 
 
@@ -84,7 +86,7 @@ def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[s
 def look(arguments: argparse.Namespace) -> None:
     """Run the parts of `--tiny` one after the other, in this process."""
     practice_datasets(arguments.scratch)
-    mains = {"losses": losses.main, "speed": speed.main}
+    mains = {"losses": losses.main, "speed": speed.main, "screen": screen.main}
     for part in arguments.parts:
         mains.get(part, trainings.main)(words_of(part, arguments))
         print(part, "ran")

@@ -1,6 +1,6 @@
 """Trainings side by side on one GPU, each run's scores written as it ends.
 
-    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--tiny]
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--tiny]
 
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,13 @@ class Part:
     protocol: str = "leakfree"
     recipe: str = "fewscan"
     seeds: int = 5
+    batch_size: int | None = None
 
 
+STUDIED = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 PARTS = {
-    "study": Part("study", ("barlow_twins", "nnclr", "simclr", "joint"), (1235,), "study", "study", seeds=1),
+    "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),
+    "study_128": Part("study", STUDIED, (1235,), "study", "study", seeds=1, batch_size=128),
     "efficiency": Part("mri", ("supervised", "mixmatch"), (1235, 124, 40)),
     "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
     "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
@@ -52,6 +55,7 @@ SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[Comparison]:
     """Draw the splits of a part, and return its comparison for each budget of labels."""
+    changes = {} if part.batch_size is None else {"batch_size": part.batch_size}
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
         Dataset.open(scratch / part.dataset).snapshot(),
@@ -59,7 +63,7 @@ def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[
         seeds=range(1 if tiny else part.seeds),
         protocols=[part.protocol],
         recipe=part.recipe,
-        changes={"epochs": 1, "batch_size": 16} if tiny else {},
+        changes={"epochs": 1, "batch_size": 16} if tiny else changes,
         labeled=budgets[0],
         test=20 if tiny else TEST_IMAGES,
         validation=0,
@@ -109,8 +113,11 @@ def one_thread() -> None:
 def main(words: Sequence[str] | None = None) -> None:
     parser = gpu_part_parser(__doc__)
     parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--methods", nargs="+", help="these alone")
     arguments = parser.parse_args(words)
     part = PARTS[arguments.part]
+    if arguments.methods:
+        part = replace(part, methods=tuple(arguments.methods))
     folder = arguments.scratch / f"compared-{arguments.part}"
     trials = list(in_order(comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)))
     # One core stays with this process.

@@ -2,7 +2,7 @@
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
 `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `suggest`, `review`,
-`embed`, `train`, `calibrate`, `evaluate`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`,
+`embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`,
 `compare_budgets`, `study`, `verify`, `upgrade`.
 `open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
 `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         review,
         set_labels,
         split,
+        stress,
         study,
         suggest,
         train,
@@ -86,6 +87,7 @@ __all__ = [
     "review",
     "set_labels",
     "split",
+    "stress",
     "study",
     "suggest",
     "train",

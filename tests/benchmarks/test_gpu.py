@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.gpu.__main__ import main
+from benchmarks.gpu.trainings import STUDIED
 
 ROOT = Path(__file__).parents[2]
 # Says what it is called with, in place of Python: what it would run is run by the test's own process.
@@ -47,12 +48,15 @@ def test_every_part_of_the_gpu_benchmark_runs_and_leaves_its_figures(tmp_path: P
     assert all(numbers["equal"] and len(numbers["cpu"]) == losses["steps"] for numbers in losses["methods"].values())
     for case in json.loads((out / "speed.json").read_text()):
         assert case["share_of_limit"] == case["fewscan"]["images_per_second"] / case["limit"]["images_per_second"]
-    for part, methods in (("study", {"barlow_twins", "nnclr", "simclr", "joint"}), ("efficiency", {"supervised", "mixmatch"})):
+    for part, methods in (("study", set(STUDIED)), ("study_128", set(STUDIED)), ("efficiency", {"supervised", "mixmatch"})):
         found = json.loads((out / f"{part}.json").read_text())
         assert {run["method"] for run in found["runs"]} == methods
         assert len(found["runs"]) == found["planned"]
         assert math.isclose(found["seconds_of_training"], sum(run["training_seconds"] for run in found["runs"]), abs_tol=0.1)
         assert (out / f"{part}.csv").read_text().count("\n") > 20
+    screened = json.loads((out / "screen.json").read_text())
+    assert len(screened["runs"]) == screened["planned"] > 1
+    assert {run["scored"] for run in screened["runs"]} == {20}
 
 
 @pytest.mark.parametrize("words", [[], ["no such folder", "out"], ["--tiny"]])

@@ -9,6 +9,7 @@ from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.reviewing import review
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
+from fewscan.api.stressing import stress
 from fewscan.api.studying import study
 from fewscan.api.training import train
 from fewscan.api.upgrading import upgrade
@@ -45,6 +46,7 @@ __all__ = [
     "review",
     "set_labels",
     "split",
+    "stress",
     "study",
     "suggest",
     "train",

@@ -1,7 +1,7 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, adding, datasets, labels, embedding, training, runs, showing, comparing, studying, verifying  # isort: skip
-from fewscan.cli import choosing, reviewing, label_suspects, upgrading, demonstration  # isort: skip
+from fewscan.cli import importing, adding, datasets, labels, embedding, training, runs, stressing, showing  # isort: skip
+from fewscan.cli import comparing, studying, verifying, choosing, reviewing, label_suspects, upgrading, demonstration  # isort: skip
 from fewscan.cli.app import main
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "reviewing",
     "runs",
     "showing",
+    "stressing",
     "studying",
     "training",
     "upgrading",

@@ -90,6 +90,11 @@ def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[...
     return changes
 
 
+def listed_names(text: str) -> list[str]:
+    """Return the names in an option, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words: str | Path) -> None:
     """Print the result for people or for programs, and for people the command that comes next, given as verb and arguments."""
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, listed_names, parsed_settings
 from fewscan.cli.comparison_options import (
     Baseline,
     BudgetShares,
@@ -137,11 +137,6 @@ def next_words(rows: Sequence["Row"], training: str) -> Words:
     """Return the words of the command that comes next: a report of the first run, or where none is finished, `training`."""
     runs = [run.run for row in rows for run in row.runs]
     return report_words(runs[0]) if runs else list(shlex.split(training)[1:])
-
-
-def listed_names(text: str) -> list[str]:
-    """Return the names in an option, separated by commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def whole_numbers(text: str, option: str) -> list[int]:

@@ -123,7 +123,8 @@ def _is_reported(run: "Run") -> bool:
     from fewscan.evaluation.evaluate import EVALUATION_FILE
     from fewscan.explaining.evidence_check import EVIDENCE_FILE
     from fewscan.reporting.page import REPORT_FILE
+    from fewscan.stressing.stress import STRESS_FILE
 
     page = run.folder / REPORT_FILE
-    shown = [run.folder / name for name in (CALIBRATION_FILE, EVALUATION_FILE, EVIDENCE_FILE)]
+    shown = [run.folder / name for name in (CALIBRATION_FILE, EVALUATION_FILE, EVIDENCE_FILE, STRESS_FILE)]
     return page.exists() and all(page.stat().st_mtime_ns >= each.stat().st_mtime_ns for each in shown if each.exists())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
-from fewscan.cli.comparing import listed_names, next_words, percent, whole_numbers
+from fewscan.cli.app import AsJson, DatasetFolder, app, finish, listed_names, parsed_settings
+from fewscan.cli.comparing import next_words, percent, whole_numbers
 from fewscan.cli.comparison_options import Jobs, Out, Protocols, Seeds, Training
 
 if TYPE_CHECKING:

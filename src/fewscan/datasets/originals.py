@@ -13,13 +13,24 @@ from fewscan.images.readers import UnreadableImage, locate, read_image
 
 def originals(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pixels | None]]:
     """Yield for every row's position the image in its file, or None where the file is gone or holds another one."""
-    folders = {source.name: Path(source.folder) for source in dataset.description.sources}
-    columns = dataset.manifest.loc[rows, ["source", "path", "pixels_sha256"]]
-    for position, (source, path, pixels_sha256) in enumerate(columns.itertuples(index=False)):
+    hashes = dataset.manifest.loc[rows, "pixels_sha256"]
+    for position, (path, pixels_sha256) in enumerate(zip(_places(dataset, rows), hashes, strict=True)):
         try:
-            file, part = locate(folders[source] / path)
+            file, part = locate(path)
             image = read_image(file, dataset.spec.channels, part=part, reading=dataset.spec)
         except UnreadableImage:
             yield position, None
         else:
             yield position, image.pixels if image.pixels_sha256 == pixels_sha256 else None
+
+
+def missing(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> list[int]:
+    """Return those of the rows whose file is not there any more; nothing is read."""
+    return [int(row) for row, path in zip(rows, _places(dataset, rows), strict=True) if not locate(path)[0].is_file()]
+
+
+def _places(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> list[Path]:
+    """Return where each row's image was read from, `FILE#PART` where a file holds several."""
+    folders = {source.name: Path(source.folder) for source in dataset.description.sources}
+    columns = dataset.manifest.loc[rows, ["source", "path"]]
+    return [folders[source] / path for source, path in columns.itertuples(index=False)]

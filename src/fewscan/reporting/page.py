@@ -26,6 +26,7 @@ from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
 from fewscan.reporting.rendering import render, write_page
 from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
+from fewscan.reporting.stress_section import describe_stress
 from fewscan.reporting.training_section import describe_run, describe_training
 from fewscan.training.run import Run
 
@@ -78,6 +79,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),
+        stress=describe_stress(run, dataset),
         checklist=checklist(run, dataset, evaluation, calibration, names=names),
         names=names,
         mistakes_shown=MISTAKES_SHOWN,

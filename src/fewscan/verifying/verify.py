@@ -19,6 +19,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import MARKS, Kind, kind_of
+from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
 from fewscan.training.features import FOLDER, verify_features
 from fewscan.training.run import Run
@@ -116,6 +117,7 @@ def _run_checks(folder: Path) -> Iterator[Check]:
         "calibration": (CALIBRATION_FILE, Calibration.load),
         "evaluation": (EVALUATION_FILE, Evaluation.load),
         "check of evidence": (EVIDENCE_FILE, EvidenceCheck.load),
+        "stress test": (STRESS_FILE, StressTest.load),
     }
     for what, (file, load) in made.items():
         # What was never made is not said to be whole.

@@ -1,0 +1,48 @@
+"""The verb that shows a run scans that look processed otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.opening import opened_classifier, opened_dataset_of, refuse_stored
+from fewscan.locks import alone
+
+if TYPE_CHECKING:
+    from fewscan.stressing.stress import StressTest
+    from fewscan.training.run import Run
+
+FIGURE_FILE = "stress.png"
+
+
+def stress(
+    run: str | Path | Run,
+    *,
+    only: Sequence[str] = (),
+    images: int | None = None,
+    validation: bool = False,
+    stored: bool = False,
+    target_error: float = 0.05,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+) -> StressTest:
+    """Score the run on its test set under corruptions at five strengths each; see `fewscan.stressing.stress`.
+
+    only: names of corruptions; none is all. images: at most so many of the test images, drawn. validation: take the validation
+    set, so that the test set stays closed. stored: change the dataset's own pixels, where files are gone. Writes
+    `stress.json`, `stress.csv` and `stress.png` into the run; with `overwrite` those that stand there are replaced.
+    """
+    from fewscan.evaluation.today import today
+    from fewscan.reporting.stress_figure import write_stress_figure
+    from fewscan.stressing import stress as stressing
+
+    opened = opened_classifier(run)
+    part: stressing.Part = "validation" if validation else "test"
+    asking = stressing.Asking(tuple(only), images, part, stored, target_error)
+    with alone(opened.folder, "stress"):
+        refuse_stored(opened, stressing.STRESS_FILE, "is stressed", overwrite=overwrite)
+        seen = opened_dataset_of(opened, data)
+        result = stressing.stress(opened, seen, today(seen, opened.dataset_now(seen.folder)), asking)
+        write_stress_figure(result, opened.folder / FIGURE_FILE)
+    return result

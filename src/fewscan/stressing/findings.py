@@ -1,0 +1,65 @@
+"""What a stress test found, in words."""
+
+from collections.abc import Iterator, Sequence
+
+from fewscan.stressing.corruption import MIDDLE
+from fewscan.stressing.stress import Condition, StressTest
+from fewscan.wording import counted, listed
+
+# Of the accuracy on unchanged scans: what keeps less is hurt, what keeps more is hardly touched.
+HURT = 0.85
+UNTOUCHED = 0.95
+
+
+def findings(test: StressTest) -> list[str]:
+    """Return at the middle strength what hurts, what does not, and what became of accepted labels, a sentence each."""
+    return [*_of_accuracy(test), *_of_decisions(test)]
+
+
+def share(value: float | None) -> str:
+    """Return a share in [0, 1] in percent."""
+    return "not defined" if value is None else f"{100 * value:.1f} %"
+
+
+def _of_accuracy(test: StressTest) -> Iterator[str]:
+    middle, mean = test.at(MIDDLE), test.mean_accuracy[MIDDLE - 1]
+    yield (
+        f"as they are, {test.unchanged.accuracy.percent} of {counted(test.images, f'{test.part} image')} are called right; at "
+        f"the middle strength {mean.percent} on average over {counted(len(middle), 'corruption')}, "
+        f"{share(test.share_kept(mean))} of it"
+    )
+    kept = {condition.corruption: test.share_kept(condition.accuracy) or 0.0 for condition in middle}
+    hurt = [condition for condition in middle if kept[condition.corruption] < HURT]
+    untouched = [name for name, part in kept.items() if part >= UNTOUCHED]
+    if hurt:
+        yield f"less than {share(HURT)} of that accuracy is left under {_with(hurt, 'accuracy')}"
+    else:
+        yield f"at least {share(HURT)} of that accuracy is left under each"
+    if untouched:
+        yield f"{share(UNTOUCHED)} or more is left under {listed(untouched)}"
+
+
+def _of_decisions(test: StressTest) -> Iterator[str]:
+    target = share(test.target_error)
+    if test.threshold is None:
+        yield f"no label is accepted at an error of {target}: {test.threshold_reason}"
+        return
+    middle, plain = test.at(MIDDLE), test.unchanged
+    yield (
+        f"accepted at an error of {target}: as they are {share(plain.accepted.value)} of them, "
+        f"{share(plain.wrong_accepted.value)} of these wrong"
+    )
+    worse = [each for each in middle if (each.wrong_accepted.value or 0) > test.target_error]
+    worse.sort(key=lambda each: -(each.wrong_accepted.value or 0))
+    if worse:
+        found = _with(worse, "wrong_accepted")
+        yield f"of those accepted more than {target} are wrong under {found}: nothing is promised there"
+    else:
+        yield f"of those accepted no more than {target} are wrong under any corruption"
+    noticed = [each for each in middle if (each.out_of_distribution.value or 0) >= 0.5]
+    if noticed:
+        yield f"most scans are called out of distribution under {listed([each.corruption for each in noticed])}"
+
+
+def _with(conditions: Sequence[Condition], score: str) -> str:
+    return listed([f"{each.corruption} ({share(getattr(each, score).value)})" for each in conditions])

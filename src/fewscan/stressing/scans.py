@@ -1,0 +1,38 @@
+"""The scans of a dataset before they were made small, since that is where the world changes them."""
+
+from collections.abc import Iterator
+
+from fewscan.datasets.originals import missing, originals
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.images.formats.image import Pixels
+from fewscan.training.batches import Rows
+
+_INSTEAD = "put the files back, or change the pixels that the dataset stores with --stored: noise and blur are coarser there"
+
+
+def scans_of(dataset: Snapshot, rows: Rows, *, stored: bool) -> Iterator[Pixels]:
+    """Return the scans of these rows, (H, W) or (H, W, 3) uint8 each, in their order: as in their files, or as `stored`.
+
+    What is done to a file's pixels before they are made small is not the same as what is done after: the two are never mixed.
+    Raises FewscanError where a file is gone, at once, and when it comes to one that holds another image.
+    """
+    if stored:
+        return _stored(dataset, rows)
+    names = dataset.file_names
+    if gone := missing(dataset, rows):
+        raise FewscanError(f"{len(gone)} of {len(rows)} files are gone, such as {names[gone[0]]}: {_INSTEAD}")
+    return _from_files(dataset, rows)
+
+
+def _from_files(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
+    for position, pixels in originals(dataset, rows):
+        if pixels is None:
+            raise FewscanError(f"{dataset.file_names[rows[position]]} cannot be read or holds another image now: {_INSTEAD}")
+        yield pixels
+
+
+def _stored(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
+    for row in rows:
+        pixels = dataset.pixels[row]
+        yield pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)

@@ -1,0 +1,216 @@
+"""What becomes of a run where scans look processed otherwise than those that it learned from."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from fewscan.atomic import replaced_file
+from fewscan.config import Settings
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.today import SinceTraining, Today
+from fewscan.images.formats.image import Pixels
+from fewscan.images.parallel import in_order
+from fewscan.images.readers import fitted
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.progress import track
+from fewscan.seeds import stream
+from fewscan.spreadsheet import write_csv
+from fewscan.stressing.corruption import MIDDLE, STRENGTHS, Corruption
+from fewscan.stressing.corruptions import chosen
+from fewscan.stressing.scans import scans_of
+from fewscan.stressing.scoring import Said, condition_scores, mean_accuracy
+from fewscan.training.batches import Rows
+from fewscan.training.run import Run
+
+STRESS_FILE = "stress.json"
+STRESS_TABLE_FILE = "stress.csv"
+
+Part = Literal["test", "validation"]
+
+# So many scans, each under all conditions, are held at once.
+_BLOCK_SCANS = 16
+_INTERVALS = (
+    "accuracy",
+    "accuracy_difference",
+    "balanced_accuracy",
+    "calibration_error",
+    "out_of_distribution",
+    "accepted",
+    "wrong_accepted",
+)
+
+
+class Asking(NamedTuple):
+    """What a user asks of a stress test."""
+
+    only: tuple[str, ...] = ()  # names of corruptions; none: all
+    images: int | None = None  # at most so many, drawn; None: all
+    part: Part = "test"
+    stored: bool = False  # change the dataset's own pixels instead of those of files
+    target_error: float = 0.05
+
+
+class Condition(Settings):
+    """How a run fared on the images under one corruption at one strength; strength 0: as they are."""
+
+    corruption: str
+    strength: int
+    said: str  # the strength in words
+    accuracy: Interval
+    accuracy_difference: Interval  # to the same images as they are
+    balanced_accuracy: Interval
+    calibration_error: Interval
+    mean_probability: float  # of the class that each image was called
+    out_of_distribution: Interval  # the share of images
+    accepted: Interval  # the share of images whose label is accepted at the target error
+    wrong_accepted: Interval  # the share of wrong ones among these
+
+
+class StressTest(Settings):
+    """The content of `stress.json`."""
+
+    part: Part  # of the run's split, whose images were changed
+    stored: bool
+    images: int
+    groups: int
+    test_openings: int  # by this run, this one included; 0 where the validation set was taken
+    test_set_openings: int  # of this test set, by all runs on it until then
+    target_error: float
+    threshold: float | None  # of the score, from which on labels are accepted; None where nothing is
+    threshold_reason: str
+    unchanged: Condition
+    conditions: tuple[Condition, ...]  # corruption by corruption, from weak to strong
+    mean_accuracy: tuple[Interval, ...]  # over the corruptions, at each strength
+    since_training: SinceTraining = SinceTraining()
+    dataset_fingerprint: str
+
+    @classmethod
+    def load(cls, run: Run) -> Self | None:
+        """Return the run's stress test, or None where there was none."""
+        return run.stored(STRESS_FILE, cls, f"fewscan stress {run.folder}")
+
+    def at(self, strength: int) -> list[Condition]:
+        """Return the conditions of one strength, the lowest accuracy first."""
+        of_it = [condition for condition in self.conditions if condition.strength == strength]
+        return sorted(of_it, key=lambda condition: condition.accuracy.value or 0.0)
+
+    @property
+    def corruptions(self) -> list[str]:
+        """The names of the corruptions, the one first that hurts most at the middle strength."""
+        return [condition.corruption for condition in self.at(MIDDLE)]
+
+    def share_kept(self, accuracy: Interval) -> float | None:
+        """Return an accuracy as a share of the one without a corruption; None where that is 0."""
+        whole = self.unchanged.accuracy.value
+        return accuracy.value / whole if whole and accuracy.value is not None else None
+
+    def table(self) -> pd.DataFrame:
+        """Return a line for the images as they are and for each condition: scores in percent, with their intervals."""
+        lines = []
+        for condition in (self.unchanged, *self.conditions):
+            line: dict[str, Any] = {name: getattr(condition, name) for name in ("corruption", "strength", "said")}
+            line |= {"images": self.images, "mean_probability_percent": _percent(condition.mean_probability)}
+            for name in _INTERVALS:
+                interval: Interval = getattr(condition, name)
+                ends = {"": interval.value, "_low": interval.low, "_high": interval.high}
+                line |= {f"{name}_percent{end}": _percent(value) for end, value in ends.items()}
+            lines.append(line)
+        return pd.DataFrame(lines)
+
+
+def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
+    """Score `run` on its test set under every corruption at every strength; write `stress.json` and `stress.csv`.
+
+    seen: the dataset as the run saw it; now: with the test set and labels of today. Scans are changed as their files show them,
+    then cropped and made small as import does, and decided on as `label` decides. The opening of the test set is noted before
+    anything is computed. Instead of it the validation set can be taken: it stays a secret what the test set holds, but the
+    run's temperature and threshold know these images already.
+    Raises FewscanError where there are no such images, or their files are gone.
+    """
+    corruptions, asked = chosen(asking.only), Asked(asking.target_error)
+    dataset = now.dataset
+    rows = _rows(run, dataset, asking)
+    scans = scans_of(dataset, rows, stored=asking.stored)
+    rule = Grounds.of(run, seen).rule(asked)
+    openings = run.note_test_opening("stress", dataset) if asking.part == "test" else None
+    said = _said(rule, dataset, rows, scans, corruptions)
+    labels, groups = dataset.labels[rows], dataset.groups[rows]
+    conditions = _conditions(said, corruptions, condition_scores(said, labels, groups))
+    of_strength = 1 + np.arange(len(corruptions) * STRENGTHS).reshape(-1, STRENGTHS)
+    result = StressTest(
+        part=asking.part,
+        stored=asking.stored,
+        images=len(rows),
+        groups=len(np.unique(groups)),
+        test_openings=openings.by_run if openings else 0,
+        test_set_openings=openings.by_all_runs if openings else 0,
+        target_error=asking.target_error,
+        threshold=rule.threshold,
+        threshold_reason=rule.reasons[0],
+        unchanged=conditions[0],
+        conditions=tuple(conditions[1:]),
+        mean_accuracy=tuple(mean_accuracy(said, labels, groups, places) for places in of_strength.T),
+        since_training=now.since if asking.part == "test" else SinceTraining(),
+        dataset_fingerprint=dataset.description.fingerprint,
+    )
+    with replaced_file(run.folder / STRESS_TABLE_FILE) as temporary:
+        write_csv(result.table(), temporary)
+    run.store(STRESS_FILE, result, [STRESS_TABLE_FILE])
+    return result
+
+
+def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
+    """Return the images to change, increasing."""
+    rows = dataset.rows(asking.part)
+    if not len(rows):
+        instead = "--validation takes the validation set" if len(dataset.rows("validation")) else "label more scans"
+        raise FewscanError(
+            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, 'fewscan split "
+            f"{dataset.folder} --name tested', and train on it"
+        )
+    if asking.images is None:
+        return rows
+    if asking.images < 1:
+        raise FewscanError(f"--images is at least 1, not {asking.images}")
+    return np.sort(stream(0, "stressed images").numpy().permutation(rows)[: asking.images])
+
+
+def _said(
+    rule: DecisionRule, dataset: Snapshot, rows: Rows, scans: Iterator[Pixels], corruptions: Sequence[Corruption]
+) -> Said:
+    """Return what the rule says of every scan as it is, and under every corruption at every strength."""
+
+    def copies(scan: tuple[int, Pixels]) -> Pixels:
+        """Return (M, C, S, S)."""
+        row, pixels = scan
+        changed = (each.applied(pixels, strength, row) for each in corruptions for strength in range(1, STRENGTHS + 1))
+        return np.stack([fitted(pixels, dataset.spec), *(fitted(copy, dataset.spec) for copy in changed)])
+
+    numbered = ((int(row), pixels) for row, pixels in zip(rows, scans, strict=True))
+    made = in_order(copies, track(numbered, "stress", total=len(rows)), block=_BLOCK_SCANS)
+    blocks = []
+    while some := list(islice(made, _BLOCK_SCANS)):
+        decided = rule.decide(np.concatenate(some))
+        decisions = np.array(decided.decisions)
+        by_scan = decided.probabilities, decisions == "out_of_distribution", decisions == "accept"
+        blocks.append([values.reshape(len(some), -1, *values.shape[1:]).swapaxes(0, 1) for values in by_scan])
+    return Said(*(np.concatenate(values, axis=1) for values in zip(*blocks, strict=True)))
+
+
+def _conditions(said: Said, corruptions: Sequence[Corruption], scores: list[dict[str, Interval]]) -> list[Condition]:
+    names = [("none", 0, "as they are")]
+    names += [(each.name, strength, each.said(strength)) for each in corruptions for strength in range(1, STRENGTHS + 1)]
+    sure = said.probabilities.max(axis=2).mean(axis=1, dtype=np.float64).tolist()
+    return [
+        Condition(corruption=corruption, strength=strength, said=words, mean_probability=mean, **intervals)
+        for (corruption, strength, words), mean, intervals in zip(names, sure, scores, strict=True)
+    ]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
