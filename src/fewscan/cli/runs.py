@@ -93,6 +93,11 @@ def _score_lines(result: "Evaluation", chance: str) -> list[str]:
             f"  {score.name:26}  sensitivity {score.sensitivity.percent}, specificity {score.specificity.percent}"
             for score in result.classes
         ]
+    lines += [
+        f"  {score.name:26}  accuracy {score.accuracy.percent}, balanced {score.balanced_accuracy.percent}, "
+        f"{counted(score.images, result.image_word)}"
+        for score in result.sources
+    ]
     lines += [f"  {what}" for what in result.changes]
     return lines if result.meaning is None else [*lines, f"  {result.meaning}"]
 

@@ -8,6 +8,7 @@ from fewscan.atomic import remove_folder
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.by_source import source_scores
 from fewscan.evaluation.calibrate import FOLDS, calibrate, cross_calibrated, has_enough_validation
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, are_taught_before, cross_fit
@@ -73,6 +74,7 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         nearest_neighbor_accuracy=_NOT_DEFINED,
         similarity_accuracy=_NOT_DEFINED,
         never_learned=never_learned(seen),
+        sources=source_scores(seen, rows, probabilities, labels),
         since_training=since,
         seen_without_labels=0 if are_taught_before(seen) else seen_among(seen, rows),
         **described(run, seen, intervals, confusion(probabilities, labels)),

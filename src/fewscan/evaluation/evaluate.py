@@ -15,6 +15,7 @@ from fewscan.config import Settings
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import Counts, Labels, Probabilities, calibration_error, confusion, scores, weights
@@ -71,6 +72,7 @@ class Evaluation(Settings):
     similarity_accuracy: Interval  # of soft nearest labeled neighbors, by projections z
     classes: tuple[ClassScore, ...]
     never_learned: tuple[str, ...] = ()  # classes of which no image was learned from with its label
+    sources: tuple[SourceScore, ...] = ()  # where the images are from several
     confusion: tuple[tuple[int, ...], ...]  # row: true class, column: predicted class
     c_acc: float | None  # of the last epoch of training, as the run's log has them
     r_acc: float | None
@@ -166,6 +168,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
         nearest_neighbor_accuracy=intervals["nearest_neighbor_accuracy"],
         similarity_accuracy=intervals["similarity_accuracy"],
         never_learned=never_learned(dataset),
+        sources=source_scores(dataset, rows, predicted.probabilities, labels),
         since_training=now.since,
         seen_without_labels=seen_among(dataset, rows),
         **described(run, dataset, intervals, confusion(predicted.probabilities, labels)),
