@@ -37,7 +37,7 @@ FLOORS = [
     {"learning"},
     {"training"},
     {"evaluation"},
-    {"labeling", "explaining", "exporting", "stressing", "choosing"},
+    {"labeling", "explaining", "exporting", "stressing", "choosing", "mapping"},
     {"comparison"},
     {"reporting", "verifying"},
     {"studies", "reviewing"},

@@ -2,8 +2,8 @@
 
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
 `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `suggest`, `review`,
-`embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `explain`, `check_evidence`, `report`, `export`, `compare`,
-`compare_budgets`, `study`, `verify`, `upgrade`.
+`map_scans`, `embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `explain`, `check_evidence`, `report`, `export`,
+`compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
 `open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
 `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         label_conflicts,
         label_history,
         label_suspects,
+        map_scans,
         methods,
         open_dataset,
         open_run,
@@ -74,6 +75,7 @@ __all__ = [
     "label_conflicts",
     "label_history",
     "label_suspects",
+    "map_scans",
     "methods",
     "open_dataset",
     "open_run",

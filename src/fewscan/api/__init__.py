@@ -5,6 +5,7 @@ from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
 from fewscan.api.embedding import embed
 from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
+from fewscan.api.mapping import map_scans
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.reviewing import review
@@ -33,6 +34,7 @@ __all__ = [
     "label_conflicts",
     "label_history",
     "label_suspects",
+    "map_scans",
     "methods",
     "open_dataset",
     "open_run",

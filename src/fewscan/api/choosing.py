@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_dataset, opened_run
+from fewscan.api.opening import opened_place
 from fewscan.atomic import refuse_existing
 from fewscan.errors import FewscanError
-from fewscan.folders import kind_of
 
 if TYPE_CHECKING:
     from fewscan.choosing.suggest import Strategy
@@ -40,7 +39,6 @@ def suggest(
     """
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggested import suggest_from
-    from fewscan.training.run import Run
 
     table = None if out is None else Path(out)
     if table is not None:
@@ -48,10 +46,7 @@ def suggest(
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}")
         if not overwrite:
             refuse_existing(table, "give --overwrite to replace it")
-    is_run = isinstance(place, Run) or (isinstance(place, str | Path) and kind_of(Path(place)) == "run")
-    if not is_run and data is not None:
-        raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
-    opened = opened_run(place) if is_run else opened_dataset(place)  # type: ignore[arg-type]  # told apart above
+    opened = opened_place(place, data)
     asked = None if encoder is None else str(encoder)
     pool = pool_of(opened, encoder=asked, split=split, data=None if data is None else Path(data))
     found = suggest_from(pool, count, strategy=strategy, random_share=random_share, seed=seed)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.errors import FewscanError
+from fewscan.folders import kind_of
 from fewscan.locks import alone
 from fewscan.progress import say
 
@@ -78,6 +79,21 @@ def opened_classifier(run: str | Path | Run) -> Run:
         f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "
         f"'fewscan train {opened.record.dataset} encoder.weights={opened.folder}'"
     )
+
+
+def opened_place(place: str | Path | Dataset | Run, data: str | Path | None = None) -> Dataset | Run:
+    """Return a dataset or a run, whichever was named or is open already.
+
+    Raises FewscanError where `data`, the place of a run's dataset, is given of a dataset.
+    """
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.training.run import Run
+
+    if isinstance(place, Run) or (not isinstance(place, Dataset) and kind_of(Path(place)) == "run"):
+        return opened_run(place)
+    if data is not None:
+        raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
+    return opened_dataset(place)
 
 
 def opened_run(run: str | Path | Run) -> Run:

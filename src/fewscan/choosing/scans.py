@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
 
+from fewscan.evaluation.main_directions import main_directions
 from fewscan.seeds import stream
 
 Int64s = npt.NDArray[np.int64]
@@ -41,12 +41,5 @@ def reduced(features: Floats, rows: Int64s | None = None) -> Floats:
     """
     among = np.arange(len(features)) if rows is None else rows
     few = among if len(among) <= LOOKED_AT else np.sort(stream(0, "main directions").numpy().permutation(among)[:LOOKED_AT])
-    mean, deviation = features[few].mean(axis=0), features[few].std(axis=0)
-    scaled = (features - mean) / np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, np.inf)
-    directions = min(DIRECTIONS, len(few), features.shape[1])
-    points = (
-        PCA(directions, svd_solver="full" if len(few) < 500 else "randomized", random_state=0)
-        .fit(scaled[few])
-        .transform(scaled)
-    )
+    points = main_directions(features, min(DIRECTIONS, features.shape[1]), found_on=few)
     return np.asarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)

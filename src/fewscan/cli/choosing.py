@@ -13,7 +13,7 @@ from fewscan.folders import kind_of
 if TYPE_CHECKING:
     from fewscan.choosing.suggested import Suggested
 
-Encoder = Annotated[
+EncoderName = Annotated[
     str | None,
     typer.Option(
         "--encoder",
@@ -56,7 +56,7 @@ def suggest(
     ] = "auto",
     random_share: Annotated[float, typer.Option(min=0, max=1, help="Share that is drawn at random.")] = 0.2,
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("suggested.csv"),
-    encoder: Encoder = None,
+    encoder: EncoderName = None,
     split: SplitName = None,
     seed: Annotated[int, typer.Option(help="Of clusters; the random sample has its own, which is always the same.")] = 0,
     names: Names = False,

@@ -14,7 +14,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
-from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.labeling.decisions import (
     CONFIDENCE,
@@ -136,7 +136,10 @@ class DecisionRule:
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,), where the run has learned from them, are theirs in its dataset."""
-        predicted = self.predictor.predict(pixels)
+        return self.decide_predicted(self.predictor.predict(pixels), pixels, rows)
+
+    def decide_predicted(self, predicted: Prediction, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
+        """Decide on scans of which the run's network has said `predicted` already."""
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)
         odd = self.gate.out_of_distribution(pixels, rows)

@@ -1,0 +1,52 @@
+"""The verb that draws all scans: map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.opening import opened_place
+from fewscan.atomic import refuse_existing
+from fewscan.errors import FewscanError
+
+if TYPE_CHECKING:
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.mapping.scan_map import ScanMap
+    from fewscan.training.run import Run
+
+
+def map_scans(
+    place: str | Path | Dataset | Run,
+    *,
+    out: str | Path | None = None,
+    encoder: str | Path | None = None,
+    split: str | None = None,
+    names: bool = False,
+    seed: int = 0,
+    data: str | Path | None = None,
+    overwrite: bool = False,
+) -> ScanMap:
+    """Return where the scans of a dataset, or of a run's dataset as it is today, lie in two dimensions: `.table`, `.colorings`.
+
+    encoder: whose features say which scans are alike, by default the run's, or EfficientNet-Lite0 as ImageNet taught it;
+    features that the dataset does not keep are computed. out: a page to write; beside it, with the suffix `.csv`, goes the
+    table. On the page scans are called by their rows, with `names` by their files, which may hold names of patients. split: of
+    which test set no labels are shown, by default the newest. data: where a run's dataset lies now.
+    Raises FewscanError where the encoder cannot be had, or `out` exists.
+    """
+    from fewscan.mapping.scan_map import map_of
+    from fewscan.reporting.map_page import write_map
+
+    page = None if out is None else Path(out)
+    if page is not None:
+        if page.suffix.lower() != ".html":
+            raise FewscanError(f"--out is a page whose name ends in .html, not {page}: the table lies beside it")
+        for path in () if overwrite else (page, page.with_suffix(".csv")):
+            refuse_existing(path, "give --overwrite to replace it")
+    opened = opened_place(place, data)
+    asked = None if encoder is None else str(encoder)
+    found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
+    if page is not None:
+        write_map(found, page, names=names)
+        found.save(page.with_suffix(".csv"))
+    return found

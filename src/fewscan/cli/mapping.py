@@ -1,0 +1,67 @@
+"""The verb that draws all scans: map."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
+from fewscan.cli.choosing import EncoderName, Place, SplitName
+from fewscan.cli.following import after_dataset, after_run_in
+from fewscan.folders import kind_of
+from fewscan.wording import counted
+
+if TYPE_CHECKING:
+    from fewscan.mapping.scan_map import ScanMap
+
+_HELP = """Draw all scans in two dimensions: those that are alike lie side by side.
+
+The page shows clusters, scans that are unlike all others, and scans of one label among many of another, which may be labeled
+wrongly. Color them by label, source or part of the split; with a run by what it predicts, whether that is the label, and what
+it would accept. Point at a scan to see it, zoom in, click on the legend to leave a color out, show pictures instead of dots.
+
+It works without any label. Labels of the test set are not shown. The page needs no other file; a table with row, x and y lies
+beside it.
+
+Example: fewscan map mri
+
+Example: fewscan map runs/mri --out run.html --names
+"""
+
+
+@app.command("map", help=_HELP)
+def map_(
+    place: Place,
+    out: Annotated[Path, typer.Option(help="The page to write; a table of the same name with .csv lies beside it.")] = Path(
+        "map.html"
+    ),
+    encoder: EncoderName = None,
+    split: SplitName = None,
+    seed: Annotated[int, typer.Option(help="Of the random numbers that t-SNE draws.")] = 0,
+    names: Names = False,
+    data: MovedData = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write page and table, and say what is on them."""
+    found = api.map_scans(place, out=out, encoder=encoder, split=split, names=names, seed=seed, data=data, overwrite=overwrite)
+    table = out.with_suffix(".csv")
+    told = found.summary() | {"page": str(out), "table": str(table)}
+    finish(as_json, told, [*_lines(found), f"page: {out}; positions: {table}"], *_after(place, data))
+
+
+def _lines(found: "ScanMap") -> list[str]:
+    lines = [f"{counted(len(found.rows), 'scan')}, as {found.encoder} sees them, placed {found.placed.way}"]
+    for name, counts in found.summary()["colors"].items():
+        lines.append(f"  {name}: {', '.join(f'{value} {count:,}' for value, count in counts.items())}")
+    return lines
+
+
+def _after(place: Path, data: Path | None) -> list[str | Path]:
+    from fewscan.datasets.dataset import Dataset
+
+    if kind_of(place) == "run":
+        return after_run_in(place, data)
+    dataset = Dataset.open(place)
+    return after_dataset(dataset) if dataset.unsplit().classes else ["suggest", place]

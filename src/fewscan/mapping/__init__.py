@@ -1,0 +1,1 @@
+"""All scans in two dimensions, so that people see clusters, outliers and wrong labels."""

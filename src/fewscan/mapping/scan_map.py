@@ -1,0 +1,140 @@
+"""A dataset, or a run -> where its scans lie, and what each is: its label, its source, what the run makes of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fewscan.atomic import replaced_file
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.taking import moment_of
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Prediction, Predictor
+from fewscan.folders import kind_of
+from fewscan.labeling.rule import Asked, Grounds
+from fewscan.mapping.coordinates import Coordinates, Int64s, coordinates
+from fewscan.models.encoder import EncoderSettings
+from fewscan.spreadsheet import write_csv
+from fewscan.training.continuing import asked_encoder
+from fewscan.training.embedding import Embeddings, embed_dataset, usual_encoder
+from fewscan.training.run import Run
+
+NO_LABEL, TEST_SET, HIDDEN = "no label", "test set: not shown", "hidden by the split"
+DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
+
+
+class Coloring(NamedTuple):
+    """One way to color scans."""
+
+    name: str
+    values: list[str]  # of each scan of the map
+    plain: tuple[str, ...] = ()  # values that say nothing, and are drawn in gray
+
+
+@dataclass(frozen=True)
+class ScanMap:
+    """The usable scans of a dataset in two dimensions; `rows` (M,) are theirs, and what is said of them is in their order."""
+
+    dataset: Snapshot
+    of: str  # the dataset or the run, in words
+    encoder: str  # whose features these are, in words
+    rows: Int64s
+    placed: Coordinates
+    colorings: tuple[Coloring, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A line a scan: row, x and y, both in [0, 1]."""
+        x, y = self.placed.xy.T
+        return pd.DataFrame({"row": self.rows, "x": x, "y": y})
+
+    def save(self, out: Path) -> None:
+        """Write the table as CSV."""
+        with replaced_file(out) as temporary:
+            write_csv(self.table, temporary)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is on the map, for programs."""
+        counts = {one.name: pd.Series(one.values).value_counts().to_dict() for one in self.colorings}
+        return {"of": self.of, "scans": len(self.rows), "encoder": self.encoder, "placed": self.placed.way, "colors": counts}
+
+
+def map_of(
+    place: Dataset | Run, *, encoder: str | None = None, split: str | None = None, data: Path | None = None, seed: int = 0
+) -> ScanMap:
+    """Return the map of a dataset, or of a run's dataset as it is today with what the run says of its scans.
+
+    encoder: a name, a run or a file of weights; by default the run's, or EfficientNet-Lite0 as ImageNet taught it. The labels
+    of a test set are not shown, nor those that a split hides. Raises FewscanError where the encoder cannot be had, and where
+    no scan can be used.
+    """
+    run = place if isinstance(place, Run) else None
+    dataset = run.dataset_now(data) if run is not None else place
+    assert isinstance(dataset, Dataset)
+    snapshot = dataset.snapshot(split)
+    rows = snapshot.usable
+    if not len(rows):
+        raise FewscanError(f"{dataset.folder} has no scan that can be used, so there is no map of it")
+    own = usual_encoder() if run is None else asked_encoder(str(run.folder))
+    settings = own if encoder is None else asked_encoder(encoder)
+    embedded = embed_dataset(dataset, settings)
+    labels = labels_shown(dataset, run, split)[rows]
+    colorings = [Coloring("label", labels.tolist(), (NO_LABEL, TEST_SET, HIDDEN))]
+    if run is not None and run.record.classes:
+        features = embedded if encoder is None else embed_dataset(dataset, own)
+        colorings += _said_by(run, dataset, features, rows, labels)
+    colorings.append(Coloring("source", snapshot.manifest["source"].iloc[rows].tolist()))
+    if dataset.splits:
+        parts = snapshot.manifest["split"].astype(object).fillna("in no part").iloc[rows]
+        colorings.append(Coloring("part of the split", parts.tolist(), ("in no part",)))
+    of = f"dataset {dataset.folder.resolve().name}" if run is None else f"run {run.folder.resolve().name}"
+    placed = coordinates(embedded.features[rows], seed)
+    return ScanMap(snapshot, of, _words(settings, embedded), rows, placed, tuple(one for one in colorings if _tells(one)))
+
+
+def labels_shown(dataset: Dataset, run: Run | None = None, split: str | None = None) -> np.ndarray:
+    """Return (N,) the label of every row today as a map shows it; of a test set, also of the run's, that it is one."""
+    whole = dataset.unsplit()
+    shown = whole.manifest["label"].astype(object).fillna(NO_LABEL).to_numpy().copy()
+    if dataset.splits:
+        roles = dataset.split(split or dataset.splits[-1]).roles_now(moment_of(whole))
+        shown[(roles == "hidden") & (whole.labels >= 0)] = HIDDEN
+        shown[roles == "test"] = TEST_SET
+    if run is not None:
+        shown[run.open_dataset(dataset.folder).rows("test")] = TEST_SET
+    return np.asarray(shown)
+
+
+def _said_by(run: Run, dataset: Dataset, embedded: Embeddings, rows: Int64s, labels: np.ndarray) -> list[Coloring]:
+    """Return what a run that knows classes says of the rows: the class, whether that is the label, and what it decides."""
+    seen = run.open_dataset(dataset.folder)
+    predicted = Predictor.of(run).of_features(embedded.features[rows])
+    classes = np.array(run.record.classes, dtype=object)
+    called = classes[predicted.logits.argmax(axis=1)]
+    known = ~np.isin(labels, (NO_LABEL, TEST_SET, HIDDEN))
+    right = np.where(known, np.where(called == labels, "as labeled", "otherwise"), "label not known")
+    return [
+        Coloring("predicted class", called.tolist()),
+        Coloring("predicted as labeled", right.tolist(), ("label not known",)),
+        Coloring("decision", _decided(run, seen, dataset, predicted, rows)),
+    ]
+
+
+def _decided(run: Run, seen: Snapshot, dataset: Dataset, predicted: Prediction, rows: Int64s) -> list[str]:
+    rule = Grounds.of(run, seen).rule(Asked())
+    decided = rule.decide_predicted(predicted, dataset.pixels[rows], np.where(rows < len(seen.manifest), rows, -1))
+    return [DECISIONS[one] for one in decided.decisions]
+
+
+def _words(settings: EncoderSettings, embedded: Embeddings) -> str:
+    if settings.weights is not None and kind_of(Path(settings.weights)) == "run":
+        return f"run {Path(settings.weights).resolve().name}"
+    return f"{settings.name} with {embedded.began_with}"
+
+
+def _tells(coloring: Coloring) -> bool:
+    """Whether a coloring tells any scans apart."""
+    return coloring.name == "label" or len(set(coloring.values)) > 1

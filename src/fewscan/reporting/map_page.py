@@ -1,0 +1,107 @@
+"""The map of all scans as one self-contained HTML page: to look at, to hover over, to zoom into."""
+
+import base64
+import colorsys
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.mapping.coordinates import Int64s
+from fewscan.mapping.scan_map import Coloring, ScanMap
+from fewscan.reporting.rendering import render, script, write_page
+from fewscan.seeds import stream
+
+# Scans on the page, of which each has a picture; the side of that in pixels. So the page stays near 5 MB.
+MOST_SCANS = 6_000
+PICTURE_PX = 56
+QUALITY = 60  # of JPEG: enough to see what a scan shows at this size
+# So many pictures stand in a row of the one that holds all.
+COLUMNS = 64
+
+# Okabe and Ito 2008: told apart also by the color-blind, and on white as on black.
+_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#b8ad1f")
+_GRAY = "#8a8f96"
+
+
+def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
+    """Write the page to `out` and return it; what is there is replaced.
+
+    Scans are called by their rows, with `names` by their files, which may hold names of patients or classes.
+    """
+    shown = shown_scans(found.rows)
+    rows = found.rows[shown]
+    file_names = found.dataset.file_names
+    content: dict[str, Any] = {
+        "xy": np.round(found.placed.xy[shown], 4).tolist(),
+        "rows": rows.tolist(),
+        "names": [file_names[row] for row in rows.tolist()] if names else [],
+        "colorings": [_colored(one, shown) for one in found.colorings],
+        "side": PICTURE_PX,
+        "columns": COLUMNS,
+    }
+    page = render(
+        "map.html",
+        found=found,
+        shown=len(shown),
+        dataset_name=found.dataset.folder.resolve().name,
+        pictures=pictures(found.dataset, rows),
+        content=content,
+        drawing=script("map.js"),
+    )
+    return write_page(page, out)
+
+
+def shown_scans(rows: Int64s) -> Int64s:
+    """Return the positions of the scans that the page shows: all, or of many some, drawn at random."""
+    drawn = stream(0, "scans of a map's page").numpy().permutation(len(rows))[:MOST_SCANS]
+    return np.sort(drawn)
+
+
+def pictures(dataset: Snapshot, rows: Int64s) -> str:
+    """Return the scans of these rows, small, in one JPEG as a data URI: COLUMNS in a row, PICTURE_PX square each."""
+    lines = -(-len(rows) // COLUMNS)
+    sheet = np.zeros((lines * PICTURE_PX, COLUMNS * PICTURE_PX, dataset.spec.channels), np.uint8)
+    for place, row in enumerate(rows.tolist()):
+        top, left = (PICTURE_PX * number for number in divmod(place, COLUMNS))
+        sheet[top : top + PICTURE_PX, left : left + PICTURE_PX] = _small(dataset.pixels[row])
+    file = io.BytesIO()
+    Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet).save(file, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a scan (C, S, S) as (PICTURE_PX, PICTURE_PX, C)."""
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    small = np.asarray(image.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BOX))
+    return small[:, :, np.newaxis] if small.ndim == 2 else small
+
+
+def _colored(coloring: Coloring, shown: Int64s) -> dict[str, Any]:
+    """Return a coloring as the page's script takes it: its values, the commonest first, and of each scan which."""
+    counts = Counter(coloring.values)
+    values = sorted(counts, key=lambda value: (value in coloring.plain, -counts[value], value))
+    place = {value: number for number, value in enumerate(values)}
+    colors = iter(_palette(sum(value not in coloring.plain for value in values)))
+    return {
+        "name": coloring.name,
+        "values": [
+            {"name": value, "count": counts[value], "color": _GRAY if value in coloring.plain else next(colors)}
+            for value in values
+        ],
+        "of": [place[coloring.values[position]] for position in shown.tolist()],
+    }
+
+
+def _palette(count: int) -> Sequence[str]:
+    """Return so many colors; more than there are names for go round the circle of hues."""
+    if count <= len(_COLORS):
+        return _COLORS[:count]
+    hues = (colorsys.hls_to_rgb(number / count, 0.55, 0.65) for number in range(count))
+    return [f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}" for red, green, blue in hues]

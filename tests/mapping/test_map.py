@@ -1,0 +1,119 @@
+"""`fewscan map`: of datasets and runs, as a page and a table."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fewscan as package
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.mapping.scan_map import HIDDEN, NO_LABEL, TEST_SET
+from fewscan.reporting import map_page
+from fewscan.training.run import Run
+from tests.made import remade
+
+ENCODER = "resnet_small"
+
+
+def content_of(page: Path) -> dict:
+    text = page.read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="content">(.*?)</script>', text, flags=re.DOTALL)
+    return json.loads(found)
+
+
+def test_page_and_table_hold_the_same_scans_and_call_no_file_by_name_unless_asked(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, fewscan: Callable
+) -> None:
+    folder = make_dataset(40).folder
+    words = ("map", folder, "--encoder", ENCODER)
+    done = fewscan(*words, "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["colors"] == {"label": dict.fromkeys(("glioma", "meningioma", "no_tumor", "pituitary"), 10)}
+    table, content = pd.read_csv(tmp_path / "map.csv"), content_of(tmp_path / "map.html")
+    assert table["row"].tolist() == content["rows"] == list(range(40))
+    assert np.allclose(table[["x", "y"]], content["xy"], atol=1e-4)
+    assert content["names"] == []
+    assert ".png" not in (tmp_path / "map.html").read_text(encoding="utf-8")
+    refused = fewscan(*words, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+    assert fewscan(*words, "--overwrite", "--names", cwd=tmp_path).returncode == 0
+    assert content_of(tmp_path / "map.html")["names"][1] == "squares/meningioma/0001.png"
+
+
+def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    dataset = make_dataset(12)
+    # A name that would end the data and begin a script.
+    dataset = remade(dataset, dataset.manifest.assign(label=["</script><script>alert(1)</script>", "b"] * 6))
+    package.map_scans(dataset.folder, encoder=ENCODER, out=tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text)
+    assert "http" not in re.sub(r"<meta http-equiv", "", text)
+    scripts = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    names = {value["name"] for value in content_of(tmp_path / "page.html")["colorings"][0]["values"]}
+    assert names == {"</script><script>alert(1)</script>", "b"}
+
+
+def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot) -> None:
+    found = package.map_scans(split_dataset.folder, encoder=ENCODER)
+    (labels,) = (np.array(one.values) for one in found.colorings if one.name == "label")
+    assert (labels[split_dataset.rows("test")] == TEST_SET).all()
+    assert (labels[split_dataset.rows("unlabeled")] == HIDDEN).all()
+    taught = split_dataset.rows("labeled", "validation")
+    assert labels[taught].tolist() == split_dataset.manifest["label"].iloc[taught].tolist()
+    (parts,) = (np.array(one.values) for one in found.colorings if one.name == "part of the split")
+    assert (parts[split_dataset.rows("test")] == "test").all()
+
+
+def test_a_dataset_without_labels_has_a_map_and_what_is_set_aside_is_not_on_it(make_dataset: Callable[..., Snapshot]) -> None:
+    dataset = make_dataset(16)
+    aside = pd.Series([None] * 15 + ["too dark"], dtype="str")
+    dataset = remade(dataset, dataset.manifest.assign(label=None, set_aside=aside))
+    found = package.map_scans(dataset.folder, encoder=ENCODER)
+    assert found.rows.tolist() == list(range(15))
+    assert [one.name for one in found.colorings] == ["label"]
+    assert set(found.colorings[0].values) == {NO_LABEL}
+
+
+def test_a_run_adds_what_it_predicts_whether_that_is_the_label_and_what_it_decides(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(split_dataset)
+    found = package.map_scans(run)
+    said = {one.name: np.array(one.values) for one in found.colorings}
+    by_run = package.open_run(run.folder).predict(list(split_dataset.pixels[:, 0])).table["label"].to_numpy()
+    if "predicted class" in said:  # an untrained network may call all scans the same
+        assert said["predicted class"].tolist() == by_run.tolist()
+    known = split_dataset.rows("labeled", "validation")
+    right = by_run[known] == split_dataset.manifest["label"].iloc[known]
+    assert (said["predicted as labeled"][known] == np.where(right, "as labeled", "otherwise")).all()
+    others = np.setdiff1d(found.rows, known)
+    assert (said["predicted as labeled"][others] == "label not known").all()
+
+
+def test_of_many_scans_the_page_shows_some_and_the_table_has_all(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_page, "MOST_SCANS", 10)
+    package.map_scans(make_dataset(24).folder, encoder=ENCODER, out=tmp_path / "map.html")
+    assert len(content_of(tmp_path / "map.html")["rows"]) == 10
+    assert len(pd.read_csv(tmp_path / "map.csv")) == 24
+    assert "shows 10 of them" in (tmp_path / "map.html").read_text(encoding="utf-8")
+
+
+def test_what_is_no_page_is_refused(make_dataset: Callable[..., Snapshot], tmp_path: Path, fewscan: Callable) -> None:
+    refused = fewscan("map", make_dataset(8).folder, "--encoder", ENCODER, "--out", tmp_path / "map.png")
+    assert refused.returncode == 2
+    assert ".html" in refused.stderr
