@@ -1,6 +1,6 @@
 """Which scans to label next, in their order, and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from fewscan.choosing.random_sample import random_sample
 from fewscan.choosing.scans import Bools, Int64s, Scans
 from fewscan.choosing.typical import typical
-from fewscan.choosing.uncertain import uncertain
+from fewscan.choosing.uncertain import margin
 from fewscan.errors import FewscanError
 
 Strategy = Literal["auto", "typical", "uncertain", "random"]
@@ -17,8 +17,13 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Kind = Literal["disputed", "random", "typical", "uncertain"]
 RANDOM_SHARE = 0.2
 
-# `auto`: from so many labels on half of what is chosen is what the model is unsure of.
-FEW_LABELS = 80
+# `auto` weighs margins to a power of 1 with so many labels, of 2 with twice as many. No other way was shown to be better
+# outside the test set; docs/choosing.md has them.
+LABELS_A_POWER = 80
+# Among so many times the scans that are asked for, the most uncertain, are those that `uncertain` spreads.
+AMONG = 5
+# From this margin on a model is said to be unsure: the next class is more than half as likely as the first, or thereabouts.
+UNSURE = 0.5
 
 
 class Suggestion(NamedTuple):
@@ -33,7 +38,7 @@ WHY: dict[Kind, str] = {
     "disputed": "people, or copies of the scan, contradict each other",
     "random": "drawn at random, to tell how good a model is",
     "typical": "typical of scans that are unlike the labeled ones",
-    "uncertain": "the model is unsure of it",
+    "uncertain": "the model is unsure of it, and of others like it",
 }
 
 
@@ -95,27 +100,22 @@ def _chosen(
     probabilities: npt.NDArray[np.floating] | None,
     seed: int,
 ) -> list[tuple[int, Kind]]:
-    """Return rows of groups other than those of `without`, and why each."""
-    labeled, found = scans.labeled, list[tuple[int, Kind]]()
-    taken = without
-    for kind, asked in _kinds(strategy, count, len(labeled), probabilities is not None):
-        candidates = _candidates(scans, taken, asked)
-        if kind == "uncertain" and probabilities is not None:
-            rows = uncertain(scans.points, probabilities, candidates, asked, seed)
-        else:
-            rows = typical(scans.points, np.concatenate([labeled, taken]), candidates, asked, seed)
-        found += [(row, kind) for row in rows.tolist()]
-        taken = np.concatenate([taken, rows])
-    return found
+    """Return rows of groups other than those of `without`, and why each.
 
-
-def _kinds(strategy: Strategy, count: int, labels: int, has_model: bool) -> Iterator[tuple[Kind, int]]:
-    mixed = strategy == "auto" and has_model and labels >= FEW_LABELS
-    unsure = count if strategy == "uncertain" else count // 2 if mixed else 0
-    if unsure:
-        yield "uncertain", unsure
-    if count > unsure:
-        yield "typical", count - unsure
+    Candidates weigh their margin to a power that grows with the labels: what few labels make a model unsure of is chance.
+    """
+    labeled, candidates = scans.labeled, _candidates(scans, without, count)
+    unsure = np.zeros(len(scans.labels)) if probabilities is None else margin(probabilities)
+    weights = None
+    if strategy == "uncertain":
+        # However near to a label.
+        labeled = labeled[:0]
+        candidates = candidates[np.argsort(-unsure[candidates], kind="stable")[: AMONG * count]]
+    elif strategy == "auto" and probabilities is not None:
+        weights = unsure ** (len(labeled) / LABELS_A_POWER)
+    rows = typical(scans.points, np.concatenate([labeled, without]), candidates, count, seed, weights)
+    asks_a_model = strategy == "uncertain" or weights is not None
+    return [(row, "uncertain" if asks_a_model and unsure[row] >= UNSURE else "typical") for row in rows.tolist()]
 
 
 def _candidates(scans: Scans, taken: Int64s, count: int) -> Int64s:

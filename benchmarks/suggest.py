@@ -1,0 +1,149 @@
+"""What labels are worth that `fewscan suggest` chose: the accuracy of logistic regression on features, beside drawn labels.
+
+    python -m benchmarks.suggest DATASET [--score rest|test] [--draws 5] [--csv FILE] [--figure FILE.png]
+
+DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known. Under README's split (1,235 labels,
+308 test images) all that is labeled or unlabeled is the pile that is chosen from, without a look at its labels but those that
+were asked for, 20 at a time. `--score rest`, by which strategies were chosen, keeps a quarter of the pile's groups out of it,
+drawn anew each time, and scores one scan of each; the test set stays closed. `--score test` opens it.
+
+What is labeled is learned from as `--method probe` does: the image and its mirror image, strength by cross-validation.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.in_memory import split_in_memory
+from fewscan.choosing.pool import probed
+from fewscan.choosing.random_sample import random_order
+from fewscan.choosing.scans import Scans, reduced
+from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, choose
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.learning.method import LabeledFeatures
+from fewscan.learning.probe import Probe, ProbeSettings
+from fewscan.progress import say
+from fewscan.training.continuing import asked_encoder, ready_encoder
+from fewscan.training.features import dataset_features
+from fewscan.training.images import usable_device
+
+LABELS, TEST_IMAGES = 1235, 308
+BUDGETS = (20, 40, 80, 160, 320)
+BATCH = 20
+HELD_OUT = 0.25
+
+# Name, strategy and random share.
+WAYS: tuple[tuple[str, Strategy, float], ...] = (
+    ("drawn at random", "random", 0.0),
+    ("typical", "typical", 0.0),
+    ("uncertain after 20 typical", "uncertain", 0.0),
+    ("auto without a random share", "auto", 0.0),
+    ("auto", "auto", RANDOM_SHARE),
+)
+
+
+class Pile(NamedTuple):
+    """What is chosen from, and what is scored: rows of the dataset."""
+
+    dataset: Snapshot
+    features: np.ndarray  # (N, V, D)
+    rows: np.ndarray
+    scored: np.ndarray
+
+
+def pile_of(dataset: Snapshot, features: np.ndarray, score: str, draw: int) -> Pile:
+    rows = dataset.rows("labeled", "unlabeled")
+    if score == "test":
+        return Pile(dataset, features, rows, dataset.rows("test"))
+    random = np.random.default_rng(1000 + draw)
+    names = np.unique(dataset.groups[rows])
+    held_out = np.isin(dataset.groups[rows], random.permutation(names)[: round(HELD_OUT * len(names))])
+    others = random.permutation(rows[held_out])
+    return Pile(dataset, features, rows[~held_out], others[np.unique(dataset.groups[others], return_index=True)[1]])
+
+
+def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
+    """Return the score of what `--method probe` learns of these rows."""
+    dataset, ones = pile.dataset, np.ones(len(labeled))
+    labels = dataset.labels[labeled]
+    images = LabeledFeatures(pile.features[labeled], labels, dataset.groups[labeled], ones, ones, ones > 0, dataset.classes)
+    shares = torch.from_numpy(np.bincount(labels, minlength=len(dataset.classes)) / len(labels))
+    size = pile.features.shape[-1]
+    found = Probe(ProbeSettings(), size, size, shares).solve(images, 0)
+    called = (pile.features[pile.scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
+    return 100 * float(np.mean(called == dataset.labels[pile.scored]))
+
+
+def scores(pile: Pile, strategy: Strategy, share: float, draw: int) -> dict[int, float]:
+    """Return the accuracy at each budget of labels that are asked for as a user of `suggest` would."""
+    dataset = pile.dataset
+    open_ = np.zeros(len(dataset.labels), bool)
+    open_[pile.rows] = True
+    points = reduced(pile.features[:, 0], pile.rows)
+    labels = np.full(len(open_), -1)
+    # The random sample is always the same; here it is drawn anew each time.
+    order = np.random.default_rng(draw).permutation(random_order(dataset.groups, open_))
+    found: dict[int, float] = {}
+    while len(found) < len(BUDGETS):
+        scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
+        says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes)
+        asked: Strategy = "typical" if strategy == "uncertain" and says is None else strategy
+        rows = [one.row for one in choose(scans, BATCH, probabilities=says, strategy=asked, random_share=share, seed=draw)]
+        labels[rows] = dataset.labels[rows]
+        if (count := int((labels >= 0).sum())) in BUDGETS:
+            found[count] = accuracy_percent(pile, np.flatnonzero(labels >= 0))
+    return found
+
+
+def figure(table: pd.DataFrame, out: Path) -> None:
+    """Draw mean and worst draw of every way over the labels."""
+    drawing, axes = plt.subplots(figsize=(7.5, 4.5))
+    for name, lines in table.groupby("choice", sort=False):
+        of = lines.groupby("labels")["accuracy_percent"]
+        (line,) = axes.plot(of.mean().index, of.mean(), marker="o", label=name)
+        axes.plot(of.min().index, of.min(), linestyle=":", linewidth=1, color=line.get_color())
+    axes.set_xscale("log")
+    axes.set_xticks(BUDGETS, map(str, BUDGETS))
+    axes.minorticks_off()
+    axes.set(xlabel="labels", ylabel="accuracy in %", title="line: mean of the draws; dots: worst draw")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    drawing.savefig(out, dpi=120, bbox_inches="tight")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--score", choices=("rest", "test"), default="rest")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    dataset = split_in_memory(Dataset.open(arguments.dataset).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
+    ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
+    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
+    features = kept.of(np.arange(len(dataset.labels)))
+    lines = []
+    for draw in range(arguments.draws):
+        pile = pile_of(dataset, features, arguments.score, draw)
+        for name, strategy, share in WAYS:
+            for labels, accuracy in scores(pile, strategy, share, draw).items():
+                line = {"size_px": dataset.spec.size_px, "scored_on": arguments.score, "scored": len(pile.scored)}
+                lines.append(line | {"choice": name, "draw": draw, "labels": labels, "accuracy_percent": round(accuracy, 2)})
+        say(f"draw {draw + 1} of {arguments.draws}")
+    table = pd.DataFrame(lines)
+    if arguments.csv:
+        table.to_csv(arguments.csv, index=False)
+    if arguments.figure:
+        figure(table, arguments.figure)
+    print(table.groupby(["choice", "labels"], sort=False)["accuracy_percent"].agg(["mean", "min"]).round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()
