@@ -114,19 +114,21 @@ class TestBlindReading:
     """A second reader sees neither the first one's label nor the model's opinion, wherever they look."""
 
     @pytest.fixture
-    def labeled(self, decide: Decide, review: Review) -> None:
+    def labeled(self, decide: Decide, review: Review) -> int:
+        """Ada has labeled eight scans; one of them that does not score the model."""
         for row in range(8):
             decide(row, CLASSES[row % 2], "Ada")
         review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
         review.tutor.learn()
+        return int(np.flatnonzero(~review.desk.sample)[0])
 
     @pytest.mark.parametrize("reading", ["first", "second", "settle"])
-    def test_another_persons_label_is_nowhere_in_the_answer(self, client: TestClient, labeled: None, reading: str) -> None:
-        scan = client.get("/api/scans/2", params={"reviewer": "Grace", "reading": reading}).json()
+    def test_another_persons_label_is_nowhere_in_the_answer(self, client: TestClient, labeled: int, reading: str) -> None:
+        scan = client.get(f"/api/scans/{labeled}", params={"reviewer": "Grace", "reading": reading}).json()
         assert (scan["own"], scan["holds"], scan["others"], scan["nearest"]) == (None, None, {}, [])
         assert (scan["model"] is None) == (reading == "second")
 
-    def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: None) -> None:
+    def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: int) -> None:
         assert sorted(upcoming(client, "Grace", "second", 50)) == list(range(8))
         decide(2, "meningioma", "Grace", reading="second")
         scan = client.get("/api/scans/2", params={"reviewer": "Grace", "reading": "second"}).json()
@@ -134,7 +136,7 @@ class TestBlindReading:
         assert scan["disputed"]
         assert 2 not in upcoming(client, "Grace", "second", 50)
 
-    def test_a_difference_is_settled_once(self, client: TestClient, decide: Decide, dataset: Dataset, labeled: None) -> None:
+    def test_a_difference_is_settled_once(self, client: TestClient, decide: Decide, dataset: Dataset, labeled: int) -> None:
         decide(2, "meningioma", "Grace", reading="second")
         assert dataset.labels.disputed(IMAGES)[2]
         assert upcoming(client, "Carl", "settle", 5) == [2]
@@ -146,7 +148,7 @@ class TestBlindReading:
         assert client.post("/api/decisions", json=again).status_code == 409
 
     def test_the_model_waits_for_the_answer_of_a_scan_drawn_at_random(
-        self, client: TestClient, decide: Decide, labeled: None
+        self, client: TestClient, decide: Decide, labeled: int
     ) -> None:
         waiting = client.get("/api/next", params={"reviewer": "Ada", "count": 20}).json()["scans"]
         drawn = next(one["row"] for one in waiting if one["random"])

@@ -47,6 +47,18 @@ def test_one_class_teaches_nothing_and_few_drawn_scans_score_nothing() -> None:
     assert few.accuracy is None
 
 
+@pytest.mark.parametrize("classes", [2, 4, 8])
+def test_drawn_scans_of_many_classes_with_few_each_are_scored(classes: int) -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(classes), 16 // classes)
+    features = (9 * np.eye(classes, 16)[labels] + random.normal(size=(16, 16))).astype(np.float32)
+    names = tuple(f"class {number}" for number in range(classes))
+    opinion = learned(Lesson(1, features, np.arange(16), labels, names, np.arange(16), np.arange(16)), None)
+    assert opinion is not None
+    assert opinion.accuracy is not None
+    assert opinion.accuracy.value > 0.8
+
+
 def test_a_strength_is_kept_while_labels_are_about_as_many() -> None:
     first = learned(lesson(2, labels=40), None)
     assert first is not None

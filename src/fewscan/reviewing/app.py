@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
-from fewscan.reviewing import labeling, looking, pages
+from fewscan.reviewing import labeling, looking, many, pages
 from fewscan.reviewing.asked import REFUSALS
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.door import Door
@@ -44,7 +44,8 @@ def application(review: Review) -> FastAPI:
     )
     app.state.review = review
     app.include_router(labeling.router(review.desk, review.queue, review.tutor))
-    app.include_router(looking.router(review.desk, review.scans, review.queue, review.tutor))
+    app.include_router(looking.router(review.desk, review.scans, review.tutor))
+    app.include_router(many.router(review.desk, review.scans, review.tutor))
     app.include_router(pages.router(review.desk, review.door, app.openapi))
     _serve_files(app)
     _tell_errors(app)

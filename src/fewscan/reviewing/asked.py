@@ -38,7 +38,7 @@ class Decision(Question):
     state: Literal["label", "unsure", "not a scan", "none"]
     label: Name | None = None
     reviewer: Name
-    reading: Reading = "first"
+    reading: Reading | Literal["grid"] = "first"
     settles: bool = False
 
     @model_validator(mode="after")
@@ -132,6 +132,40 @@ class Scan(BaseModel):
     copies: list[Related]
     same_head: list[Related]
     nearest: list[Related]
+
+
+class Called(BaseModel):
+    """A scan of a grid, and the probability of the grid's class; None without a model."""
+
+    row: int
+    name: str
+    probability: float | None
+
+
+class Grid(BaseModel):
+    """Scans of one class, surest last, and how many there are in all."""
+
+    scans: list[Called]
+    total: int
+
+
+class Pair(BaseModel):
+    """Two readers: of how many scans both said something, how often the same, and Cohen's kappa with its 95 % interval."""
+
+    one: str
+    other: str
+    both: int
+    same: int
+    kappa: float | None
+    low: float | None
+    high: float | None
+
+
+class Agreement(BaseModel):
+    """How readers agree, and the scans on which they differ now."""
+
+    pairs: list[Pair]
+    disputed: list[int]
 
 
 class Accuracy(BaseModel):

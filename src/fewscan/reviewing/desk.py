@@ -5,6 +5,7 @@ then it is on the disk; whatever other processes enter meanwhile is seen with th
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.choosing.pool import parts_of
+from fewscan.choosing.random_sample import random_order
+from fewscan.choosing.suggest import RANDOM_SHARE
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.labels import REVIEW
 from fewscan.datasets.snapshot import Snapshot
@@ -27,6 +30,8 @@ from fewscan.reviewing.board import Board, Said
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 MAX_CLASS_LETTERS = 60
+# Enough to know an accuracy to five points; more would only be asked for instead of scans that teach.
+MOST_SAMPLED = 300
 
 
 class NotSavedError(Exception):
@@ -85,6 +90,17 @@ class Desk:
     def eligible(self) -> Bools:
         """(N,) rows that may be chosen and learned from: none that test or validate, nor what belongs to these."""
         return np.logical_and(self.usable, ~parts_of(self.dataset).judging)
+
+    @cached_property
+    def random_order(self) -> Int64s:
+        """Rows in the order in which they are drawn at random, of every group one."""
+        return random_order(self.snapshot.groups, self.eligible)
+
+    @cached_property
+    def sample(self) -> Bools:
+        """(N,) the rows that score the model: the front of the random order. What it says of them waits for the answer."""
+        front = min(MOST_SAMPLED, math.ceil(RANDOM_SHARE * len(self.random_order)))
+        return np.isin(np.arange(self.count), self.random_order[:front])
 
     @cached_property
     def copy_sets(self) -> Int64s:

@@ -12,7 +12,7 @@ from fewscan.reviewing.asked import Name, Related, Scan, Share
 from fewscan.reviewing.board import Board, Said
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.levels import Levels, levels_of_row
-from fewscan.reviewing.queue import Queue, Reading
+from fewscan.reviewing.queue import Reading
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
@@ -22,7 +22,7 @@ KEPT_IMAGES = 24
 PNG, BYTES = "image/png", "application/octet-stream"
 
 
-def router(desk: Desk, scans: Scans, queue: Queue, tutor: Tutor) -> APIRouter:
+def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/scans", tags=["scans"])
     kept = _Kept(desk)
@@ -30,7 +30,7 @@ def router(desk: Desk, scans: Scans, queue: Queue, tutor: Tutor) -> APIRouter:
     @routes.get("/{row}")
     def scan(row: RowInPath, reviewer: Annotated[Name, Query()], reading: Reading = "first") -> Scan:
         """Return what is known of a scan, without what its reviewer is not to know yet."""
-        return Look(desk, scans, queue, tutor, reviewer, reading).at(desk.require_row(row))
+        return Look(desk, scans, tutor, reviewer, reading).at(desk.require_row(row))
 
     @routes.get("/{row}/levels", response_class=Response, responses={200: {"content": {BYTES: {}}}})
     def levels(row: RowInPath) -> Response:
@@ -54,8 +54,8 @@ class Look:
     waits for the answer in a second reading, and where a scan was drawn at random, so that it can be scored by the answer.
     """
 
-    def __init__(self, desk: Desk, scans: Scans, queue: Queue, tutor: Tutor, reviewer: str, reading: Reading) -> None:
-        self._desk, self._scans, self._queue, self._tutor = desk, scans, queue, tutor
+    def __init__(self, desk: Desk, scans: Scans, tutor: Tutor, reviewer: str, reading: Reading) -> None:
+        self._desk, self._scans, self._tutor = desk, scans, tutor
         self._reviewer, self._reading = reviewer, reading
         self._board: Board = desk.board()
 
@@ -77,7 +77,7 @@ class Look:
             holds=None if shown is None else shown.words,
             others={who: said.words for who, said in others.items()},
             disputed=bool(board.disputed[row]) and (own is not None or settling),
-            model=None if blind or (own is None and self._queue.is_drawn(row)) else self._model(row),
+            model=None if blind or (own is None and self._desk.sample[row]) else self._model(row),
             slices=self._scans.slices(row),
             copies=[] if blind else self._related(self._scans.copies(row)),
             same_head=[] if blind else self._related(self._scans.same_head(row)),

@@ -104,11 +104,11 @@ def _accuracy(lesson: Lesson, strength: float) -> Interval | None:
     """Return the accuracy on `scored` rows, each held out once with its group."""
     at = np.flatnonzero(np.isin(lesson.rows, lesson.scored))
     groups = lesson.groups[lesson.rows]
-    several = len(np.unique(groups[at]))
-    if several < LEAST_SCORED:
+    several = min(FOLDS, int(np.bincount(lesson.labels[at], minlength=1).max()))
+    if len(np.unique(groups[at])) < LEAST_SCORED or several < 2:
         return None
     right = np.zeros(len(at))
-    for _, held_out in folds(lesson.labels[at], groups[at], min(FOLDS, several), seed=0):
+    for _, held_out in folds(lesson.labels[at], groups[at], several, seed=0):
         rest = np.flatnonzero(~np.isin(groups, groups[at[held_out]]))
         if len(np.unique(lesson.labels[rest])) < 2:
             return None

@@ -12,7 +12,7 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
 
 PACKAGE = "fewscan.reviewing"
-VIEWS = {"/": "Label"}
+VIEWS = {"/": "Label", "/grid": "Grid", "/agreement": "Agreement"}
 SESSION_SECONDS = 12 * 3600
 
 
@@ -27,6 +27,14 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
     @routes.get("/", include_in_schema=False)
     def label() -> str:
         return page("label.html", here="/")
+
+    @routes.get("/grid", include_in_schema=False)
+    def grid() -> str:
+        return page("grid.html", here="/grid")
+
+    @routes.get("/agreement", include_in_schema=False)
+    def agreement() -> str:
+        return page("agreement.html", here="/agreement")
 
     @routes.get("/login", include_in_schema=False)
     def login() -> str:

@@ -32,7 +32,6 @@ class Queue:
     order: Order
     _shown: dict[int, tuple[str, float]] = field(default_factory=dict)
     _skipped: dict[str, dict[int, None]] = field(default_factory=dict)
-    _drawn: set[int] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     def upcoming(self, reviewer: str, reading: Reading, count: int) -> list[Next]:
@@ -50,12 +49,7 @@ class Queue:
             found = [one for one in found if one.row not in skipped] + later
             if reading == "first":
                 found = self._kept(found, reviewer, count)
-            self._drawn |= {one.row for one in found[:count] if one.random}
         return found[:count]
-
-    def is_drawn(self, row: int) -> bool:
-        """Return whether a row was handed out as one drawn at random: what the model says of it waits for the answer."""
-        return row in self._drawn
 
     def skip(self, reviewer: str, row: int) -> None:
         """Let a scan come last for a reviewer, until the page's server ends."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans
 from fewscan.choosing.suggest import RANDOM_SHARE, WHY, Suggestion, choose
 from fewscan.reviewing.board import Board
@@ -13,6 +12,7 @@ from fewscan.reviewing.desk import Desk
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 # Enough for a while: a plan is made anew after every answer, beside it.
 PLANNED = 40
 EVERY = round(1 / RANDOM_SHARE)
@@ -39,22 +39,23 @@ def scans_now(desk: Desk, board: Board, points: Floats) -> Scans:
     labels = np.array([index.get(label, -1) for label in board.labels], np.int64)
     labels[~desk.eligible | board.disputed] = -1
     nothing = np.zeros(desk.count, bool)
-    order = random_order(desk.snapshot.groups, desk.eligible)
-    return Scans(points, desk.snapshot.groups, labels, desk.eligible & ~answered, nothing, order)
+    return Scans(points, desk.snapshot.groups, labels, desk.eligible & ~answered, nothing, desk.random_order)
 
 
-def planned(scans: Scans, probabilities: Floats | None) -> list[Suggestion]:
-    """Return what to ask for next, best first, without those that are drawn at random."""
+def planned(scans: Scans, sampled: Bools, probabilities: Floats | None) -> list[Suggestion]:
+    """Return what to ask for next, best first, of what is not `sampled` (N,)."""
+    scans = scans._replace(open=scans.open & ~sampled)
     return choose(scans, min(PLANNED, int(scans.open.sum())), probabilities=probabilities, random_share=0.0)
 
 
-def mixed(plan: list[Suggestion], scans: Scans, answers: int) -> list[Next]:
-    """Return every open scan once: what is planned, with one in `EVERY` drawn at random, then the others in random order.
+def mixed(plan: list[Suggestion], scans: Scans, sampled: Bools, answers: int) -> list[Next]:
+    """Return every open scan once: what is planned, with one in `EVERY` of those `sampled` (N,), then the others at random.
 
     answers: how many there are already, so that the share holds however often this is asked.
     """
+    drawn = [int(row) for row in scans.random_order if scans.open[row]]
+    sample = [Next(row, WHY["random"], True) for row in drawn if sampled[row]]
     chosen = [Next(one.row, one.why, False) for one in plan if scans.open[one.row]]
-    sample = [Next(int(row), WHY["random"], True) for row in scans.random_order if scans.open[row]]
     found: dict[int, Next] = {}
     for place in range(answers, answers + 2 * PLANNED):
         source = sample if place % EVERY == EVERY - 1 or not chosen else chosen
@@ -65,6 +66,6 @@ def mixed(plan: list[Suggestion], scans: Scans, answers: int) -> list[Next]:
             found[one.row] = one
     for one in (*chosen, *sample):
         found.setdefault(one.row, one)
-    for row in np.flatnonzero(scans.open).tolist():
+    for row in (*drawn, *np.flatnonzero(scans.open).tolist()):
         found.setdefault(row, Next(row, "not answered yet", False))
     return list(found.values())

@@ -71,7 +71,7 @@ class Tutor:
     def order(self, board: Board) -> list[Next]:
         """Return all scans without an answer in the order in which to ask for them, by the newest plan."""
         scans = scans_now(self._desk, board, self._points)
-        return mixed(self._plan, scans, int(board.answered.sum()))
+        return mixed(self._plan, scans, self._desk.sample, int(board.answered.sum()))
 
     def learn(self) -> Opinion | None:
         """Learn from the labels of now, plan what to ask for next, and return the opinion, None where labels do not suffice."""
@@ -82,10 +82,11 @@ class Tutor:
         rows = scans.labeled
         classes = tuple(sorted({str(label) for label in board.labels if label is not None}))
         sample = honest_rows(scans)
+        sample = sample[self._desk.sample[sample]]
         lesson = Lesson(board.entry, self.seen.features, rows, scans.labels[rows], classes, scans.groups, sample)
         self.opinion = learned(lesson, self.opinion)
-        if scans.open.any():
-            self._plan = planned(scans, None if self.opinion is None else self.opinion.probabilities)
+        probabilities = None if self.opinion is None else self.opinion.probabilities
+        self._plan = planned(scans, self._desk.sample, probabilities)
         return self.opinion
 
     def _advance(self, done: int) -> None:
@@ -103,3 +104,8 @@ class Tutor:
             # Labels can be given all the same; the page says what is lacking.
             self._failed = str(error)
             say(f"no suggestions by a model: {error}")
+        except Exception:
+            self._failed = (
+                "the model has stopped by a fault of fewscan, which the terminal tells; labels can be given all the same"
+            )
+            raise
