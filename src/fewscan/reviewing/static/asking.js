@@ -79,7 +79,7 @@ export function askWho(force = false) {
   });
 }
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)} %`;
+export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;
 
 export function showStanding(status) {
   const said = [`${status.answered.toLocaleString("en")} of ${status.scans.toLocaleString("en")} answered`];

@@ -54,7 +54,7 @@ async function load(more) {
     const share = one.probability === null ? "" : percent(one.probability);
     const button = made("div", { class: "cell", role: "option", tabindex: at === 0 ? "0" : "-1", "aria-selected": "false", title: one.name, "aria-label": `scan ${one.row} ${share}` },
       made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: "", loading: "lazy" }), made("span", {}, share), made("span", { class: "mark" }, "✓"));
-    button.addEventListener("click", (event) => { focus(at); select(at, event.shiftKey); });
+    button.addEventListener("click", (event) => { select(at, event.shiftKey); focus(at); });
     cells.push({ row: one.row, button });
     element("grid").append(button);
   }

@@ -1,0 +1,72 @@
+"""What the page has called saved is in the log, whenever its server is killed."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from fewscan.datasets.dataset import Dataset
+from tests.processes import Program
+from tests.reviewing.conftest import UNREADABLE
+
+# Of answers: the server is killed while it works on one that comes after these.
+ANSWERED = 12
+
+
+def post(port: int, row: int) -> int:
+    """Give row a label; return the status, 0 where the server is no more."""
+    asked = {"rows": [row], "state": "label", "label": "glioma", "reviewer": "Ada"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", "/api/decisions", json.dumps(asked), {"content-type": "application/json"})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Path) -> None:
+    port = free_port()
+    words = ["review", str(dataset.folder), "--classes", "glioma", "--port", str(port)]
+    page = Program(words, tmp_path)
+    deadline = time.monotonic() + 120
+    while post(port, 0) != 200:
+        assert page.is_running()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    saved: list[int] = [0]
+
+    def label(rows: range) -> None:
+        for row in rows:
+            if post(port, row) != 200:
+                return
+            saved.append(row)
+
+    people = [Thread(target=label, args=[rows]) for rows in (range(1, 18), range(18, UNREADABLE))]
+    for person in people:
+        person.start()
+    while len(saved) < ANSWERED:
+        time.sleep(0.001)
+    os.kill(page.pid, signal.SIGKILL)
+    for person in people:
+        person.join()
+    page.ended()
+    log = Dataset.open(dataset.folder).labels
+    log.verify()
+    held = log.current(dataset.images.rows)["label"].dropna().index
+    assert set(held) >= set(saved)
+    # What was under way may be there or not.
+    assert len(held) <= len(saved) + len(people)
