@@ -1,6 +1,6 @@
 """What labels are worth that `fewscan suggest` chose: the accuracy of logistic regression on features, beside drawn labels.
 
-    python -m benchmarks.suggest DATASET [--score rest|test] [--draws 5] [--csv FILE] [--figure FILE.png]
+    python -m benchmarks.suggest DATASET [--score rest|test] [--others] [--draws 5] [--csv FILE] [--figure FILE.png]
 
 DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known. Under README's split (1,235 labels,
 308 test images) all that is labeled or unlabeled is the pile that is chosen from, without a look at its labels but those that
@@ -17,17 +17,14 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
 from benchmarks.in_memory import split_in_memory
-from fewscan.choosing.pool import probed
+from benchmarks.suggest_ways import OTHERS, SHIPPED, Way
+from fewscan.choosing.model import probed, solved
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
-from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, choose
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.learning.method import LabeledFeatures
-from fewscan.learning.probe import Probe, ProbeSettings
 from fewscan.progress import say
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import dataset_features
@@ -37,15 +34,6 @@ LABELS, TEST_IMAGES = 1235, 308
 BUDGETS = (20, 40, 80, 160, 320)
 BATCH = 20
 HELD_OUT = 0.25
-
-# Name, strategy and random share.
-WAYS: tuple[tuple[str, Strategy, float], ...] = (
-    ("drawn at random", "random", 0.0),
-    ("typical", "typical", 0.0),
-    ("uncertain after 20 typical", "uncertain", 0.0),
-    ("auto without a random share", "auto", 0.0),
-    ("auto", "auto", RANDOM_SHARE),
-)
 
 
 class Pile(NamedTuple):
@@ -70,17 +58,14 @@ def pile_of(dataset: Snapshot, features: np.ndarray, score: str, draw: int) -> P
 
 def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
     """Return the score of what `--method probe` learns of these rows."""
-    dataset, ones = pile.dataset, np.ones(len(labeled))
-    labels = dataset.labels[labeled]
-    images = LabeledFeatures(pile.features[labeled], labels, dataset.groups[labeled], ones, ones, ones > 0, dataset.classes)
-    shares = torch.from_numpy(np.bincount(labels, minlength=len(dataset.classes)) / len(labels))
-    size = pile.features.shape[-1]
-    found = Probe(ProbeSettings(), size, size, shares).solve(images, 0)
+    dataset = pile.dataset
+    labels, groups = dataset.labels[labeled], dataset.groups[labeled]
+    found = solved(pile.features[labeled], labels, groups, dataset.classes, strength=None)
     called = (pile.features[pile.scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
     return 100 * float(np.mean(called == dataset.labels[pile.scored]))
 
 
-def scores(pile: Pile, strategy: Strategy, share: float, draw: int) -> dict[int, float]:
+def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
     """Return the accuracy at each budget of labels that are asked for as a user of `suggest` would."""
     dataset = pile.dataset
     open_ = np.zeros(len(dataset.labels), bool)
@@ -93,8 +78,7 @@ def scores(pile: Pile, strategy: Strategy, share: float, draw: int) -> dict[int,
     while len(found) < len(BUDGETS):
         scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
         says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes)
-        asked: Strategy = "typical" if strategy == "uncertain" and says is None else strategy
-        rows = [one.row for one in choose(scans, BATCH, probabilities=says, strategy=asked, random_share=share, seed=draw)]
+        rows = way(scans, says, BATCH, draw)
         labels[rows] = dataset.labels[rows]
         if (count := int((labels >= 0).sum())) in BUDGETS:
             found[count] = accuracy_percent(pile, np.flatnonzero(labels >= 0))
@@ -122,6 +106,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--score", choices=("rest", "test"), default="rest")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--others", action="store_true", help="ways that the package does not have")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
@@ -129,11 +114,12 @@ def main() -> None:
     ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
     kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
     features = kept.of(np.arange(len(dataset.labels)))
+    ways = OTHERS if arguments.others else SHIPPED
     lines = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
-        for name, strategy, share in WAYS:
-            for labels, accuracy in scores(pile, strategy, share, draw).items():
+        for name, way in ways.items():
+            for labels, accuracy in scores(pile, way, draw).items():
                 line = {"size_px": dataset.spec.size_px, "scored_on": arguments.score, "scored": len(pile.scored)}
                 lines.append(line | {"choice": name, "draw": draw, "labels": labels, "accuracy_percent": round(accuracy, 2)})
         say(f"draw {draw + 1} of {arguments.draws}")

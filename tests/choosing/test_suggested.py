@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 import fewscan as package
+from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import parts_of
+from fewscan.choosing.random_sample import random_order
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -115,3 +117,39 @@ def test_without_an_encoder_at_hand_one_line_says_what_to_do(
 def test_a_dataset_with_nothing_left_to_label_is_refused(make_dataset: Callable) -> None:
     with pytest.raises(FewscanError, match="no scan left"):
         package.suggest(make_dataset(8).folder, encoder=ENCODER)
+
+
+def test_accuracy_is_said_by_scans_that_nobody_chose_each_held_out(make_dataset: Callable) -> None:
+    dataset = make_dataset(80)
+    assert package.suggest(remade(dataset, dataset.manifest.assign(label=None)).folder, 4, encoder=ENCODER).accuracy is None
+    order = random_order(dataset.groups, np.ones(80, bool))
+    # The first 30 of the random order are labeled, and ten that were chosen: these are all wrong, and tell nothing.
+    labels = dataset.manifest["label"].where(np.isin(np.arange(80), order[:30]))
+    labels[order[31:41]] = "pituitary"
+    found = package.suggest(remade(dataset, dataset.manifest.assign(label=labels)).folder, 4, encoder=ENCODER)
+    assert (found.labels, found.honest) == (40, 30)
+    assert found.accuracy is not None
+    assert found.accuracy.value is not None
+    assert (30 * found.accuracy.value) % 1 == pytest.approx(0, abs=1e-9)
+
+
+def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they_say_all() -> None:
+    random = np.random.default_rng(0)
+    labels, groups = np.arange(200) % 2, np.arange(200)
+    noise = random.normal(size=(200, 5)).astype(np.float32)
+    telling = noise + 10 * labels[:, np.newaxis].astype(np.float32)
+    of_noise, of_telling = (held_out_accuracy(one, labels, groups, ("a", "b"), groups) for one in (noise, telling))
+    assert of_telling is not None
+    assert of_telling.value == 1
+    assert of_noise is not None
+    assert of_noise.value is not None
+    assert abs(of_noise.value - 0.5) < 0.12
+    # A model that had learned from its own group would know these by heart.
+    doubled = np.repeat(np.arange(100), 2)
+    by_heart = np.repeat(random.normal(size=(100, 200)), 2, axis=0).astype(np.float32)
+    halves = np.repeat(np.arange(100) % 2, 2)
+    held_out = held_out_accuracy(by_heart, halves, doubled, ("a", "b"), groups)
+    assert held_out is not None
+    assert held_out.value is not None
+    assert held_out.value < 0.65
+    assert held_out_accuracy(noise, labels, groups, ("a", "b"), groups[:5]) is None

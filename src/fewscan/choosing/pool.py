@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from fewscan.choosing.model import probed
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Bools, Floats, Int64s, Scans, reduced
 from fewscan.datasets.dataset import Dataset
@@ -15,8 +15,6 @@ from fewscan.datasets.roles import JUDGING
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
 from fewscan.evaluation.predictor import Predictor
-from fewscan.learning.method import LabeledFeatures
-from fewscan.learning.probe import USUAL_STRENGTH, Probe, ProbeSettings
 from fewscan.models.encoder import EncoderSettings
 from fewscan.training.continuing import asked_encoder
 from fewscan.training.embedding import embed_dataset, usual_encoder
@@ -75,9 +73,9 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities
-        return Pool(snapshot, parts, scans, features, said, f"run {run.folder.name}", run.record.classes)
+        return Pool(snapshot, parts, scans, features, said, f"what run {run.folder.name} is unsure of", run.record.classes)
     probabilities = probed(features, scans.labels, scans.groups, snapshot.classes)
-    model = None if probabilities is None else f"logistic regression on {len(scans.labeled):,} labels"
+    model = None if probabilities is None else f"what logistic regression on {len(scans.labeled):,} labels is unsure of"
     return Pool(snapshot, parts, scans, features, probabilities, model, snapshot.classes)
 
 
@@ -105,23 +103,6 @@ def parts_of(dataset: Dataset, split: str | None = None) -> Parts:
     answered |= (copies.notna() & copies.isin(copies[answered].dropna())).to_numpy()
     contradicted = (disputed | (conflict & (whole.labels >= 0))) & learning
     return Parts(learning, taught, (learning & ~answered) | contradicted, contradicted, judging)
-
-
-def probed(features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...]) -> npt.NDArray[np.float32] | None:
-    """Return (N, K) what logistic regression on labeled features (N, D) says of each; None where labels are of one class.
-
-    labels: (N,) -1 for none.
-    """
-    rows = np.flatnonzero(labels >= 0)
-    if len(np.unique(labels[rows])) < 2:
-        return None
-    ones = np.ones(len(rows))
-    labeled = LabeledFeatures(features[rows][:, np.newaxis], labels[rows], groups[rows], ones, ones, ones > 0, classes)
-    shares = torch.from_numpy(np.bincount(labels[rows], minlength=len(classes)) / len(rows))
-    found = Probe(ProbeSettings(strength=USUAL_STRENGTH), features.shape[1], features.shape[1], shares).solve(labeled, 0)
-    logits = features @ found.weight.T + found.bias
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
 
 
 def _encoder(run: Run | None, encoder: str | None) -> EncoderSettings:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from fewscan.atomic import replaced_file
+from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import Pool
-from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose
+from fewscan.choosing.suggest import RANDOM_SHARE, Strategy, Suggestion, choose, honest_rows
 from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval
 from fewscan.spreadsheet import write_csv
 from fewscan.wording import counted
 
@@ -23,6 +25,9 @@ class Suggested:
     table: pd.DataFrame  # a line each: path, label (empty), row, source, reason
     names: tuple[str, ...]  # source and path of each
     model: str | None  # what the probabilities come from, in words; None where there were none
+    labels: int  # that can be learned from
+    honest: int  # of these, that nobody chose
+    accuracy: Interval | None  # on these, of a model that has not learned from them; None where they are too few
     open: int  # scans that could have been suggested
     judging: int  # scans that never are: of test set or validation set, or belonging to these
     set_aside: int  # likewise, since they cannot be used
@@ -38,6 +43,9 @@ class Suggested:
         return {
             "suggestions": [one._asdict() for one in self.suggestions],
             "model": self.model,
+            "labels": self.labels,
+            "randomly_drawn_labels": self.honest,
+            "accuracy": None if self.accuracy is None else self.accuracy.model_dump(),
             "open": self.open,
             "never_suggested_test_or_validation": self.judging,
             "never_suggested_set_aside": self.set_aside,
@@ -53,7 +61,12 @@ class Suggested:
             for kind in ("disputed", "random", "typical", "uncertain")
             if kind in kinds
         ]
-        lines += [] if self.model is None else [f"unsure is what {self.model} is unsure of"]
+        lines += [] if self.model is None else [f"unsure is {self.model}"]
+        if self.accuracy is not None:
+            lines.append(
+                f"logistic regression on the {self.labels:,} labels is right on {self.accuracy.percent} of the scans, by the "
+                f"{self.honest:,} that were drawn at random"
+            )
         if self.judging:
             lines.append(f"never suggested: {counted(self.judging, 'scan')} of test set or validation set, or belonging to it")
         if self.set_aside:
@@ -89,12 +102,16 @@ def suggest_from(
             "reason": [one.why for one in found],
         }
     )
+    honest = honest_rows(scans)
     names = tuple((facts["source"] + "/" + facts["path"]).tolist())
     return Suggested(
         tuple(found),
         table,
         names,
         pool.model if any(one.kind == "uncertain" for one in found) else None,
+        len(scans.labeled),
+        len(honest),
+        held_out_accuracy(pool.features, scans.labels, scans.groups, pool.dataset.classes, honest),
         int(scans.open.sum()),
         int((pool.parts.judging & manifest["set_aside"].isna().to_numpy()).sum()),
         aside,
