@@ -10,6 +10,7 @@ import pandas as pd
 from fewscan.labels.log import LabelLog, State
 
 Bools = npt.NDArray[np.bool_]
+Objects = npt.NDArray[np.object_]
 
 
 class Said(NamedTuple):
@@ -29,7 +30,8 @@ class Board:
     """The log up to `entry`: what holds of rows 0..N-1, and by row what each person says since the dataset last spoke of it."""
 
     entry: int
-    holds: tuple[Said, ...]
+    states: Objects
+    labels: Objects  # None where there is none
     disputed: Bools
     voices: dict[int, dict[str, Said]]
 
@@ -43,20 +45,22 @@ class Board:
         for row, state, label, who, number in said.itertuples(index=False):
             if number <= entry:
                 voices.setdefault(row, {})[who] = Said(state, None if pd.isna(label) else label)
-        labels = current["label"].astype(object).where(current["label"].notna(), None)
-        holds = tuple(map(Said, current["state"], labels))
-        return cls(entry, holds, current["disputed"].to_numpy(bool), voices)
+        labels = current["label"].to_numpy(object, na_value=None)
+        return cls(entry, current["state"].to_numpy(object), labels, current["disputed"].to_numpy(bool), voices)
 
     @property
     def answered(self) -> Bools:
         """(N,) of which rows anything holds, or is disputed."""
-        said = np.array([said.state != "none" for said in self.holds], bool)
-        return np.asarray(self.disputed | said, bool)
+        return np.asarray(self.disputed | (self.states != "none"), bool)
 
     @property
-    def labels(self) -> npt.NDArray[np.object_]:
-        """(N,) the label that holds, None where there is none."""
-        return np.array([said.label for said in self.holds], object)
+    def labeled(self) -> Bools:
+        """(N,) which rows have a label."""
+        return np.asarray(self.states == "label", bool)
+
+    def holds(self, row: int) -> Said:
+        """Return what holds of a row."""
+        return Said(self.states[row], self.labels[row])
 
     def own(self, row: int, reviewer: str) -> Said | None:
         """Return what a person says of a row, None for nothing."""

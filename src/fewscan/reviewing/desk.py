@@ -66,7 +66,8 @@ class Desk:
         self._reading, self._writing = Lock(), Lock()
         self._board: Board | None = None
         self.changed: list[Callable[[], None]] = []  # called after every entry
-        there = sorted({str(label) for label in self.board().labels if label is not None})
+        board = self.board()
+        there = sorted({str(label) for label in board.labels[board.labeled]})
         self._classes: list[str] = []
         for name in dict.fromkeys((*self.asked, *there)):
             self.add_class(name)
@@ -196,7 +197,7 @@ class Desk:
     @staticmethod
     def _is_said(board: Board, row: int, reviewer: str, said: Said) -> bool:
         own = board.own(row, reviewer)
-        return own == said or (own is None and said.state == "none" and board.holds[row].state == "none")
+        return own == said or (own is None and said.state == "none" and board.states[row] == "none")
 
     def _tell(self) -> None:
         for listener in self.changed:

@@ -87,9 +87,8 @@ def opinion_then(tutor: Tutor, rows: list[int]) -> dict[str, Any]:
 def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> Status:
     """Return where the labeling stands."""
     board, usable = desk.board(), desk.usable
-    held = [said for said, here in zip(board.holds, usable, strict=True) if here and said.state != "none"]
-    counts = {name: sum(said.label == name for said in held) for name in desk.classes}
-    counts |= {state: sum(said.state == state for said in held) for state in ("unsure", "not a scan")}
+    counts = {name: int(((board.labels == name) & usable).sum()) for name in desk.classes}
+    counts |= {state: int(((board.states == state) & usable).sum()) for state in ("unsure", "not a scan")}
     progress, opinion = tutor.progress, tutor.opinion
     accuracy = None
     if opinion is not None and opinion.accuracy is not None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
@@ -86,7 +87,7 @@ class Look:
 
     def _shown(self, row: int) -> Said | None:
         """Return what holds of a row as far as the reviewer may know it: what they or the dataset said."""
-        holds = self._board.holds[row]
+        holds = self._board.holds(row)
         hidden = self._board.own(row, self._reviewer) is None and self._board.others(row, self._reviewer)
         return None if hidden or holds.state == "none" else holds
 
@@ -100,11 +101,8 @@ class Look:
     def _nearest(self, row: int) -> list[Related]:
         if self._tutor.seen is None:
             return []
-        return self._related(self._scans.nearest(row, lambda other: self._label(other) is not None, self._tutor.seen.features))
-
-    def _label(self, row: int) -> str | None:
-        shown = self._shown(row)
-        return None if shown is None else shown.label
+        known = [other for other in np.flatnonzero(self._board.labeled).tolist() if self._shown(other) is not None]
+        return self._related(self._scans.nearest(row, known, self._tutor.seen.features))
 
     def _related(self, rows: Sequence[int]) -> list[Related]:
         said = ((row, self._shown(row)) for row in rows)

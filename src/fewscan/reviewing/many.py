@@ -73,7 +73,9 @@ def rows_of_class(
     if opinion is not None and label in opinion.classes:
         shares = opinion.probabilities[:, opinion.classes.index(label)].astype(np.float64)
     if which == "said":
-        rows = np.array([row for row in range(desk.count) if _is_known(board, row, reviewer, label)], np.int64)
+        rows = np.array(
+            [row for row in np.flatnonzero(board.labels == label).tolist() if _is_known(board, row, reviewer)], np.int64
+        )
     elif opinion is None or label not in opinion.classes:
         rows = np.zeros(0, np.int64)
     else:
@@ -83,6 +85,5 @@ def rows_of_class(
     return rows, shares[rows]
 
 
-def _is_known(board: Board, row: int, reviewer: str, label: str) -> bool:
-    known = board.own(row, reviewer) is not None or not board.others(row, reviewer)
-    return known and board.holds[row].label == label
+def _is_known(board: Board, row: int, reviewer: str) -> bool:
+    return board.own(row, reviewer) is not None or not board.others(row, reviewer)

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.special import softmax
 
 from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.learning.method import LabeledFeatures
-from fewscan.learning.probe import Probe, ProbeSettings, folds
+from fewscan.learning.probe import USUAL_STRENGTH, Probe, ProbeSettings, folds
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
-# The strength of the penalty is chosen anew when the labels have grown by this share.
-GROWTH = 1.25
 FOLDS = 5
 RESAMPLES = 400
 # Below so many randomly drawn labels no accuracy is said.
@@ -33,7 +32,6 @@ class Opinion:
     classes: tuple[str, ...]
     probabilities: Floats
     labels: int
-    strength: float
     accuracy: Interval | None
     scored: int
     seconds: float
@@ -71,36 +69,35 @@ class Lesson:
         return LabeledFeatures(features, labels, self.groups[self.rows[at]], weights, ones, ones > 0, self.classes)
 
 
-def learned(lesson: Lesson, before: Opinion | None) -> Opinion | None:
-    """Return what is learned of a lesson, given the opinion before; None where labels are of fewer than two classes."""
+def learned(lesson: Lesson) -> Opinion | None:
+    """Return what is learned of a lesson; None where labels are of fewer than two classes."""
     if len(np.unique(lesson.labels)) < 2:
         return None
     began = time.perf_counter()
-    kept = before is not None and before.classes == lesson.classes and len(lesson.rows) < GROWTH * before.labels
-    everything = np.arange(len(lesson.rows))
-    strength = before.strength if kept and before is not None and before.labels <= len(lesson.rows) else None
-    logits, used = _called(lesson, everything, lesson.features, strength)
-    accuracy = _accuracy(lesson, used)
+    logits = _called(lesson, np.arange(len(lesson.rows)), lesson.features)
+    accuracy = _accuracy(lesson)
     return Opinion(
         entry=lesson.entry,
         classes=lesson.classes,
         probabilities=softmax(logits, axis=1).astype(np.float32),
         labels=len(lesson.rows),
-        strength=used,
         accuracy=accuracy,
         scored=len(lesson.scored),
         seconds=time.perf_counter() - began,
     )
 
 
-def _called(lesson: Lesson, at: Int64s, features: Floats, strength: float | None) -> tuple[Floats, float]:
-    """Return the logits (M, K) of features (M, D) by a probe on positions `at`, and the strength that it has."""
-    probe = Probe(ProbeSettings(strength=strength), features.shape[1], 0, None)  # type: ignore[arg-type]  # steps alone ask it
-    solution = probe.solve(lesson.of(at), seed=0)
-    return features @ solution.weight.T + solution.bias, solution.numbers["strength"]
+def _called(lesson: Lesson, at: Int64s, features: Floats) -> Floats:
+    """Return the logits (M, K) of features (M, D) by a probe on positions `at`.
+
+    Its strength is the usual one: to choose it by the labels takes ten times as long.
+    """
+    settings = ProbeSettings(strength=USUAL_STRENGTH)
+    solution = Probe(settings, features.shape[1], 0, torch.zeros(0)).solve(lesson.of(at), seed=0)
+    return features @ solution.weight.T + solution.bias
 
 
-def _accuracy(lesson: Lesson, strength: float) -> Interval | None:
+def _accuracy(lesson: Lesson) -> Interval | None:
     """Return the accuracy on `scored` rows, each held out once with its group."""
     at = np.flatnonzero(np.isin(lesson.rows, lesson.scored))
     groups = lesson.groups[lesson.rows]
@@ -112,7 +109,7 @@ def _accuracy(lesson: Lesson, strength: float) -> Interval | None:
         rest = np.flatnonzero(~np.isin(groups, groups[at[held_out]]))
         if len(np.unique(lesson.labels[rest])) < 2:
             return None
-        logits, _ = _called(lesson, rest, lesson.features[lesson.rows[at[held_out]]], strength)
+        logits = _called(lesson, rest, lesson.features[lesson.rows[at[held_out]]])
         right[held_out] = logits.argmax(axis=1) == lesson.labels[at[held_out]]
     score = bootstrap(lambda positions: {"accuracy": float(right[positions].mean())}, groups[at], resamples=RESAMPLES)
     return score["accuracy"]

@@ -1,7 +1,7 @@
 """What the page shows of one scan beside its picture: its file, the slices of its volume, copies, and labeled scans like it."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -58,9 +58,9 @@ class Scans:
         same = np.flatnonzero((numbers == numbers.iloc[row]).fillna(False).to_numpy(bool) & self._desk.usable)
         return [int(other) for other in same if other != row][:MOST_RELATED]
 
-    def nearest(self, row: int, known: Callable[[int], bool], features: Floats) -> list[int]:
+    def nearest(self, row: int, known: Sequence[int], features: Floats) -> list[int]:
         """Return the known rows whose features are most like a row's by the cosine, of every group one, nearest first."""
-        candidates = np.array([other for other in np.flatnonzero(self._desk.usable).tolist() if known(other)], np.int64)
+        candidates = np.array([other for other in known if self._desk.usable[other]], np.int64)
         if len(candidates) == 0:
             return []
         own, theirs = features[row], features[candidates]

@@ -13,7 +13,7 @@ from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.opinion import Lesson, Opinion, learned
 from fewscan.reviewing.seeing import Floats, Seen, see
-from fewscan.reviewing.suggestions import Next, mixed, planned, scans_now
+from fewscan.reviewing.suggestions import PLANNED, PLANNED_ANEW, Next, mixed, planned, scans_now
 
 Phase = Literal["looking", "learning", "failed"]
 
@@ -34,6 +34,7 @@ class Tutor:
         # Of each scan, as clusters are sought in; nothing before the scans were looked at.
         self._points: Floats = np.zeros((desk.count, 0), np.float32)
         self._plan: list[Suggestion] = []
+        self._plan_is_blind = True  # made without a model
         self._wake, self._stop = Event(), Event()
         self._looked_at, self._failed = 0, ""
         self.seen: Seen | None = None
@@ -80,13 +81,16 @@ class Tutor:
         board = self._desk.board()
         scans = scans_now(self._desk, board, self._points)
         rows = scans.labeled
-        classes = tuple(sorted({str(label) for label in board.labels if label is not None}))
+        classes = tuple(sorted({str(label) for label in board.labels[board.labeled]}))
         sample = honest_rows(scans)
         sample = sample[self._desk.sample[sample]]
         lesson = Lesson(board.entry, self.seen.features, rows, scans.labels[rows], classes, scans.groups, sample)
-        self.opinion = learned(lesson, self.opinion)
+        self.opinion = learned(lesson)
         probabilities = None if self.opinion is None else self.opinion.probabilities
-        self._plan = planned(scans, self._desk.sample, probabilities)
+        left = sum(bool(scans.open[one.row]) for one in self._plan)
+        if left <= PLANNED - PLANNED_ANEW or (probabilities is None) != self._plan_is_blind:
+            self._plan = planned(scans, self._desk.sample, probabilities)
+            self._plan_is_blind = probabilities is None
         return self.opinion
 
     def _advance(self, done: int) -> None:
