@@ -22,8 +22,10 @@ def main_directions(
     there = min(count, len(few), int(varies.sum()))
     if there < 1 or len(few) < 2:
         return points
-    mean, deviation = mean[varies], deviation[varies]
-    solver = "full" if min(len(few), len(mean)) < _FEW else "randomized"
-    found = PCA(there, svd_solver=solver, random_state=seed).fit((few[:, varies] - mean) / deviation)
-    points[:, :there] = found.transform((features[:, varies] - mean) / deviation)
+    solver = "full" if min(len(few), int(varies.sum())) < _FEW else "randomized"
+    found = PCA(there, svd_solver=solver, random_state=seed).fit(((few - mean) / np.where(varies, deviation, 1))[:, varies])
+    # One product for all scans, without a standardized copy of their features.
+    weights = np.zeros((features.shape[1], there), np.float64)
+    weights[varies] = found.components_.T / deviation[varies, np.newaxis]
+    points[:, :there] = features @ weights.astype(features.dtype) - mean @ weights - found.mean_ @ found.components_.T
     return points
