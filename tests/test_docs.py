@@ -286,3 +286,16 @@ def test_what_labels_take_is_what_was_measured() -> None:
     assert f"{sets[0]['peak_mb']} MB" in text
     assert taken["open the dataset, the code being loaded"]["wall_seconds"] < 0.001
     assert record["date"] in text
+
+
+def test_what_chosen_labels_are_worth_is_as_it_was_measured() -> None:
+    text = (DOCS / "choosing.md").read_text(encoding="utf-8")
+    measured: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for row in committed(DOCS / "results" / "suggest.csv"):
+        of = measured.setdefault((row["scored_on"], row["choice"]), {})
+        of.setdefault(int(row["labels"]), []).append(float(row["accuracy_percent"]))
+    assert {scored_on for scored_on, _ in measured} == {"test", "rest"}
+    for (_, choice), of in measured.items():
+        assert all(len(scores) == 5 for scores in of.values())
+        cells = [f"{sum(scores) / len(scores):.1f} ({min(scores):.1f})" for _, scores in sorted(of.items())]
+        assert f"| {choice} | {' | '.join(cells)} |" in text

@@ -49,7 +49,6 @@ class Pool:
     features: Floats
     probabilities: npt.NDArray[np.float32] | None
     model: str | None
-    classes: tuple[str, ...]
 
 
 def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | None = None, data: Path | None = None) -> Pool:
@@ -73,10 +72,10 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities
-        return Pool(snapshot, parts, scans, features, said, f"what run {run.folder.name} is unsure of", run.record.classes)
+        return Pool(snapshot, parts, scans, features, said, f"what run {run.folder.name} is unsure of")
     probabilities = probed(features, scans.labels, scans.groups, snapshot.classes)
     model = None if probabilities is None else f"what logistic regression on {len(scans.labeled):,} labels is unsure of"
-    return Pool(snapshot, parts, scans, features, probabilities, model, snapshot.classes)
+    return Pool(snapshot, parts, scans, features, probabilities, model)
 
 
 def parts_of(dataset: Dataset, split: str | None = None) -> Parts:
