@@ -59,7 +59,7 @@ def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
         Dataset.open(scratch / part.dataset).snapshot(),
-        methods=part.methods,
+        methods=part.methods[:2] if tiny else part.methods,
         seeds=range(1 if tiny else part.seeds),
         protocols=[part.protocol],
         recipe=part.recipe,
