@@ -48,7 +48,11 @@ def test_every_part_of_the_gpu_benchmark_runs_and_leaves_its_figures(tmp_path: P
     assert all(numbers["equal"] and len(numbers["cpu"]) == losses["steps"] for numbers in losses["methods"].values())
     for case in json.loads((out / "speed.json").read_text()):
         assert case["share_of_limit"] == case["fewscan"]["images_per_second"] / case["limit"]["images_per_second"]
-    for part, methods in (("study", set(STUDIED[:2])), ("study_128", set(STUDIED[:2])), ("efficiency", {"supervised", "mixmatch"})):
+    for part, methods in (
+        ("study", set(STUDIED[:2])),
+        ("study_128", set(STUDIED[:2])),
+        ("efficiency", {"supervised", "mixmatch"}),
+    ):
         found = json.loads((out / f"{part}.json").read_text())
         assert {run["method"] for run in found["runs"]} == methods
         assert len(found["runs"]) == found["planned"]
