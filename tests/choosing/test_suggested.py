@@ -12,6 +12,7 @@ from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import parts_of
 from fewscan.choosing.random_sample import random_order
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
@@ -85,6 +86,9 @@ def test_scans_that_are_answered_are_not_asked_again_and_contradictions_come_fir
     assert np.flatnonzero(parts.taught >= 0).tolist() == [0, 1, 2, 3, 6, 7]
     found = package.suggest(dataset.folder, 6, encoder=ENCODER)
     assert [one.kind for one in found.suggestions[:3]] == ["disputed"] * 3
+    of_copies, of_people = (found.suggestions[place].why for place in (0, 2))
+    assert "copies" in of_copies
+    assert "people" in of_people
 
 
 def test_a_run_says_what_it_is_unsure_of_and_keeps_its_own_test_set_closed(
@@ -153,3 +157,13 @@ def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they
     assert held_out.value is not None
     assert held_out.value < 0.65
     assert held_out_accuracy(noise, labels, groups, ("a", "b"), groups[:5]) is None
+
+
+def test_a_run_that_learned_without_labels_lends_its_encoder_and_the_labels_of_now_say_what_is_uncertain(
+    unlabeled: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(without_labels(unlabeled))
+    found = package.suggest(run, 8, strategy="uncertain", random_share=0)
+    assert found.model is not None
+    assert "logistic regression on" in found.model
+    assert np.isin([one.row for one in found.suggestions], unlabeled.rows("unlabeled")).all()

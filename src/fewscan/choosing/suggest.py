@@ -35,7 +35,7 @@ class Suggestion(NamedTuple):
 
 
 WHY: dict[Kind, str] = {
-    "disputed": "people, or copies of the scan, contradict each other",
+    "disputed": "people say different things of it",
     "random": "drawn at random, to tell how good a model is",
     "typical": "typical of scans that are unlike the labeled ones",
     "uncertain": "the model is unsure of it, and of others like it",

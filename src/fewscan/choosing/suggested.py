@@ -16,6 +16,8 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.spreadsheet import write_csv
 from fewscan.wording import counted
 
+COPIES_DIFFER = "copies of it have different labels"
+
 
 @dataclass(frozen=True)
 class Suggested:
@@ -84,6 +86,8 @@ def suggest_from(
         raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
     scans, manifest = pool.scans, pool.dataset.manifest
     found = choose(scans, count, probabilities=pool.probabilities, strategy=strategy, random_share=random_share, seed=seed)
+    conflict = manifest["conflict"].to_numpy(bool)
+    found = [one._replace(why=COPIES_DIFFER) if one.kind == "disputed" and conflict[one.row] else one for one in found]
     aside = int(manifest["set_aside"].notna().sum())
     if not found:
         raise FewscanError(
