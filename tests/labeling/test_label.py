@@ -21,7 +21,9 @@ from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.shift import shift
 from fewscan.evaluation.surety import Surety
+from fewscan.evaluation.typicality import Gate
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
 from fewscan.images.sources import parse_sources
@@ -35,6 +37,7 @@ from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
+from tests.conftest import squares
 from tests.processes import exit_code_of
 
 
@@ -88,7 +91,7 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapsho
     rows = dataset.rows("unlabeled")
     assert len(table) == summary.scans == len(rows)
     columns = [f"probability_{name}" for name in dataset.classes]
-    assert list(table.columns) == ["path", "label", *columns, "score", "possible", "decision", "reason", "seen"]
+    assert list(table.columns) == ["path", "label", *columns, "score", "typicality", "possible", "decision", "reason", "seen"]
     probabilities = table[columns].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert [dataset.classes[k] for k in probabilities.argmax(axis=1)] == table["label"].tolist()
@@ -139,7 +142,7 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, t
     typed = pd.read_parquet(tmp_path / "labels.parquet")
     assert list(typed.columns) == list(read.columns)
     for column in read:
-        if column.startswith(("probability", "score")):
+        if column.startswith(("probability", "score", "typicality")):
             np.testing.assert_allclose(typed[column], read[column], atol=1e-6)
         else:
             assert typed[column].astype(object).fillna("").tolist() == read[column].astype(object).fillna("").tolist()
@@ -196,7 +199,9 @@ def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name:
     back = read_table(tmp_path / name)
     assert list(back.columns) == table.schema.names
     for column in back.columns:
-        assert pd.api.types.is_float_dtype(back[column]) == (column == "score" or column.startswith("probability_"))
+        assert pd.api.types.is_float_dtype(back[column]) == (
+            column in ("score", "typicality") or column.startswith("probability_")
+        )
         assert [None if pd.isna(cell) else cell for cell in back[column]] == [row.get(column) for row in rows]
 
 
@@ -243,6 +248,27 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     expected = Predictor.of(run).predict(dataset.pixels, np.arange(20)).probabilities
     found = whole[[f"probability_{name}" for name in dataset.classes]].to_numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_folder_of_scans_that_look_otherwise_as_a_whole_is_noticed_and_one_of_usual_scans_is_not(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    usual = squares(120, 16, seed=9)
+    # Paler than any that was learned from, if each by little.
+    pale = (20 + usual * 0.85).astype(np.uint8)
+    said = []
+    for name, pixels in (("usual", usual), ("pale", pale)):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(pixels):
+            PIL.Image.fromarray(image[0]).save(tmp_path / name / f"{number:03}.png")
+        summary = label_scans(run, dataset, tmp_path / name, tmp_path / f"{name}.parquet", Asked(0.1), near=False)
+        table = summary.table()
+        assert (table["typicality"].notna()).all()
+        assert summary.shift is not None
+        assert summary.shift == shift(table["typicality"].to_numpy(np.float64), Gate.of(dataset))
+        assert (summary.shift.sentence in summary.reasons) == summary.shift.noticed
+        said.append(summary.shift.noticed)
+    assert said == [False, True]
 
 
 def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Snapshot, tmp_path: Path) -> None:

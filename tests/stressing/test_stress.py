@@ -188,7 +188,11 @@ def said_by_chance(random: np.random.Generator, conditions: int = 4, images: int
     probabilities = random.dirichlet(np.ones(3), (conditions, images)).astype(np.float32)
     odd = random.random((conditions, images)) < 0.2
     accepted = ~odd & (probabilities.max(axis=2) > 0.6)
-    return Said(probabilities, odd, accepted), random.integers(0, 3, images), np.arange(images) // 2
+    return (
+        Said(probabilities, odd, accepted, random.normal(size=odd.shape)),
+        random.integers(0, 3, images),
+        np.arange(images) // 2,
+    )
 
 
 def test_every_condition_gets_the_scores_and_intervals_that_it_gets_alone() -> None:
@@ -234,7 +238,7 @@ def made_up(threshold: float | None = 0.9, **accuracies: float) -> StressTest:
         )
         wrong = interval(1.0 if accuracy < 0.5 else 0.0)
         shares = {"accuracy": interval(accuracy), "accepted": interval(0.5), "wrong_accepted": wrong}
-        return Condition(corruption=name, strength=strength, said="so", mean_probability=0.5, **same, **shares)
+        return Condition(corruption=name, strength=strength, said="so", mean_probability=0.5, shift=None, **same, **shares)
 
     return StressTest(
         part="test",
@@ -255,11 +259,12 @@ def made_up(threshold: float | None = 0.9, **accuracies: float) -> StressTest:
 
 def test_what_hurts_is_said_and_what_does_not_and_where_accepted_labels_are_wrong() -> None:
     test = made_up(blur=0.79, crop=0.7, padding=0.4, inversion=0.2)
-    _, hurt, untouched, _, wrong = findings(test)
+    _, hurt, untouched, _, wrong, missed = findings(test)
     assert hurt.index("inversion") < hurt.index("padding")
     assert "crop" not in hurt + untouched + wrong
     assert "blur" in untouched
     assert "padding (100.0 %)" in wrong
+    assert "padding" in missed
     assert test.corruptions == ["inversion", "padding", "crop", "blur"]
     nothing = findings(made_up(threshold=None, blur=0.4))
     assert nothing[-1].endswith("too few labels")

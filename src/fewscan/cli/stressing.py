@@ -22,8 +22,9 @@ ringing, motion, JPEG, rotation, crop, padding, scale, resolution) at five stren
 cropped and made small; and the run says what it makes of it.
 
 The table is of the middle strength, the worst first: accuracy, how much of the unchanged scans' accuracy that is, calibration
-error, the mean probability that the run gave, how many scans were called out of distribution, and how many labels 'fewscan
-label' would accept at --target-error, and of these how many are wrong. A run that errs should doubt.
+error, the mean probability that the run gave, how many scans were called out of distribution (unlike), whether 'fewscan label'
+would notice that so many scans look otherwise as a whole, how many labels it would accept at --target-error, and of these how
+many are wrong. A run that errs should doubt.
 
 It opens the test set, and notes that. While you still choose, take --validation: the test set stays closed. Temperature and
 threshold know these images, so decisions look better there than on new scans.
@@ -90,7 +91,7 @@ def _table(result: "StressTest") -> list[str]:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("corruption")
-    for name in ("accuracy [95 % interval]", "of unchanged", "ECE", "probability", "unlike", "accepted", "wrong of these"):
+    for name in ("accuracy", "of unchanged", "ECE", "probability", "unlike", "as a whole", "accepted", "wrong of these"):
         table.add_column(name, justify="right", no_wrap=True)
     for condition in (*result.at(MIDDLE), result.unchanged):
         wrong = condition.wrong_accepted.value
@@ -101,6 +102,7 @@ def _table(result: "StressTest") -> list[str]:
             share(condition.calibration_error.value),
             share(condition.mean_probability),
             share(condition.out_of_distribution.value),
+            "noticed" if condition.shift is not None and condition.shift.noticed else "-",
             share(condition.accepted.value),
             "-" if wrong is None else share(wrong),
         )

@@ -144,6 +144,7 @@ class Gate(NamedTuple):
     typicality: Typicality
     rows: Rows  # (M,) of the dataset, increasing: what it was made from
     held_out: Values  # (M,) how typical these are of all others without their groups
+    labeled: Values  # (G,) the same of one labeled image of every group that has any, validation images among them
 
     @property
     def limit(self) -> float:
@@ -171,7 +172,7 @@ class Gate(NamedTuple):
         groups = dataset.groups[rows]
         held_out = _held_out(values, statistics.families, groups)
         if held_out is None:
-            return cls(typicality, rows, np.zeros(len(rows)))
+            return cls(typicality, rows, np.zeros(len(rows)), np.zeros(0))
         medians = np.median(held_out, axis=0)
         # What never varies reaches nowhere: any other value is then far away.
         reaches = np.maximum(medians - [_limit(values, groups) for values in held_out.T], LEAST_VARIANCE)
@@ -181,7 +182,9 @@ class Gate(NamedTuple):
         for buffer, value in ((typicality.medians, medians), (typicality.reaches, reaches)):
             buffer.copy_(torch.from_numpy(value))
         typicality.limit.fill_(_limit(worst, groups))
-        return cls(typicality, rows, worst)
+        labeled = np.isin(rows, dataset.rows("labeled", "validation"))
+        _, first = np.unique(groups[labeled], return_index=True)
+        return cls(typicality, rows, worst, worst[labeled][first])
 
     def of_images(self, pixels: Images, rows: Rows | None = None) -> Values:
         """Return (N,) how typical images (N, C, S, S) are; with `rows` (N,) of the dataset, held out where they were used."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.evaluation.shift import Shift, shift
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.listing import list_place
 from fewscan.images.readers import UnreadableImage, read_images
@@ -74,6 +75,7 @@ class LabelSummary(Settings):
     coverage_per_class: bool
     candidates: int  # among how many runs this one is taken to have been chosen
     wrong_at_most: int  # of the `promised` scans in 95 % of such batches, if the long-run error is the target
+    shift: Shift | None = None  # how new scans of a folder, as a whole, compare with those learned from
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
 
@@ -184,6 +186,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked) 
             labeled = _labeled(rule, classes, zip(names, track(images, "label", total=len(left)), strict=True), rows)
             for part in _blocks(labeled, PART_ROWS):
                 table.add(part)
+        shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if scans.rows is None else None
         counts = table.finish(["decision", "label", "seen"])
     decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
     # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
@@ -203,8 +206,9 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked) 
         coverage_per_class=asked.coverage_per_class,
         candidates=rule.candidates,
         wrong_at_most=wrong_at_most(promised, asked.target_error),
+        shift=shifted,
         threshold=rule.threshold,
-        reasons=(*rule.reasons, *_of_this_batch(rule, asked, promised, learned_from=scans.rows is not None)),
+        reasons=(*rule.reasons, *_of_this_batch(rule, asked, promised, learned_from=scans.rows is not None), *_others(shifted)),
     )
 
 
@@ -218,6 +222,10 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
         )
         if learned_from:
             yield _LEARNED_FROM
+
+
+def _others(shifted: Shift | None) -> tuple[str, ...]:
+    return (shifted.sentence,) if shifted is not None and shifted.noticed else ()
 
 
 def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tuple[str | None, ...]]:
@@ -241,7 +249,7 @@ def _version(files: Sequence[ScanFile]) -> str:
 
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
     texts = dict.fromkeys(("possible", "decision", "reason", "seen"), pa.string())
-    numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score"), pa.float32())
+    numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score", "typicality"), pa.float32())
     return {"path": pa.string(), "label": pa.string()} | numbers | texts
 
 
@@ -267,10 +275,10 @@ def _decided(
     rule: DecisionRule, classes: Sequence[str], pixels: npt.NDArray[np.uint8], rows: Rows | None
 ) -> Iterator[dict[str, Any]]:
     names = np.array(classes)
-    for probabilities, score, possible, decision, reason in zip(*rule.decide(pixels, rows), strict=True):
+    for probabilities, score, possible, typicality, decision, reason in zip(*rule.decide(pixels, rows), strict=True):
         row: dict[str, Any] = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
         row |= {"label": classes[int(probabilities.argmax())], "score": score}
-        row |= {"decision": decision, "reason": reason}
+        row |= {"typicality": typicality, "decision": decision, "reason": reason}
         # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
         yield row if decision == "out_of_distribution" else row | {"possible": BETWEEN_FINDINGS.join(names[possible])}
 

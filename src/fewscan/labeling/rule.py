@@ -15,7 +15,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
-from fewscan.evaluation.typicality import Gate
+from fewscan.evaluation.typicality import Gate, Values
 from fewscan.labeling.decisions import (
     CONFIDENCE,
     Scores,
@@ -37,6 +37,7 @@ class Decided(NamedTuple):
     probabilities: Probabilities  # (N, K), calibrated where the run is
     scores: Scores  # (N,) largest probability before the temperature: what is held against the threshold
     possible: npt.NDArray[np.bool_]  # (N, K)
+    typicality: Values  # (N,); below the gate's limit a scan is out of distribution
     decisions: tuple[Decision, ...]
     reasons: tuple[str, ...]  # of each decision, in words
 
@@ -142,11 +143,12 @@ class DecisionRule:
         """Decide on scans of which the run's network has said `predicted` already."""
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)
-        odd = self.gate.out_of_distribution(pixels, rows)
+        typicality = self.gate.of_images(pixels, rows)
+        odd = typicality < self.gate.limit
         accepted = np.zeros(len(scores), dtype=bool) if self.threshold is None else scores >= self.threshold
         decisions = tuple(map(_decision, odd, accepted))
         reasons = tuple(map(self._reason, decisions, scores))
-        return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), decisions, reasons)
+        return Decided(predicted.probabilities, scores, possible_classes(raw, self.inclusion), typicality, decisions, reasons)
 
     def _reason(self, decision: Decision, score: float) -> str:
         if decision == "out_of_distribution":

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,6 +73,12 @@ class LabelTable:
         with replaced_file(self.folder / f"part-{number:06}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], self.schema), temporary)
 
+    def numbers(self, column: str, where_empty: str) -> npt.NDArray[np.float64]:
+        """Return the numbers of a column in the rows where another is empty; those without a number are left out."""
+        parts = [parquet_table(part, [column, where_empty]).to_pandas(use_threads=False) for part in self._parts()]
+        found = [part.loc[part[where_empty].isna(), column].dropna().to_numpy(np.float64) for part in parts]
+        return np.concatenate([np.zeros(0), *found])
+
     def finish(self, count: Sequence[str]) -> Counter[tuple[str | None, ...]]:
         """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
         counts: Counter[tuple[str | None, ...]] = Counter()
@@ -132,7 +140,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     # Classes may be called '01' or 'NA', and a scan that cannot be read has no number: no column's type can be guessed.
     written = pd.read_csv(path, nrows=0).columns
     names = [from_text(name) for name in written]
-    kinds = ["float64" if name == "score" or name.startswith("probability_") else "str" for name in names]
+    kinds = ["float64" if name in ("score", "typicality") or name.startswith("probability_") else "str" for name in names]
     table = pd.read_csv(path, dtype=dict(zip(written, kinds, strict=True)), keep_default_na=False, na_values=[""])
     table.columns = names
     for name, kind in zip(names, kinds, strict=True):

@@ -21,6 +21,11 @@ def share(value: float | None) -> str:
     return "not defined" if value is None else f"{100 * value:.1f} %"
 
 
+def round_share(value: float) -> str:
+    """Return a share that somebody has set, in percent."""
+    return f"{100 * value:g} %"
+
+
 def _of_accuracy(test: StressTest) -> Iterator[str]:
     middle, mean = test.at(MIDDLE), test.mean_accuracy[MIDDLE - 1]
     yield (
@@ -32,15 +37,15 @@ def _of_accuracy(test: StressTest) -> Iterator[str]:
     hurt = [condition for condition in middle if kept[condition.corruption] < HURT]
     untouched = [name for name, part in kept.items() if part >= UNTOUCHED]
     if hurt:
-        yield f"less than {share(HURT)} of that accuracy is left under {_with(hurt, 'accuracy')}"
+        yield f"less than {round_share(HURT)} of that accuracy is left under {_with(hurt, 'accuracy')}"
     else:
-        yield f"at least {share(HURT)} of that accuracy is left under each"
+        yield f"at least {round_share(HURT)} of that accuracy is left under each"
     if untouched:
-        yield f"{share(UNTOUCHED)} or more is left under {listed(untouched)}"
+        yield f"{round_share(UNTOUCHED)} or more is left under {listed(untouched)}"
 
 
 def _of_decisions(test: StressTest) -> Iterator[str]:
-    target = share(test.target_error)
+    target = round_share(test.target_error)
     if test.threshold is None:
         yield f"no label is accepted at an error of {target}: {test.threshold_reason}"
         return
@@ -56,9 +61,14 @@ def _of_decisions(test: StressTest) -> Iterator[str]:
         yield f"of those accepted more than {target} are wrong under {found}: nothing is promised there"
     else:
         yield f"of those accepted no more than {target} are wrong under any corruption"
-    noticed = [each for each in middle if (each.out_of_distribution.value or 0) >= 0.5]
-    if noticed:
-        yield f"most scans are called out of distribution under {listed([each.corruption for each in noticed])}"
+    out = [each.corruption for each in middle if (each.out_of_distribution.value or 0) >= 0.5]
+    if out:
+        yield f"most scans are called out of distribution under {listed(out)}"
+    missed = [each.corruption for each in worse if each.shift is None or not each.shift.noticed]
+    if worse and missed:
+        yield f"nor would 'fewscan label' notice that so many scans look otherwise as a whole under {listed(missed)}"
+    elif worse:
+        yield "'fewscan label' would notice that so many scans look otherwise as a whole under each of these, and say so"
 
 
 def _with(conditions: Sequence[Condition], score: str) -> str:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import CALIBRATION_BINS, Labels, weights
+from fewscan.evaluation.typicality import Values
 
 Flags = npt.NDArray[np.bool_]
 
@@ -18,6 +19,7 @@ class Said(NamedTuple):
     probabilities: npt.NDArray[np.float32]  # (M, N, K)
     out_of_distribution: Flags  # (M, N)
     accepted: Flags  # (M, N)
+    typicality: Values  # (M, N)
 
 
 def condition_scores(said: Said, labels: Labels, groups: Rows) -> list[dict[str, Interval]]:

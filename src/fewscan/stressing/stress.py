@@ -12,6 +12,7 @@ from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.shift import Shift, shift
 from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
@@ -69,6 +70,7 @@ class Condition(Settings):
     out_of_distribution: Interval  # the share of images
     accepted: Interval  # the share of images whose label is accepted at the target error
     wrong_accepted: Interval  # the share of wrong ones among these
+    shift: Shift | None  # how typical the images are as a whole, beside those learned from; None where nobody can know
 
 
 class StressTest(Settings):
@@ -119,6 +121,9 @@ class StressTest(Settings):
                 interval: Interval = getattr(condition, name)
                 ends = {"": interval.value, "_low": interval.low, "_high": interval.high}
                 line |= {f"{name}_percent{end}": _percent(value) for end, value in ends.items()}
+            shifted = condition.shift
+            line |= {"less_typical_percent": _percent(shifted.less_typical if shifted else None)}
+            line |= {"shift_noticed": None if shifted is None else shifted.noticed}
             lines.append(line)
         return pd.DataFrame(lines)
 
@@ -140,7 +145,8 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     openings = run.note_test_opening("stress", dataset) if asking.part == "test" else None
     said = _said(rule, dataset, rows, scans, corruptions)
     labels, groups = dataset.labels[rows], dataset.groups[rows]
-    conditions = _conditions(said, corruptions, condition_scores(said, labels, groups))
+    shifts = [shift(typicality, rule.gate) for typicality in said.typicality]
+    conditions = _conditions(said, corruptions, condition_scores(said, labels, groups), shifts)
     of_strength = 1 + np.arange(len(corruptions) * STRENGTHS).reshape(-1, STRENGTHS)
     result = StressTest(
         part=asking.part,
@@ -197,18 +203,21 @@ def _said(
     while some := list(islice(made, _BLOCK_SCANS)):
         decided = rule.decide(np.concatenate(some))
         decisions = np.array(decided.decisions)
-        by_scan = decided.probabilities, decisions == "out_of_distribution", decisions == "accept"
+        odd, accepted = decisions == "out_of_distribution", decisions == "accept"
+        by_scan = decided.probabilities, odd, accepted, decided.typicality
         blocks.append([values.reshape(len(some), -1, *values.shape[1:]).swapaxes(0, 1) for values in by_scan])
     return Said(*(np.concatenate(values, axis=1) for values in zip(*blocks, strict=True)))
 
 
-def _conditions(said: Said, corruptions: Sequence[Corruption], scores: list[dict[str, Interval]]) -> list[Condition]:
+def _conditions(
+    said: Said, corruptions: Sequence[Corruption], scores: list[dict[str, Interval]], shifts: list[Shift | None]
+) -> list[Condition]:
     names = [("none", 0, "as they are")]
     names += [(each.name, strength, each.said(strength)) for each in corruptions for strength in range(1, STRENGTHS + 1)]
     sure = said.probabilities.max(axis=2).mean(axis=1, dtype=np.float64).tolist()
     return [
-        Condition(corruption=corruption, strength=strength, said=words, mean_probability=mean, **intervals)
-        for (corruption, strength, words), mean, intervals in zip(names, sure, scores, strict=True)
+        Condition(corruption=corruption, strength=strength, said=words, mean_probability=mean, shift=shifted, **intervals)
+        for (corruption, strength, words), mean, intervals, shifted in zip(names, sure, scores, shifts, strict=True)
     ]
 
 
