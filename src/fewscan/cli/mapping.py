@@ -15,7 +15,7 @@ from fewscan.wording import counted
 if TYPE_CHECKING:
     from fewscan.mapping.scan_map import ScanMap
 
-_HELP = """Draw all scans in two dimensions: those that are alike lie side by side.
+_HELP = """Draw all scans on a page, alike ones side by side.
 
 The page shows clusters, scans that are unlike all others, and scans of one label among many of another, which may be labeled
 wrongly. Color them by label, source or part of the split; with a run by what it predicts, whether that is the label, and what
