@@ -43,8 +43,8 @@ def dataset(pile: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def review(dataset: Dataset) -> Review:
-    return reviewed(dataset, classes=CLASSES, encoder=None, door=Door.at("127.0.0.1", 8765))
+def review(dataset: Dataset, tmp_path: Path) -> Review:
+    return reviewed(dataset, classes=CLASSES, encoder=None, door=Door.at("127.0.0.1", 8765), runs=tmp_path / "runs")
 
 
 @pytest.fixture

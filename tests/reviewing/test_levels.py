@@ -66,7 +66,7 @@ def test_a_file_that_is_gone_or_changed_is_said(tmp_path: Path) -> None:
     (scans / "1.png").unlink()
     PIL.Image.fromarray(values[0]).save(scans / "2.png")
     door = Door.at("127.0.0.1", 8765)
-    page = reviewed(Dataset.open(tmp_path / "dataset"), classes=(), encoder=None, door=door)
+    page = reviewed(Dataset.open(tmp_path / "dataset"), classes=(), encoder=None, door=door, runs=Path("runs"))
     client = TestClient(application(page), base_url=ADDRESS)
     answers = [client.get(f"/api/scans/{row}/levels") for row in range(3)]
     heads = [json.loads(answer.headers["x-levels"]) for answer in answers]

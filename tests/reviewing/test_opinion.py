@@ -91,6 +91,21 @@ def test_nothing_is_learned_from_scans_that_test_validate_or_are_in_dispute(
     assert 1 not in {one.row for one in review.tutor.order(desk.board())}
 
 
+@pytest.mark.parametrize("taught", [False, True])
+def test_no_accuracy_is_said_on_features_that_have_learned_from_the_labels(review: Review, taught: bool) -> None:
+    desk = review.desk
+    for row in range(34):
+        desk.decide([row], Said("label", ("glioma", "meningioma")[row % 2]), "Ada", {})
+    front = min(len(desk.random_order), 20)
+    desk.__dict__["sample"] = np.isin(np.arange(desk.count), desk.random_order[:front])
+    for row in desk.random_order[:front]:
+        desk.decide([int(row)], Said("label", ("glioma", "meningioma")[row % 2]), "Ada", {})
+    review.tutor.take(Seen(pixel_features(desk.dataset.pixels), "pixels", None, taught))
+    opinion = review.tutor.learn()
+    assert opinion is not None
+    assert (opinion.accuracy is None) == taught
+
+
 def test_components_of_pixels_keep_alike_what_is_alike() -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, size=(30, 1, 40, 40), dtype=np.uint8)

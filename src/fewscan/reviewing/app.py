@@ -8,13 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
-from fewscan.reviewing import labeling, looking, many, pages
+from fewscan.reviewing import labeling, looking, many, pages, working
 from fewscan.reviewing.asked import REFUSALS
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.guard import Guard
 from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
 from fewscan.version import __version__
 
@@ -29,6 +30,7 @@ class Review:
     scans: Scans
     queue: Queue
     tutor: Tutor
+    trainings: Trainings
     door: Door
 
 
@@ -46,6 +48,7 @@ def application(review: Review) -> FastAPI:
     app.include_router(labeling.router(review.desk, review.queue, review.tutor))
     app.include_router(looking.router(review.desk, review.scans, review.tutor))
     app.include_router(many.router(review.desk, review.scans, review.tutor))
+    app.include_router(working.router(review.desk, review.tutor, review.trainings))
     app.include_router(pages.router(review.desk, review.door, app.openapi))
     _serve_files(app)
     _tell_errors(app)

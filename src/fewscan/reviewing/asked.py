@@ -71,6 +71,17 @@ class NewClass(Question):
     name: Name
 
 
+class Begin(Question):
+    """A training to begin: how long, or whether to go on with one that was interrupted."""
+
+    length: Literal["probe", "short", "usual"] = "probe"
+    resume: bool = False
+
+
+class Nothing(Question):
+    """A wish without particulars."""
+
+
 class Token(Question):
     """What `fewscan review` printed."""
 
@@ -166,6 +177,32 @@ class Agreement(BaseModel):
 
     pairs: list[Pair]
     disputed: list[int]
+
+
+class Predicted(BaseModel):
+    """What the model, from so many labels, says of an uploaded scan; likeliest first."""
+
+    width_px: int
+    height_px: int
+    labels: int
+    shares: list[Share]
+
+
+class Training(BaseModel):
+    """A training in the background; before, after: accuracy of the page's model and of the run on validation images."""
+
+    phase: str
+    command: str
+    run: str
+    epoch: int
+    epochs: int
+    accuracy: float | None
+    words: str
+    compared_images: int
+    before: float | None
+    after: float | None
+    used: bool
+    unfinished: str | None
 
 
 class Accuracy(BaseModel):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fewscan.reviewing.door import READING, Door, Refusal
 
 MAX_JSON_BYTES = 256 * 1024
-MAX_UPLOAD_BYTES = 256 * 1024 * 1024
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 UPLOAD_PATH = "/api/predict"
 BODY_SECONDS = 120.0
 JSON_TYPE, BYTES_TYPE = "application/json", "application/octet-stream"

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,21 @@ RESAMPLES = 400
 LEAST_SCORED = 10
 
 
+class Linear(NamedTuple):
+    """A linear classifier of features (M, D): weight (K, D), bias (K,)."""
+
+    weight: Floats
+    bias: Floats
+
+    def logits(self, features: Floats) -> Floats:
+        """Return (M, K)."""
+        return np.asarray(features @ self.weight.T + self.bias, np.float32)
+
+    def probabilities(self, features: Floats) -> Floats:
+        """Return (M, K), summing to 1."""
+        return np.asarray(softmax(self.logits(features), axis=1), np.float32)
+
+
 @dataclass(frozen=True)
 class Opinion:
     """The model after the log's entry `entry`. `probabilities` (N, K) of `classes`, summing to 1.
@@ -30,6 +46,7 @@ class Opinion:
 
     entry: int
     classes: tuple[str, ...]
+    solution: Linear
     probabilities: Floats
     labels: int
     accuracy: Interval | None
@@ -74,12 +91,13 @@ def learned(lesson: Lesson) -> Opinion | None:
     if len(np.unique(lesson.labels)) < 2:
         return None
     began = time.perf_counter()
-    logits = _called(lesson, np.arange(len(lesson.rows)), lesson.features)
+    solution = solved(lesson, np.arange(len(lesson.rows)))
     accuracy = _accuracy(lesson)
     return Opinion(
         entry=lesson.entry,
         classes=lesson.classes,
-        probabilities=softmax(logits, axis=1).astype(np.float32),
+        solution=solution,
+        probabilities=solution.probabilities(lesson.features),
         labels=len(lesson.rows),
         accuracy=accuracy,
         scored=len(lesson.scored),
@@ -87,14 +105,14 @@ def learned(lesson: Lesson) -> Opinion | None:
     )
 
 
-def _called(lesson: Lesson, at: Int64s, features: Floats) -> Floats:
-    """Return the logits (M, K) of features (M, D) by a probe on positions `at`.
+def solved(lesson: Lesson, at: Int64s) -> Linear:
+    """Return the classifier that a probe on positions `at` of a lesson finds.
 
     Its strength is the usual one: to choose it by the labels takes ten times as long.
     """
     settings = ProbeSettings(strength=USUAL_STRENGTH)
-    solution = Probe(settings, features.shape[1], 0, torch.zeros(0)).solve(lesson.of(at), seed=0)
-    return features @ solution.weight.T + solution.bias
+    solution = Probe(settings, lesson.features.shape[1], 0, torch.zeros(0)).solve(lesson.of(at), seed=0)
+    return Linear(solution.weight, solution.bias)
 
 
 def _accuracy(lesson: Lesson) -> Interval | None:
@@ -109,7 +127,7 @@ def _accuracy(lesson: Lesson) -> Interval | None:
         rest = np.flatnonzero(~np.isin(groups, groups[at[held_out]]))
         if len(np.unique(lesson.labels[rest])) < 2:
             return None
-        logits = _called(lesson, rest, lesson.features[lesson.rows[at[held_out]]])
+        logits = solved(lesson, rest).logits(lesson.features[lesson.rows[at[held_out]]])
         right[held_out] = logits.argmax(axis=1) == lesson.labels[at[held_out]]
     score = bootstrap(lambda positions: {"accuracy": float(right[positions].mean())}, groups[at], resamples=RESAMPLES)
     return score["accuracy"]

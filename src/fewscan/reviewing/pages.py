@@ -12,7 +12,7 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
 
 PACKAGE = "fewscan.reviewing"
-VIEWS = {"/": "Label", "/grid": "Grid", "/agreement": "Agreement"}
+VIEWS = {"/": "Label", "/grid": "Grid", "/agreement": "Agreement", "/model": "Model"}
 SESSION_SECONDS = 12 * 3600
 
 
@@ -35,6 +35,10 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
     @routes.get("/agreement", include_in_schema=False)
     def agreement() -> str:
         return page("agreement.html", here="/agreement")
+
+    @routes.get("/model", include_in_schema=False)
+    def model() -> str:
+        return page("model.html", here="/model")
 
     @routes.get("/login", include_in_schema=False)
     def login() -> str:

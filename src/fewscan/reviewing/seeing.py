@@ -27,6 +27,7 @@ class Seen(NamedTuple):
     features: Floats
     words: str
     encoder: ReadyEncoder | None
+    taught: bool = False  # the encoder is of a run on these very scans, whose labels it may have learned from
 
 
 def see(dataset: Dataset, encoder: str | None, told: Callable[[int], None]) -> Seen:
@@ -46,7 +47,8 @@ def see(dataset: Dataset, encoder: str | None, told: Callable[[int], None]) -> S
     words = "random weights" if ready.origin is None else ready.origin.words
     kept = dataset_features(dataset.folder, dataset.images, ready, usable_device("auto"), told)
     features = kept.features.of(np.arange(dataset.images.rows))[:, 0]
-    return Seen(np.ascontiguousarray(features), f"{ready.settings.name} with {words}", ready)
+    taught = ready.origin is not None and ready.origin.dataset_identity == dataset.images.identity
+    return Seen(np.ascontiguousarray(features), f"{ready.settings.name} with {words}", ready, taught)
 
 
 def pixel_features(pixels: npt.NDArray[np.uint8]) -> Floats:

@@ -15,6 +15,7 @@ from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.door import Door, is_local
 from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
 
 LOCAL_HOST, PORT = "127.0.0.1", 8765
@@ -58,17 +59,24 @@ class Served:
             uvicorn.Server(config).run(sockets=[self.listening])
         finally:
             self.review.tutor.stop()
+            self.review.trainings.close()
 
 
-def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door) -> Review:
-    """Return a review of a dataset behind a door, not served yet."""
+def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door, runs: Path) -> Review:
+    """Return a review of a dataset behind a door, not served yet; trainings go to folders below `runs`."""
     desk = Desk(dataset, classes)
     tutor = Tutor(desk, encoder)
-    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, door)
+    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, Trainings(desk, tutor, runs), door)
 
 
 def served(
-    folder: Path, *, host: str = LOCAL_HOST, port: int = PORT, classes: Sequence[str] = (), encoder: str | None = None
+    folder: Path,
+    *,
+    host: str = LOCAL_HOST,
+    port: int = PORT,
+    classes: Sequence[str] = (),
+    encoder: str | None = None,
+    runs: Path = Path("runs"),
 ) -> Served:
     """Return a review of the dataset in `folder` that listens at an address; port 0 takes a free one.
 
@@ -82,7 +90,7 @@ def served(
     if not is_local(host) and host in ("0.0.0.0", "::"):
         name = socket.gethostname()
     say(f"{folder}: {dataset.images.rows:,} images")
-    return Served(reviewed(dataset, classes=classes, encoder=encoder, door=door), listening, f"http://{name}:{port}")
+    return Served(reviewed(dataset, classes=classes, encoder=encoder, door=door, runs=runs), listening, f"http://{name}:{port}")
 
 
 def _listening(host: str, port: int) -> socket.socket:

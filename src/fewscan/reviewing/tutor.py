@@ -36,7 +36,7 @@ class Tutor:
         self._plan: list[Suggestion] = []
         self._plan_is_blind = True  # made without a model
         self._wake, self._stop = Event(), Event()
-        self._looked_at, self._failed = 0, ""
+        self._looked_at, self._failed, self._changed = 0, "", False
         self.seen: Seen | None = None
         self.opinion: Opinion | None = None
         desk.changed.append(self._wake.set)
@@ -58,6 +58,11 @@ class Tutor:
     def stop(self) -> None:
         """Learn no more."""
         self._stop.set()
+        self._wake.set()
+
+    def change(self, encoder: str) -> None:
+        """See scans with another encoder from soon on; what was seen holds until then."""
+        self._encoder, self._changed = encoder, True
         self._wake.set()
 
     def look(self) -> None:
@@ -83,7 +88,8 @@ class Tutor:
         rows = scans.labeled
         classes = tuple(sorted({str(label) for label in board.labels[board.labeled]}))
         sample = honest_rows(scans)
-        sample = sample[self._desk.sample[sample]]
+        # To an encoder that has learned from their labels no scan is new.
+        sample = sample[self._desk.sample[sample] & (not self.seen.taught)]
         lesson = Lesson(board.entry, self.seen.features, rows, scans.labels[rows], classes, scans.groups, sample)
         self.opinion = learned(lesson)
         probabilities = None if self.opinion is None else self.opinion.probabilities
@@ -102,6 +108,9 @@ class Tutor:
             while not self._stop.is_set():
                 self._wake.wait()
                 self._wake.clear()
+                if self._changed:
+                    self._changed = False
+                    self.look()
                 if not self._stop.is_set():
                     self.learn()
         except FewscanError as error:

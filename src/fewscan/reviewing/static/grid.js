@@ -106,7 +106,7 @@ const all = () => { cells.forEach((cell) => selected.add(cell.row)); showChosen(
 const none = () => { selected.clear(); showChosen(); };
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]") || event.target.matches("input")) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]") || event.target.matches("input:not([type=radio])")) return;
   const inGrid = element("grid").contains(document.activeElement);
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() };
   if (inGrid && steps[event.key]) {

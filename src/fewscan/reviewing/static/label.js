@@ -221,7 +221,9 @@ function toggleMove() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
-  if (event.target.matches("input")) return;
+  // Of a slider or a choice the arrows are its own; a text's are all keys.
+  if (event.target.matches("input:not([type=radio]):not([type=range])")) return;
+  if (event.target.matches("input") && event.key.startsWith("Arrow")) return;
   const number = /^[1-9]$/.test(event.key) ? Number(event.key) : 0;
   const act = number ? () => (status?.classes[number - 1] ? decide("label", status.classes[number - 1]) : undefined) : KEYS[event.key];
   // A key that is held down turns slices and windows, and answers once.

@@ -1,0 +1,73 @@
+// The model: what it has learned, a training in the background, and what it says of another scan.
+
+import { Refused, ask, askWho, made, percent, reviewer, send, showStanding } from "./asking.js";
+
+const element = (id) => document.getElementById(id);
+const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
+const SAME = { jpeg: "jpg", tiff: "tif" };
+
+const told = (act) => async (...given) => {
+  try {
+    element("trouble").textContent = "";
+    await act(...given);
+  } catch (refused) {
+    element("trouble").textContent = refused.message;
+  }
+};
+
+function showTraining(job) {
+  const phases = {
+    none: "", running: `Running: fewscan ${job.command}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
+    finished: `Finished: ${job.run}`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
+  };
+  const accuracy = job.accuracy === null ? "" : `, right on ${percent(job.accuracy)} of the validation images`;
+  element("phase").textContent = phases[job.phase] + accuracy;
+  element("epochs").hidden = job.phase !== "running" || !job.epochs;
+  element("epochs").max = job.epochs || 1;
+  element("epochs").value = job.epoch;
+  element("begin").disabled = job.phase === "running";
+  element("cancel").hidden = job.phase !== "running";
+  element("resume").hidden = job.unfinished === null;
+  element("compared").hidden = job.before === null;
+  if (job.before !== null) {
+    element("same").textContent = `On the same ${job.compared_images} validation images, which neither has learned from`;
+    element("before").textContent = percent(job.before);
+    element("after").textContent = percent(job.after);
+  }
+  element("use").hidden = job.phase !== "finished" || job.used;
+}
+
+async function refresh() {
+  const status = await ask("/api/status", { reviewer: reviewer() });
+  showStanding(status);
+  const model = status.model;
+  const states = { looking: `It looks at the scans: ${model.looked_at} so far.`, failed: `No model: ${model.words}`,
+    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels.` : "It begins when scans of two classes have labels." };
+  element("told").textContent = states[model.phase];
+  element("counts").replaceChildren(...Object.entries(status.counts).flatMap(([name, count]) => [made("dt", {}, name), made("dd", {}, String(count))]));
+  showTraining(await ask("/api/training"));
+}
+
+async function predict() {
+  const file = element("file").files[0];
+  if (!file) return;
+  const name = file.name.toLowerCase();
+  const ending = name.slice(name.lastIndexOf(".") + 1);
+  const kind = KINDS.find((one) => name.endsWith(`.${one}`)) ?? SAME[ending] ?? "dcm";
+  const answer = await fetch(`/api/predict?kind=${kind}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
+  const said = await answer.json();
+  element("shares").hidden = !answer.ok;
+  if (!answer.ok) throw new Refused(answer.status, said.detail);
+  element("share-rows").replaceChildren(...said.shares.map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
+}
+
+const length = () => document.querySelector("input[name=length]:checked").value;
+element("begin").addEventListener("click", told(async () => showTraining(await send("/api/training", { length: length() }))));
+element("resume").addEventListener("click", told(async () => showTraining(await send("/api/training", { resume: true }))));
+element("cancel").addEventListener("click", told(async () => showTraining(await send("/api/training/cancel", {}))));
+element("use").addEventListener("click", told(async () => showTraining(await send("/api/training/use", {}))));
+element("file").addEventListener("change", told(predict));
+element("who").addEventListener("click", told(() => askWho(true)));
+
+await told(async () => { await askWho(); await refresh(); })();
+setInterval(() => { if (!document.hidden) refresh().catch(() => {}); }, 2000);

@@ -1,0 +1,185 @@
+"""A training in the background, by the commands that a person would give: audit, split, train."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock, Thread
+from typing import Literal
+
+import numpy as np
+import yaml
+
+from fewscan import jsonl
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.predictor import Predictor
+from fewscan.folders import MARKS
+from fewscan.reviewing.desk import CannotNowError, Desk
+from fewscan.reviewing.opinion import Lesson, solved
+from fewscan.reviewing.tutor import Tutor
+from fewscan.training.run import MODEL_FILE, Run
+
+Phase = Literal["none", "running", "finished", "failed", "cancelled"]
+Length = Literal["probe", "short", "usual"]
+# What each adds to `fewscan train`.
+WORDS: dict[Length, list[str]] = {"probe": ["--method", "probe"], "short": ["training_images=150000"], "usual": []}
+CANCEL_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How many of the same validation images, which neither has learned from, the page's model and the new run call rightly."""
+
+    images: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training: which command of it runs, how many epochs are done, and how it ended, in words."""
+
+    phase: Phase = "none"
+    command: str = ""
+    run: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    accuracy: float | None = None  # on validation images, after the last epoch
+    words: str = ""
+    compared: Compared | None = None
+    used: bool = False  # the page's model goes by its features
+
+
+@dataclass
+class Trainings:
+    """One training at a time, into folders below `runs`."""
+
+    desk: Desk
+    tutor: Tutor
+    runs: Path
+    job: Job = field(default_factory=Job)
+    _process: subprocess.Popen[bytes] | None = None
+    _cancelled: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def now(self) -> Job:
+        """Return how far the training is."""
+        return _with_epochs(self.job) if self.job.phase == "running" else self.job
+
+    @property
+    def unfinished(self) -> Path | None:
+        """The newest training of this page that was interrupted, with its server say; None for none."""
+        if self.job.phase == "running":
+            return None
+        begun = [folder for folder in self._folders() if not (folder / MODEL_FILE).exists()]
+        return begun[-1] if begun else None
+
+    def start(self, length: Length, *, resume: bool = False) -> None:
+        """Begin; raises CannotNowError where one runs, where labels are of fewer than two classes, or none is unfinished."""
+        with self._lock:
+            if self.job.phase == "running":
+                raise CannotNowError("a training is running: cancel it, or wait until it has ended")
+            board = self.desk.board()
+            if len(set(board.labels[board.labeled & self.desk.usable])) < 2:
+                raise CannotNowError("label scans of two classes first")
+            run = self.unfinished if resume else self._free()
+            if run is None:
+                raise CannotNowError("there is no unfinished training")
+            self._cancelled = False
+            self.job = Job("running", run=str(run))
+        words = ["--resume"] if resume else WORDS[length]
+        Thread(target=self._go, args=[run, words], name="training", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Stop the training that runs; what it has done can be gone on with. Raises CannotNowError where none runs."""
+        if self.job.phase != "running":
+            raise CannotNowError("no training is running")
+        self._cancelled = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Stop what runs, as the page's server ends."""
+        if self.job.phase == "running":
+            self.cancel()
+            if self._process is not None:
+                self._process.wait(CANCEL_SECONDS)
+
+    def use(self) -> None:
+        """Let the page's model go by the features of the finished run; raises CannotNowError where there is none."""
+        if self.job.phase != "finished":
+            raise CannotNowError("no training has finished")
+        self.tutor.change(self.job.run)
+        self.job = replace(self.job, used=True)
+
+    def _go(self, run: Path, words: list[str]) -> None:
+        try:
+            folder = self.desk.dataset.folder
+            now = Dataset.open(folder)
+            if now.description.audit is None:
+                self._command("audit", folder)
+            if not now.splits:
+                self._command("split", folder)
+            run.parent.mkdir(parents=True, exist_ok=True)
+            self._command("train", folder, "--out", run, *words)
+            compared = self._compared(run)
+        except FewscanError as error:
+            self.job = replace(self.now, phase="cancelled" if self._cancelled else "failed", words=str(error))
+            return
+        except Exception as error:
+            self.job = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
+            raise
+        self.job = replace(self.now, phase="finished", command="", compared=compared)
+
+    def _command(self, *words: str | Path) -> None:
+        """Run a command to its end; raises FewscanError with its last line where it fails, or was cancelled."""
+        if self._cancelled:
+            raise FewscanError("cancelled")
+        self.job = replace(self.job, command=str(words[0]))
+        with TemporaryFile() as told:
+            line = [sys.executable, "-m", "fewscan", *map(str, words)]
+            # Ctrl-C is for the page's server, which ends it.
+            self._process = subprocess.Popen(line, stdout=told, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
+            code = self._process.wait()
+            told.seek(0)
+            lines = told.read().decode(errors="replace").strip().splitlines()
+        if code:
+            raise FewscanError(lines[-1] if lines else f"'fewscan {words[0]}' ended with {code}")
+
+    def _compared(self, run: Path) -> Compared | None:
+        """Return how page and run do on the run's validation images; None where it has none, or the page has no features."""
+        finished = Run.open(run)
+        dataset = finished.open_dataset(self.desk.dataset.folder)
+        rows, learned, seen = dataset.rows("validation"), dataset.rows("labeled"), self.tutor.seen
+        if len(rows) == 0 or seen is None:
+            return None
+        truth = dataset.labels[rows]
+        lesson = Lesson(0, seen.features, learned, dataset.labels[learned], dataset.classes, dataset.groups, rows[:0])
+        before = solved(lesson, np.arange(len(learned))).logits(seen.features[rows]).argmax(axis=1)
+        after = Predictor.of(finished).predict(dataset.pixels, rows).probabilities.argmax(axis=1)
+        return Compared(len(rows), float((before == truth).mean()), float((after == truth).mean()))
+
+    def _folders(self) -> list[Path]:
+        name = f"{self.desk.dataset.folder.resolve().name}-review-"
+        found = [one.parent for one in self.runs.glob(f"{name}*/{MARKS['run']}")]
+        own = [one for one in found if one.name.removeprefix(name).isdigit()]
+        return sorted(own, key=lambda one: int(one.name.removeprefix(name)))
+
+    def _free(self) -> Path:
+        name = f"{self.desk.dataset.folder.resolve().name}-review-"
+        return next(path for number in range(1, 100_000) if not (path := self.runs / f"{name}{number}").exists())
+
+
+def _with_epochs(job: Job) -> Job:
+    """Return a job with what its run's folder says of its epochs."""
+    run = Path(job.run)
+    if not (run / "config.yaml").exists():
+        return job
+    epochs = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("epochs", 1)  # a probe is solved at once
+    done = jsonl.read(run / "metrics.jsonl", ["epoch"])
+    newest = done[-1] if done else {"epoch": 0}
+    return replace(job, epoch=newest["epoch"], epochs=epochs, accuracy=newest.get("validation_accuracy"))

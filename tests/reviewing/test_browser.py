@@ -1,0 +1,121 @@
+"""The page in a real browser: forty scans by keyboard, undo, a reload, the grid; nothing from elsewhere, no policy broken."""
+
+import shutil
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+import uvicorn
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.reviewing.app import application
+from fewscan.reviewing.seeing import Seen, pixel_features
+from fewscan.reviewing.serving import Served, served
+from tests.reviewing.conftest import CLASSES, IMAGES
+
+CHROMIUM = shutil.which("chromium")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chromium on PATH"),
+]
+OPEN = "() => document.getElementById('waiting').hidden"
+SHOWN = (
+    "row => document.getElementById('waiting').hidden && document.getElementById('canvas').getAttribute('aria-label') !== row"
+)
+
+
+@pytest.fixture
+def page_server(dataset: Dataset) -> Iterator[Served]:
+    page = served(dataset.folder, port=0, classes=CLASSES)
+    page.review.tutor.take(Seen(pixel_features(dataset.pixels), "pixels", None))
+    config = uvicorn.Config(application(page.review), log_config=None, access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [page.listening]}, daemon=True)
+    thread.start()
+    yield page
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def browser(page_server: Served) -> Iterator["playwright.Browser"]:
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+def opened(browser: "playwright.Browser", address: str, name: str, faults: list[str]) -> "playwright.Page":
+    """The page as a person sees it who has given a name; what the browser complains of goes to `faults`."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    page.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
+    page.goto(address)
+    page.fill("#name", name)
+    page.keyboard.press("Enter")
+    page.wait_for_function(OPEN)
+    return page
+
+
+def answer(page: "playwright.Page", key: str) -> None:
+    before = page.get_attribute("#canvas", "aria-label")
+    page.keyboard.press(key)
+    page.wait_for_function(SHOWN, arg=before)
+
+
+def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Browser", page_server: Served) -> None:
+    faults: list[str] = []
+    page = opened(browser, page_server.address, "Ada", faults)
+    painted = (
+        "() => { const c = document.getElementById('canvas'); return c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+    )
+    assert page.evaluate(painted + ".data.some((value, at) => at % 4 < 3 && value > 0) }")
+    keys = [*"12" * 15, "n", "?", *"12" * 2, "1"]
+    for key in keys:
+        answer(page, key)
+    log = page_server.review.desk.dataset.labels
+    current = log.current(IMAGES)
+    assert (current["state"] != "none").sum() == len(keys)
+    assert current["label"].value_counts().to_dict() == {"glioma": 18, "meningioma": 17}
+    page.keyboard.press("u")
+    page.wait_for_function("() => document.getElementById('saved').textContent.startsWith('Taken back')")
+    page.keyboard.press("u")
+    page.wait_for_function("() => document.getElementById('standing').textContent.startsWith('35 of')")
+    assert (log.current(IMAGES)["state"] != "none").sum() == len(keys) - 2
+    page.reload()
+    page.wait_for_function(OPEN)
+    assert "35 of 39 answered" in page.inner_text("#standing")
+    page_server.review.tutor.learn()
+    page.goto(f"{page_server.address}/grid")
+    page.check("input[value=said]")
+    page.wait_for_selector(".cell")
+    assert page.locator(".cell").count() == 17
+    page.locator(".cell").nth(0).click()
+    page.locator(".cell").nth(3).click(modifiers=["Shift"])
+    page.keyboard.press("2")
+    page.wait_for_function("() => document.getElementById('saved').textContent.includes('4 scans')")
+    assert log.current(IMAGES)["label"].value_counts().to_dict() == {"meningioma": 20, "glioma": 13}
+    assert faults == []
+
+
+def test_a_second_reader_is_blind_until_the_answer(browser: "playwright.Browser", page_server: Served) -> None:
+    faults: list[str] = []
+    desk = page_server.review.desk
+    desk.dataset.labels.enter([7], ["glioma"], origin="review", who="Ada")
+    page = opened(browser, page_server.address, "Grace", faults)
+    page.check("input[value=second]")
+    page.wait_for_function("() => document.getElementById('canvas').getAttribute('aria-label').startsWith('Scan 7,')")
+    assert "Ada" not in page.inner_text("body")
+    assert "blind" in page.inner_text("#said")
+    page.keyboard.press("2")
+    page.wait_for_function("() => document.getElementById('waiting').textContent.startsWith('No scan of another')")
+    assert desk.board().disputed[7]
+    page.check("input[value=settle]")
+    page.wait_for_function(OPEN)
+    assert "Ada said: glioma" in page.inner_text("#said")
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.getElementById('waiting').textContent === 'Nobody differs.'")
+    assert desk.board().labels[7] == "glioma"
+    assert faults == []

@@ -1,0 +1,146 @@
+"""A training in the background, an uploaded scan, and the labels as a table."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from fastapi.testclient import TestClient
+
+import fewscan
+from fewscan.datasets.dataset import Dataset
+from fewscan.reviewing.app import Review
+from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
+from fewscan.reviewing.seeing import Seen
+from fewscan.training.continuing import asked_encoder, ready_encoder
+from fewscan.training.features import VIEWS, features_of
+from fewscan.training.run import Run
+from tests.reviewing.conftest import CLASSES
+
+Decide = Callable[..., dict]
+BYTES = {"content-type": "application/octet-stream"}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(client: TestClient, content: bytes, kind: str = "png") -> tuple[int, dict]:
+    answer = client.post("/api/predict", params={"kind": kind}, content=content, headers=BYTES)
+    return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def taught(decide: Decide, review: Review) -> None:
+    """Twelve labels, and a model on features of a small encoder with random weights."""
+    torch.manual_seed(0)
+    ready = ready_encoder(asked_encoder("resnet_small", weights=None), review.desk.dataset.description.spec)
+    features = features_of(ready.encoder, torch.from_numpy(np.array(review.desk.dataset.pixels)), VIEWS[:1])[:, 0].numpy()
+    for row in range(12):
+        decide(row, CLASSES[row % 2])
+    review.tutor.take(Seen(features, "random weights", ready))
+    review.tutor.learn()
+
+
+def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: TestClient, review: Review, taught: None) -> None:
+    opinion = review.tutor.opinion
+    assert opinion is not None
+    for row in (20, 21):
+        status, said = upload(client, png(review.desk.dataset.pixels[row, 0]))
+        assert status == 200
+        shares = {one["label"]: one["probability"] for one in said["shares"]}
+        assert shares == pytest.approx(opinion.of(row), abs=1e-3)
+        assert said["labels"] == 12
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "png"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "png"),
+        (b"<script>", "dcm"),
+        (bytes(400), "nii.gz"),
+        (png(np.zeros((20, 20), np.uint8)), "png"),
+        (np.lib.format.magic(1, 0) + b"\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (100000, 100000)}", "npy"),
+    ],
+)
+def test_a_file_that_is_no_scan_is_refused_with_a_reason(client: TestClient, taught: None, content: bytes, kind: str) -> None:
+    status, said = upload(client, content, kind)
+    assert status == 400
+    assert said["detail"]
+
+
+def test_uploads_are_bounded_and_of_known_kinds(client: TestClient, taught: None) -> None:
+    assert upload(client, bytes(MAX_UPLOAD_BYTES + 1))[0] == 413
+    for kind in ("exe", "../../etc/passwd", "png\x00", ""):
+        assert upload(client, b"x", kind)[0] == 422
+
+
+def test_before_there_is_a_model_nothing_is_said(client: TestClient) -> None:
+    assert upload(client, png(np.eye(20, dtype=np.uint8) * 255))[0] == 409
+
+
+def test_the_table_of_labels_is_taken_back_as_it_is(
+    client: TestClient, decide: Decide, dataset: Dataset, tmp_path: Path
+) -> None:
+    decide(3, "glioma")
+    decide(4, None, state="unsure")
+    (tmp_path / "labels.csv").write_bytes(client.get("/api/labels.csv").content)
+    found = fewscan.set_labels(dataset.folder, tmp_path / "labels.csv", dry_run=True)
+    assert len(found.changes.rows) == 0
+    assert found.changes.unchanged >= 2
+
+
+def ended(client: TestClient) -> dict:
+    while (job := client.get("/api/training").json())["phase"] == "running":
+        time.sleep(0.05)
+    return job
+
+
+def test_without_labels_of_two_classes_nothing_is_trained(client: TestClient, decide: Decide) -> None:
+    decide(3, "glioma")
+    assert client.post("/api/training", json={}).status_code == 409
+    assert client.post("/api/training", json={"resume": True}).status_code == 409
+    assert client.post("/api/training/cancel", json={}).status_code == 409
+    assert client.post("/api/training/use", json={}).status_code == 409
+
+
+@pytest.mark.slow
+def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_taken(
+    client: TestClient, decide: Decide, review: Review
+) -> None:
+    for row in range(20):
+        decide(row, CLASSES[row % 2])
+    assert client.post("/api/training", json={"length": "short"}).status_code == 200
+    assert client.post("/api/training", json={"length": "short"}).status_code == 409
+    while not (job := client.get("/api/training").json())["epoch"]:
+        assert job["phase"] == "running", job["words"]
+        time.sleep(0.1)
+    client.post("/api/training/cancel", json={})
+    job = ended(client)
+    assert job["phase"] == "cancelled"
+    assert job["unfinished"] == Path(job["run"]).name
+    client.post("/api/training", json={"resume": True})
+    while (again := client.get("/api/training").json())["command"] != "train":
+        assert again["phase"] == "running", again["words"]
+        time.sleep(0.05)
+    review.trainings.close()
+    assert ended(client)["phase"] == "cancelled"
+
+
+@pytest.mark.slow
+def test_what_a_finished_training_sees_can_be_taken(client: TestClient, decide: Decide, review: Review) -> None:
+    for row in range(20):
+        decide(row, CLASSES[row % 2])
+    client.post("/api/training", json={"length": "probe"})
+    job = ended(client)
+    assert job["phase"] == "finished", job["words"]
+    assert Run.open(job["run"]).finished
+    assert client.post("/api/training/use", json={}).json()["used"]
+    assert review.tutor._encoder == job["run"]
