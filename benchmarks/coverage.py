@@ -1,12 +1,14 @@
 """How often intervals hold the truth and tests claim what is not there, where the truth is known.
 
-    python -m benchmarks.coverage [--part shares scores calibration significance] [--csv docs/results/coverage.csv]
+    python -m benchmarks.coverage [--part shares scores calibration significance balanced] [--csv docs/results/coverage.csv]
 
 shares: the share of images called right, over numbers of images and groups, groups of one size and of unequal sizes, images of
 a group alike by an intraclass correlation; hits are drawn, the rule is that of `bootstrap`, which finds the spread of a share
 by resampling where this computes it. scores: macro AUROC and balanced accuracy of four classes, by `bootstrap` itself.
 calibration: the calibration error of networks that are surer than right by so much. significance: how often two methods of one
 true accuracy, or of accuracies 5 points apart, are called different at the level 5 %, by the test of `fewscan compare`.
+balanced: the same of two methods of one true balanced accuracy where a class is rare, by the test of `--rank-by
+balanced_accuracy`; as good in every class, or better in the rare one and as much worse in the others.
 """
 
 import argparse
@@ -186,11 +188,40 @@ def of_significance(draws: int, random: np.random.Generator) -> Iterator[Line]:
         }  # fmt: skip
 
 
+def of_balanced(draws: int, random: np.random.Generator) -> Iterator[Line]:
+    significance.RESAMPLES = 99
+    parts = ((139, 77, 77, 15), (293, 15))
+    cells = [
+        (counts, a_group, seeds, gap) for counts in parts for a_group in (1, 4) for seeds in (1, 2, 3, 5) for gap in (0.0, 0.1)
+    ]
+    for counts, a_group, seeds, gap in track(cells, "balanced", total=len(cells)):
+        labels = np.repeat(np.arange(len(counts)), counts)
+        groups = np.arange(len(labels)) // a_group
+        weights = significance.class_weights(labels)
+        rare = labels == len(counts) - 1
+        better = np.where(rare, gap / 2, -gap / 2 / (len(counts) - 1))
+        # Of one seed the claim is about these two networks, so these are of one balanced accuracy themselves.
+        spread = 0.0 if seeds == 1 else 0.03
+        claimed = 0
+        for _ in range(draws):
+            harder = random.normal(0, 0.1, len(np.unique(groups)))[groups]
+            network = random.normal(0, spread, (2, seeds, len(counts)))[:, :, labels]
+            shares = (0.7 + harder + network + np.stack([better, -better])[:, np.newaxis]).clip(0, 1)
+            first, second = (random.random(shares.shape) < shares).astype(float)
+            claimed += significance.seeds_p_value(first, second, groups, weights) < 0.05
+        yield {
+            "what": "claims of a difference in balanced accuracy", "images": len(labels), "groups": len(np.unique(groups)),
+            "truth": 0.0, "draws": draws, "class_sizes": " ".join(map(str, counts)), "seeds": seeds, "spread": spread,
+            "rare_class_better_by": gap, "claimed": round(claimed / draws, 4),
+        }  # fmt: skip
+
+
 PARTS: dict[str, tuple[Callable[[int, np.random.Generator], Iterator[Line]], int]] = {
     "shares": (of_shares, 1000),
     "scores": (of_scores, 100),
     "calibration": (of_calibration, 150),
     "significance": (of_significance, 500),
+    "balanced": (of_balanced, 500),
 }
 
 

@@ -106,7 +106,7 @@ def compared(dataset: Snapshot, method: str, seeds: list[int], changes: dict[str
             run = trained(dataset, folder / f"{name}-{seed}", method=name, **{**changes, "seed": seed})
             evaluated = EvaluatedRun(Trial("leakfree", name, seed), run, evaluate(run, dataset))
             scores.append(evaluated.evaluation)
-            right.setdefault(name, []).append(evaluated.hits().to_numpy(float))
+            right.setdefault(name, []).append(evaluated.tested()["right"].to_numpy(float))
             line[f"{name}_minutes"] = round(run.training_seconds / 60, 2)
         for score in ("accuracy", "balanced_accuracy"):
             values = [100 * getattr(each, score).value for each in scores]

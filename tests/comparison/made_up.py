@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import balanced_accuracy_score
 
-from fewscan.comparison.plan import Asked, Comparison, Plan, SplitSizes, Trial
+from fewscan.comparison.plan import Asked, Comparison, Plan, RankedBy, SplitSizes, Trial
 from fewscan.comparison.results import Results, collect
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
@@ -17,7 +18,7 @@ from tests.made import remade
 TEST_IMAGES = 40
 METHODS = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 
-# How many of the test images the runs of a method called right, one number a seed.
+# How many of the test images the runs of a method called right, one number a seed: the first ones, or where negative the last.
 Right = Mapping[tuple[Protocol, str], tuple[int, ...]]
 
 
@@ -29,10 +30,19 @@ def made_up(
     leaking_pairs: int = 0,
     methods: tuple[str, ...] = METHODS,
     baseline: str | None = None,
+    rank_by: RankedBy | None = None,
+    unequal: bool = False,
 ) -> Results:
-    """Write a comparison of runs that got so many test images right, and collect it."""
+    """Write a comparison of runs that got so many test images right, and collect it.
+
+    unequal: of ten images seven are of the first class, and come before all others.
+    """
     made = make_dataset(images=120)
-    dataset = remade(made, made.manifest.assign(source=source), sources=())
+    manifest = made.manifest.assign(source=source)
+    if unequal:
+        first, *others = sorted(set(manifest["label"]))
+        manifest["label"] = [first] * 84 + others * 12
+    dataset = remade(made, manifest, sources=())
     plan = Plan(
         dataset=str(dataset.folder),
         dataset_fingerprint=dataset.description.fingerprint,
@@ -41,6 +51,7 @@ def made_up(
         changes={"epochs": 25, "optimizer": {"learning_rate": 0.5}},
         asked=(Asked(methods=methods, seeds=tuple(range(max([1, *map(len, right.values())]))), protocols=protocols),),
         named_baseline=baseline,
+        named_score=rank_by,
     )
     comparison = Comparison.begin(dataset.folder.with_name("comparison"), plan)
     for (protocol, method), counts in right.items():
@@ -50,18 +61,21 @@ def made_up(
 
 
 def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: int) -> None:
-    """Write a finished run with an evaluation in which the first `right` test images are called right."""
+    """Write a finished run with an evaluation in which the first `right` test images are called right, or the last."""
     dataset = comparison.dataset(trial.protocol)
     run = Run.create(comparison.run_folder(trial), comparison.settings(trial), dataset, leaking_pairs)
     run.log({"epoch": 1, "seconds": 90.0, "loss": 1.0, "losses": ["loss"], "p_acc": 0.875})
     run.save_network(run.new_network())
     rows = dataset.rows("test")
     labels = dataset.labels[rows]
-    called = np.where(np.arange(TEST_IMAGES) < right, labels, (labels + 1) % len(dataset.classes))
+    places = np.arange(TEST_IMAGES)
+    is_right = places < right if right >= 0 else places >= TEST_IMAGES + right
+    called = np.where(is_right, labels, (labels + 1) % len(dataset.classes))
     names = np.array(dataset.classes)
     table = pd.DataFrame({"row": rows, "group": dataset.groups[rows], "label": names[labels], "predicted": names[called]})
     table.to_csv(run.folder / PREDICTIONS_FILE, index=False)
-    share = right / TEST_IMAGES
+    share = abs(right) / TEST_IMAGES
+    balanced = balanced_accuracy_score(labels, called)
     score = Interval(value=0.5, low=0.4, high=0.6)
     evaluation = Evaluation(
         protocol=trial.protocol,
@@ -71,7 +85,7 @@ def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: i
         test_openings=1,
         test_set_openings=1,
         accuracy=Interval(value=share, low=share - 0.0625, high=share + 0.0625),
-        balanced_accuracy=score,
+        balanced_accuracy=Interval(value=balanced, low=max(0.0, balanced - 0.1), high=min(1.0, balanced + 0.1)),
         auroc=score,
         calibration_error=score,
         nearest_neighbor_accuracy=score,

@@ -1,18 +1,29 @@
 """The paired test and the correction, against counts by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
+from sklearn.metrics import balanced_accuracy_score
 
-from fewscan.comparison.significance import RESAMPLES, holm, methods_p_value, paired_p_value
+from fewscan.comparison.significance import (
+    RESAMPLES,
+    class_weights,
+    holm,
+    methods_p_value,
+    paired_p_value,
+    random_effects_p_value,
+    seeds_p_value,
+)
 
 
-def exact_p_value(hits_a: np.ndarray, hits_b: np.ndarray, groups: np.ndarray) -> float:
+def exact_p_value(hits_a: np.ndarray, hits_b: np.ndarray, groups: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
     """Every way to swap whole groups, counted one by one."""
     names = np.unique(groups)
-    differences = [float((hits_a - hits_b)[groups == name].sum()) for name in names]
+    differences = [float((weights * (hits_a - hits_b))[groups == name].sum()) for name in names]
     observed = sum(differences)
     sums = [
         sum(-value if number >> position & 1 else value for position, value in enumerate(differences))
@@ -29,6 +40,52 @@ def test_the_p_value_equals_that_of_all_swaps_of_groups(images: list[tuple[bool,
     hits_a, hits_b = (np.array([image[side] for image in images], dtype=np.float64) for side in (0, 1))
     groups = np.array([image[2] for image in images])
     assert paired_p_value(hits_a, hits_b, groups) == pytest.approx(exact_p_value(hits_a, hits_b, groups), abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6), st.integers(0, 2)), min_size=2, max_size=20))
+@settings(max_examples=30, deadline=None)
+def test_of_balanced_accuracy_it_equals_that_of_all_swaps_weighted_by_class(images: list[tuple[bool, bool, int, int]]) -> None:
+    hits_a, hits_b = (np.array([image[side] for image in images], dtype=np.float64) for side in (0, 1))
+    groups, labels = (np.array([image[side] for image in images]) for side in (2, 3))
+    weights = class_weights(labels)
+    for hits in (hits_a, hits_b):
+        called = np.where(hits == 1, labels, -1)
+        with warnings.catch_warnings(action="ignore"):  # -1 is no class
+            assert (weights * hits).mean() == pytest.approx(balanced_accuracy_score(labels, called))
+    expected = exact_p_value(hits_a, hits_b, groups, weights)
+    assert seeds_p_value(hits_a[None], hits_b[None], groups, weights) == pytest.approx(expected, abs=1e-9)
+
+
+def test_classes_of_one_size_give_balanced_accuracy_the_p_value_of_accuracy() -> None:
+    random = np.random.default_rng(5)
+    first, second = drawn(random, 3, 0.03, gap=0.05)
+    groups, labels = np.arange(150) // 2, random.permutation(np.arange(150) % 3)
+    weights = class_weights(labels)
+    assert methods_p_value(first, second, groups, weights) == pytest.approx(methods_p_value(first, second, groups))
+    assert methods_p_value(first, second, groups, weights) < 1
+    assert random_effects_p_value(first, second, groups, weights) == pytest.approx(
+        random_effects_p_value(first, second, groups)
+    )
+
+
+def test_that_groups_are_of_a_rare_class_is_no_difference_between_seeds_or_groups() -> None:
+    """Networks that call one share of every group right differ by that share alone: nothing varies, whatever images weigh."""
+    labels = np.repeat([0, 1], [90, 10])
+    groups = np.arange(100) // 2
+    hits_a, hits_b = np.ones((2, 100)), np.tile([1.0, 0.0], (2, 50))
+    assert random_effects_p_value(hits_a, hits_b, groups, class_weights(labels)) == pytest.approx(0)
+
+
+def test_false_claims_of_balanced_accuracy_stay_at_their_rate_with_a_rare_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fewscan.comparison.significance.RESAMPLES", 99)
+    random = np.random.default_rng(6)
+    labels = np.repeat([0, 1], [140, 10])
+    weights = class_weights(labels)
+    claims = [methods_p_value(*drawn(random, 3, 0.03), np.arange(150), weights) < 0.05 for _ in range(100)]
+    assert np.mean(claims) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 100)
+    # In the rare class alone, 8 of 10 images are 40 points of balanced accuracy, and 5 of accuracy.
+    better, worse = np.ones((3, 150)), np.where(np.arange(150) < 142, 1.0, 0.0) * np.ones((3, 1))
+    assert methods_p_value(better, worse, np.arange(150), weights) < 0.05
 
 
 def test_a_large_difference_is_seen_and_none_is_not() -> None:

@@ -168,6 +168,30 @@ def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up
     assert parse_overrides(words[-2:]) == results.comparison.plan.changes
 
 
+def test_the_study_counts_accuracy_whatever_the_comparison_is_ranked_by(made_up: Callable[..., Results]) -> None:
+    right: Right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,)}
+    methods = ("supervised", "joint")
+    ranked = made_up(right, methods=methods, rank_by="balanced_accuracy", unequal=True)
+    plan = ranked.comparison.plan
+    results = fewscan.study(
+        plan.dataset,
+        out=ranked.comparison.folder,
+        methods=methods,
+        protocols=["leakfree"],
+        labeled=16,
+        test=40,
+        validation=0.25,
+        train=False,
+        **plan.changes,
+    )
+    assert "val_p_acc 50.00 % against 70.00 %, -20.00 points" in headline(results)
+    page = Page((ranked.comparison.folder / "study.html").read_text(encoding="utf-8"))
+    assert headline(results) in page.text
+    assert (
+        "balanced accuracy and beats" in Page((ranked.comparison.folder / "comparison.html").read_text(encoding="utf-8")).text
+    )
+
+
 @pytest.mark.slow  # two trainings, seven figures in full
 @pytest.mark.usefixtures("painted")
 def test_the_verb_trains_with_the_studys_recipe_and_writes_a_page_that_needs_nothing_else_and_names_nobody(

@@ -13,7 +13,7 @@ from fewscan.wording import counted
 
 if TYPE_CHECKING:
     from fewscan.comparison.budgets import LabelEfficiency
-    from fewscan.comparison.plan import Comparison
+    from fewscan.comparison.plan import Comparison, RankedBy
     from fewscan.comparison.results import Results
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.descriptions import Shares
@@ -33,6 +33,7 @@ def compare(
     validation: float | None = None,
     shares: Shares | None = None,
     baseline: str | None = None,
+    rank_by: RankedBy | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
@@ -40,8 +41,9 @@ def compare(
     """Train what is not yet trained of `methods` x `seeds` x `protocols`, and write tables, figures and a page into `out`.
 
     Without `methods` it is all of them. The others are held against `baseline`, one of them: `supervised` where none is named
-    and it is there. Called again with the same `out` it goes on where it stopped. Sizes and shares that are not given are those
-    of the dataset's split. Without `train` the tables hold what is finished, and `not run` for the rest.
+    and it is there. Methods are ranked and tested by `rank_by`, by accuracy where none is named. Called again with the same
+    `out` it goes on where it stopped. Sizes and shares that are not given are those of the dataset's split. Without `train` the
+    tables hold what is finished, and `not run` for the rest.
     Raises FewscanError where a run failed, after all others were trained and the tables written.
     """
     from fewscan.comparison.plan import Comparison
@@ -59,6 +61,7 @@ def compare(
         validation=validation,
         shares=shares,
         baseline=baseline,
+        rank_by=rank_by,
     )
     comparison = Comparison.begin(Path(out), plan)
     results, failures = run_and_write(comparison, jobs, train)
@@ -79,6 +82,7 @@ def compare_budgets(
     validation: float | None = None,
     shares: Shares | None = None,
     baseline: str | None = None,
+    rank_by: RankedBy | None = None,
     jobs: int | None = None,
     train: bool = True,
     **settings: Any,
@@ -109,6 +113,7 @@ def compare_budgets(
         validation=validation,
         shares=shares,
         baseline=baseline,
+        rank_by=rank_by,
     )
     failures: dict[str, str] = {}
     trials = 0

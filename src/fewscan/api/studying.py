@@ -39,6 +39,7 @@ def study(
     """
     from fewscan.comparison.plan import Comparison
     from fewscan.comparison.planning import make_plan
+    from fewscan.comparison.results import collect
     from fewscan.locks import alone
     from fewscan.studies.bitlis.page import write_study
     from fewscan.studies.bitlis.published import LABELS, PROTOCOLS, RECIPE, TABLE2, TEST_IMAGES
@@ -56,6 +57,9 @@ def study(
     )
     comparison = Comparison.begin(Path(out), plan)
     results, failures = run_and_write(comparison, jobs, train)
+    if results.ranked_by != "accuracy":
+        # The study knows accuracy alone, whatever `compare` on the same folder ranks by.
+        results = collect(comparison.ranking_by(None))
     with alone(comparison.folder, "study"):
         write_study(results)
     refuse_failures(failures, len(comparison.plan.trials))

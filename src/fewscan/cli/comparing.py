@@ -16,6 +16,7 @@ from fewscan.cli.comparison_options import (
     LabelsBudget,
     Out,
     Protocols,
+    RankBy,
     Seeds,
     SettingsForAll,
     Training,
@@ -44,6 +45,7 @@ def compare(
     validation: Validation = None,
     shares: BudgetShares = None,
     baseline: Baseline = None,
+    rank_by: RankBy = None,
     jobs: Jobs = None,
     train: Training = True,
     as_json: AsJson = False,
@@ -82,6 +84,7 @@ def compare(
         "validation": validation,
         "shares": shares,
         "baseline": baseline,
+        "rank_by": rank_by,
         "jobs": jobs,
         "train": train,
     }
@@ -96,18 +99,19 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
     from fewscan.comparison.commands import commands
     from fewscan.comparison.ranking import leaderboard
     from fewscan.reporting.comparing.page import PAGE_FILE
-    from fewscan.reporting.comparing.sentences import headline
+    from fewscan.reporting.comparing.sentences import headline, title
 
     out = results.comparison.folder
     training = commands(results.comparison.plan, dataset=dataset, out=out)[-1]
     rows = [standing.numbers() for protocol in results.comparison.plan.protocols for standing in leaderboard(results, protocol)]
     page = out / PAGE_FILE
     said = headline(results)
-    lines = [f"{row['protocol']:9} {row['method']:13} {percent(row['accuracy_percent_mean'])}" for row in rows]
+    score = results.ranked_by
+    lines = [f"{row['protocol']:9} {row['method']:13} {percent(row[f'{score}_percent_mean'])}" for row in rows]
     finish(
         as_json,
-        {"page": str(page), "headline": " ".join(said), "rows": rows},
-        [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
+        {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
+        [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
         *next_words(results.rows, training),
     )
 
@@ -115,11 +119,12 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
 def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool) -> None:
     from fewscan.comparison.commands import commands
     from fewscan.reporting.comparing.efficiency import PAGE_FILE
-    from fewscan.reporting.comparing.sentences import efficiency_headline
+    from fewscan.reporting.comparing.sentences import efficiency_headline, title
 
     rows = [point.numbers() for point in efficiency.points]
+    score = efficiency.ranked_by
     lines = [
-        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {percent(row['accuracy_percent_mean'])}"
+        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {percent(row[f'{score}_percent_mean'])}"
         for row in rows
     ]
     page = efficiency.folder / PAGE_FILE
@@ -127,8 +132,8 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
     training = commands(efficiency.plans[0], efficiency.budgets, dataset=dataset, out=efficiency.folder)[-1]
     finish(
         as_json,
-        {"page": str(page), "headline": " ".join(said), "rows": rows},
-        [*said, "accuracy, mean over seeds:", *lines, f"page: {page}"],
+        {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
+        [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
         *next_words([point.row for point in efficiency.points], training),
     )
 

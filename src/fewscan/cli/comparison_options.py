@@ -26,5 +26,12 @@ Baseline = Annotated[
     str | None,
     typer.Option(help="The method that the others are held against. [default: supervised, where it is among them]"),
 ]
+RankBy = Annotated[
+    Literal["accuracy", "balanced_accuracy"] | None,
+    typer.Option(
+        help="The score that methods are ranked and tested by; in balanced_accuracy every class counts alike, however rare. "
+        "[default: accuracy]"
+    ),
+]
 Jobs = Annotated[int | None, typer.Option(help="Runs at once, each in its own process. [default: one a GPU, one on a CPU]")]
 Training = Annotated[bool, typer.Option("--train/--no-train", help="Without training: tables of what is finished so far.")]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fewscan.comparison.plan import Comparison, Plan
+from fewscan.comparison.plan import Comparison, Plan, RankedBy
 from fewscan.comparison.ranking import Standing, standings
 from fewscan.comparison.results import Pair, Results, Row, collect
 from fewscan.datasets.descriptions import Protocol
@@ -77,6 +77,11 @@ class LabelEfficiency:
         return self.plans[0].baseline
 
     @property
+    def ranked_by(self) -> RankedBy:
+        """The score that ranks the methods with every budget."""
+        return self.plans[0].ranked_by
+
+    @property
     def points(self) -> list[Point]:
         """Every method with every budget under every protocol, run or not."""
         return [point for protocol in self.protocols for labels in self.budgets for point in self.points_of(labels, protocol)]
@@ -133,8 +138,13 @@ def begin_budgets(folder: Path, plans: Sequence[Plan]) -> list[Comparison]:
 
 
 def collect_budgets(folder: Path) -> LabelEfficiency:
-    """Read every budget's comparison in `folder`; nothing is trained, and no test set is opened."""
-    return LabelEfficiency(folder, {labels: collect(comparison) for labels, comparison in open_budgets(folder).items()})
+    """Read every budget's comparison in `folder`; nothing is trained, and no test set is opened.
+
+    With every budget methods are ranked as with the largest, whatever the others' plans name.
+    """
+    opened = open_budgets(folder)
+    named = next((comparison.plan.named_score for comparison in opened.values()), None)
+    return LabelEfficiency(folder, {labels: collect(comparison.ranking_by(named)) for labels, comparison in opened.items()})
 
 
 def require_nested(protocol: Protocol, datasets: Mapping[int, Snapshot]) -> None:

@@ -20,6 +20,7 @@ def commands(plan: Plan, budgets: Sequence[int] = (), *, dataset: Path | None = 
     rest = {
         **({} if plan.split.shares == "known" else {"shares": plan.split.shares}),
         **({} if plan.named_baseline is None else {"baseline": plan.named_baseline}),
+        **({} if plan.named_score is None else {"rank-by": plan.named_score}),
         "recipe": plan.recipe,
     }
     return [command("compare", plan, asked, size | rest, dataset=dataset, out=out) for asked in plan.asked]

@@ -5,11 +5,11 @@ A comparison is a folder: `plan.json`, `snapshots/PROTOCOL.parquet` (the dataset
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from fewscan.atomic import new_folder, replaced_file, write_text
 from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
@@ -28,6 +28,9 @@ from fewscan.wording import listed
 
 PLAN_FILE = MARKS["comparison"]
 USUAL_BASELINE = Supervised.name
+
+# The scores that are a mean over test images, each with its weight: their differences can be tested image by image.
+RankedBy = Literal["accuracy", "balanced_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,18 @@ class Plan(Settings):
     changes: dict[str, Any]
     asked: tuple[Asked, ...]
     named_baseline: str | None = None  # by --baseline
+    named_score: RankedBy | None = None  # by --rank-by
 
     @property
     def baseline(self) -> str | None:
         """The method that the others are held against: the named one, else `supervised` where it is compared, else none."""
         usual = USUAL_BASELINE if USUAL_BASELINE in self.methods else None
         return self.named_baseline or usual
+
+    @property
+    def ranked_by(self) -> RankedBy:
+        """The score whose mean ranks the methods, and whose differences are tested: the named one, else accuracy."""
+        return self.named_score or "accuracy"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -112,8 +121,11 @@ class Plan(Settings):
         """Return this plan with what `plan` asks for beyond it."""
         known = set(self.trials)
         further = tuple(asked for asked in plan.asked if not known.issuperset(asked.trials))
-        named = plan.named_baseline or self.named_baseline
-        return self.model_copy(update={"asked": (*self.asked, *further), "named_baseline": named})
+        named = {
+            "named_baseline": plan.named_baseline or self.named_baseline,
+            "named_score": plan.named_score or self.named_score,
+        }
+        return self.model_copy(update={"asked": (*self.asked, *further), **named})
 
     def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
         """Return the settings of a run on a dataset of that size; raises FewscanError naming a wrong one."""
@@ -180,6 +192,10 @@ class Comparison:
         if not (folder / PLAN_FILE).is_file():
             raise FewscanError(f"{folder} exists and is not a comparison (no {PLAN_FILE}): choose another --out")
         return cls(folder, Plan.read(folder / PLAN_FILE, "choose another --out"))
+
+    def ranking_by(self, named: RankedBy | None) -> Self:
+        """Return the same comparison, its methods ranked by another score, or for None by the usual one; nothing is written."""
+        return replace(self, plan=self.plan.model_copy(update={"named_score": named}))
 
     def refuse_another(self, plan: Plan) -> None:
         """Raise FewscanError where `plan` has another dataset, split, recipe or other settings than stand here."""

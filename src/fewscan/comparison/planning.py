@@ -1,9 +1,9 @@
 """From what a user asks for to a checked plan."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from fewscan.comparison.plan import Asked, Plan, SplitSizes
+from fewscan.comparison.plan import Asked, Plan, RankedBy, SplitSizes
 from fewscan.datasets.descriptions import Shares
 from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
@@ -25,13 +25,16 @@ def make_plan(
     validation: float | None = None,
     shares: Shares | None = None,
     baseline: str | None = None,
+    rank_by: RankedBy | None = None,
 ) -> Plan:
     """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
 
-    Raises FewscanError for an unknown method, protocol or setting, and where a size is neither given nor known.
+    Raises FewscanError for an unknown method, protocol, score or setting, and where a size is neither given nor known.
     """
     methods = list(TRAINING_METHODS) if methods is None else methods
     _check_asked(methods, seeds, protocols, changes)
+    if rank_by is not None and rank_by not in get_args(RankedBy):
+        raise FewscanError(f"methods are ranked by {' or '.join(get_args(RankedBy))}, not by '{rank_by}'")
     own = dataset.description.split
     if own is None and (labeled is None or test is None):
         raise FewscanError(
@@ -64,6 +67,7 @@ def make_plan(
         changes=dict(changes),
         asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
         named_baseline=baseline,
+        named_score=rank_by,
     )
     for trial in plan.trials:
         # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are

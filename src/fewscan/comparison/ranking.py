@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fewscan.comparison.results import METRICS, RANKED_BY, Pair, Results, Row
+from fewscan.comparison.results import LEVEL_DECIMALS, METRICS, Pair, Results, Row
 from fewscan.datasets.descriptions import Protocol
 
 
@@ -13,7 +13,7 @@ class Standing:
     """A method's row beside the baseline."""
 
     row: Row
-    place: int | None  # 1 for the highest mean accuracy; None where it was not run
+    place: int | None  # 1 for the highest mean of the score that ranks; None where it was not run
     against_baseline: Pair | None  # the method less the baseline; None for the baseline itself, and where either was not run
 
     def numbers(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Standing:
 def standings(results: Results, protocol: Protocol, methods: Sequence[str], baseline: str | None) -> list[Standing]:
     """Return the methods in their order, each with its place and held against `baseline`."""
     rows = [results.row(protocol, method) for method in methods]
-    means = [_mean(row) for row in rows]
+    means = [_mean(row, results.ranked_by) for row in rows]
     return [
         Standing(
             row,
@@ -54,13 +54,14 @@ def leaderboard(results: Results, protocol: Protocol) -> list[Standing]:
     return sorted(found, key=lambda each: (each.place is None, each.place or 0))
 
 
-def _mean(row: Row) -> float | None:
-    return row.cell(RANKED_BY).mean
+def _mean(row: Row, score: str) -> float | None:
+    mean = row.cell(score).mean
+    return None if mean is None else round(mean, LEVEL_DECIMALS)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which methods have the highest mean accuracy, and what that is worth."""
+    """Which methods have the highest mean of the score that ranks, and what that is worth."""
 
     leaders: tuple[str, ...]  # none where nothing was run
     alone: bool  # no other method was run

@@ -1,6 +1,6 @@
 """What a comparison came to: every run's numbers, means and spread over seeds, and which differences are significant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -8,21 +8,21 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from fewscan.comparison.plan import Comparison, Trial
-from fewscan.comparison.significance import holm, seeds_p_value
+from fewscan.comparison.plan import Comparison, RankedBy, Trial
+from fewscan.comparison.significance import class_weights, holm, seeds_p_value
 from fewscan.datasets.descriptions import Protocol, SplitDescription
+from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
-# Every score on the test images that an evaluation has, each with its interval, and first the one that methods are ranked by.
-RANKED_BY = "accuracy"
-_KNOWN = [name for name, field in Evaluation.model_fields.items() if field.annotation is Interval]
-METRICS = tuple(sorted(_KNOWN, key=lambda name: name != RANKED_BY))
+# Every score on the test images that an evaluation has, each with its interval.
+METRICS = tuple(name for name, field in Evaluation.model_fields.items() if field.annotation is Interval)
 
 SIGNIFICANT = 0.05
+LEVEL_DECIMALS = 9  # of percent: scores that agree so far are level
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class EvaluatedRun:
         value: float | None = share.value if isinstance(share, Interval) else share
         return None if value is None else 100 * value
 
-    def hits(self) -> pd.Series:
-        """Return whether each test image was called right, True or False by its row number."""
+    def tested(self) -> pd.DataFrame:
+        """Return of each test image, by its row number, its `label`, and whether it was called `right`."""
         path = self.run.folder / PREDICTIONS_FILE
         anew = f"run 'fewscan evaluate {self.run.folder} --overwrite'"
         table = read_csv(path, {"row": "int64", "label": "str", "predicted": "str"}, anew)
-        return pd.Series((table["label"] == table["predicted"]).to_numpy(), index=table["row"])
+        return table.set_index("row").assign(right=table["label"].eq(table["predicted"]).to_numpy())[["label", "right"]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Pair:
     second: str
     seeds: int
     test_images: int
-    difference: float  # accuracy of the first less that of the second, in points of percent
+    difference: float  # of the score that ranks, the first's less the second's, in points of percent
     p_value: float
     corrected_p_value: float  # for all pairs of the protocol
 
@@ -122,6 +122,16 @@ class Results:
     def methods(self) -> tuple[str, ...]:
         """The planned methods."""
         return self.comparison.plan.methods
+
+    @property
+    def ranked_by(self) -> RankedBy:
+        """The score whose mean ranks the methods, and whose differences `pairs` are."""
+        return self.comparison.plan.ranked_by
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """METRICS, the one that ranks first."""
+        return tuple(sorted(METRICS, key=lambda name: name != self.ranked_by))
 
     @cached_property
     def trials(self) -> dict[Trial, EvaluatedRun | None]:
@@ -163,10 +173,10 @@ class Results:
         return replace(found[0], first=first, second=second, difference=-found[0].difference)
 
     def shared_mean(self, pair: Pair, method: str) -> float:
-        """Return the mean accuracy in percent of a method of `pair`, over the seeds that both were run with."""
+        """Return the mean score in percent of a method of `pair`, over the seeds that both were run with."""
         seeds = [{run.trial.seed for run in self.row(pair.protocol, name).runs} for name in (pair.first, pair.second)]
         shared = [run for run in self.row(pair.protocol, method).runs if run.trial.seed in set.intersection(*seeds)]
-        return float(np.mean([run.percent(RANKED_BY) for run in shared]))
+        return float(np.mean([run.percent(self.ranked_by) for run in shared]))
 
 
 def collect(comparison: Comparison) -> Results:
@@ -193,17 +203,34 @@ def _row(comparison: Comparison, protocol: Protocol, method: str) -> Row:
 
 def _pairs(comparison: Comparison, protocol: Protocol, rows: Sequence[Row]) -> list[Pair]:
     groups = comparison.dataset(protocol).groups
-    hits = {row.method: {run.trial.seed: run.hits() for run in row.runs} for row in rows}
+    tested = {row.method: {run.trial.seed: run.tested() for run in row.runs} for row in rows}
+    _require_same_images({run.trial: tested[row.method][run.trial.seed] for row in rows for run in row.runs})
     found = []
-    for first, second in combinations(hits, 2):
-        seeds = sorted(hits[first].keys() & hits[second].keys())
+    for first, second in combinations(tested, 2):
+        seeds = sorted(tested[first].keys() & tested[second].keys())
         if not seeds:
             continue
         hits_a, hits_b = (
-            np.stack([hits[method][seed].to_numpy(dtype=np.float64) for seed in seeds]) for method in (first, second)
+            np.stack([tested[method][seed]["right"].to_numpy(dtype=np.float64) for seed in seeds]) for method in (first, second)
         )
-        p_value = seeds_p_value(hits_a, hits_b, groups[hits[first][seeds[0]].index.to_numpy()])
-        difference = 100 * float(hits_a.mean() - hits_b.mean())
-        found.append(Pair(protocol, first, second, len(seeds), hits_a.shape[1], difference, p_value, p_value))
+        images = tested[first][seeds[0]]
+        weights = None if comparison.plan.ranked_by == "accuracy" else class_weights(images["label"].to_numpy(dtype=np.str_))
+        p_value = seeds_p_value(hits_a, hits_b, groups[images.index.to_numpy()], weights)
+        # Methods that are level differ by nothing, whatever the fractions were that their scores are sums of.
+        points = round(100 * float(np.average((hits_a - hits_b).mean(axis=0), weights=weights)), LEVEL_DECIMALS)
+        found.append(Pair(protocol, first, second, len(seeds), len(images), points, p_value, p_value))
     corrected = holm([pair.p_value for pair in found])
     return [replace(pair, corrected_p_value=p_value) for pair, p_value in zip(found, corrected, strict=True)]
+
+
+def _require_same_images(tested: Mapping[Trial, pd.DataFrame]) -> None:
+    """Refuse runs of one protocol that were scored on different test images, or by different labels."""
+    if not tested:
+        return
+    (first, images), *others = tested.items()
+    for trial, table in others:
+        if not table["label"].equals(images["label"]):
+            raise FewscanError(
+                f"{first} and {trial} were evaluated on different test images or labels: run 'fewscan evaluate' with "
+                "--overwrite on each run of the comparison"
+            )

@@ -91,6 +91,20 @@ def test_any_method_may_be_the_baseline(made_up: Callable[..., Results]) -> None
     assert "--baseline nnclr" in page.command
 
 
+def test_the_page_speaks_of_the_score_that_ranks_and_copies_stay_worth_accuracy(made_up: Callable[..., Results]) -> None:
+    right: Right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,), ("study", "joint"): (28,)}
+    protocols = ("leakfree", "study")
+    results = made_up(right, protocols, methods=("supervised", "joint"), rank_by="balanced_accuracy", unequal=True)
+    said, _ = headline(results)
+    assert "joint has the highest mean balanced accuracy and beats" in said
+    assert "balanced accuracy 82.14 % against 25.00 %, +57.14 points" in said
+    page = page_of(results)
+    (head,) = {tuple(cells[:4]) for cells in page.cells if cells[:1] == ["place"]}
+    assert head == ("place", "method", "runs", "balanced accuracy")
+    assert "--rank-by balanced_accuracy" in page.command
+    assert "accuracy under study less that under leakfree: supervised not run, joint +20.00 points" in page.text
+
+
 def test_each_protocol_has_a_sentence_and_copies_a_worth(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "joint"): (20, 22), ("study", "joint"): (30, 32), ("leakfree", "supervised"): (20,)}
     results = made_up(right, protocols=("leakfree", "study"), leaking_pairs=1234)

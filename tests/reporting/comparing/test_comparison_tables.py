@@ -77,6 +77,21 @@ def test_the_leaderboard_and_the_pairs_hold_means_differences_and_verdicts(
     assert line["corrected_p_value"] == joint["corrected_p_value"]
 
 
+def test_differences_are_of_the_score_that_ranks_and_say_so(made_up: Callable[..., Results], tmp_path: Path) -> None:
+    right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,)}
+    methods = ("supervised", "joint")
+    leaderboard, _, pairs = (
+        read(path)
+        for path in write_tables(made_up(right, methods=methods, rank_by="balanced_accuracy", unequal=True), tmp_path)
+    )
+    assert leaderboard[["place", "method", "ranked_by", "less_baseline_points"]].to_numpy().tolist() == [
+        ["1", "joint", "balanced_accuracy", "57.14"],
+        ["2", "supervised", "balanced_accuracy", ""],
+    ]
+    assert leaderboard["balanced_accuracy_percent_mean"].tolist() == ["82.14", "25.00"]
+    assert pairs[["score", "difference_points"]].to_numpy().tolist() == [["balanced_accuracy", "-57.14"]]
+
+
 def test_without_a_baseline_there_is_nothing_to_hold_against(made_up: Callable[..., Results], tmp_path: Path) -> None:
     results = made_up({("leakfree", "joint"): (30,)}, methods=("joint", "simclr"))
     leaderboard = read(write_tables(results, tmp_path)[0])

@@ -140,7 +140,7 @@ def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None
     ]
     for _, line in table.iterrows():
         if line["runs"] == "0":
-            assert set(line.drop(["protocol", "labels", "method", "runs", "baseline"])) == {"not run"}
+            assert set(line.drop(["protocol", "labels", "method", "runs", "ranked_by", "baseline"])) == {"not run"}
             continue
         found = evaluations(efficiency, int(line["labels"]), line["method"])
         for score in SCORES:
@@ -262,3 +262,16 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_with_significa
     for budgets, said in cases:
         (sentence,) = headline(made_up(efficiency, budgets))
         assert re.fullmatch("Under leakfree .*" + ".*".join(said) + ".*", sentence)
+
+
+def test_with_every_budget_methods_are_ranked_as_with_the_largest(efficiency: LabelEfficiency) -> None:
+    for labels, named in ((32, "balanced_accuracy"), (8, None)):
+        path = efficiency.folder / f"labels-{labels}" / "plan.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"named_score": named}))
+    again = collect_budgets(efficiency.folder)
+    assert {results.ranked_by for results in again.results.values()} == {"balanced_accuracy"}
+    assert "highest mean balanced accuracy" in headline(again)[0]
+    assert all("--rank-by balanced_accuracy" in command for command in commands(again))
+    means = [point.row.cell("balanced_accuracy").mean for point in again.points_of(8, "leakfree") if point.row.runs]
+    places = [point.standing.place for point in again.points_of(8, "leakfree") if point.row.runs]
+    assert places == [1 + sum(other > mean for other in means) for mean in means]

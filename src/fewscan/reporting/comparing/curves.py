@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fewscan.comparison.results import RANKED_BY, EvaluatedRun, Row
+from fewscan.comparison.results import EvaluatedRun, Row
 from fewscan.learning.registry import METHODS
 from fewscan.reporting.figures import INK, Look, draw_curve, epoch_series, numbered_look
 
@@ -121,7 +121,7 @@ def draw_series(axes: Axes, series: Series, look: Look, label: str, number: int,
 
 def draw_test_accuracy(axes: Axes, place: float, row: Row, look: Look, label: str = "") -> None:
     """Mark the accuracy on the sealed test set, hollow, with a bar from the lowest to the highest seed."""
-    known = [value for run in row.runs if (value := run.percent(RANKED_BY)) is not None]
+    known = [value for run in row.runs if (value := run.percent("accuracy")) is not None]
     if not known:
         return
     axes.vlines(place, min(known), max(known), color=look.color, linewidth=1.5)

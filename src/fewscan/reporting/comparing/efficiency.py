@@ -5,7 +5,7 @@ from pathlib import Path
 from fewscan.atomic import write_text
 from fewscan.comparison.budgets import LabelEfficiency, budget_folder
 from fewscan.comparison.commands import commands as plan_commands
-from fewscan.comparison.results import METRICS, SIGNIFICANT
+from fewscan.comparison.results import SIGNIFICANT
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
 from fewscan.reporting.comparing import sentences
@@ -24,7 +24,8 @@ def write_efficiency(efficiency: LabelEfficiency) -> Path:
     Older ones are replaced. Raises FewscanError where something cannot be written.
     """
     lines = [
-        {"protocol": point.row.protocol, "labels": str(point.labels)} | of_standing(point.standing, efficiency.baseline)
+        {"protocol": point.row.protocol, "labels": str(point.labels)}
+        | of_standing(point.standing, efficiency.ranked_by, efficiency.baseline)
         for point in efficiency.points
     ]
     write_table(lines, efficiency.folder / TABLE_FILE)
@@ -48,7 +49,7 @@ def efficiency_page(efficiency: LabelEfficiency, figure: Path) -> str:
         figure=png_uri(figure.read_bytes()),
         efficiency=efficiency,
         plan=plan,
-        metrics=METRICS,
+        metrics=efficiency.results[efficiency.budgets[0]].metrics,
         pages={labels: f"{budget_folder(Path(), labels).name}/{BUDGET_PAGE_FILE}" for labels in efficiency.budgets},
         commands=commands(efficiency),
         table_file=TABLE_FILE,

@@ -9,7 +9,7 @@ from typing import Any
 from fewscan.atomic import write_text
 from fewscan.comparison.commands import commands
 from fewscan.comparison.ranking import leaderboard
-from fewscan.comparison.results import METRICS, SIGNIFICANT, Results
+from fewscan.comparison.results import SIGNIFICANT, Results
 from fewscan.config import spelled_out
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.images.png import png_uri
@@ -88,7 +88,7 @@ def page_content(results: Results) -> dict[str, Any]:
         "results": results,
         "plan": plan,
         "boards": {protocol: leaderboard(results, protocol) for protocol in plan.protocols},
-        "metrics": METRICS,
+        "metrics": results.metrics,
         "pairs": [(later, earlier) for earlier, later in combinations(results.methods, 2)],
         "significant_percent": 100 * SIGNIFICANT,
         "sources": comparison.dataset(plan.protocols[0]).description.sources,

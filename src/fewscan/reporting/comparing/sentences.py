@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fewscan.comparison.budgets import LabelEfficiency
 from fewscan.comparison.plan import Plan
 from fewscan.comparison.ranking import Outcome, Standing, leaderboard, outcome
-from fewscan.comparison.results import RANKED_BY, Pair, Results, Row
+from fewscan.comparison.results import Pair, Results, Row
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.wording import counted, listed
@@ -73,7 +73,7 @@ def _best(results: Results, protocol: Protocol) -> str:
     found = leaderboard(results, protocol)
     baseline = results.comparison.plan.baseline
     came_out = outcome(found, baseline)
-    said = f"Under {protocol} {_said(came_out, '')}"
+    said = f"Under {protocol} {_said(came_out, results.ranked_by)}"
     pair = _told_pair(results, protocol, found, came_out)
     if pair is None:
         return f"{said}{_why_unpaired(results, protocol, came_out)}."
@@ -106,10 +106,14 @@ def _significance(pair: Pair) -> str:
     return "with statistical significance" if pair.significant else "though not with statistical significance"
 
 
-def evidence(results: Results, pair: Pair, score: str = RANKED_BY) -> str:
-    """Return the two accuracies of a pair, their difference, its p-value, and what that p-value is about."""
+def evidence(results: Results, pair: Pair, score: str = "") -> str:
+    """Return the two scores of a pair, their difference, its p-value, and what that p-value is about.
+
+    score: what the score that ranks is called, if not by its own name.
+    """
     first, second = (results.shared_mean(pair, method) for method in (pair.first, pair.second))
-    numbers = f"{score} {first:.2f} % against {second:.2f} %, {points(pair.difference)} points, corrected {chance(pair)}"
+    against = f"{first:.2f} % against {second:.2f} %"
+    numbers = f"{score or title(results.ranked_by)} {against}, {points(pair.difference)} points, corrected {chance(pair)}"
     images = counted(pair.test_images, "test image")
     if pair.of_methods:
         return f"{numbers}, with the variance of {images} and of {pair.seeds} seeds"
@@ -131,18 +135,19 @@ def _best_by_budget(efficiency: LabelEfficiency, protocol: Protocol) -> str:
     for labels in efficiency.budgets:
         found = [point.standing for point in efficiency.points_of(labels, protocol)]
         alike.setdefault(outcome(found, efficiency.baseline), []).append(f"{labels:,}")
-    clauses = [_said(came_out, f" with {listed(budgets)} labels") for came_out, budgets in alike.items()]
+    score = efficiency.ranked_by
+    clauses = [_said(came_out, score, f" with {listed(budgets)} labels") for came_out, budgets in alike.items()]
     return f"Under {protocol} {'; '.join(clauses)}."
 
 
-def _said(came_out: Outcome, where: str) -> str:
+def _said(came_out: Outcome, score: str, where: str = "") -> str:
     """Return the clause about what came out; `where` says with which labels."""
     names, one = came_out.leaders, len(came_out.leaders) == 1
     if not names:
         return f"nothing was run{where}"
     if came_out.alone:
         return f"only {names[0]} was run{where}"
-    said = f"{listed(names)} {'has' if one else 'share'} the highest mean accuracy{where}"
+    said = f"{listed(names)} {'has' if one else 'share'} the highest mean {title(score)}{where}"
     baseline = came_out.baseline
     if baseline is None:
         return f"{said}, with no baseline to hold {'it' if one else 'them'} against"
@@ -176,7 +181,7 @@ def worth_of_copies(results: Results) -> str | None:
 
 def copies_worth(results: Results, method: str, crossing: Protocol, kept: Protocol) -> float | None:
     """Return the accuracy under one protocol less that under the other, in points; None where either was not run."""
-    high, low = (results.row(protocol, method).cell(RANKED_BY).mean for protocol in (crossing, kept))
+    high, low = (results.row(protocol, method).cell("accuracy").mean for protocol in (crossing, kept))
     return None if high is None or low is None else high - low
 
 

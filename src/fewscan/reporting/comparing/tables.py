@@ -25,7 +25,7 @@ RUN_COLUMNS = (
     *(f"{name}_percent" for name in TRAINING_NUMBERS),
 )
 PAIR_COLUMNS = ("seeds", "test_images", "difference_points", "p_value", "corrected_p_value", "verdict")
-BASELINE_COLUMNS = ("baseline", "less_baseline_points", "corrected_p_value", "verdict")
+BASELINE_COLUMNS = ("ranked_by", "baseline", "less_baseline_points", "corrected_p_value", "verdict")
 
 Line = dict[str, str]
 
@@ -39,7 +39,7 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
     protocols = results.comparison.plan.protocols
     tables = {
         "leaderboard.csv": [
-            {"protocol": protocol} | of_standing(each, results.comparison.plan.baseline)
+            {"protocol": protocol} | of_standing(each, results.ranked_by, results.comparison.plan.baseline)
             for protocol in protocols
             for each in leaderboard(results, protocol)
         ],
@@ -48,7 +48,8 @@ def write_tables(results: Results, folder: Path) -> list[Path]:
             for trial, run in results.trials.items()
         ],
         "pairs.csv": [
-            {"protocol": protocol, "first": first, "second": second} | _of_pair(results.pair(protocol, first, second))
+            {"protocol": protocol, "first": first, "second": second, "score": results.ranked_by}
+            | _of_pair(results.pair(protocol, first, second))
             for protocol in protocols
             for first, second in combinations(results.methods, 2)
         ],
@@ -63,8 +64,8 @@ def write_table(lines: Sequence[Line], path: Path) -> Path:
     return path
 
 
-def of_standing(standing: Standing, baseline: str | None) -> Line:
-    """Return a method's line: its place, means and spreads over its runs, and what it is beside the baseline."""
+def of_standing(standing: Standing, ranked_by: str, baseline: str | None) -> Line:
+    """Return a method's line: its place, means and spreads over its runs, and the ranking score less the baseline's."""
     row = standing.row
     line = {"place": NOT_RUN if standing.place is None else str(standing.place), "method": row.method}
     line["runs"] = str(len(row.runs))
@@ -73,17 +74,17 @@ def of_standing(standing: Standing, baseline: str | None) -> Line:
         line[f"{metric}_percent_mean"] = hundredths(cell.mean) if row.runs else NOT_RUN
         line[f"{metric}_percent_sd"] = ("" if cell.spread is None else hundredths(cell.spread)) if row.runs else NOT_RUN
     line["training_minutes_mean"] = hundredths(row.training_minutes) if row.runs else NOT_RUN
-    return line | _against(standing, baseline)
+    return line | _against(standing, ranked_by, baseline)
 
 
-def _against(standing: Standing, baseline: str | None) -> Line:
+def _against(standing: Standing, ranked_by: str, baseline: str | None) -> Line:
     pair = standing.against_baseline
     values: Sequence[str] = [NOT_RUN] * 3
     if pair is not None:
         values = (hundredths(pair.difference), f"{pair.corrected_p_value:.4f}", verdict(pair))
     elif baseline is None or (standing.row.method == baseline and standing.row.runs):
         values = [""] * 3
-    return dict(zip(BASELINE_COLUMNS, (baseline or "", *values), strict=True))
+    return dict(zip(BASELINE_COLUMNS, (ranked_by, baseline or "", *values), strict=True))
 
 
 def _of_trial(results: Results, trial: Trial) -> Line:
