@@ -69,8 +69,6 @@ def compare(
 
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
     """
-    from fewscan.training.recipes import DEFAULT_RECIPE
-
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
     if labels_budget is not None and labeled is not None:
         raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
@@ -79,7 +77,6 @@ def compare(
         "methods": listed_names(methods) or None,
         "seeds": whole_numbers(seeds, "--seeds"),
         "protocols": listed_names(protocol),
-        "recipe": recipe or DEFAULT_RECIPE,
         "test": test,
         "validation": validation,
         "shares": shares,
@@ -87,7 +84,7 @@ def compare(
         "rank_by": rank_by,
         "jobs": jobs,
         "train": train,
-    }
+    } | ({} if recipe is None else {"recipe": recipe})
     if labels_budget is None:
         _finish_comparison(api.compare(dataset, labeled=labeled, **asked, **changes), dataset, as_json)
     else:

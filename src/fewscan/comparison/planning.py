@@ -32,9 +32,30 @@ def make_plan(
     Raises FewscanError for an unknown method, protocol, score or setting, and where a size is neither given nor known.
     """
     methods = list(TRAINING_METHODS) if methods is None else methods
-    _check_asked(methods, seeds, protocols, changes)
-    if rank_by is not None and rank_by not in get_args(RankedBy):
-        raise FewscanError(f"methods are ranked by {' or '.join(get_args(RankedBy))}, not by '{rank_by}'")
+    _check_asked(methods, seeds, protocols, changes, rank_by)
+    size = _sizes(dataset, labeled, test, validation, shares)
+    chosen = REGISTRY.in_order(protocols)
+    plan = Plan(
+        dataset=str(dataset.folder.resolve()),
+        dataset_fingerprint=dataset.description.fingerprint,
+        split=size,
+        recipe=recipe,
+        changes=dict(changes),
+        asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
+        named_baseline=baseline,
+        named_score=rank_by,
+    )
+    for trial in plan.trials:
+        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
+        # refused, with their numbers, when the split is drawn.
+        plan.settings(trial, labeled=size.labeled, unlabeled=max(0, len(dataset.usable) - size.labeled - size.test))
+    return plan
+
+
+def _sizes(
+    dataset: Snapshot, labeled: int | None, test: int | None, validation: float | None, shares: Shares | None
+) -> SplitSizes:
+    """Return the sizes of the parts, those not given as in the dataset's split."""
     own = dataset.description.split
     if own is None and (labeled is None or test is None):
         raise FewscanError(
@@ -52,35 +73,24 @@ def make_plan(
             f"a comparison scores all methods on one test set, and the split of {dataset.folder} has none: give --labeled and "
             "--test, so many that the labels suffice for both"
         )
-    chosen = REGISTRY.in_order(protocols)
-    plan = Plan(
-        dataset=str(dataset.folder.resolve()),
-        dataset_fingerprint=dataset.description.fingerprint,
-        split=SplitSizes(
-            labeled=labeled,
-            validation=VALIDATION_SHARE if validation is None else validation,
-            test=test,
-            seed=0 if own is None else own.seed,
-            shares=shares or ("known" if own is None else own.shares),
-        ),
-        recipe=recipe,
-        changes=dict(changes),
-        asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
-        named_baseline=baseline,
-        named_score=rank_by,
+    return SplitSizes(
+        labeled=labeled,
+        validation=VALIDATION_SHARE if validation is None else validation,
+        test=test,
+        seed=0 if own is None else own.seed,
+        shares=shares or ("known" if own is None else own.shares),
     )
-    for trial in plan.trials:
-        # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
-        # refused, with their numbers, when the split is drawn.
-        plan.settings(trial, labeled=labeled, unlabeled=max(0, len(dataset.usable) - labeled - test))
-    return plan
 
 
-def _check_asked(methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any]) -> None:
+def _check_asked(
+    methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any], rank_by: str | None
+) -> None:
     for name in methods:
         method_type(name)
     for name in protocols:
         REGISTRY.find(name)
+    if rank_by is not None and rank_by not in get_args(RankedBy):
+        raise FewscanError(f"methods are ranked by {' or '.join(get_args(RankedBy))}, not by '{rank_by}'")
     if not methods or not seeds or not protocols:
         raise FewscanError("a comparison needs at least one method, one seed and one protocol")
     if "seed" in changes:
