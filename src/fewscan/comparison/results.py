@@ -77,8 +77,8 @@ class Row:
         )
 
     def interval(self, metric: str) -> Interval | None:
-        """Return the 95 % interval over the test images of one of METRICS, of the one run where there is one only."""
-        return self.runs[0].interval(metric) if len(self.runs) == 1 else None
+        """Return the 95 % interval over the test images of one of METRICS, of the one run if there is one only; else None."""
+        return self.runs[0].interval(metric) if len(self.runs) == 1 and metric in METRICS else None
 
     @property
     def training_minutes(self) -> float | None:

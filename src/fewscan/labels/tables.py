@@ -19,7 +19,7 @@ from fewscan.images.tables.columns import find_columns
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import cell, read_cells
-from fewscan.images.tables.rows import Row, read_rows
+from fewscan.images.tables.rows import Row, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
@@ -154,8 +154,8 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
 
 def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -> list[Row]:
     """Return the rows of a table, a state among their labels behind `_MARK`; of patients and parts they say nothing."""
-    rows = read_rows(table, options)
     cells = read_cells(table, options.encoding, options.separator)
+    rows = rows_of(table, cells, options)
     columns = find_columns(table, cells, options)
     if not columns.has_labels:
         raise FewscanError(f"{table} has no column 'label': name it with --label-column")

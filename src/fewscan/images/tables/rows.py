@@ -59,7 +59,11 @@ def read_rows(table: Path, options: TableOptions) -> list[Row]:
 
     Raises FewscanError as these do, for rows that cannot be, and for a table of predictions that is not to be trusted.
     """
-    cells = read_cells(table, options.encoding, options.separator)
+    return rows_of(table, read_cells(table, options.encoding, options.separator), options)
+
+
+def rows_of(table: Path, cells: Cells, options: TableOptions) -> list[Row]:
+    """Return all rows of a CSV whose cells are read; raises FewscanError as `read_rows` does."""
     predicted = require_trust(table, cells.columns, options.trust_predictions)
     columns = find_columns(table, cells, options)
     if not cells.rows:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fewscan.comparison.results import METRICS, EvaluatedRun, Results, Row
-from fewscan.evaluation.intervals import Interval
+from fewscan.comparison.results import Cell, EvaluatedRun, Results, Row
+from fewscan.reporting.comparing import sentences
 from fewscan.studies.bitlis.published import PUBLISHED
 
 # What fewscan calls the accuracy on the test images.
@@ -14,11 +14,9 @@ STAND_IN = "Third source: stand-in, drawn from Sartaj's images, since the study'
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Cell):
     """One of the study's numbers, or of our scores: ours over the runs, in percent, and what the study has."""
 
-    mean: float | None  # None where no run defined it
-    spread: float | None  # standard deviation over seeds; None for fewer than two
     published: float | None
 
     @property
@@ -33,10 +31,9 @@ def number(row: Row, name: str) -> Number:
     return Number(cell.mean, cell.spread, PUBLISHED.get(row.method, {}).get(name))
 
 
-def interval(row: Row, name: str) -> Interval | None:
-    """Return the interval over test images of a row's one run; None where the number has none, or where there are several."""
-    metric = OURS.get(name, name)
-    return row.interval(metric) if metric in METRICS else None
+def ours(row: Row, name: str) -> str:
+    """Return a number of ours in percent: mean ± spread over seeds, or of one seed the value and its interval."""
+    return sentences.ours(row, OURS.get(name, name))
 
 
 def left_out_features(run: EvaluatedRun) -> float | None:

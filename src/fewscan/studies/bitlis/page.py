@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewscan.atomic import write_text
-from fewscan.comparison.results import Results, Row
+from fewscan.comparison.results import Results
 from fewscan.learning.registry import method_type
 from fewscan.reporting.comparing.page import PAGE_FILE as COMPARISON_PAGE
 from fewscan.reporting.comparing.page import Picture, page_content
-from fewscan.reporting.comparing.sentences import NOT_RUN, hundredths, title
+from fewscan.reporting.comparing.sentences import title
 from fewscan.reporting.rendering import render
 from fewscan.studies.bitlis import outcome, sentences
 from fewscan.studies.bitlis.commands import commands
@@ -55,17 +55,5 @@ def study_page(results: Results, figures: Sequence[Picture], table_files: Sequen
         number_titles=NUMBER_TITLES,
         score_titles={name: title(name) for name in OTHER_SCORES},
         two_view_batch_sizes=sorted({settings.batch_size for trial, settings in runs if method_type(trial.method).two_views}),
-        ours=ours,
+        ours=outcome.ours,
     )
-
-
-def ours(row: Row, name: str) -> str:
-    """Return a number of ours in percent: mean ± spread over seeds, or of one seed the value and its interval."""
-    if not row.runs:
-        return NOT_RUN
-    found = outcome.number(row, name)
-    text = hundredths(found.mean)
-    if found.spread is not None:
-        return f"{text} ± {hundredths(found.spread)}"
-    interval = outcome.interval(row, name)
-    return text if interval is None else interval.said(100, 2, "")
