@@ -21,9 +21,12 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
+from fewscan.exporting.export import export_model
 from fewscan.images.readers import fitted
 from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.page import write_report
+from fewscan.reporting.rendering import markdown
 from fewscan.stressing.corruption import MIDDLE, STRENGTHS
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.findings import findings
@@ -182,6 +185,15 @@ def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot,
         assert condition.accuracy.percent in page
     for found in findings(test):
         assert escape(found[1:], quote=False).replace("'", "&#39;") in page
+
+
+def test_a_model_card_says_what_hurts(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    exported = export_model(run, dataset, tmp_path, tmp_path, "safetensors")
+    card = write_model_card(run, dataset, exported, tmp_path).read_text()
+    for found in findings(stress_test_of(run)):
+        assert markdown(found) in card
+    (run.folder / STRESS_FILE).unlink()
+    assert "`fewscan stress RUN`" in write_model_card(run, dataset, exported, tmp_path).read_text()
 
 
 def said_by_chance(random: np.random.Generator, conditions: int = 4, images: int = 60) -> tuple[Said, np.ndarray, np.ndarray]:

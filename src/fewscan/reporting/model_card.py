@@ -12,6 +12,8 @@ from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.exporting.export import Export
 from fewscan.images.patients import known_patients
 from fewscan.reporting.rendering import render
+from fewscan.stressing.findings import findings
+from fewscan.stressing.stress import StressTest
 from fewscan.training.beginning import begun_from
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
@@ -26,7 +28,7 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
     measured it says is not, with the command that measures it. Source: Mitchell et al. 2019, "Model cards for model
     reporting".
     """
-    evaluation = Evaluation.load(run)
+    evaluation, stress = Evaluation.load(run), StressTest.load(run)
     card = render(
         CARD_FILE,
         run_name=run.folder.resolve().name,
@@ -41,6 +43,8 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
         score_warnings=score_warnings(evaluation) if evaluation else [],
+        stress=stress,
+        stress_findings=findings(stress) if stress else [],
         calibration=Calibration.load(run),
         openings=run.test_openings(),
         of_all_runs=openings(dataset),
