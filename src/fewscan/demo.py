@@ -1,16 +1,20 @@
 """The whole way on practice scans: what `fewscan demo` does."""
 
+import shutil
 from pathlib import Path
 
 from fewscan import api
-from fewscan.atomic import refuse_existing
+from fewscan.atomic import refuse_existing, write_text
 from fewscan.config import Settings
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.phantoms import write_practice_scans
 from fewscan.progress import say
+from fewscan.seeds import stream
 from fewscan.training.run import Run
 
 SIZE_PX = 64
+# Scans of a pile to label: enough to see the model learn.
+PILE = 600
 # Small for both methods: with so few images, steps count for more than the size of a batch.
 BATCH_SIZE = 64
 
@@ -49,6 +53,29 @@ class DemoResult(Settings):
             f"  supervised  {self.supervised.accuracy.percent}   (the same {self.labeled} labels alone)",
             f"report of '{self.chosen}', the better one on the validation set: {self.report}",
         ]
+
+
+def pile(out: Path, images: int = PILE) -> tuple[Path, tuple[str, ...]]:
+    """Draw practice scans into the new folder `out`, and make an audited dataset without labels; return it and the classes.
+
+    Names of files tell nothing; `out/truth.csv` tells the class of each. Raises FewscanError where `out` exists.
+    """
+    refuse_existing(out)
+    drawn, scans, dataset = out / "drawn", out / "scans", out / "dataset"
+    write_practice_scans(drawn, images=images)
+    files = sorted(path for path in drawn.rglob("*") if path.is_file())
+    scans.mkdir()
+    lines = ["path,label"]
+    for number, place in enumerate(stream(0, "practice pile").numpy().permutation(len(files))):
+        name = f"{number:04}{files[place].suffix}"
+        lines.append(f"scans/{name},{files[place].parent.name}")
+        files[place].rename(scans / name)
+    write_text(out / "truth.csv", "\n".join(lines) + "\n")
+    classes = tuple(sorted(folder.name for folder in drawn.iterdir()))
+    shutil.rmtree(drawn)
+    api.import_scans([], dataset, unlabeled=[str(scans)], size_px=SIZE_PX)
+    api.audit(dataset)
+    return dataset, classes
 
 
 def demo(out: Path, size: DemoSize = FULL) -> DemoResult:

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from fewscan import api
 from fewscan.cli.app import AsJson, InterruptedVerb, app, finish
 from fewscan.cli.following import free_path
+from fewscan.cli.reviewing import serve
 
 
 @app.command()
@@ -15,15 +17,23 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute only: fewer scans, hardly any training, a poor score.")
     ] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Open the review page on practice scans without labels instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Go the whole way on built-in practice scans, in minutes.
 
     It goes through import, audit, split, train, evaluate, label and report, and ends with a score and a page to open.
     """
-    from fewscan.demo import FULL, QUICK
+    from fewscan.demo import FULL, QUICK, pile
     from fewscan.demo import demo as whole_way
 
+    if review:
+        dataset, classes = pile(out)
+        typer.echo(f"practice scans without labels: {dataset}; what they show: {out / 'truth.csv'}")
+        serve(api.review(dataset, classes=classes))
+        return
     taken = out.exists()
     try:
         result = whole_way(out, QUICK if quick else FULL)

@@ -1,13 +1,15 @@
 """The verb that opens a page for labeling: review."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fewscan import api
 from fewscan.cli.app import DatasetFolder, app
 from fewscan.progress import printable
+
+if TYPE_CHECKING:
+    from fewscan.reviewing.serving import Served
 
 _HELP = """Open a page in the browser on which people label scans.
 
@@ -49,7 +51,11 @@ def review(
 ) -> None:
     """Serve the page until it is interrupted."""
     names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    page = api.review(Path(dataset), classes=names, encoder=encoder, host=host, port=port)
+    serve(api.review(dataset, classes=names, encoder=encoder, host=host, port=port))
+
+
+def serve(page: "Served") -> None:
+    """Say where a page is, and answer until it is interrupted."""
     for line in page.lines():
         typer.echo(printable(line))
     page.serve()

@@ -236,6 +236,7 @@ class Status(BaseModel):
     classes: list[str]
     counts: dict[str, int]
     own: int
+    audited: bool
     model: Model
 
 

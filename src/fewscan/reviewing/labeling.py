@@ -110,5 +110,6 @@ def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> S
         classes=list(desk.classes),
         counts=counts,
         own=0 if reviewer is None else sum(reviewer in said for said in board.voices.values()),
+        audited=desk.dataset.description.audit is not None,
         model=model,
     )

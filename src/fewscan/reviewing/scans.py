@@ -60,7 +60,8 @@ class Scans:
 
     def nearest(self, row: int, known: Sequence[int], features: Floats) -> list[int]:
         """Return the known rows whose features are most like a row's by the cosine, of every group one, nearest first."""
-        candidates = np.array([other for other in known if self._desk.usable[other]], np.int64)
+        apart = {row, *self.slices(row)}  # of one file without an audit, too
+        candidates = np.array([other for other in known if self._desk.usable[other] and other not in apart], np.int64)
         if len(candidates) == 0:
             return []
         own, theirs = features[row], features[candidates]

@@ -9,7 +9,7 @@ function strip(title, related) {
   const items = related.map((one) => made("li", {}, made("figure", {},
     made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy", title: one.name }),
     made("figcaption", {}, made("b", {}, one.said ?? "no answer"), ` ${one.row}`))));
-  return [made("h3", {}, title), made("ul", { class: "strip" }, ...items)];
+  return [made("h2", {}, title), made("ul", { class: "strip" }, ...items)];
 }
 
 export function showScan(scan, showSlices) {

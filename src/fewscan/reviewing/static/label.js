@@ -53,6 +53,7 @@ async function refresh() {
   element("model").textContent = model.phase === "failed" ? `No model: ${model.words}` :
     model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s` :
     model.phase === "learning" ? "The model begins when scans of two classes have labels." : "";
+  element("unaudited").hidden = status.audited;
 }
 
 function showClasses() {
