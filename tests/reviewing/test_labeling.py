@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.labels import database
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.seeing import Seen, pixel_features
 from tests.reviewing.conftest import CLASSES, IMAGES
@@ -65,6 +66,22 @@ def test_labels_of_another_process_are_seen_and_nothing_of_either_is_lost(
     decide(2, "glioma")
     assert client.get("/api/status").json()["counts"] == {"glioma": 2, "meningioma": 2, "unsure": 0, "not a scan": 0}
     assert {4, 5}.isdisjoint(upcoming(client, "Ada", count=IMAGES))
+
+
+def test_a_log_that_another_process_is_writing_is_told_as_not_saved_and_taken_later(
+    client: TestClient, decide: Decide, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(1, "glioma")
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.01)
+    asked = {"rows": [2], "state": "label", "label": "glioma", "reviewer": "Ada"}
+    with database.writing(dataset.labels.path):
+        for path, content in (("/api/decisions", asked), ("/api/undo", {"reviewer": "Ada"})):
+            refused = client.post(path, json=content)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"]
+        assert client.get("/api/status").json()["answered"] == 1
+    assert client.post("/api/decisions", json=asked).json()["batch"] == 2
+    assert client.post("/api/undo", json={"reviewer": "Ada"}).json()["rows"] == [2]
 
 
 def test_every_scan_comes_once_and_of_copies_one(client: TestClient, decide: Decide) -> None:
