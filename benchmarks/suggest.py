@@ -7,7 +7,8 @@ DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels a
 were asked for, 20 at a time. `--score rest`, by which strategies were chosen, keeps a quarter of the pile's groups out of it,
 drawn anew each time, and scores one scan of each; the test set stays closed. `--score test` opens it.
 
-What is labeled is learned from as `--method probe` does: the image and its mirror image, strength by cross-validation.
+What is labeled is learned from as `--method probe` does, the image and its mirror image, strength by cross-validation; but
+features are standardized over the whole pile, not over what is labeled.
 """
 
 import argparse
@@ -56,11 +57,16 @@ def pile_of(dataset: Snapshot, features: np.ndarray, score: str, draw: int) -> P
     return Pile(dataset, features, rows[~held_out], others[np.unique(dataset.groups[others], return_index=True)[1]])
 
 
+def deviation_of(pile: Pile) -> np.ndarray:
+    """Return (D,) the deviation of each feature over all that is chosen from."""
+    return np.asarray(pile.features[pile.rows].std(axis=(0, 1)))
+
+
 def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
     """Return the score of what `--method probe` learns of these rows."""
     dataset = pile.dataset
     labels, groups = dataset.labels[labeled], dataset.groups[labeled]
-    found = solved(pile.features[labeled], labels, groups, dataset.classes, strength=None)
+    found = solved(pile.features[labeled], labels, groups, dataset.classes, deviation_of(pile), strength=None)
     called = (pile.features[pile.scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
     return 100 * float(np.mean(called == dataset.labels[pile.scored]))
 
@@ -77,7 +83,7 @@ def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
     found: dict[int, float] = {}
     while len(found) < len(BUDGETS):
         scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
-        says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes)
+        says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes, deviation_of(pile))
         rows = way(scans, says, BATCH, draw)
         labels[rows] = dataset.labels[rows]
         if (count := int((labels >= 0).sum())) in BUDGETS:

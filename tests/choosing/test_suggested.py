@@ -142,7 +142,9 @@ def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they
     labels, groups = np.arange(200) % 2, np.arange(200)
     noise = random.normal(size=(200, 5)).astype(np.float32)
     telling = noise + 10 * labels[:, np.newaxis].astype(np.float32)
-    of_noise, of_telling = (held_out_accuracy(one, labels, groups, ("a", "b"), groups) for one in (noise, telling))
+    of_noise, of_telling = (
+        held_out_accuracy(one, labels, groups, ("a", "b"), one.std(axis=0), groups) for one in (noise, telling)
+    )
     assert of_telling is not None
     assert of_telling.value == 1
     assert of_noise is not None
@@ -152,11 +154,11 @@ def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they
     doubled = np.repeat(np.arange(100), 2)
     by_heart = np.repeat(random.normal(size=(100, 200)), 2, axis=0).astype(np.float32)
     halves = np.repeat(np.arange(100) % 2, 2)
-    held_out = held_out_accuracy(by_heart, halves, doubled, ("a", "b"), groups)
+    held_out = held_out_accuracy(by_heart, halves, doubled, ("a", "b"), by_heart.std(axis=0), groups)
     assert held_out is not None
     assert held_out.value is not None
     assert held_out.value < 0.65
-    assert held_out_accuracy(noise, labels, groups, ("a", "b"), groups[:5]) is None
+    assert held_out_accuracy(noise, labels, groups, ("a", "b"), noise.std(axis=0), groups[:5]) is None
 
 
 def test_a_run_that_learned_without_labels_lends_its_encoder_and_the_labels_of_now_say_what_is_uncertain(

@@ -48,6 +48,20 @@ def test_the_solution_is_scikit_learns(classes: int, strength: float) -> None:
     np.testing.assert_allclose(said(solved(labeled, strength), views), pipeline.predict_proba(views), atol=2e-3)
 
 
+def test_a_feature_that_hardly_varies_among_the_labels_is_no_larger_than_among_all_scans() -> None:
+    labeled = made()
+    views = labeled.features.reshape(-1, 12).astype(np.float64)
+    among_all = (3 * views.std(axis=0)).astype(np.float32)
+    pipeline = LogisticRegression(C=0.1, max_iter=5000, tol=1e-8)
+    scaled = (views - views.mean(axis=0)) / among_all
+    pipeline.fit(scaled, np.repeat(labeled.labels, 2), sample_weight=np.full(len(views), 0.5))
+    found = said(solved(labeled._replace(deviation=among_all), 0.1), views)
+    np.testing.assert_allclose(found, pipeline.predict_proba(scaled), atol=2e-3)
+    # Where it varies more among the labels, these say how much.
+    less = said(solved(labeled._replace(deviation=among_all / 100), 0.1), views)
+    np.testing.assert_allclose(less, said(solved(labeled, 0.1), views), atol=1e-6)
+
+
 def test_the_order_of_images_and_a_feature_that_never_changes_make_no_difference() -> None:
     labeled = made()
     order = np.random.default_rng(1).permutation(60)

@@ -13,39 +13,44 @@ from fewscan.learning.probe import FOLDS, USUAL_STRENGTH, Probe, ProbeSettings, 
 LEAST_SCORED = 10
 
 
-def solved(features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], strength: float | None) -> Solution:
+def solved(
+    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats, strength: float | None
+) -> Solution:
     """Return the classifier of features (M, V, D) of labeled scans, V views of each; classes weigh alike.
 
+    deviation: (D,) that of each feature over all scans that may be labeled, which tells more of its unit than few labels do.
     strength: scikit-learn's C; None: chosen by the labels. Raises FewscanError where labels are of one class.
     """
     weights = 1.0 / np.bincount(labels, minlength=len(classes))[labels]
     weights *= len(labels) / weights.sum()
     ones = np.ones(len(labels))
-    labeled = LabeledFeatures(features, labels, groups, weights, ones, ones > 0, classes)
+    labeled = LabeledFeatures(features, labels, groups, weights, ones, ones > 0, classes, deviation)
     # What a method that makes steps wants to know besides means nothing to one that solves.
     probe = Probe(ProbeSettings(strength=strength), features.shape[-1], 0, None)  # type: ignore[arg-type]
     return probe.solve(labeled, seed=0)
 
 
-def probed(features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...]) -> npt.NDArray[np.float32] | None:
+def probed(
+    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats
+) -> npt.NDArray[np.float32] | None:
     """Return (N, K) what logistic regression on labeled features (N, D) says of each; None where labels are of one class.
 
-    labels: (N,) -1 for none.
+    labels: (N,) -1 for none. deviation: (D,) as in `solved`.
     """
     rows = np.flatnonzero(labels >= 0)
     if len(np.unique(labels[rows])) < 2:
         return None
-    found = solved(features[rows][:, np.newaxis], labels[rows], groups[rows], classes, USUAL_STRENGTH)
+    found = solved(features[rows][:, np.newaxis], labels[rows], groups[rows], classes, deviation, USUAL_STRENGTH)
     return np.asarray(softmax(features @ found.weight.T + found.bias, axis=1), np.float32)
 
 
 def held_out_accuracy(
-    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], rows: Int64s
+    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats, rows: Int64s
 ) -> Interval | None:
     """Return how often such a model is right on `rows`, each held out with its group; None where they are too few to say.
 
-    features: (N, D); labels: (N,) -1 for none. Where nobody chose `rows` (`honest_rows`), this is how good the model is on the
-    pile, a little less so, since it learns from a fifth fewer of them.
+    features: (N, D); labels: (N,) -1 for none; deviation: (D,) as in `solved`. Where nobody chose `rows` (`honest_rows`), this
+    is how good the model is on the pile, a little less so, since it learns from a fifth fewer of them.
     """
     known = np.flatnonzero(labels >= 0)
     if len(np.unique(groups[rows])) < LEAST_SCORED:
@@ -55,7 +60,7 @@ def held_out_accuracy(
         rest = known[~np.isin(groups[known], groups[rows[held_out]])]
         if len(np.unique(labels[rest])) < 2:
             return None
-        found = solved(features[rest][:, np.newaxis], labels[rest], groups[rest], classes, USUAL_STRENGTH)
+        found = solved(features[rest][:, np.newaxis], labels[rest], groups[rest], classes, deviation, USUAL_STRENGTH)
         called = (features[rows[held_out]] @ found.weight.T + found.bias).argmax(axis=1)
         right[held_out] = called == labels[rows[held_out]]
     return bootstrap(lambda drawn: {"accuracy": float(right[drawn].mean())}, groups[rows])["accuracy"]

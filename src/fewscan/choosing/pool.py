@@ -40,13 +40,15 @@ class Parts(NamedTuple):
 class Pool:
     """What there is to choose from in a dataset, with what an encoder makes of its scans.
 
-    features: (N, D). probabilities: (N, K), None where no label teaches a model. model: where they come from, in words.
+    features: (N, D); deviation: (D,) theirs over the scans that take part. probabilities: (N, K), None where no label teaches
+    a model. model: where they come from, in words.
     """
 
     dataset: Snapshot
     parts: Parts
     scans: Scans
     features: Floats
+    deviation: Floats
     probabilities: npt.NDArray[np.float32] | None
     model: str | None
 
@@ -69,13 +71,14 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     features = embed_dataset(dataset, settings).features
     points = reduced(features, np.flatnonzero(parts.learning))
     scans = parts.scans(points, snapshot.groups)
+    deviation = features[parts.learning].std(axis=0)
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities
-        return Pool(snapshot, parts, scans, features, said, f"what run {run.folder.name} is unsure of")
-    probabilities = probed(features, scans.labels, scans.groups, snapshot.classes)
+        return Pool(snapshot, parts, scans, features, deviation, said, f"what run {run.folder.name} is unsure of")
+    probabilities = probed(features, scans.labels, scans.groups, snapshot.classes, deviation)
     model = None if probabilities is None else f"what logistic regression on {len(scans.labeled):,} labels is unsure of"
-    return Pool(snapshot, parts, scans, features, probabilities, model)
+    return Pool(snapshot, parts, scans, features, deviation, probabilities, model)
 
 
 def parts_of(dataset: Dataset, split: str | None = None) -> Parts:

@@ -115,7 +115,7 @@ def suggest_from(
         pool.model if any(one.kind == "uncertain" for one in found) else None,
         len(scans.labeled),
         len(honest),
-        held_out_accuracy(pool.features, scans.labels, scans.groups, pool.dataset.classes, honest),
+        held_out_accuracy(pool.features, scans.labels, scans.groups, pool.dataset.classes, pool.deviation, honest),
         int(scans.open.sum()),
         int((pool.parts.judging & manifest["set_aside"].isna().to_numpy()).sum()),
         aside,

@@ -35,6 +35,8 @@ class LabeledFeatures(NamedTuple):
     shares: npt.NDArray[np.float64]  # (M,), of the label, that an image bears: less than 1 where copies bear it, too
     own: npt.NDArray[np.bool_]  # (M,), whether it is the labeled image itself, not a copy of it
     classes: tuple[str, ...]
+    # (D,) of each feature over all scans that may be learned from, labeled or not; None where these are not at hand.
+    deviation: npt.NDArray[np.float32] | None = None
 
     def take(self, positions: npt.NDArray[np.int64]) -> Self:
         """Return the images at these positions."""

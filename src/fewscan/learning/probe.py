@@ -152,6 +152,9 @@ class _Regression:
         self._mean = share @ features
         centered = features - self._mean.astype(np.float32)
         self._deviation = np.sqrt(share @ np.square(centered))
+        if labeled.deviation is not None:
+            # What hardly varies among few labels would be made large, and decide of the scans in which it does.
+            self._deviation = np.maximum(self._deviation, labeled.deviation)
         self._deviation[self._deviation <= 1e-6 * np.abs(self._mean)] = 1.0  # a feature that is always the same
         self._standardized = centered / self._deviation.astype(np.float32)
         self._targets = np.repeat(labeled.labels, views)
