@@ -56,7 +56,14 @@ async function refresh() {
   element("unaudited").hidden = status.audited;
 }
 
+let shownClasses = "";
+
 function showClasses() {
+  // Who goes by the keyboard keeps the focus: nothing is replaced by the same, and what is replaced has it again.
+  const content = JSON.stringify([status.classes, scan?.model, scan?.own, scan?.row]);
+  if (content === shownClasses) return;
+  shownClasses = content;
+  const focused = [...element("classes").children].indexOf(document.activeElement);
   const shares = new Map((scan?.model ?? []).map((one) => [one.label, one.probability]));
   const buttons = status.classes.map((label, at) => {
     const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), made("span", {}, label));
@@ -70,6 +77,7 @@ function showClasses() {
   });
   if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: press c and name the first one."));
   element("classes").replaceChildren(...buttons);
+  if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)].focus();
   for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
 }
 
