@@ -294,7 +294,7 @@ def test_what_chosen_labels_are_worth_is_as_it_was_measured() -> None:
     for row in committed(DOCS / "results" / "suggest.csv"):
         of = measured.setdefault((row["scored_on"], row["choice"]), {})
         of.setdefault(int(row["labels"]), []).append(float(row["accuracy_percent"]))
-    assert {scored_on for scored_on, _ in measured} == {"test", "rest"}
+    assert {scored_on for scored_on, _ in measured} == {"test, standardized over all scans", "test", "rest"}
     for (_, choice), of in measured.items():
         assert all(len(scores) == 5 for scores in of.values())
         cells = [f"{sum(scores) / len(scores):.1f} ({min(scores):.1f})" for _, scores in sorted(of.items())]
