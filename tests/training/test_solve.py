@@ -142,6 +142,28 @@ def test_labels_outside_the_budget_change_nothing(split_dataset: Snapshot, asked
     assert all(np.array_equal(a, b) for a, b in zip(one[:-1], other[:-1], strict=True))
 
 
+def test_how_much_a_feature_varies_is_known_from_some_of_many_rows(
+    run: Run, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = solve.kept_features_of(run, run.load_network(), split_dataset)
+    rows = split_dataset.rows("labeled", "unlabeled")
+    expected = features.of(rows)[:, 0].std(axis=0)
+    np.testing.assert_allclose(solve.deviation(features, rows), expected, rtol=1e-6)
+    monkeypatch.setattr(solve, "TELLING_ROWS", len(rows) // 2)
+    assert np.median(np.abs(solve.deviation(features, rows) / np.maximum(expected, 1e-9) - 1)) < 0.3
+
+
+def test_scans_that_validate_or_test_have_no_share_in_how_much_a_feature_varies(
+    split_dataset: Snapshot, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    known = solve.deviation
+    monkeypatch.setattr(solve, "deviation", lambda features, rows: seen.extend(rows) or known(features, rows))
+    api.train(split_dataset, method="probe", out=tmp_path / "run", **asked)
+    assert set(split_dataset.manifest["split"].iloc[seen]) <= {"labeled", "unlabeled"}
+    assert set(seen) > set(split_dataset.rows("labeled"))
+
+
 def test_labels_of_rare_classes_weigh_as_much_as_those_of_common_ones_and_copies_share_a_label(
     run: Run, make_dataset: Callable[..., Snapshot]
 ) -> None:

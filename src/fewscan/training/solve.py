@@ -1,9 +1,11 @@
 """A run whose method solves for the classifier: features, which the dataset keeps, and labels -> the finished network."""
 
+import math
 import time
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
@@ -22,6 +24,9 @@ from fewscan.training.run import Run
 from fewscan.training.signs import chance_limit
 from fewscan.training.tally import spoken
 
+# Rows from which the deviation of a feature is taken.
+TELLING_ROWS = 10_000
+
 
 def solve(run: Run, dataset: Snapshot) -> None:
     """Solve for the classifier of the run, log it as one epoch and write the network.
@@ -36,6 +41,7 @@ def solve(run: Run, dataset: Snapshot) -> None:
     began = time.perf_counter()
     rows = BudgetRows.of(dataset, uses_unlabeled=False, copies_share_labels=settings.copies_share_labels)
     labeled = labeled_features(features, rows, dataset.classes, settings.class_balance)
+    labeled = labeled._replace(deviation=deviation(features, dataset.rows("labeled", "unlabeled")))
     kind = method_type(settings.method.name)
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
@@ -73,6 +79,12 @@ def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, .
     weights = counts[labels] ** -balance
     weights *= len(rows.labeled) / (weights @ shares)
     return LabeledFeatures(features.of(bearers), labels, groups, weights, shares, bearers == labeled, classes)
+
+
+def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
+    """Return (D,) the deviation of each feature over rows of a dataset, or over so many of them, evenly spread, as tell it."""
+    some = rows[:: math.ceil(len(rows) / TELLING_ROWS)]
+    return np.asarray(features.of(some)[:, 0].std(axis=0))
 
 
 def _take_over(network: Network, solution: Solution) -> None:
