@@ -151,7 +151,7 @@ def linked(root, tmp_path):
     return root
 
 
-def test_links_out_of_a_source_are_set_aside_and_those_inside_passed_over(linked):
+def test_links_out_of_a_source_are_set_aside_and_those_inside_passed_over_and_counted(linked, capfd):
     found = {scan.relative: (scan.set_aside or "").split(":")[0] for scan in listed(linked)}
     assert found == {
         "glioma/a.png": "",
@@ -162,6 +162,8 @@ def test_links_out_of_a_source_are_set_aside_and_those_inside_passed_over(linked
         "more": "a link out of the folder",
         "zebra/b.png": "",
     }
+    # same.png, back and again.
+    assert f"{linked.name}: 3 links" in capfd.readouterr().err
 
 
 def test_links_are_followed_where_that_is_asked_for_and_loops_end(linked):

@@ -4,34 +4,39 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from fewscan.errors import FewscanError
 from fewscan.images.sources import ScanFile, Source, file_place, real_path
+from fewscan.progress import say
+from fewscan.wording import counted
 
 # What operating systems leave behind; names that start with a dot are passed over as well.
 SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
-
+# What a walk says of links, beside the files that it lists.
+LISTED_ALREADY = "a link to what is listed by its own name"
 LINK_OUT = "a link out of the folder: nothing is read through it; --follow-links does"
 
 
 def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, follow_links: bool = False) -> list[ScanFile]:
     """List every file of the sources, in their order and by path, but for hidden and system files and those `passed_over`.
 
-    A link out of its source, to a file or a folder, is listed once, as set aside; one that stays inside is passed over where
-    its target is listed by its own name. With `follow_links` files are listed as often as there are links to them, and folders
-    once.
+    A link out of its source, to a file or a folder, is listed once, as set aside; one that stays inside is passed over, which
+    is said, where its target is listed by its own name. With `follow_links` files are listed as often as there are links to
+    them, and folders once.
 
     Raises FewscanError where a folder cannot be read, and where a source holds no file.
     """
     tables = {file_place(table) for table in passed_over}
     scans = []
     for source in sources:
+        walked = list(_walk(source.folder, follow_links))
+        if links := sum(why == LISTED_ALREADY for _, why in walked):
+            say(f"{source.name}: {counted(links, 'link')} to what lies beside them: it is read once, by its own name")
         files = sorted(
             (relative, set_aside or "")
-            for relative, set_aside in _walk(source.folder, follow_links)
-            if not tables or file_place(source.folder / relative) not in tables
+            for relative, set_aside in walked
+            if set_aside != LISTED_ALREADY and (not tables or file_place(source.folder / relative) not in tables)
         )
         if not files:
             raise FewscanError(f"source '{source.name}': {source.folder} holds no files")
@@ -50,7 +55,7 @@ def _scan_file(source: Source, relative: str, set_aside: str | None) -> ScanFile
 
 
 def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
-    """Yield the path, relative to `root`, of every file below it, and why it is set aside, if it is.
+    """Yield the path, relative to `root`, of every file below it, and of links why they are not gone through.
 
     Each folder is gone through once, also where links make a loop.
     """
@@ -74,26 +79,25 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
             if _passed_over(entry.name):
                 continue
             leads = _leads(path, real_root) if entry.is_symlink() and not follow_links else None
-            if leads == "out":
-                yield path.relative_to(root).as_posix(), LINK_OUT
-            elif leads != "to what is listed":
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
-                    linked.append(path)
-                else:
-                    yield path.relative_to(root).as_posix(), None
+            if leads is not None:
+                yield path.relative_to(root).as_posix(), leads
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
+                linked.append(path)
+            else:
+                yield path.relative_to(root).as_posix(), None
 
 
 def _passed_over(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
-def _leads(link: Path, real_root: Path) -> Literal["out", "to what is listed"] | None:
-    """Return where a link leads to, None for what is inside but is only listed by it, and for nothing that is there."""
+def _leads(link: Path, real_root: Path) -> str | None:
+    """Return why a link is not gone through; None for what is inside but only listed by it, and for nothing that is there."""
     if not os.path.exists(link):  # noqa: PTH110 - exists() fails on links without rights
         return None
     target = real_path(link)
     if not target.is_relative_to(real_root):
-        return "out"
-    return None if any(map(_passed_over, target.relative_to(real_root).parts)) else "to what is listed"
+        return LINK_OUT
+    return None if any(map(_passed_over, target.relative_to(real_root).parts)) else LISTED_ALREADY
