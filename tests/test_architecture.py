@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import fewscan
 
 ROOT = Path(fewscan.__file__).parent
@@ -75,6 +77,7 @@ def test_every_module_stands_on_a_floor() -> None:
     assert names - {"__init__"} == set().union(*FLOORS)
 
 
+@pytest.mark.slow
 def test_floors_import_only_from_floors_below_or_their_own() -> None:
     files = [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
     assert len(files) > 30
@@ -85,6 +88,7 @@ def test_floors_import_only_from_floors_below_or_their_own() -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_no_two_modules_import_each_other() -> None:
     files = {
         "fewscan." + ".".join(path.relative_to(ROOT).with_suffix("").parts): imported_modules(path)
@@ -103,6 +107,7 @@ def test_no_two_modules_import_each_other() -> None:
     assert len(order) == len(files)
 
 
+@pytest.mark.slow
 def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
     long_files: set[str] = set()
     long_functions: set[str] = set()

@@ -137,6 +137,7 @@ def test_help_teaches_every_verb(fewscan: Command) -> None:
         assert "--json" in done.stdout
 
 
+@pytest.mark.slow
 def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; import fewscan; from fewscan.cli.app import app;"
@@ -179,6 +180,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(
     assert message in refusal(fewscan(*arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -336,6 +338,7 @@ def test_a_split_says_why_images_are_in_none_of_its_parts(fewscan: Command, make
     assert reason.endswith(f" {drawn.left_out}")
 
 
+@pytest.mark.slow
 def test_training_ends_with_what_it_warned_of(fewscan: Command, make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     dataset = split(make_dataset(), labeled=40, test=24)
     stalled = [*QUICK, "epochs=11", "optimizer.learning_rate=1e-12"]
@@ -380,6 +383,7 @@ def test_nothing_that_exists_is_overwritten(
         assert "--resume" not in said
 
 
+@pytest.mark.slow
 def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, split_dataset: Snapshot, tmp_path: Path) -> None:
     command = ("train", split_dataset.folder, *QUICK, "--out", tmp_path / "run")
     assert fewscan(*command).returncode == 0

@@ -86,6 +86,7 @@ nested = st.recursive(
 trees = st.dictionaries(st.sampled_from("abc"), nested, max_size=3)
 
 
+@pytest.mark.slow
 @given(trees, trees)
 def test_merge_lays_changes_over_and_leaves_both_alone(base: dict[str, object], changes: dict[str, object]) -> None:
     before = (repr(base), repr(changes))

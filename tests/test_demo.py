@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.demo import pile
 
 
+@pytest.mark.slow
 def test_a_pile_has_no_labels_and_a_table_that_tells_them(tmp_path: Path) -> None:
     folder, classes = pile(tmp_path / "demo", images=24)
     dataset = Dataset.open(folder)

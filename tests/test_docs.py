@@ -59,6 +59,7 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
 
 
+@pytest.mark.slow
 def test_readmes_table_follows_from_each_prediction_that_is_committed(tmp_path: Path) -> None:
     table(DOCS / "results" / "gpu").to_csv(tmp_path / "table.csv", index=False)
     assert committed(tmp_path / "table.csv") == committed(DOCS / "results" / "label_efficiency.csv")

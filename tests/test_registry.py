@@ -401,6 +401,7 @@ def test_what_other_processes_cannot_know_is_said_before_they_start(
     assert METHOD_REGISTRY.module_to_import("joint") is None
 
 
+@pytest.mark.slow
 def test_a_process_beside_this_one_imports_the_module_that_registers(
     split_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unregistered: None
 ) -> None:

@@ -56,6 +56,7 @@ def test_what_no_spreadsheet_calculates_stays_as_it_is(name: str) -> None:
     assert as_text(name) == name
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(names.filter(lambda name: "\0" not in name), min_size=1, max_size=4))
 def test_no_cell_of_a_table_is_a_formula_and_the_table_reads_back(

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -46,6 +46,9 @@ class Candidate:
     method: str
     recipe: str = "fewscan"
     changes: dict[str, Any] = field(default_factory=dict)
+
+
+Job = tuple[Candidate, int, int]  # with so many labels, of which draw
 
 
 def finetuned(name: str, method: str, images: int, rate: float, dataset: str = "crop128", **more: Any) -> Candidate:
@@ -98,31 +101,32 @@ def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: boo
     }
 
 
-def screened(jobs: Sequence[tuple[Candidate, int, int]], scratch: Path, out: Path, *, tiny: bool) -> None:
-    """Train so many at once as there are cores, and write each line as it is there."""
-    began = time.monotonic()
-    at_once = min(len(jobs), (os.cpu_count() or 2) - 1) if torch.cuda.is_available() else 1
-    lines: dict[int, dict[str, Any]] = {}
+def scored(jobs: Sequence[Job], scratch: Path, *, tiny: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Train so many at once as there are cores, and yield the number and the line of each as it is done."""
+    if not torch.cuda.is_available():
+        for at, job in enumerate(jobs):
+            yield at, score(scratch, *job, tiny)
+        return
+    at_once = min(len(jobs), (os.cpu_count() or 2) - 1)
     with ProcessPoolExecutor(at_once, get_context("spawn"), one_thread) as pool:
-        running = {
-            pool.submit(score, scratch, candidate, labels, draw, tiny): at for at, (candidate, labels, draw) in enumerate(jobs)
-        }
+        running = {pool.submit(score, scratch, *job, tiny): at for at, job in enumerate(jobs)}
         for future in as_completed(running):
-            at = running[future]
-            candidate, labels, draw = jobs[at]
-            fault = future.exception()
+            candidate, labels, draw = jobs[running[future]]
             known = {"name": candidate.name, "labels": labels, "draw": draw}
-            lines[at] = future.result() if fault is None else known | {"failed": repr(fault)}
-            print(lines[at], flush=True)
-            seconds = round(time.monotonic() - began, 1)
-            report = {
-                "at_once": at_once,
-                "planned": len(jobs),
-                "seconds": seconds,
-                "runs": [lines[key] for key in sorted(lines)],
-            }
-            write_json(out, report)
-    failed = [line["name"] for line in lines.values() if "failed" in line]
+            fault = future.exception()
+            yield running[future], future.result() if fault is None else known | {"failed": repr(fault)}
+
+
+def screened(jobs: Sequence[Job], scratch: Path, out: Path, *, tiny: bool) -> None:
+    """Write each training's line as it is there; exit with what failed."""
+    began = time.monotonic()
+    lines: dict[int, dict[str, Any]] = {}
+    for at, line in scored(jobs, scratch, tiny=tiny):
+        lines[at] = line
+        print(line, flush=True)
+        seconds = round(time.monotonic() - began, 1)
+        write_json(out, {"planned": len(jobs), "seconds": seconds, "runs": [lines[key] for key in sorted(lines)]})
+    failed = [str(line["name"]) for line in lines.values() if "failed" in line]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

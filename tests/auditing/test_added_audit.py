@@ -65,6 +65,7 @@ def more(practice_pixels: npt.NDArray[np.uint8], tmp_path_factory: pytest.TempPa
     return save(tmp_path_factory.mktemp("more"), [*pictures, ("c1/twice.png", practice_pixels[OLD + 1, 0])])
 
 
+@pytest.mark.slow
 def test_pairs_of_an_addition_are_those_of_an_audit_of_all(dataset: Dataset, more: Path, tmp_path: Path) -> None:
     before = pairs_of(dataset)
     added = fewscan.add_scans(dataset, more)
@@ -81,6 +82,7 @@ def test_pairs_of_an_addition_are_those_of_an_audit_of_all(dataset: Dataset, mor
     )
 
 
+@pytest.mark.slow
 def test_of_what_was_there_no_row_changes_its_part_and_no_group_stands_on_both_sides(dataset: Dataset, more: Path) -> None:
     before = dataset.snapshot().manifest["split"]
     added = fewscan.add_scans(dataset, more)
@@ -113,6 +115,7 @@ def damage(folder: Path) -> None:
         path.write_bytes(path.read_bytes()[:-1] + b"\0")
 
 
+@pytest.mark.slow
 def test_several_additions_keep_one_file_each_and_an_audit_of_all_one(dataset: Dataset, practice_pixels: npt.NDArray) -> None:
     for number in range(2):
         row = OLD + 20 + number
@@ -128,6 +131,7 @@ def test_several_additions_keep_one_file_each_and_an_audit_of_all_one(dataset: D
     assert len(list((dataset.folder / FOLDER).iterdir())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("set_aside", [False, True])
 def test_suspects_among_new_images_are_named_and_set_aside_if_asked(
     set_aside: bool, dataset: Dataset, practice_pixels: npt.NDArray[np.uint8]

@@ -47,6 +47,7 @@ def added(pixels: npt.NDArray[np.uint8], *parts: list[int]) -> tuple[Described, 
 ORIGINALS, COPIES = list(range(HEADS)), list(range(HEADS, 2 * HEADS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [
@@ -63,6 +64,7 @@ def test_images_added_later_give_the_pairs_of_all_at_once(parts: list[list[int]]
         assert all({a, b} & set(parts[number]) for a, b in ends(step))
 
 
+@pytest.mark.slow
 def test_mirror_images_are_called_so_whichever_comes_first(pixels: npt.NDArray[np.uint8]) -> None:
     row = CHANGES.index(mirror)
     rest = [other for other in range(2 * HEADS) if other not in (row, HEADS + row)]
@@ -71,6 +73,7 @@ def test_mirror_images_are_called_so_whichever_comes_first(pixels: npt.NDArray[n
         assert (ends(pairs), pairs.mirrored.tolist()) == ({(row, HEADS + row)}, [True])
 
 
+@pytest.mark.slow
 def test_an_image_joins_a_set_larger_than_its_neighborhood_and_what_is_beyond_it() -> None:
     """Whose nearest images are all of one large set, an odd copy of that set is still found."""
     random = np.random.default_rng(0)
@@ -97,6 +100,7 @@ class Counted:
         return self.pixels[rows]
 
 
+@pytest.mark.slow
 def test_of_the_images_known_only_those_that_may_be_copies_are_read() -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, (200, 1, 16, 16), np.uint8)
@@ -108,6 +112,7 @@ def test_of_the_images_known_only_those_that_may_be_copies_are_read() -> None:
     assert 1 < len(counted.read) <= 13
 
 
+@pytest.mark.slow
 def test_what_is_described_can_be_kept(tmp_path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     known = describe_images(pixels, np.arange(10))
     more = describe_images(pixels, np.arange(10, 2 * HEADS), known)
@@ -144,6 +149,7 @@ def test_the_description_is_outgrown_when_images_have_doubled(pixels: npt.NDArra
     assert [known.outgrown_by(images) for images in (10, 20, 21)] == [False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", [0, 1])
 def test_what_comes_to_next_to_nothing_is_found_too(shown: int, pixels: npt.NDArray[np.uint8]) -> None:
     images = np.concatenate([np.zeros((3 - shown, 1, 96, 96), np.uint8), pixels[: shown + 1], pixels[HEADS : HEADS + 1]])
@@ -161,6 +167,7 @@ def test_every_symmetry_is_undone() -> None:
         np.testing.assert_array_equal(SYMMETRIES[number] @ SYMMETRIES[undone], np.eye(2))
 
 
+@pytest.mark.slow
 def test_rows_in_any_order_give_the_same_pairs(pixels: npt.NDArray[np.uint8]) -> None:
     rows = np.array([3, HEADS + 3, 5, 0])
     assert ends(find_copies(pixels, rows=rows)) == ends(find_copies(pixels, rows=np.sort(rows))) == {(3, HEADS + 3)}

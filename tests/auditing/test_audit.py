@@ -71,6 +71,7 @@ def together(dataset: Snapshot, column: str) -> set[frozenset[int]]:
     return {frozenset(rows) for rows in numbers.groupby(numbers).groups.values() if len(rows) > 1}
 
 
+@pytest.mark.slow
 def test_images_without_copies_stand_alone(scans: Callable[..., Snapshot]) -> None:
     dataset = scans()
     result = audit(dataset)
@@ -80,6 +81,7 @@ def test_images_without_copies_stand_alone(scans: Callable[..., Snapshot]) -> No
     assert result.leaks == () == result.conflicts
 
 
+@pytest.mark.slow
 def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Snapshot]) -> None:
     same_bytes = {4: "a" * 64, 8: "a" * 64}
     same_pixels = {4: "b" * 64, 8: "b" * 64, 12: "b" * 64}
@@ -92,6 +94,7 @@ def test_copies_are_told_apart_by_how_they_are_known(scans: Callable[..., Snapsh
     assert result.group_sizes == {1: 15, 2: 1, 3: 1}
 
 
+@pytest.mark.slow
 def test_images_of_one_file_are_no_copies_of_each_other(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     images = textures(8)[[*range(8), 0]]
@@ -107,6 +110,7 @@ def test_images_of_one_file_are_no_copies_of_each_other(tmp_path: Path) -> None:
     assert not result.conflicts
 
 
+@pytest.mark.slow
 def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[..., Snapshot]) -> None:
     dataset = scans(
         {17: 1},
@@ -120,6 +124,7 @@ def test_a_patient_stays_together_in_all_sources_and_is_no_copy(scans: Callable[
     assert together(dataset, "group") == {frozenset({0, 1, 5, 6, 17})}
 
 
+@pytest.mark.slow
 def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 2, 16: 0}, label={17: "glioma", 18: None})  # row 1 is a meningioma, rows 0 and 16 gliomas
     result = audit(dataset)
@@ -131,6 +136,7 @@ def test_copies_with_two_labels_are_a_conflict_and_unlabeled_copies_are_none(sca
     assert reopened(dataset).description.audit.conflicting_images == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "conflicts"), [("near", 0), ("pixels", 1)])
 def test_neighboring_slices_of_one_patient_may_differ_in_label_and_equal_ones_may_not(
     scans: Callable[..., Snapshot], kind: str, conflicts: int
@@ -144,6 +150,7 @@ def test_neighboring_slices_of_one_patient_may_differ_in_label_and_equal_ones_ma
     assert together(dataset, "group") == {frozenset({1, 17})}
 
 
+@pytest.mark.slow
 def test_rows_set_aside_take_no_part(scans: Callable[..., Snapshot]) -> None:
     dataset = scans(
         {17: 1},
@@ -157,6 +164,7 @@ def test_rows_set_aside_take_no_part(scans: Callable[..., Snapshot]) -> None:
     assert reopened(dataset).manifest[["group", "copy_set"]].isna().all(axis=1).to_numpy().nonzero()[0].tolist() == [17]
 
 
+@pytest.mark.slow
 def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[..., Snapshot]) -> None:
     folders = {row: f"{'Training' if row < 12 else 'Testing'}/class{row % 4}/{row}.png" for row in range(20)}
     dataset = scans({17: 1, 18: 1}, path=folders, source={18: "elsewhere", 19: "elsewhere"})
@@ -167,10 +175,12 @@ def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[...
     assert leaks["folders", "squares/Testing", "squares/Training"].examples == ((17, 1),)
 
 
+@pytest.mark.slow
 def test_class_folders_are_no_parts_that_could_leak(scans: Callable[..., Snapshot]) -> None:
     assert audit(scans({17: 0})).leaks == ()  # a meningioma that copies a glioma: other class folder
 
 
+@pytest.mark.slow
 def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[..., Snapshot]) -> None:
     dataset = split(scans({17: 1, 18: 2}), labeled=8, test=4, protocol="study")
     parts = dataset.manifest["split"].to_numpy(copy=True)
@@ -188,6 +198,7 @@ def test_leaks_across_a_split_are_told_and_the_split_is_kept(scans: Callable[...
     assert leaking_pairs(after) == [(1, 17)]
 
 
+@pytest.mark.slow
 def test_a_leak_free_split_after_an_audit_leaks_nothing(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 2, 19: 3, 16: 0})
     audit(dataset)
@@ -198,6 +209,7 @@ def test_a_leak_free_split_after_an_audit_leaks_nothing(scans: Callable[..., Sna
 PARTS = st.sampled_from(["labeled", "validation", "unlabeled", "test", None])
 
 
+@pytest.mark.slow
 @given(rows=st.lists(st.tuples(st.one_of(st.integers(0, 4), st.none()), PARTS), min_size=1, max_size=14))
 @settings(deadline=None, max_examples=60)
 def test_leaking_pairs_are_those_that_comparing_all_rows_finds(rows: list[tuple[int | None, str | None]]) -> None:
@@ -221,6 +233,7 @@ def test_leaking_pairs_are_those_that_comparing_all_rows_finds(rows: list[tuple[
     assert len(found) == len(set(found))
 
 
+@pytest.mark.slow
 def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1}, label={17: "glioma"}, patient={1: "Jane Doe", 2: "Jane Doe"})
     result = audit(dataset)
@@ -232,6 +245,7 @@ def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..
     assert "Jane Doe" not in text
 
 
+@pytest.mark.slow
 def test_a_second_audit_gives_the_same(scans: Callable[..., Snapshot]) -> None:
     dataset = scans({17: 1, 18: 5})
     first = audit(dataset)
@@ -241,6 +255,7 @@ def test_a_second_audit_gives_the_same(scans: Callable[..., Snapshot]) -> None:
     assert (dataset.folder / "audit.json").read_text(encoding="utf-8") == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 200])
 def test_blank_images_are_copies_only_where_their_hashes_say_so(level: int, make_dataset: MakeDataset) -> None:
     dataset = make_dataset(images=5, size_px=SIZE_PX)
@@ -250,17 +265,20 @@ def test_blank_images_are_copies_only_where_their_hashes_say_so(level: int, make
     assert [(pair.row_a, pair.row_b, pair.kind) for pair in result.pairs] == [(1, 2, "pixels")]
 
 
+@pytest.mark.slow
 def test_a_dataset_of_one_image_can_be_audited(make_dataset: MakeDataset) -> None:
     result = audit(make_dataset(images=1))
     assert (result.images, result.groups, result.group_sizes) == (1, 1, {1: 1})
     assert result.lines()
 
 
+@pytest.mark.slow
 def test_a_dataset_in_which_all_is_set_aside_can_be_audited(scans: Callable[..., Snapshot]) -> None:
     result = audit(scans(set_aside=dict.fromkeys(range(20), "not an image")))
     assert (result.images, result.set_aside, result.groups) == (0, 20, 0)
 
 
+@pytest.mark.slow
 def test_a_refused_similarity_writes_nothing(scans: Callable[..., Snapshot]) -> None:
     dataset = scans()
     with pytest.raises(FewscanError, match="similarity"):
@@ -269,6 +287,7 @@ def test_a_refused_similarity_writes_nothing(scans: Callable[..., Snapshot]) -> 
     assert reopened(dataset).description.audit is None
 
 
+@pytest.mark.slow
 def test_the_summary_says_what_was_found(scans: Callable[..., Snapshot]) -> None:
     lines = "\n".join(audit(scans({17: 1}, label={17: "glioma"}, source={17: "elsewhere"})).lines())
     assert "2 of 20 images have a copy" in lines

@@ -114,6 +114,7 @@ def change_of(row: int) -> Callable[[Picture], Picture]:
     return [*(change for change in CHANGES for _ in range(3)), three_changes, three_others][row]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [*CHANGES, three_changes, three_others], ids=lambda change: change.__name__)
 def test_a_changed_copy_is_found(change: Callable[[Picture], Picture], found_among_heads: CopyPairs) -> None:
     rows = [row for row in range(29) if change_of(row) is change]
@@ -184,6 +185,7 @@ def test_placings_go_to_pixels_and_back_and_combine_as_their_points_do(view: int
     np.testing.assert_allclose(both[:, :2] @ point + both[:, 2], through)
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_pairs(heads: list[Picture]) -> None:
     pixels = stack(heads[:10] + [crop(picture) for picture in heads[:5]])
     first, second = find_copies(pixels), find_copies(pixels)
@@ -191,6 +193,7 @@ def test_the_same_input_gives_the_same_pairs(heads: list[Picture]) -> None:
     np.testing.assert_array_equal(first.similarity, second.similarity)
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(16)))
 @settings(max_examples=2, deadline=None, derandomize=True)
 def test_the_order_of_the_images_does_not_matter(order: list[int]) -> None:
@@ -211,6 +214,7 @@ def test_a_set_larger_than_the_neighborhood_is_one_set_and_reaches_its_odd_membe
     assert (np.bincount(numbers) > 1).sum() == 1
 
 
+@pytest.mark.slow
 def test_color_is_read_as_its_mean(heads: list[Picture]) -> None:
     gray = stack([*heads[:10], crop(heads[0])])
     found = find_copies(np.repeat(gray, 3, axis=1))
@@ -218,6 +222,7 @@ def test_color_is_read_as_its_mean(heads: list[Picture]) -> None:
     np.testing.assert_allclose(found.similarity, find_copies(gray).similarity, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [16, 64, 128])
 def test_any_stored_size_will_do(size_px: int, heads: list[Picture]) -> None:
     pictures = [np.asarray(Image.fromarray(picture).resize((size_px, size_px))) for picture in [*heads[:20], jpeg(heads[4])]]
@@ -231,6 +236,7 @@ def test_blank_images_are_no_copies(level: int, heads: list[Picture]) -> None:
     assert ends(find_copies(np.concatenate([blank, stack([heads[0], heads[0]])]))) == {(3, 4)}
 
 
+@pytest.mark.slow
 def test_only_the_given_rows_are_looked_at_and_keep_their_numbers(heads: list[Picture]) -> None:
     pixels = stack([*heads[:10], crop(heads[3]), crop(heads[4])])
     rows = np.delete(np.arange(12), [4])
@@ -248,6 +254,7 @@ def test_a_similarity_out_of_range_is_refused(similarity: float, heads: list[Pic
         find_copies(stack(heads[:2]), similarity=similarity)
 
 
+@pytest.mark.slow
 def test_a_higher_similarity_names_a_part_of_the_pairs(heads: list[Picture]) -> None:
     pixels = stack(heads[:10] + [sharpen(crop(contrast(picture))) for picture in heads[:10]])
     every, strict = find_copies(pixels), find_copies(pixels, similarity=0.97)

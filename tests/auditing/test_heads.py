@@ -83,6 +83,7 @@ def test_neighboring_slices_are_joined_and_no_two_heads_are(slices: Callable[...
     assert leaking_pairs(split(audited, labeled=8, test=8, validation=0)) == []
 
 
+@pytest.mark.slow
 def test_known_patients_are_believed(slices: Callable[..., Snapshot]) -> None:
     """Where headers say that every slice is another patient's, no two are joined."""
     assert audit(slices(patient=[f"{row:016x}" for row in range(HEADS * SLICES)]), same_head=True).same_head == ()

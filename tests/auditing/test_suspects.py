@@ -125,6 +125,7 @@ def with_noise(make_dataset):
     return make_dataset(pixels=pixels)
 
 
+@pytest.mark.slow
 def test_the_audit_counts_suspects_and_leaves_them_where_they_are(with_noise):
     before = with_noise.description
     result = audit(with_noise)
@@ -137,6 +138,7 @@ def test_the_audit_counts_suspects_and_leaves_them_where_they_are(with_noise):
     assert len(after.usable) == 16
 
 
+@pytest.mark.slow
 def test_set_aside_suspects_are_out_of_everything_that_follows(with_noise):
     result = audit(split(with_noise, labeled=4, test=4), set_aside_suspect=True)
     assert (result.images, result.set_aside, result.suspects_set_aside) == (14, 2, True)
@@ -157,6 +159,7 @@ def test_a_class_is_not_set_aside_as_a_whole(with_noise):
         enter_suspects(Dataset.open(with_noise.folder), with_noise, [type(suspects[0])(int(row), "noise") for row in rest])
 
 
+@pytest.mark.slow
 def test_a_standing_split_stays_and_a_second_audit_must_be_asked_for(with_noise, fewscan):
     split(with_noise, labeled=4, test=4)
     refused = fewscan("audit", with_noise.folder, "--set-aside-suspect")

@@ -1,6 +1,7 @@
 """The random sample: nobody chooses it, and it needs no mark."""
 
 import numpy as np
+import pytest
 
 from fewscan.choosing.random_sample import random_order, random_sample
 from fewscan.choosing.scans import Scans
@@ -44,6 +45,7 @@ def test_the_sample_ends_before_the_first_scan_without_an_answer() -> None:
     assert random_sample(order, np.ones(5, bool)).tolist() == order.tolist()
 
 
+@pytest.mark.slow
 def test_accuracy_on_the_random_sample_is_that_of_the_pile_though_others_were_chosen_for_being_hard() -> None:
     """A model is right on 70 % of the scans; whoever labels takes the ones it is unsure of, which it is wrong on more often."""
     random = np.random.default_rng(0)

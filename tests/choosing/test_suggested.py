@@ -29,6 +29,7 @@ def unlabeled(split_dataset: Snapshot) -> Snapshot:
     return remade(split_dataset, manifest)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, tmp_path: Path, fewscan: Callable) -> None:
     out = tmp_path / "suggested.csv"
     words = ("suggest", unlabeled.folder, "--count", 10, "--encoder", ENCODER, "--out", out)
@@ -53,6 +54,7 @@ def test_a_table_that_is_filled_in_goes_back_into_the_log(unlabeled: Snapshot, t
     assert "--overwrite" in refused.stderr
 
 
+@pytest.mark.slow
 def test_what_judges_is_never_suggested_nor_what_belongs_to_it(make_dataset: Callable, tmp_path: Path) -> None:
     dataset = make_dataset(40)
     parts = np.array(["labeled", "unlabeled", "test", "validation"] * 10, dtype=object)
@@ -68,6 +70,7 @@ def test_what_judges_is_never_suggested_nor_what_belongs_to_it(make_dataset: Cal
     assert found.summary()["open"] == 9
 
 
+@pytest.mark.slow
 def test_scans_that_are_answered_are_not_asked_again_and_contradictions_come_first(make_dataset: Callable) -> None:
     dataset = make_dataset(24)
     labels = dataset.manifest["label"].where(np.arange(24) < 8)
@@ -91,6 +94,7 @@ def test_scans_that_are_answered_are_not_asked_again_and_contradictions_come_fir
     assert "people" in of_people
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_is_unsure_of_and_keeps_its_own_test_set_closed(
     unlabeled: Snapshot, untrained_run: Callable[[Snapshot], Run]
 ) -> None:
@@ -123,6 +127,7 @@ def test_a_dataset_with_nothing_left_to_label_is_refused(make_dataset: Callable)
         package.suggest(make_dataset(8).folder, encoder=ENCODER)
 
 
+@pytest.mark.slow
 def test_accuracy_is_said_by_scans_that_nobody_chose_each_held_out(make_dataset: Callable) -> None:
     dataset = make_dataset(80)
     assert package.suggest(remade(dataset, dataset.manifest.assign(label=None)).folder, 4, encoder=ENCODER).accuracy is None
@@ -161,6 +166,7 @@ def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they
     assert held_out_accuracy(noise, labels, groups, ("a", "b"), noise.std(axis=0), groups[:5]) is None
 
 
+@pytest.mark.slow
 def test_a_run_that_learned_without_labels_lends_its_encoder_and_the_labels_of_now_say_what_is_uncertain(
     unlabeled: Snapshot, untrained_run: Callable[[Snapshot], Run]
 ) -> None:

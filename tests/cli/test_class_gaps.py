@@ -24,6 +24,7 @@ def rare(make_dataset: MakeDataset) -> Snapshot:
     return remade(dataset, dataset.manifest.assign(label=pd.array(others, dtype="str")))
 
 
+@pytest.mark.slow
 def test_a_class_that_no_test_image_has_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     for words in (
@@ -37,6 +38,7 @@ def test_a_class_that_no_test_image_has_is_named(rare: Snapshot, fewscan: Comman
         assert "'glioma'" in warning
 
 
+@pytest.mark.slow
 def test_a_class_that_no_label_teaches_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     named = json.loads(fewscan("split", rare.folder, "--labeled", 3, "--test", 20, "--validation", 0, "--json").stdout)

@@ -33,6 +33,7 @@ def test_names_are_no_markup(name, capsys):
     assert capsys.readouterr().err == f"{name}\n"
 
 
+@pytest.mark.slow
 def test_names_are_shown_without_the_codes_in_them(fewscan: Command, tmp_path: Path) -> None:
     image = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 9), np.uint8))
     for number, name in enumerate(ODD):

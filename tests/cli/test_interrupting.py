@@ -183,6 +183,7 @@ def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
     assert fewscan(*words, "--jobs", "1", *SHORT, cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "fewscan", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -46,6 +46,7 @@ def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, pla
     assert Dataset.open(place / "data").labels.last == 10
 
 
+@pytest.mark.slow
 def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     done = told(fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--json", cwd=place))
     assert {name: done[name] for name in ("batch", "changed", "unchanged", "missing", "disputed")} == {
@@ -62,6 +63,7 @@ def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     assert told(fewscan("labels", "conflicts", "data", "--json", cwd=place)) == {"people": [], "copies": []}
 
 
+@pytest.mark.slow
 def test_what_is_disputed_is_said_and_leads_to_who_says_what(fewscan: Command, place: Path) -> None:
     assert fewscan("labels", "set", "data", "table.csv", "--who", "Ada", cwd=place).returncode == 0
     (place / "table.csv").write_text("path,label\n0000.png,no_tumor\n")

@@ -65,6 +65,7 @@ def test_two_images_a_class_can_be_trained_on_and_scored(make_dataset: MakeDatas
     assert "evaluate" in verbs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [0, 1])
 def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
     classes: int, make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
@@ -78,6 +79,7 @@ def test_an_audit_of_scans_that_cannot_be_split_says_why_and_names_no_split(
     assert fewscan("split", "my data", cwd=place).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_pile_without_labels_comes_to_features_and_waits_for_labels(
     make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_the_same_budgets_go_on_and_others_may_be_added(split_dataset: Snapshot,
     assert efficiency.point(32, "study", "joint").row.runs == ()
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "efficiency"
     for comparison in begin_budgets(out, plans(split_dataset, 16, 8)):
@@ -166,6 +167,7 @@ def test_a_folder_with_something_else_is_refused(split_dataset: Snapshot, tmp_pa
         begin_budgets(tmp_path / "odd", plans(split_dataset, 16))
 
 
+@pytest.mark.slow
 def test_a_budget_added_after_another_audit_is_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = make_dataset()
     out = tmp_path / "efficiency"

@@ -48,6 +48,7 @@ def results(trained: Path, tmp_path: Path) -> Results:
     return collect(Comparison.open(Path(shutil.copytree(trained, tmp_path / "comparison"))))
 
 
+@pytest.mark.slow
 def test_means_and_spread_are_those_of_the_runs_evaluations(results: Results) -> None:
     folder = results.comparison.folder / "runs" / "leakfree"
     for method in ("supervised", "nnclr", "joint"):
@@ -100,6 +101,7 @@ def test_ranked_by_balanced_accuracy_it_is_that_of_the_evaluations_and_of_equal_
         assert pair.p_value == pytest.approx(of_accuracy.p_value)
 
 
+@pytest.mark.slow
 def test_of_unequal_classes_the_ranking_is_by_the_score_that_was_named(make_dataset: Callable[..., Snapshot]) -> None:
     """`supervised` calls the common class alone right, `joint` all rare ones and a few of the common."""
     right = {("leakfree", "supervised"): (28, 28), ("leakfree", "joint"): (-20, -20)}

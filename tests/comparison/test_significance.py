@@ -122,6 +122,7 @@ def drawn(random: np.random.Generator, seeds: int, spread: float, gap: float = 0
     return first.astype(float), second.astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [2, 5])
 def test_false_claims_about_methods_stay_at_their_rate_where_seeds_differ(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a spread of 3 points over seeds the test of networks alone claims a difference far more often."""

@@ -47,6 +47,7 @@ def states(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_command_trains_only_what_is_missing_and_opens_the_test_set_once(
     split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -279,6 +280,7 @@ def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_
     assert all("the loss became" in reason for reason in failures.values())
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_only_evaluated(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
     (trial,) = comparison.plan.trials

@@ -119,6 +119,7 @@ def test_what_needs_no_conversion_or_is_damaged_is_one_line(before: Snapshot, tm
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_what_follows_a_conversion_works_as_it_stands(
     before: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def run(split_dataset: Snapshot, tmp_path: Path) -> Run:
     return made
 
 
+@pytest.mark.slow
 def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run, split_dataset: Snapshot) -> None:
     assert Predictor.of(run).temperature == 1
     calibration = calibrate(run, split_dataset, folds=2)
@@ -132,6 +133,7 @@ def test_few_labels_are_held_out_in_turn_and_the_test_set_stays_sealed(run: Run,
     assert not np.allclose(own, held_out.logits, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_dataset: Snapshot) -> None:
     calibrate(run, split_dataset, folds=2)
     predicted = Predictor.of(run).predict(split_dataset.pixels, np.arange(10))
@@ -141,6 +143,7 @@ def test_probabilities_are_those_of_logits_over_temperature(run: Run, split_data
     np.testing.assert_allclose(predicted.probabilities, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_cross_fitting_goes_on_where_it_was_stopped(run: Run, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     from fewscan.evaluation import cross_fitting
 
@@ -203,6 +206,7 @@ def test_a_senseless_number_of_folds_and_damaged_files_are_named(run: Run, split
         HeldOut.load(run, split_dataset)
 
 
+@pytest.mark.slow
 def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Snapshot) -> None:
     kept = calibrate(run, split_dataset, folds=2)
     with pytest.raises(FewscanError, match="give --folds 5"):
@@ -225,6 +229,7 @@ def test_classes_may_have_names_that_look_like_numbers_or_nothing(
     np.testing.assert_allclose(loaded.logits, held_out.logits, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_dataset: Snapshot, run: Run) -> None:
     rows = split_dataset.rows("labeled")
     labels = split_dataset.labels[rows]

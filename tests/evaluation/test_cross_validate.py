@@ -58,6 +58,7 @@ def held_out_known(run: Run, dataset: Snapshot, wrong: list[int]) -> HeldOut:
     return held_out
 
 
+@pytest.mark.slow
 def test_what_calibration_held_out_is_scored_and_no_test_set_is_opened(run: Run, dataset: Snapshot) -> None:
     wrong = [3, 10, 11]
     held_out = held_out_known(run, dataset, wrong)
@@ -79,6 +80,7 @@ def test_what_calibration_held_out_is_scored_and_no_test_set_is_opened(run: Run,
     assert (table["label"] != table["predicted"]).sum() == 3
 
 
+@pytest.mark.slow
 def test_it_is_by_the_labels_of_today(run: Run, dataset: Snapshot) -> None:
     held_out = held_out_known(run, dataset, wrong=[3, 10])
     log = Dataset.open(dataset.folder).labels
@@ -114,6 +116,7 @@ def test_nothing_of_it_is_called_a_test_score(run: Run, dataset: Snapshot, tmp_p
         api.compare(dataset.folder, out=tmp_path / "comparison")
 
 
+@pytest.mark.slow
 def test_every_fold_is_scored_by_a_network_that_knows_none_of_its_groups(
     run: Run, dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def run(split_dataset: Snapshot, tmp_path: Path) -> Run:
     return made
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, split_dataset: Snapshot) -> None:
     first = evaluate(run, split_dataset)
     table = pd.read_csv(run.folder / PREDICTIONS_FILE)
@@ -44,6 +45,7 @@ def test_the_score_is_that_of_the_test_set_and_every_opening_is_noted(run: Run, 
     assert Evaluation.load(run) == second
 
 
+@pytest.mark.slow
 def test_both_read_outs_from_labeled_images_see_the_labeled_part_alone(run: Run, split_dataset: Snapshot) -> None:
     evaluation = evaluate(run, split_dataset)
     predictor = Predictor.of(run)
@@ -63,6 +65,7 @@ def test_both_read_outs_from_labeled_images_see_the_labeled_part_alone(run: Run,
         assert 0 <= interval.low <= interval.high <= 1
 
 
+@pytest.mark.slow
 def test_an_unfinished_or_damaged_run_is_refused_and_the_test_set_stays_sealed(run: Run, split_dataset: Snapshot) -> None:
     model = run.folder / MODEL_FILE
     content = model.read_bytes()
@@ -82,6 +85,7 @@ def test_a_damaged_evaluation_names_the_command(run: Run, split_dataset: Snapsho
         Evaluation.load(run)
 
 
+@pytest.mark.slow
 def test_a_dataset_split_anew_leaves_a_run_what_it_was(run: Run, split_dataset: Snapshot) -> None:
     assert run.open_dataset().folder == split_dataset.folder.resolve()
     before = evaluate(run, run.open_dataset())

@@ -78,6 +78,7 @@ def opinions(random: np.random.Generator, count: int, gap: float) -> tuple[np.nd
     return probabilities, np.where(right, 0, random.integers(1, 4, count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gap", "least"), [(0.0, 53), (0.1, 53)])
 def test_the_interval_of_a_calibration_error_holds_the_true_one(gap: float, least: int) -> None:
     random = np.random.default_rng(5)

@@ -62,6 +62,7 @@ def test_exactly_the_contradicted_labels_are_listed_worst_first(run: Run, split_
     assert found.table["predicted_probability"].tolist() == pytest.approx([1 - 3 * each for each in expected])
 
 
+@pytest.mark.slow
 def test_a_list_by_predictions_no_better_than_chance_says_so(run: Run, split_dataset: Snapshot) -> None:
     rows = split_dataset.rows("labeled", "validation")
     now = Dataset.open(split_dataset.folder)
@@ -97,6 +98,7 @@ def test_labels_are_those_of_today(run: Run, split_dataset: Snapshot) -> None:
     assert found.checked == 15
 
 
+@pytest.mark.slow
 def test_a_run_on_validation_images_alone_has_all_its_labels_held_out_and_only_once(
     run: Run, split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_a_run_on_validation_images_alone_has_all_its_labels_held_out_and_only_o
         find_label_suspects(run, split_dataset, now, folds=1)
 
 
+@pytest.mark.slow
 def test_the_verb_writes_a_table_that_set_takes_back(
     run: Run, split_dataset: Snapshot, fewscan: Callable, tmp_path: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_the_verb_writes_a_table_that_set_takes_back(
     assert fewscan(*asked, "--overwrite", "--json", cwd=tmp_path).stdout.count('"contradicted": 0') == 1
 
 
+@pytest.mark.slow
 def test_json_names_files_only_when_asked(run: Run, split_dataset: Snapshot, fewscan: Callable, tmp_path: Path) -> None:
     suspect = int(split_dataset.rows("labeled")[0])
     cross_fitted(run, split_dataset, {suspect: 3})

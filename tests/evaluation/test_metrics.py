@@ -16,6 +16,7 @@ def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]
     return torch.tensor(logits).mul(2).round().div(2).softmax(dim=1).float().numpy(), labels
 
 
+@pytest.mark.slow
 @given(st.integers(5, 60), st.integers(2, 5), st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_scores_are_those_of_scikit_learn(images: int, classes: int, seed: int) -> None:

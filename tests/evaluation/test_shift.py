@@ -28,6 +28,7 @@ def test_the_share_is_that_of_all_pairs_ties_counting_half() -> None:
     assert found.less_typical == pytest.approx(less)
 
 
+@pytest.mark.slow
 def test_scans_drawn_like_those_learned_from_are_hardly_ever_called_others() -> None:
     random = np.random.default_rng(0)
     found = [shift(random.standard_t(4, 200), gate(random.standard_t(4, 500))) for _ in range(600)]

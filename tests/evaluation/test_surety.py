@@ -16,6 +16,7 @@ def test_the_p_value_is_that_of_a_t_test_with_one_observation_on_one_side() -> N
         assert of(network, others).p_value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_network_like_the_others_is_called_surer_as_often_as_is_said() -> None:
     random = np.random.default_rng(0)
     means = random.normal(0.9, 0.02, (4000, 6))

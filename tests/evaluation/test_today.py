@@ -86,6 +86,7 @@ def test_a_report_is_about_what_was_evaluated_whatever_came_after(run: Run, wait
     assert api.report(run, out=tmp_path / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_another_split_of_the_same_name_lets_nothing_join(run: Run, waiting: Snapshot) -> None:
     seen = run.open_dataset()
     split(Dataset.open(waiting.folder).unsplit(), labeled=20, test=12, validation=0.2, seed=7)

@@ -22,6 +22,7 @@ def run(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> Tr
     return fewscan.open_run(made.folder)
 
 
+@pytest.mark.slow
 def test_arrays_files_and_the_datasets_own_pixels_give_the_same(
     run: TrainedRun, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_tables_hold_what_the_folders_hold(run: TrainedRun, split_dataset: Snaps
     assert run.history()["loss"].tolist() == [0.5]
 
 
+@pytest.mark.slow
 def test_what_a_notebook_shows_is_short_and_names_no_file(run: TrainedRun, split_dataset: Snapshot) -> None:
     dataset = fewscan.open_dataset(split_dataset.folder)
     for shown in (dataset, split_dataset, run):
@@ -71,6 +73,7 @@ def test_what_a_notebook_shows_is_short_and_names_no_file(run: TrainedRun, split
     assert dataset._repr_html_().count("<img") == 4 * 6
 
 
+@pytest.mark.slow
 def test_train_returns_a_run_to_work_with(split_dataset: Snapshot, tmp_path: Path) -> None:
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 1, "device": "cpu", "probe_images": 0}
     trained = fewscan.train(split_dataset, method="supervised", out=tmp_path / "run", **quick)

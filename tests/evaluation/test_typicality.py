@@ -20,6 +20,7 @@ def gate(practice_dataset: Snapshot) -> Gate:
     return Gate.of(practice_dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in TESTED_WITH if kind not in NEED_SCIKIT_IMAGE])
 def test_what_is_no_scan_is_out_of_distribution(gate: Gate, practice_pixels: np.ndarray, kind: str) -> None:
     pictures = of_kind(kind, 8, practice_pixels[:, 0])
@@ -42,6 +43,7 @@ def test_the_limit_keeps_to_its_false_alarms_over_draws_of_groups_of_any_size() 
     assert np.mean(alarms) == pytest.approx(FALSE_ALARMS, abs=4 * np.std(alarms) / np.sqrt(300) + 1 / 151)
 
 
+@pytest.mark.slow
 def test_many_copies_of_an_odd_image_do_not_make_it_typical(make_dataset: Callable[..., Snapshot]) -> None:
     clean = make_dataset(120)
     pixels = np.array(clean.pixels)
@@ -60,6 +62,7 @@ def test_a_single_group_calls_nothing_out_of_distribution(make_dataset: Callable
     assert not gate.out_of_distribution(np.zeros((3, 1, 16, 16), dtype=np.uint8)).any()
 
 
+@pytest.mark.slow
 def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Callable[..., Snapshot]) -> None:
     pixels = np.array(make_dataset(60).pixels)
     pixels[7] = np.tile(np.arange(16, dtype=np.uint8) * 15, (1, 16, 1))

@@ -64,6 +64,7 @@ def test_the_maps_unit_is_that_of_calibrated_log_odds() -> None:
     assert 0 < once.max() <= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detached", [False, True])
 @pytest.mark.parametrize("encoder", ["resnet_small", "study_cnn"])
 def test_every_encoder_is_explained_detached_or_not_and_always_the_same_way(encoder: str, detached: bool) -> None:

@@ -72,6 +72,7 @@ def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
         explained(run, split_dataset, 0, tmp_path, "pituitry")
 
 
+@pytest.mark.slow
 def test_a_scan_out_of_distribution_has_no_map_unless_a_class_is_asked_about(
     run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_datas
         explain_scan(run, split_dataset, tmp_path / "nowhere.png")
 
 
+@pytest.mark.slow
 def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
     run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -123,6 +125,7 @@ def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
     )
 
 
+@pytest.mark.slow
 def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     explained(run, split_dataset, int(split_dataset.rows("unlabeled")[0]), tmp_path)
     assert run.test_openings() == {}
@@ -141,6 +144,7 @@ def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, s
     ]
 
 
+@pytest.mark.slow
 def test_few_labels_give_few_neighbors(
     untrained_run: Callable[[Snapshot], Run], make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def assert_equal(image: np.ndarray) -> bool:
     return wanted is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_boxes_and_pixels_are_the_readers(channels: int) -> None:
     found = [assert_equal(image) for image in drawings(channels)]
@@ -85,6 +86,7 @@ def test_each_image_of_a_batch_has_its_own_box() -> None:
     assert tuple(int(edge[2]) for edge in boxes) == (0, 0, 70, 90)
 
 
+@pytest.mark.slow
 def test_real_scans_have_the_same_boxes(real_scans: Path) -> None:
     files = sorted((real_scans / "sartaj").rglob("*.jpg"))[::160]
     found = [assert_equal(read_image(path).pixels) for path in files]

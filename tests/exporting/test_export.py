@@ -189,6 +189,7 @@ def run_code(folder: Path, scan: Path, working: Path, *, within: bool = False) -
     return dict(ast.literal_eval(said.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.CompletedProcess[str], gray: Run) -> None:
     assert gray_command.returncode == 0, gray_command.stderr
     result = json.loads(gray_command.stdout)
@@ -200,6 +201,7 @@ def test_the_command_prints_the_proof_and_nothing_else(gray_command: subprocess.
     assert [line for line in gray_command.stderr.splitlines() if not line.startswith("prove ")] == []
 
 
+@pytest.mark.slow
 def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: Exported) -> None:
     assert sorted(path.name for path in exported.folder.iterdir()) == ["model.onnx", "model_card.md"]
     session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
@@ -246,6 +248,7 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
     assert all(isinstance(images.shape[axis], str) for axis in (0, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
     typicality = exported.gate.typicality
     proof = prove(exported.model, exported.predictor, typicality, exported.dataset)
@@ -266,6 +269,7 @@ def test_a_file_that_is_not_the_run_fails_its_proof(exported: Exported) -> None:
         prove(exported.model, exported.predictor, another, exported.dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "wrong"), [("gray", "resize"), ("color", "resize"), ("gray", "nan")])
 def test_another_resizing_or_no_number_at_all_fails_the_proof(
     kind: str, wrong: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -297,6 +301,7 @@ class Recorder:
         return self.model.answers(images)
 
 
+@pytest.mark.slow
 def test_no_scan_of_the_test_set_is_looked_at(gray: Run, tmp_path: Path) -> None:
     predictor, dataset = Predictor.of(gray), gray.open_dataset()
     typicality = Gate.of(dataset).typicality
@@ -308,6 +313,7 @@ def test_no_scan_of_the_test_set_is_looked_at(gray: Run, tmp_path: Path) -> None
     assert not seen & {dataset.pixels[row].tobytes() for row in dataset.rows("test")}
 
 
+@pytest.mark.slow
 def test_scans_whose_files_are_gone_or_another_are_compared_as_they_are_stored(tmp_path: Path) -> None:
     run = make_run(tmp_path, channels=1, resize="stretch", encoder={"width": 16}, temperature=1.0)
     dataset = run.open_dataset()
@@ -334,6 +340,7 @@ def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: P
     np.testing.assert_allclose(list(found.values()), expected, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path: Path) -> None:
     exported = fewscan.export(gray, format="safetensors", out=tmp_path / "weights")
     assert exported.files == ("model.json", "model.safetensors", "typicality.safetensors")
@@ -352,6 +359,7 @@ def test_weights_are_a_copy_of_the_runs_and_open_without_it(gray: Run, tmp_path:
     np.testing.assert_allclose(model.answers([read_image(scan).pixels]).probabilities[0], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -394,6 +402,7 @@ def test_saved_weights_that_are_damaged_are_refused(damage: str, gray: Run, tmp_
         SavedModel.open(tmp_path)
 
 
+@pytest.mark.slow
 def test_where_the_proof_fails_nothing_is_left_behind(gray: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hotter(predictor: Predictor, typicality: Typicality, description: ModelDescription, folder: Path) -> None:
         write_weights(
@@ -428,6 +437,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
         fewscan.export(gray, format="safetensors", out=out)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_for_a_prediction_an_explanation_and_labels_as_it_was_imported(color: Run, tmp_path: Path) -> None:
     dataset = color.open_dataset()
     rows = dataset.rows("labeled", "unlabeled")[:6]

@@ -23,6 +23,7 @@ def by_torch(image: np.ndarray, size_px: int, resize: Resize) -> np.ndarray:
     return resampled(batch, size_px, resize)[0].numpy()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     height=SIDES,

@@ -15,6 +15,7 @@ from fewscan.splits.split import split
 Command = Callable[..., CompletedProcess[str]]
 
 
+@pytest.mark.slow
 def test_an_audit_that_was_killed_before_its_page_is_done_again(
     fewscan: Command, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:

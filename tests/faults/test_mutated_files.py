@@ -20,12 +20,14 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_seeds_are_whole(seeds: Path) -> None:
     for path in seeds.iterdir():
         for part in contents_of(path, Reading(slices="all")).parts:
             assert read_image(path, part=part).pixels.ndim == 2
 
 
+@pytest.mark.slow
 def test_every_damaged_file_is_an_image_or_set_aside(seeds: Path, tmp_path: Path) -> None:
     outcomes = list(damaged_files(seeds, tmp_path, files=300, seed=7))
     assert [outcome for outcome in outcomes if outcome.result == "fault"] == []

@@ -25,6 +25,7 @@ def test_what_is_asked_is_answered_by_one_process_after_another_call() -> None:
     assert guarded(os.getpid) == guarded(os.getpid) != os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [computes_for_ever, brings_its_process_down])
 def test_a_process_that_is_ended_is_a_file_that_cannot_be_read(function: object) -> None:
     arguments = (1,) if function is computes_for_ever else ()
@@ -45,6 +46,7 @@ def test_a_file_that_waits_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch)
         guarded(keeps_silent)
 
 
+@pytest.mark.slow
 def test_a_reason_comes_through_and_a_fault_of_ours_is_not_hidden() -> None:
     with pytest.raises(UnreadableImage, match="not an image: a test"):
         guarded(refuses)
@@ -52,6 +54,7 @@ def test_a_reason_comes_through_and_a_fault_of_ours_is_not_hidden() -> None:
         guarded(is_at_fault)
 
 
+@pytest.mark.slow
 def test_one_file_that_ends_its_process_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [tmp_path / f"{number}.npy" for number in range(4)]
     for path in paths:

@@ -51,6 +51,7 @@ def everything_in(folder: Path) -> bytes:
     return files + Dataset.open(folder).snapshot().manifest.to_csv().encode()
 
 
+@pytest.mark.slow
 def test_after_import_and_audit_no_patients_data_is_anywhere(scans, tmp_path, capfd):
     out = tmp_path / "dataset"
     for command in (["import", scans, "--out", out, "--labels", tmp_path / "labels.csv"], ["audit", out]):

@@ -220,6 +220,7 @@ def encoded(format_: str) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -327,6 +328,7 @@ def test_shrinking_is_antialiased():
     assert np.abs(fit(stripes, 16, "stretch").astype(int) - 127).max() <= 8
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(1, 300),

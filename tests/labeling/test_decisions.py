@@ -88,6 +88,7 @@ def test_over_all_draws_of_held_out_images_the_long_run_error_keeps_to_the_targe
     assert at_most(sum(acceptance_threshold(*hopeless(random, 1000), 0.1) is not None for _ in range(300)), 300, 0.1)
 
 
+@pytest.mark.slow
 def test_the_best_of_several_runs_keeps_the_promise_only_as_one_of_so_many() -> None:
     random = np.random.default_rng(0)
     broken = dict.fromkeys((1, 20), 0)
@@ -120,6 +121,7 @@ def test_where_patients_with_more_scans_are_harder_the_promise_is_per_patient() 
     assert per_scan > 200 * 0.2
 
 
+@pytest.mark.slow
 def test_a_rare_class_is_covered_only_by_a_threshold_of_its_own() -> None:
     random = np.random.default_rng(0)
 
@@ -151,6 +153,7 @@ def test_one_early_mistake_does_not_forbid_what_many_images_support() -> None:
     assert acceptance_threshold(scores, correct, 0.05) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=72, max_size=150))
 def test_images_of_one_score_are_accepted_together_and_order_does_not_matter(images: list[tuple[int, bool]]) -> None:

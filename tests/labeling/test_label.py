@@ -84,6 +84,7 @@ def three_scans(dataset: Snapshot, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     summary = label_unlabeled(run, dataset, out, Asked(0.1))
@@ -125,6 +126,7 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapsho
     )
 
 
+@pytest.mark.slow
 def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "noise"
     folder.mkdir()
@@ -135,6 +137,7 @@ def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Snap
     assert (summary.out_of_distribution, summary.accepted) == (10, 0)
 
 
+@pytest.mark.slow
 def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     label_unlabeled(run, dataset, tmp_path / "labels.csv")
     label_unlabeled(run, dataset, tmp_path / "labels.parquet")
@@ -148,6 +151,7 @@ def test_a_parquet_table_holds_what_the_csv_holds(run: Run, dataset: Snapshot, t
             assert typed[column].astype(object).fillna("").tolist() == read[column].astype(object).fillna("").tolist()
 
 
+@pytest.mark.slow
 def test_the_table_is_known_as_predictions_when_it_is_imported(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder, out = three_scans(dataset, tmp_path / "pile"), tmp_path / "labels.csv"
     label_scans(run, dataset, folder, out, Asked(0.1))
@@ -216,6 +220,7 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
     assert set(table["possible"].dropna()) == {"|".join(dataset.classes)}
 
 
+@pytest.mark.slow
 def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) -> None:
     held_out = HeldOut.load(run, dataset)
     assert held_out is not None
@@ -230,6 +235,7 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) ->
     assert "at least 33 independent held-out images" in grouped.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "deep"
     folder.mkdir(parents=True)
@@ -250,6 +256,7 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_folder_of_scans_that_look_otherwise_as_a_whole_is_noticed_and_one_of_usual_scans_is_not(
     run: Run, dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -271,6 +278,7 @@ def test_a_folder_of_scans_that_look_otherwise_as_a_whole_is_noticed_and_one_of_
     assert said == [False, True]
 
 
+@pytest.mark.slow
 def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     label_scans(run, dataset, folder, tmp_path / "all.csv")
@@ -281,6 +289,7 @@ def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Snapshot, 
         label_scans(run, dataset, folder / "4.png", tmp_path / "none.csv")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     assert candidates(dataset.folder) == {run.identity}
     alone = Grounds.of(run, dataset).rule(Asked(0.1))
@@ -300,6 +309,7 @@ def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Sn
         assert "for one of 100000 runs needs at least" in strict.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run, dataset: Snapshot) -> None:
     known = Calibration.load(run)
     assert known is not None
@@ -385,6 +395,7 @@ def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run
     assert "the promise is for new scans" in summary.reasons[-1]
 
 
+@pytest.mark.slow
 def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
@@ -404,6 +415,7 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
     assert label_scans(run, dataset, folder, out).scans == 3
 
 
+@pytest.mark.slow
 def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
@@ -447,6 +459,7 @@ def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, da
     assert not (tmp_path / "labels.csv.partial").exists()
 
 
+@pytest.mark.slow
 def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     parts = tmp_path / "labels.csv.partial"

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pandas as pd
+import pytest
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.labeling.label import label_scans
@@ -16,6 +17,7 @@ from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 
 
+@pytest.mark.slow
 def test_every_slice_and_every_file_that_cannot_be_read_has_a_row(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def marks(run: Run, dataset: Snapshot, folder: Path, *, near: bool = True) -> di
     return dict(zip(table["path"], seen, strict=True))
 
 
+@pytest.mark.slow
 def test_the_same_pixels_in_another_file_are_marked_by_the_part_they_are_in(
     practice_dataset: Snapshot, untrained_run: UntrainedRun, folder: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_same_pixels_in_another_file_are_marked_by_the_part_they_are_in(
     assert found == {f"{part}.png": word for part, word in parts.items()} | {"broken.png": None}
 
 
+@pytest.mark.slow
 def test_near_duplicates_are_marked_and_new_scans_are_not(
     practice_dataset: Snapshot, untrained_run: UntrainedRun, folder: Path
 ) -> None:
@@ -70,6 +72,7 @@ def test_near_duplicates_are_marked_and_new_scans_are_not(
     assert {name: word for name, word in found.items() if word} == {f"copy{number}.jpg": "learned from" for number in range(6)}
 
 
+@pytest.mark.slow
 def test_copies_of_what_was_learned_from_were_seen_too(split_dataset: Snapshot, untrained_run: UntrainedRun) -> None:
     labeled, unlabeled = int(split_dataset.rows("labeled")[0]), split_dataset.rows("unlabeled")
     copy_set = split_dataset.manifest["copy_set"].copy()

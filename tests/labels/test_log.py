@@ -285,6 +285,7 @@ def test_two_processes_that_write_at_once_lose_nothing(log: LabelLog) -> None:
     log.verify()
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_whole_batches_and_those_that_it_was_told_are_in(log: LabelLog) -> None:
     moments = random.Random(0)
     for _ in range(6):
@@ -436,6 +437,7 @@ def test_another_version_is_refused(log: LabelLog) -> None:
         LabelLog.open(log.path)
 
 
+@pytest.mark.slow
 def test_no_damage_to_the_file_goes_unnoticed_or_ends_in_a_traceback(log: LabelLog) -> None:
     for batch in range(3):
         log.enter(range(300), [f"class {number % 5}" for number in range(300)], origin="folder", who=f"p{batch}")

@@ -197,6 +197,7 @@ WORDS = st.sampled_from(
 STATED = st.lists(st.tuples(WORDS, st.sampled_from(["label", "none", "unsure", "not a scan"])), min_size=7, max_size=7)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(stated=STATED)
 def test_a_table_of_what_holds_says_just_that(stated: list, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -236,6 +237,7 @@ NAMES = st.sampled_from(
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     paths=st.lists(st.tuples(PATHS, st.booleans(), st.sampled_from(["one", "two"])), min_size=1, max_size=8),

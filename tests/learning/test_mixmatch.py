@@ -37,6 +37,7 @@ def said(labeled: int, guesses: Tensor) -> Outputs:
     return outputs(torch.cat([torch.randn(labeled, CLASSES), guesses]))
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float64, (4, CLASSES), elements=st.floats(-30, 30)), arrays(np.float64, (4, CLASSES), elements=st.floats(0.01, 1))
 )
@@ -57,6 +58,7 @@ def test_certain_targets_give_the_labeled_cross_entropy() -> None:
     assert float(soft) == pytest.approx(float(labeled_cross_entropy(logits, labels)), rel=1e-6)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 99), alpha=st.floats(0.1, 5))
 def test_images_and_targets_are_mixed_alike_and_stay_mostly_themselves(seed: int, alpha: float) -> None:
     torch.manual_seed(seed)
@@ -154,6 +156,7 @@ def neighbors_votes(
     return np.array(votes)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 99), neighbors=st.integers(1, 12), temperature=st.floats(0.05, 2))
 def test_neighbors_vote_as_a_plain_loop_says(seed: int, neighbors: int, temperature: float) -> None:
     random = np.random.default_rng(seed)

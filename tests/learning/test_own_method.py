@@ -58,6 +58,7 @@ class Own(Method):
         return {"of_my_own": 2.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["fewscan", "study"])
 def test_a_method_that_asks_for_guesses_needs_no_settings_beyond_its_own(
     recipe: str, split_dataset: Snapshot, tmp_path: object, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +71,7 @@ def test_a_method_that_asks_for_guesses_needs_no_settings_beyond_its_own(
     assert epoch["losses"] == ["cross_entropy"]
 
 
+@pytest.mark.slow
 def test_a_method_of_ones_own_that_needs_no_labels_learns_from_a_pile(
     make_dataset: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

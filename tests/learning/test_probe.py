@@ -80,6 +80,7 @@ def test_what_an_image_weighs_is_how_often_it_counts() -> None:
     np.testing.assert_allclose(said(solved(twice, 0.1), features), said(solved(heavier, 0.1), features), atol=2e-3)
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 5), st.integers(0, 10), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=12, max_size=40)
 )
@@ -92,6 +93,7 @@ def test_no_group_is_on_both_sides_of_a_fold(count: int, seed: int, images: list
         assert not np.isin(groups[held_out], groups[learned]).any()
 
 
+@pytest.mark.slow
 def test_labels_that_copy_each_other_within_groups_choose_no_weak_penalty() -> None:
     """Of pure noise every image comes four times: held out one by one it would be known by heart, so the weakest would win."""
     noise = made(10, noise=30.0, views=1)
@@ -101,6 +103,7 @@ def test_labels_that_copy_each_other_within_groups_choose_no_weak_penalty() -> N
     assert grouped < alone == STRENGTHS[-1]
 
 
+@pytest.mark.slow
 def test_the_choice_follows_the_seed_alone() -> None:
     labeled = made(noise=2.0)
     first, again = solved(labeled, seed=1), solved(labeled, seed=1)

@@ -19,6 +19,7 @@ def in_own_cluster(xy: np.ndarray, of: np.ndarray) -> float:
     return float(np.mean(of[distances.argmin(axis=1)] == of))
 
 
+@pytest.mark.slow
 def test_clusters_stay_together_and_the_map_fills_its_square() -> None:
     features, of = clustered()
     found = coordinates(features)
@@ -28,6 +29,7 @@ def test_clusters_stay_together_and_the_map_fills_its_square() -> None:
     assert "t-SNE" in found.way
 
 
+@pytest.mark.slow
 def test_the_same_features_lie_at_the_same_places() -> None:
     features, _ = clustered(10)
     assert (coordinates(features).xy == coordinates(features).xy).all()

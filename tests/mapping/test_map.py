@@ -27,6 +27,7 @@ def content_of(page: Path) -> dict:
     return json.loads(found)
 
 
+@pytest.mark.slow
 def test_page_and_table_hold_the_same_scans_and_call_no_file_by_name_unless_asked(
     make_dataset: Callable[..., Snapshot], tmp_path: Path, fewscan: Callable
 ) -> None:
@@ -48,6 +49,7 @@ def test_page_and_table_hold_the_same_scans_and_call_no_file_by_name_unless_aske
     assert content_of(tmp_path / "map.html")["names"][1] == "squares/meningioma/0001.png"
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
@@ -66,6 +68,7 @@ def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
     assert names == {"</script><script>alert(1)</script>", "b"}
 
 
+@pytest.mark.slow
 def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot) -> None:
     found = package.map_scans(split_dataset.folder, encoder=ENCODER)
     (labels,) = (np.array(one.values) for one in found.colorings if one.name == "label")
@@ -77,6 +80,7 @@ def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(spl
     assert (parts[split_dataset.rows("test")] == "test").all()
 
 
+@pytest.mark.slow
 def test_a_dataset_without_labels_has_a_map_and_what_is_set_aside_is_not_on_it(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = make_dataset(16)
     aside = pd.Series([None] * 15 + ["too dark"], dtype="str")
@@ -87,6 +91,7 @@ def test_a_dataset_without_labels_has_a_map_and_what_is_set_aside_is_not_on_it(m
     assert set(found.colorings[0].values) == {NO_LABEL}
 
 
+@pytest.mark.slow
 def test_a_run_adds_what_it_predicts_whether_that_is_the_label_and_what_it_decides(
     split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
 ) -> None:

@@ -29,6 +29,7 @@ def test_it_has_as_many_weights_as_were_published() -> None:
     assert round((weights + CLASSIFIER) / 1e6, 2) == 4.65  # Google's table of the lite models
 
 
+@pytest.mark.slow
 @needs_weights
 @pytest.mark.parametrize("size_px", [32, 33, 50])
 def test_with_its_imagenet_weights_it_computes_what_timms_network_does(timm: ModuleType, size_px: int) -> None:

@@ -149,6 +149,7 @@ def test_a_local_file_of_a_model_gives_what_timm_makes_of_it(
         torch.testing.assert_close(local(images), fetched(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
 def test_weights_that_cannot_be_fetched_are_said_in_one_line_before_training(
     damage: str, timm: ModuleType, small_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None

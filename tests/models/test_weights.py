@@ -26,6 +26,7 @@ def loaded(path: Path, channels: int = 1) -> Encoder:
     return encoder
 
 
+@pytest.mark.slow
 def test_an_encoder_computes_what_the_one_did_whose_weights_it_is_given(tmp_path: Path) -> None:
     taught = small()
     images = torch.rand(2, 1, 16, 16)

@@ -58,6 +58,7 @@ def test_pixels_and_mask_have_the_size_asked_for(size_px: int) -> None:
         assert phantom.tumor_mask.dtype == np.bool_
 
 
+@pytest.mark.slow
 def test_mask_is_empty_without_tumor_and_one_lesion_with_one(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label == "no_tumor":
@@ -173,6 +174,7 @@ def test_an_unknown_class_and_a_tiny_size_are_refused() -> None:
         draw_phantom(rng, "glioma", size_px=16)
 
 
+@pytest.mark.slow
 def test_written_files_are_the_ones_described(written: PracticeScans) -> None:
     found = {path.relative_to(written.folder).as_posix() for path in written.folder.rglob("*") if path.is_file()}
     assert found == {scan.path for scan in written.scans}
@@ -227,6 +229,7 @@ def test_the_truth_is_written_where_asked_and_only_there(written: PracticeScans)
     assert sorted(path.name for path in written.folder.iterdir()) == sorted(CLASSES)
 
 
+@pytest.mark.slow
 def test_one_seed_writes_the_same_files_and_another_seed_others(tmp_path: Path) -> None:
     def contents(name: str, seed: int) -> dict[str, bytes]:
         written = write_practice_scans(tmp_path / name, images=24, seed=seed, size_px=48, copies=0.25)

@@ -84,6 +84,7 @@ def test_the_page_loads_nothing_runs_nothing_and_names_no_patient(page: Callable
     assert "Jane Doe" not in html
 
 
+@pytest.mark.slow
 def test_of_many_pairs_the_weakest_and_the_strongest_are_shown_and_most_are_weak(page: Callable[..., str]) -> None:
     pairs = near(3000)
     shown = [float(text) for text in re.findall(r"similarity (0\.\d{3}|1\.000)", page(replace(NOTHING, pairs=pairs)))]
@@ -106,6 +107,7 @@ def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> 
     assert "joined through other images" in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [96, 224])
 def test_a_full_page_of_noise_stays_under_five_megabytes(
     size_px: int, make_dataset: Callable[..., Snapshot], tmp_path: Path

@@ -38,6 +38,7 @@ def calibrated(make_dataset: Callable[..., Snapshot], tmp_path_factory: pytest.T
     return run, dataset
 
 
+@pytest.mark.slow
 def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     openings = (run.folder / OPENINGS_FILE).read_text()
@@ -64,6 +65,7 @@ def test_what_a_threshold_comes_to_on_the_test_set(calibrated: tuple[Run, Snapsh
     assert (run.folder / OPENINGS_FILE).read_text() == openings
 
 
+@pytest.mark.slow
 def test_scores_that_round_to_one_are_held_against_thresholds_as_they_were(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     evaluation = Evaluation.load(run)
@@ -90,6 +92,7 @@ def with_record(run: Run, folder: Path, **changes: object) -> Run:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"protocol": "study"}, {"leaking_pairs": 3}, {"leaking_pairs": None}])
 def test_where_copies_may_cross_the_page_promises_nothing(
     changes: dict[str, object], calibrated: tuple[Run, Snapshot], tmp_path: Path
@@ -107,6 +110,7 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     assert [reason for reason in rule.reasons if "nothing is accepted" in reason] == list(rule.reasons)
 
 
+@pytest.mark.slow
 def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
@@ -118,6 +122,7 @@ def test_a_newer_temperature_is_not_taken_for_that_of_the_score(calibrated: tupl
     assert f"under the temperature {then.temperature:.2f} that the run had then" in page
 
 
+@pytest.mark.slow
 def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
@@ -137,6 +142,7 @@ def test_a_temperature_that_hurt_on_the_test_set_is_said(calibrated: tuple[Run, 
     assert "The temperature made it larger on the test set" in " ".join(write_report(copy, dataset).read_text().split())
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     calibration = Calibration.load(run)
@@ -148,6 +154,7 @@ def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tup
     assert str(run.folder.parent) not in page
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Snapshot], tmp_path: Path) -> None:
     run, dataset = calibrated
     copy = Run.create(tmp_path / "run", run.settings, dataset, 0)

@@ -48,6 +48,7 @@ def words(figure: Figure | SubFigure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
 
+@pytest.mark.slow
 def test_the_picture_says_what_was_predicted_and_names_scans_by_row() -> None:
     said = words(draw_evidence(evidence()))
     assert "predicted: meningioma, probability 0.60" in said
@@ -67,6 +68,7 @@ def test_with_names_scans_are_called_by_their_files() -> None:
     assert "row 10" not in said
 
 
+@pytest.mark.slow
 def test_a_scan_out_of_distribution_is_not_shown_as_a_diagnosis() -> None:
     said = words(draw_evidence(evidence(typicality=1.0, mapped=False)))
     assert "out of distribution" in said
@@ -79,6 +81,7 @@ def test_a_scan_out_of_distribution_is_not_shown_as_a_diagnosis() -> None:
     assert "no heat map" not in asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size_px", "channels", "neighbors"), [(16, 3, 2), (256, 1, 5)])
 def test_scans_of_all_sizes_and_few_neighbors_make_a_picture(
     size_px: int, channels: int, neighbors: int, tmp_path: Path
@@ -90,6 +93,7 @@ def test_scans_of_all_sizes_and_few_neighbors_make_a_picture(
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
 
 
+@pytest.mark.slow
 def test_the_same_evidence_gives_the_same_picture(tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
         write_figure(evidence(), tmp_path / name)

@@ -81,6 +81,7 @@ def three_epochs(all_painted: None) -> str:
     return training_curves([epoch(1), epoch(2), epoch(3)], "light")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["loss", "nt_xent", "cross_entropy", *ACCURACIES])
 def test_every_number_is_drawn(name: str, three_epochs: str) -> None:
     assert training_curves([epoch(1), epoch(2, **{name: 0.75}), epoch(3)], "light") != three_epochs
@@ -90,6 +91,7 @@ def test_the_same_log_gives_the_same_picture(three_epochs: str) -> None:
     assert training_curves([epoch(1), epoch(2), epoch(3)], "light") == three_epochs
 
 
+@pytest.mark.slow
 def test_the_ground_is_the_pages_own() -> None:
     for theme in COLORS:
         picture = decoded(training_curves([epoch(1), epoch(2)], theme))
@@ -97,6 +99,7 @@ def test_the_ground_is_the_pages_own() -> None:
         assert picture.getpixel((0, 0))[3] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "metrics",
     [
@@ -142,6 +145,7 @@ def test_a_number_of_one_epoch_alone_gets_a_marker(place: int) -> None:
     assert axes.lines[0].get_markevery() == [place]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=1, max_size=60), st.integers(0, 4))
 def test_markers_stand_on_known_numbers_and_are_few(values: list[float | None], number: int) -> None:

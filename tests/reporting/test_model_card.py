@@ -57,6 +57,7 @@ def write_card(run: Run, dataset: Snapshot, tmp_path: Path) -> Callable[..., str
     return write
 
 
+@pytest.mark.slow
 def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Callable[..., str]) -> None:
     card = write_card()
     assert card.startswith("# Model card: first try\n")
@@ -67,6 +68,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
     assert "sensitivity" not in card
 
 
+@pytest.mark.slow
 def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run: Run, dataset: Snapshot) -> None:
     evaluation: Evaluation = evaluate(run, dataset)
     Calibration(
@@ -106,11 +108,13 @@ def test_data_split_and_proof_are_named_and_no_path_file_or_patient_is(
         assert secret not in card
 
 
+@pytest.mark.slow
 def test_without_original_files_the_card_says_what_was_not_compared(write_card: Callable[..., str]) -> None:
     assert "the resizing was not compared" not in write_card()
     assert "the resizing was not compared" in write_card(originals=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("leaking_pairs", "said"), [(7, "this split leaks"), (None, "nobody had looked"), (0, "found no images")]
 )

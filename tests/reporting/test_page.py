@@ -230,6 +230,7 @@ def test_what_the_encoder_began_from_is_said(
     assert said in Page(write_report(other, split_dataset)).text
 
 
+@pytest.mark.slow
 def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     scored = score_run(run, split_dataset, opinions(split_dataset))
@@ -239,6 +240,7 @@ def test_confusion_shows_counts_and_shares_of_each_row(split_dataset: Snapshot, 
         assert cells == [name, *(f"{count} {100 * count / sum(counts):.0f} %" for count in counts)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
@@ -262,6 +264,7 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
         np.testing.assert_allclose(shown[:, :160, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
 
 
+@pytest.mark.slow
 def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = finished_run(split_dataset, tmp_path / "run")
     right = np.eye(4, dtype=np.float32)[split_dataset.labels[split_dataset.rows("test")]]
@@ -301,6 +304,7 @@ def test_samples_come_from_their_own_parts(split_dataset: Snapshot, tmp_path: Pa
         np.testing.assert_array_equal(np.asarray(decoded(uri)), split_dataset.pixels[row, 0])
 
 
+@pytest.mark.slow
 def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
     private = tmp_path / "Private_Clinic"
     private.mkdir()
@@ -321,6 +325,7 @@ def test_names_of_files_folders_and_patients_stay_out(make_dataset: Callable[...
         assert str(tmp_path) not in page.html
 
 
+@pytest.mark.slow
 def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_is_shown(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
@@ -344,6 +349,7 @@ def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_
     assert by_row.row("de-identification") != by_name.row("de-identification")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("protocol", "leaking_pairs", "said"),
     [
@@ -371,6 +377,7 @@ def test_a_leak_is_said_before_the_score(
         assert "higher than they would be on new patients" in before_the_score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "passing"])
 def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
     split_dataset: Snapshot, tmp_path: Path, lasting: bool
@@ -396,6 +403,7 @@ def test_a_run_that_warned_of_nothing_has_a_report_without_a_warning(split_datas
     assert "warning" not in Page(write_report(without, split_dataset)).text
 
 
+@pytest.mark.slow
 def test_only_losses_are_drawn_as_losses(split_dataset: Snapshot, tmp_path: Path) -> None:
     run = new_run(split_dataset, tmp_path / "run")
     fit(run, split_dataset, resume=False)
@@ -444,6 +452,7 @@ def test_settings_versions_and_fingerprints_are_complete(split_dataset: Snapshot
     assert "Research use only. Not a medical device." in page.text
 
 
+@pytest.mark.slow
 def test_names_of_classes_are_text_whatever_they_are(split_dataset: Snapshot, tmp_path: Path) -> None:
     odd = renamed(split_dataset, {"glioma": '<b onload="x">&', "no_tumor": "NA", "pituitary": "None"})
     run = finished_run(odd, tmp_path / "run")

@@ -65,6 +65,7 @@ def answer(page: "playwright.Page", key: str) -> None:
     page.wait_for_function(SHOWN, arg=before)
 
 
+@pytest.mark.slow
 def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Browser", page_server: Served) -> None:
     faults: list[str] = []
     page = opened(browser, page_server.address, "Ada", faults)
@@ -108,6 +109,7 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     assert faults == []
 
 
+@pytest.mark.slow
 def test_a_second_reader_is_blind_until_the_answer(browser: "playwright.Browser", page_server: Served) -> None:
     faults: list[str] = []
     desk = page_server.review.desk

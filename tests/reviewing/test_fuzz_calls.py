@@ -82,6 +82,7 @@ def ask(client: TestClient, schema: dict[str, Any], draw: Callable[[SearchStrate
         assert answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_every_call_has_an_answer_with_a_reason(calls: tuple[TestClient, dict[str, Any]], review: Review) -> None:
     client, schema = calls
 

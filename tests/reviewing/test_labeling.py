@@ -46,6 +46,7 @@ def test_the_same_said_twice_is_one_entry(decide: Decide, dataset: Dataset) -> N
     assert len(dataset.labels.entries()) == 2
 
 
+@pytest.mark.slow
 def test_undo_takes_back_ones_own_answers_one_after_the_other(client: TestClient, decide: Decide, dataset: Dataset) -> None:
     decide(1, "glioma", "Ada")
     decide(2, "meningioma", "Ada")
@@ -84,6 +85,7 @@ def test_a_log_that_another_process_is_writing_is_told_as_not_saved_and_taken_la
     assert client.post("/api/undo", json={"reviewer": "Ada"}).json()["rows"] == [2]
 
 
+@pytest.mark.slow
 def test_every_scan_comes_once_and_of_copies_one(client: TestClient, decide: Decide) -> None:
     asked = []
     while rows := upcoming(client, "Ada"):
@@ -99,12 +101,14 @@ def test_two_who_read_first_see_different_scans(client: TestClient) -> None:
     assert upcoming(client, "Ada", count=5) == ada
 
 
+@pytest.mark.slow
 def test_a_skipped_scan_comes_last(client: TestClient) -> None:
     (row,) = upcoming(client, "Ada")
     client.post("/api/skip", json={"reviewer": "Ada", "row": row})
     assert upcoming(client, "Ada", count=IMAGES)[-1] == row
 
 
+@pytest.mark.slow
 def test_one_scan_in_five_is_drawn_at_random_whatever_was_chosen(client: TestClient, decide: Decide, review: Review) -> None:
     review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
     review.tutor.learn()
@@ -139,12 +143,14 @@ class TestBlindReading:
         review.tutor.learn()
         return int(np.flatnonzero(~review.desk.sample)[0])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("reading", ["first", "second", "settle"])
     def test_another_persons_label_is_nowhere_in_the_answer(self, client: TestClient, labeled: int, reading: str) -> None:
         scan = client.get(f"/api/scans/{labeled}", params={"reviewer": "Grace", "reading": reading}).json()
         assert (scan["own"], scan["holds"], scan["others"], scan["nearest"]) == (None, None, {}, [])
         assert (scan["model"] is None) == (reading == "second")
 
+    @pytest.mark.slow
     def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: int) -> None:
         assert sorted(upcoming(client, "Grace", "second", 50)) == list(range(8))
         decide(2, "meningioma", "Grace", reading="second")
@@ -153,6 +159,7 @@ class TestBlindReading:
         assert scan["disputed"]
         assert 2 not in upcoming(client, "Grace", "second", 50)
 
+    @pytest.mark.slow
     def test_a_difference_is_settled_once(self, client: TestClient, decide: Decide, dataset: Dataset, labeled: int) -> None:
         decide(2, "meningioma", "Grace", reading="second")
         assert dataset.labels.disputed(IMAGES)[2]
@@ -164,6 +171,7 @@ class TestBlindReading:
         again = {"rows": [2], "state": "unsure", "reviewer": "Carl", "settles": True}
         assert client.post("/api/decisions", json=again).status_code == 409
 
+    @pytest.mark.slow
     def test_the_model_waits_for_the_answer_of_a_scan_drawn_at_random(
         self, client: TestClient, decide: Decide, labeled: int
     ) -> None:
@@ -177,6 +185,7 @@ class TestBlindReading:
         assert client.get(f"/api/scans/{drawn}", params={"reviewer": "Ada"}).json()["model"] is not None
 
 
+@pytest.mark.slow
 def test_the_models_opinion_then_stands_beside_the_label(decide: Decide, review: Review) -> None:
     for row in range(8):
         decide(row, CLASSES[row % 2])

@@ -34,6 +34,7 @@ def grid(client: TestClient, label: str, **more: object) -> list[dict]:
     return answer.json()["scans"]
 
 
+@pytest.mark.slow
 def test_a_grid_shows_what_the_model_calls_a_class_surest_last(client: TestClient, review: Review, learned: list[int]) -> None:
     shown = {label: grid(client, label) for label in CLASSES}
     for label, cells in shown.items():
@@ -45,6 +46,7 @@ def test_a_grid_shows_what_the_model_calls_a_class_surest_last(client: TestClien
     assert rows == set(np.flatnonzero(review.desk.eligible & ~review.desk.sample)) - set(learned)
 
 
+@pytest.mark.slow
 def test_scans_that_score_the_model_are_in_no_grid_before_they_are_answered(
     client: TestClient, decide: Decide, review: Review, learned: list[int]
 ) -> None:
@@ -54,6 +56,7 @@ def test_scans_that_score_the_model_are_in_no_grid_before_they_are_answered(
     assert row in {cell["row"] for cell in grid(client, "glioma", which="said")}
 
 
+@pytest.mark.slow
 def test_what_is_moved_together_is_one_batch_and_taken_back_together(
     client: TestClient, dataset: Dataset, learned: list[int]
 ) -> None:
@@ -67,6 +70,7 @@ def test_what_is_moved_together_is_one_batch_and_taken_back_together(
     assert {cell["row"] for cell in grid(client, "glioma")} >= set(rows)
 
 
+@pytest.mark.slow
 def test_a_grid_of_what_was_said_keeps_other_peoples_labels_back(
     client: TestClient, decide: Decide, learned: list[int]
 ) -> None:
@@ -78,6 +82,7 @@ def test_a_grid_of_what_was_said_keeps_other_peoples_labels_back(
     assert [cell["row"] for cell in grid(client, **asked, reviewer="Grace")] == said[:1]
 
 
+@pytest.mark.slow
 def test_a_page_of_a_grid_goes_on_where_the_one_before_ended(client: TestClient, learned: list[int]) -> None:
     whole = [cell["row"] for cell in grid(client, "glioma")]
     pages = [cell["row"] for start in range(0, len(whole), 4) for cell in grid(client, "glioma", start=start, count=4)]
@@ -85,6 +90,7 @@ def test_a_page_of_a_grid_goes_on_where_the_one_before_ended(client: TestClient,
     assert client.get("/api/grid", params={"label": "cyst", "reviewer": "Ada"}).status_code == 404
 
 
+@pytest.mark.slow
 def test_kappa_is_that_of_what_each_reader_said_first(dataset: Dataset) -> None:
     random = np.random.default_rng(0)
     ada, grace = ([CLASSES[at] for at in random.integers(2, size=20)] for _ in range(2))

@@ -32,6 +32,7 @@ def test_classes_that_lie_apart_are_called_rightly() -> None:
     assert opinion.accuracy.value == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_labels_by_chance_score_as_chance_since_no_scan_is_scored_by_who_learned_from_it() -> None:
     scores = [learned(lesson(0, labels=90, scored=60, seed=seed)) for seed in range(8)]
     values = [opinion.accuracy.value for opinion in scores if opinion is not None and opinion.accuracy is not None]
@@ -74,6 +75,7 @@ def test_copies_and_their_groups_are_held_out_together() -> None:
     assert peeking.accuracy.value - honest.accuracy.value > 0.15
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_from_scans_that_test_validate_or_are_in_dispute(
     review: Review, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_nothing_is_learned_from_scans_that_test_validate_or_are_in_dispute(
     assert 1 not in {one.row for one in review.tutor.order(desk.board())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taught", [False, True])
 def test_no_accuracy_is_said_on_features_that_have_learned_from_the_labels(review: Review, taught: bool) -> None:
     desk = review.desk
@@ -106,6 +109,7 @@ def test_no_accuracy_is_said_on_features_that_have_learned_from_the_labels(revie
     assert (opinion.accuracy is None) == taught
 
 
+@pytest.mark.slow
 def test_components_of_pixels_keep_alike_what_is_alike() -> None:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 255, size=(30, 1, 40, 40), dtype=np.uint8)

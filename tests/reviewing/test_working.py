@@ -48,6 +48,7 @@ def taught(decide: Decide, review: Review) -> None:
     review.tutor.learn()
 
 
+@pytest.mark.slow
 def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: TestClient, review: Review, taught: None) -> None:
     opinion = review.tutor.opinion
     assert opinion is not None
@@ -59,6 +60,7 @@ def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: Test
         assert said["labels"] == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
@@ -76,6 +78,7 @@ def test_a_file_that_is_no_scan_is_refused_with_a_reason(client: TestClient, tau
     assert said["detail"]
 
 
+@pytest.mark.slow
 def test_uploads_are_bounded_and_of_known_kinds(client: TestClient, taught: None) -> None:
     assert upload(client, bytes(MAX_UPLOAD_BYTES + 1))[0] == 413
     for kind in ("exe", "../../etc/passwd", "png\x00", ""):

@@ -16,6 +16,7 @@ from tests.made import remade
 MakeDataset = Callable[..., Snapshot]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("images_of_a_patient", "wanted", "validating"), [(1, 48, 48), (5, 48, 40), (15, 48, 60), (15, 24, 0)])
 def test_patients_validate_as_a_whole_where_half_of_their_images_are_wanted(
     images_of_a_patient: int, wanted: int, validating: int, make_dataset: MakeDataset

@@ -126,6 +126,7 @@ def test_whatever_could_be_drawn_is_drawn_and_what_could_not_is_refused_with_siz
     assert min(outcomes.values()) > len(SEEDS) // 5
 
 
+@pytest.mark.slow
 def test_budgets_drawn_within_larger_ones_nest_whatever_the_patients() -> None:
     for seed in SEEDS[:20]:
         patients, copies = drawn_patients(seed)

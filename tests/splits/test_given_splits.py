@@ -118,6 +118,7 @@ def test_data_without_a_split_or_without_test_labels_is_refused(given: Snapshot,
         keep_given(remade(given, given.manifest, audited=False))
 
 
+@pytest.mark.slow
 def test_the_verb_keeps_the_given_split_and_asks_for_no_sizes(leaking: Snapshot, fewscan: Command) -> None:
     for words in (["--keep-given"], ["--keep-given", "--test", "4"], ["--leaks", "drop"]):
         assert fewscan("split", leaking.folder, *words).returncode == 2

@@ -256,6 +256,7 @@ def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs
     assert done.require_split().left_out == parts.isna().sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -333,6 +334,7 @@ def test_with_unknown_shares_the_budget_does_not_depend_on_any_label(make_datase
         assert again.manifest["split"].equals(first) == same
 
 
+@pytest.mark.slow
 def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset: MakeDataset) -> None:
     # A class of 8 % in groups of three, beside single images of the other classes.
     labels = np.array([0] * 12 + [1 + row % 3 for row in range(138)])

@@ -57,6 +57,7 @@ def stress_test_of(run: Run) -> StressTest:
     return test
 
 
+@pytest.mark.slow
 def test_scores_are_of_what_the_network_says_of_the_corrupted_files(run: Run, dataset: Snapshot) -> None:
     test = stress_test_of(run)
     rows = dataset.rows("test")
@@ -151,6 +152,7 @@ def test_stored_pixels_come_as_files_show_scans(make_dataset: Callable[..., Snap
     np.testing.assert_array_equal(scan, pixels[5, 0] if channels == 1 else pixels[5].transpose(1, 2, 0))
 
 
+@pytest.mark.slow
 def test_from_the_command_line(run: Run, fewscan: Command, tmp_path: Path) -> None:
     asked = ["stress", run.folder, "--data", tmp_path / "dataset", "--only", "padding, blur"]
     again = fewscan(*asked)

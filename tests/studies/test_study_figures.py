@@ -194,6 +194,7 @@ def test_five_pictures_of_a_pages_width_from_real_runs(make_comparison: MakeComp
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "methods"), [("figure7.png", ("simclr", "joint")), ("figure9.png", ("barlow_twins", "nnclr"))]
 )
@@ -259,6 +260,7 @@ def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_compar
         np.testing.assert_array_equal(line(panel(drawn[name], title, "accuracy (%)"), label).get_xdata(), [1, 2])
 
 
+@pytest.mark.slow
 def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("nnclr",), protocols=("study",))
     log = [epoch | {"validation_accuracy": 0.1 * epoch["epoch"]} for epoch in log_of("nnclr")]
@@ -268,6 +270,7 @@ def test_a_validation_part_gives_a_curve(make_comparison: MakeComparison) -> Non
     assert sealed_markers(axes) == []
 
 
+@pytest.mark.slow
 def test_what_was_not_run_says_so(make_comparison: MakeComparison) -> None:
     comparison = make_comparison()
     finish(comparison, Trial("leakfree", "simclr", 0), log_of("simclr"))
@@ -316,6 +319,7 @@ def test_looks_can_be_told_apart_without_colors() -> None:
         assert one.style != other.style
 
 
+@pytest.mark.slow
 def test_samples_are_of_their_class_and_part(make_comparison: MakeComparison) -> None:
     results = collect(make_comparison())
     dataset = results.comparison.dataset("leakfree")
@@ -378,6 +382,7 @@ def test_a_footer_longer_than_a_line_breaks_between_its_words() -> None:
     assert footer.split() == [*settings, "·", "16", "px"]
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_named_in_every_figure(make_comparison: MakeComparison) -> None:
     for figure in draw_figures(collect(make_comparison(source="third-standin"))).values():
         assert any("third source: stand-in" in text for text in words(figure))

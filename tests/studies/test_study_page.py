@@ -34,6 +34,7 @@ def page_of(results: Results) -> Page:
     return Page(study_page(results, [], []))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("joint", "supervised", "numbers", "beats", "significant"),
     [
@@ -64,6 +65,7 @@ def test_the_first_sentence_says_whether_joint_beats_the_row_that_the_study_left
     assert page.text.partition(" Made by")[0].index(said) < page.text.index("Recipe study")
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_named_in_the_first_sentence(made_up: Callable[..., Results]) -> None:
     right: list[tuple[Right, set[str]]] = [
         ({("leakfree", "supervised"): (20,)}, {"joint"}),
@@ -87,6 +89,7 @@ def test_both_protocols_stand_in_the_first_sentence(made_up: Callable[..., Resul
     assert ("study" in of_study, "does not beat" in of_study) == (True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "named"),
     [
@@ -107,6 +110,7 @@ def test_the_place_of_joint_among_the_studys_rows_is_said(
     assert said in page_of(results).text
 
 
+@pytest.mark.slow
 def test_ours_stand_beside_the_studys_with_spread_or_interval_and_not_run_where_there_is_nothing(
     made_up: Callable[..., Results],
 ) -> None:
@@ -151,6 +155,7 @@ def test_without_a_stand_in_none_is_spoken_of(made_up: Callable[..., Results]) -
     assert "stand-in" not in study_page(made_up({("leakfree", "joint"): (20,)}), [], [])
 
 
+@pytest.mark.slow
 def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (20, 20)}, protocols=("leakfree", "study"))
     words = shlex.split(page_of(results).command)
@@ -168,6 +173,7 @@ def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up
     assert parse_overrides(words[-2:]) == results.comparison.plan.changes
 
 
+@pytest.mark.slow
 def test_the_study_counts_accuracy_whatever_the_comparison_is_ranked_by(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,)}
     methods = ("supervised", "joint")

@@ -63,6 +63,7 @@ def rounded_percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 2)
 
 
+@pytest.mark.slow
 def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_trial_reads_not_run(
     results: Results, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_tria
         assert line[["epochs", "image_size_px", "encoder", "views"]].tolist() == ["1", "16", "study_cnn", "study"]
 
 
+@pytest.mark.slow
 def test_the_studys_tables_hold_means_and_spread_over_seeds_beside_its_own_figures(results: Results, tmp_path: Path) -> None:
     table1, table2, _ = (read(path) for path in write_tables(results, tmp_path))
     assert table1["method"].tolist() == [*TABLE1, *TABLE1]

@@ -180,6 +180,7 @@ def test_bfloat16_changes_no_more_in_chunks_than_in_a_plain_step() -> None:
     assert errors[1] < 1.5 * errors[0]
 
 
+@pytest.mark.slow
 def test_scaled_gradients_are_scaled_once() -> None:
     def scaled(chunk_size: int | None) -> dict[str, Tensor]:
         network = new_network("joint")

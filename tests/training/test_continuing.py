@@ -24,6 +24,7 @@ def first(split_dataset: Snapshot, tmp_path: Path) -> Run:
     return api.train(split_dataset, method="supervised", out=tmp_path / "first", **QUICK)
 
 
+@pytest.mark.slow
 def test_the_first_network_is_the_last_of_the_run_that_it_begins_with(first: Run, tmp_path: Path) -> None:
     second = api.train(first.record.dataset, out=tmp_path / "second", begin=first, batch_size=16, epochs=1, device="cpu")
     assert second.settings.method.name == "supervised"
@@ -36,6 +37,7 @@ def test_the_first_network_is_the_last_of_the_run_that_it_begins_with(first: Run
     assert api.verify(second.folder).faults == []
 
 
+@pytest.mark.slow
 def test_what_the_first_run_learned_from_must_not_judge_the_second(first: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     other = split(Dataset.open(split_dataset.folder).unsplit(), labeled=16, test=24, validation=0.25, seed=3, name="other")
     learned = first.open_dataset().rows("labeled", "unlabeled")
@@ -47,6 +49,7 @@ def test_what_the_first_run_learned_from_must_not_judge_the_second(first: Run, s
     assert api.train(split_dataset.folder, split="other", method="supervised", out=tmp_path / "alone", **QUICK).finished
 
 
+@pytest.mark.slow
 def test_a_class_that_came_later_is_learned_and_those_known_keep_their_weights(first: Run, tmp_path: Path) -> None:
     dataset = Dataset.open(first.record.dataset)
     rows = first.open_dataset().rows("labeled")[:2]
@@ -58,12 +61,14 @@ def test_a_class_that_came_later_is_learned_and_those_known_keep_their_weights(f
     assert torch.equal(begun[name][1:], trained[name])
 
 
+@pytest.mark.slow
 def test_folds_of_a_run_that_began_with_another_begin_with_nothing(first: Run, tmp_path: Path) -> None:
     second = api.train(first.record.dataset, out=tmp_path / "second", begin=first, batch_size=16, epochs=1, device="cpu")
     cross_fit(second, second.open_dataset(), folds=2)
     assert all(Run.open(fold).record.began_with is None for fold in (second.folder / "folds").iterdir())
 
 
+@pytest.mark.slow
 def test_another_method_and_another_dataset_are_refused(
     first: Run, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
@@ -74,6 +79,7 @@ def test_another_method_and_another_dataset_are_refused(
         api.train(other, out=tmp_path / "second", begin=first)
 
 
+@pytest.mark.slow
 def test_the_next_training_says_what_is_new(
     first: Run, split_dataset: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

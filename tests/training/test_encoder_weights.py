@@ -30,6 +30,7 @@ def encoder_of(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value for name, value in weights.items() if name.startswith("encoder.")}
 
 
+@pytest.mark.slow
 def test_a_run_of_another_method_begins_with_the_encoder_and_with_heads_of_its_own(taught: Run, tmp_path: Path) -> None:
     asked = {"weights": str(taught.folder)}  # the width comes from there
     run = api.train(taught.record.dataset, recipe="finetune", encoder=asked, out=tmp_path / "run", **QUICK)
@@ -44,6 +45,7 @@ def test_a_run_of_another_method_begins_with_the_encoder_and_with_heads_of_its_o
     assert api.verify(run.folder).faults == []
 
 
+@pytest.mark.slow
 def test_what_a_run_has_learned_from_must_not_judge_one_that_begins_with_its_encoder(taught: Run, tmp_path: Path) -> None:
     seen = taught.open_dataset()
     other = split(seen, labeled=16, test=24, validation=0.25, seed=3, name="other")
@@ -54,6 +56,7 @@ def test_what_a_run_has_learned_from_must_not_judge_one_that_begins_with_its_enc
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_copies_of_images_that_a_run_on_another_dataset_has_learned_from_do_not_judge_either(
     taught: Run, make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
@@ -67,6 +70,7 @@ def test_copies_of_images_that_a_run_on_another_dataset_has_learned_from_do_not_
     assert run.record.began_with.origin.may_know(run.record.dataset_identity)
 
 
+@pytest.mark.slow
 def test_the_page_the_card_and_the_export_say_where_weights_come_from_without_folders(
     split_dataset: Snapshot, taught: Run, tmp_path: Path
 ) -> None:
@@ -89,6 +93,7 @@ def test_the_page_the_card_and_the_export_say_where_weights_come_from_without_fo
         assert "cannot be told" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_it_is", [True, False])
 def test_a_ready_encoder_gives_the_features_of_the_run_and_does_not_learn(taught: Run, as_it_is: bool, tmp_path: Path) -> None:
     named = taught.folder

@@ -29,6 +29,7 @@ def loss_and_gradients(
     return float(loss.detach()), torch.cat(gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("encoder", ["study_cnn", "resnet_small"])
 def test_a_step_has_the_losses_and_gradients_of_the_plain_step(encoder: Any, precision: Any) -> None:

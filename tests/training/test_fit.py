@@ -77,6 +77,7 @@ def finished(whole: Callable[..., Run], tmp_path: Path) -> Run:
     return Run.open(shutil.copytree(whole().folder, tmp_path / "run"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_a_method_trains_and_logs_what_the_study_logs(method: str, whole: Callable[..., Run]) -> None:
     run = whole(method)
@@ -97,6 +98,7 @@ def test_a_method_trains_and_logs_what_the_study_logs(method: str, whole: Callab
     assert any((run.folder / TENSORBOARD_FOLDER).iterdir())
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -110,6 +112,7 @@ class Killed(Exception):
     """The process is gone, as far as the run can tell."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "changes"), [*((name, {}) for name in TRAINING_METHODS), ("joint", {"chunk_size": 5})])
 def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     method: str,
@@ -139,6 +142,7 @@ def dies_after(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
     patch.setattr(owner, name, done_and_dead)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name"), [(Run, "log"), (Checkpoints, "after"), (Checkpoints, "begin"), (Run, "save_network")]
 )
@@ -152,6 +156,7 @@ def test_wherever_a_run_is_killed_its_log_holds_every_epoch_once(
     assert_same_run(whole(), train_on(broken, split_dataset))
 
 
+@pytest.mark.slow
 def test_a_run_whose_state_is_saved_seldom_goes_on_from_the_last_saved_epoch_to_the_same_end(
     whole: Callable[..., Run], split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +208,7 @@ def test_a_killed_process_resumes_bit_for_bit(whole: Callable[..., Run], split_d
     assert_same_run(whole(), broken)
 
 
+@pytest.mark.slow
 def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:
@@ -214,6 +220,7 @@ def test_a_method_is_told_how_often_classes_are_labeled_however_they_are_drawn(
     assert state["method/labeled_shares"].numpy() == pytest.approx(counts / 13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_label(
     shared: bool, make_dataset: Callable[..., Snapshot], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -276,6 +283,7 @@ def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split
     assert run.metrics() == [{"epoch": 1, "validation_accuracy": 0.4}]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(split_dataset: Snapshot, tmp_path: Path) -> None:
     killed = train_on(new_run(split_dataset, tmp_path / "killed"), split_dataset)
     assert killed.finished

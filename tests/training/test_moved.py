@@ -28,6 +28,7 @@ def project(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], t
     return tmp_path / "here"
 
 
+@pytest.mark.slow
 def test_a_project_that_was_moved_as_a_whole_still_works(project: Path, fewscan: Command, tmp_path: Path) -> None:
     there = project.rename(tmp_path / "there")
     assert Run.open(there / "runs" / "first").open_dataset().folder == there / "data" / "scans"
@@ -45,6 +46,7 @@ def test_a_dataset_of_another_name_beside_the_run_is_known_by_its_images(project
     assert Run.open(project / "runs" / "first").open_dataset().folder == moved
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_nowhere_is_said_to_have_moved_and_can_be_named(
     project: Path, fewscan: Command, tmp_path: Path
 ) -> None:

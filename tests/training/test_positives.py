@@ -63,6 +63,7 @@ def test_an_image_that_tests_or_validates_is_never_drawn(
     assert np.isin(found, rows.shown).all()
 
 
+@pytest.mark.slow
 def test_copies_change_what_is_learned(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = make_dataset(groups=PAIRS)
     quick = {"epochs": 1, "batch_size": 16, "encoder": {"width": 16}, "device": "cpu"}

@@ -13,6 +13,7 @@ from fewscan.training.signs import FEWEST_OTHERS, chance_limit, commonest_share,
 CLASS_NUMBERS = st.integers(0, 2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(CLASS_NUMBERS, CLASS_NUMBERS), min_size=2, max_size=6))
 def test_hits_by_chance_are_those_of_all_shuffles(pairs: list[tuple[int, int]]) -> None:
     calls, labels = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))

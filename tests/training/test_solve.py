@@ -58,6 +58,7 @@ def run(solved: Path, tmp_path: Path) -> Run:
     return Run.open(tmp_path / "place" / "run")
 
 
+@pytest.mark.slow
 def test_the_network_is_the_encoder_as_it_was_and_says_of_pixels_what_it_says_of_kept_features(run: Run) -> None:
     trained, first = load_file(run.folder / MODEL_FILE), run.first_network().state_dict()
     assert all(torch.equal(value, first[name]) for name, value in trained.items() if name.startswith("encoder."))
@@ -103,6 +104,7 @@ def test_killed_before_its_end_it_is_solved_again_the_same(run: Run) -> None:
     assert len((run.folder / METRICS_FILE).read_text().splitlines()) == 1 == len(line.splitlines())
 
 
+@pytest.mark.slow
 def test_every_verb_takes_it(run: Run, fewscan: Command, tmp_path: Path) -> None:
     calibration = api.calibrate(run, folds=2, overwrite=True)
     assert (calibration.source, calibration.images) == ("cross-fitting", 40)
@@ -193,6 +195,7 @@ def test_what_cannot_be_is_said(run: Run, asked: dict[str, Any], fewscan: Comman
         assert said in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_an_encoder_that_was_taught_what_tests_is_refused_and_one_taught_what_is_held_out_holds_nothing_out(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:

@@ -194,6 +194,7 @@ def test_real_runs_that_began_late_are_left_alone() -> None:
     assert names(practice, settings_of("supervised", epochs=40)) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0.5, 1.0), min_size=40, max_size=40))
 def test_a_loss_that_wavers_where_it_has_come_down_to_is_left_alone(wavering: list[float]) -> None:
     history = history_of(40, lambda epoch: {"loss": (4 if epoch < 3 else 1) * wavering[epoch - 1], "cross_entropy": 0.0})

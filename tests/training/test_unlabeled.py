@@ -82,6 +82,7 @@ def test_a_method_that_needs_labels_names_those_that_do_not(method: str, pile: S
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_labels_without_a_split_are_not_looked_at(make_dataset: MakeDataset, tmp_path: Path) -> None:
     labeled = make_dataset(images=24)
     shuffled = remade(
@@ -114,6 +115,7 @@ def test_a_method_is_chosen_where_nothing_is_labeled() -> None:
         assert choice.reasons
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(features_run: Run, tmp_path: Path) -> None:
     settings = features_run.settings.model_copy(update={"checkpoint_seconds": 0})
     dataset = features_run.open_dataset()
@@ -134,6 +136,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(features_run: Run, tmp_path:
     assert same_weights(api.train(dataset.folder, out=run.folder, resume=True), features_run)
 
 
+@pytest.mark.slow
 def test_the_run_is_a_whole_run(features_run: Run, pile: Snapshot, tmp_path: Path) -> None:
     opened = fewscan.open_run(features_run.folder)
     assert fewscan.verify(opened.folder).faults == []
@@ -168,6 +171,7 @@ def test_verbs_that_need_classes_say_that_there_are_none(
     assert "without labels" in said[0].stderr
 
 
+@pytest.mark.slow
 def test_nothing_of_the_groups_that_test_is_learned_from(make_dataset: MakeDataset, tmp_path: Path) -> None:
     # Pairs of copies, drawn image by image: many cross.
     dataset = split(make_dataset(groups=[row % 40 for row in range(80)]), protocol="random", labeled=24, test=20)
@@ -188,6 +192,7 @@ def test_without_a_test_set_there_is_none_to_leave_out(pile: Snapshot, tmp_path:
         api.train(pile, out=tmp_path / "run", method="simclr", leave_out_test=True)
 
 
+@pytest.mark.slow
 def test_what_was_seen_without_labels_is_told_from_what_was_taught(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = make_dataset(images=40)
     first = api.train(dataset, out=tmp_path / "first", method="simclr", **QUICK)
@@ -205,6 +210,7 @@ def test_what_was_seen_without_labels_is_told_from_what_was_taught(make_dataset:
     assert np.flatnonzero(after["seen_before"]).tolist() == [row for row in range(40) if row not in parted.rows("labeled")]
 
 
+@pytest.mark.slow
 def test_copies_that_bear_a_label_are_taught(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = split(make_dataset(groups=[row % 40 for row in range(80)]), labeled=16, test=12, validation=0)
     run = api.train(dataset, out=tmp_path / "run", method="simclr", **QUICK | {"epochs": 1})

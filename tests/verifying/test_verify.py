@@ -187,6 +187,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_folder_as_it_was_written_passes_also_where_it_was_copied(place: Path) -> None:
     for name in ("data", "run"):
         found = api.verify(place / name)
@@ -194,6 +195,7 @@ def test_a_folder_as_it_was_written_passes_also_where_it_was_copied(place: Path)
         assert len(found.checks) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAMPERING)
 def test_tampering_is_found_by_verify_and_by_the_verbs_where_that_is_cheap(name: str, place: Path, fewscan: Command) -> None:
     tamper, said = TAMPERING[name]
@@ -208,6 +210,7 @@ def test_tampering_is_found_by_verify_and_by_the_verbs_where_that_is_cheap(name:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["calibration.json", EVALUATION_FILE, RECORD_FILE, CONFIG_FILE, f"../data/{DATASET_FILE}"])
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])
 def test_json_that_is_none_of_ours_is_one_line(name: str, content: bytes, place: Path) -> None:
@@ -278,6 +281,7 @@ def test_a_dataset_is_whole_wherever_a_kill_stops_its_change(
     assert len(Dataset.open(place / "data").description.pairs_sha256) == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_what_it_was_whatever_became_of_labels_and_splits(place: Path) -> None:
     before = Run.open(place / "run").open_dataset()
     dataset = Dataset.open(place / "data")

@@ -72,6 +72,7 @@ def close(pixels: np.ndarray, expected: np.ndarray) -> bool:
 RAMP = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 
 
+@pytest.mark.slow
 def test_every_file_that_pydicom_ships_is_read_or_set_aside_with_a_reason():
     scans = list_scans([Source("shipped", SHIPPED, labeled=False)], ImportOptions(keep_localizers=True))
     results = list(read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1, keep_localizers=True)))

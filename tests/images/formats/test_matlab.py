@@ -82,6 +82,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     assert reasons["volume.mat"].startswith("not an image: cjdata.image is no gray one")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):

@@ -74,6 +74,7 @@ def test_the_patients_right_is_on_the_left_and_front_and_head_are_up(tmp_path):
     assert read_image(path, part="sagittal=4").pixels.shape == (7, 6)
 
 
+@pytest.mark.slow
 def test_a_volume_stored_in_any_axis_order_and_direction_gives_the_same_slices(tmp_path):
     volume = head((6, 7, 8))
     reference = nibabel.Nifti1Image(volume, np.diag([1.0, 1.0, 1.0, 1.0]))

@@ -36,6 +36,7 @@ def page_of(results: Results) -> Page:
     return Page(comparison_page(results, [], []))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "leader", "beats", "numbers"),
     [
@@ -64,6 +65,7 @@ def test_the_first_sentence_names_the_best_method_and_whether_it_beats_the_basel
     assert page_of(results).text.partition("Comparison comparison ")[2].startswith(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "methods", "named"),
     [
@@ -81,6 +83,7 @@ def test_what_is_not_known_is_said(
     assert "beats" not in said.replace("whether it beats", "")
 
 
+@pytest.mark.slow
 def test_any_method_may_be_the_baseline(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (30, 30), ("leakfree", "nnclr"): (10, 14)}, baseline="nnclr")
     (said,) = headline(results)
@@ -91,6 +94,7 @@ def test_any_method_may_be_the_baseline(made_up: Callable[..., Results]) -> None
     assert "--baseline nnclr" in page.command
 
 
+@pytest.mark.slow
 def test_the_page_speaks_of_the_score_that_ranks_and_copies_stay_worth_accuracy(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,), ("study", "joint"): (28,)}
     protocols = ("leakfree", "study")
@@ -105,6 +109,7 @@ def test_the_page_speaks_of_the_score_that_ranks_and_copies_stay_worth_accuracy(
     assert "accuracy under study less that under leakfree: supervised not run, joint +20.00 points" in page.text
 
 
+@pytest.mark.slow
 def test_each_protocol_has_a_sentence_and_copies_a_worth(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "joint"): (20, 22), ("study", "joint"): (30, 32), ("leakfree", "supervised"): (20,)}
     results = made_up(right, protocols=("leakfree", "study"), leaking_pairs=1234)
@@ -117,6 +122,7 @@ def test_each_protocol_has_a_sentence_and_copies_a_worth(made_up: Callable[..., 
     assert "leak" not in alone.replace("leakfree", "").replace("leaking pairs", "")
 
 
+@pytest.mark.slow
 def test_the_leaderboard_holds_every_score_best_first(made_up: Callable[..., Results]) -> None:
     right: Right = {("leakfree", "joint"): (20, 24), ("leakfree", "simclr"): (10,), ("leakfree", "supervised"): (24, 24)}
     page = page_of(made_up(right))
@@ -137,6 +143,7 @@ def test_the_leaderboard_holds_every_score_best_first(made_up: Callable[..., Res
     assert pairs["simclr − nnclr"] == ["not run"] * 3
 
 
+@pytest.mark.slow
 def test_the_page_says_where_each_run_lies_and_runs_no_script_but_its_own(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (20,), ("leakfree", "supervised"): (10,)})
     path = write_comparison(results)
@@ -157,6 +164,7 @@ def test_the_page_says_where_each_run_lies_and_runs_no_script_but_its_own(made_u
     assert {"leaderboard.csv", "comparison.csv", "pairs.csv", "accuracy.png", "loss.png"} <= written
 
 
+@pytest.mark.slow
 def test_the_command_makes_it_again_with_the_dataset_by_its_folders_name(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (20, 20)}, protocols=("leakfree", "study"))
     words = shlex.split(page_of(results).command)
@@ -185,6 +193,7 @@ VALUES = st.one_of(
 KEYS = st.text("abcdefgh_", min_size=1)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(KEYS, st.one_of(VALUES, st.lists(VALUES), st.dictionaries(KEYS, VALUES, min_size=1)), min_size=1))
 def test_any_change_survives_the_way_through_the_shell(changes: dict[str, Any]) -> None:

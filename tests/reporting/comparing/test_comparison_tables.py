@@ -26,6 +26,7 @@ def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
+@pytest.mark.slow
 def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_trial_reads_not_run(
     made_up: Callable[..., Results], tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_every_run_has_a_line_with_what_its_evaluation_says_and_every_other_tria
         write_tables(results, tmp_path / "missing")
 
 
+@pytest.mark.slow
 def test_the_leaderboard_and_the_pairs_hold_means_differences_and_verdicts(
     made_up: Callable[..., Results], tmp_path: Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_the_leaderboard_and_the_pairs_hold_means_differences_and_verdicts(
     assert line["corrected_p_value"] == joint["corrected_p_value"]
 
 
+@pytest.mark.slow
 def test_differences_are_of_the_score_that_ranks_and_say_so(made_up: Callable[..., Results], tmp_path: Path) -> None:
     right = {("leakfree", "supervised"): (28,), ("leakfree", "joint"): (-20,)}
     methods = ("supervised", "joint")
@@ -92,6 +95,7 @@ def test_differences_are_of_the_score_that_ranks_and_say_so(made_up: Callable[..
     assert pairs[["score", "difference_points"]].to_numpy().tolist() == [["balanced_accuracy", "-57.14"]]
 
 
+@pytest.mark.slow
 def test_without_a_baseline_there_is_nothing_to_hold_against(made_up: Callable[..., Results], tmp_path: Path) -> None:
     results = made_up({("leakfree", "joint"): (30,)}, methods=("joint", "simclr"))
     leaderboard = read(write_tables(results, tmp_path)[0])

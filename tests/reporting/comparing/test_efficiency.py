@@ -119,6 +119,7 @@ def made_up(efficiency: LabelEfficiency, budgets: dict[int, dict[str, tuple[floa
     return LabelEfficiency(efficiency.folder, results)
 
 
+@pytest.mark.slow
 def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None:
     (efficiency.folder / "label_efficiency.html").write_text("old", encoding="utf-8")
     path = write_efficiency(efficiency)
@@ -177,6 +178,7 @@ def test_table_figure_and_page_of_real_runs(efficiency: LabelEfficiency) -> None
     assert str(efficiency.folder.parent) not in html
 
 
+@pytest.mark.slow
 def test_every_budget_is_held_against_one_baseline(efficiency: LabelEfficiency) -> None:
     """A budget that was added with another --baseline stands in the same columns as the others."""
 
@@ -206,6 +208,7 @@ def test_every_budget_is_held_against_one_baseline(efficiency: LabelEfficiency) 
     assert "--baseline joint " in second
 
 
+@pytest.mark.slow
 def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: LabelEfficiency) -> None:
     figure = draw_efficiency(efficiency)
     panels = figure.findobj(lambda part: hasattr(part, "get_xscale"))
@@ -264,6 +267,7 @@ def test_the_first_sentence_says_which_method_is_best_and_whether_with_significa
         assert re.fullmatch("Under leakfree .*" + ".*".join(said) + ".*", sentence)
 
 
+@pytest.mark.slow
 def test_with_every_budget_methods_are_ranked_as_with_the_largest(efficiency: LabelEfficiency) -> None:
     for labels, named in ((32, "balanced_accuracy"), (8, None)):
         path = efficiency.folder / f"labels-{labels}" / "plan.json"
