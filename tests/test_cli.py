@@ -127,6 +127,7 @@ def test_import_ends_by_naming_the_next_command_which_can_be_pasted_also_where_n
     assert shlex.split(done.stdout.splitlines()[-1]) == ["next:", "fewscan", "audit", str(data)]
 
 
+@pytest.mark.slow
 def test_help_teaches_every_verb(fewscan: Command) -> None:
     overview = fewscan("--help")
     assert overview.returncode == 0
@@ -148,6 +149,7 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -315,6 +317,7 @@ def test_a_run_that_fails_with_one_budget_does_not_stop_the_others(
     assert "Under leakfree nothing was run with 16 and 8 labels." in (out / "label_efficiency.html").read_text()
 
 
+@pytest.mark.slow
 def test_training_with_nothing_else_chooses_and_says_what_and_why(
     fewscan: Command, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -328,6 +331,7 @@ def test_training_with_nothing_else_chooses_and_says_what_and_why(
     assert "--method" in refusal(fewscan("train", split_dataset.folder, "--out", tmp_path / "b", "method.temperature=1"))
 
 
+@pytest.mark.slow
 def test_a_split_says_why_images_are_in_none_of_its_parts(fewscan: Command, make_dataset: Callable[..., Snapshot]) -> None:
     dataset = make_dataset(groups=[row // 4 for row in range(80)])
     told = fewscan("split", dataset.folder, "--labeled", 8, "--test", 8)

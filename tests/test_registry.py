@@ -162,6 +162,7 @@ def changed(**facts: Any) -> Any:
     return type("Own", (Own,), facts)
 
 
+@pytest.mark.slow
 def test_an_installed_package_brings_a_method_and_an_encoder(install: Install, split_dataset: Dataset, tmp_path: Path) -> None:
     install("scans-extra", "scans_extra_one", METHOD.format(name="scaled"), entry("scans_extra_one"))
     install("nets-extra", "nets_extra", ENCODER, entry("nets_extra", "means", "Means", "encoders"))

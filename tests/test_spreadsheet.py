@@ -46,6 +46,7 @@ def test_every_text_is_read_back_as_it_was(name: str) -> None:
     assert from_text(as_text(name)) == name
 
 
+@pytest.mark.slow
 @given(names, names)
 def test_different_texts_stay_different(one: str, other: str) -> None:
     assert (as_text(one) == as_text(other)) == (one == other)

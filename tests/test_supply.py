@@ -26,6 +26,7 @@ def test_every_pin_has_hashes_and_both_files_agree() -> None:
     assert versions == {name: version for name, version in pins().items() if name not in WITHOUT_HASH}
 
 
+@pytest.mark.slow
 def test_every_package_that_is_needed_is_pinned() -> None:
     assert needed().keys() - pins().keys() == set()
 
@@ -35,6 +36,7 @@ def test_every_license_of_core_and_extras_may_be_used_in_a_company() -> None:
     assert {name: license for name, license in licenses.items() if not is_allowed(license)} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="wheels for other systems carry other libraries")
 def test_every_library_in_a_wheel_was_looked_at() -> None:
     found = set().union(*(bundled(distribution(name)) for name in for_users()))
@@ -68,6 +70,7 @@ def test_what_a_company_may_use_is_allowed(expression: str) -> None:
     assert is_allowed(expression)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="lists the libraries in wheels for Linux")
 def test_the_page_of_licenses_says_what_is_installed() -> None:
     assert (ROOT / "docs" / "licenses.md").read_text(encoding="utf-8") == page()

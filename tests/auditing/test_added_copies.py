@@ -144,6 +144,7 @@ def test_what_another_version_kept_asks_for_another_audit(tmp_path: Path) -> Non
         Described.load([tmp_path / "a"])
 
 
+@pytest.mark.slow
 def test_the_description_is_outgrown_when_images_have_doubled(pixels: npt.NDArray[np.uint8]) -> None:
     known = describe_images(pixels, np.arange(10))
     assert [known.outgrown_by(images) for images in (10, 20, 21)] == [False, False, True]

@@ -124,6 +124,7 @@ def test_a_changed_copy_is_found(change: Callable[[Picture], Picture], found_amo
     assert [mirrored[row] for row in rows] == [change in (mirror, three_changes)] * len(rows)
 
 
+@pytest.mark.slow
 def test_no_two_heads_are_taken_for_one(found_among_heads: CopyPairs) -> None:
     assert ends(found_among_heads) == {(row, 30 + row) for row in range(29)}
     similarity = found_among_heads.similarity
@@ -229,6 +230,7 @@ def test_any_stored_size_will_do(size_px: int, heads: list[Picture]) -> None:
     assert (4, 20) in ends(find_copies(np.stack(pictures)[:, None]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_blank_images_are_no_copies(level: int, heads: list[Picture]) -> None:
     blank = np.full((3, 1, SIZE_PX, SIZE_PX), level, np.uint8)
@@ -243,11 +245,13 @@ def test_only_the_given_rows_are_looked_at_and_keep_their_numbers(heads: list[Pi
     assert ends(find_copies(pixels, rows=rows)) == {(3, 10)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [0, 1])
 def test_fewer_than_two_images_have_no_copies(images: int, heads: list[Picture]) -> None:
     assert len(find_copies(stack(heads[:1])[:images])) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("similarity", [0.5, 1.01, float("nan")])
 def test_a_similarity_out_of_range_is_refused(similarity: float, heads: list[Picture]) -> None:
     with pytest.raises(FewscanError, match=r"from 0\.8 to 1"):
@@ -263,6 +267,7 @@ def test_a_higher_similarity_names_a_part_of_the_pairs(heads: list[Picture]) -> 
     assert len(strict) == (every.similarity >= 0.97).sum()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=14))
 def test_components_are_what_merging_one_by_one_gives(links: list[tuple[int, int]]) -> None:
     expected = [{row} for row in range(12)]

@@ -111,6 +111,7 @@ def test_a_run_says_what_it_is_unsure_of_and_keeps_its_own_test_set_closed(
     assert not np.isin([one.row for one in again.suggestions], tested).any()
 
 
+@pytest.mark.slow
 def test_without_an_encoder_at_hand_one_line_says_what_to_do(
     unlabeled: Snapshot, fewscan: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_without_an_encoder_at_hand_one_line_says_what_to_do(
     assert "--encoder" in line
 
 
+@pytest.mark.slow
 def test_a_dataset_with_nothing_left_to_label_is_refused(make_dataset: Callable) -> None:
     with pytest.raises(FewscanError, match="no scan left"):
         package.suggest(make_dataset(8).folder, encoder=ENCODER)
@@ -142,6 +144,7 @@ def test_accuracy_is_said_by_scans_that_nobody_chose_each_held_out(make_dataset:
     assert (30 * found.accuracy.value) % 1 == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_held_out_accuracy_is_chance_where_features_say_nothing_and_1_where_they_say_all() -> None:
     random = np.random.default_rng(0)
     labels, groups = np.arange(200) % 2, np.arange(200)

@@ -36,6 +36,7 @@ def words_of_next(done: CompletedProcess[str]) -> list[str]:
     return done.stdout.splitlines()[-1].removeprefix("next: fewscan ").split()
 
 
+@pytest.mark.slow
 def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, place: Path) -> None:
     dry = fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--dry-run", cwd=place)
     assert "glioma -> pituitary: 1" in dry.stdout
@@ -86,6 +87,7 @@ def test_without_a_verb_there_is_help_and_a_word_for_each(fewscan: Command) -> N
     assert "..." not in done.stderr.split("Commands:")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

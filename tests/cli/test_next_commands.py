@@ -105,6 +105,7 @@ def test_an_audit_after_a_split_leads_to_a_training_where_nothing_leaks_else_to_
     assert next_words(fewscan(*words, cwd=place)) == ["train", "my data"]
 
 
+@pytest.mark.slow
 def test_a_report_comes_next_again_when_what_it_shows_is_newer(
     split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
 ) -> None:

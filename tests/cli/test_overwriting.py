@@ -85,6 +85,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(REPLACING))
 def test_what_exists_is_refused_in_one_line_and_stays_as_it_is(name: str, fewscan: Command, workplace: Path) -> None:
     before = contents(workplace)

@@ -133,6 +133,7 @@ def test_differences_are_those_of_the_budgets_own_comparison(split_dataset: Snap
         assert point.numbers()["auroc_percent_mean"] == 100 * (run.evaluation.auroc.value or 0)
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_given_leaves_nothing_behind(split_dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "new" / "efficiency"
     with pytest.raises(FewscanError, match="100 labeled and 24 test images"):

@@ -68,6 +68,7 @@ def test_every_score_with_an_interval_is_a_metric() -> None:
     assert {"accuracy", "balanced_accuracy", "auroc", "calibration_error", "nearest_neighbor_accuracy"} < set(METRICS)
 
 
+@pytest.mark.slow
 def test_rows_are_of_the_planned_methods_and_others_have_no_numbers(results: Results) -> None:
     assert [row.method for row in results.rows] == ["supervised", "nnclr", "joint"]
     row = results.row("leakfree", "simclr")
@@ -139,6 +140,7 @@ def test_a_plan_is_ranked_by_what_was_named_last_and_earlier_plans_by_accuracy(s
         assert f"--rank-by {ranked_by}" in commands(plan)[0]
 
 
+@pytest.mark.slow
 def test_runs_that_were_scored_by_different_labels_are_not_compared(make_dataset: Callable[..., Snapshot]) -> None:
     results = made_up(make_dataset, {("leakfree", "supervised"): (20,), ("leakfree", "joint"): (10,)})
     path = results.row("leakfree", "joint").runs[0].run.folder / "test_predictions.csv"

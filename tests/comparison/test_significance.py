@@ -76,6 +76,7 @@ def test_that_groups_are_of_a_rare_class_is_no_difference_between_seeds_or_group
     assert random_effects_p_value(hits_a, hits_b, groups, class_weights(labels)) == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_false_claims_of_balanced_accuracy_stay_at_their_rate_with_a_rare_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fewscan.comparison.significance.RESAMPLES", 99)
     random = np.random.default_rng(6)
@@ -88,6 +89,7 @@ def test_false_claims_of_balanced_accuracy_stay_at_their_rate_with_a_rare_class(
     assert methods_p_value(better, worse, np.arange(150), weights) < 0.05
 
 
+@pytest.mark.slow
 def test_a_large_difference_is_seen_and_none_is_not() -> None:
     random = np.random.default_rng(0)
     good, bad = (random.random(300) < share for share in (0.9, 0.6))

@@ -263,6 +263,7 @@ def test_another_comparison_in_the_same_folder_is_refused(split_dataset: Snapsho
         Comparison.begin(taken, plan(split_dataset))
 
 
+@pytest.mark.slow
 def test_a_run_with_other_settings_is_refused(split_dataset: Snapshot, tmp_path: Path) -> None:
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, methods=["supervised"]))
     run_trials(comparison)
@@ -272,6 +273,7 @@ def test_a_run_with_other_settings_is_refused(split_dataset: Snapshot, tmp_path:
         run_trials(comparison)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_path: Path) -> None:
     changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
     comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset, changes=changes, methods=["simclr", "joint"]))

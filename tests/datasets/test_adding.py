@@ -47,6 +47,7 @@ def facts_of(dataset: Dataset, *columns: str) -> pd.DataFrame:
     return dataset.unsplit().manifest[list(columns or ["source", "path", "label", "label_from", "set_aside", "sha256"])]
 
 
+@pytest.mark.slow
 def test_new_sources_and_new_files_of_an_old_one_come_to_the_end_and_the_rest_stays(pile: Path, dataset: Dataset) -> None:
     before, pixels = facts_of(dataset), np.array(dataset.pixels)
     more = write_pile(pile.parent / "more", classes="bc", seed=1000)
@@ -65,6 +66,7 @@ def test_new_sources_and_new_files_of_an_old_one_come_to_the_end_and_the_rest_st
     now.images.verify()
 
 
+@pytest.mark.slow
 def test_added_images_are_those_of_an_import_of_all(pile: Path, dataset: Dataset, tmp_path: Path) -> None:
     more = write_pile(tmp_path / "more", seed=1000)
     fewscan.add_scans(dataset, more)
@@ -187,6 +189,7 @@ def with_patients(tmp_path: Path) -> tuple[Dataset, Path]:
     return fewscan.import_scans(pile, tmp_path / "data", size_px=SIZE_PX, labels=table), pile
 
 
+@pytest.mark.slow
 def test_a_patient_who_comes_again_is_the_same_one(with_patients: tuple[Dataset, Path], tmp_path: Path) -> None:
     dataset, pile = with_patients
     draw(pile / "4.png", 4)
@@ -256,6 +259,7 @@ def test_a_dataset_without_patients_keeps_no_key(dataset: Dataset) -> None:
 # Whole or not at all.
 
 
+@pytest.mark.slow
 def test_an_error_while_files_are_read_adds_nothing(pile: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(pile / "a" / "new.png", 5)
     with monkeypatch.context() as patch:

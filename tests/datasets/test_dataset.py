@@ -50,6 +50,7 @@ def test_a_missing_file_is_named(file: str, message: str, make_dataset: MakeData
         Dataset.open(folder).snapshot()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["dataset.json", "images/0000.parquet", "images/pixels.raw", "pairs.parquet"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_a_file_cut_short_is_named(file: str, share: float, make_dataset: MakeDataset) -> None:

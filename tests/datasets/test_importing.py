@@ -136,6 +136,7 @@ def test_a_pile_without_labels_is_a_dataset_without_classes(tmp_path):
     assert summary(dataset).unlabeled == 1
 
 
+@pytest.mark.slow
 def test_a_source_without_a_usable_image_is_refused_with_the_first_reasons(scans, tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_text("no scan")

@@ -11,6 +11,7 @@ from fewscan.errors import FewscanError
 from fewscan.splits.split import split
 
 
+@pytest.mark.slow
 def test_all_runs_openings_count_and_another_test_set_has_its_own(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = split(make_dataset(), labeled=16, test=24, validation=0.25)
     for run, verb in (("a", "evaluate"), ("b", "evaluate"), ("a", "report")):

@@ -14,6 +14,7 @@ from tests.made import remade
 PAIRS = [row % 4 + 4 * (row // 8) for row in range(80)]  # each image and the fourth after it are copies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["test", "validation", "labeled"])
 def test_what_was_no_scan_when_the_split_was_drawn_is_for_what_its_copies_are(
     part: str, make_dataset: Callable[..., Snapshot]
@@ -32,6 +33,7 @@ def test_what_was_no_scan_when_the_split_was_drawn_is_for_what_its_copies_are(
     assert leaking_pairs(now) == []
 
 
+@pytest.mark.slow
 def test_a_scan_that_ties_two_sides_once_it_can_be_used_is_left_out(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = make_dataset(81, groups=[row // 3 for row in range(81)])
     label = [dataset.classes[row // 3 % 4] for row in range(81)]

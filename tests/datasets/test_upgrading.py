@@ -76,6 +76,7 @@ def before(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     return split(Dataset.open(dataset.folder).unsplit(), labeled=24, test=12, validation=0.25)
 
 
+@pytest.mark.slow
 def test_everything_is_as_it_was(before: Snapshot, tmp_path: Path) -> None:
     old = first_format(before, tmp_path / "old")
     content = {path.name: path.read_bytes() for path in old.iterdir()}
@@ -90,6 +91,7 @@ def test_everything_is_as_it_was(before: Snapshot, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in old.iterdir()} == content
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_its_dataset_went(
     before: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
 ) -> None:

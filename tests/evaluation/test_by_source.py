@@ -16,6 +16,7 @@ def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
     return remade(made, made.manifest.assign(source=sources), sources=())
 
 
+@pytest.mark.slow
 def test_each_source_gets_the_score_of_its_own_images(dataset: Snapshot) -> None:
     rows = np.arange(4, 36)
     labels = dataset.labels[rows]

@@ -32,6 +32,7 @@ def overconfident(images: int, factor: float, seed: int = 0) -> tuple[np.ndarray
     return (logits * factor).astype(np.float32), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_a_known_factor(factor: float) -> None:
     logits, labels = overconfident(20_000, factor)
@@ -214,6 +215,7 @@ def test_a_cross_fitting_is_not_replaced_unasked(run: Run, split_dataset: Snapsh
     assert Calibration.load(run) == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("01", "02"), ("None", "NA")])
 def test_classes_may_have_names_that_look_like_numbers_or_nothing(
     names: tuple[str, ...], run: Run, split_dataset: Snapshot

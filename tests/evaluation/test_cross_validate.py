@@ -149,6 +149,7 @@ def test_every_fold_is_scored_by_a_network_that_knows_none_of_its_groups(
     assert not (run.folder / "folds").exists()
 
 
+@pytest.mark.slow
 def test_a_run_with_a_test_set_is_scored_on_it(split_dataset: Snapshot, untrained_run: Untrained) -> None:
     run = untrained_run(split_dataset)
     run.log({"epoch": 1, "seconds": 1.0})
@@ -156,6 +157,7 @@ def test_a_run_with_a_test_set_is_scored_on_it(split_dataset: Snapshot, untraine
     assert (found.kind, found.folds, found.meaning) == ("test set", None, None)
 
 
+@pytest.mark.slow
 def test_a_class_of_one_patient_cannot_be_scored_and_says_so(
     make_dataset: Callable[..., Snapshot], untrained_run: Untrained
 ) -> None:

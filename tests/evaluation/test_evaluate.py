@@ -78,6 +78,7 @@ def test_an_unfinished_or_damaged_run_is_refused_and_the_test_set_stays_sealed(r
     assert not (run.folder / OPENINGS_FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_evaluation_names_the_command(run: Run, split_dataset: Snapshot) -> None:
     assert Evaluation.load(run) is None
     (run.folder / EVALUATION_FILE).write_text('{"accuracy": 1')
@@ -95,6 +96,7 @@ def test_a_dataset_split_anew_leaves_a_run_what_it_was(run: Run, split_dataset: 
     assert run.open_dataset().rows("test").tolist() == split_dataset.rows("test").tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["config.yaml", "run.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_run_folder_cut_short_is_named(file: str, damage: str, run: Run) -> None:

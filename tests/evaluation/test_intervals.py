@@ -22,6 +22,7 @@ def ends(found: Interval) -> tuple[float, float]:
     return found.low, found.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("right", "count"), [(308, 308), (0, 20), (6, 6), (320, 400), (3, 10), (99, 100)])
 def test_the_interval_of_independent_images_is_the_exact_one(right: int, count: int) -> None:
     exact = binomtest(right, count).proportion_ci(0.95, "exact")
@@ -102,6 +103,7 @@ def test_the_interval_of_a_calibration_error_holds_the_true_one(gap: float, leas
     assert np.mean(values) == pytest.approx(truth, abs=0.02)
 
 
+@pytest.mark.slow
 def test_resamples_without_a_class_say_nothing_and_many_of_them_mean_too_few_groups() -> None:
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], [60, 60, 6])

@@ -75,6 +75,7 @@ def test_a_list_by_predictions_no_better_than_chance_says_so(run: Run, split_dat
     assert "chance (25.0 %)" in str(find_label_suspects(run, split_dataset, now).warning)
 
 
+@pytest.mark.slow
 def test_each_label_is_checked_or_counted_as_not_checked(run: Run, split_dataset: Snapshot) -> None:
     cross_fitted(run, split_dataset, {})
     now = Dataset.open(split_dataset.folder)
@@ -84,6 +85,7 @@ def test_each_label_is_checked_or_counted_as_not_checked(run: Run, split_dataset
     assert found.checked + found.test + found.others == now.unsplit().manifest["label"].notna().sum()
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_today(run: Run, split_dataset: Snapshot) -> None:
     corrected, spoiled, unsure = split_dataset.rows("labeled", "validation")[[0, 3, 4]].tolist()
     cross_fitted(run, split_dataset, {corrected: 2, unsure: 2})

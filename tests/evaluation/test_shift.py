@@ -61,6 +61,7 @@ def test_a_million_scans_that_hardly_differ_are_not_called_others() -> None:
     assert not found.noticed
 
 
+@pytest.mark.slow
 def test_the_labeled_images_are_those_that_a_gate_compares_with_one_a_group(make_dataset: Callable[..., Snapshot]) -> None:
     dataset = split(make_dataset(80, groups=[row // 2 for row in range(80)]), labeled=24, test=8, validation=0.25)
     found = Gate.of(dataset)

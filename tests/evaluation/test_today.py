@@ -33,6 +33,7 @@ def run(waiting: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_without_a_change_the_test_set_is_what_the_run_saw(run: Run, waiting: Snapshot) -> None:
     seen = run.open_dataset()
     found = today(seen, Dataset.open(waiting.folder))
@@ -40,6 +41,7 @@ def test_without_a_change_the_test_set_is_what_the_run_saw(run: Run, waiting: Sn
     assert found.since.sentences() == []
 
 
+@pytest.mark.slow
 def test_corrected_withdrawn_and_new_labels_of_test_images_count(run: Run, waiting: Snapshot) -> None:
     seen, log = run.open_dataset(), Dataset.open(waiting.folder).labels
     tested = seen.rows("test")

@@ -42,6 +42,7 @@ def test_arrays_files_and_the_datasets_own_pixels_give_the_same(
     assert len(run.predict(files[0]).table) == 1
 
 
+@pytest.mark.slow
 def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: TrainedRun, tmp_path: Path) -> None:
     sizes = [np.full((20, 33), 7, np.uint8), np.full((64, 8), 9, np.uint8)]
     assert len(run.predict(sizes).table) == 2
@@ -81,6 +82,7 @@ def test_train_returns_a_run_to_work_with(split_dataset: Snapshot, tmp_path: Pat
     assert len(trained.predict(np.array(split_dataset.pixels[:2, 0])).table) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
 def test_labels_are_a_table(name: str, run: TrainedRun, split_dataset: Snapshot, tmp_path: Path) -> None:
     summary = fewscan.label(run, out=tmp_path / name)

@@ -28,6 +28,7 @@ def test_what_is_no_scan_is_out_of_distribution(gate: Gate, practice_pixels: np.
     assert gate.out_of_distribution(held).all()
 
 
+@pytest.mark.slow
 def test_few_new_scans_are_out_of_distribution(gate: Gate, practice_dataset: Snapshot) -> None:
     assert gate.out_of_distribution(practice_dataset.pixels[practice_dataset.rows("test")]).mean() < 0.06
 

@@ -26,6 +26,7 @@ def explained(run: Run, dataset: Snapshot, row: int, folder: Path, class_name: s
     return explain_scan(run, dataset, path, class_name)
 
 
+@pytest.mark.slow
 def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     row = int(split_dataset.rows("unlabeled")[0])
     evidence = explained(run, split_dataset, row, tmp_path)
@@ -38,6 +39,7 @@ def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_
     np.testing.assert_array_equal(evidence.heat_map, expected_map)
 
 
+@pytest.mark.slow
 def test_the_nearest_labeled_scans_are_those_with_the_largest_cosine(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     row = int(split_dataset.rows("unlabeled")[3])
     evidence = explained(run, split_dataset, row, tmp_path)
@@ -61,6 +63,7 @@ def test_a_labeled_scan_finds_itself_first(run: Run, split_dataset: Snapshot, tm
     assert 0 <= nearest.distance < 1e-6
 
 
+@pytest.mark.slow
 def test_another_class_can_be_asked_about_and_an_unknown_one_is_refused(
     run: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset
     assert run.test_openings() == {"explain": 1}
 
 
+@pytest.mark.slow
 def test_the_summary_names_scans_by_row_and_file_and_never_a_patient(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     evidence = explained(run, split_dataset, 0, tmp_path)
     summary = evidence.summary()

@@ -103,6 +103,7 @@ def test_the_deepest_hole_of_a_tenth_is_filled(size_px: int) -> None:
     assert (hidden == 90).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(arrays.arrays(np.float32, (20, 20), elements=st.floats(-5, 5, width=32)))
 def test_the_top_tenth_is_a_tenth_and_holds_the_largest(values: np.ndarray) -> None:

@@ -331,6 +331,7 @@ def test_scans_whose_files_are_gone_or_another_are_compared_as_they_are_stored(t
     assert "the resizing was not compared" in (tmp_path / "second" / "model_card.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_cards_lines_run_as_they_stand_there(exported: Exported, tmp_path: Path) -> None:
     row = int(exported.dataset.rows("labeled")[0])
     scan = exported.run.folder.parent / "scans" / str(exported.dataset.manifest.loc[row, "path"])

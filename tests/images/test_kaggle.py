@@ -176,6 +176,7 @@ def refused_fetch(name: str) -> str:
     return reason
 
 
+@pytest.mark.slow
 def test_the_three_sources_are_fetched_with_the_folders_and_labels_of_the_study(kaggle, tmp_path, capsys):
     sources = parse_sources(["kaggle:nickparvar", "kaggle:sartaj"], ["kaggle:dubail"])
     assert [(source.name, source.labeled) for source in sources] == [("nickparvar", True), ("sartaj", True), ("dubail", False)]
@@ -279,6 +280,7 @@ def test_a_network_that_answers_with_pages_of_its_own_is_an_error(kaggle):
     assert "cannot read what it found" in refused_fetch("dubail")
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_off_is_an_error_and_goes_on_the_next_time(kaggle):
     # A zip may stand behind other bytes; kagglehub keeps what it has of a download in pieces of 1 MiB.
     kaggle.archives[KAGGLE_SETS["dubail"].handle] = b"x" * 2**22 + kaggle.archives[KAGGLE_SETS["dubail"].handle]

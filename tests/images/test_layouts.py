@@ -336,6 +336,7 @@ def test_files_that_are_not_there_or_empty_are_counted_as_such_before_any_is_rea
     assert [scan.set_aside for scan in listed(root)] == [None, "empty file", "no such file"]
 
 
+@pytest.mark.slow
 def test_what_is_no_image_is_set_aside_before_any_is_read(root):
     make(root, "a/1.png", "README.txt", "a/1.json", "A.zip", "DICOMDIR")
     assert labels(listed(root)) == {"a/1.png": "a"}

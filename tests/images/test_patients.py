@@ -22,6 +22,7 @@ IMAGES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(IMAGES)
 def test_images_are_one_patients_where_a_chain_of_shared_scopes_joins_them(drawn: list[tuple[str, str, list[str]]]) -> None:
     hashes = list(PatientKeys().hashed([image(source, patient, *scopes) for source, patient, scopes in drawn]))

@@ -90,6 +90,7 @@ def test_the_salt_is_new_in_every_import_and_the_fingerprint_is_not(scans, tmp_p
     assert one.description == other.description
 
 
+@pytest.mark.slow
 def test_the_fingerprint_follows_which_images_are_one_patients(tmp_path, scans):
     def fingerprint(name: str, patients: Callable[[int], str]) -> str:
         table = tmp_path / f"{name}.csv"
@@ -130,6 +131,7 @@ def test_one_number_is_one_patient_within_a_csv_and_not_in_two(tables, patients,
     assert dataset.snapshot().manifest["patient"].nunique() == patients
 
 
+@pytest.mark.slow
 def test_names_of_arrays_reach_neither_manifest_nor_terminal(tmp_path, capfd):
     arrays = {name: np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8) for name in ("QUINCE\nAnna", "ZX-4711")}
     (tmp_path / "scans").mkdir()

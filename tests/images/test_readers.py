@@ -239,6 +239,7 @@ def test_a_damaged_file_is_read_or_set_aside_with_a_reason_never_a_crash(tmp_pat
         assert result.pixels.shape == (1, 8, 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 def test_half_a_file_is_never_read_as_a_whole_one(tmp_path, format_):
     path = tmp_path / "scan"

@@ -73,6 +73,7 @@ def hopeless(random: np.random.Generator, images: int) -> tuple[np.ndarray, np.n
     return random.random(images).astype(np.float32), random.random(images) < 0.89
 
 
+@pytest.mark.slow
 def test_over_all_draws_of_held_out_images_the_long_run_error_keeps_to_the_target_nine_times_in_ten() -> None:
     random = np.random.default_rng(0)
     found = [acceptance_threshold(*calibrated(random, 1000), 0.1) for _ in range(300)]

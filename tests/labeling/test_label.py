@@ -209,6 +209,7 @@ def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name:
         assert [None if pd.isna(cell) else cell for cell in back[column]] == [row.get(column) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     for name in (HELD_OUT_FILE, CALIBRATION_FILE):
         (run.folder / name).unlink()
@@ -321,6 +322,7 @@ def test_a_network_that_is_surer_than_its_cross_fitting_accepts_nothing(run: Run
         assert ("the network is surer" in rule.reasons[0]) == doubted
 
 
+@pytest.mark.slow
 def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", Asked(0.01))
     assert summary.accepted == 0
@@ -384,6 +386,7 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()
 
 
+@pytest.mark.slow
 def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     odd = dataset.rows("unlabeled")[3]
     pixels = np.array(dataset.pixels)
@@ -433,6 +436,7 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
     assert label_scans(run, dataset, folder, out).scans == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
 def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
@@ -445,6 +449,7 @@ def test_a_name_with_a_carriage_return_stays_one_row(run: Run, dataset: Snapshot
         assert [row["path"] for row in csv.DictReader(file)] == names
 
 
+@pytest.mark.slow
 def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = tmp_path / "labels.csv"

@@ -91,6 +91,7 @@ def test_a_label_of_none_takes_the_label_away(log: LabelLog) -> None:
     assert log.current(1)["entry"].tolist() == [2]
 
 
+@pytest.mark.slow
 def test_people_who_differ_dispute_a_row_until_it_is_settled(log: LabelLog) -> None:
     log.enter([0], ["glioma"], origin="folder")
     log.enter([0], ["pituitary"], origin="review", who="Ada")

@@ -165,6 +165,7 @@ def test_predictions_count_only_where_they_are_trusted_and_nobody_spoke(tmp_path
         changes_of(log, log.current(len(IMAGES)), usable, found, "Ada", settle=False)
 
 
+@pytest.mark.slow
 def test_only_what_changes_something_is_entered(tmp_path: Path) -> None:
     log = LabelLog.create(tmp_path / LABELS_FILE)
     log.enter([1, 2, 6], ["glioma", "glioma", "glioma"], origin="folder")

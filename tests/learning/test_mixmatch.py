@@ -169,6 +169,7 @@ def test_neighbors_vote_as_a_plain_loop_says(seed: int, neighbors: int, temperat
     assert got.numpy() == pytest.approx(neighbors_votes(asked, queue, targets, neighbors, temperature), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_label_spreads_along_a_chain_of_neighbors_that_the_classifier_cannot_tell_apart() -> None:
     """Two arcs of images, one label at the beginning of each; guesses are even, neighbors are all there is to go by."""
     torch.manual_seed(0)

@@ -117,6 +117,7 @@ def test_a_class_without_labels_is_never_called() -> None:
     assert (said(solution, features)[:, 2] <= 1 / 41).all()
 
 
+@pytest.mark.slow
 def test_few_labels_say_what_is_done() -> None:
     labeled = made(6)
     lone = labeled._replace(groups=labeled.labels)

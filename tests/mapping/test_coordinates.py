@@ -35,6 +35,7 @@ def test_the_same_features_lie_at_the_same_places() -> None:
     assert (coordinates(features).xy == coordinates(features).xy).all()
 
 
+@pytest.mark.slow
 def test_of_many_scans_some_are_placed_and_the_others_lie_among_those_like_them_which_is_said() -> None:
     features, of = clustered(40)
     found = coordinates(features, most=60)

@@ -108,6 +108,7 @@ def test_a_run_adds_what_it_predicts_whether_that_is_the_label_and_what_it_decid
     assert (said["predicted as labeled"][others] == "label not known").all()
 
 
+@pytest.mark.slow
 def test_of_many_scans_the_page_shows_some_and_the_table_has_all(
     make_dataset: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_of_many_scans_the_page_shows_some_and_the_table_has_all(
     assert "shows 10 of them" in (tmp_path / "map.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_no_page_is_refused(make_dataset: Callable[..., Snapshot], tmp_path: Path, fewscan: Callable) -> None:
     refused = fewscan("map", make_dataset(8).folder, "--encoder", ENCODER, "--out", tmp_path / "map.png")
     assert refused.returncode == 2

@@ -45,6 +45,7 @@ def train(dataset: Snapshot, out: Path, **settings: Any) -> Run:
     return fewscan.train(dataset.folder, out=out, method="joint", **(quick | settings))
 
 
+@pytest.mark.slow
 def test_without_timm_a_run_that_asks_for_it_says_how_to_get_it_and_leaves_nothing_behind(
     small_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_timm_that_does_not_import_is_named_with_the_reason(
         build_encoder(encoder_settings("timm:resnet18"), 1, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "image_size_px"), [("test_resnet", 32), ("test_vit", 32), ("test_convnext", 40)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_features_are_pooled_and_say_their_number(
@@ -98,6 +100,7 @@ def test_an_unknown_model_is_named_with_the_nearest(timm: ModuleType) -> None:
         build_encoder(encoder_settings("timm:hf-hub:somebody/resnet18"), 1, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "image_size_px"), [("test_vit", 40), ("test_vit", 8), ("test_convnext", 16)])
 def test_a_size_that_does_not_fit_is_said_before_training(
     timm: ModuleType, name: str, image_size_px: int, make_dataset: Callable[..., Snapshot], tmp_path: Path

@@ -71,12 +71,14 @@ def test_mask_is_empty_without_tumor_and_one_lesion_with_one(phantoms: list[Phan
             assert areas.max() >= 0.8 * areas.sum()
 
 
+@pytest.mark.slow
 def test_every_class_is_drawn_in_every_view(phantoms: list[Phantom]) -> None:
     counts = Counter((phantom.label, phantom.view) for phantom in phantoms)
     assert set(counts) == {(label, view) for label in CLASSES for view in VIEWS}
     assert min(counts.values()) > 25  # 50 expected of each
 
 
+@pytest.mark.slow
 def test_pictures_fill_the_gray_scale_and_leave_air_dark(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         assert np.quantile(phantom.pixels, 0.99) > 130
@@ -84,6 +86,7 @@ def test_pictures_fill_the_gray_scale_and_leave_air_dark(phantoms: list[Phantom]
         assert corner.mean() < 60
 
 
+@pytest.mark.slow
 def test_a_glioma_lies_inside_the_brain_away_from_the_skull(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label == "glioma":
@@ -111,6 +114,7 @@ def test_a_meningioma_lies_within_the_skull_and_touches_it_broadly(phantoms: lis
             assert (phantom.tumor_mask & rim).sum() >= 6
 
 
+@pytest.mark.slow
 def test_a_pituitary_tumor_lies_on_the_midline_at_the_skull_base(phantoms: list[Phantom]) -> None:
     for phantom in phantoms:
         if phantom.label != "pituitary":
@@ -131,6 +135,7 @@ def test_a_pituitary_tumor_lies_on_the_midline_at_the_skull_base(phantoms: list[
             assert abs(column - columns.min() - 0.5 * width) < 0.15 * width
 
 
+@pytest.mark.slow
 def test_a_tumor_can_be_told_from_what_surrounds_it(phantoms: list[Phantom]) -> None:
     """In most heads the lesion is brighter or darker than its surroundings; faint ones are allowed, and wanted."""
     differences = []
@@ -141,6 +146,7 @@ def test_a_tumor_can_be_told_from_what_surrounds_it(phantoms: list[Phantom]) -> 
     assert np.median(differences) > 20
 
 
+@pytest.mark.slow
 def test_a_linear_classifier_on_pixels_stays_under_70_percent(phantoms: list[Phantom]) -> None:
     small = [np.asarray(Image.fromarray(phantom.pixels).resize((32, 32), Image.Resampling.BOX)) for phantom in phantoms]
     features = np.stack(small).reshape(len(phantoms), -1).astype(np.float64)
@@ -192,6 +198,7 @@ def test_written_files_are_the_ones_described(written: PracticeScans) -> None:
                 assert 0 <= top < bottom <= image.height
 
 
+@pytest.mark.slow
 def test_copies_and_wrong_labels_are_as_many_as_asked_for(written: PracticeScans) -> None:
     assert len(written.copies) == 40
     assert len(written.wrong_labels) == 10

@@ -52,6 +52,7 @@ def page(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Callable[...,
     return write
 
 
+@pytest.mark.slow
 def test_a_page_without_findings_says_so(page: Callable[..., str]) -> None:
     html = page(NOTHING)
     assert "No copies carry different labels." in html
@@ -94,6 +95,7 @@ def test_of_many_pairs_the_weakest_and_the_strongest_are_shown_and_most_are_weak
     assert 100 < len(shown) <= 170
 
 
+@pytest.mark.slow
 def test_slices_of_one_head_are_shown_where_they_were_asked_for(page: Callable[..., str]) -> None:
     assert "one head" not in page(NOTHING)
     pairs = tuple((row, row + 1) for row in range(0, 79))

@@ -33,6 +33,7 @@ def pixels_of(picture: str) -> np.ndarray:
     return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))))
 
 
+@pytest.mark.slow
 def test_scans_are_shown_with_their_boxes_and_as_they_are_stored(dataset: Snapshot) -> None:
     shown = list(crops(dataset, ROWS, row_number))
     assert [one.before.called for one in shown] == [one.after.called for one in shown] == ["row 0", "row 1", "row 2"]

@@ -166,6 +166,7 @@ def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Snapsho
     assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39;") == len(TARGET_ERRORS)
 
 
+@pytest.mark.slow
 def test_every_topic_of_the_checklist_is_answered_or_left_to_the_user(calibrated: tuple[Run, Snapshot]) -> None:
     run, dataset = calibrated
     for evaluation, calibration in ((None, None), (Evaluation.load(run), Calibration.load(run))):

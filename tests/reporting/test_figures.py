@@ -87,6 +87,7 @@ def test_every_number_is_drawn(name: str, three_epochs: str) -> None:
     assert training_curves([epoch(1), epoch(2, **{name: 0.75}), epoch(3)], "light") != three_epochs
 
 
+@pytest.mark.slow
 def test_the_same_log_gives_the_same_picture(three_epochs: str) -> None:
     assert training_curves([epoch(1), epoch(2), epoch(3)], "light") == three_epochs
 

@@ -93,6 +93,7 @@ def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run
     assert "12.3 % [10.0, 20.0] before, 4.5 % [1.0, 9.0] after" in text
 
 
+@pytest.mark.slow
 def test_data_split_and_proof_are_named_and_no_path_file_or_patient_is(
     write_card: Callable[..., str], run: Run, dataset: Snapshot
 ) -> None:

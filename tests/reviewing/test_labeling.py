@@ -29,6 +29,7 @@ def test_what_is_answered_as_saved_is_in_the_log(client: TestClient, decide: Dec
     assert json.loads(entry["note"])["reading"] == "first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["unsure", "not a scan"])
 def test_states_without_a_class_are_entries_and_are_not_asked_again(
     client: TestClient, decide: Decide, dataset: Dataset, state: str
@@ -69,6 +70,7 @@ def test_labels_of_another_process_are_seen_and_nothing_of_either_is_lost(
     assert {4, 5}.isdisjoint(upcoming(client, "Ada", count=IMAGES))
 
 
+@pytest.mark.slow
 def test_a_log_that_another_process_is_writing_is_told_as_not_saved_and_taken_later(
     client: TestClient, decide: Decide, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_every_scan_comes_once_and_of_copies_one(client: TestClient, decide: Dec
     assert len({38, 39} & set(asked)) == 1
 
 
+@pytest.mark.slow
 def test_two_who_read_first_see_different_scans(client: TestClient) -> None:
     ada, grace = upcoming(client, "Ada", count=5), upcoming(client, "Grace", count=5)
     assert set(ada).isdisjoint(grace)

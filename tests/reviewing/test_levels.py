@@ -55,6 +55,7 @@ def test_color_and_large_images_are_bounded() -> None:
     assert shown.note
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_or_changed_is_said(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     scans = tmp_path / "scans" / "a"

@@ -89,6 +89,7 @@ def test_before_there_is_a_model_nothing_is_said(client: TestClient) -> None:
     assert upload(client, png(np.eye(20, dtype=np.uint8) * 255))[0] == 409
 
 
+@pytest.mark.slow
 def test_the_table_of_labels_is_taken_back_as_it_is(
     client: TestClient, decide: Decide, dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def test_patients_validate_as_a_whole_where_half_of_their_images_are_wanted(
     assert set(dataset.labels[granted.labeled]) == {0, 1, 2, 3}
 
 
+@pytest.mark.slow
 def test_labels_of_one_patient_alone_give_no_score_which_is_said_and_no_verb_asks_for_one(
     make_dataset: MakeDataset, untrained_run: Callable[[Snapshot], Run]
 ) -> None:

@@ -182,6 +182,7 @@ def test_a_budget_smaller_than_the_classes_names_those_it_never_learns() -> None
     assert any(f"'{never_learned(done)[0]}'" in warning for warning in gap_warnings(done))
 
 
+@pytest.mark.slow
 def test_sizes_can_be_drawn_for_few_patients_and_use_every_label_that_the_test_set_leaves() -> None:
     for patients in ([[0] * 30, [1] * 30] * 2, [[0, 1] * 15] * 2, [[0], *[[1]] * 40], [[0] * 100, [0], [1] * 100, [1]]):
         dataset = with_patients(patients)

@@ -41,6 +41,7 @@ def parts_of(dataset: Snapshot, *rows: int) -> list[str | None]:
     return [None if pd.isna(part) else part for part in dataset.manifest["split"].iloc[list(rows)]]
 
 
+@pytest.mark.slow
 def test_the_given_parts_become_the_split(given: Snapshot) -> None:
     done = keep_given(given)
     assert np.array_equal(done.rows("labeled"), np.arange(40))
@@ -62,6 +63,7 @@ def test_a_budget_is_drawn_among_the_given_training_images(given: Snapshot) -> N
         keep_given(given, validation=0.2)
 
 
+@pytest.mark.slow
 def test_without_a_given_validation_set_a_share_of_the_labels_validates(given: Snapshot) -> None:
     parts = given.manifest["given_split"].replace("validation", "train")
     done = keep_given(remade(given, given.manifest.assign(given_split=parts)), labeled=20, validation=0.25)
@@ -76,6 +78,7 @@ def test_leaks_are_refused_by_default_and_named_with_the_ways_out(leaking: Snaps
     assert leaking.file_names[52] in str(refused.value)
 
 
+@pytest.mark.slow
 def test_dropped_leaks_leave_the_test_set_whole_and_a_split_that_does_not_leak(leaking: Snapshot) -> None:
     done = keep_given(leaking, leaks="drop")
     assert parts_of(done, 0, 40, 1) == [None, None, None]
@@ -85,6 +88,7 @@ def test_dropped_leaks_leave_the_test_set_whole_and_a_split_that_does_not_leak(l
     assert leaking_pairs(done) == []
 
 
+@pytest.mark.slow
 def test_kept_leaks_stay_and_no_run_supports_a_decision(leaking: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> None:
     done = keep_given(leaking, leaks="keep")
     assert [len(done.rows(part)) for part in ("labeled", "validation", "test")] == [40, 12, 20]
@@ -94,6 +98,7 @@ def test_kept_leaks_stay_and_no_run_supports_a_decision(leaking: Snapshot, untra
     assert "leaks" in (doubt(untrained_run(done), done) or "")
 
 
+@pytest.mark.slow
 def test_images_without_a_part_are_left_out_where_their_group_is_judged_by(given: Snapshot) -> None:
     group = given.manifest["group"].copy()
     group[72], group[73], group[74] = group[52], group[40], group[0]
@@ -108,6 +113,7 @@ def test_conflicting_and_unlabeled_images_are_not_learned_from_with_a_label(give
     assert parts_of(done, 0, 1, 2, 52, 40) == ["unlabeled", None, None, None, None]
 
 
+@pytest.mark.slow
 def test_data_without_a_split_or_without_test_labels_is_refused(given: Snapshot, make_dataset: MakeDataset) -> None:
     with pytest.raises(FewscanError, match="came with no split"):
         keep_given(make_dataset())

@@ -56,6 +56,7 @@ def test_without_sizes_a_fifth_tests_and_a_set_of_copies_counts_once(make_datase
     assert suitable_sizes(remade(dataset, dataset.manifest.assign(copy_set=copies))).test == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("distinct", "tested"), [(ENOUGH_TO_TEST - 1, 0), (ENOUGH_TO_TEST, ENOUGH_TO_TEST // 5)])
 def test_fewer_than_two_hundred_labels_are_all_learned_from_unless_a_budget_makes_an_experiment(
     distinct: int, tested: int, make_dataset: MakeDataset
@@ -71,6 +72,7 @@ def test_fewer_than_two_hundred_labels_are_all_learned_from_unless_a_budget_make
     assert suitable_sizes(dataset, test=0) == (None, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [120, 400])
 @pytest.mark.parametrize("group_size", [1, 5])
 def test_without_a_budget_no_label_is_hidden(images: int, group_size: int, make_dataset: MakeDataset) -> None:
@@ -101,6 +103,7 @@ def test_without_a_test_set_a_later_label_and_a_later_scan_are_learned_from(make
     assert later.require_split().labeled == 37
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "group_size", "enough"), [(210, 1, True), (300, 1, True), (305, 5, True), (500, 1, True), (204, 1, False)]
 )
@@ -117,6 +120,7 @@ def test_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are
     assert enough or sizes.validation == 0.2
 
 
+@pytest.mark.slow
 def test_a_patient_who_has_most_images_does_not_test(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(400, groups=[0] * 200 + list(range(1, 201)))
     dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(400)))
@@ -237,6 +241,7 @@ def test_an_unlabeled_copy_of_a_test_image_is_left_out(make_dataset: MakeDataset
     assert done.manifest["split"].iloc[done.rows("test") + 40].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs_to_others_is_left_out(
     known: bool, make_dataset: MakeDataset
@@ -277,6 +282,7 @@ def relabel(dataset: Snapshot, labels: list[str | None]) -> Snapshot:
     return remade(dataset, dataset.manifest.assign(label=pd.array(labels, dtype="str")))
 
 
+@pytest.mark.slow
 def test_labels_that_tell_nothing_apart_are_refused(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(20)
     with pytest.raises(FewscanError, match="no labels at all"):
@@ -315,6 +321,7 @@ def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(
         assert set(larger.rows("unlabeled")) <= set(smaller.rows("unlabeled"))
 
 
+@pytest.mark.slow
 def test_with_unknown_shares_the_budget_does_not_depend_on_any_label(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(200, groups=[row // 3 for row in range(200)])
     drawn = split(dataset, labeled=40, test=24, shares="unknown")

@@ -84,12 +84,14 @@ def test_scores_are_of_what_the_network_says_of_the_corrupted_files(run: Run, da
     assert test.mean_accuracy[MIDDLE - 1].value == pytest.approx(np.mean(of_middle))
 
 
+@pytest.mark.slow
 def test_nothing_is_accepted_of_a_run_that_is_not_calibrated(run: Run) -> None:
     test = stress_test_of(run)
     assert test.threshold is None
     assert {(each.accepted.value, each.wrong_accepted.value) for each in test.conditions} == {(0.0, None)}
 
 
+@pytest.mark.slow
 def test_the_same_comes_out_again_whatever_else_is_asked_and_the_table_says_it_all(run: Run, tmp_path: Path) -> None:
     both = stress_test_of(run)
     alone = fewscan.stress(run, only=["rotation"], data=tmp_path / "dataset", overwrite=True)
@@ -103,6 +105,7 @@ def test_the_same_comes_out_again_whatever_else_is_asked_and_the_table_says_it_a
     ]
 
 
+@pytest.mark.slow
 def test_the_test_set_is_opened_once_and_the_validation_set_leaves_it_closed(run: Run, dataset: Snapshot) -> None:
     assert run.test_openings() == openings(dataset).by_verb == {"stress": 1}
     assert stress_test_of(run).test_openings == 1
@@ -111,6 +114,7 @@ def test_the_test_set_is_opened_once_and_the_validation_set_leaves_it_closed(run
     assert run.test_openings() == openings(dataset).by_verb == {"stress": 1}
 
 
+@pytest.mark.slow
 def test_the_gate_and_the_threshold_are_those_of_label(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = Grounds.rule
 
@@ -189,6 +193,7 @@ def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot,
         assert escape(found[1:], quote=False).replace("'", "&#39;") in page
 
 
+@pytest.mark.slow
 def test_a_model_card_says_what_hurts(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     exported = export_model(run, dataset, tmp_path, tmp_path, "safetensors")
     card = write_model_card(run, dataset, exported, tmp_path).read_text()

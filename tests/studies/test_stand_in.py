@@ -14,6 +14,7 @@ from fewscan.studies.bitlis.outcome import stands_in
 from tests.made import remade
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "is_one"), [("dubail", False), ("dubail_standin", True), ("Stand-In", True)])
 def test_a_stand_in_for_a_source_is_noticed_by_its_name(
     make_dataset: Callable[..., Snapshot], tmp_path: Path, name: str, is_one: bool

@@ -225,6 +225,7 @@ def test_methods_apart_show_mean_and_range_over_seeds(whole: dict[str, Figure], 
             assert marker.get_ydata() == pytest.approx([50])  # seeds have 40 and 60
 
 
+@pytest.mark.slow
 def test_methods_together_show_training_curves_and_sealed_accuracies(whole: dict[str, Figure]) -> None:
     figure = whole["figure8_accuracy.png"]
     for protocol in BOTH:
@@ -238,6 +239,7 @@ def test_methods_together_show_training_curves_and_sealed_accuracies(whole: dict
         assert max(axes.get_xticks()) <= 3
 
 
+@pytest.mark.slow
 def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("simclr", "joint"), protocols=("leakfree",))
     for trial, scale in zip(comparison.plan.trials, (1, 250), strict=True):
@@ -250,6 +252,7 @@ def test_losses_of_different_methods_start_at_one_whatever_their_scale(make_comp
         np.testing.assert_allclose(line(axes, method).get_ydata(), [1, 0.5, 0.25])
 
 
+@pytest.mark.slow
 def test_seeds_of_different_length_are_joined_where_both_have_epochs(make_comparison: MakeComparison) -> None:
     comparison = make_comparison(methods=("joint",), seeds=(0, 1), protocols=("study",))
     for trial, epochs in zip(comparison.plan.trials, (3, 2), strict=True):

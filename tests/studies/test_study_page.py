@@ -77,6 +77,7 @@ def test_what_was_not_run_is_named_in_the_first_sentence(made_up: Callable[..., 
         assert set(said.partition("since ")[2].split()) & set(METHODS) == missing
 
 
+@pytest.mark.slow
 def test_both_protocols_stand_in_the_first_sentence(made_up: Callable[..., Results]) -> None:
     right: Right = {
         ("leakfree", "joint"): (20,),
@@ -131,6 +132,7 @@ def test_ours_stand_beside_the_studys_with_spread_or_interval_and_not_run_where_
     assert "1,234 pairs" in above
 
 
+@pytest.mark.slow
 def test_the_caption_says_how_it_was_run_and_stands_on_every_table_of_scores(made_up: Callable[..., Results]) -> None:
     results = made_up({("leakfree", "joint"): (20, 20)}, source="dubail_standin")
     said = caption(results)
@@ -151,6 +153,7 @@ def test_the_caption_says_how_it_was_run_and_stands_on_every_table_of_scores(mad
     assert sum(said in text for text in page.captions) == 4
 
 
+@pytest.mark.slow
 def test_without_a_stand_in_none_is_spoken_of(made_up: Callable[..., Results]) -> None:
     assert "stand-in" not in study_page(made_up({("leakfree", "joint"): (20,)}), [], [])
 

@@ -121,6 +121,7 @@ def test_the_studys_tables_hold_means_and_spread_over_seeds_beside_its_own_figur
     assert line["similarity_accuracy_percent_sd"] == hundredths(100 * np.std(values, ddof=1))
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_named_in_every_row_and_older_tables_are_replaced(
     make_dataset: Callable[..., Snapshot], tmp_path: Path
 ) -> None:

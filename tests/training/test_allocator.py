@@ -31,6 +31,7 @@ def faults(how: str, *, buffers: int, megabytes: int) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told anything")
 def test_large_buffers_are_not_fetched_from_the_kernel_again() -> None:
     # 32 MiB a buffer; huge pages may make the first count small, so it is compared, not known.

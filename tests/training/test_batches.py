@@ -49,6 +49,7 @@ def test_every_batch_has_its_share_of_labels_and_an_epoch_passes_once_over_the_u
     assert passes.max() - passes.min() <= 1
 
 
+@pytest.mark.slow
 @given(sizes, st.integers(1, 5), st.booleans())
 def test_an_epoch_of_several_passes_sees_every_image_as_often(
     drawn: tuple[int, int, int, int, int], passes: int, share: bool

@@ -110,6 +110,7 @@ def test_a_ready_encoder_gives_the_features_of_the_run_and_does_not_learn(taught
     assert ready.identity != ready_encoder(encoder_settings(width=24), taught.record.spec).identity
 
 
+@pytest.mark.slow
 def test_settings_and_weights_that_do_not_fit_are_named(taught: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=r"has another encoder: give encoder\.width=24"):
         ready_encoder(encoder_settings(weights=str(taught.folder), width=16), taught.record.spec)

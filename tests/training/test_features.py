@@ -70,6 +70,7 @@ def test_kept_features_are_those_of_the_encoder_and_of_the_mirrored_image(split_
             np.testing.assert_allclose(kept.of(rows)[:, view], ready.encoder(shown).numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_only_new_images_are_computed_and_the_features_are_those_computed_anew(
     pile: Path, weights: Path, ready: ReadyEncoder, tmp_path: Path
 ) -> None:
@@ -170,6 +171,7 @@ def test_features_that_are_no_numbers_are_refused_and_not_kept(split_dataset: Sn
     assert not list((split_dataset.folder / features.FOLDER).glob("*.npy"))
 
 
+@pytest.mark.slow
 def test_a_folder_gives_a_table_in_which_what_cannot_be_read_keeps_its_line(
     fewscan: Command, pile: Path, weights: Path, tmp_path: Path
 ) -> None:

@@ -261,6 +261,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(s
     assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "other network"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(
     damage: str, finished: Run, split_dataset: Snapshot, tmp_path: Path

@@ -38,6 +38,7 @@ def test_a_project_that_was_moved_as_a_whole_still_works(project: Path, fewscan:
     assert "--data" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_dataset_of_another_name_beside_the_run_is_known_by_its_images(project: Path) -> None:
     moved = (project / "data" / "scans").rename(project / "renamed")
     shutil.copytree(moved, project / "a_copy_of_other_images")
@@ -63,6 +64,7 @@ def test_a_dataset_that_is_nowhere_is_said_to_have_moved_and_can_be_named(
     assert Run.open(run).open_dataset(moved).folder == moved
 
 
+@pytest.mark.slow
 def test_a_named_place_without_the_dataset_says_what_it_should_be(project: Path, fewscan: Command, tmp_path: Path) -> None:
     run = project / "runs" / "first"
     with pytest.raises(FewscanError, match="holds no dataset"):

@@ -73,6 +73,7 @@ def test_the_network_is_the_encoder_as_it_was_and_says_of_pixels_what_it_says_of
     assert numbers["validation_accuracy"] == pytest.approx((calls.argmax(axis=1) == dataset.labels[validation]).mean())
 
 
+@pytest.mark.slow
 def test_its_settings_are_those_that_mean_something(run: Run) -> None:
     written = run.settings.model_dump(mode="json")
     assert written.keys() == {*("method", "encoder", "class_balance", "copies_share_labels", "seed", "device", "allow_leakage")}
@@ -85,6 +86,7 @@ def test_settings_of_steps_are_refused(changes: dict[str, Any]) -> None:
         RunSettings.resolve("probe", "fewscan", changes, labeled=9, unlabeled=0)
 
 
+@pytest.mark.slow
 def test_a_training_computes_features_once(run: Run, asked: dict[str, Any], tmp_path: Path) -> None:
     place = run.folder.parent / "data"
     before = {path: path.stat().st_mtime_ns for path in (place / FOLDER).glob("*.npy")}
@@ -132,6 +134,7 @@ def test_onnx_says_what_the_run_says(run: Run, tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_labels_outside_the_budget_change_nothing(split_dataset: Snapshot, asked: dict[str, Any], tmp_path: Path) -> None:
     first = api.train(split_dataset, method="probe", out=tmp_path / "first", **asked)
     hidden = split_dataset.manifest.copy()
@@ -155,6 +158,7 @@ def test_how_much_a_feature_varies_is_known_from_some_of_many_rows(
     assert np.median(np.abs(solve.deviation(features, rows) / np.maximum(expected, 1e-9) - 1)) < 0.3
 
 
+@pytest.mark.slow
 def test_scans_that_validate_or_test_have_no_share_in_how_much_a_feature_varies(
     split_dataset: Snapshot, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +186,7 @@ def test_labels_of_rare_classes_weigh_as_much_as_those_of_common_ones_and_copies
         np.testing.assert_allclose(by_class, counts if balance == 0 else counts.sum() / len(counts))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_said(run: Run, asked: dict[str, Any], fewscan: Command, tmp_path: Path) -> None:
     place = run.folder.parent / "data"
     for arguments, said in (

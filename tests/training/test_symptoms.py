@@ -217,6 +217,7 @@ def outputs_of(calls: torch.Tensor, classes: int) -> Outputs:
     return Outputs(columns, columns, torch.nn.functional.one_hot(calls, classes).float())
 
 
+@pytest.mark.slow
 @given(
     shares=st.lists(st.integers(1, 20), min_size=2, max_size=6),
     images=st.integers(1, 512),
@@ -231,6 +232,7 @@ def test_no_symptom_speaks_of_calls_that_follow_the_labels(shares: list[int], im
     assert names(history_of(20, signs(outputs_of(calls, len(shares)), labels)), settings_of()) == []
 
 
+@pytest.mark.slow
 @given(shares=st.lists(st.integers(1, 20), min_size=2, max_size=6), images=st.integers(1, 512), seed=st.integers(0, 2**32))
 def test_calls_of_one_class_are_seen_wherever_there_are_others_to_call(shares: list[int], images: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

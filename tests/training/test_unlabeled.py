@@ -51,6 +51,7 @@ def same_weights(one: Run, other: Run) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["simclr", "barlow_twins", "nnclr", "vicreg"])
 def test_every_method_without_labels_learns_from_all_usable_images_of_a_pile(
     method: str, pile: Snapshot, tmp_path: Path
@@ -152,6 +153,7 @@ def test_the_run_is_a_whole_run(features_run: Run, pile: Snapshot, tmp_path: Pat
     assert "training accuracy</th>" not in page
 
 
+@pytest.mark.slow
 def test_verbs_that_need_classes_say_that_there_are_none(
     features_run: Run, fewscan: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:

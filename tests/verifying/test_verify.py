@@ -221,6 +221,7 @@ def test_json_that_is_none_of_ours_is_one_line(name: str, content: bytes, place:
     assert api.verify(place / "run").faults
 
 
+@pytest.mark.slow
 def test_what_is_evaluated_again_is_whole_again(place: Path) -> None:
     better_score(place)
     api.evaluate(place / "run", overwrite=True)

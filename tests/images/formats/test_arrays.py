@@ -263,6 +263,7 @@ def test_neighbors_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
     assert np.abs(read_image(tmp_path / "a.npy").pixels - expected).max() <= 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):

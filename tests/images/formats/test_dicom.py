@@ -467,6 +467,7 @@ SMALL = (SHIPPED / "SC_rgb_small_odd.dcm").read_bytes()
 SMALL_JPEG = (SHIPPED / "SC_rgb_small_odd_jpeg.dcm").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_with_a_reason_and_never_a_crash(tmp_path, data):

@@ -271,6 +271,7 @@ def test_a_volume_is_read_once_for_all_its_slices(tmp_path, monkeypatch, workers
 CONTENT = (SHIPPED / "standard.nii.gz").read_bytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):

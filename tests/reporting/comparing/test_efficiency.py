@@ -232,6 +232,7 @@ def test_the_figure_draws_the_means_and_deviations_of_the_runs(efficiency: Label
     assert [text.get_text() for text in legend.get_texts()] == ["supervised", "simclr", "joint"]
 
 
+@pytest.mark.slow
 def test_the_first_sentence_says_which_method_is_best_and_whether_with_significance(efficiency: LabelEfficiency) -> None:
     below, above = 0.01, 0.5
     cases: list[tuple[dict[int, dict[str, tuple[float, float | None]]], list[str]]] = [
