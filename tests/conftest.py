@@ -16,6 +16,7 @@ import PIL.Image
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import settings
 from matplotlib.figure import Figure
 
 from fewscan.cli import main
@@ -27,6 +28,10 @@ from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from tests.made import empty_manifest, write_dataset
+
+# The same examples each time: a change is judged by what it changes. `tests/test_fuzz.py` and benchmarks/faults draw more.
+settings.register_profile("fewscan", derandomize=True)
+settings.load_profile("fewscan")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]

@@ -311,7 +311,9 @@ def test_no_csv_makes_anything_but_a_list_or_a_clear_refusal(tmp_path_factory, c
         message = str(error)
     else:
         message = ""
-        assert ("a.png", "x") in labels_of(scans).items()
+        # A second row may be of the same image, and say otherwise: then it has no label, and a note says why.
+        label = labels_of(scans)["a.png"]
+        assert label == "x" or (label is None and any(scan.notes for scan in scans))
     assert "\n" not in message
 
 
