@@ -191,3 +191,9 @@ def test_an_address_that_cannot_be_had_is_one_line(pile: Path) -> None:
     page = served(pile, port=0)
     with page.listening, pytest.raises(FewscanError, match="--port"):
         served(pile, port=page.review.door.port)
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "nowhere/run"])
+def test_an_encoder_that_is_not_there_is_refused_before_a_page_is_open(wrong: str, dataset: Dataset) -> None:
+    with pytest.raises(FewscanError, match=wrong):
+        served(dataset.folder, port=0, encoder=wrong)

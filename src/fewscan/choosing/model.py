@@ -14,11 +14,17 @@ LEAST_SCORED = 10
 
 
 def solved(
-    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats, strength: float | None
+    features: Floats,
+    labels: Int64s,
+    groups: Int64s,
+    classes: tuple[str, ...],
+    deviation: Floats | None,
+    strength: float | None,
 ) -> Solution:
     """Return the classifier of features (M, V, D) of labeled scans, V views of each; classes weigh alike.
 
-    deviation: (D,) that of each feature over all scans that may be labeled, which tells more of its unit than few labels do.
+    deviation: (D,) that of each feature over all scans that may be labeled, which tells more of its unit than few labels do;
+    None: by the labels alone.
     strength: scikit-learn's C; None: chosen by the labels. Raises FewscanError where labels are of one class.
     """
     weights = 1.0 / np.bincount(labels, minlength=len(classes))[labels]

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.special import softmax
 
+from fewscan.choosing import model
 from fewscan.evaluation.intervals import Interval, bootstrap
-from fewscan.learning.method import LabeledFeatures
-from fewscan.learning.probe import USUAL_STRENGTH, Probe, ProbeSettings, folds
+from fewscan.learning.probe import USUAL_STRENGTH, folds
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
@@ -75,16 +74,6 @@ class Lesson:
     groups: Int64s
     scored: Int64s  # rows that were drawn at random, all among `rows`
 
-    def of(self, at: Int64s) -> LabeledFeatures:
-        """Return these positions of `rows` as a probe takes them; classes weigh alike."""
-        labels = self.labels[at]
-        counts = np.bincount(labels, minlength=len(self.classes))
-        weights = 1.0 / counts[labels]
-        weights *= len(at) / weights.sum()
-        ones = np.ones(len(at))
-        features = self.features[self.rows[at], None]
-        return LabeledFeatures(features, labels, self.groups[self.rows[at]], weights, ones, ones > 0, self.classes)
-
 
 def learned(lesson: Lesson) -> Opinion | None:
     """Return what is learned of a lesson; None where labels are of fewer than two classes."""
@@ -110,8 +99,9 @@ def solved(lesson: Lesson, at: Int64s) -> Linear:
 
     Its strength is the usual one: to choose it by the labels takes ten times as long.
     """
-    settings = ProbeSettings(strength=USUAL_STRENGTH)
-    solution = Probe(settings, lesson.features.shape[1], 0, torch.zeros(0)).solve(lesson.of(at), seed=0)
+    rows, labels = lesson.rows[at], lesson.labels[at]
+    features, groups = lesson.features[rows, None], lesson.groups[rows]
+    solution = model.solved(features, labels, groups, lesson.classes, deviation=None, strength=USUAL_STRENGTH)
     return Linear(solution.weight, solution.bias)
 
 

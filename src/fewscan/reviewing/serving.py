@@ -17,6 +17,7 @@ from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
+from fewscan.training.continuing import asked_encoder
 
 LOCAL_HOST, PORT = "127.0.0.1", 8765
 
@@ -80,9 +81,12 @@ def served(
 ) -> Served:
     """Return a review of the dataset in `folder` that listens at an address; port 0 takes a free one.
 
-    Raises FewscanError where the folder is no dataset, a class cannot be one, or the address cannot be had.
+    Raises FewscanError where the folder is no dataset, a class cannot be one, there is no such encoder, or the address
+    cannot be had.
     """
     dataset = Dataset.open(folder)
+    if encoder is not None:
+        asked_encoder(encoder)  # one that is not there is refused now, not in the background of a page that is open
     listening = _listening(host, port)
     port = listening.getsockname()[1]
     door = Door.at(host, port)

@@ -1,8 +1,6 @@
 // What is known of a scan, beside its picture.
 
-import { made } from "./asking.js";
-
-const element = (id) => document.getElementById(id);
+import { element, made } from "./asking.js";
 
 function strip(title, related) {
   if (related.length === 0) return [];

@@ -1,8 +1,6 @@
 // How readers agree, and on which scans they differ.
 
-import { ask, askWho, made, percent, reviewer, showStanding } from "./asking.js";
-
-const element = (id) => document.getElementById(id);
+import { ask, askWho, element, made, percent, reviewer, showStanding } from "./asking.js";
 
 function kappa(pair) {
   if (pair.kappa === null) return "too few scans, or one answer only";

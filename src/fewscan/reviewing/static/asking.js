@@ -1,5 +1,7 @@
 // What all views ask of the server, and who asks.
 
+export const element = (id) => document.getElementById(id);
+
 export class Refused extends Error {
   constructor(status, reason) {
     super(reason);
@@ -102,3 +104,13 @@ export function made(tag, attributes = {}, ...children) {
   element.append(...children);
   return element;
 }
+
+// An act whose refusal is said on the page.
+export const told = (act) => async (...given) => {
+  try {
+    element("trouble").textContent = "";
+    await act(...given);
+  } catch (refused) {
+    element("trouble").textContent = refused.message;
+  }
+};

@@ -1,8 +1,7 @@
 // Many scans of one class: selected by click and keys, and confirmed or moved together.
 
-import { ask, askWho, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
+import { ask, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding, told } from "./asking.js";
 
-const element = (id) => document.getElementById(id);
 const AT_ONCE = 60;
 
 let status = null;
@@ -12,15 +11,6 @@ let selected = new Set();
 let last = 0; // the cell that was selected or moved to last
 
 const which = () => document.querySelector("input[name=which]:checked").value;
-
-const told = (act) => async (...given) => {
-  try {
-    element("trouble").textContent = "";
-    await act(...given);
-  } catch (refused) {
-    element("trouble").textContent = refused.message;
-  }
-};
 
 function showChosen() {
   cells.forEach((cell) => cell.button.setAttribute("aria-selected", String(selected.has(cell.row))));

@@ -1,11 +1,10 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
+import { Refused, ask, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
 import { Viewer, fetched } from "./viewer.js";
 import { showScan } from "./about.js";
 
 const AHEAD = 4;
-const element = (id) => document.getElementById(id);
 const viewer = new Viewer(element("canvas"), showWindow);
 
 let status = null;

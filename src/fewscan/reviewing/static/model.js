@@ -1,19 +1,9 @@
 // The model: what it has learned, a training in the background, and what it says of another scan.
 
-import { Refused, ask, askWho, made, percent, reviewer, send, showStanding } from "./asking.js";
+import { Refused, ask, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 
-const element = (id) => document.getElementById(id);
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
-
-const told = (act) => async (...given) => {
-  try {
-    element("trouble").textContent = "";
-    await act(...given);
-  } catch (refused) {
-    element("trouble").textContent = refused.message;
-  }
-};
 
 function showTraining(job) {
   const phases = {
