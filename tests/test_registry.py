@@ -196,7 +196,7 @@ def test_a_run_says_which_package_it_lacks(
 ) -> None:
     install("scans-extra", "scans_extra_gone", METHOD.format(name="scaled"), entry("scans_extra_gone"))
     with monkeypatch.context() as patch:
-        patch.setattr("fewscan.training.train.fit", lambda *given, **named: None)  # nothing need be learned
+        patch.setattr("fewscan.training.fit.fit", lambda *given, **named: None)  # nothing need be learned
         patch.setattr("fewscan.api.training._calibrated", lambda run, dataset: run)
         run = fewscan.train(split_dataset, out=tmp_path / "run", method="scaled", epochs=1, device="cpu")
     (tmp_path / "installed" / "scans_extra-1.2.dist-info" / "METADATA").rename(tmp_path / "METADATA")

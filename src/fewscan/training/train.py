@@ -16,7 +16,6 @@ from fewscan.memory import enough
 from fewscan.progress import say
 from fewscan.training.beginning import Beginning
 from fewscan.training.continuing import encoder_alone, taught_by
-from fewscan.training.fit import fit
 from fewscan.training.leakage import check_leakage
 from fewscan.training.positives import require_positives
 from fewscan.training.run import RECORD_FILE, Run
@@ -121,6 +120,9 @@ def _fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
     if run.settings.solved:
         solve(run, dataset)
         return
+    # Only now, since Fabric takes a second to load, and what is solved for is there in two.
+    from fewscan.training.fit import fit
+
     at_once = run.settings.chunk_size or run.settings.batch_size
     advice = (
         f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that go through the network at once"
