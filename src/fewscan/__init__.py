@@ -1,6 +1,6 @@
 """fewscan: a folder of medical scans, few of them labeled, becomes an audited, honest classifier that labels the rest.
 
-The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `split`,
+The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`, `audited_pairs`, `judge_pair`, `split`,
 `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`, `label_suspects`, `suggest`, `review`,
 `map_scans`, `embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `explain`, `check_evidence`, `report`, `export`,
 `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fewscan.api import (
         add_scans,
         audit,
+        audited_pairs,
         calibrate,
         check_evidence,
         compare,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         export,
         export_labels,
         import_scans,
+        judge_pair,
         label,
         label_conflicts,
         label_history,
@@ -60,6 +62,7 @@ __all__ = [
     "FewscanError",
     "add_scans",
     "audit",
+    "audited_pairs",
     "calibrate",
     "check_evidence",
     "compare",
@@ -71,6 +74,7 @@ __all__ = [
     "export",
     "export_labels",
     "import_scans",
+    "judge_pair",
     "label",
     "label_conflicts",
     "label_history",

@@ -14,12 +14,14 @@ from fewscan.errors import FewscanError
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Append an object; NaN is refused, since JSON has none. Raises OSError where the file cannot be written."""
+    """Append an object, on the disk then; NaN is refused, since JSON has none. Raises OSError where it cannot be written."""
     text = json.dumps(line, allow_nan=False) + "\n"
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(_whole(file))
         file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path, keys: Collection[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from fewscan.api.embedding import embed
 from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
 from fewscan.api.mapping import map_scans
 from fewscan.api.opened import open_dataset, open_run
+from fewscan.api.pairs import audited_pairs, judge_pair
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
 from fewscan.api.reviewing import review
 from fewscan.api.runs import calibrate, check_evidence, evaluate, explain, export, label, report
@@ -19,6 +20,7 @@ from fewscan.api.verifying import verify
 __all__ = [
     "add_scans",
     "audit",
+    "audited_pairs",
     "calibrate",
     "check_evidence",
     "compare",
@@ -30,6 +32,7 @@ __all__ = [
     "export",
     "export_labels",
     "import_scans",
+    "judge_pair",
     "label",
     "label_conflicts",
     "label_history",

@@ -13,7 +13,7 @@ from fewscan.atomic import as_json, replaced_file, writing
 from fewscan.auditing.copies import DEFAULT_SIMILARITY
 from fewscan.auditing.finding import NOTHING_BEFORE, Before, find_pairs
 from fewscan.auditing.kept import keep, tidy
-from fewscan.auditing.result import AuditResult, for_programs, result_of
+from fewscan.auditing.result import AuditResult, for_programs, result_of, suspects_in
 from fewscan.auditing.suspects import Suspect, enter_suspects, find_suspects
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription
@@ -68,6 +68,16 @@ def audit_new(dataset: Dataset, before: Before, *, set_aside_suspect: bool = Fal
     return _audited(dataset, now, known.similarity, known.same_head, before, known), suspects
 
 
+def written_again(dataset: Dataset) -> AuditResult:
+    """Write what follows now from the audit that the dataset has, after people have judged pairs; nothing is looked for.
+
+    Raises FewscanError where the dataset is not audited.
+    """
+    pairs, known = dataset.pairs, dataset.description.audit
+    assert known is not None  # or there were no pairs
+    return written(Audited(dataset, pairs, known), suspects_in(dataset.folder / AUDIT_FILE, known.rows))
+
+
 def _audited(
     dataset: Dataset, now: Snapshot, similarity: float, same_head: bool, before: Before, known: AuditDescription | None
 ) -> Audited:
@@ -99,7 +109,7 @@ def written(audited: Audited, suspects: Sequence[Suspect]) -> AuditResult:
     """Write what was found into the dataset, with all else that its description says, and `audit.json`."""
     dataset, table, description = audited
     after = dataset.with_audit_of(table, description)
-    result = result_of(after, table, description, suspects)
+    result = result_of(after, table, description, suspects, dataset.decided(table))
     # Both or neither: what a full disk refuses of one leaves the other as it was.
     with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
         page.write_text(as_json(for_programs(after.file_names, result)), encoding="utf-8")

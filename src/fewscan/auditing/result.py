@@ -14,10 +14,11 @@ import pandas as pd
 from fewscan.auditing.leaks import Between, Leak, find_leaks
 from fewscan.auditing.suspects import KINDS, Suspect
 from fewscan.datasets.descriptions import AuditDescription
-from fewscan.datasets.pairs import among, conflicts, ends, names_in
+from fewscan.datasets.pair_decisions import PairDecision
+from fewscan.datasets.pairs import PairKind, among, conflicts, ends, names_in
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.patients import KnownPatients, known_patients
-from fewscan.wording import counted
+from fewscan.wording import counted, listed
 
 Int64s = npt.NDArray[np.int64]
 Kind = Literal["bytes", "pixels", "near"]
@@ -32,6 +33,19 @@ class Pair:
     kind: Kind
     similarity: float
     mirrored: bool
+
+
+@dataclass(frozen=True)
+class Dissolved:
+    """Two rows that the audit takes for copies, or for slices of one head, and who has said when that they are not."""
+
+    row_a: int
+    row_b: int
+    kind: PairKind
+    similarity: float
+    mirrored: bool
+    who: str | None
+    time: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ class AuditResult:
     group_sizes: dict[int, int]  # size -> how many groups have it
     conflicts: tuple[Conflict, ...]
     leaks: tuple[Leak, ...]
+    dissolved: tuple[Dissolved, ...] = ()  # pairs that were found, and that people have dissolved: none of `pairs`
     suspects: tuple[Suspect, ...] = ()
     suspects_set_aside: bool = False  # whether there are any, and all are among the `set_aside`
 
@@ -86,6 +101,7 @@ class AuditResult:
             "pairs_same_pixels": kinds["pixels"],
             "pairs_near": kinds["near"],
             "pairs_mirrored": sum(pair.mirrored for pair in self.pairs),
+            "pairs_dissolved": len(self.dissolved),
             "pairs_between_sources": self.pairs_between_sources,
             "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
             "copy_sets": self.copy_sets,
@@ -115,6 +131,10 @@ class AuditResult:
             f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
             f"sets of copies with different labels: {len(self.conflicts):,} ({counted(counts['conflicting_images'], 'image')})",
         ]
+        if self.dissolved:
+            people = Counter(one.who or "nobody named" for one in self.dissolved)
+            by = listed([f"{who} ({count:,})" for who, count in sorted(people.items())])
+            lines.append(f"dissolved, and left out of the above: {counted(len(self.dissolved), 'pair')}, by {by}")
         if self.suspects:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
             done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
@@ -130,9 +150,20 @@ class AuditResult:
 _BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
-def result_of(now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspects: Sequence[Suspect]) -> AuditResult:
-    """Count what follows from the pairs for the rows that can be used."""
+def result_of(
+    now: Snapshot,
+    table: pd.DataFrame,
+    asked: AuditDescription,
+    suspects: Sequence[Suspect],
+    decisions: Sequence[PairDecision | None],
+) -> AuditResult:
+    """Count what follows from the pairs for the rows that can be used; decisions: what people said of each pair."""
     manifest, rows = now.manifest, now.usable
+    apart = np.array([one is not None and one.verdict == "apart" for one in decisions], bool)
+    said = [one for one in decisions if one is not None and one.verdict == "apart"]
+    found = zip(table[apart].itertuples(index=False), said, strict=True)
+    gone = tuple(Dissolved(*pair, who=one.who, time=one.time) for pair, one in found)
+    table = table[~apart]
     own = among(table, rows)
     copies = own[own["kind"] != "head"]
     pairs = tuple(Pair(*row) for row in copies.itertuples(index=False))
@@ -161,6 +192,7 @@ def result_of(now: Snapshot, table: pd.DataFrame, asked: AuditDescription, suspe
             Conflict(int(copy_sets[found[0]]), found, tuple(labels[row] for row in found)) for found in conflicting
         ),
         leaks=find_leaks(manifest, grouped, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
+        dissolved=gone,
         suspects=tuple(suspects),
         suspects_set_aside=bool(suspects) and bool(manifest["set_aside"].iloc[[each.row for each in suspects]].notna().all()),
     )
@@ -189,6 +221,7 @@ def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
         "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
         "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
         "same_head": result.same_head,
+        "dissolved": [asdict(one) for one in result.dissolved],
     }
 
 

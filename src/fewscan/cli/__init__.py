@@ -1,6 +1,6 @@
 """The command line: the verbs of `fewscan.api`, thin. Each module adds its verbs to the application in the order of --help."""
 
-from fewscan.cli import importing, adding, datasets, labels, embedding, choosing, reviewing, mapping  # isort: skip
+from fewscan.cli import importing, adding, datasets, labels, pairs, embedding, choosing, reviewing, mapping  # isort: skip
 from fewscan.cli import training, runs, stressing, showing  # isort: skip
 from fewscan.cli import comparing, studying, verifying, label_suspects, upgrading  # isort: skip
 from fewscan.cli import demonstration  # isort: skip
@@ -18,6 +18,7 @@ __all__ = [
     "labels",
     "main",
     "mapping",
+    "pairs",
     "reviewing",
     "runs",
     "showing",

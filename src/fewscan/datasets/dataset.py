@@ -13,6 +13,7 @@ from fewscan.atomic import replaced_file, write_text
 from fewscan.config import Settings, json_object
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
 from fewscan.datasets.labels import DatasetLabels
+from fewscan.datasets.pair_decisions import PairDecision, PairDecisions, decided
 from fewscan.datasets.pairs import as_parquet, read_pairs, write_pairs
 from fewscan.datasets.roles import StoredSplit
 from fewscan.datasets.showing import as_html
@@ -94,10 +95,24 @@ class Dataset:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """The pairs of rows that the audit holds together, as PAIR_DTYPES; raises FewscanError before an audit."""
+        """The pairs of rows that the audit found, as PAIR_DTYPES; raises FewscanError before an audit."""
         if self.description.audit is None:
             raise FewscanError(f"{self.folder} is not audited: run 'fewscan audit {self.folder}' first")
         return read_pairs(self.folder, self.description.pairs_sha256)
+
+    @property
+    def pair_decisions(self) -> PairDecisions:
+        """What people said of the audit's pairs."""
+        return PairDecisions(self.folder, self.images.identity)
+
+    def decided(self, pairs: pd.DataFrame) -> list[PairDecision | None]:
+        """Return what people said last of each of the pairs, None for nothing."""
+        entries = self.pair_decisions.entries()
+        return decided(pairs, entries, self.images.table(["pixels_sha256"])["pixels_sha256"]) if entries else [None] * len(pairs)
+
+    def holding(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return those of the pairs that no person has dissolved: they hold images together."""
+        return pairs[np.array([one is None or one.verdict != "apart" for one in self.decided(pairs)], bool)]
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -135,7 +150,7 @@ class Dataset:
 
     def with_audit_of(self, pairs: pd.DataFrame, audit: AuditDescription) -> Snapshot:
         """Return the dataset as it would be, under its newest split, with what an audit found; nothing is written."""
-        return self._taken(self.split(self.splits[-1]) if self.splits else None, Audited(audit, pairs))
+        return self._taken(self.split(self.splits[-1]) if self.splits else None, Audited(audit, self.holding(pairs)))
 
     def with_pairs(self, pairs: pd.DataFrame, audit: AuditDescription) -> "Dataset":
         """Write what an audit found, and all else that the description says; return the dataset that has it."""
@@ -172,7 +187,7 @@ class Dataset:
     def _taken(self, split: StoredSplit | None, audited: Audited | None = None) -> Snapshot:
         described = self.description
         if audited is None and described.audit is not None:
-            audited = Audited(described.audit, self.pairs)
+            audited = Audited(described.audit, self.holding(self.pairs))
         return take(self.folder, self.images, self.labels, audited, split, described.sources, described.notes)
 
     def _copy_sets(self) -> pd.Series | None:

@@ -16,7 +16,7 @@ from fewscan.labels import content, database
 from fewscan.labels.content import LABELED, STATES, Head, State
 from fewscan.labels.standing import Entries, Numbers, live, standing, voices
 
-__all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State"]
+__all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State", "person_name"]
 
 LABELS_FILE = "labels.db"
 UNDO = "undo"  # the origin of entries that take others back
@@ -73,7 +73,7 @@ class LabelLog:
         numbers = _row_numbers(rows)
         states = ["none" if label is None else "label" for label in labels] if states is None else states
         _check_entries(numbers, labels, states, origin)
-        head = Head(origin, _person(who), note, settles)
+        head = Head(origin, person_name(who), note, settles)
         if len(numbers) == 0:
             return 0
         codes = {state: -number for number, state in enumerate(STATES)}
@@ -89,7 +89,7 @@ class LabelLog:
         entries of these rows. Raises FewscanError where there is nothing to take back.
         """
         numbers = None if rows is None else _row_numbers(rows)
-        head = Head(UNDO, _person(who))
+        head = Head(UNDO, person_name(who))
         with database.writing(self.path) as connection:
             entries = content.read(connection).entries
             chosen = _chosen(entries, batch, numbers)
@@ -224,8 +224,11 @@ def _is_text(text: Any) -> bool:
     return isinstance(text, str) and text != "" and text == text.encode(errors="ignore").decode()
 
 
-def _person(name: str | None) -> str | None:
-    """Return a person's name as the log holds it: trimmed, and a letter with its accent in one piece (Unicode's NFC)."""
+def person_name(name: str | None) -> str | None:
+    """Return a person's name as records hold it: trimmed, and a letter with its accent in one piece (Unicode's NFC).
+
+    Raises FewscanError for what is no name.
+    """
     if name is None:
         return None
     trimmed = unicodedata.normalize("NFC", name).strip()

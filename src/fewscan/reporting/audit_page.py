@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +18,10 @@ IMAGES_OF_A_CONFLICT = 6
 LEAKS_SHOWN = 6
 EXAMPLES_OF_A_LEAK = 3
 HEADS_SHOWN = 40
+DISSOLVED_SHOWN = 20
 SUSPECTS_SHOWN = 12  # of each kind
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         (kind, _suspects(dataset, result, kind), counted) for kind, counted in result.counts()["suspects"].items() if counted
     ]
     used += sum(len(scans) for _, scans, _ in suspects)
-    used += 2 * min(HEADS_SHOWN, len(result.same_head or ()))
+    used += 2 * min(HEADS_SHOWN, len(result.same_head or ())) + 2 * min(DISSOLVED_SHOWN, len(result.dissolved))
     near = sorted((pair for pair in result.pairs if pair.kind == "near"), key=lambda pair: pair.similarity)
     sample = _weakest_densest(near, max(10, (pictures - used) // 2))
     page = render(
@@ -77,7 +81,8 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         suspects=suspects,
         near_pairs=len(near),
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
-        heads=[shown(*rows) for rows in _evenly(result.same_head or (), HEADS_SHOWN)],
+        dissolved=[(one, shown(one.row_a, one.row_b)) for one in _spread(result.dissolved, DISSOLVED_SHOWN)],
+        heads=[shown(*rows) for rows in _spread(result.same_head or (), HEADS_SHOWN)],
     )
     write_text(out, page)
     return out
@@ -102,9 +107,9 @@ def _of_every_label(rows: Sequence[int], labels: Sequence[str | None]) -> list[i
     return chosen[:IMAGES_OF_A_CONFLICT]
 
 
-def _evenly(pairs: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
-    """Return up to `count` of the pairs, from the first to the last."""
-    return [pairs[place] for place in _places(len(pairs), count)]
+def _spread(found: Sequence[Found], count: int) -> list[Found]:
+    """Return up to `count` of what was found, evenly from the first to the last."""
+    return [found[place] for place in _places(len(found), count)]
 
 
 def _places(count: int, most: int) -> list[int]:

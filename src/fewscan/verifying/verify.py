@@ -89,6 +89,7 @@ def _checks_of(dataset: Dataset) -> Iterator[Check]:
     yield _check("no entry of the label log was changed or removed", lambda: dataset.labels.verify())
     if dataset.description.audit is not None:
         yield _check("the pairs are those that the audit found", lambda: dataset.pairs)
+        yield _check("what people said of pairs", dataset.pair_decisions.entries)
     for name in dataset.splits:
         check, _ = _opened(f"the split '{name}' is the one that was drawn", partial(dataset.split, name))
         yield check

@@ -1,0 +1,68 @@
+"""The verbs about the audit's pairs: list, and what people say of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.api.datasets import AUDIT_PAGE
+from fewscan.api.opening import dataset_to_change, opened_dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fewscan.auditing.result import AuditResult
+    from fewscan.datasets.dataset import Dataset
+    from fewscan.datasets.pair_decisions import Verdict
+
+
+def audited_pairs(dataset: str | Path | Dataset) -> pd.DataFrame:
+    """Return the pairs that the audit found, a line each, and what people said last of them.
+
+    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, mirrored, verdict (together, apart or null), who, time.
+    """
+    from fewscan.datasets.judging import judged_pairs
+
+    return judged_pairs(opened_dataset(dataset))
+
+
+def judge_pair(
+    dataset: str | Path | Dataset,
+    scan: str | int,
+    other: str | int | None,
+    verdict: Verdict,
+    *,
+    who: str | None = None,
+    note: str = "",
+) -> tuple[AuditResult, list[str]]:
+    """Say of a pair that its images are copies (`together`), that they are none (`apart`), or take back what was said (`open`).
+
+    scan, other: rows or paths; without the other one it is said of every pair of the scan. What is apart stays so after every
+    later audit; splits that were drawn stay. Writes `audit.json` and `audit.html` anew, from what the audit found. Returns that,
+    and in words what became of the pairs. Raises FewscanError where the audit names no such pair, and for images with the same
+    pixels.
+    """
+    from fewscan.auditing.audit import written_again
+    from fewscan.datasets import judging
+    from fewscan.reporting.audit_page import write_audit_page
+
+    with dataset_to_change(dataset, "pairs") as opened:
+        row = _row(opened, scan)
+        if other is None:
+            judged = judging.judge_scan(opened, row, verdict, who=who, note=note)
+            words = [f"rows {a} and {b}: {verdict}" for a, b in judged] or [f"no pair of row {row} can be judged"]
+        else:
+            second = _row(opened, other)
+            words = [judging.judge(opened, row, second, verdict, who=who, note=note).words(*sorted((row, second)))]
+        result = written_again(opened)
+        write_audit_page(opened_dataset(opened.folder).snapshot(), result, opened.folder / AUDIT_PAGE)
+    return result, words
+
+
+def _row(dataset: Dataset, scan: str | int) -> int:
+    from fewscan.errors import FewscanError
+
+    found = dataset.labels.find(scan)
+    if len(found) > 1:
+        raise FewscanError(f"'{scan}' holds {len(found)} images: name one of them by the number of its row")
+    return int(found[0])

@@ -1,0 +1,87 @@
+"""Pairs of the audit's, judged by people: what may be said of which, and what still holds two images together afterwards."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.pair_decisions import CERTAIN, PairDecision, Verdict, way_between
+from fewscan.errors import FewscanError
+
+
+class Ties(NamedTuple):
+    """What holds two images together now.
+
+    copies: the rows of a shortest way from one to the other by pairs of copies, both among them; None where they are in no set.
+    group: whether they are in one group, by these, by slices of one head, or by their patient.
+    """
+
+    copies: list[int] | None
+    group: bool
+
+    def words(self, row_a: int, row_b: int) -> str:
+        """Return it in a sentence."""
+        if self.copies is not None and len(self.copies) > 2:
+            through = ", ".join(str(row) for row in self.copies[1:-1])
+            return (
+                f"rows {row_a} and {row_b} are still in one set of copies, through {through}: dissolve a pair on that way, too, "
+                "if they are none"
+            )
+        if self.copies is not None:
+            return f"rows {row_a} and {row_b} are copies"
+        if self.group:
+            return f"rows {row_a} and {row_b} are no copies, and still in one group, by their patient or through slices of one head"
+        return f"rows {row_a} and {row_b} are in two groups now"
+
+
+def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: str | None = None, note: str = "") -> Ties:
+    """Enter what a person says of a pair, and return what holds its images together then.
+
+    Raises FewscanError where the audit names no such pair, and where its images have the same pixels.
+    """
+    low, high = sorted((row_a, row_b))
+    pairs = dataset.pairs
+    named = pairs[(pairs["row_a"] == low) & (pairs["row_b"] == high)]
+    if _same_pixels(dataset, low, high):
+        raise FewscanError(f"rows {low} and {high} have the same pixels: one image twice, whatever anybody says")
+    if named.empty:
+        ties = ties_of(dataset, low, high)
+        why = f": {ties.words(low, high)}" if ties.copies is not None else ""
+        raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}")
+    dataset.pair_decisions.enter(low, high, verdict, who=who, note_text=note)
+    return ties_of(dataset, low, high)
+
+
+def judge_scan(dataset: Dataset, row: int, verdict: Verdict, *, who: str | None = None, note: str = "") -> list[tuple[int, int]]:
+    """Enter the same of every pair that holds a row, or another with its pixels, and that can be judged; return these pairs."""
+    pixels = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
+    same = np.flatnonzero((pixels == pixels.iloc[row]).to_numpy(bool))
+    pairs = dataset.pairs if verdict == "open" else dataset.holding(dataset.pairs)
+    of_row = pairs[(pairs["row_a"].isin(same) | pairs["row_b"].isin(same)) & ~pairs["kind"].isin(CERTAIN)]
+    found = [(int(a), int(b)) for a, b in zip(of_row["row_a"], of_row["row_b"], strict=True)]
+    for a, b in found:
+        dataset.pair_decisions.enter(a, b, verdict, who=who, note_text=note)
+    return found
+
+
+def ties_of(dataset: Dataset, row_a: int, row_b: int) -> Ties:
+    """Return what holds two images together now; raises FewscanError before an audit."""
+    holding = dataset.holding(dataset.pairs)
+    way = way_between(holding[holding["kind"] != "head"], row_a, row_b, count=dataset.images.rows)
+    groups = dataset.unsplit().groups
+    return Ties(way, bool(groups[row_a] == groups[row_b]))
+
+
+def judged_pairs(dataset: Dataset) -> pd.DataFrame:
+    """Return the audit's pairs as PAIR_DTYPES, and what people said last of each: verdict, who and time, null for nothing."""
+    said: list[PairDecision | None] = dataset.decided(dataset.pairs)
+    columns = {name: [None if one is None else getattr(one, name) for one in said] for name in ("verdict", "who", "time")}
+    return dataset.pairs.assign(**{name: pd.Series(of, dtype="str").to_numpy(object) for name, of in columns.items()})
+
+
+def _same_pixels(dataset: Dataset, row_a: int, row_b: int) -> bool:
+    pixels = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
+    if not (0 <= row_a < row_b < len(pixels)):
+        raise FewscanError(f"a pair is of two rows from 0 to {len(pixels) - 1}")
+    return bool(pixels.iloc[row_a] == pixels.iloc[row_b])
