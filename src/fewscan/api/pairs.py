@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def audited_pairs(dataset: str | Path | Dataset) -> pd.DataFrame:
     """Return the pairs that the audit found, a line each, and what people said last of them.
 
-    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, mirrored, verdict (together, apart or null), who, time.
+    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, mirrored, verdict (together, apart, null), who, time.
     """
     from fewscan.datasets.judging import judged_pairs
 
@@ -38,7 +38,7 @@ def judge_pair(
     """Say of a pair that its images are copies (`together`), that they are none (`apart`), or take back what was said (`open`).
 
     scan, other: rows or paths; without the other one it is said of every pair of the scan. What is apart stays so after every
-    later audit; splits that were drawn stay. Writes `audit.json` and `audit.html` anew, from what the audit found. Returns that,
+    later audit; splits that were drawn stay. Writes `audit.json` and `audit.html` anew, by what the audit found. Returns it,
     and in words what became of the pairs. Raises FewscanError where the audit names no such pair, and for images with the same
     pixels.
     """

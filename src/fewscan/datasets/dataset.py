@@ -108,7 +108,9 @@ class Dataset:
     def decided(self, pairs: pd.DataFrame) -> list[PairDecision | None]:
         """Return what people said last of each of the pairs, None for nothing."""
         entries = self.pair_decisions.entries()
-        return decided(pairs, entries, self.images.table(["pixels_sha256"])["pixels_sha256"]) if entries else [None] * len(pairs)
+        return (
+            decided(pairs, entries, self.images.table(["pixels_sha256"])["pixels_sha256"]) if entries else [None] * len(pairs)
+        )
 
     def holding(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return those of the pairs that no person has dissolved: they hold images together."""

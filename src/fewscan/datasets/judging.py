@@ -25,13 +25,13 @@ class Ties(NamedTuple):
         if self.copies is not None and len(self.copies) > 2:
             through = ", ".join(str(row) for row in self.copies[1:-1])
             return (
-                f"rows {row_a} and {row_b} are still in one set of copies, through {through}: dissolve a pair on that way, too, "
-                "if they are none"
+                f"rows {row_a} and {row_b} are still in one set of copies, through {through}: dissolve a pair on that way "
+                "too, if they are none"
             )
         if self.copies is not None:
             return f"rows {row_a} and {row_b} are copies"
         if self.group:
-            return f"rows {row_a} and {row_b} are no copies, and still in one group, by their patient or through slices of one head"
+            return f"rows {row_a} and {row_b} are no copies, but in one group: by their patient, or through slices of one head"
         return f"rows {row_a} and {row_b} are in two groups now"
 
 
@@ -53,7 +53,9 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
     return ties_of(dataset, low, high)
 
 
-def judge_scan(dataset: Dataset, row: int, verdict: Verdict, *, who: str | None = None, note: str = "") -> list[tuple[int, int]]:
+def judge_scan(
+    dataset: Dataset, row: int, verdict: Verdict, *, who: str | None = None, note: str = ""
+) -> list[tuple[int, int]]:
     """Enter the same of every pair that holds a row, or another with its pixels, and that can be judged; return these pairs."""
     pixels = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
     same = np.flatnonzero((pixels == pixels.iloc[row]).to_numpy(bool))
