@@ -162,7 +162,7 @@ def result_of(
     apart = np.array([one is not None and one.verdict == "apart" for one in decisions], bool)
     said = [one for one in decisions if one is not None and one.verdict == "apart"]
     found = zip(table[apart].itertuples(index=False), said, strict=True)
-    gone = tuple(Dissolved(*pair, who=one.who, time=one.time) for pair, one in found)
+    gone = tuple(Dissolved(*(*pair, one.who, one.time)) for pair, one in found)
     table = table[~apart]
     own = among(table, rows)
     copies = own[own["kind"] != "head"]
