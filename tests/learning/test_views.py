@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import pytest
 import torch
 from torch import Tensor
@@ -38,26 +41,30 @@ def row(batch: Parameters, number: int) -> Parameters:
     if isinstance(batch, Tensor):
         return batch[number : number + 1]
     values = {name: value[number : number + 1] for name, value in vars(batch).items()}
-    for rows, value in (("blurred", "blur"), ("noisy", "noise")):
+    for rows, value in (("blurred", "blur"), ("noisy", "noise"), ("equalized", "equalization"), ("biased", "field")):
         mine = getattr(batch, rows) == number
         values |= {rows: torch.zeros(int(mine.sum()), dtype=torch.int64), value: getattr(batch, value)[mine]}
+    values["inverted"] = torch.zeros(int((batch.inverted == number).sum()), dtype=torch.int64)
     return ScanParameters(**values)
 
 
-@pytest.mark.parametrize("name", ["study", "scan"])
+ALL = {"equalization_probability": 0.5, "field_probability": 0.5, "inversion_probability": 0.5}
+
+
+@pytest.mark.parametrize(("name", "changes"), [("study", {}), ("scan", {}), ("scan", ALL)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_batch_gives_what_its_images_give_one_by_one(name: str, channels: int) -> None:
-    images, drawn = scans(channels=channels), parameters(name)
+def test_a_batch_gives_what_its_images_give_one_by_one(name: str, changes: dict[str, float], channels: int) -> None:
+    images, drawn = scans(channels=channels), parameters(name, **changes)
     together = apply_views(images, drawn)
     alone = torch.cat([apply_views(images[i : i + 1], row(drawn, i)) for i in range(len(images))])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["study", "scan"])
-def test_views_keep_shape_and_range_and_leave_the_images_alone(name: str) -> None:
+@pytest.mark.parametrize(("name", "changes"), [("study", {}), ("scan", {}), ("scan", ALL)])
+def test_views_keep_shape_and_range_and_leave_the_images_alone(name: str, changes: dict[str, float]) -> None:
     images = scans()
     before = images.clone()
-    views = apply_views(images, parameters(name))
+    views = apply_views(images, parameters(name, **changes))
     assert views.shape == images.shape
     assert views.dtype == torch.float32
     assert float(views.min()) >= 0
@@ -124,6 +131,49 @@ def test_gamma_and_contrast_follow_their_formulas() -> None:
     torch.testing.assert_close(apply_views(images, parameters("scan", **changes)), expected, rtol=0, atol=1e-4)
 
 
+def test_equalized_views_are_what_opencv_makes_of_them() -> None:
+    images = scans().clamp(40, 200)  # levels are missing at both ends
+    drawn = scan_parameters(**(NOTHING | {"equalization_probability": 1}))
+    whole = replace(drawn, equalization=torch.ones(6))
+    expected = torch.stack([torch.from_numpy(cv2.equalizeHist(image[0].numpy()))[None] for image in images])
+    torch.testing.assert_close(apply_views(images, whole), plain(expected), rtol=0, atol=0.51 / 255)
+    half = replace(drawn, equalization=torch.full((6,), 0.5))
+    between = (plain(images) + apply_views(images, whole)) / 2
+    torch.testing.assert_close(apply_views(images, half), between, rtol=0, atol=1e-5)
+    flat = torch.full((1, 1, 8, 8), 90, dtype=torch.uint8)
+    alone = scan_parameters(count=1, size=8, **(NOTHING | {"equalization_probability": 1}))
+    assert apply_views(flat, alone).isfinite().all()
+
+
+def test_a_bias_field_is_smooth_positive_and_as_strong_as_asked_for() -> None:
+    drawn = scan_parameters(count=200, size=32, **(NOTHING | {"field_probability": 1, "maximum_field": 0.5}))
+    # Five terms of at most 1, with coefficients of at most a half.
+    assert drawn.field.log().abs().max() <= 2.5
+    assert drawn.field.log().abs().mean() > 0.1
+    # The second differences of a polynomial of second degree are the same everywhere.
+    for axis in (2, 3):
+        bend = drawn.field.double().log().diff(n=2, dim=axis)
+        torch.testing.assert_close(bend, bend.mean(dim=(2, 3), keepdim=True).expand_as(bend), rtol=0, atol=1e-5)
+    images = torch.full((200, 1, 32, 32), 64, dtype=torch.uint8)
+    expected = torch.empty_like(drawn.field)
+    expected[drawn.biased] = (drawn.field * 64 / 255).clamp(0, 1)
+    torch.testing.assert_close(apply_views(images, drawn), expected, rtol=0, atol=1e-4)
+
+
+def test_inverted_views_are_negatives_and_no_share_of_them_changes_nothing_else() -> None:
+    images = scans(count=10)
+    drawn = scan_parameters(count=10, **(NOTHING | {"inversion_probability": 0.3}))
+    views = apply_views(images, drawn)
+    inverted = torch.isin(torch.arange(10), drawn.inverted)
+    assert int(inverted.sum()) == 3
+    torch.testing.assert_close(views[inverted], 1 - plain(images)[inverted], rtol=0, atol=1e-5)
+    torch.testing.assert_close(views[~inverted], plain(images)[~inverted], rtol=0, atol=1e-5)
+    # Whoever asks for these as well gets the same crops, gammas and noise as before.
+    few, more = scan_parameters(), scan_parameters(**ALL)
+    for name in ("affine", "gamma", "contrast", "brightness", "blurred", "blur", "noisy", "noise"):
+        assert torch.equal(getattr(few, name), getattr(more, name))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_asked_share_of_a_batch_is_blurred_and_noisy(share: float) -> None:
     drawn = scan_parameters(count=20, **(NOTHING | {"blur_probability": share, "noise_probability": share}))
@@ -171,5 +221,6 @@ def test_an_unknown_policy_is_refused() -> None:
 
 
 def test_settings_that_runs_wrote_when_all_views_shared_theirs_are_read() -> None:
-    former = view_settings("scan", flip_probability=0.25).model_dump() | {"name": "study"}
+    scan = view_settings("scan", flip_probability=0.25).model_dump()
+    former = {key: value for key, value in scan.items() if key in {*NOTHING, "maximum_noise"}} | {"name": "study"}
     assert view_settings(**former).model_dump() == {"name": "study", "flip_probability": 0.25}

@@ -1,6 +1,7 @@
 """Views of gray slices: what one may look like from another scanner or another crop.
 
-One geometric resampling (crop, aspect, flip, rotation), then blur, gamma, contrast, brightness and noise.
+One geometric resampling (crop, aspect, flip, rotation), then blur, equalization, a bias field, inversion, gamma, contrast,
+brightness and noise. Equalization, bias fields and inversion are off unless asked for: docs/search.md, 16.
 """
 
 import math
@@ -30,6 +31,10 @@ class ScanViewSettings(ViewSettings):
     blur_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
     noise_probability: float = pydantic.Field(default=0.3, ge=0, le=1)
     maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
+    equalization_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
+    field_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # of a bias field, as a coil leaves it
+    maximum_field: float = pydantic.Field(default=0.5, ge=0)  # see `_fields`: coefficients drawn from [-this, this]
+    inversion_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,15 @@ class ScanParameters:
     blur: Tensor  # (b,) weight in [0, 1] of their blurred version
     noisy: Tensor  # (n,) int64, which images get noise
     noise: Tensor  # (n, 1, S, S) added to them
+    equalized: Tensor  # (e,) int64, which images are equalized
+    equalization: Tensor  # (e,) weight in [0, 1] of their equalized version
+    biased: Tensor  # (f,) int64, which images lie under a bias field
+    field: Tensor  # (f, 1, S, S) factor of each of their pixels
+    inverted: Tensor  # (i,) int64, of which images the negative is shown
 
 
 class ScanViews(Views):
-    """Of every batch the same share is blurred and the same share gets noise, so that nobody need wait to know how many."""
+    """Of every batch the same share is blurred, gets noise and so on, so that nobody need wait to know how many."""
 
     name = "scan"
     summary = "crop, aspect, flip, rotation, blur, gamma, contrast, brightness, noise; the default"
@@ -56,13 +66,14 @@ class ScanViews(Views):
     settings: ScanViewSettings
 
     def weak(self) -> Self:
-        """Return the policy with half of every range, without blur and noise: an image that is still easy to recognize."""
+        """Return the policy with half of every range, and nothing that only some images get: still easy to recognize."""
         settings = self.settings
+        of_some = ("blur", "noise", "equalization", "field", "inversion")
         halved = ("maximum_rotation_degrees", "maximum_shift", "contrast", "brightness", "log_gamma")
         milder = settings.model_copy(
             update={name: getattr(settings, name) / 2 for name in halved}
             | {"minimum_crop": (1 + settings.minimum_crop) / 2, "maximum_aspect": math.sqrt(settings.maximum_aspect)}
-            | {"blur_probability": 0.0, "noise_probability": 0.0}
+            | {f"{change}_probability": 0.0 for change in of_some}
         )
         return type(self)(milder)
 
@@ -104,7 +115,17 @@ class ScanViews(Views):
             blur=drawn(0, 1, len(blurred)),
             noisy=noisy,
             noise=torch.randn(shape, generator=generator, device=generator.device) * deviation,
+            # Drawn last, so that views without these are what they were before there were any.
+            equalized=some(settings.equalization_probability),
+            equalization=drawn(0, 1, round(settings.equalization_probability * count)),
+            biased=some(settings.field_probability),
+            field=self._some_fields(round(settings.field_probability * count), image_size_px, generator),
+            inverted=some(settings.inversion_probability),
         )
+
+    def _some_fields(self, count: int, size_px: int, generator: torch.Generator) -> Tensor:
+        reach = self.settings.maximum_field
+        return _fields(uniform(-reach, reach, 5 * count, generator).view(count, 5), size_px)
 
     def apply(self, images: Tensor, parameters: ScanParameters) -> Tensor:
         """Return the images so changed."""
@@ -113,6 +134,10 @@ class ScanViews(Views):
         views = F.grid_sample(views, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         sharp = views[scan.blurred]
         views[scan.blurred] = torch.lerp(sharp, _blurred(sharp), column(scan.blur))
+        uneven = views[scan.equalized]
+        views[scan.equalized] = torch.lerp(uneven, _equalized(uneven), column(scan.equalization))
+        views[scan.biased] *= scan.field
+        views[scan.inverted] = 1 - views[scan.inverted]
         # exp2(g * log2(v)) is v ** g at half its price on a CPU.
         views = views.clamp_(min=1e-6).log2_().mul_(column(scan.gamma)).exp2_()
         mean = views.mean(dim=(1, 2, 3), keepdim=True)
@@ -139,3 +164,27 @@ def _blurred(views: Tensor) -> Tensor:
         tap = [padded.narrow(axis, start, side) for start in range(5)]
         views = (tap[0] + tap[4]) / 16 + (tap[1] + tap[3]) / 4 + tap[2] * 0.375
     return views
+
+
+def _equalized(views: Tensor) -> Tensor:
+    """Bring the 256 gray levels of views (B, C, S, S) in [0, 1], each by itself, to where all are equally frequent.
+
+    The darkest becomes black, as OpenCV's `equalizeHist` has it.
+    """
+    levels = views.flatten(1).mul(255).round_().long()
+    counts = views.new_zeros(len(views), 256).scatter_add_(1, levels, views.new_ones(levels.shape))
+    up_to = counts.cumsum(1)
+    darkest = up_to.gather(1, levels.amin(dim=1, keepdim=True))
+    shares = (up_to - darkest) / (up_to[:, -1:] - darkest).clamp(min=1)
+    return shares.gather(1, levels).view(views.shape)
+
+
+def _fields(coefficients: Tensor, size_px: int) -> Tensor:
+    """Return bias fields (B, 1, S, S): the exponential of a x + b y + c x^2 + d x y + e y^2, where x and y reach from -1 to 1.
+
+    coefficients: (B, 5). Smooth in space and multiplied into the scan, as the sensitivity of a coil is.
+    """
+    axis = torch.linspace(-1, 1, size_px, device=coefficients.device)
+    down, across = torch.meshgrid(axis, axis, indexing="ij")
+    terms = torch.stack([across, down, across**2, across * down, down**2]).view(5, -1)
+    return (coefficients @ terms).exp_().view(-1, 1, size_px, size_px)
