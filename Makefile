@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
-# One thread for each worker: the workers share the cores already.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+# One thread for each worker: the workers share the cores already. What one process has compiled the others read, also where the
+# environment forbids it.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .PHONY: demo check test faults coverage lint types wheel hashes clean
 

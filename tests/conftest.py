@@ -1,5 +1,6 @@
 """Small datasets that tests make themselves."""
 
+import gc
 import os
 import shutil
 import signal
@@ -37,6 +38,23 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
 PAINT = Figure.savefig  # before `blank_figures` replaces it
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put slow tests first, so that no core waits at the end for one long test alone.
+
+    xdist deals the list out in one stretch for each process: files take turns between stretches, each of which begins with slow
+    tests.
+    """
+    stretches = getattr(config, "workerinput", {}).get("workercount", 1)
+    files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (files[item.path] % stretches, item.get_closest_marker("slow") is None))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the million objects that imports and collection leave for good."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

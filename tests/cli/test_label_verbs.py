@@ -107,17 +107,20 @@ def test_what_was_asked_wrongly_is_one_line(fewscan: Command, place: Path, words
     assert Dataset.open(place / "data").labels.last == 8
 
 
-@pytest.mark.slow  # twenty commands
+@pytest.mark.slow  # a dozen commands
 def test_a_set_that_is_killed_at_any_moment_entered_all_or_nothing(place: Path) -> None:
     (place / "table.csv").write_text("path,label\n" + "".join(f"{row:04}.png,of kill\n" for row in range(8)))
     whole = forked.fewscan(["labels", "set", "data", "table.csv"], place)
     assert whole.code == 0
     draw = random.Random(0)
+    kills = 10
     log = Dataset.open(place / "data").labels
     log.undo()
-    for _ in range(20):
+    for kill in range(kills):
         before = log.last
-        ended = forked.fewscan(["labels", "set", "data", "table.csv"], place, kill_after=draw.uniform(0, whole.seconds))
+        # One in each tenth of the time that the whole took.
+        moment = whole.seconds * (kill + draw.random()) / kills
+        ended = forked.fewscan(["labels", "set", "data", "table.csv"], place, kill_after=moment)
         log.verify()
         assert log.last in (before, before + 8)
         assert ended.code in (0, -9)

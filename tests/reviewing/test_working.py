@@ -115,8 +115,8 @@ def test_without_labels_of_two_classes_nothing_is_trained(client: TestClient, de
     assert client.post("/api/training/use", json={}).status_code == 409
 
 
-@pytest.mark.slow
-def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_taken(
+@pytest.mark.slow  # it starts processes
+def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another_ends_and_is_taken(
     client: TestClient, decide: Decide, review: Review
 ) -> None:
     for row in range(20):
@@ -136,12 +136,6 @@ def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_taken(
         time.sleep(0.05)
     review.trainings.close()
     assert ended(client)["phase"] == "cancelled"
-
-
-@pytest.mark.slow
-def test_what_a_finished_training_sees_can_be_taken(client: TestClient, decide: Decide, review: Review) -> None:
-    for row in range(20):
-        decide(row, CLASSES[row % 2])
     client.post("/api/training", json={"length": "probe"})
     job = ended(client)
     assert job["phase"] == "finished", job["words"]

@@ -66,14 +66,17 @@ class Density(nn.Module):
         sums = np.bincount(index, weights=variances) * len(present)
         scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[index]
         axes = min(AXES, max(1, len(statistics) // IMAGES_AN_AXIS), statistics.shape[1] - 1)
-        found = PCA(axes, svd_solver="covariance_eigh").fit((statistics - mean) * scale)
+        scaled = (statistics - mean) * scale
+        # The same axes; of fewer images than statistics they are found many times faster without a covariance.
+        found = PCA(axes, svd_solver="full" if len(scaled) < scaled.shape[1] else "covariance_eigh").fit(scaled)
+        left = scaled.var(axis=0, ddof=1).sum() - found.explained_variance_.sum()
         density = cls(statistics.shape[1], axes)
         values = {
             "mean": mean,
             "scale": scale,
             "axes": found.components_.T,
             "variances": np.maximum(found.explained_variance_, LEAST_VARIANCE / len(mean)),
-            "noise": np.maximum(found.noise_variance_, LEAST_VARIANCE / len(mean)),
+            "noise": np.maximum(left / (scaled.shape[1] - axes), LEAST_VARIANCE / len(mean)),
         }
         density.load_state_dict({name: torch.from_numpy(np.array(value, dtype=np.float64)) for name, value in values.items()})
         return density
@@ -222,12 +225,16 @@ def _fitted(values: Statistics, families: Rows) -> list[Density]:
 
 
 def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None:
-    """Return (N, densities) each image's by fits to those outside its fold, which holds its group; None for one group."""
+    """Return (N, densities) each image's by fits to those outside its fold, which holds its group.
+
+    None where there is one group, or too few images outside a fold for a variance.
+    """
     folds = min(FOLDS, len(np.unique(groups)))
-    if folds < 2:
+    splits = list(GroupKFold(folds).split(values, groups=groups)) if folds > 1 else []
+    if not splits or min(len(others) for others, _ in splits) < 2:
         return None
     found = np.empty((len(values), len(_parts(families))))
-    for others, fold in GroupKFold(folds).split(values, groups=groups):
+    for others, fold in splits:
         for number, (density, part) in enumerate(zip(_fitted(values[others], families), _parts(families), strict=True)):
             found[fold, number] = density(torch.from_numpy(values[fold][:, part])).numpy()
     return found
