@@ -1,18 +1,25 @@
 """A review of a small pile without labels, behind the door of this machine."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.reviewing.app import Review, application
 from fewscan.reviewing.door import Door
-from fewscan.reviewing.serving import reviewed
+from fewscan.reviewing.seeing import Seen, pixel_features
+from fewscan.reviewing.serving import Served, reviewed, served
 from tests.made import empty_manifest, write_dataset
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
 
 CLASSES = ("glioma", "meningioma")
 IMAGES = 40
@@ -63,3 +70,41 @@ def decide(client: TestClient) -> Callable[..., dict]:
         return answer.json()
 
     return send
+
+
+@pytest.fixture
+def page_server(dataset: Dataset) -> Iterator[Served]:
+    page = served(dataset.folder, port=0, classes=CLASSES)
+    page.review.tutor.take(Seen(pixel_features(dataset.pixels), "pixels", None))
+    config = uvicorn.Config(application(page.review), log_config=None, access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [page.listening]}, daemon=True)
+    thread.start()
+    yield page
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def browser(page_server: Served) -> Iterator["playwright.Browser"]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs the browser chromium on PATH")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+def opened(browser: "playwright.Browser", address: str, name: str, faults: list[str], view: str = "/") -> "playwright.Page":
+    """The page as a person sees it who has given a name; what the browser complains of goes to `faults`."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    page.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
+    page.goto(address + view)
+    page.fill("#name", name)
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.getElementById('waiting').hidden")
+    return page

@@ -1,62 +1,19 @@
 """The page in a real browser: forty scans by keyboard, undo, a reload, the grid; nothing from elsewhere, no policy broken."""
 
-import shutil
-from collections.abc import Iterator
-from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 
-from fewscan.datasets.dataset import Dataset
-from fewscan.reviewing.app import application
-from fewscan.reviewing.seeing import Seen, pixel_features
-from fewscan.reviewing.serving import Served, served
-from tests.reviewing.conftest import CLASSES, IMAGES
+from fewscan.reviewing.serving import Served
+from tests.reviewing.conftest import IMAGES, opened
 
-CHROMIUM = shutil.which("chromium")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chromium on PATH"),
-]
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
+
 OPEN = "() => document.getElementById('waiting').hidden"
 SHOWN = (
     "row => document.getElementById('waiting').hidden && document.getElementById('canvas').getAttribute('aria-label') !== row"
 )
-
-
-@pytest.fixture
-def page_server(dataset: Dataset) -> Iterator[Served]:
-    page = served(dataset.folder, port=0, classes=CLASSES)
-    page.review.tutor.take(Seen(pixel_features(dataset.pixels), "pixels", None))
-    config = uvicorn.Config(application(page.review), log_config=None, access_log=False, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [page.listening]}, daemon=True)
-    thread.start()
-    yield page
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture
-def browser(page_server: Served) -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-def opened(browser: "playwright.Browser", address: str, name: str, faults: list[str]) -> "playwright.Page":
-    """The page as a person sees it who has given a name; what the browser complains of goes to `faults`."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
-    page.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
-    page.goto(address)
-    page.fill("#name", name)
-    page.keyboard.press("Enter")
-    page.wait_for_function(OPEN)
-    return page
 
 
 def answer(page: "playwright.Page", key: str) -> None:

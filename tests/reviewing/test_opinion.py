@@ -1,5 +1,7 @@
 """What the page's model says: learned from the labels of now, scored on scans that nobody chose and it has not learned from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,9 @@ def lesson(separation: float, labels: int = 60, scored: int = 30, seed: int = 0,
     random = np.random.default_rng(seed)
     truth = random.integers(3, size=200)
     features = (separation * np.eye(3, 8)[truth] + random.normal(size=(200, 8))).astype(np.float32)
-    rows = np.arange(labels)
-    said = np.where(random.random(labels) < wrong, random.integers(3, size=labels), truth[:labels])
-    return Lesson(labels, features, rows, said, CLASSES, np.arange(200), rows[:scored])
+    said = np.full(200, -1)
+    said[:labels] = np.where(random.random(labels) < wrong, random.integers(3, size=labels), truth[:labels])
+    return Lesson(labels, features, said, CLASSES, np.arange(200), np.arange(scored), features.std(axis=0))
 
 
 def test_classes_that_lie_apart_are_called_rightly() -> None:
@@ -42,7 +44,7 @@ def test_labels_by_chance_score_as_chance_since_no_scan_is_scored_by_who_learned
 
 def test_one_class_teaches_nothing_and_few_drawn_scans_score_nothing() -> None:
     one = lesson(3)
-    assert learned(Lesson(1, one.features, one.rows, np.zeros(60, np.int64), CLASSES, one.groups, one.scored)) is None
+    assert learned(replace(one, labels=np.minimum(one.labels, 0))) is None
     few = learned(lesson(3, scored=9))
     assert few is not None
     assert few.accuracy is None
@@ -54,7 +56,7 @@ def test_drawn_scans_of_many_classes_with_few_each_are_scored(classes: int) -> N
     labels = np.repeat(np.arange(classes), 16 // classes)
     features = (9 * np.eye(classes, 16)[labels] + random.normal(size=(16, 16))).astype(np.float32)
     names = tuple(f"class {number}" for number in range(classes))
-    opinion = learned(Lesson(1, features, np.arange(16), labels, names, np.arange(16), np.arange(16)))
+    opinion = learned(Lesson(1, features, labels, names, np.arange(16), np.arange(16), features.std(axis=0)))
     assert opinion is not None
     assert opinion.accuracy is not None
     assert opinion.accuracy.value > 0.4
@@ -65,8 +67,8 @@ def test_copies_and_their_groups_are_held_out_together() -> None:
     features = np.repeat(random.normal(size=(40, 30)), 2, axis=0).astype(np.float32)  # each twice, and no class in them
     labels = np.repeat(random.integers(2, size=40), 2)
     rows = np.arange(80)
-    alone = Lesson(1, features, rows, labels, ("a", "b"), rows, rows[::2])
-    together = Lesson(1, features, rows, labels, ("a", "b"), rows // 2, rows[::2])
+    alone = Lesson(1, features, labels, ("a", "b"), rows, rows[::2], features.std(axis=0))
+    together = replace(alone, groups=rows // 2)
     peeking, honest = learned(alone), learned(together)
     assert peeking is not None
     assert honest is not None
@@ -118,3 +120,30 @@ def test_components_of_pixels_keep_alike_what_is_alike() -> None:
     distance = np.linalg.norm(features[:, None] - features[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     assert (distance.argmin(axis=1) == (np.arange(60) + 30) % 60).all()
+
+
+def test_a_feature_that_hardly_varies_among_labels_decides_nothing_of_scans_in_which_it_does() -> None:
+    random = np.random.default_rng(0)
+    truth = np.tile([0, 1], 100)
+    features = np.stack([3.0 * truth + random.normal(size=200), 20 * random.normal(size=200)], axis=1).astype(np.float32)
+    features[:10, 1] = 0.01 * truth[:10]  # by chance it tells the labels apart
+    labels = np.where(np.arange(200) < 10, truth, -1)
+    lesson = Lesson(1, features, labels, ("a", "b"), np.arange(200), np.zeros(0, np.int64), features[:10].std(axis=0))
+    by_all = learned(replace(lesson, deviation=features.std(axis=0)))
+    by_labels = learned(lesson)
+    assert by_all is not None
+    assert by_labels is not None
+    right_by_all, right_by_labels = ((one.probabilities.argmax(axis=1) == truth).mean() for one in (by_all, by_labels))
+    assert right_by_all > 0.85
+    assert right_by_labels < 0.7
+
+
+def test_scans_that_judge_do_not_tell_how_much_a_feature_varies(review: Review) -> None:
+    desk: Desk = review.desk
+    eligible = desk.eligible.copy()
+    eligible[::3] = False
+    desk.__dict__["eligible"] = eligible
+    features = np.ones((desk.count, 3), np.float32)
+    features[~eligible] *= 1000
+    review.tutor.take(Seen(features, "made", None))
+    assert (review.tutor._deviation == 0).all()

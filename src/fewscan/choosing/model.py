@@ -5,9 +5,10 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from fewscan.choosing.scans import Floats, Int64s
-from fewscan.evaluation.intervals import Interval, bootstrap
+from fewscan.evaluation.intervals import RESAMPLES, Interval, bootstrap
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.probe import FOLDS, USUAL_STRENGTH, Probe, ProbeSettings, folds
+from fewscan.training.solve import telling
 
 # With fewer groups an accuracy says nothing.
 LEAST_SCORED = 10
@@ -50,23 +51,37 @@ def probed(
     return np.asarray(softmax(features @ found.weight.T + found.bias, axis=1), np.float32)
 
 
+def deviation_over(features: Floats, rows: Int64s) -> Floats:
+    """Return (D,) the deviation of features (N, D) over rows that may be learned from, as `solved` takes it."""
+    return np.asarray(features[telling(rows)].std(axis=0))
+
+
 def held_out_accuracy(
-    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats, rows: Int64s
+    features: Floats,
+    labels: Int64s,
+    groups: Int64s,
+    classes: tuple[str, ...],
+    deviation: Floats,
+    rows: Int64s,
+    resamples: int = RESAMPLES,
 ) -> Interval | None:
     """Return how often such a model is right on `rows`, each held out with its group; None where they are too few to say.
 
     features: (N, D); labels: (N,) -1 for none; deviation: (D,) as in `solved`. Where nobody chose `rows` (`honest_rows`), this
-    is how good the model is on the pile, a little less so, since it learns from a fifth fewer of them.
+    is how good the model is on the pile, a little less so, since it learns from a fifth fewer of them. resamples: for the
+    interval.
     """
     known = np.flatnonzero(labels >= 0)
-    if len(np.unique(groups[rows])) < LEAST_SCORED:
+    # No more folds than the commonest class has rows: of many classes with few each.
+    several = min(FOLDS, int(np.bincount(labels[rows], minlength=1).max()))
+    if len(np.unique(groups[rows])) < LEAST_SCORED or several < 2:
         return None
     right = np.zeros(len(rows))
-    for _, held_out in folds(labels[rows], groups[rows], FOLDS, seed=0):
+    for _, held_out in folds(labels[rows], groups[rows], several, seed=0):
         rest = known[~np.isin(groups[known], groups[rows[held_out]])]
         if len(np.unique(labels[rest])) < 2:
             return None
         found = solved(features[rest][:, np.newaxis], labels[rest], groups[rest], classes, deviation, USUAL_STRENGTH)
         called = (features[rows[held_out]] @ found.weight.T + found.bias).argmax(axis=1)
         right[held_out] = called == labels[rows[held_out]]
-    return bootstrap(lambda drawn: {"accuracy": float(right[drawn].mean())}, groups[rows])["accuracy"]
+    return bootstrap(lambda drawn: {"accuracy": float(right[drawn].mean())}, groups[rows], resamples=resamples)["accuracy"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.choosing.model import probed
+from fewscan.choosing.model import deviation_over, probed
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Bools, Floats, Int64s, Scans, reduced
 from fewscan.datasets.dataset import Dataset
@@ -71,7 +71,7 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     features = embed_dataset(dataset, settings).features
     points = reduced(features, np.flatnonzero(parts.learning))
     scans = parts.scans(points, snapshot.groups)
-    deviation = features[parts.learning].std(axis=0)
+    deviation = deviation_over(features, np.flatnonzero(parts.learning))
     if run is not None and run.record.classes:
         own = features if encoder is None else embed_dataset(dataset, _encoder(run, None)).features
         said = Predictor.of(run).of_features(own).probabilities

@@ -1,5 +1,7 @@
 """Heat maps: which places of a scan speak for a class, by what the network loses when they are hidden."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.views import plain
+from fewscan.models.network import Outputs
 
 HeatMap = npt.NDArray[np.float32]  # (S, S), larger = more in favor of the class
 
@@ -26,33 +29,53 @@ HIDDEN_AT_ONCE = 64
 def heat_map(predictor: Predictor, pixels: npt.NDArray[np.uint8], label: int) -> HeatMap:
     """Return (S, S) float32: by how much the log-odds of class `label` fall when a place of the scan is blurred.
 
-    pixels: (C, S, S) uint8. A window slides over the scan and what lies in it is taken from a blurred copy; a pixel's value is
-    the mean over the windows that cover it, smoothed: positive where it speaks for the class, negative where against. Log-odds,
-    ln(p / (1 - p)) of the run's probability p, because a probability near 1 hardly moves whatever is hidden. No gradients are
-    needed, so that every encoder and every head can be explained, and nothing is random.
+    pixels: (C, S, S) uint8. Log-odds, ln(p / (1 - p)) of the run's probability p, because a probability near 1 hardly moves
+    whatever is hidden. See `hidden_map`.
+    """
+
+    def logits(images: Tensor) -> Tensor:
+        outputs: Outputs = predictor.network(images)
+        return outputs.logits.float() / predictor.temperature
+
+    return hidden_map(logits, predictor.device, pixels, label)
+
+
+def hidden_map(
+    logits: Callable[[Tensor], Tensor],
+    device: torch.device,
+    pixels: npt.NDArray[np.uint8],
+    label: int,
+    window_share: float = WINDOW_SHARE,
+    stride_share: float = STRIDE_SHARE,
+) -> HeatMap:
+    """Return (S, S) float32: by how much the log-odds of a class fall in what gives `logits` (B, K) of images (B, C, S, S).
+
+    A window slides over the scan, pixels (C, S, S) uint8, and what lies in it is taken from a blurred copy; a pixel's value is
+    the mean over the windows that cover it, smoothed: positive where it speaks for the class, negative where against. No
+    gradients are needed, so that every encoder and every head can be explained, and nothing is random.
     Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2; Captum's Occlusion.
     """
     from captum.attr import Occlusion
 
     channels, size_px = pixels.shape[:2]
-    window_px, stride_px = (max(1, round(share * size_px)) for share in (WINDOW_SHARE, STRIDE_SHARE))
-    target = torch.tensor(label, device=predictor.device)
+    window_px, stride_px = (max(1, round(share * size_px)) for share in (window_share, stride_share))
+    target = torch.tensor(label, device=device)
 
     def score(images: Tensor) -> Tensor:
-        outputs = predictor.network(images.contiguous(memory_format=torch.channels_last))
-        return log_odds(outputs.logits.float() / predictor.temperature, target)
+        return log_odds(logits(images.contiguous(memory_format=torch.channels_last)), target)
 
     blurred = ndimage.gaussian_filter(pixels.astype(np.float32), (0, *[BLUR_SHARE * size_px] * 2), mode="nearest")
     with torch.no_grad():
         attributed: Tensor = Occlusion(score).attribute(
-            plain(torch.from_numpy(np.array(pixels))[None]).to(predictor.device),
-            baselines=plain(torch.from_numpy(blurred)[None]).to(predictor.device),
+            plain(torch.from_numpy(np.array(pixels))[None]).to(device),
+            baselines=plain(torch.from_numpy(blurred)[None]).to(device),
             sliding_window_shapes=(channels, window_px, window_px),
             strides=(channels, stride_px, stride_px),
             perturbations_per_eval=HIDDEN_AT_ONCE,
         )
     # Captum gives every channel what the window gave, which covers them all.
-    found: HeatMap = ndimage.gaussian_filter(attributed[0, 0].cpu().numpy(), SMOOTHING_SHARE * size_px, mode="nearest")
+    smoothing = stride_share / STRIDE_SHARE * SMOOTHING_SHARE * size_px
+    found: HeatMap = ndimage.gaussian_filter(attributed[0, 0].cpu().numpy(), smoothing, mode="nearest")
     return found
 
 

@@ -15,7 +15,8 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.folders import kind_of
 from fewscan.labeling.rule import Asked, Grounds
-from fewscan.mapping.coordinates import Coordinates, Int64s, coordinates
+from fewscan.mapping.coordinates import Coordinates, Int64s
+from fewscan.mapping.kept import kept_coordinates
 from fewscan.models.encoder import EncoderSettings
 from fewscan.spreadsheet import write_csv
 from fewscan.training.continuing import asked_encoder
@@ -91,7 +92,7 @@ def map_of(
         parts = snapshot.manifest["split"].astype(object).fillna("in no part").iloc[rows]
         colorings.append(Coloring("part of the split", parts.tolist(), ("in no part",)))
     of = f"dataset {dataset.folder.resolve().name}" if run is None else f"run {run.folder.resolve().name}"
-    placed = coordinates(embedded.features[rows], seed)
+    placed = kept_coordinates(dataset.folder, embedded.features[rows], seed)
     return ScanMap(snapshot, of, _words(settings, embedded), rows, placed, tuple(one for one in colorings if _tells(one)))
 
 

@@ -67,9 +67,7 @@ def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
             mapped.set_axis_off()
             mapped.text(0.5, 0.5, NO_MAP, ha="center", va="center", transform=mapped.transAxes)
         else:
-            _show(
-                mapped, _overlaid(evidence.pixels, evidence.heat_map), f"for {evidence.explained} (yellow), against it (blue)"
-            )
+            _show(mapped, overlaid(evidence.pixels, evidence.heat_map), f"for {evidence.explained} (yellow), against it (blue)")
             _outline(mapped, evidence.heat_map)
             strength = _strength(evidence.heat_map)
             above.colorbar(
@@ -94,7 +92,7 @@ def scan_beside_map(pixels: Pixels, heat_map: HeatMap | None) -> npt.NDArray[np.
     Without a map the second picture is white.
     """
     sides = []
-    second = np.ones((*pixels.shape[1:], 3)) if heat_map is None else _overlaid(pixels, heat_map)
+    second = np.ones((*pixels.shape[1:], 3)) if heat_map is None else overlaid(pixels, heat_map)
     for picture in (_rgb(pixels), second):
         enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize(
             (PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR
@@ -116,7 +114,7 @@ def _rgb(pixels: Pixels) -> npt.NDArray[np.float64]:
     return np.broadcast_to(pixels.transpose(1, 2, 0) / 255, (*pixels.shape[1:], 3)).astype(np.float64)
 
 
-def _overlaid(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.float64]:
+def overlaid(pixels: Pixels, heat_map: HeatMap) -> npt.NDArray[np.float64]:
     """Return (S, S, 3) in [0, 1]: the scan in gray, under colors that grow denser with how much a place says."""
     dark, light = SCAN_GRAYS
     gray = dark + (light - dark) * _rgb(pixels).mean(axis=2, keepdims=True)

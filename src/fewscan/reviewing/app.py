@@ -8,8 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
-from fewscan.reviewing import labeling, looking, many, pages, working
+from fewscan.reviewing import charting, labeling, looking, many, pages, working
 from fewscan.reviewing.asked import REFUSALS
+from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.guard import Guard
@@ -32,6 +33,7 @@ class Review:
     tutor: Tutor
     trainings: Trainings
     door: Door
+    atlas: Atlas
 
 
 def application(review: Review) -> FastAPI:
@@ -48,6 +50,7 @@ def application(review: Review) -> FastAPI:
     app.include_router(labeling.router(review.desk, review.queue, review.tutor))
     app.include_router(looking.router(review.desk, review.scans, review.tutor))
     app.include_router(many.router(review.desk, review.scans, review.tutor))
+    app.include_router(charting.router(review.desk, review.scans, review.tutor, review.atlas))
     app.include_router(working.router(review.desk, review.tutor, review.trainings))
     app.include_router(pages.router(review.desk, review.door, app.openapi))
     _serve_files(app)

@@ -11,7 +11,8 @@ from fastapi.responses import Response
 
 from fewscan.reviewing.asked import Name, Related, Scan, Share
 from fewscan.reviewing.board import Board, Said
-from fewscan.reviewing.desk import Desk
+from fewscan.reviewing.desk import CannotNowError, Desk
+from fewscan.reviewing.heat import HeatMaps
 from fewscan.reviewing.levels import Levels, levels_of_row
 from fewscan.reviewing.queue import Reading
 from fewscan.reviewing.scans import Scans
@@ -26,7 +27,7 @@ PNG, BYTES = "image/png", "application/octet-stream"
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/scans", tags=["scans"])
-    kept = _Kept(desk)
+    kept, heat_maps = _Kept(desk), HeatMaps(desk, tutor)
 
     @routes.get("/{row}")
     def scan(row: RowInPath, reviewer: Annotated[Name, Query()], reading: Reading = "first") -> Scan:
@@ -37,6 +38,19 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     def levels(row: RowInPath) -> Response:
         """Return the gray levels or colors of a scan's file, row after row; the header X-Levels says in JSON what they are."""
         found = kept.of(desk.require_row(row))
+        return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
+
+    @routes.get("/{row}/heat", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+    def heat(
+        row: RowInPath,
+        reviewer: Annotated[Name, Query()],
+        reading: Reading = "first",
+        label: Annotated[Name | None, Query()] = None,
+    ) -> Response:
+        """Return a scan under colors that say which places speak for a class, by default the one that the model calls."""
+        if not Look(desk, scans, tutor, reviewer, reading).may_know_model(desk.require_row(row)):
+            raise CannotNowError("what the model says of this scan comes after your answer")
+        found = heat_maps.of(row, label)
         return Response(found.content, media_type=BYTES, headers={"x-levels": found.head})
 
     @routes.get("/{row}/thumbnail.png", response_class=Response, responses={200: {"content": {PNG: {}}}})
@@ -64,7 +78,7 @@ class Look:
         """Return what there is to know of a row."""
         board, facts = self._board, self._desk.facts.iloc[row]
         own = board.own(row, self._reviewer)
-        blind = own is None and self._reading == "second"
+        blind = self._is_blind(row)
         shown = self._shown(row)
         settling = self._reading == "settle" and bool(board.disputed[row])
         others = board.others(row, self._reviewer) if own is not None or settling else {}
@@ -78,12 +92,20 @@ class Look:
             holds=None if shown is None else shown.words,
             others={who: said.words for who, said in others.items()},
             disputed=bool(board.disputed[row]) and (own is not None or settling),
-            model=None if blind or (own is None and self._desk.sample[row]) else self._model(row),
+            model=self._model(row) if self.may_know_model(row) else None,
             slices=self._scans.slices(row),
             copies=[] if blind else self._related(self._scans.copies(row)),
             same_head=[] if blind else self._related(self._scans.same_head(row)),
             nearest=[] if blind else self._nearest(row),
         )
+
+    def may_know_model(self, row: int) -> bool:
+        """Return whether the reviewer may know what the model says of a row."""
+        asked_first = self._board.own(row, self._reviewer) is None and bool(self._desk.sample[row])
+        return not self._is_blind(row) and not asked_first
+
+    def _is_blind(self, row: int) -> bool:
+        return self._board.own(row, self._reviewer) is None and self._reading == "second"
 
     def _shown(self, row: int) -> Said | None:
         """Return what holds of a row as far as the reviewer may know it: what they or the dataset said."""

@@ -9,15 +9,13 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from fewscan.choosing import model
-from fewscan.evaluation.intervals import Interval, bootstrap
-from fewscan.learning.probe import USUAL_STRENGTH, folds
+from fewscan.evaluation.intervals import Interval
+from fewscan.learning.probe import USUAL_STRENGTH
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
-FOLDS = 5
+# For an interval after every label.
 RESAMPLES = 400
-# Below so many randomly drawn labels no accuracy is said.
-LEAST_SCORED = 10
 
 
 class Linear(NamedTuple):
@@ -64,60 +62,47 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What to learn from: features (N, D) of all scans, rows with labels and these, groups (N,), and rows to score by."""
+    """What to learn from: features (N, D) of all scans, labels (N,) indices of `classes` or -1, groups (N,).
+
+    scored: rows to score by, all labeled. deviation: (D,) of each feature over all scans that may be learned from.
+    """
 
     entry: int
     features: Floats
-    rows: Int64s
-    labels: Int64s  # of `rows`, indices of `classes`
+    labels: Int64s
     classes: tuple[str, ...]
     groups: Int64s
-    scored: Int64s  # rows that were drawn at random, all among `rows`
+    scored: Int64s  # rows that were drawn at random
+    deviation: Floats
 
 
 def learned(lesson: Lesson) -> Opinion | None:
     """Return what is learned of a lesson; None where labels are of fewer than two classes."""
-    if len(np.unique(lesson.labels)) < 2:
+    if len(np.unique(lesson.labels[lesson.labels >= 0])) < 2:
         return None
     began = time.perf_counter()
-    solution = solved(lesson, np.arange(len(lesson.rows)))
-    accuracy = _accuracy(lesson)
+    solution = solved(lesson)
+    accuracy = model.held_out_accuracy(
+        lesson.features, lesson.labels, lesson.groups, lesson.classes, lesson.deviation, lesson.scored, RESAMPLES
+    )
     return Opinion(
         entry=lesson.entry,
         classes=lesson.classes,
         solution=solution,
         probabilities=solution.probabilities(lesson.features),
-        labels=len(lesson.rows),
+        labels=int((lesson.labels >= 0).sum()),
         accuracy=accuracy,
         scored=len(lesson.scored),
         seconds=time.perf_counter() - began,
     )
 
 
-def solved(lesson: Lesson, at: Int64s) -> Linear:
-    """Return the classifier that a probe on positions `at` of a lesson finds.
+def solved(lesson: Lesson) -> Linear:
+    """Return the classifier that a probe finds.
 
     Its strength is the usual one: to choose it by the labels takes ten times as long.
     """
-    rows, labels = lesson.rows[at], lesson.labels[at]
-    features, groups = lesson.features[rows, None], lesson.groups[rows]
-    solution = model.solved(features, labels, groups, lesson.classes, deviation=None, strength=USUAL_STRENGTH)
+    rows = np.flatnonzero(lesson.labels >= 0)
+    features, labels, groups = lesson.features[rows, None], lesson.labels[rows], lesson.groups[rows]
+    solution = model.solved(features, labels, groups, lesson.classes, lesson.deviation, USUAL_STRENGTH)
     return Linear(solution.weight, solution.bias)
-
-
-def _accuracy(lesson: Lesson) -> Interval | None:
-    """Return the accuracy on `scored` rows, each held out once with its group."""
-    at = np.flatnonzero(np.isin(lesson.rows, lesson.scored))
-    groups = lesson.groups[lesson.rows]
-    several = min(FOLDS, int(np.bincount(lesson.labels[at], minlength=1).max()))
-    if len(np.unique(groups[at])) < LEAST_SCORED or several < 2:
-        return None
-    right = np.zeros(len(at))
-    for _, held_out in folds(lesson.labels[at], groups[at], several, seed=0):
-        rest = np.flatnonzero(~np.isin(groups, groups[at[held_out]]))
-        if len(np.unique(lesson.labels[rest])) < 2:
-            return None
-        logits = solved(lesson, rest).logits(lesson.features[lesson.rows[at[held_out]]])
-        right[held_out] = logits.argmax(axis=1) == lesson.labels[at[held_out]]
-    score = bootstrap(lambda positions: {"accuracy": float(right[positions].mean())}, groups[at], resamples=RESAMPLES)
-    return score["accuracy"]

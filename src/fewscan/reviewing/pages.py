@@ -12,7 +12,7 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
 
 PACKAGE = "fewscan.reviewing"
-VIEWS = {"/": "Label", "/grid": "Grid", "/agreement": "Agreement", "/model": "Model"}
+VIEWS = {"/": "Label", "/grid": "Grid", "/map": "Map", "/agreement": "Agreement", "/model": "Model"}
 SESSION_SECONDS = 12 * 3600
 
 
@@ -31,6 +31,10 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
     @routes.get("/grid", include_in_schema=False)
     def grid() -> str:
         return page("grid.html", here="/grid")
+
+    @routes.get("/map", include_in_schema=False)
+    def scan_map() -> str:
+        return page("map.html", here="/map")
 
     @routes.get("/agreement", include_in_schema=False)
     def agreement() -> str:

@@ -11,6 +11,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.progress import say
 from fewscan.reviewing.app import Review, application
+from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.door import Door, is_local
 from fewscan.reviewing.queue import Queue
@@ -67,7 +68,8 @@ def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, d
     """Return a review of a dataset behind a door, not served yet; trainings go to folders below `runs`."""
     desk = Desk(dataset, classes)
     tutor = Tutor(desk, encoder)
-    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, Trainings(desk, tutor, runs), door)
+    trainings = Trainings(desk, tutor, runs)
+    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, trainings, door, Atlas(desk, tutor))
 
 
 def served(

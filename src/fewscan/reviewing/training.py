@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from fewscan import jsonl
+from fewscan.choosing.model import deviation_over
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
@@ -158,8 +159,11 @@ class Trainings:
         if len(rows) == 0 or seen is None:
             return None
         truth = dataset.labels[rows]
-        lesson = Lesson(0, seen.features, learned, dataset.labels[learned], dataset.classes, dataset.groups, rows[:0])
-        before = solved(lesson, np.arange(len(learned))).logits(seen.features[rows]).argmax(axis=1)
+        labels = np.full(len(seen.features), -1)
+        labels[learned] = dataset.labels[learned]
+        deviation = deviation_over(seen.features, dataset.rows("labeled", "unlabeled"))
+        lesson = Lesson(0, seen.features, labels, dataset.classes, dataset.groups, rows[:0], deviation)
+        before = solved(lesson).logits(seen.features[rows]).argmax(axis=1)
         after = Predictor.of(finished).predict(dataset.pixels, rows).probabilities.argmax(axis=1)
         return Compared(len(rows), float((before == truth).mean()), float((after == truth).mean()))
 

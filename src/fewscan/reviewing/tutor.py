@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from fewscan.choosing.model import deviation_over
 from fewscan.choosing.scans import reduced
 from fewscan.choosing.suggest import Suggestion, honest_rows
 from fewscan.errors import FewscanError
@@ -33,6 +34,7 @@ class Tutor:
         self._desk, self._encoder = desk, encoder
         # Of each scan, as clusters are sought in; nothing before the scans were looked at.
         self._points: Floats = np.zeros((desk.count, 0), np.float32)
+        self._deviation: Floats = np.zeros(0, np.float32)
         self._plan: list[Suggestion] = []
         self._plan_is_blind = True  # made without a model
         self._wake, self._stop = Event(), Event()
@@ -71,7 +73,9 @@ class Tutor:
 
     def take(self, seen: Seen) -> None:
         """Go by these features of all scans."""
-        self._points = reduced(seen.features, np.flatnonzero(self._desk.eligible))
+        # Scans that test or validate tell neither directions nor deviations.
+        rows = np.flatnonzero(self._desk.eligible)
+        self._points, self._deviation = reduced(seen.features, rows), deviation_over(seen.features, rows)
         self.seen = seen
 
     def order(self, board: Board) -> list[Next]:
@@ -85,12 +89,11 @@ class Tutor:
             return None
         board = self._desk.board()
         scans = scans_now(self._desk, board, self._points)
-        rows = scans.labeled
         classes = tuple(sorted({str(label) for label in board.labels[board.labeled]}))
         sample = honest_rows(scans)
         # To an encoder that has learned from their labels no scan is new.
         sample = sample[self._desk.sample[sample] & (not self.seen.taught)]
-        lesson = Lesson(board.entry, self.seen.features, rows, scans.labels[rows], classes, scans.groups, sample)
+        lesson = Lesson(board.entry, self.seen.features, scans.labels, classes, scans.groups, sample, self._deviation)
         self.opinion = learned(lesson)
         probabilities = None if self.opinion is None else self.opinion.probabilities
         left = sum(bool(scans.open[one.row]) for one in self._plan)

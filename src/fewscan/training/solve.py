@@ -83,8 +83,12 @@ def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, .
 
 def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
     """Return (D,) the deviation of each feature over rows of a dataset, or over so many of them, evenly spread, as tell it."""
-    some = rows[:: math.ceil(len(rows) / TELLING_ROWS)]
-    return np.asarray(features.of(some)[:, 0].std(axis=0))
+    return np.asarray(features.of(telling(rows))[:, 0].std(axis=0))
+
+
+def telling(rows: Rows) -> Rows:
+    """Return so many of the rows, evenly spread, as tell how much a feature varies."""
+    return rows[:: max(1, math.ceil(len(rows) / TELLING_ROWS))]
 
 
 def _take_over(network: Network, solution: Solution) -> None:

@@ -123,6 +123,7 @@ async function open(at, why = "") {
   scan = found;
   slice = scan.slices.indexOf(row);
   viewer.show(shown, false);
+  element("heat").setAttribute("aria-pressed", "false");
   element("waiting").hidden = true;
   element("why").textContent = why ? `Why this one: ${why}.` : "";
   element("canvas").setAttribute("aria-label", `Scan ${row}, ${scan.name}`);
@@ -149,6 +150,7 @@ async function turn(to) {
   const shown = await image(scan.slices[to]);
   if (slice !== to) return;
   viewer.show(shown, true);
+  element("heat").setAttribute("aria-pressed", "false");
   for (const near of [to - 1, to + 1]) if (scan.slices[near] !== undefined) image(scan.slices[near]).catch(() => {});
 }
 
@@ -210,6 +212,18 @@ const told = (act) => async (...given) => {
   }
 };
 
+// The heat map takes the place of the scan until it is switched off, or another scan comes.
+async function toggleHeat() {
+  if (!scan || !ready) return;
+  const { row } = scan;
+  const on = element("heat").getAttribute("aria-pressed") !== "true";
+  if (on) element("window-said").textContent = "The heat map is computed";
+  const shown = on ? await fetched(row, `heat?${new URLSearchParams({ reviewer: reviewer(), reading: reading() })}`) : await image(row);
+  if (scan?.row !== row) return;
+  element("heat").setAttribute("aria-pressed", String(on));
+  viewer.show(shown, false);
+}
+
 function openDialog(id) {
   element(id).showModal();
 }
@@ -219,7 +233,7 @@ const KEYS = {
   h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (place > 0 ? open(place - 1) : undefined),
   ArrowUp: () => turn(slice - 1), ArrowDown: () => turn(slice + 1), "[": () => viewer.adjust(-0.05, 0),
   "]": () => viewer.adjust(0.05, 0), "{": () => viewer.adjust(0, -0.1), "}": () => viewer.adjust(0, 0.1),
-  "+": () => viewer.scale(1.25), "=": () => viewer.scale(1.25), "-": () => viewer.scale(0.8), 0: () => viewer.reset(), m: toggleMove,
+  "+": () => viewer.scale(1.25), "=": () => viewer.scale(1.25), "-": () => viewer.scale(0.8), 0: () => viewer.reset(), m: toggleMove, e: toggleHeat,
 };
 
 function toggleMove() {
@@ -249,7 +263,7 @@ element("slice").addEventListener("input", (event) => told(turn)(Number(event.ta
 
 const CLICKS = {
   skip, undo, "new-class": KEYS.c, help: KEYS.h, darker: KEYS["]"], brighter: KEYS["["], softer: KEYS["}"], harder: KEYS["{"],
-  smaller: KEYS["-"], larger: KEYS["+"], reset: KEYS[0], move: toggleMove,
+  smaller: KEYS["-"], larger: KEYS["+"], reset: KEYS[0], move: toggleMove, heat: toggleHeat,
 };
 for (const [id, act] of Object.entries(CLICKS)) element(id).addEventListener("click", () => told(act)());
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", () => told(decide)(button.dataset.state));

@@ -4,8 +4,9 @@ import { askBytes } from "./asking.js";
 
 const WHITE = 255;
 
-export async function fetched(row) {
-  const answer = await askBytes(`/api/scans/${row}/levels`);
+// kind: levels, or heat with what else it is asked by.
+export async function fetched(row, kind = "levels") {
+  const answer = await askBytes(`/api/scans/${row}/${kind}`);
   const head = JSON.parse(answer.headers.get("x-levels"));
   const bytes = await answer.arrayBuffer();
   return { ...head, levels: head.bits === 16 ? new Uint16Array(bytes) : new Uint8Array(bytes) };

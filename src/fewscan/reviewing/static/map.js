@@ -1,0 +1,217 @@
+// The map: all scans as dots, those alike side by side; what is drawn around is looked into, and answered together.
+
+import { ask, askBytes, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding, told } from "./asking.js";
+import { Cells, actOn, counted, showChosen, showMoves } from "./cells.js";
+import { Scatter } from "./scatter.js";
+
+const AT_ONCE = 60;
+const FAR = 65535;
+const PLAIN = ["#5c6670", "#454d55", "#343b42"];
+const COLORS = ["#e69f00", "#56b4e9", "#2fc38e", "#ee7733", "#e08fc0", "#7f9cf5", "#d8cf3c", "#c9c9c9", "#ff6f91", "#7be0e0", "#b48ead", "#a3be8c"];
+const WAIT_MS = 1000;
+const LOOK_MS = 5000;
+
+let status = null;
+let map = null; // { rows, clusters }
+let shown = { names: [], plain: 0, codes: new Uint16Array(), open: new Uint8Array() };
+let inside = []; // positions that are looked into, the oddest first
+let number = 0; // of the map that is shown
+
+const scatter = new Scatter(element("canvas"), { pointed, drawn: (positions, add) => told(lookInto)(positions, add) });
+const cells = new Cells(element("grid"), showChosen);
+const by = () => document.querySelector("input[name=by]:checked").value;
+
+const color = (code) => (code < shown.plain ? PLAIN[code % PLAIN.length] : COLORS[(code - shown.plain) % COLORS.length]);
+const abgr = (hex) => (0xff000000 | (parseInt(hex.slice(5), 16) << 16) | (parseInt(hex.slice(3, 5), 16) << 8) | parseInt(hex.slice(1, 3), 16)) >>> 0;
+
+async function loadMap() {
+  const answer = await askBytes("/api/map/points");
+  const { scans } = JSON.parse(answer.headers.get("x-points"));
+  const bytes = await answer.arrayBuffer();
+  const part = (number) => new Uint16Array(bytes, 4 * scans + 2 * number * scans, scans);
+  map = { rows: new Uint32Array(bytes, 0, scans), clusters: part(2) };
+  scatter.show(Float32Array.from(part(0), (x) => x / FAR), Float32Array.from(part(1), (y) => y / FAR));
+  showClusters();
+  await loadColors();
+}
+
+function showClusters() {
+  const found = [];
+  map.clusters.forEach((cluster, position) => {
+    found[cluster] ??= { x: 0, y: 0, count: 0 };
+    found[cluster].x += scatter.xs[position];
+    found[cluster].y += scatter.ys[position];
+    found[cluster].count += 1;
+  });
+  scatter.numbers = found.map(({ x, y, count }, at) => ({ x: x / count, y: y / count, text: String(at + 1) }));
+  element("cluster").replaceChildren(made("option", { value: "" }, "none"), ...found.map(({ count }, at) => made("option", { value: String(at) }, `${at + 1}: ${counted(count)}`)));
+}
+
+async function loadColors() {
+  if (!map) return;
+  const asked = by();
+  const answer = await askBytes(`/api/map/colors?${new URLSearchParams({ by: asked, reviewer: reviewer() })}`);
+  const head = JSON.parse(answer.headers.get("x-colors"));
+  const bytes = await answer.arrayBuffer();
+  if (asked !== by() || head.scans !== map.rows.length) return;
+  if (shown.by !== asked) scatter.hidden.clear();
+  shown = { by: asked, names: head.names, plain: head.plain, codes: new Uint16Array(bytes, 0, head.scans), open: new Uint8Array(bytes, 2 * head.scans) };
+  scatter.color(shown.codes, shown.names.map((_, code) => abgr(color(code))), shown.plain);
+  showLegend();
+}
+
+function showLegend() {
+  const counts = new Uint32Array(shown.names.length);
+  for (const code of shown.codes) counts[code] += 1;
+  const items = shown.names.map((name, code) => {
+    const swatch = made("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.backgroundColor = color(code);
+    const button = made("button", { type: "button", class: "quiet", "aria-pressed": String(!scatter.hidden.has(code)) }, swatch, ` ${name} ${counts[code].toLocaleString("en")}`);
+    button.addEventListener("click", () => {
+      if (!scatter.hidden.delete(code)) scatter.hidden.add(code);
+      button.setAttribute("aria-pressed", String(!scatter.hidden.has(code)));
+      scatter.later();
+    });
+    return made("li", {}, button);
+  });
+  element("legend").replaceChildren(...items.filter((_, code) => counts[code]));
+}
+
+function pointed(position, event) {
+  element("pointed").hidden = position < 0;
+  if (position < 0) return;
+  element("pointed-scan").src = `/api/scans/${map.rows[position]}/thumbnail.png`;
+  element("pointed-said").textContent = `${shown.names[shown.codes[position]]} · scan ${map.rows[position]} · cluster ${map.clusters[position] + 1}`;
+  const stage = element("stage").getBoundingClientRect();
+  const [x, y] = [event.clientX - stage.left, event.clientY - stage.top];
+  Object.assign(element("pointed").style, {
+    left: x > stage.width / 2 ? "auto" : `${x + 14}px`, right: x > stage.width / 2 ? `${stage.width - x + 14}px` : "auto",
+    top: y > stage.height / 2 ? "auto" : `${y + 14}px`, bottom: y > stage.height / 2 ? `${stage.height - y + 14}px` : "auto",
+  });
+}
+
+async function lookInto(positions, add = false) {
+  const all = add ? [...new Set([...inside, ...positions])] : positions;
+  scatter.select(all);
+  inside = all.filter((position) => shown.open[position]);
+  const [x, y] = [scatter.xs, scatter.ys].map((of) => inside.reduce((sum, position) => sum + of[position], 0) / (inside.length || 1));
+  const away = new Map(inside.map((position) => [position, Math.hypot(scatter.xs[position] - x, scatter.ys[position] - y)]));
+  inside.sort((one, other) => away.get(other) - away.get(one));
+  const kept = all.length - inside.length;
+  element("told").textContent = `${counted(inside.length)} to look into.${kept ? ` ${counted(kept)} more ${kept === 1 ? "is" : "are"} kept back: of a test or validation set, or measuring the model.` : ""}`;
+  await more(true);
+}
+
+const words = (one) => [one.said ?? (one.called ? `${one.called}?` : ""), one.said || one.probability === null ? "" : percent(one.probability)].join(" ");
+
+async function more(anew = false) {
+  const of = inside;
+  const start = anew ? 0 : cells.length;
+  const rows = of.slice(start, start + AT_ONCE).map((position) => map.rows[position]);
+  const found = rows.length ? await send("/api/map/scans", { rows, reviewer: reviewer() }) : [];
+  if (of !== inside) return; // something else was drawn around meanwhile
+  if (anew) cells.clear();
+  for (const one of found) cells.add(one.row, one.name, words(one), `scan ${one.row} ${words(one)}`);
+  element("more").hidden = cells.length >= inside.length;
+}
+
+async function again() {
+  const rows = cells.cells.map((cell) => cell.row);
+  if (rows.length) for (const one of await send("/api/map/scans", { rows: rows.slice(0, 1000), reviewer: reviewer() })) cells.say(one.row, words(one));
+  cells.none();
+  await refresh();
+}
+
+async function decide(state, name = null) {
+  const { rows } = cells;
+  if (rows.length === 0) return;
+  await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
+  element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
+  await again();
+}
+
+async function undo() {
+  const taken = await send("/api/undo", { reviewer: reviewer() });
+  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, ${counted(taken.rows.length)}`;
+  await again();
+}
+
+async function refresh() {
+  const before = JSON.stringify([status?.counts, status?.model.labels]);
+  status = await ask("/api/status", { reviewer: reviewer() });
+  showStanding(status);
+  showMoves(status.classes, null, decide);
+  if (JSON.stringify([status.counts, status.model.labels]) !== before) await loadColors();
+}
+
+// How far the map is; returns whether it is there.
+async function look() {
+  const now = await ask("/api/map");
+  const said = {
+    looking: `The model looks at the scans: ${now.looked_at.toLocaleString("en")} of ${now.scans.toLocaleString("en")}`,
+    placing: `Placing ${counted(now.scans)}: ${now.seconds.toFixed(0)} s. You can label meanwhile; the map is kept.`, failed: `No map: ${now.words}`, ready: "",
+  };
+  element("waiting").textContent = said[now.phase];
+  element("waiting").hidden = now.phase === "ready";
+  element("way").textContent = now.phase === "ready" ? `Scans are placed ${now.words}.` : "";
+  if (now.phase === "ready" && now.number !== number) {
+    number = now.number;
+    await loadMap();
+  }
+  return now.phase === "ready";
+}
+
+async function watch() {
+  let ready = false;
+  try {
+    if (!document.hidden && reviewer()) {
+      ready = await look();
+      await refresh();
+    }
+  } catch {
+    // said by whatever is done next
+  }
+  setTimeout(watch, ready ? LOOK_MS : WAIT_MS);
+}
+
+function pick(cluster) {
+  element("cluster").value = cluster === null ? "" : String(cluster);
+  if (cluster !== null) told(lookInto)([...map.clusters.keys()].filter((position) => map.clusters[position] === cluster));
+}
+
+function pickNext(step) {
+  const count = scatter.numbers.length;
+  if (!count) return;
+  const now = element("cluster").value;
+  pick(now === "" ? (step > 0 ? 0 : count - 1) : (Number(now) + step + count) % count);
+}
+
+function toggleMove() {
+  scatter.moves = !scatter.moves;
+  element("move").setAttribute("aria-pressed", String(scatter.moves));
+}
+
+const MOVED_PX = 60;
+const KEYS = {
+  "[": () => pickNext(-1), "]": () => pickNext(1), "+": () => scatter.scale(1.25), "=": () => scatter.scale(1.25), "-": () => scatter.scale(0.8),
+  0: () => scatter.reset(), m: toggleMove,
+};
+const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]") || event.target.matches("input:not([type=radio]), select")) return;
+  const arrow = document.activeElement === element("canvas") ? ARROWS[event.key] : undefined;
+  if (arrow) scatter.move(arrow[0] * MOVED_PX, arrow[1] * MOVED_PX);
+  else if (KEYS[event.key]) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+});
+
+actOn(cells, { classes: () => status?.classes ?? [], decide, undo });
+for (const [id, act] of Object.entries({ smaller: KEYS["-"], larger: KEYS["+"], move: toggleMove, reset: KEYS[0] })) element(id).addEventListener("click", act);
+for (const choice of document.querySelectorAll("input[name=by]")) choice.addEventListener("change", told(loadColors));
+element("cluster").addEventListener("change", (event) => pick(event.target.value === "" ? null : Number(event.target.value)));
+element("more").addEventListener("click", told(() => more()));
+element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await loadColors(); }));
+
+await told(async () => { await askWho(); await refresh(); await look(); })();
+watch();

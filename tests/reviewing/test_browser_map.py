@@ -1,0 +1,47 @@
+"""The map in a real browser: drawn on, a cluster picked by number, scans answered together and taken back."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fewscan.reviewing.serving import Served
+from tests.reviewing.conftest import IMAGES, opened
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
+
+COUNTED = "count => document.querySelectorAll('.cell').length === count"
+SAVED = "text => document.getElementById('saved').textContent.startsWith(text)"
+
+
+@pytest.mark.slow
+def test_what_is_drawn_around_is_looked_into_and_answered_together(browser: "playwright.Browser", page_server: Served) -> None:
+    faults: list[str] = []
+    desk, log = page_server.review.desk, page_server.review.desk.dataset.labels
+    page = opened(browser, page_server.address, "Ada", faults, view="/map")
+    page.wait_for_function("() => document.getElementById('way').textContent.includes('t-SNE')")
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    left, top, right, bottom = box["x"] + 2, box["y"] + 2, box["x"] + box["width"] - 2, box["y"] + box["height"] - 2
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y)
+    page.mouse.up()
+    asked = int((desk.eligible & ~desk.sample).sum())
+    page.wait_for_function(COUNTED, arg=asked)
+    assert f"{asked} scans to look into" in page.inner_text("#told")
+    page.keyboard.press("]")
+    page.wait_for_function(f"count => !({COUNTED})(count)", arg=asked)
+    inside = page.locator(".cell").count()
+    assert 0 < inside < asked
+    page.keyboard.press("a")
+    page.keyboard.press("1")
+    page.wait_for_function(SAVED, arg="Saved: glioma")
+    assert (log.current(IMAGES)["label"] == "glioma").sum() == inside
+    page.wait_for_function("() => document.querySelector('.cell span').textContent.trim() === 'glioma'")
+    page.wait_for_function("() => document.getElementById('legend').textContent.includes('glioma')")
+    page.keyboard.press("u")
+    page.wait_for_function(SAVED, arg="Taken back: glioma")
+    assert (log.current(IMAGES)["state"] == "none").all()
+    assert faults == []
