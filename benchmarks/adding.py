@@ -41,7 +41,7 @@ def timed(step: str, folder: Path, size_px: int) -> dict[str, Any]:
     if step == "add":
         fewscan.add_scans(dataset, sources)
     else:
-        fewscan.import_scans(sources, dataset, size_px=size_px)
+        fewscan.import_scans(sources, dataset, size_px=size_px, crop="none")
         fewscan.audit(dataset)
     return {
         "images": Dataset.open(dataset).images.rows,

@@ -81,7 +81,7 @@ def many(scans: Pixels, images: int, file: Path) -> tuple[Pixels, npt.NDArray[np
 def growth_at(images: int, dataset: Snapshot) -> dict[str, Any]:
     """Search among so many images. The images' own file counts as memory wherever it has been read."""
     with tempfile.TemporaryDirectory() as folder:
-        pixels, copy_of = many(dataset.pixels[dataset.usable], images, Path(folder) / "pixels.npy")
+        pixels, copy_of = many(dataset.whole[dataset.usable], images, Path(folder) / "pixels.npy")
         start, start_cpu = time.perf_counter(), time.process_time()
         found = find_copies(pixels)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
@@ -126,7 +126,12 @@ def main() -> None:
             if arguments.dataset:
                 shutil.copytree(arguments.dataset, copy)
             else:
-                import_scans([f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")], copy, size_px=SIZE_PX)
+                import_scans(
+                    [f"{name}={arguments.scans / name}" for name in ("sartaj", "nickparvar")],
+                    copy,
+                    size_px=SIZE_PX,
+                    crop="none",
+                )
             dataset = Dataset.open(copy)
             figures = {"cores": os.cpu_count(), "speed": speed(dataset)}
             if arguments.growth:

@@ -38,7 +38,7 @@ def ends(pairs: CopyPairs) -> Int64s:
 def distinct(dataset: Snapshot) -> Int64s:
     """Return the rows that an audit searches: one of all that are the same file or the same pixels."""
     usable = dataset.usable
-    _, first = np.unique([row.tobytes() for row in dataset.pixels[usable]], return_index=True)
+    _, first = np.unique([row.tobytes() for row in dataset.whole[usable]], return_index=True)
     return usable[np.sort(first)]
 
 
@@ -68,7 +68,7 @@ def same_sets(count: int, first: Int64s, second: Int64s) -> bool:
 
 def pairs(dataset: Snapshot, count: int, draws: int) -> dict[str, Any]:
     """Let `count` scans drawn at random come later, and compare with an audit of all."""
-    rows, pixels = distinct(dataset), dataset.pixels
+    rows, pixels = distinct(dataset), dataset.whole
     start, start_cpu = time.perf_counter(), time.process_time()
     at_once = set(map(tuple, ends(find_copies(pixels, rows=rows)).tolist()))
     figures: dict[str, Any] = {"images": len(rows), "new": count, "all_at_once": seconds(start, start_cpu), "draws": []}
@@ -91,7 +91,7 @@ def pairs(dataset: Snapshot, count: int, draws: int) -> dict[str, Any]:
 
 def changed_scans(dataset: Snapshot, scans: Path, rows: Int64s, names: list[str]) -> Pixels:
     """Return (R, 1, S, S) the rows' files, each changed in the way named."""
-    size_px, random = dataset.pixels.shape[-1], np.random.default_rng(list(CHANGES).index(names[0]))
+    size_px, random = dataset.whole.shape[-1], np.random.default_rng(list(CHANGES).index(names[0]))
     files = [scans / name for name in np.array(dataset.file_names)[rows]]
     changed = [CHANGES[name](Image.open(file).convert("L"), random) for name, file in zip(names, files, strict=True)]
     return np.stack([np.asarray(scan.resize((size_px, size_px), Image.Resampling.BILINEAR)) for scan in changed])[:, None]
@@ -108,7 +108,7 @@ def recall(dataset: Snapshot, scans: Path, each: int, others: int, first_change:
         chosen = np.roll(order, -each * start)[: each * len(part)]
         beside = order[~np.isin(order, chosen)][:others]
         changed = changed_scans(dataset, scans, chosen, np.repeat(part, each).tolist())
-        pixels = np.concatenate([dataset.pixels[chosen], changed, dataset.pixels[beside]])
+        pixels = np.concatenate([dataset.whole[chosen], changed, dataset.whole[beside]])
         originals, copies = np.arange(len(chosen)), len(chosen) + np.arange(len(chosen))
         rest = np.arange(2 * len(chosen), len(pixels))
         found = {
@@ -130,7 +130,7 @@ def recall(dataset: Snapshot, scans: Path, each: int, others: int, first_change:
 
 def find_sets(dataset: Snapshot) -> Int64s:
     """Return the sets of copies of a dataset (N,)."""
-    return components(len(dataset.pixels), ends(find_copies(dataset.pixels, rows=dataset.usable)))
+    return components(len(dataset.whole), ends(find_copies(dataset.whole, rows=dataset.usable)))
 
 
 def main() -> None:

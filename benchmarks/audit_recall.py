@@ -24,7 +24,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
 from fewscan.datasets.pairs import components
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.images.readers import fitted
+from fewscan.images.readers import fit
 
 # Changes that are hidden at once: more would leave too few scans for each.
 AT_ONCE = 12
@@ -42,7 +42,7 @@ def recall(
     dataset: Snapshot, scans: Path, rows: npt.NDArray[np.int64], each: int, names: list[str], others: int
 ) -> tuple[list[dict[str, Any]], npt.NDArray[np.int64], CopyPairs]:
     """Hide `each` copies of every change; return a line for each, and the sets and pairs of the last search."""
-    size_px = dataset.spec.size_px
+    spec = dataset.spec
     lines: list[dict[str, Any]] = []
     for start in range(0, len(names), AT_ONCE):
         part = names[start : start + AT_ONCE]
@@ -52,13 +52,13 @@ def recall(
         for row, name in zip(chosen, np.repeat(part, share), strict=True):
             image = dataset.manifest.iloc[row]
             scan = CHANGES[name](Image.open(scans / image["source"] / image["path"]).convert("L"), random)
-            hidden.append(fitted(np.asarray(scan), dataset.spec))
-        pixels = np.concatenate([dataset.pixels, np.stack(hidden)])
+            hidden.append(fit(np.asarray(scan), spec.size_px, spec.resize))
+        pixels = np.concatenate([dataset.whole, np.stack(hidden)])
         scans_among = np.union1d(chosen, np.random.default_rng(2).permutation(dataset.usable)[:others])
-        found = find_copies(pixels, rows=np.concatenate([scans_among, np.arange(len(dataset.pixels), len(pixels))]))
+        found = find_copies(pixels, rows=np.concatenate([scans_among, np.arange(len(dataset.whole), len(pixels))]))
         sets = components(len(pixels), np.column_stack([found.row_a, found.row_b]))
-        hits = (sets[chosen] == sets[len(dataset.pixels) :]).reshape(len(part), share).sum(axis=1)
-        size = {"size_px": size_px, "among": len(scans_among), "scans": share}
+        hits = (sets[chosen] == sets[len(dataset.whole) :]).reshape(len(part), share).sum(axis=1)
+        size = {"size_px": spec.size_px, "among": len(scans_among), "scans": share}
         lines += [
             {"change": name, **size, "found": int(hit), "recall": round(hit / share, 3)}
             for name, hit in zip(part, hits, strict=True)
@@ -101,7 +101,7 @@ def main() -> None:
         lines, sets, found = recall(dataset, arguments.scans, chosen, arguments.each, names, arguments.others)
     figures: dict[str, Any] = {
         "recall": lines,
-        "pairs_of_scans": int((found.row_b < len(dataset.pixels)).sum()),
+        "pairs_of_scans": int((found.row_b < len(dataset.whole)).sum()),
         "wall_seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(time.process_time() - start_cpu, 1),
         "peak_memory_mb": round(peak_memory_mb()),

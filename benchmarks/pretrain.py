@@ -167,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scans, dataset = Path(folder) / "scans", Path(folder) / "dataset"
         write_practice_scans(scans, images=3 * arguments.batch + 4)
-        fewscan.import_scans(scans, dataset, size_px=arguments.size)
+        fewscan.import_scans(scans, dataset, size_px=arguments.size, crop="none")
         fewscan.split(dataset, labeled=arguments.batch, test=4, validation=0, protocol="study")
         for pipeline in arguments.only:
             options = [

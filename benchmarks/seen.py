@@ -19,7 +19,7 @@ from benchmarks.measure import SCANS
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.readers import Image as ReadImage
-from fewscan.images.readers import fit
+from fewscan.images.readers import fit, fitted
 from fewscan.labeling.seen import Seen
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -59,8 +59,9 @@ def _changed(dataset: Snapshot, scans: Path, row: int, change: str, random: np.r
     line = dataset.manifest.iloc[row]
     image = Image.open(scans / line["source"] / line["path"]).convert("L")
     gray = np.asarray(image if change == NEW else CHANGES[change](image, random))
-    pixels = fit(gray, dataset.spec.size_px, dataset.spec.resize)
-    return ReadImage(pixels, sha256="", pixels_sha256="", width_px=gray.shape[1], height_px=gray.shape[0], color=False)
+    whole = fit(gray, dataset.spec.size_px, dataset.spec.resize)
+    sizes = {"width_px": gray.shape[1], "height_px": gray.shape[0]}
+    return ReadImage(fitted(gray, dataset.spec), whole, sha256="", pixels_sha256="", color=False, **sizes)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def blank(images: int, dataset: Snapshot, seed: int) -> dict[str, Any]:
 
 def changed_scans(dataset: Snapshot, seed: int) -> list[dict[str, Any]]:
     """Ask about the scans with noise added, and dimmed."""
-    scans = dataset.pixels[dataset.usable]
+    scans = dataset.whole[dataset.usable]
     noise = np.random.default_rng(seed).normal(0, SCAN_NOISE_LEVELS, scans.shape)
     noisy = np.clip(scans + noise, 0, 255).astype(np.uint8)
     manifest = dataset.manifest.iloc[dataset.usable].reset_index(drop=True)
@@ -94,7 +94,7 @@ def changed_scans(dataset: Snapshot, seed: int) -> list[dict[str, Any]]:
 
 def drawn(kind: str, images: int, dataset: Snapshot, seed: int) -> dict[str, Any]:
     """Plant pictures of a kind among five times as many scans, which only color and size are compared with."""
-    scans = dataset.pixels[dataset.usable[: 5 * images]]
+    scans = dataset.whole[dataset.usable[: 5 * images]]
     own = {"noise of 96 to 700 px": noise_of_a_size, "few lines of text": lines_of_text}
     random = np.random.default_rng(seed)
     pictures = [own[kind](random) for _ in range(images)] if kind in own else of_kind(kind, images, scans[:, 0], seed)
@@ -115,7 +115,7 @@ def sheet(dataset: Snapshot, suspects: tuple[Suspect, ...]) -> Image.Image:
     canvas = Image.new("L", (SHEET_COLUMNS * size_px, max(1, -(-len(suspects) // SHEET_COLUMNS)) * size_px))
     for number, suspect in enumerate(suspects):
         place = (number % SHEET_COLUMNS * size_px, number // SHEET_COLUMNS * size_px)
-        canvas.paste(Image.fromarray(dataset.pixels[suspect.row, 0]), place)
+        canvas.paste(Image.fromarray(dataset.whole[suspect.row, 0]), place)
     return canvas
 
 
@@ -129,7 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = Dataset.open(arguments.dataset).snapshot()
     began = time.process_time()
-    found = find_suspects(dataset.pixels, dataset.manifest, dataset.usable)
+    found = find_suspects(dataset.whole, dataset.manifest, dataset.usable)
     milliseconds = 1000 * (time.process_time() - began) / len(dataset.usable)
     kinds = [kind for kind in (*CHOSEN_WITH, *TESTED_WITH) if kind not in NEED_SCIKIT_IMAGE]
     kinds += ["noise of 96 to 700 px", "few lines of text"]

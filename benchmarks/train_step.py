@@ -73,7 +73,7 @@ def main() -> None:
     ):
         scans, dataset = Path(folder) / "scans", Path(folder) / "dataset"
         write_practice_scans(scans, images=arguments.images)
-        fewscan.import_scans(scans, dataset, size_px=arguments.size)
+        fewscan.import_scans(scans, dataset, size_px=arguments.size, crop="none")
         labeled = arguments.images // 4
         fewscan.split(dataset, labeled=labeled, test=4, validation=0, protocol="study")
         run = fewscan.train(

@@ -19,7 +19,7 @@ from pathlib import Path
 import fewscan
 from fewscan.datasets.dataset import DATASET_FILE
 from fewscan.datasets.pairs import PAIRS_FILE
-from fewscan.images.store import IMAGES_FOLDER
+from fewscan.images.store import IMAGES_FOLDER, WHOLE_FILE
 from fewscan.labels.log import LABELS_FILE
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def make_datasets(folder: Path, scans: Path, standin: Path, *, screen: bool) -> 
         ("mri_heads", own, 64),
         ("study", [*own, f"dubail_standin={standin}"], 96),
     ):
-        fewscan.import_scans(sources, folder / name, size_px=size_px)
+        fewscan.import_scans(sources, folder / name, size_px=size_px, crop="none")
         fewscan.audit(folder / name, same_head=name == "mri_heads")
     # What is held together there is what `mri` says: the same scans in the same order.
     for name, size_px in SCREENED.items() if screen else ():
@@ -52,7 +52,12 @@ def compress(folder: Path, out: Path, *, screen: bool) -> None:
             for name in names:
                 for content in (DATASET_FILE, IMAGES_FOLDER, LABELS_FILE, PAIRS_FILE):
                     if (folder / name / content).exists():
-                        file.add(folder / name / content, f"{name}/{content}")
+                        file.add(folder / name / content, f"{name}/{content}", filter=_trained_on)
+
+
+def _trained_on(file: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out the scans before they were cropped: an audit looks at these, and nothing is audited there."""
+    return None if file.name.endswith(WHOLE_FILE) else file
 
 
 def download(packages: list[str], folder: Path) -> None:

@@ -200,11 +200,12 @@ SMALL, LARGE = Box(70, 70, 190, 200), Box(8, 4, 248, 252)
 )
 def test_a_crop_is_chosen_by_a_look_at_the_scans_and_said(boxes: list[Box], chosen: str, tmp_path: Path) -> None:
     source = str(scans(tmp_path / "scans", boxes))
-    plan = fewscan.plan_import(source, crop="auto", size_px=16)
+    plan = fewscan.plan_import(source, size_px=16)
+    assert plan == fewscan.plan_import(source, crop="auto", size_px=16)
     assert len(plan.chosen) == 1
     assert f"--crop {chosen})" in plan.chosen[0]
     assert plan.chosen[0] in plan.lines
-    dataset = fewscan.import_scans(source, tmp_path / "data", crop="auto", size_px=16)
+    dataset = fewscan.import_scans(source, tmp_path / "data", size_px=16)
     told = fewscan.import_scans(source, tmp_path / "told", crop=chosen, size_px=16)
     assert dataset.images.spec == told.images.spec == ImageSpec(size_px=16, crop=chosen)
     assert dataset.images.identity == told.images.identity
@@ -229,7 +230,7 @@ def test_what_is_added_is_cropped_as_the_dataset_is(tmp_path: Path) -> None:
 
 def test_a_dataset_that_is_not_cropped_has_the_identity_that_it_had(tmp_path: Path) -> None:
     source = str(scans(tmp_path / "scans", [SMALL, LARGE]))
-    plain = fewscan.import_scans(source, tmp_path / "plain", size_px=16)
+    plain = fewscan.import_scans(source, tmp_path / "plain", size_px=16, crop="none")
     cropped_one = fewscan.import_scans(source, tmp_path / "cropped", size_px=16, crop="foreground")
     assert plain.images.identity != cropped_one.images.identity
     assert "crop" not in (tmp_path / "plain" / "dataset.json").read_text()

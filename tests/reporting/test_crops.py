@@ -56,5 +56,5 @@ def test_a_file_that_is_gone_or_another_one_is_not_shown(dataset: Snapshot, tmp_
 
 def test_where_scans_are_not_cropped_nothing_is_shown(tmp_path: Path) -> None:
     scans = bordered(tmp_path / "scans")
-    plain = fewscan.import_scans(str(scans), tmp_path / "data", size_px=16).snapshot()
+    plain = fewscan.import_scans(str(scans), tmp_path / "data", crop="none", size_px=16).snapshot()
     assert list(crops(plain, ROWS, row_number)) == []

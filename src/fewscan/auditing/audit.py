@@ -46,7 +46,7 @@ def audit(
     suspects alone, or a folder that cannot be written.
     """
     now = dataset.snapshot()
-    suspects = find_suspects(now.pixels, now.manifest, now.usable)
+    suspects = find_suspects(now.whole, now.manifest, now.usable)
     if set_aside_suspect:
         enter_suspects(dataset, now, suspects)
     audited = _audited(dataset, now, similarity, same_head, NOTHING_BEFORE, None)
@@ -62,7 +62,7 @@ def audit_new(dataset: Dataset, before: Before, *, set_aside_suspect: bool = Fal
     now, known = dataset.snapshot(), dataset.description.audit
     assert known is not None
     new = now.usable[now.usable >= before.rows]
-    suspects = find_suspects(now.pixels, now.manifest, now.usable, new)
+    suspects = find_suspects(now.whole, now.manifest, now.usable, new)
     if set_aside_suspect:
         enter_suspects(dataset, now, suspects)
     return _audited(dataset, now, known.similarity, known.same_head, before, known), suspects
@@ -83,7 +83,7 @@ def _audited(
 ) -> Audited:
     """Find the pairs and keep how images are described; that is no part of the dataset before its description names it."""
     readable = np.flatnonzero(dataset.images.table(["set_aside"])["set_aside"].isna().to_numpy())
-    found = find_pairs(now.pixels, now.manifest, readable, similarity=similarity, same_head=same_head, before=before)
+    found = find_pairs(now.whole, now.manifest, readable, similarity=similarity, same_head=same_head, before=before)
     folder, rows = dataset.folder, len(now.manifest)
     copies = keep(folder, "copies", found.copies, rows, () if known is None else known.copies_described)
     slices = (

@@ -78,6 +78,7 @@ class AuditResult:
     dissolved: tuple[Dissolved, ...] = ()  # pairs that were found, and that people have dissolved: none of `pairs`
     suspects: tuple[Suspect, ...] = ()
     suspects_set_aside: bool = False  # whether there are any, and all are among the `set_aside`
+    cropped: bool = False  # whether it looked at cropped scans, of which the dataset keeps no whole ones
 
     @property
     def counted(self) -> dict[str, int]:
@@ -113,10 +114,21 @@ class AuditResult:
             "largest_group": max(self.group_sizes, default=0),
             "suspects": {kind: sum(suspect.kind == kind for suspect in self.suspects) for kind in KINDS},
             "suspects_set_aside": self.suspects_set_aside,
+            "looked_at_cropped_scans": self.cropped,
             "conflicting_copy_sets": len(self.conflicts),
             "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
             "leaks": [{key: value for key, value in asdict(leak).items() if key != "examples"} for leak in self.leaks],
         }
+
+    @property
+    def cropped_sentence(self) -> str:
+        """What cropped scans mean for what was found; empty where whole ones were looked at."""
+        if not self.cropped:
+            return ""
+        return (
+            "It looked at cropped scans, since an earlier version imported them and kept no whole ones: some copies that "
+            "somebody had cut are missed. Import the scans again to have them found"
+        )
 
     def lines(self) -> list[str]:
         """Return a summary for people, a line a finding."""
@@ -135,6 +147,8 @@ class AuditResult:
             people = Counter(one.who or "nobody named" for one in self.dissolved)
             by = listed([f"{who} ({count:,})" for who, count in sorted(people.items())])
             lines.append(f"dissolved, and left out of the above: {counted(len(self.dissolved), 'pair')}, by {by}")
+        if self.cropped:
+            lines.append(self.cropped_sentence)
         if self.suspects:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
             done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
@@ -194,6 +208,7 @@ def result_of(
         leaks=find_leaks(manifest, grouped, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
         dissolved=gone,
         suspects=tuple(suspects),
+        cropped=now.spec.crop != "none" and not now.store.keeps_whole,
         suspects_set_aside=bool(suspects) and bool(manifest["set_aside"].iloc[[each.row for each in suspects]].notna().all()),
     )
 

@@ -128,7 +128,8 @@ Crop = Annotated[
     typer.Option(
         help="What is cut away before a scan is made small: nothing, or (foreground) the empty border around what it shows, so "
         "that a head fills the image; where no border is told for certain, the scan stays whole. auto: by a look at 200 scans, "
-        "foreground where at least half have a border of over a tenth and borders differ; --plan says what it chose."
+        "foreground where at least half have a border of over a tenth and borders differ; the import and --plan say what it "
+        "chose."
     ),
 ]
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
@@ -179,7 +180,7 @@ OF_SOURCES: Options = {
 OF_IMAGES: Options = {
     "size": (Size, 96),
     "resize": (Resize, "stretch"),
-    "crop": (Crop, "none"),
+    "crop": (Crop, "auto"),
     "color": (Color, False),
     "plane": (Plane, "axial"),
     "slices": (Slices, "brain"),

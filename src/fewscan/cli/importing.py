@@ -31,7 +31,7 @@ Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mr
 
 Example: fewscan import volumes --plane coronal --labels labels.csv --out mri
 
-The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --out study (needs network access and
+The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --out study (needs network access and
 pip install 'fewscan[kaggle]')
 """
 
@@ -64,6 +64,7 @@ def _lines(dataset: "Snapshot", result: "ImportSummary") -> list[str]:
     from fewscan.wording import counted
 
     lines = [f"{counted(result.images, 'image')} in {result.folder}"]
+    lines += [f"  {dataset.spec.crop_sentence}"] if dataset.spec.crop_sentence else []
     lines += [f"  {name}: {count:,}" for name, count in result.classes.items()]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")

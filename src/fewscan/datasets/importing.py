@@ -176,7 +176,7 @@ def write_images(
                 shard.write(blank, row | {"set_aside": image.reason})
                 continue
             row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
-            shard.write(image.pixels, row | {"color": image.color})
+            shard.write(image.pixels, row | {"color": image.color}, image.whole)
             for note in image.notes:
                 noted.setdefault(note, []).append(scan.relative)
     return tuple(ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())

@@ -85,6 +85,11 @@ class Snapshot:
         return self.store.pixels[: self.description.images]
 
     @property
+    def whole(self) -> npt.NDArray[np.uint8]:
+        """The same without the crop, as far as the dataset keeps that: what copies are told by."""
+        return self.store.whole[: self.description.images]
+
+    @property
     def spec(self) -> ImageSpec:
         """How files become stored pixels."""
         return self.description.spec

@@ -1,5 +1,6 @@
 """Whether scans have empty borders, and whether these differ: a look at some of them, by which `--crop auto` is settled."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple
@@ -7,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fewscan.images.crop import foreground_box
-from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.formats.image import Pixels, UnreadableImage
 from fewscan.images.formats.reading import Reading
+from fewscan.images.formats.recognition import silenced
 from fewscan.images.options import Crop
 from fewscan.images.parallel import in_order
-from fewscan.images.readers import read_image
+from fewscan.images.readers import read_parts
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
@@ -50,17 +52,20 @@ def look_at_borders(scans: Sequence[ScanFile], reading: Reading, workers: int | 
     taken = [scan for scan in scans if scan.set_aside is None]
     places = np.unique(np.linspace(0, len(taken) - 1, min(SCANS_LOOKED_AT, len(taken))).astype(int))
 
-    def look(scan: ScanFile) -> float | None:
-        try:
-            pixels = read_image(scan.path, part=scan.part, reading=reading).pixels
-        except UnreadableImage:
-            return None
-        box = foreground_box(pixels)
-        return 1.0 if box is None else box.area / pixels.size
+    def look(of_file: tuple[ScanFile, ...]) -> list[float]:
+        images = read_parts(of_file[0].path, tuple(scan.part for scan in of_file), reading=reading)
+        return [_kept(image.pixels) for image in images if not isinstance(image, UnreadableImage)]
 
-    with closing(in_order(look, [taken[place] for place in places], workers=workers)) as looks:
-        kept = np.array([one for one in looks if one is not None])
+    files = [tuple(scans) for _, scans in itertools.groupby((taken[place] for place in places), lambda scan: scan.path)]
+    with silenced(), closing(in_order(look, files, workers=workers)) as looks:
+        kept = np.array([share for of_file in looks for share in of_file])
     if not len(kept):
         return Borders(0, 0, differ=False)
     least, most = np.quantile(kept, [0.1, 0.9])
     return Borders(len(kept), int((kept < 1 - BORDER).sum()), differ=bool(most >= DIFFERENCE * least))
+
+
+def _kept(pixels: Pixels) -> float:
+    """Return which share of a scan is in its box."""
+    box = foreground_box(pixels)
+    return 1.0 if box is None else box.area / pixels.size

@@ -92,7 +92,8 @@ class ImageSpec(Reading):
     """All that makes stored pixels of a file: which of its images are read and how, and what they are resized to.
 
     size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, as gray (1 channel) or color (3).
-    crop: what is cut away before that; see `crop.foreground_box`.
+    crop: what is cut away before that; see `crop.foreground_box`. An import to which nothing is said of it chooses by a look at
+    the scans (`borders`).
     One value for a dataset, its runs and what these export: a scan that is labeled is read as those that were learned from.
     """
 
@@ -140,7 +141,7 @@ class SourceOptions(TableOptions, Layout):
 class ImportOptions(SourceOptions, ImageSpec):
     """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold.
 
-    crop_by_borders: the crop is to be settled by a look at the scans (`crop="auto"`).
+    crop_by_borders: the crop is to be settled by a look at the scans (`crop="auto"`, or none said).
     """
 
     crop_by_borders: bool = False
@@ -148,7 +149,7 @@ class ImportOptions(SourceOptions, ImageSpec):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _auto(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("crop") == "auto":
+        if isinstance(given, dict) and given.get("crop", "auto") == "auto":
             return given | {"crop": "none", "crop_by_borders": True}
         return given
 

@@ -22,7 +22,7 @@ from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
 
-__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "fitted", "locate", "read_image", "read_images"]
+__all__ = ["Image", "UnreadableImage", "file_sha256", "fit", "fitted", "locate", "read_image", "read_images", "read_parts"]
 
 
 # A file may hold a whole data set: more of its images would take more time and memory than one file is given.
@@ -33,15 +33,16 @@ IMAGES_AT_ONCE = 4_000
 class Image:
     """What was read of one image.
 
-    `pixels` is uint8, (H, W) or (H, W, 3). `sha256` is over the file's bytes, whichever of its images this is,
-    and where the file is the header of another, over both. `pixels_sha256`
-    is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as one, before any
-    window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels. `color`: whether
-    it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of how the pixels
-    came about, a line each, its kind before the first colon.
+    `pixels` is uint8, (H, W) or (H, W, 3), and where it was fitted (C, S, S); `whole` is the same without the crop. `sha256` is
+    over the file's bytes, whichever of its images this is, and where the file is the header of another, over both.
+    `pixels_sha256` is over type, shape and values as decoded: upright, alpha composited, color with three equal channels as
+    one, before any window or change of depth or size. `width_px` and `height_px` are the upright image's, with square pixels.
+    `color`: whether it shows color (`channels.has_color`), also where it was read as gray. `notes`: what a user should know of
+    how the pixels came about, a line each, its kind before the first colon.
     """
 
     pixels: Pixels
+    whole: Pixels
     sha256: str
     pixels_sha256: str
     width_px: int
@@ -65,10 +66,17 @@ def read_image(path: Path, channels: Literal[1, 3] = 1, *, part: str | None = No
     601 luminance. Raises UnreadableImage for anything that is not one whole, finite image with something to see.
     """
     with silenced():
-        (result,) = _guarded_if_needed(_read_file, _FileTask(path, (part,), None), channels, reading or Reading())
+        (result,) = read_parts(path, (part,), channels, reading)
     if isinstance(result, UnreadableImage):
         raise result
     return result
+
+
+def read_parts(
+    path: Path, parts: tuple[str | None, ...], channels: Literal[1, 3] = 1, reading: Reading | None = None
+) -> list[Image | UnreadableImage]:
+    """Read some images of a file, which is opened once, as `read_image` does; or why one cannot be read. Call it `silenced`."""
+    return _guarded_if_needed(_read_file, _FileTask(path, parts, None), channels, reading or Reading())
 
 
 def read_values(path: Path, *, part: str | None, reading: Reading) -> tuple[Decoded, str]:
@@ -156,10 +164,13 @@ def _guarded_if_needed(
 
 
 def _read_fitted(task: _FileTask, spec: ImageSpec) -> list[Image | UnreadableImage]:
-    return [
-        one if isinstance(one, UnreadableImage) else replace(one, pixels=fitted(one.pixels, spec))
-        for one in _images_of(task, spec.channels, spec)
-    ]
+    return [one if isinstance(one, UnreadableImage) else _fitted(one, spec) for one in _images_of(task, spec.channels, spec)]
+
+
+def _fitted(image: Image, spec: ImageSpec) -> Image:
+    shown = cropped(image.pixels, spec.crop)
+    whole = fit(image.pixels, spec.size_px, spec.resize)
+    return replace(image, pixels=whole if shown is image.pixels else fit(shown, spec.size_px, spec.resize), whole=whole)
 
 
 def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:
@@ -229,8 +240,10 @@ def _is_blank(pixels: Pixels) -> bool:
 
 def _image(decoded: Decoded, sha256: str, channels: Literal[1, 3]) -> Image:
     height, width = decoded.pixels.shape[:2]
+    pixels = _to_channels(decoded.pixels, channels)
     return Image(
-        pixels=_to_channels(decoded.pixels, channels),
+        pixels=pixels,
+        whole=pixels,
         sha256=sha256,
         pixels_sha256=_values_digest(decoded.values),
         width_px=width,

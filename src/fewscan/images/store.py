@@ -1,13 +1,14 @@
 """The images of a dataset: pixels in one file, facts in one table a shard; both only ever grow, and a row keeps its number.
 
-A shard is what one import or one addition brought. What a killed addition wrote is no part of any shard that `dataset.json`
-names: the next one writes over it.
+Where scans are cropped, a second file holds them whole: copies are told by these, since a crop may take something from a scan
+and nothing from its copy. A shard is what one import or one addition brought. What a killed addition wrote is no part of any
+shard that `dataset.json` names: the next one writes over it.
 """
 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,31 +28,58 @@ from fewscan.images.table import IMAGE_DTYPES, facts_sha256, read_table, write_t
 
 IMAGES_FOLDER = "images"
 PIXELS_FILE = "pixels.raw"  # row after row, (C, S, S) uint8 each
+WHOLE_FILE = "whole.raw"  # likewise, without the crop; only where scans are cropped
+
+Pixels = npt.NDArray[np.uint8]
 
 _BLOCK_BYTES = 1 << 24
 
 
 class Shard(Settings):
-    """What one import or addition brought; `chain` covers it and all shards before it."""
+    """What one import or addition brought; `chain` covers it and all shards before it.
+
+    whole_sha256: None where scans are not cropped, or were by a version that kept no whole images.
+    """
 
     rows: int = pydantic.Field(ge=0)
     table_sha256: str
     pixels_sha256: str
+    whole_sha256: str | None = pydantic.Field(default=None, exclude_if=lambda sha256: sha256 is None)
     chain: str
+
+
+class _Behind:
+    """What is written behind the images of a file, and its SHA-256."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, image: Pixels) -> None:
+        self._file.write(image.data)
+        self._digest.update(image.data)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
 
 
 class ShardWriter:
     """Takes the images of a new shard, one by one."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._digest = hashlib.sha256()
+    def __init__(self, pixels: BinaryIO, whole: BinaryIO | None) -> None:
+        self._pixels = _Behind(pixels)
+        self._whole = None if whole is None else _Behind(whole)
         self._facts: list[dict[str, Any]] = []
 
-    def write(self, pixels: npt.NDArray[np.uint8], facts: dict[str, Any]) -> None:
-        """Add one image: pixels (C, S, S), and what IMAGE_DTYPES asks for; what is missing is null."""
-        self._file.write(pixels.data)
-        self._digest.update(pixels.data)
+    def write(self, pixels: Pixels, facts: dict[str, Any], whole: Pixels | None = None) -> None:
+        """Add one image: pixels (C, S, S), and what IMAGE_DTYPES asks for; what is missing is null.
+
+        whole: the same without the crop, which is kept where the dataset keeps such; None where nothing was cut away.
+        """
+        self._pixels.write(pixels)
+        if self._whole is not None:
+            self._whole.write(pixels if whole is None else whole)
         self._facts.append(facts)
 
     @property
@@ -62,7 +90,12 @@ class ShardWriter:
     @property
     def pixels_sha256(self) -> str:
         """Over the bytes of all images so far."""
-        return self._digest.hexdigest()
+        return self._pixels.sha256
+
+    @property
+    def whole_sha256(self) -> str | None:
+        """The same over the whole images; None where none are kept."""
+        return None if self._whole is None else self._whole.sha256
 
 
 @dataclass(frozen=True)
@@ -93,14 +126,23 @@ class ImageStore:
         ends = np.cumsum([shard.rows for shard in self.shards])
         return any(int(end) == rows and shard.chain == chain for end, shard in zip(ends, self.shards, strict=True))
 
+    @property
+    def keeps_whole(self) -> bool:
+        """Whether scans are cropped and are kept whole besides, or are to be in the first shard."""
+        return self.spec.crop != "none" and all(shard.whole_sha256 is not None for shard in self.shards)
+
     @cached_property
-    def pixels(self) -> npt.NDArray[np.uint8]:
+    def pixels(self) -> Pixels:
         """(N, C, S, S) uint8, memory-mapped and read-only; raises FewscanError where the file is missing or cut short."""
-        path, shape = self.folder / PIXELS_FILE, (self.rows, *self.spec.shape)
-        with whole(path, "import the scans again"):
-            if path.stat().st_size < self.rows * self.spec.image_bytes:
-                raise FewscanError(f"{path} is cut short: import the scans again")
-            return np.memmap(path, np.uint8, mode="r", shape=shape)
+        return self._mapped(PIXELS_FILE)
+
+    @cached_property
+    def whole(self) -> Pixels:
+        """`pixels` without the crop, as far as they are kept so: by these copies are told, and what is no scan.
+
+        Raises FewscanError as `pixels` does.
+        """
+        return self._mapped(WHOLE_FILE) if self.keeps_whole else self.pixels
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the facts of all images, or some columns of IMAGE_DTYPES; raises FewscanError where they are damaged."""
@@ -110,17 +152,11 @@ class ImageStore:
     @contextmanager
     def appending(self) -> Iterator[ShardWriter]:
         """Yield what takes further images, written behind those that are there; `sealed` makes a shard of them."""
-        path = self.folder / PIXELS_FILE
-        with writing(path):
+        with writing(self.folder / PIXELS_FILE), ExitStack() as files:
             self.folder.mkdir(exist_ok=True)
-            # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
-            with path.open("r+b" if path.exists() else "w+b") as file:
-                end = self.rows * self.spec.image_bytes
-                file.truncate(end)
-                file.seek(end)
-                yield ShardWriter(file)
-                file.flush()
-                os.fsync(file.fileno())
+            pixels = files.enter_context(self._end_of(PIXELS_FILE))
+            whole = files.enter_context(self._end_of(WHOLE_FILE)) if self.keeps_whole else None
+            yield ShardWriter(pixels, whole)
 
     def sealed(self, written: ShardWriter, images: pd.DataFrame) -> "ImageStore":
         """Return the images with what was `written`, `images` being the final table; it is the dataset's once it says so."""
@@ -128,7 +164,13 @@ class ImageStore:
         before = self.shards[-1].chain if self.shards else self.spec.model_dump_json()
         facts = facts_sha256(images, self.table(["patient"])["patient"] if self.shards else pd.Series(dtype="str"))
         chain = hashlib.sha256("\n".join([before, facts, written.pixels_sha256]).encode()).hexdigest()
-        shard = Shard(rows=len(images), table_sha256=table_sha256, pixels_sha256=written.pixels_sha256, chain=chain)
+        shard = Shard(
+            rows=len(images),
+            table_sha256=table_sha256,
+            pixels_sha256=written.pixels_sha256,
+            whole_sha256=written.whole_sha256,
+            chain=chain,
+        )
         return ImageStore(self.folder, self.spec, (*self.shards, shard))
 
     def verify(self) -> None:
@@ -136,15 +178,43 @@ class ImageStore:
         self.table()
         start = 0
         for shard in self.shards:
-            if _sha256(self.pixels[start : start + shard.rows]) != shard.pixels_sha256:
-                raise FewscanError(f"{self.folder / PIXELS_FILE}: pixels are not those that were imported: put the file back")
+            rows = slice(start, start + shard.rows)
+            self._verify(PIXELS_FILE, self.pixels[rows], shard.pixels_sha256)
+            if self.keeps_whole:
+                self._verify(WHOLE_FILE, self.whole[rows], shard.whole_sha256)
             start += shard.rows
+
+    def _verify(self, name: str, images: Pixels, sha256: str | None) -> None:
+        if _sha256(images) != sha256:
+            raise FewscanError(f"{self.folder / name}: pixels are not those that were imported: put the file back")
+
+    def _mapped(self, name: str) -> Pixels:
+        path, shape = self.folder / name, (self.rows, *self.spec.shape)
+        with whole(path, "import the scans again"):
+            if path.stat().st_size < self.rows * self.spec.image_bytes:
+                raise FewscanError(f"{path} is cut short: import the scans again")
+            return np.memmap(path, np.uint8, mode="r", shape=shape)
+
+    @contextmanager
+    def _end_of(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file of images where these end, and see to it that what is written is on the disk."""
+        if self.shards:
+            self._mapped(name)  # or it was lost, and the rows before the new ones would be holes
+        path = self.folder / name
+        # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            end = self.rows * self.spec.image_bytes
+            file.truncate(end)
+            file.seek(end)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
 
     def _table_file(self, number: int) -> Path:
         return self.folder / f"{number:04}.parquet"
 
 
-def _sha256(pixels: npt.NDArray[np.uint8]) -> str:
+def _sha256(pixels: Pixels) -> str:
     digest = hashlib.sha256()
     step = max(1, _BLOCK_BYTES // max(1, int(np.prod(pixels.shape[1:]))))
     for start in range(0, len(pixels), step):

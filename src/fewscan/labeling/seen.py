@@ -2,6 +2,7 @@
 
 A scan is compared with the run's dataset by its file and its pixels, and where these are others, as a near-duplicate: the most
 similar small picture of the dataset, mirrored, turned by quarters or cropped, is compared with the scan as the audit does.
+Where the dataset's scans are cropped and kept whole besides, whole ones are compared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -55,7 +56,9 @@ class Seen:
         found = [self._by_pixels.get(image.pixels_sha256, self._by_file.get(image.sha256)) for image in images]
         unknown = [place for place, row in enumerate(found) if row is None]
         if self._near and len(unknown):
-            for place, row in self._near_copies(np.stack([images[place].pixels for place in unknown])):
+            keeps_whole = self._dataset.store.keeps_whole
+            shown = [images[place].whole if keeps_whole else images[place].pixels for place in unknown]
+            for place, row in self._near_copies(np.stack(shown)):
                 found[unknown[place]] = row
         return [None if row is None else str(self._words[row]) for row in found]
 
@@ -75,7 +78,7 @@ class Seen:
                 correlation[better] = agreement[everyone, place][better]
                 partner[better], symmetry[better] = rows[place[better]], way
         alike = np.flatnonzero(correlation >= LEAST_CORRELATION)
-        both = np.concatenate([pixels[alike], self._dataset.pixels[partner[alike]]])
+        both = np.concatenate([pixels[alike], self._dataset.whole[partner[alike]]])
         first = np.arange(len(alike))
         similarity = similarity_of(both, first, first + len(alike), symmetry[alike])
         for place in alike[similarity >= DEFAULT_SIMILARITY]:
@@ -87,7 +90,7 @@ class Seen:
         rows = np.intersect1d(np.flatnonzero(self._words != ""), self._dataset.usable)
         parts: dict[float, list[Floats]] = {border: [np.zeros((0, _PICTURE_PX**2), np.float32)] for border in BORDERS}
         for start in range(0, len(rows), _BATCH):
-            pixels = self._dataset.pixels[rows[start : start + _BATCH]]
+            pixels = self._dataset.whole[rows[start : start + _BATCH]]
             for border, pictures in parts.items():
                 pictures.append(_unit(_small(pixels, border)))
         return rows, {border: np.concatenate(pictures) for border, pictures in parts.items()}

@@ -91,7 +91,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
 def _scan(dataset: Snapshot, row: int) -> Scan:
     image = dataset.manifest.iloc[row]
     label = dataset.labels[row]
-    picture = scan_picture(dataset.pixels[row], SMALL_SCAN_PX)
+    picture = scan_picture(dataset.whole[row], SMALL_SCAN_PX)
     return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
 
 
