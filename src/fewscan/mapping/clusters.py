@@ -21,14 +21,12 @@ def clusters(xy: Floats) -> npt.NDArray[np.uint16]:
     highest cell around it until there is no higher one. Source: Koontz, Narendra, Fukunaga 1976, "A graph-theoretic approach to
     nonparametric cluster analysis".
     """
-    if not len(xy):
-        return np.zeros(0, np.uint16)
     cells = np.minimum((xy * CELLS).astype(np.int64), CELLS - 1)
     counts = np.zeros((CELLS, CELLS))
     np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
     own = np.ravel_multi_index((cells[:, 0], cells[:, 1]), counts.shape)
     blur, most = FIRST_BLUR, max(1, min(MOST_CLUSTERS, len(xy) // LEAST_SCANS))
-    while True:
+    while most > 1 and blur < CELLS:
         tops = _tops(ndimage.gaussian_filter(counts, blur, mode="constant"))[own]
         _, found, sizes = np.unique(tops, return_inverse=True, return_counts=True)
         if len(sizes) <= most:
@@ -37,6 +35,7 @@ def clusters(xy: Floats) -> npt.NDArray[np.uint16]:
             rank[order] = np.arange(len(order))
             return rank[found]
         blur *= NEXT_BLUR
+    return np.zeros(len(xy), np.uint16)  # too few scans, or without any hills: one cluster
 
 
 def _tops(density: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -1,0 +1,124 @@
+"""What an afternoon on the review page brings: accuracy over labels, given through the page's interface to a pile without any.
+
+    python -m benchmarks.review_curve DATASET [--draws 3] [--folder /tmp/review_curve] [--csv FILE] [--figure FILE.png]
+
+DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known: to this script alone. It starts
+`fewscan review` on a copy without labels and answers each scan that the page asks for with the truth, as a person would, one by
+one, each time waiting until the model has learned from it. README's 308 test images are in the split as a test set without
+labels, so the page neither asks for them nor learns from them or from what belongs to them; after each budget their classes, as
+the page's model calls them, are asked of the page. Against it: as many labels of scans drawn at random, of each group one.
+
+seconds: what the page took to answer, and its model to learn, on this machine as busy as it was; nobody's time to look.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from benchmarks.review_pile import Page, Pile, pile_of, served
+from fewscan.progress import say
+
+BUDGETS = (20, 40, 80, 160, 320)
+WHO = "the truth"
+# What a person is taken to need to look at a scan and answer; not measured.
+SECONDS_A_LABEL = 4.0
+
+
+def decide(page: Page, pile: Pile, row: int) -> None:
+    page.ask("/api/decisions", {"rows": [row], "state": "label", "label": pile.truth[row], "reviewer": WHO})
+
+
+def caught_up(page: Page, pile: Pile, given: list[int]) -> None:
+    """Wait until the model has learned from all labels that were given."""
+    if len(set(pile.truth[given])) < 2:
+        return
+    while page.ask("/api/status")["model"]["labels"] != len(given):
+        time.sleep(0.02)
+
+
+def accuracy(page: Page, pile: Pile) -> float:
+    """Return how often the page's model is right on the test images."""
+    called = [page.ask(f"/api/scans/{row}?reviewer=score")["model"][0]["label"] for row in pile.test]
+    return float(np.mean(np.array(called, object) == pile.truth[pile.test]))
+
+
+def curve(pile: Pile, choice: str, draw: int) -> list[dict[str, Any]]:
+    """Return a line for each budget."""
+    random = np.random.default_rng(draw)
+    drawn = random.permutation(pile.asked)
+    drawn = drawn[np.sort(np.unique(pile.groups[drawn], return_index=True)[1])]  # of each group one
+    lines, given, seconds = [], list[int](), 0.0
+    with served(pile) as port:
+        page = Page(port)
+        while len(given) < BUDGETS[-1]:
+            began = time.perf_counter()
+            if choice == "page":
+                row = page.ask("/api/next?reviewer=the+truth")["scans"][0]["row"]
+            else:
+                row = int(drawn[len(given)])
+            decide(page, pile, row)
+            given.append(row)
+            if choice == "page" or len(given) in BUDGETS:
+                caught_up(page, pile, given)
+            seconds += time.perf_counter() - began
+            if len(given) in BUDGETS:
+                score = accuracy(page, pile)
+                line = {"choice": choice, "draw": draw, "labels": len(given), "seconds": round(seconds, 1)}
+                lines.append(line | {"accuracy_percent": round(100 * score, 2), "load": round(os.getloadavg()[0], 1)})
+                say(str(lines[-1]))
+    return lines
+
+
+def figure(table: pd.DataFrame, out: Path) -> None:
+    """Draw mean and worst draw of both choices over the labels."""
+    names = {"page": "asked for by the page", "random": "drawn at random"}
+    drawing, axes = plt.subplots(figsize=(7.5, 4.5))
+    for choice, lines in table.groupby("choice", sort=False):
+        of = lines.groupby("labels")["accuracy_percent"]
+        (line,) = axes.plot(of.mean().index, of.mean(), marker="o", label=names[str(choice)])
+        axes.plot(of.min().index, of.min(), linestyle=":", linewidth=1, color=line.get_color())
+    axes.set_xscale("log")
+    axes.set_xticks(BUDGETS, map(str, BUDGETS))
+    axes.minorticks_off()
+    axes.set(xlabel="labels given", ylabel="accuracy in %", title="line: mean of the draws; dots: worst draw")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    drawing.savefig(out, dpi=120, bbox_inches="tight")
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return labels, minutes with SECONDS_A_LABEL each, and accuracy, mean and worst draw."""
+    of = table.groupby(["choice", "labels"], sort=False)
+    found = of["accuracy_percent"].agg(["mean", "min"]).round(1)
+    labels = found.index.get_level_values("labels")
+    return found.assign(minutes=((of["seconds"].mean() + SECONDS_A_LABEL * labels) / 60).round(1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/review_curve"))
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    lines: list[dict[str, Any]] = []
+    for draw in range(arguments.draws):
+        for choice in ("page", "random"):
+            lines += curve(pile_of(arguments.dataset, arguments.folder, draw), choice, draw)
+            if arguments.csv:
+                pd.DataFrame(lines).to_csv(arguments.csv, index=False)
+    table = pd.DataFrame(lines)
+    if arguments.figure:
+        figure(table, arguments.figure)
+    print(summary(table).to_string())
+
+
+if __name__ == "__main__":
+    main()
