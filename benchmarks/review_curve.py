@@ -34,6 +34,11 @@ def decide(page: Page, pile: Pile, row: int) -> None:
     page.ask("/api/decisions", {"rows": [row], "state": "label", "label": pile.truth[row], "reviewer": WHO})
 
 
+def next_of(page: Page) -> int:
+    """Return the row that the page asks for."""
+    return int(page.ask("/api/next?reviewer=the+truth")["scans"][0]["row"])
+
+
 def caught_up(page: Page, pile: Pile, given: list[int]) -> None:
     """Wait until the model has learned from all labels that were given."""
     if len(set(pile.truth[given])) < 2:
@@ -58,10 +63,7 @@ def curve(pile: Pile, choice: str, draw: int) -> list[dict[str, Any]]:
         page = Page(port)
         while len(given) < BUDGETS[-1]:
             began = time.perf_counter()
-            if choice == "page":
-                row = page.ask("/api/next?reviewer=the+truth")["scans"][0]["row"]
-            else:
-                row = int(drawn[len(given)])
+            row = next_of(page) if choice == "page" else int(drawn[len(given)])
             decide(page, pile, row)
             given.append(row)
             if choice == "page" or len(given) in BUDGETS:

@@ -28,7 +28,7 @@ KINDS = ("next", "picture", "decide", "status")
 
 
 class Answer(NamedTuple):
-    """What became of a request: its kind, the HTTP status, seconds since it was due, and of a decision the row that was saved."""
+    """What became of a request: its kind, HTTP status, seconds since it was due, and of a decision the row."""
 
     kind: str
     status: int
