@@ -27,6 +27,7 @@ from fewscan.seeds import stream
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.chunks import add_gradients
 from fewscan.training.optimizer import build_optimizer
+from fewscan.training.ranks import Ranks
 from fewscan.training.settings import RunSettings
 
 CLASSES = 4
@@ -56,7 +57,7 @@ def one(arguments: argparse.Namespace) -> dict[str, float]:
         began = time.perf_counter()
         views = random_views(build_views(settings.views), images, 2, stream(number, "views"))
         stepper.zero_grad()
-        step = add_gradients(fabric, trained, method, views, labels, arguments.chunk)
+        step = add_gradients(Ranks(fabric), trained, method, views, labels, arguments.chunk)
         stepper.step()
         loss = torch.stack(list(step.losses.values())).sum().item()
         figures.setdefault("first_loss", loss)

@@ -7,7 +7,10 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fewscan.comparison.trials import processes
+from fewscan.processes import processes
+
+# What every one has loaded when it begins.
+LOADED = "fewscan.comparison.trials"
 
 
 class Program:
@@ -15,7 +18,7 @@ class Program:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self._said, told = Pipe(duplex=False)
-        self._process = processes().Process(target=_be_fewscan, args=(words, folder, told))
+        self._process = processes(LOADED).Process(target=_be_fewscan, args=(words, folder, told))
         self._process.start()
         self.pid = int(self._process.pid)
         told.close()
@@ -33,7 +36,7 @@ class Program:
 
 def exit_code_of(code: str, *arguments: object) -> int:
     """Run code as `python -c` does, and return how it ended; negative: by which signal."""
-    process = processes().Process(target=_run, args=(code, *map(str, arguments)))
+    process = processes(LOADED).Process(target=_run, args=(code, *map(str, arguments)))
     process.start()
     process.join()
     return int(process.exitcode)

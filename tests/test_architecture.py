@@ -26,6 +26,7 @@ FLOORS = [
         "locks",
         "spreadsheet",
         "memory",
+        "processes",
         "digests",
         "folders",
         "parquet",

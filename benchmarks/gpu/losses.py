@@ -51,8 +51,8 @@ def first_losses(dataset: Snapshot, method: str, device: str, steps: int) -> lis
     losses: list[Tensor] = []
     draw, pairs, add = random_views, MixMatch.pairs, Tally.add
 
-    def views_from_the_cpu(views: Views, images: Tensor, count: int, drawn_from: Stream) -> Tensor:
-        return draw(views, images.cpu(), count, drawn_from).to(images.device)
+    def views_from_the_cpu(views: Views, images: Tensor, count: int, drawn_from: Stream, part: None) -> Tensor:
+        return draw(views, images.cpu(), count, drawn_from, part).to(images.device)
 
     def pairs_from_the_cpu(self: MixMatch, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
         with torch.random.fork_rng([]):

@@ -15,6 +15,7 @@ from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network, Outputs
 from fewscan.training.chunks import Step, add_gradients
+from fewscan.training.ranks import Ranks
 
 IMAGES = 13
 FEATURES = 32
@@ -48,7 +49,7 @@ def step(
         torch.manual_seed(3)  # what a method mixes at random is the same in every step
         averaged = Outputs(torch.rand(IMAGES, FEATURES), torch.randn(IMAGES, 64), torch.randn(IMAGES, 4))
         trained_on, targets = method.mixed(views, LABELS, averaged if method.guesses else None)
-    return add_gradients(fabric, fabric.setup_module(network.train()), method, trained_on, targets, chunk_size)
+    return add_gradients(Ranks(fabric), fabric.setup_module(network.train()), method, trained_on, targets, chunk_size)
 
 
 def gradients(network: nn.Module) -> dict[str, Tensor]:

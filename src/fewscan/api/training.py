@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.evaluation.trained import TrainedRun
+    from fewscan.training.devices import Devices
     from fewscan.training.run import Run
 
 
@@ -27,6 +28,8 @@ def train(
     begin: str | Path | Run | None = None,
     leave_out_test: bool = False,
     resume: bool = False,
+    devices: int | None = None,
+    nodes: int | None = None,
     **settings: Any,
 ) -> TrainedRun:
     """Train `method` on a dataset and return the finished run in the folder `out`.
@@ -40,6 +43,8 @@ def train(
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
     not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
+    `devices` on each of `nodes` machines train it together, a process each, by default one; but for rounding the run is the
+    same. torchrun and Slurm may have started the processes; then each calls this function, and the first one writes.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, where a method lacks labels, and where a loss stops being finite.
     """
@@ -47,16 +52,21 @@ def train(
     from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.choice import choose
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
+    from fewscan.training.devices import Devices
     from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
+    from fewscan.training.together import train_together
     from fewscan.training.train import refuse_other_settings, train_new
     from fewscan.training.unlabeled import learned_from
 
+    used = Devices.asked(devices, nodes)
+    if used.follows:
+        return TrainedRun.open(train_together(None, used))
     if resume:
         run = Run.open(out)
         refuse_other_settings(run, method, recipe, settings)
-        return TrainedRun.open(_resumed(run, dataset, leave_out_test).folder)
+        return TrainedRun.open(_resumed(run, dataset, used, leave_out_test).folder)
     opened = opened_snapshot(dataset, split)
     before = None if begin is None else opened_run(begin)
     settings = with_encoder_of_run(RunSettings.by_name(settings))
@@ -75,7 +85,7 @@ def train(
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
     began = None if before is None else whole_network(before)
-    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began)
+    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began, devices=used)
     return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)
 
 
@@ -88,14 +98,14 @@ def _notes(dataset: Snapshot) -> list[str]:
     return [*(f"warning: {warning}" for warning in gap_warnings(dataset)), *([fresh] if fresh else [])]
 
 
-def _resumed(run: Run, dataset: str | Path | Dataset | Snapshot, leave_out_test: bool) -> Run:
+def _resumed(run: Run, dataset: str | Path | Dataset | Snapshot, devices: Devices, leave_out_test: bool) -> Run:
     """Train an interrupted run to its end and return it."""
     from fewscan.training.train import train_on
 
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
     if leave_out_test and seen.require_split().test_groups_left_out is None:
         raise FewscanError(f"{run.folder} goes on as it was begun: leave out --leave-out-test, or start a new run")
-    return _calibrated(train_on(run, seen), seen)
+    return _calibrated(train_on(run, seen, devices=devices), seen)
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> Run:

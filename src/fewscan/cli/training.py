@@ -98,6 +98,16 @@ def train(
             "--resume", help="Go on with an interrupted run, as if nothing had happened, with the settings that it has."
         ),
     ] = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many devices of a machine train together: GPUs, or where there are none CPU cores. [default: 1]"
+        ),
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, help="On how many machines; start the command on each, by torchrun or Slurm say. [default: 1]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, and say what to look at and what comes next."""
@@ -109,13 +119,22 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
+    given |= {"devices": devices, "nodes": nodes}
     try:
         run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)
     except KeyboardInterrupt:
         if taken or not folder.exists():
             raise
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
-    _finish_training(run, dataset, as_json)
+    if leads(devices, nodes):
+        _finish_training(run, dataset, as_json)
+
+
+def leads(devices: int | None, nodes: int | None) -> bool:
+    """Return whether this is the one of several processes of a training that says how it ended."""
+    from fewscan.training.devices import Devices
+
+    return not Devices.asked(devices, nodes).follows
 
 
 def _finish_training(run: "Run", dataset: Path, as_json: bool) -> None:

@@ -2,10 +2,8 @@
 
 import importlib
 import multiprocessing
-import multiprocessing.context
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -18,6 +16,7 @@ import torch
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
+from fewscan.processes import end_with_parent, processes
 from fewscan.progress import console, say
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
@@ -93,7 +92,7 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:
     recipe = comparison.plan.recipe
     modules = set[str]().union(*(modules_to_import(comparison.settings(trial), recipe) for trial in missing))
-    context = processes()
+    context = processes(__name__)
     places = context.SimpleQueue()
     for place in range(at_once):
         places.put(place)
@@ -110,17 +109,6 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
             except FewscanError as error:
                 failures[trial] = _report_failure(trial, error)
     return failures
-
-
-def processes() -> multiprocessing.context.BaseContext:
-    """Return what starts processes: on Linux forks of one that has loaded PyTorch, which takes each other process seconds.
-
-    Not forks of this one, whose threads they would lack.
-    """
-    # Forks of a process that has loaded libraries of macOS may crash.
-    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-    context.set_forkserver_preload([__name__])
-    return context
 
 
 @contextmanager
@@ -142,21 +130,13 @@ def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, device
     """Give a new process its share of the machine: one CUDA device, or its part of the CPU's cores."""
     # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     place = places.get()
     console.quiet = True  # bars of several processes would draw over one another
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
-
-
-def _end_with_parent() -> None:
-    """Wait until the process that started this one is gone, killed for example, and end then."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def device_name(place: int, devices: int, visible: str | None) -> str:

@@ -127,6 +127,36 @@ class ScanViews(Views):
         reach = self.settings.maximum_field
         return _fields(uniform(-reach, reach, 5 * count, generator).view(count, 5), size_px)
 
+    def parameters_of(self, places: Tensor, parameters: ScanParameters) -> ScanParameters:
+        """Return the parameters of the views at `places`; on a GPU this waits, to know how many are blurred, noisy and so on."""
+        scan = parameters
+        new_place = torch.full((len(scan.gamma),), -1, device=places.device)
+        new_place[places] = torch.arange(len(places), device=places.device)
+
+        def kept(some: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+            there = new_place[some] >= 0
+            return new_place[some][there], values[there]
+
+        blurred, blur = kept(scan.blurred, scan.blur)
+        noisy, noise = kept(scan.noisy, scan.noise)
+        equalized, equalization = kept(scan.equalized, scan.equalization)
+        biased, field = kept(scan.biased, scan.field)
+        return ScanParameters(
+            affine=scan.affine[places],
+            gamma=scan.gamma[places],
+            contrast=scan.contrast[places],
+            brightness=scan.brightness[places],
+            blurred=blurred,
+            blur=blur,
+            noisy=noisy,
+            noise=noise,
+            equalized=equalized,
+            equalization=equalization,
+            biased=biased,
+            field=field,
+            inverted=kept(scan.inverted, scan.inverted)[0],
+        )
+
     def apply(self, images: Tensor, parameters: ScanParameters) -> Tensor:
         """Return the images so changed."""
         scan, views = parameters, plain(images)

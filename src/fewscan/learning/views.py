@@ -1,11 +1,12 @@
 """What views are: random changes of a batch of scans that leave what is to be learned; parameters first, then all at once."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from fewscan.config import Settings
+from fewscan.errors import FewscanError
 from fewscan.seeds import Stream
 
 
@@ -13,6 +14,13 @@ class ViewSettings(Settings):
     """Settings of views; a subclass fixes `name` and adds its own."""
 
     name: str
+
+
+class Part(NamedTuple):
+    """Some of all views of a batch: those that one of several devices makes."""
+
+    places: Tensor  # (b,) int64, where they stand among all
+    of: int  # how many all are
 
 
 class Views:
@@ -37,15 +45,27 @@ class Views:
         """Return views (B, C, S, S) float32 in [0, 1] of images (B, C, S, S) uint8 with the parameters of B views."""
         raise NotImplementedError
 
+    def parameters_of(self, places: Tensor, parameters: Any) -> Any:
+        """Return of the parameters of a batch those of the views at `places`, (b,) int64: what `apply` takes for these alone.
 
-def random_views(views: Views, images: Tensor, count: int, drawn_from: Stream) -> Tensor:
+        Needed where several devices share a batch.
+        """
+        raise FewscanError(
+            f"the views '{self.name}' write no parameters_of, which sharing a batch among devices needs: train on one device"
+        )
+
+
+def random_views(views: Views, images: Tensor, count: int, drawn_from: Stream, part: Part | None = None) -> Tensor:
     """Return `count` views of each image (B, C, S, S) uint8, one batch after the other: (count * B, C, S, S) float32.
 
-    On one kind of device a stream always gives the same views.
+    On one kind of device a stream always gives the same views. With `part` the images are those of a part of all views, which
+    are as they would be among all.
     """
     generator = torch.Generator(images.device).manual_seed(drawn_from.number)
     repeated = images.repeat(count, 1, 1, 1)
-    parameters = views.sample(len(repeated), images.shape[-1], generator)
+    parameters = views.sample(len(repeated) if part is None else part.of, images.shape[-1], generator)
+    if part is not None:
+        parameters = views.parameters_of(part.places, parameters)
     return views.apply(repeated, parameters).contiguous(memory_format=torch.channels_last)
 
 

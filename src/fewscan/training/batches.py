@@ -39,15 +39,25 @@ def epoch_batches(
     n ** (1 - class_balance) of classes with n labels.
     """
     random = stream(seed, "batches", epoch).numpy()
-    steps = steps_per_epoch(len(labeled), len(unlabeled), batch_size, labeled_share, passes)
-    if labeled_share is None or not len(unlabeled):
-        count = max(passes, -(-steps // max(1, len(labeled)))) * len(labeled)
-    else:
-        count = steps * labeled_in_batch(batch_size, labeled_share)
+    steps, count = _drawn(len(labeled), len(unlabeled), batch_size, labeled_share, passes)
     drawn = _balanced(random, labeled, classes, count, class_balance) if class_balance else _passes(random, labeled, count)
     rest = _passes(random, unlabeled, passes * len(unlabeled))
     for labeled_slice, rest_slice in zip(np.array_split(drawn, steps), np.array_split(rest, steps), strict=True):
         yield Batch(labeled_slice, rest_slice)
+
+
+def smallest_batch(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None = None, passes: int = 1) -> int:
+    """Return how many images the smallest batch of an epoch has."""
+    steps, count = _drawn(labeled, unlabeled, batch_size, labeled_share, passes)
+    return count // steps + passes * unlabeled // steps
+
+
+def _drawn(labeled: int, unlabeled: int, batch_size: int, labeled_share: float | None, passes: int) -> tuple[int, int]:
+    """Return how many steps an epoch has, and how many labeled rows these take together."""
+    steps = steps_per_epoch(labeled, unlabeled, batch_size, labeled_share, passes)
+    if labeled_share is None or not unlabeled:
+        return steps, max(passes, -(-steps // max(1, labeled))) * labeled
+    return steps, steps * labeled_in_batch(batch_size, labeled_share)
 
 
 def _passes(random: np.random.Generator, rows: Rows, count: int) -> Rows:

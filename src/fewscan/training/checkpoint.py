@@ -27,13 +27,21 @@ class Checkpoints:
     """
 
     def __init__(
-        self, run: Run, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, every_seconds: float
+        self,
+        run: Run,
+        modules: Mapping[str, nn.Module],
+        optimizer: torch.optim.Optimizer,
+        every_seconds: float,
+        *,
+        writes: bool = True,
     ) -> None:
+        """writes: whether this process saves; of several that train one run only one does."""
         self.run = run
         self.path = _path(run)
         self.modules = modules
         self.optimizer = optimizer
         self.every_seconds = every_seconds
+        self.writes = writes
         self.epoch = 0  # that the saved state is of
 
     def begin(self, *, resume: bool) -> int:
@@ -41,13 +49,13 @@ class Checkpoints:
         if resume:
             self.epoch = self._load()
             self._saved = time.monotonic()
-        else:
+        elif self.writes:
             self._save(0)
         return self.epoch
 
     def after(self, epoch: int, *, last: bool) -> None:
         """Save the state after `epoch` where the saved one is old enough, or training is over."""
-        if last or time.monotonic() - self._saved >= self.every_seconds:
+        if self.writes and (last or time.monotonic() - self._saved >= self.every_seconds):
             self._save(epoch)
 
     def _save(self, epoch: int) -> None:

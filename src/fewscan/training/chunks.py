@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import lightning_fabric
 import torch
 from torch import Tensor, nn
 
 from fewscan.learning.method import Method
 from fewscan.models.network import Outputs
+from fewscan.training.ranks import Ranks
 
 
 class Step(NamedTuple):
@@ -20,12 +20,13 @@ class Step(NamedTuple):
 
 
 def add_gradients(
-    fabric: lightning_fabric.Fabric, network: nn.Module, method: Method, views: Tensor, targets: Tensor, chunk_size: int | None
+    ranks: Ranks, network: nn.Module, method: Method, views: Tensor, targets: Tensor, chunk_size: int | None
 ) -> Step:
     """Add to the network's gradients those of the sum of the method's losses on a batch; return losses and outputs.
 
-    views: (V * B, C, S, S), V views of each of B images, one batch after the other. targets: (B, ...), for the method's losses.
-    chunk_size: how many images, with all their views, go through the network at once; None for all of them.
+    views: (V * b, C, S, S), V views of each of this rank's images, one batch after the other. targets: (B, ...), of all ranks'
+    images, for the method's losses. What is returned is of all ranks' images, too.
+    chunk_size: how many images of all ranks, with all their views, go through the network at once; None for all of them.
 
     In chunks, pass 1 takes the outputs of all chunks without keeping what a backward pass needs; the method sees them whole,
     once, and says how its losses change with them. Pass 2 takes every chunk again and goes back from there. Every image goes
@@ -36,31 +37,36 @@ def add_gradients(
     images = len(targets)
     count = 1 if chunk_size is None else -(-images // chunk_size)
     if count == 1:
-        view0, view1 = _separate(network(views), images)
+        view0, view1 = _separate(ranks.whole_outputs(ranks.forward(network, views), images), images)
         losses = method.losses(view0, view1, targets)
-        fabric.backward(_total(losses))
+        ranks.fabric.backward(_total(losses))
+        ranks.sum_gradients(network)
         return Step(losses, view0, view1)
 
     # What pass 1 changes, running statistics and the random state of dropout, is put back: pass 2 finds what pass 1 found.
+    span = ranks.span(images)
     before = [buffer.clone() for buffer in network.buffers()]
     with torch.random.fork_rng([views.device] if views.device.type == "cuda" else []):
         with torch.no_grad():
-            parts = [network(chunk) for chunk in _view_chunks(views, images, count)]
-        outputs = Outputs(*(_joined(tensors, images).requires_grad_() for tensors in zip(*parts, strict=True)))
+            parts = [ranks.forward(network, chunk) for chunk in _view_chunks(views, span, count)]
+        own = Outputs(*(_joined(tensors, span) for tensors in zip(*parts, strict=True)))
+        outputs = Outputs(*(tensor.requires_grad_() for tensor in ranks.whole_outputs(own, images)))
         view0, view1 = _separate(outputs, images)
         losses = method.losses(view0, view1, targets)
     for buffer, value in zip(network.buffers(), before, strict=True):
         buffer.copy_(value)
     gradients = torch.autograd.grad(_total(losses), outputs, allow_unused=True)
 
-    for number, chunk in enumerate(_view_chunks(views, images, count)):
+    own_gradients = [None if gradient is None else ranks.own(gradient, images) for gradient in gradients]
+    for number, chunk in enumerate(_view_chunks(views, span, count)):
         # The gradient of this sum with respect to an output is the cached one; what the method does not use has none.
         products = [
-            (output * _chunk(gradient, images, number, count).flatten(0, 1)).sum()
-            for output, gradient in zip(network(chunk), gradients, strict=True)
+            (output * _chunk(gradient, span, number, count).flatten(0, 1)).sum()
+            for output, gradient in zip(ranks.forward(network, chunk), own_gradients, strict=True)
             if gradient is not None
         ]
-        fabric.backward(torch.stack(products).sum())
+        ranks.fabric.backward(torch.stack(products).sum())
+    ranks.sum_gradients(network)
     return Step(losses, view0, view1)
 
 
@@ -73,23 +79,23 @@ def _separate(outputs: Outputs, images: int) -> tuple[Outputs, Outputs]:
     return view0, Outputs(*(tensor[images:] for tensor in outputs)) if len(outputs.h) > images else view0
 
 
-def _chunk(tensor: Tensor, images: int, number: int, count: int) -> Tensor:
-    """Return a chunk of (V * B, ...) as (V, b, ...), without a copy.
+def _chunk(tensor: Tensor, span: range, number: int, count: int) -> Tensor:
+    """Return a chunk of (V * b, ...) as (V, c, ...), without a copy; `span` says which of the batch's images these b are.
 
-    It takes every `count`-th image: labeled images lead a batch, and so every chunk has its share of them.
+    It takes every `count`-th image of the batch: labeled images lead one, and so every chunk has its share of them.
     """
-    return tensor.view(-1, images, *tensor.shape[1:])[:, number::count]
+    return tensor.view(-1, len(span), *tensor.shape[1:])[:, (number - span.start) % count :: count]
 
 
-def _view_chunks(views: Tensor, images: int, count: int) -> Iterator[Tensor]:
+def _view_chunks(views: Tensor, span: range, count: int) -> Iterator[Tensor]:
     for number in range(count):
-        yield _chunk(views, images, number, count).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        yield _chunk(views, span, number, count).flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _joined(parts: Sequence[Tensor], images: int) -> Tensor:
-    """Return the outputs (V * B, D) of the chunks in the order of the batch."""
+def _joined(parts: Sequence[Tensor], span: range) -> Tensor:
+    """Return the outputs (V * b, D) of the chunks in the order of the batch."""
     whole = parts[0].new_empty(sum(len(part) for part in parts), *parts[0].shape[1:])
     for number, part in enumerate(parts):
-        place = _chunk(whole, images, number, len(parts))
+        place = _chunk(whole, span, number, len(parts))
         place.copy_(part.view_as(place))
     return whole

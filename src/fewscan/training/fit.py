@@ -3,16 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import lightning_fabric
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.tensorboard import SummaryWriter
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -21,23 +18,23 @@ from fewscan.learning.policies import build_views
 from fewscan.learning.registry import method_type
 from fewscan.learning.views import Views, random_views
 from fewscan.models.network import Network
-from fewscan.progress import progress_bar, say
+from fewscan.progress import say
 from fewscan.seeds import stream
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.averaging import AveragedNetwork
-from fewscan.training.batches import Batch, epoch_batches
+from fewscan.training.batches import Batch, Rows, epoch_batches
 from fewscan.training.budget import BudgetRows
 from fewscan.training.checkpoint import Checkpoints, has_checkpoint
 from fewscan.training.chunks import add_gradients
-from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.images import ImageRows, sent
+from fewscan.training.journal import journal
 from fewscan.training.optimizer import build_optimizer, learning_rate, set_learning_rates
 from fewscan.training.positives import Partners
 from fewscan.training.probes import probe
-from fewscan.training.run import CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, Run
+from fewscan.training.ranks import Ranks
+from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
-from fewscan.training.symptoms import new_symptoms
-from fewscan.training.tally import Tally, spoken, view_numbers
+from fewscan.training.tally import Tally, view_numbers
 
 # Of a method that trains on one view, what two views say is taken from this many labeled images.
 TWO_VIEW_IMAGES = 512
@@ -51,7 +48,7 @@ class _Training:
     """What every step of a training needs, on its device."""
 
     settings: RunSettings
-    fabric: lightning_fabric.Fabric
+    ranks: Ranks
     network: Network
     trained: nn.Module  # the network as the precision asks for it
     method: Method
@@ -64,9 +61,8 @@ class _Training:
     images: ImageRows
 
     @classmethod
-    def of(cls, run: Run, dataset: Snapshot, *, resume: bool) -> Self:
-        settings = run.settings
-        fabric = lightning_fabric.Fabric(accelerator=settings.device, devices=1, precision=settings.precision)
+    def of(cls, run: Run, dataset: Snapshot, ranks: Ranks, *, resume: bool) -> Self:
+        settings, fabric = run.settings, ranks.fabric
         network = run.new_network() if resume else run.first_network()
         kind = method_type(settings.method.name)
         rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
@@ -78,10 +74,11 @@ class _Training:
         network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
         optimizer = build_optimizer(settings.optimizer, network, method)
         trained, stepper = fabric.setup(network, optimizer)
+        ranks.begin_alike(network)
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)
         views = build_views(settings.views)
-        return cls(settings, fabric, network, trained, method, views, averaged, optimizer, stepper, rows, partners, images)
+        return cls(settings, ranks, network, trained, method, views, averaged, optimizer, stepper, rows, partners, images)
 
     @property
     def steps(self) -> int:
@@ -89,67 +86,54 @@ class _Training:
         return self.settings.steps(len(self.rows.labeled), len(self.rows.unlabeled))
 
 
-def fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
+def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None) -> None:
     """Train the run's network on `dataset`, epoch by epoch, until `run.finished`.
 
     After every epoch its numbers are logged, and every `checkpoint_seconds` the complete state is saved. With `resume` the run
     goes on from there, or begins where there is none yet: on a CPU with the same number of threads it computes, bit for bit,
     what it would have computed without the break.
-    Within an epoch nothing waits for the device.
+    ranks: those that train it together, of which this process is one; by default it is the only one.
+    Within an epoch nothing waits for the device, but where several ranks share the views.
     Raises FewscanError where a loss is not finite; the state that was saved last is kept, and said.
     """
     settings = run.settings
     resume = resume and has_checkpoint(run)
     keep_freed_memory()
     torch.manual_seed(stream(settings.seed, "first weights").number)
-    training = _Training.of(run, dataset, resume=resume)
-    copies = len(training.rows.bearers.copies)
-    if copies:
-        say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
-    if settings.positives != "views":
-        say(f"positives={settings.positives}: {training.partners.accompanied:,} scans have others for their second view")
+    training = _Training.of(run, dataset, ranks or Ranks.alone(settings), resume=resume)
+    leads = training.ranks.leads
+    _say_who_else_is_shown(training)
     state = {"network": training.network, "averaged": training.averaged, "method": training.method}
-    checkpoints = Checkpoints(run, state, training.optimizer, settings.checkpoint_seconds)
+    checkpoints = Checkpoints(run, state, training.optimizer, settings.checkpoint_seconds, writes=leads)
     finished_epochs = checkpoints.begin(resume=resume)
-    run.forget_epochs_after(finished_epochs)
-    history = run.metrics()
-
-    with _tensorboard(run, finished_epochs) as board, progress_bar() as bar:
-        total, done = settings.epochs * training.steps, finished_epochs * training.steps
-        task = bar.add_task(f"train {settings.method.name}", total=total, completed=done, numbers="")
-        forecast = Forecast(total, done)
-
-        def stepped(done: int) -> None:
-            bar.advance(task)
-            _tell(forecast.after(done))
-
+    with journal(run, training.steps, finished_epochs, writes=leads) as told:
         for epoch in range(finished_epochs + 1, settings.epochs + 1):
             began = time.perf_counter()
-            tally = _train_epoch(training, epoch, stepped)
+            tally = _train_epoch(training, epoch, told.stepped)
             # Once an epoch: on a GPU, to look at a loss is to wait for the device.
             _require_finite(tally, run, epoch, checkpoints.epoch)
             numbers = _epoch_numbers(training, epoch, tally)
             numbers["seconds"] = round(time.perf_counter() - began, 3)
-            symptoms = new_symptoms([*history, numbers], settings)
-            history.append(numbers | {"losses": tally.loss_names, "symptoms": [symptom._asdict() for symptom in symptoms]})
-            run.log(history[-1])
+            told.log(numbers, tally.loss_names)
             # After the log, which a training that goes on cuts to the epochs of the state: what is missing there stays missing.
             checkpoints.after(epoch, last=epoch == settings.epochs)
-            for name, value in numbers.items():
-                if value is not None:
-                    board.add_scalar(name, value, epoch)
-            bar.update(task, numbers=spoken(numbers))
-            _tell(forecast.after(epoch * training.steps, epoch_ended=True))
-            if epoch % max(1, settings.epochs // 20) == 0 or epoch == settings.epochs:
-                say(f"epoch {epoch}/{settings.epochs}  {spoken(numbers)}")
-            for symptom in symptoms:
-                say(f"warning: after epoch {epoch} {symptom.text}")
-    run.save_network(training.averaged.network)
+            told.tell(numbers)
+    if leads:
+        run.save_network(training.averaged.network)
+
+
+def _say_who_else_is_shown(training: _Training) -> None:
+    copies = len(training.rows.bearers.copies)
+    if copies:
+        say(f"{copies:,} unlabeled scans are copies of labeled ones and are learned with their labels, too")
+    if training.settings.positives != "views":
+        accompanied = training.partners.accompanied
+        say(f"positives={training.settings.positives}: {accompanied:,} scans have others for their second view")
 
 
 def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:
     """Train for one epoch and return its sums; `stepped` is called after every step, with how many were made since epoch 1."""
-    settings, rows, device = training.settings, training.rows, training.fabric.device
+    settings, rows, device = training.settings, training.rows, training.ranks.fabric.device
     torch.manual_seed(stream(settings.seed, "epoch", epoch).number)
     training.trained.train()
     tally = Tally()
@@ -164,11 +148,11 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
         seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
         labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), device)
         shown = [seen, training.partners.drawn(random_partners, seen)][: 2 if training.method.two_views else 1]
-        views, targets = _method_input(training, training.images[np.concatenate(shown)], labels, when=(epoch, step))
+        views, targets = _method_input(training, np.concatenate(shown), labels, when=(epoch, step))
         # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
         training.stepper.zero_grad()
         losses, view0, view1 = add_gradients(
-            training.fabric, training.trained, training.method, views, targets, settings.chunk_size
+            training.ranks, training.trained, training.method, views, targets, settings.chunk_size
         )
         # Step 3: the optimizer follows the sum of the losses, the averaged weights follow the optimizer.
         training.stepper.step()
@@ -188,22 +172,38 @@ def _epoch_numbers(training: _Training, epoch: int, tally: Tally) -> dict[str, A
     numbers |= tally.means() | method.epoch_numbers()
     if not method.two_views and epoch == settings.epochs:
         numbers |= _two_view_numbers(training, network)
-    return numbers | probe(network, training.images, training.rows, probe_images=settings.probe_images, seed=settings.seed)
+    return numbers | probe(
+        network,
+        training.images,
+        training.rows,
+        training.ranks,
+        probe_images=settings.probe_images,
+        seed=settings.seed,
+    )
 
 
-def _method_input(training: _Training, images: Tensor, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the views that go through the network, and the method's targets.
+def _method_input(training: _Training, shown: Rows, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the views that go through the network on this rank, and the method's targets for all.
 
-    images: what each view is of, (V * B, C, S, S), one batch after the other. when: the epoch and the step.
+    shown: what each view is of, (V * B,), one batch after the other. labels: (B,). when: the epoch and the step.
     """
-    settings, method = training.settings, training.method
-    views = random_views(training.views, images, 1, stream(settings.seed, "views", *when))
+    settings, method, ranks, count = training.settings, training.method, training.ranks, len(labels)
+    copies = len(shown) // count
+    images = training.images[shown[ranks.places(count, copies)]]
+    drawn_from = stream(settings.seed, "views", *when)
+    views = random_views(training.views, images, 1, drawn_from, ranks.part(count, copies))
+    if type(method).mixed is Method.mixed:
+        return views, labels
     outputs = None
     if method.guesses:
-        weak = random_views(training.views.weak(), images[: len(labels)], 1, stream(settings.seed, "weak views", *when))
-        with torch.no_grad(), training.fabric.autocast():
-            outputs = training.averaged.network(weak)
-    return method.mixed(views, labels, outputs)
+        drawn_from = stream(settings.seed, "weak views", *when)
+        own = images[: len(ranks.span(count))]
+        weak = random_views(training.views.weak(), own, 1, drawn_from, ranks.part(count, 1))
+        with torch.no_grad(), ranks.fabric.autocast():
+            outputs = ranks.whole_outputs(training.averaged.network(weak), count)
+    # Any image may be mixed with any other, so all are at hand.
+    mixed, targets = method.mixed(ranks.whole(views, count), labels, outputs)
+    return ranks.own(mixed, count).contiguous(memory_format=torch.channels_last), targets
 
 
 def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Batch]:
@@ -231,11 +231,6 @@ def _two_view_numbers(training: _Training, network: Network) -> dict[str, float 
     return {name: float(value) if torch.isfinite(value) else None for name, value in view_numbers(h0, h1).items()}
 
 
-def _tell(seconds_left: float | None) -> None:
-    if seconds_left is not None:
-        say(f"about {spoken_duration(seconds_left)} of training to go")
-
-
 def _require_finite(tally: Tally, run: Run, epoch: int, saved_epoch: int) -> None:
     bad = tally.first_bad_step()
     if bad is not None:
@@ -245,12 +240,3 @@ def _require_finite(tally: Tally, run: Run, epoch: int, saved_epoch: int) -> Non
             f"{run.folder / CHECKPOINT_FOLDER}: start a new run with an optimizer.learning_rate below "
             f"{run.settings.optimizer.learning_rate:g}"
         )
-
-
-@contextmanager
-def _tensorboard(run: Run, finished_epochs: int) -> Iterator[SummaryWriter]:
-    writer = SummaryWriter(str(run.folder / TENSORBOARD_FOLDER), purge_step=finished_epochs + 1)
-    try:
-        yield writer
-    finally:
-        writer.close()

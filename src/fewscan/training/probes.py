@@ -5,31 +5,39 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fewscan.models.network import Network
+from fewscan.models.network import Network, Outputs
 from fewscan.seeds import stream
+from fewscan.training.batches import Rows
 from fewscan.training.budget import BudgetRows
 from fewscan.training.images import ImageRows
 from fewscan.training.predict import predict
+from fewscan.training.ranks import Ranks
 from fewscan.training.signs import chance_limit, signs
 
 
-def probe(network: Network, images: ImageRows, rows: BudgetRows, *, probe_images: int, seed: int) -> dict[str, float | None]:
+def probe(
+    network: Network, images: ImageRows, rows: BudgetRows, ranks: Ranks, *, probe_images: int, seed: int
+) -> dict[str, float | None]:
     """Return the accuracy on the validation set, that of the probe, what guessing reaches in each, and the `signs`, in [0, 1].
 
     What belongs to the validation set is None where there is none. The probe and the signs look at `probe_images` of the
     labeled images at most, always the same ones, or of the unlabeled ones where none is labeled; then `probe_accuracy` is None
     and signs of calls are missing, and without any image all signs are.
     """
+
+    def looked_at(some: Rows) -> Outputs:
+        return predict(network, images.batches(some))
+
     numbers: dict[str, float | None] = {"validation_accuracy": None, "val_chance_limit": None, "probe_accuracy": None}
     if len(rows.validation):
         labels = rows.labels[rows.validation]
-        calls = predict(network, images.batches(rows.validation)).logits.argmax(dim=1)
+        calls = ranks.each_own(rows.validation, looked_at).logits.argmax(dim=1)
         numbers["validation_accuracy"] = float((calls == labels).float().mean())
         numbers["val_chance_limit"] = chance_limit(calls, labels)
     chosen = np.sort(stream(seed, "probe").numpy().permutation(rows.looked_at)[:probe_images])
     if not len(chosen):
         return numbers
-    outputs = predict(network, images.batches(chosen))
+    outputs = ranks.each_own(chosen, looked_at)
     if not len(rows.labeled):
         return numbers | signs(outputs, None)
     labels, groups = rows.labels[chosen], rows.groups[chosen]

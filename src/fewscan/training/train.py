@@ -15,13 +15,19 @@ from fewscan.locks import alone
 from fewscan.memory import enough
 from fewscan.progress import say
 from fewscan.training.beginning import Beginning
+from fewscan.training.checkpoint import has_checkpoint
 from fewscan.training.continuing import encoder_alone, taught_by
+from fewscan.training.devices import Devices, require_shareable
 from fewscan.training.leakage import check_leakage
+from fewscan.training.plugins import modules_to_import
 from fewscan.training.positives import require_positives
+from fewscan.training.recipes import DEFAULT_RECIPE
 from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.seen import seen_among, seen_sentence
 from fewscan.training.settings import RunSettings
 from fewscan.training.solve import solve
+
+ONE_DEVICE = Devices()
 
 
 def train_new(
@@ -33,16 +39,19 @@ def train_new(
     notes: Sequence[str] = (),
     candidate: bool = True,
     beginning: Beginning | None = None,
+    devices: Devices = ONE_DEVICE,
 ) -> Run:
     """Make the run `folder`, train it to its end and return it.
 
     recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
     that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation set;
     the dataset's record then names it. beginning: the weights that it begins with; None for what `settings.encoder` names.
+    devices: what it trains on; it is the same run on any.
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had or do not fit, and where a loss stops being finite.
     """
     _refuse_existing_run(folder)
+    require_shareable(devices, settings, dataset)
     require_positives(dataset, method_type(settings.method.name), settings.positives)
     # An encoder or weights that cannot be had leave no run behind.
     beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
@@ -66,7 +75,7 @@ def train_new(
         for note in (*notes, *([seen_sentence(seen, len(tested))] if seen else [])):
             say(note)
         with alone(folder, "train"):
-            _fit(run, dataset, resume=False)
+            _fit(run, dataset, devices, resume=False)
     return run
 
 
@@ -101,21 +110,22 @@ def refuse_other_settings(
         )
 
 
-def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True) -> Run:
+def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True, devices: Devices = ONE_DEVICE) -> Run:
     """Train an interrupted run to its end, with the settings that it began with, and return it.
 
     A run that is finished is left alone; one that was interrupted before its first checkpoint begins anew.
     Raises FewscanError where another process trains it.
     """
     if not run.finished:
+        require_shareable(devices, run.settings, dataset)
         with writing(run.folder), alone(run.folder, "train"):
             if candidate and len(dataset.rows("validation")):
                 note_candidate(dataset, run.identity)
-            _fit(run, dataset, resume=True)
+            _fit(run, dataset, devices, resume=True)
     return run
 
 
-def _fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
+def _fit(run: Run, dataset: Snapshot, devices: Devices, *, resume: bool) -> None:
     """Train the run to its end, or solve for it; raises FewscanError, naming what helps, where the memory does not suffice."""
     if run.settings.solved:
         solve(run, dataset)
@@ -128,4 +138,10 @@ def _fit(run: Run, dataset: Snapshot, *, resume: bool) -> None:
         f"start a new run with chunk_size={max(2, at_once // 4)}, a quarter of the images that go through the network at once"
     )
     with enough(f"{advice}, or with a smaller batch_size"):
-        fit(run, dataset, resume=resume)
+        if devices.count == 1:
+            fit(run, dataset, resume=resume)
+        else:
+            from fewscan.training.together import Job, train_together
+
+            modules = frozenset(modules_to_import(run.settings, run.record.recipe or DEFAULT_RECIPE))
+            train_together(Job(run.folder, dataset.folder, resume and has_checkpoint(run), modules), devices)

@@ -28,6 +28,10 @@ class StudyViews(Views):
         """Return which images are flipped, (B,) bool."""
         return uniform(0, 1, count, generator) < self.settings.flip_probability
 
+    def parameters_of(self, places: Tensor, parameters: Tensor) -> Tensor:
+        """Return which of the images at `places` are flipped."""
+        return parameters[places]
+
     def apply(self, images: Tensor, parameters: Tensor) -> Tensor:
         """Return the images, those flipped that `parameters` says."""
         views = plain(images)

@@ -1,0 +1,150 @@
+"""On which devices a training runs: what the user asks for, or what torchrun or Slurm has started; and which trainings can."""
+
+import copy
+import os
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.learning.policies import build_views
+from fewscan.learning.registry import method_type
+from fewscan.learning.views import Views
+from fewscan.models.network import Network
+from fewscan.training.batches import smallest_batch
+from fewscan.training.lengths import used
+from fewscan.training.settings import RunSettings
+from fewscan.wording import counted
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of a training: so many on each of so many machines. Each has a process of its own."""
+
+    on_each: int = 1
+    machines: int = 1
+    # Of processes that something else has started, this one among them; None where this one starts them.
+    started: ClusterEnvironment | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are in all."""
+        return self.on_each * self.machines
+
+    @property
+    def follows(self) -> bool:
+        """Whether another process prepares the training, and this one only takes part."""
+        return self.started.global_rank() > 0 if self.started is not None else self.count > 1 and machine_number() > 0
+
+    @classmethod
+    def asked(cls, devices: int | None, machines: int | None) -> Self:
+        """Return what the user asks for, or what has been started by torchrun or Slurm.
+
+        Raises FewscanError where the two differ, and where nothing says how several machines find each other.
+        """
+        started = _started()
+        if started is None:
+            found = cls(1 if devices is None else devices, 1 if machines is None else machines)
+            if min(found.on_each, found.machines) < 1:
+                raise FewscanError("--devices and --nodes count from 1")
+            if found.machines > 1 and not {"MASTER_ADDR", "MASTER_PORT", "NODE_RANK"} <= os.environ.keys():
+                raise FewscanError(
+                    f"--nodes {found.machines}: start it on every machine by torchrun or Slurm, or set MASTER_ADDR and "
+                    "MASTER_PORT, of the first machine, and NODE_RANK, counted from 0"
+                )
+            return found
+        environment, on_each = started
+        found = cls(on_each, environment.world_size() // on_each, environment)
+        if devices not in (None, found.on_each) or machines not in (None, found.machines):
+            who = "Slurm" if isinstance(environment, SLURMEnvironment) else "torchrun"
+            raise FewscanError(
+                f"{who} has started {counted(found.on_each, 'process')} on {counted(found.machines, 'machine')}: "
+                f"give --devices {found.on_each} --nodes {found.machines}, or neither"
+            )
+        return found
+
+
+def machine_number() -> int:
+    """Return which of several machines this one is, from 0."""
+    return LightningEnvironment().node_rank()
+
+
+def _started() -> tuple[ClusterEnvironment, int] | None:
+    """Return what torchrun or Slurm says of the processes that it has started, and how many of them are on a machine."""
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment(), int(os.environ["LOCAL_WORLD_SIZE"])
+    # Inside a job of several tasks whatever srun has not started is one process.
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        try:
+            environment = SLURMEnvironment()
+        except RuntimeError as error:
+            raise FewscanError(f"Slurm: {error}") from None
+        return environment, environment.world_size() // int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
+    return None
+
+
+def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot) -> None:
+    """Raise FewscanError where several devices cannot do what one would, or are not there."""
+    if devices.count == 1:
+        return
+    if settings.solved:
+        raise FewscanError(f"{settings.method.name} is solved at once, on one device: leave out --devices")
+    here = _available(settings.device)
+    if devices.on_each > here:
+        kind = "CPU core" if _on_cpu(settings.device) else "device"
+        raise FewscanError(f"--devices {devices.on_each}: this machine has {counted(here, kind)}")
+    labeled, unlabeled = len(dataset.rows("labeled")), used(method_type(settings.method.name), len(dataset.rows("unlabeled")))
+    least = smallest_batch(labeled, unlabeled, settings.batch_size, settings.labeled_share, settings.passes)
+    _require_images_for_all(devices.count, least, settings.chunk_size)
+    if type(build_views(settings.views)).parameters_of is Views.parameters_of:
+        raise FewscanError(
+            f"the views '{settings.views.name}' write no parameters_of, which sharing a batch among devices needs: "
+            "train on one device"
+        )
+    if _draws_itself(settings, dataset):
+        raise FewscanError(
+            f"encoder {settings.encoder.name} draws random numbers as it computes, as dropout does, which several devices "
+            "would draw otherwise than one: train on one device"
+        )
+
+
+def _require_images_for_all(devices: int, least: int, chunk_size: int | None) -> None:
+    if least < devices:
+        raise FewscanError(
+            f"{devices} devices cannot share batches of {least} images: take fewer devices, or a larger batch_size"
+        )
+    if chunk_size is None:
+        return
+    # Batches of an epoch differ by two images at most.
+    if any(images // devices < -(-images // chunk_size) for images in range(least, least + 3)):
+        raise FewscanError(
+            f"chunk_size={chunk_size}, which counts the images of all devices, leaves some of {devices} devices without any: "
+            "take a larger one, or fewer devices"
+        )
+
+
+def _on_cpu(device: str) -> bool:
+    return device == "cpu" or (device == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available())
+
+
+def _available(device: str) -> int:
+    """Return how many devices of the kind that a run asks for this machine has."""
+    if _on_cpu(device):
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return torch.cuda.device_count() if torch.cuda.is_available() and device != "mps" else 1
+
+
+def _draws_itself(settings: RunSettings, dataset: Snapshot) -> bool:
+    """Return whether a network of these settings takes random numbers when it computes in training."""
+    with torch.random.fork_rng(devices=[]):
+        network = Network.of(dataset.spec, len(dataset.classes), settings.encoder.untrained, settings.heads)
+        before = torch.get_rng_state()
+        with torch.no_grad():
+            copy.deepcopy(network).train()(torch.zeros(2, dataset.spec.channels, dataset.spec.size_px, dataset.spec.size_px))
+        return not torch.equal(before, torch.get_rng_state())

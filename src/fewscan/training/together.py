@@ -1,0 +1,200 @@
+"""A training by several processes, a rank each: how they begin, and how they end together."""
+
+import importlib
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import lightning_fabric
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import distributed, nn
+
+from fewscan.errors import FewscanError
+from fewscan.memory import is_too_little
+from fewscan.processes import end_with_parent, processes
+from fewscan.progress import console
+from fewscan.training.devices import Devices, machine_number
+from fewscan.training.fit import fit
+from fewscan.training.ranks import Ranks
+from fewscan.training.run import Run
+
+# After one process has failed the others fail, too, for want of it: so long is waited for what they say.
+GRACE_SECONDS = 3.0
+
+
+class Job(NamedTuple):
+    """What the ranks train."""
+
+    run: Path
+    dataset: Path
+    resume: bool
+    modules: frozenset[str] = frozenset()  # which register what the run needs
+
+
+class _SharedBatch(DDPStrategy):
+    """Fabric's for several processes, but for its wrapper of networks.
+
+    That takes every output for learned from, and waits for gradients of a head that no loss looks at; `Ranks` sums gradients.
+    """
+
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]  # no wrapper
+        """Return the network as it is."""
+        return module
+
+
+def train_together(job: Job | None, devices: Devices) -> Path:
+    """Train by all ranks, of which this process is one or starts those of its machine; return the run's folder.
+
+    job: what to train; None for what another process says. Raises FewscanError where a rank does, or is killed.
+    """
+    if devices.started is not None:
+        return _take_part(job, devices)
+    context = processes(__name__)
+    port = os.environ["MASTER_PORT"] if devices.machines > 1 else str(find_free_network_port())
+    threads = max(1, torch.get_num_threads() // devices.on_each)
+    ranks = []
+    try:
+        for number in range(devices.on_each):
+            told, tells = multiprocessing.Pipe(duplex=False)
+            process = context.Process(target=_be_rank, args=(job, devices, number, port, threads, tells))  # type: ignore[attr-defined]
+            process.start()
+            tells.close()
+            ranks.append(_Rank(process, told))
+        return _ended(ranks, job)
+    finally:
+        for rank in ranks:
+            rank.process.terminate()
+        for rank in ranks:
+            rank.process.join()
+
+
+class _Rank(NamedTuple):
+    process: BaseProcess
+    told: Connection
+
+    def said(self) -> tuple[str, str]:
+        """Return how a process that has ended says that it did, and in which words."""
+        with suppress(EOFError, OSError):
+            if self.told.poll():
+                return self.told.recv()  # type: ignore[no-any-return]
+        code = self.process.exitcode
+        return ("killed", signal.Signals(-code).name) if code is not None and code < 0 else ("fault", f"exit code {code}")
+
+
+def _ended(ranks: list[_Rank], job: Job | None) -> Path:
+    """Wait until all have ended, and return the run's folder; or until one has failed."""
+    running = {rank.process.sentinel: rank for rank in ranks}
+    failed: list[tuple[str, str]] = []
+    folder, deadline = Path(), None
+    while running and (deadline is None or time.monotonic() < deadline):
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        for sentinel in multiprocessing.connection.wait(list(running), left):
+            rank = running.pop(sentinel)  # type: ignore[arg-type]
+            rank.process.join()
+            how, words = rank.said()
+            if how == "trained":
+                folder = Path(words)
+            else:
+                failed.append((how, words))
+                deadline = deadline or time.monotonic() + GRACE_SECONDS
+    if failed:
+        _raise(dict(reversed(failed)), job)
+    return folder
+
+
+def _raise(failed: dict[str, str], job: Job | None) -> NoReturn:
+    """Raise what is told of a training of which processes failed: in which ways, and the first words of each."""
+    go_on = "" if job is None else f": go on with 'fewscan train {job.dataset} --out {job.run} --resume'"
+    if "refused" in failed:
+        raise FewscanError(failed["refused"])
+    if "memory" in failed:
+        raise MemoryError(failed["memory"])
+    if "killed" in failed:
+        raise FewscanError(f"a process of this training was ended by {failed['killed']}, and so the others were{go_on}")
+    if "fault" in failed:
+        raise RuntimeError(f"a process of this training failed:\n{failed['fault']}")
+    raise FewscanError(f"{failed['deserted']}{go_on}")
+
+
+def _be_rank(job: Job | None, devices: Devices, number: int, port: str, threads: int, tells: Connection) -> None:
+    """Be the process of a device of this machine, and tell how it ended."""
+    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": str(machine_number()), "MASTER_PORT": port}
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    try:
+        for module in () if job is None else job.modules:
+            importlib.import_module(module)
+        tells.send(("trained", str(_take_part(job, devices))))
+    except Exception as error:
+        tells.send(_told(error))
+        os._exit(1)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Return how an error ends a process, and in which words."""
+    if is_too_little(error):
+        return "memory", str(error)
+    if isinstance(error, DesertedError):
+        return "deserted", str(error)
+    return ("refused", str(error)) if isinstance(error, FewscanError) else ("fault", traceback.format_exc())
+
+
+class DesertedError(FewscanError):
+    """Another process of the training is gone."""
+
+
+def _take_part(job: Job | None, devices: Devices) -> Path:
+    """Be one of the ranks of a training, and return the folder of its run once all are done."""
+    environment = devices.started or LightningEnvironment()
+    environment.set_world_size(devices.count)
+    environment.set_global_rank(environment.node_rank() * devices.on_each + environment.local_rank())
+    console.quiet = environment.global_rank() > 0
+    os.environ |= {"MASTER_ADDR": environment.main_address, "MASTER_PORT": str(environment.main_port)}
+    with _deserted():
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        distributed.init_process_group(backend, rank=environment.global_rank(), world_size=devices.count)
+        told = [job]
+        distributed.broadcast_object_list(told, 0)
+        job = told[0]
+        assert job is not None
+        run = Run.open(job.run)
+        fabric = lightning_fabric.Fabric(
+            accelerator=run.settings.device,
+            devices=devices.on_each,
+            num_nodes=devices.machines,
+            precision=run.settings.precision,
+            strategy=_SharedBatch(),
+            plugins=[environment],
+        )
+        fabric.launch()
+        fit(run, run.open_dataset(job.dataset), resume=job.resume, ranks=Ranks(fabric))
+        # Nobody goes before the run is written.
+        distributed.all_reduce(torch.zeros(1))
+    distributed.destroy_process_group()
+    return job.run
+
+
+@contextmanager
+def _deserted() -> Iterator[None]:
+    """Raise DesertedError where what the other processes are waited for fails."""
+    try:
+        yield
+    except RuntimeError as error:
+        # Gloo has no error of a type of its own.
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            raise DesertedError("another process of this training has ended") from error
+        raise
