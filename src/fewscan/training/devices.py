@@ -64,7 +64,7 @@ class Devices:
         if devices not in (None, found.on_each) or machines not in (None, found.machines):
             who = "Slurm" if isinstance(environment, SLURMEnvironment) else "torchrun"
             raise FewscanError(
-                f"{who} has started {counted(found.on_each, 'process')} on {counted(found.machines, 'machine')}: "
+                f"{who} has started {counted(found.on_each, 'process', 'processes')} on {counted(found.machines, 'machine')}: "
                 f"give --devices {found.on_each} --nodes {found.machines}, or neither"
             )
         return found

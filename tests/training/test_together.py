@@ -1,0 +1,304 @@
+"""Several processes train one run: they compute what one does, and end together."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+import fewscan
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.learning.registry import TRAINING_METHODS
+from fewscan.learning.scan_views import ScanViews
+from fewscan.models.resnet_small import ResNetSmall
+from fewscan.processes import processes
+from fewscan.splits.split import split
+from fewscan.training.checkpoint import CHECKPOINT_FILE, Checkpoints
+from fewscan.training.devices import Devices, require_shareable
+from fewscan.training.fit import fit
+from fewscan.training.run import CHECKPOINT_FOLDER, Run
+from fewscan.training.settings import RunSettings
+from fewscan.training.together import Job, _take_part, train_together
+from tests.processes import LOADED
+
+# How each is trained, methods and what else is shared out in a way of its own.
+SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{method: (method, {}) for method in TRAINING_METHODS},
+    "in chunks": ("joint", {"chunk_size": 7}),
+    "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
+}
+BY_TWO = ("nnclr", "mixmatch")
+
+
+class Asked(NamedTuple):
+    """A run to train by all processes, until it is over or so many epochs are."""
+
+    job: Job
+    stop_after: int | None = None
+
+
+class Trained(NamedTuple):
+    """The same run of one, two and three processes, by what is trained; and one that all of these went on with."""
+
+    runs: dict[tuple[str, int], Run]
+    gone_on_with: Run
+
+
+def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run:
+    quick: dict[str, Any] = {
+        "encoder": {"width": 16},
+        "batch_size": 20,  # which three do not share evenly
+        "epochs": 3,  # of three steps or more
+        "device": "cpu",
+        "precision": "32-true",
+        "checkpoint_seconds": 1000,
+        "probe_images": 8,
+        # Small steps: Adam takes as large a one where a gradient is nothing but rounding errors.
+        "optimizer": {"learning_rate": 1e-6, "warmup_epochs": 0},
+    }
+    settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=12, unlabeled=40)
+    return Run.create(folder, settings, dataset, 0)
+
+
+def trained(asked: Sequence[Asked], ranks: int) -> None:
+    """Train runs one after the other by so many processes."""
+    ports = [find_free_network_port() for _ in asked]
+    context = processes(LOADED)
+    members = [context.Process(target=_be_one_of, args=(asked, ranks, number, ports)) for number in range(ranks)]  # type: ignore[attr-defined]
+    for member in members:
+        member.start()
+    for member in members:
+        member.join()
+    assert [member.exitcode for member in members] == [0] * ranks
+
+
+class Stopped(Exception):
+    pass
+
+
+def _be_one_of(asked: Sequence[Asked], ranks: int, number: int, ports: list[int]) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "LOCAL_RANK": str(number), "NODE_RANK": "0"}
+    for one, port in zip(asked, ports, strict=True):
+        os.environ["MASTER_PORT"] = str(port)
+        with pytest.MonkeyPatch.context() as patch:
+            if one.stop_after is not None:
+                patch.setattr(Checkpoints, "after", _stopping(one.stop_after))
+            try:
+                _take_part(one.job if number == 0 else None, Devices(ranks))
+            except Stopped:
+                torch.distributed.destroy_process_group()
+
+
+def _stopping(last_epoch: int) -> Callable[..., None]:
+    after = Checkpoints.after
+
+    def stops(self: Checkpoints, epoch: int, *, last: bool) -> None:
+        after(self, epoch, last=epoch == last_epoch)
+        if epoch == last_epoch:
+            raise Stopped
+
+    return stops
+
+
+@pytest.fixture(scope="module")
+def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
+    return split(make_dataset(), labeled=16, test=24, validation=0.25)
+
+
+@pytest.fixture(scope="module")
+def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """All runs of this file: processes are started once."""
+    folder = tmp_path_factory.mktemp("together")
+    made = {
+        (name, ranks): new_run(dataset, folder / f"{name} {ranks}", method, **changes)
+        for name, (method, changes) in SETTINGS.items()
+        for ranks in (1, 2, 3)
+        if ranks != 2 or name in BY_TWO
+    }
+    gone_on_with = new_run(dataset, folder / "gone on with", "mixmatch")
+
+    def jobs(ranks: int) -> list[Asked]:
+        return [Asked(Job(run.folder, dataset.folder, resume=False)) for (_, of), run in made.items() if of == ranks]
+
+    going_on = Job(gone_on_with.folder, dataset.folder, resume=True)
+    trained([*jobs(2), Asked(going_on._replace(resume=False), stop_after=1)], 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "after", _stopping(2))
+        with pytest.raises(Stopped):
+            fit(gone_on_with, dataset, resume=True)
+    trained([*jobs(3), Asked(going_on)], 3)
+    for (_, ranks), run in made.items():
+        if ranks == 1:
+            fit(run, dataset, resume=False)
+    return Trained(made, gone_on_with)
+
+
+def state(run: Run) -> dict[str, Tensor]:
+    """Network, averaged network, method with its queues, optimizer, before training and after it."""
+    found = load_file(run.folder / CHECKPOINT_FOLDER / CHECKPOINT_FILE)
+    return {name: value.double().flatten() for name, value in found.items()}
+
+
+def distance(one: dict[str, Tensor], other: dict[str, Tensor], chosen: str) -> float:
+    """How far tensors whose names have a part in common are off, taken together, as a share of themselves."""
+    values, others = ([value for name, value in tensors.items() if chosen in name] for tensors in (one, other))
+    if not values:
+        return 0.0
+    return float((torch.cat(values) - torch.cat(others)).norm() / torch.cat(others).norm())
+
+
+def assert_alike(run: Run, alone: Run) -> None:
+    found, expected = state(run), state(alone)
+    assert found.keys() == expected.keys()
+    # The means of the gradients of all steps, then of their squares.
+    assert distance(found, expected, "/exp_avg") < 0.03
+    assert distance(found, expected, "method/") < 1e-4
+    for name in ("network/", "averaged/"):
+        assert distance(found, expected, name) < 1e-5
+    parameters = [f"network/{name}" for name, _ in alone.new_network().named_parameters()]
+    torch.manual_seed(alone.settings.seed)
+    first = {f"network/{name}": value.double().flatten() for name, value in alone.new_network().state_dict().items()}
+    moved, expected_move = ({name: each[name] - first[name] for name in parameters} for each in (found, expected))
+    assert distance(moved, expected_move, "") < 0.1
+    assert len(run.metrics()) == alone.settings.epochs
+    for numbers, expected_numbers in zip(run.metrics(), alone.metrics(), strict=True):
+        counted = {
+            name: value for name, value in expected_numbers.items() if isinstance(value, int | float) and name != "seconds"
+        }
+        assert {name: numbers[name] for name in counted} == pytest.approx(counted, rel=1e-3, abs=1e-3)
+        others = expected_numbers.keys() - counted.keys() - {"seconds", "symptoms"}
+        assert {name: numbers[name] for name in others} == {name: expected_numbers[name] for name in others}
+
+
+@pytest.mark.slow  # they start processes
+@pytest.mark.parametrize(("name", "ranks"), [*((name, 3) for name in SETTINGS), *((name, 2) for name in BY_TWO)])
+def test_several_processes_compute_what_one_does(name: str, ranks: int, runs: Trained) -> None:
+    assert_alike(runs.runs[name, ranks], runs.runs[name, 1])
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_with_one_and_ends_with_three(runs: Trained) -> None:
+    assert_alike(runs.gone_on_with, runs.runs["mixmatch", 1])
+
+
+# Imported by the processes of a training: the second one is killed after an epoch.
+DIES = """
+import os, signal
+from fewscan.training.checkpoint import Checkpoints
+after = Checkpoints.after
+def die(self, epoch, *, last):
+    after(self, epoch, last=last)
+    if os.environ["LOCAL_RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoints.after = die
+"""
+
+
+@pytest.mark.slow
+def test_one_process_that_is_killed_ends_all_and_the_run_goes_on(
+    dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dies_in_training.py").write_text(DIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = new_run(dataset, tmp_path / "run", "supervised", checkpoint_seconds=0)
+    job = Job(run.folder, dataset.folder, resume=False)
+    with pytest.raises(FewscanError, match="SIGKILL") as caught:
+        train_together(job._replace(modules=frozenset(["dies_in_training"])), Devices(2))
+    assert str(caught.value).endswith(f"fewscan train {dataset.folder} --out {run.folder} --resume'")
+    assert "\n" not in str(caught.value)
+    assert not multiprocessing.active_children()
+    assert not run.finished
+    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 2)
+    assert fewscan.train(dataset, out=run.folder, resume=True, devices=2).finished
+    assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
+
+
+def forward_with_dropout(encoder: ResNetSmall, images: Tensor) -> Tensor:
+    maps = F.dropout(encoder.stages(encoder.stem(images)), 0.5, encoder.training)
+    return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "devices", "said"),
+    [
+        ("supervised", {}, 64, "--devices 64: this machine has 4 CPU cores"),
+        ("supervised", {"batch_size": 2}, 3, "3 devices cannot share batches of 2 images"),
+        ("joint", {"chunk_size": 2}, 4, "chunk_size=2.*4 devices"),
+        ("probe", {"encoder": {"weights": "x"}}, 2, "probe is solved at once"),
+    ],
+)
+def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
+    method: str,
+    changes: dict[str, Any],
+    devices: int,
+    said: str,
+    dataset: Snapshot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 4)
+    settings = RunSettings.resolve(method, "fewscan", {"device": "cpu"} | changes, labeled=12, unlabeled=40)
+    with pytest.raises(FewscanError, match=said):
+        require_shareable(Devices(devices), settings, dataset)
+    require_shareable(Devices(), settings, dataset)
+
+
+def test_a_network_or_views_that_devices_would_draw_otherwise_are_refused_by_name(
+    dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 4)
+    settings = RunSettings.resolve("supervised", "fewscan", {"device": "cpu"}, labeled=12, unlabeled=40)
+    require_shareable(Devices(2), settings, dataset)
+    with monkeypatch.context() as patch, pytest.raises(FewscanError, match=r"encoder resnet_small draws random numbers"):
+        patch.setattr(ResNetSmall, "forward", forward_with_dropout)
+        require_shareable(Devices(2), settings, dataset)
+    monkeypatch.delattr(ScanViews, "parameters_of")
+    with pytest.raises(FewscanError, match="views 'scan' write no parameters_of"):
+        require_shareable(Devices(2), settings, dataset)
+
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "RANK": "5", "LOCAL_RANK": "1"}
+SLURM = {
+    "SLURM_STEP_NUM_TASKS": "8",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_NTASKS": "8",
+    "SLURM_NTASKS_PER_NODE": "4",
+    "SLURM_PROCID": "5",
+    "SLURM_LOCALID": "1",
+    "SLURM_NODEID": "1",
+}
+
+
+@pytest.mark.parametrize(("who", "variables"), [("torchrun", TORCHRUN), ("Slurm", SLURM)])
+def test_processes_that_something_else_has_started_know_how_many_they_are(
+    who: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for asked in ((None, None), (4, 2)):
+        found = Devices.asked(*asked)
+        assert (found.on_each, found.machines, found.count, found.follows) == (4, 2, 8, True)
+    with pytest.raises(FewscanError, match=f"{who} has started 4 processes on 2 machines: give --devices 4 --nodes 2"):
+        Devices.asked(8, 1)
+    monkeypatch.setenv("RANK" if who == "torchrun" else "SLURM_PROCID", "0")
+    assert not Devices.asked(None, None).follows
+
+
+def test_several_machines_must_know_where_the_first_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(FewscanError, match="--nodes 2: start it on every machine by torchrun or Slurm, or set MASTER_ADDR"):
+        Devices.asked(4, 2)
+    for name, value in {"MASTER_ADDR": "here", "MASTER_PORT": "12000", "NODE_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert Devices.asked(4, 2).follows
+    assert not Devices.asked(4, 1).started
+    assert Devices.asked(None, None) == Devices()
