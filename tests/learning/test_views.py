@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from fewscan.errors import FewscanError
 from fewscan.learning.policies import VIEWS, build_views, view_settings
 from fewscan.learning.scan_views import ScanParameters
-from fewscan.learning.views import plain, random_views
+from fewscan.learning.views import Part, plain, random_views
 from fewscan.seeds import stream
 
 Parameters = Tensor | ScanParameters
@@ -58,6 +58,15 @@ def test_a_batch_gives_what_its_images_give_one_by_one(name: str, changes: dict[
     together = apply_views(images, drawn)
     alone = torch.cat([apply_views(images[i : i + 1], row(drawn, i)) for i in range(len(images))])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("study", {}), ("scan", {}), ("scan", ALL)])
+def test_a_part_of_the_views_is_what_it_is_among_all(name: str, changes: dict[str, float]) -> None:
+    views, images = build_views(view_settings(name, **changes)), scans(11)
+    places = torch.tensor([3, 4, 5, 14, 15, 16])  # of both views of three images
+    whole = random_views(views, images, 2, stream(0, "views"))
+    part = random_views(views, images[places % 11], 1, stream(0, "views"), Part(places, of=22))
+    assert torch.equal(part, whole[places])
 
 
 @pytest.mark.parametrize(("name", "changes"), [("study", {}), ("scan", {}), ("scan", ALL)])

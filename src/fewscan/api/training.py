@@ -56,12 +56,13 @@ def train(
     from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
-    from fewscan.training.together import train_together
     from fewscan.training.train import refuse_other_settings, train_new
     from fewscan.training.unlabeled import learned_from
 
     used = Devices.asked(devices, nodes)
     if used.follows:
+        from fewscan.training.together import train_together
+
         return TrainedRun.open(train_together(None, used))
     if resume:
         run = Run.open(out)

@@ -128,7 +128,7 @@ class ScanViews(Views):
         return _fields(uniform(-reach, reach, 5 * count, generator).view(count, 5), size_px)
 
     def parameters_of(self, places: Tensor, parameters: ScanParameters) -> ScanParameters:
-        """Return the parameters of the views at `places`; on a GPU this waits, to know how many are blurred, noisy and so on."""
+        """Return the parameters of the views at `places`; on a GPU this waits, to know how many are blurred and so on."""
         scan = parameters
         new_place = torch.full((len(scan.gamma),), -1, device=places.device)
         new_place[places] = torch.arange(len(places), device=places.device)

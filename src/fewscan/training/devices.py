@@ -3,13 +3,9 @@
 import copy
 import os
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -22,6 +18,13 @@ from fewscan.training.lengths import used
 from fewscan.training.settings import RunSettings
 from fewscan.wording import counted
 
+if TYPE_CHECKING:
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+
+
+# Names a process that torchrun has started.
+BY_TORCHRUN = "TORCHELASTIC_RUN_ID"
+
 
 @dataclass(frozen=True)
 class Devices:
@@ -30,7 +33,7 @@ class Devices:
     on_each: int = 1
     machines: int = 1
     # Of processes that something else has started, this one among them; None where this one starts them.
-    started: ClusterEnvironment | None = None
+    started: "ClusterEnvironment | None" = None
 
     @property
     def count(self) -> int:
@@ -62,7 +65,7 @@ class Devices:
         environment, on_each = started
         found = cls(on_each, environment.world_size() // on_each, environment)
         if devices not in (None, found.on_each) or machines not in (None, found.machines):
-            who = "Slurm" if isinstance(environment, SLURMEnvironment) else "torchrun"
+            who = "torchrun" if BY_TORCHRUN in os.environ else "Slurm"
             raise FewscanError(
                 f"{who} has started {counted(found.on_each, 'process', 'processes')} on {counted(found.machines, 'machine')}: "
                 f"give --devices {found.on_each} --nodes {found.machines}, or neither"
@@ -72,15 +75,20 @@ class Devices:
 
 def machine_number() -> int:
     """Return which of several machines this one is, from 0."""
-    return LightningEnvironment().node_rank()
+    return int(os.environ.get("NODE_RANK", "0"))
 
 
-def _started() -> tuple[ClusterEnvironment, int] | None:
+def _started() -> "tuple[ClusterEnvironment, int] | None":
     """Return what torchrun or Slurm says of the processes that it has started, and how many of them are on a machine."""
-    if TorchElasticEnvironment.detect():
+    # Lightning Fabric takes a second to load, so only where it is needed.
+    if BY_TORCHRUN in os.environ:
+        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
         return TorchElasticEnvironment(), int(os.environ["LOCAL_WORLD_SIZE"])
     # Inside a job of several tasks whatever srun has not started is one process.
     if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
         try:
             environment = SLURMEnvironment()
         except RuntimeError as error:
