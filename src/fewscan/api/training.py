@@ -43,10 +43,9 @@ def train(
     Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
     Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
     not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
-    `devices` on each of `nodes` machines train it together, a process each, by default one; but for rounding the run is the
-    same. torchrun and Slurm may have started the processes; then each calls this function, and the first one writes.
+    `devices` on each of `nodes` machines train it together, a process each; but for rounding the run is that of one.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
-    is unknown, where a method lacks labels, and where a loss stops being finite.
+    is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
     """
     from fewscan.config import merge
     from fewscan.evaluation.trained import TrainedRun
@@ -54,20 +53,16 @@ def train(
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
     from fewscan.training.devices import Devices
     from fewscan.training.recipes import DEFAULT_RECIPE
-    from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
-    from fewscan.training.train import refuse_other_settings, train_new
+    from fewscan.training.train import train_new
     from fewscan.training.unlabeled import learned_from
 
     used = Devices.asked(devices, nodes)
     if used.follows:
-        from fewscan.training.together import train_together
-
-        return TrainedRun.open(train_together(None, used))
+        return TrainedRun.open(_followed(used))
     if resume:
-        run = Run.open(out)
-        refuse_other_settings(run, method, recipe, settings)
-        return TrainedRun.open(_resumed(run, dataset, used, leave_out_test).folder)
+        given = {"method": method, "recipe": recipe, "changes": settings}
+        return TrainedRun.open(_resumed(Path(out), dataset, used, leave_out_test, given).folder)
     opened = opened_snapshot(dataset, split)
     before = None if begin is None else opened_run(begin)
     settings = with_encoder_of_run(RunSettings.by_name(settings))
@@ -99,10 +94,22 @@ def _notes(dataset: Snapshot) -> list[str]:
     return [*(f"warning: {warning}" for warning in gap_warnings(dataset)), *([fresh] if fresh else [])]
 
 
-def _resumed(run: Run, dataset: str | Path | Dataset | Snapshot, devices: Devices, leave_out_test: bool) -> Run:
-    """Train an interrupted run to its end and return it."""
-    from fewscan.training.train import train_on
+def _followed(devices: Devices) -> Path:
+    """Take part in a training that another process prepares, and return its run's folder."""
+    from fewscan.training.together import train_together
 
+    return train_together(None, devices)
+
+
+def _resumed(
+    folder: Path, dataset: str | Path | Dataset | Snapshot, devices: Devices, leave_out_test: bool, given: dict[str, Any]
+) -> Run:
+    """Train an interrupted run to its end and return it; `given` is what it must have been begun with."""
+    from fewscan.training.run import Run
+    from fewscan.training.train import refuse_other_settings, train_on
+
+    run = Run.open(folder)
+    refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
     if leave_out_test and seen.require_split().test_groups_left_out is None:
         raise FewscanError(f"{run.folder} goes on as it was begun: leave out --leave-out-test, or start a new run")

@@ -21,6 +21,16 @@ LeaveOutTest = Annotated[
         help="Learn from nothing that belongs to the split's test set: copies of its scans, scans of its patients.",
     ),
 ]
+DevicesOfEach = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="How many devices of a machine train together: GPUs, or where there are none CPU cores. [default: 1]"
+    ),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(min=1, help="On how many machines; start the command on each, by torchrun or Slurm say. [default: 1]"),
+]
 
 _TRAIN_HELP = """Train on a dataset, split or without labels.
 
@@ -98,16 +108,8 @@ def train(
             "--resume", help="Go on with an interrupted run, as if nothing had happened, with the settings that it has."
         ),
     ] = False,
-    devices: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many devices of a machine train together: GPUs, or where there are none CPU cores. [default: 1]"
-        ),
-    ] = None,
-    nodes: Annotated[
-        int | None,
-        typer.Option(min=1, help="On how many machines; start the command on each, by torchrun or Slurm say. [default: 1]"),
-    ] = None,
+    devices: DevicesOfEach = None,
+    nodes: Nodes = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, and say what to look at and what comes next."""
@@ -126,11 +128,11 @@ def train(
         if taken or not folder.exists():
             raise
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
-    if leads(devices, nodes):
+    if _leads(devices, nodes):
         _finish_training(run, dataset, as_json)
 
 
-def leads(devices: int | None, nodes: int | None) -> bool:
+def _leads(devices: int | None, nodes: int | None) -> bool:
     """Return whether this is the one of several processes of a training that says how it ended."""
     from fewscan.training.devices import Devices
 
