@@ -47,9 +47,7 @@ def train(
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
     """
-    from fewscan.config import merge
     from fewscan.evaluation.trained import TrainedRun
-    from fewscan.training.choice import choose
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
     from fewscan.training.devices import Devices
     from fewscan.training.recipes import DEFAULT_RECIPE
@@ -74,15 +72,24 @@ def train(
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     reasons: tuple[str, ...] = ()
     if method is None:
-        choice = choose(sizes["labeled"], sizes["unlabeled"], opened.spec.size_px, recipe=recipe, changes=settings)
-        recipe, method, settings = choice.recipe, choice.method, merge(choice.changes, settings)
-        reasons = choice.reasons
+        recipe, method, settings, reasons = _chosen(opened, sizes, recipe, settings)
     recipe = recipe or DEFAULT_RECIPE
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
     began = None if before is None else whole_network(before)
     run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began, devices=used)
     return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)
+
+
+def _chosen(
+    dataset: Snapshot, sizes: Mapping[str, int], recipe: str | None, settings: Mapping[str, Any]
+) -> tuple[str, str, dict[str, Any], tuple[str, ...]]:
+    """Return recipe, method and settings where the user names no method, and the reasons."""
+    from fewscan.config import merge
+    from fewscan.training.choice import choose
+
+    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, recipe=recipe, changes=settings)
+    return choice.recipe, choice.method, merge(choice.changes, settings), choice.reasons
 
 
 def _notes(dataset: Snapshot) -> list[str]:
