@@ -50,7 +50,6 @@ def train(
     from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
     from fewscan.training.devices import Devices
-    from fewscan.training.recipes import DEFAULT_RECIPE
     from fewscan.training.settings import RunSettings
     from fewscan.training.train import train_new
     from fewscan.training.unlabeled import learned_from
@@ -70,10 +69,7 @@ def train(
         recipe = recipe or before.record.recipe
     opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
-    reasons: tuple[str, ...] = ()
-    if method is None:
-        recipe, method, settings, reasons = _chosen(opened, sizes, recipe, settings)
-    recipe = recipe or DEFAULT_RECIPE
+    recipe, method, settings, reasons = _chosen(opened, sizes, recipe, method, settings)
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
     began = None if before is None else whole_network(before)
@@ -82,12 +78,19 @@ def train(
 
 
 def _chosen(
-    dataset: Snapshot, sizes: Mapping[str, int], recipe: str | None, settings: Mapping[str, Any]
-) -> tuple[str, str, dict[str, Any], tuple[str, ...]]:
-    """Return recipe, method and settings where the user names no method, and the reasons."""
+    dataset: Snapshot,
+    sizes: Mapping[str, int],
+    recipe: str | None,
+    method: str | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> tuple[str, str | Mapping[str, Any], dict[str, Any], tuple[str, ...]]:
+    """Return recipe, method and settings, chosen where the user names no method, and then the reasons."""
     from fewscan.config import merge
     from fewscan.training.choice import choose
+    from fewscan.training.recipes import DEFAULT_RECIPE
 
+    if method is not None:
+        return recipe or DEFAULT_RECIPE, method, dict(settings), ()
     choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, recipe=recipe, changes=settings)
     return choice.recipe, choice.method, merge(choice.changes, settings), choice.reasons
 
