@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -120,32 +120,49 @@ def practice_scans(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Snapshot]:
-    """A function that writes a dataset of easy images: class k has a bright square in quarter k, on noise.
+    """A function that makes a dataset of easy images: class k has a bright square in quarter k, on noise.
 
-    Or of the `pixels` (N, C, S, S) given, whose classes follow each other.
+    Or of the `pixels` (N, C, S, S) given, whose classes follow each other. Every image is a group and has no copies, unless
+    `groups` (N,) and `copies` (N,) number others; copies are the groups where only these are given. Of the same arguments one
+    is written, the others are copies of it.
     """
 
-    def make(
-        images: int = 80,
-        size_px: int = 16,
-        groups: list[int] | None = None,
-        seed: int = 0,
-        pixels: np.ndarray | None = None,
-    ) -> Snapshot:
-        pixels = squares(images, size_px, seed) if pixels is None else pixels
-        images, _, size_px = pixels.shape[:3]
+    written: dict[tuple[object, ...], Path] = {}
+
+    def write(images: int, size_px: int, groups: Sequence[int], copies: Sequence[int], pixels: np.ndarray) -> Path:
         labels = [CLASSES[row % len(CLASSES)] for row in range(images)]
         manifest = empty_manifest(
             images,
             path=[f"{label}/{row:04}.png" for row, label in enumerate(labels)],
             label=labels,
-            group=groups or range(images),
-            copy_set=groups or range(images),
+            group=groups,
+            copy_set=copies,
             width_px=size_px,
             height_px=size_px,
         )
         # A parent of its own, since tests put things beside a dataset.
-        return write_dataset(tmp_path_factory.mktemp("made") / "dataset", pixels, manifest)
+        return write_dataset(tmp_path_factory.mktemp("made") / "dataset", pixels, manifest).folder
+
+    def make(
+        images: int = 80,
+        size_px: int = 16,
+        groups: list[int] | None = None,
+        copies: Sequence[int] | None = None,
+        seed: int = 0,
+        pixels: np.ndarray | None = None,
+    ) -> Snapshot:
+        if pixels is not None:
+            images, _, size_px = pixels.shape[:3]
+        numbers = groups or list(range(images))
+        copies = numbers if copies is None else list(copies)
+        if pixels is not None:
+            folder = write(images, size_px, numbers, copies, pixels)
+        else:
+            asked = images, size_px, *numbers, *copies, seed
+            if asked not in written:
+                written[asked] = write(images, size_px, numbers, copies, squares(images, size_px, seed))
+            folder = shutil.copytree(written[asked], tmp_path_factory.mktemp("made") / "dataset")
+        return Dataset.open(folder).snapshot()
 
     return make
 

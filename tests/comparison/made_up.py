@@ -1,6 +1,8 @@
 """Comparisons of runs whose right and wrong answers are made up: nothing is trained."""
 
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fewscan.comparison.plan import Asked, Comparison, Plan, RankedBy, SplitSizes, Trial
 from fewscan.comparison.results import Results, collect
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
@@ -20,6 +23,8 @@ METHODS = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 
 # How many of the test images the runs of a method called right, one number a seed: the first ones, or where negative the last.
 Right = Mapping[tuple[Protocol, str], tuple[int, ...]]
+
+_WRITTEN: dict[tuple[str, bool], Path] = {}
 
 
 def made_up(
@@ -37,12 +42,7 @@ def made_up(
 
     unequal: of ten images seven are of the first class, and come before all others.
     """
-    made = make_dataset(images=120)
-    manifest = made.manifest.assign(source=source)
-    if unequal:
-        first, *others = sorted(set(manifest["label"]))
-        manifest["label"] = [first] * 84 + others * 12
-    dataset = remade(made, manifest, sources=())
+    dataset = _dataset(make_dataset, source, unequal)
     plan = Plan(
         dataset=str(dataset.folder),
         dataset_fingerprint=dataset.description.fingerprint,
@@ -58,6 +58,20 @@ def made_up(
         for seed, count in enumerate(counts):
             write_run(comparison, Trial(protocol, method, seed), count, leaking_pairs if protocol == "study" else 0)
     return collect(comparison)
+
+
+def _dataset(make_dataset: Callable[..., Snapshot], source: str, unequal: bool) -> Snapshot:
+    """A copy of the dataset that was written for the first of the comparisons that ask for it."""
+    made = make_dataset(images=120)
+    if (source, unequal) not in _WRITTEN:
+        manifest = made.manifest.assign(source=source)
+        if unequal:
+            first, *others = sorted(set(manifest["label"]))
+            manifest["label"] = [first] * 84 + others * 12
+        original = shutil.copytree(made.folder, made.folder.with_name("original"))
+        _WRITTEN[source, unequal] = remade(Dataset.open(original).snapshot(), manifest, sources=()).folder
+    shutil.rmtree(made.folder)
+    return Dataset.open(shutil.copytree(_WRITTEN[source, unequal], made.folder)).snapshot()
 
 
 def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: int) -> None:

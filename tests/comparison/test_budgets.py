@@ -55,7 +55,7 @@ def content(folder: Path) -> dict[str, bytes]:
     budgets=st.sets(st.integers(8, 60), min_size=2, max_size=3),
 )
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_budgets_share_the_test_set_and_lie_within_one_another(
     make_dataset: MakeDataset, largest: int, seed: int, one_class: bool, budgets: set[int]
 ) -> None:
@@ -63,8 +63,7 @@ def test_budgets_share_the_test_set_and_lie_within_one_another(
     sizes = np.random.default_rng(seed).integers(1, largest + 1, size=200)
     numbers = np.repeat(np.arange(200), sizes)[:200]
     groups = [int(4 * numbers[row // 4] + row % 4) if one_class else int(numbers[row]) for row in range(200)]
-    dataset = make_dataset(200, groups=groups)
-    dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(200)))
+    dataset = make_dataset(200, groups=groups, copies=range(200))
     begun = begin_budgets(
         dataset.folder.with_name(f"{dataset.folder.name}-budgets"),
         # Of a few labels that lie in groups, whole groups for validation cannot be had.
