@@ -52,9 +52,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the million objects that imports and collection leave for good."""
+    """Spare the garbage collector the million objects that imports and collection leave for good, and serve forks from here."""
     gc.collect()
     gc.freeze()
+    if "tests.processes" in sys.modules:
+        sys.modules["tests.processes"].serve_forks()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,16 +1,24 @@
 """Processes of their own, for what is killed or interrupted: forked from one that has loaded fewscan and PyTorch before."""
 
+import multiprocessing.util
 import os
 import signal
 import sys
-from multiprocessing import Pipe
+import threading
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing import Pipe, forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO
 
 from fewscan.processes import processes
 
 # What every one has loaded when it begins.
 LOADED = "fewscan.comparison.trials"
+
+_start = multiprocessing.util.spawnv_passfds
 
 
 class Program:
@@ -34,6 +42,29 @@ class Program:
         return int(self._process.exitcode), text
 
 
+class Begun:
+    """A `subprocess.Popen` of `python -m fewscan WORDS`, as far as what runs commands in the background asks of one."""
+
+    def __init__(self, line: Sequence[str], *, stderr: IO[bytes], **_: object) -> None:
+        assert [*line[:3]] == [sys.executable, "-m", "fewscan"]
+        self._program = Program([*line[3:]], Path.cwd())
+        self._told = stderr
+        self._code: int | None = None
+        self._ending = threading.Lock()
+
+    def send_signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(self._program.pid, number)
+
+    def wait(self, timeout: float | None = None) -> int:
+        # Two threads may wait.
+        with self._ending:
+            if self._code is None:
+                self._code, said = self._program.ended()
+                self._told.write(said.encode())
+        return self._code
+
+
 def exit_code_of(code: str, *arguments: object) -> int:
     """Run code as `python -c` does, and return how it ended; negative: by which signal."""
     process = processes(LOADED).Process(target=_run, args=(code, *map(str, arguments)))
@@ -42,11 +73,47 @@ def exit_code_of(code: str, *arguments: object) -> int:
     return int(process.exitcode)
 
 
+def serve_forks() -> None:
+    """Let what serves forks be a fork of this process, which has loaded everything; a start of Python would load it again.
+
+    To be called while this process has done nothing yet that a fork of it should lack.
+    """
+    multiprocessing.util.spawnv_passfds = _forked
+    processes()
+    forkserver.ensure_running()
+
+
+def _forked(path: str, words: Sequence[str], descriptors: Sequence[int]) -> int:
+    if "forkserver" not in words[-1]:
+        return int(_start(path, words, descriptors))
+    process = os.fork()
+    if process == 0:
+        try:
+            _be_fresh(descriptors)
+            exec(words[-1], {"__name__": "__main__"})
+        finally:
+            os._exit(0)
+    return process
+
+
+def _be_fresh(descriptors: Sequence[int]) -> None:
+    """Be as Python is when it starts: without pytest's streams, warnings, open files and locks."""
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
+    forkserver._forkserver._lock = threading.Lock()
+    kept = sorted({0, 1, 2, *descriptors})
+    for one, next_one in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(one + 1, next_one)
+
+
 def _be_fewscan(words: list[str], folder: Path, told: Connection) -> None:
     from fewscan.__main__ import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(told.fileno(), 2)
     told.close()
     sys.argv = ["fewscan", *words]

@@ -1,9 +1,11 @@
 """A training in the background, an uploaded scan, and the labels as a table."""
 
 import io
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -13,12 +15,14 @@ from fastapi.testclient import TestClient
 
 import fewscan
 from fewscan.datasets.dataset import Dataset
+from fewscan.reviewing import training
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
 from fewscan.reviewing.seeing import Seen
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
 from fewscan.training.run import Run
+from tests.processes import Begun
 from tests.reviewing.conftest import CLASSES
 
 Decide = Callable[..., dict]
@@ -117,8 +121,15 @@ def test_without_labels_of_two_classes_nothing_is_trained(client: TestClient, de
 
 @pytest.mark.slow  # it starts processes
 def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another_ends_and_is_taken(
-    client: TestClient, decide: Decide, review: Review
+    client: TestClient, decide: Decide, review: Review, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    start = subprocess.Popen
+
+    def begun(line: list[str], **options: Any) -> Any:
+        # The first command is started as it is for a user, the trainings from what has loaded PyTorch.
+        return Begun(line, **options) if line[3] == "train" else start(line, **options)
+
+    monkeypatch.setattr(training.subprocess, "Popen", begun)
     for row in range(20):
         decide(row, CLASSES[row % 2])
     assert client.post("/api/training", json={"length": "short"}).status_code == 200

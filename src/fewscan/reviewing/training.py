@@ -145,6 +145,8 @@ class Trainings:
             line = [sys.executable, "-m", "fewscan", *map(str, words)]
             # Ctrl-C is for the page's server, which ends it.
             self._process = subprocess.Popen(line, stdout=told, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
+            if self._cancelled:  # while it started, and so without its hearing of it
+                self._process.send_signal(signal.SIGTERM)
             code = self._process.wait()
             told.seek(0)
             lines = told.read().decode(errors="replace").strip().splitlines()
