@@ -106,5 +106,5 @@ def opened(browser: "playwright.Browser", address: str, name: str, faults: list[
     page.goto(address + view)
     page.fill("#name", name)
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.getElementById('waiting').hidden")
+    page.wait_for_function("() => document.getElementById('waiting')?.hidden ?? true")
     return page

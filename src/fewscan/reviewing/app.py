@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
-from fewscan.reviewing import charting, labeling, looking, many, pages, working
+from fewscan.reviewing import charting, labeling, looking, many, pages, quality, results, working
 from fewscan.reviewing.asked import REFUSALS
 from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
@@ -16,6 +16,7 @@ from fewscan.reviewing.door import Door
 from fewscan.reviewing.guard import Guard
 from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.taking import FinishedRuns, Makings
 from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
 from fewscan.version import __version__
@@ -32,6 +33,8 @@ class Review:
     queue: Queue
     tutor: Tutor
     trainings: Trainings
+    makings: Makings
+    runs: FinishedRuns
     door: Door
     atlas: Atlas
 
@@ -51,6 +54,8 @@ def application(review: Review) -> FastAPI:
     app.include_router(looking.router(review.desk, review.scans, review.tutor))
     app.include_router(many.router(review.desk, review.scans, review.tutor))
     app.include_router(charting.router(review.desk, review.scans, review.tutor, review.atlas))
+    app.include_router(quality.router(review.desk, review.scans, review.tutor))
+    app.include_router(results.router(review.desk, review.scans, review.tutor, review.runs, review.makings))
     app.include_router(working.router(review.desk, review.tutor, review.trainings))
     app.include_router(pages.router(review.desk, review.door, app.openapi))
     _serve_files(app)

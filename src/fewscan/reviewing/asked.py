@@ -226,7 +226,7 @@ class Model(BaseModel):
 
 
 class Status(BaseModel):
-    """Where the labeling stands."""
+    """Where the labeling stands; `revision`: how often the dataset changed on disk meanwhile, `news`: what, the last time."""
 
     dataset: str
     scans: int
@@ -238,6 +238,8 @@ class Status(BaseModel):
     own: int
     audited: bool
     model: Model
+    revision: int
+    news: str
 
 
 class Reason(BaseModel):

@@ -60,6 +60,8 @@ class Desk:
 
     dataset: Dataset
     asked: Sequence[str] = ()
+    revision: int = 0  # how often the dataset changed on disk while it was reviewed
+    news: str = ""  # and what of it, the last time
 
     def __post_init__(self) -> None:
         """Begin with the classes that were asked for, then those that scans have."""
@@ -161,7 +163,7 @@ class Desk:
             same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
             new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             batch = self._enter(new, said, reviewer, note, settles) if new else 0
-        self._tell()
+        self.tell()
         return Decided(batch, new, said)
 
     def undo(self, reviewer: str) -> Decided:
@@ -180,9 +182,14 @@ class Desk:
                 batch = self.dataset.labels.undo(int(taken["batch"].iloc[0]), rows, who=reviewer)
             except FewscanError as error:
                 raise NotSavedError(str(error)) from None
-        self._tell()
+        self.tell()
         label = taken["label"].iloc[0]
         return Decided(batch, rows, Said(taken["state"].iloc[0], None if pd.isna(label) else label))
+
+    def tell(self) -> None:
+        """Let all that learns from labels know that there are new ones."""
+        for listener in self.changed:
+            listener()
 
     def _enter(self, rows: list[int], said: Said, reviewer: str, note: dict[str, Any], settles: bool) -> int:
         states: list[State] = [said.state] * len(rows)
@@ -198,7 +205,3 @@ class Desk:
     def _is_said(board: Board, row: int, reviewer: str, said: Said) -> bool:
         own = board.own(row, reviewer)
         return own == said or (own is None and said.state == "none" and board.states[row] == "none")
-
-    def _tell(self) -> None:
-        for listener in self.changed:
-            listener()

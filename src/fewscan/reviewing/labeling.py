@@ -112,4 +112,6 @@ def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> S
         own=0 if reviewer is None else sum(reviewer in said for said in board.voices.values()),
         audited=desk.dataset.description.audit is not None,
         model=model,
+        revision=desk.revision,
+        news=desk.news,
     )

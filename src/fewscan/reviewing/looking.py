@@ -79,7 +79,7 @@ class Look:
         board, facts = self._board, self._desk.facts.iloc[row]
         own = board.own(row, self._reviewer)
         blind = self._is_blind(row)
-        shown = self._shown(row)
+        shown = self.shown(row)
         settling = self._reading == "settle" and bool(board.disputed[row])
         others = board.others(row, self._reviewer) if own is not None or settling else {}
         return Scan(
@@ -107,7 +107,7 @@ class Look:
     def _is_blind(self, row: int) -> bool:
         return self._board.own(row, self._reviewer) is None and self._reading == "second"
 
-    def _shown(self, row: int) -> Said | None:
+    def shown(self, row: int) -> Said | None:
         """Return what holds of a row as far as the reviewer may know it: what they or the dataset said."""
         holds = self._board.holds(row)
         hidden = self._board.own(row, self._reviewer) is None and self._board.others(row, self._reviewer)
@@ -123,11 +123,11 @@ class Look:
     def _nearest(self, row: int) -> list[Related]:
         if self._tutor.seen is None:
             return []
-        known = [other for other in np.flatnonzero(self._board.labeled).tolist() if self._shown(other) is not None]
+        known = [other for other in np.flatnonzero(self._board.labeled).tolist() if self.shown(other) is not None]
         return self._related(self._scans.nearest(row, known, self._tutor.seen.features))
 
     def _related(self, rows: Sequence[int]) -> list[Related]:
-        said = ((row, self._shown(row)) for row in rows)
+        said = ((row, self.shown(row)) for row in rows)
         return [
             Related(row=row, name=self._scans.names[row], said=None if shown is None else shown.words) for row, shown in said
         ]

@@ -12,7 +12,15 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
 
 PACKAGE = "fewscan.reviewing"
-VIEWS = {"/": "Label", "/grid": "Grid", "/map": "Map", "/agreement": "Agreement", "/model": "Model"}
+VIEWS = {
+    "/": "Label",
+    "/grid": "Grid",
+    "/map": "Map",
+    "/agreement": "Agreement",
+    "/quality": "Quality",
+    "/model": "Model",
+    "/results": "Results",
+}
 SESSION_SECONDS = 12 * 3600
 
 
@@ -39,6 +47,14 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
     @routes.get("/agreement", include_in_schema=False)
     def agreement() -> str:
         return page("agreement.html", here="/agreement")
+
+    @routes.get("/quality", include_in_schema=False)
+    def quality() -> str:
+        return page("quality.html", here="/quality")
+
+    @routes.get("/results", include_in_schema=False)
+    def results() -> str:
+        return page("results.html", here="/results")
 
     @routes.get("/model", include_in_schema=False)
     def model() -> str:

@@ -51,6 +51,11 @@ class Queue:
                 found = self._kept(found, reviewer, count)
         return found[:count]
 
+    @property
+    def skipped(self) -> dict[str, dict[int, None]]:
+        """What each reviewer has skipped, in its order."""
+        return self._skipped
+
     def skip(self, reviewer: str, row: int) -> None:
         """Let a scan come last for a reviewer, until the page's server ends."""
         with self._lock:

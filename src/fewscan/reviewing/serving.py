@@ -15,7 +15,9 @@ from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.door import Door, is_local
 from fewscan.reviewing.queue import Queue
+from fewscan.reviewing.renewing import Renewing
 from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.taking import FinishedRuns, Makings
 from fewscan.reviewing.training import Trainings
 from fewscan.reviewing.tutor import Tutor
 from fewscan.training.continuing import asked_encoder
@@ -46,9 +48,10 @@ class Served:
 
     def serve(self) -> None:
         """Answer until interrupted."""
-        self.review.tutor.start()
+        renewing = Renewing(self.review, application)
+        renewing.start()
         config = uvicorn.Config(
-            application(self.review),
+            renewing,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -60,16 +63,24 @@ class Served:
         try:
             uvicorn.Server(config).run(sockets=[self.listening])
         finally:
-            self.review.tutor.stop()
-            self.review.trainings.close()
+            renewing.stop()
 
 
 def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door, runs: Path) -> Review:
     """Return a review of a dataset behind a door, not served yet; trainings go to folders below `runs`."""
     desk = Desk(dataset, classes)
     tutor = Tutor(desk, encoder)
-    trainings = Trainings(desk, tutor, runs)
-    return Review(desk, Scans(desk), Queue(desk, tutor.order), tutor, trainings, door, Atlas(desk, tutor))
+    return Review(
+        desk=desk,
+        scans=Scans(desk),
+        queue=Queue(desk, tutor.order),
+        tutor=tutor,
+        trainings=Trainings(desk, tutor, runs),
+        makings=Makings(desk),
+        runs=FinishedRuns(runs),
+        door=door,
+        atlas=Atlas(desk, tutor),
+    )
 
 
 def served(

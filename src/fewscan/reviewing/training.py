@@ -1,11 +1,7 @@
 """A training in the background, by the commands that a person would give: audit, split, train."""
 
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from threading import Lock, Thread
 from typing import Literal
 
@@ -18,6 +14,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
+from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
 from fewscan.reviewing.tutor import Tutor
@@ -27,7 +24,6 @@ Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 Length = Literal["probe", "short", "usual"]
 # What each adds to `fewscan train`.
 WORDS: dict[Length, list[str]] = {"probe": ["--method", "probe"], "short": ["training_images=150000"], "usual": []}
-CANCEL_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -62,8 +58,7 @@ class Trainings:
     tutor: Tutor
     runs: Path
     job: Job = field(default_factory=Job)
-    _process: subprocess.Popen[bytes] | None = None
-    _cancelled: bool = False
+    _commands: Commands = field(default_factory=Commands)
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -90,7 +85,7 @@ class Trainings:
             run = self.unfinished if resume else self._free()
             if run is None:
                 raise CannotNowError("there is no unfinished training")
-            self._cancelled = False
+            self._commands = Commands()
             self.job = Job("running", run=str(run))
         words = ["--resume"] if resume else WORDS[length]
         Thread(target=self._go, args=[run, words], name="training", daemon=True).start()
@@ -99,16 +94,12 @@ class Trainings:
         """Stop the training that runs; what it has done can be gone on with. Raises CannotNowError where none runs."""
         if self.job.phase != "running":
             raise CannotNowError("no training is running")
-        self._cancelled = True
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+        self._commands.cancel()
 
     def close(self) -> None:
         """Stop what runs, as the page's server ends."""
         if self.job.phase == "running":
-            self.cancel()
-            if self._process is not None:
-                self._process.wait(CANCEL_SECONDS)
+            self._commands.close()
 
     def use(self) -> None:
         """Let the page's model go by the features of the finished run; raises CannotNowError where there is none."""
@@ -129,7 +120,7 @@ class Trainings:
             self._command("train", folder, "--out", run, *words)
             compared = self._compared(run)
         except FewscanError as error:
-            self.job = replace(self.now, phase="cancelled" if self._cancelled else "failed", words=str(error))
+            self.job = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
             return
         except Exception as error:
             self.job = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
@@ -137,21 +128,8 @@ class Trainings:
         self.job = replace(self.now, phase="finished", command="", compared=compared)
 
     def _command(self, *words: str | Path) -> None:
-        """Run a command to its end; raises FewscanError with its last line where it fails, or was cancelled."""
-        if self._cancelled:
-            raise FewscanError("cancelled")
         self.job = replace(self.job, command=str(words[0]))
-        with TemporaryFile() as told:
-            line = [sys.executable, "-m", "fewscan", *map(str, words)]
-            # Ctrl-C is for the page's server, which ends it.
-            self._process = subprocess.Popen(line, stdout=told, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
-            if self._cancelled:  # while it started, and so without its hearing of it
-                self._process.send_signal(signal.SIGTERM)
-            code = self._process.wait()
-            told.seek(0)
-            lines = told.read().decode(errors="replace").strip().splitlines()
-        if code:
-            raise FewscanError(lines[-1] if lines else f"'fewscan {words[0]}' ended with {code}")
+        self._commands.run(*words)
 
     def _compared(self, run: Path) -> Compared | None:
         """Return how page and run do on the run's validation images; None where it has none, or the page has no features."""

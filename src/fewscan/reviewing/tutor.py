@@ -1,5 +1,6 @@
 """The page's model, kept up with the labels by a thread of its own: features of all scans, then a fit after every label."""
 
+from pathlib import Path
 from threading import Event, Thread
 from typing import Literal, NamedTuple
 
@@ -44,6 +45,11 @@ class Tutor:
         desk.changed.append(self._wake.set)
 
     @property
+    def encoder(self) -> str | None:
+        """What it sees scans with, as it was asked for."""
+        return self._encoder
+
+    @property
     def progress(self) -> Progress:
         """How far it is."""
         if self._failed:
@@ -61,6 +67,10 @@ class Tutor:
         """Learn no more."""
         self._stop.set()
         self._wake.set()
+
+    def sees_as(self, run: Path) -> bool:
+        """Return whether it sees scans as a run does."""
+        return self._encoder is not None and Path(self._encoder).resolve() == run.resolve()
 
     def change(self, encoder: str) -> None:
         """See scans with another encoder from soon on; what was seen holds until then."""
@@ -107,7 +117,8 @@ class Tutor:
 
     def _work(self) -> None:
         try:
-            self.look()
+            if self.seen is None:
+                self.look()
             while not self._stop.is_set():
                 self._wake.wait()
                 self._wake.clear()

@@ -93,6 +93,21 @@ export function showStanding(status) {
     said.push(`the model looks at the scans: ${status.model.looked_at.toLocaleString("en")}`);
   }
   document.getElementById("standing").textContent = said.join(" · ");
+  showNews(status);
+}
+
+// The server goes by what the dataset is on disk: what changed there is said once, until it is read.
+let revision = null;
+
+function showNews(status) {
+  const news = document.getElementById("news");
+  if (revision !== null && status.revision !== revision && status.news) {
+    const read = made("button", { type: "button", class: "quiet" }, "OK");
+    read.addEventListener("click", () => { news.hidden = true; });
+    news.replaceChildren(`The dataset changed on disk: ${status.news}. This page goes by it now. `, read);
+    news.hidden = false;
+  }
+  revision = status.revision;
 }
 
 export function made(tag, attributes = {}, ...children) {

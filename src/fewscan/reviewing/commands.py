@@ -1,0 +1,50 @@
+"""Commands of fewscan's own, each in a process of its own, so that it can be cancelled and takes nothing down with it."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from fewscan.errors import FewscanError
+
+CANCEL_SECONDS = 30
+
+
+@dataclass
+class Commands:
+    """One command at a time; `cancel` ends the one that runs, and refuses those that would follow it."""
+
+    cancelled: bool = False
+    _process: subprocess.Popen[bytes] | None = None
+
+    def run(self, *words: str | Path) -> str:
+        """Run a command to its end, and return what it said; raises FewscanError with its last line where it fails."""
+        if self.cancelled:
+            raise FewscanError("cancelled")
+        with TemporaryFile() as told:
+            line = [sys.executable, "-m", "fewscan", *map(str, words)]
+            # Ctrl-C is for the page's server, which ends it.
+            self._process = subprocess.Popen(line, stdout=told, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
+            if self.cancelled:
+                self.cancel()  # just before it began
+            code = self._process.wait()
+            told.seek(0)
+            text = told.read().decode(errors="replace").strip()
+        if code:
+            lines = text.splitlines()
+            raise FewscanError(lines[-1] if lines else f"'fewscan {words[0]}' ended with {code}")
+        return text
+
+    def cancel(self) -> None:
+        """End what runs, as Ctrl-C would."""
+        self.cancelled = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """End what runs, and wait until it has."""
+        self.cancel()
+        if self._process is not None:
+            self._process.wait(CANCEL_SECONDS)

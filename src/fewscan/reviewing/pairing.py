@@ -1,0 +1,115 @@
+"""The audit's pairs and sets of copies as the page shows them, each time as they are on the disk now."""
+
+import numpy as np
+import pandas as pd
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.judging import judged_pairs
+from fewscan.datasets.pair_decisions import CERTAIN
+from fewscan.datasets.pairs import members_of
+from fewscan.errors import FewscanError
+from fewscan.reviewing.desk import CannotNowError, Desk
+from fewscan.reviewing.looking import Look
+from fewscan.reviewing.quality_asked import ConflictSet, JudgedPair, Pairs, Side, WhichPairs
+from fewscan.reviewing.scans import Scans
+
+MOST_OF_A_SET = 24
+_VERDICTS = {"together": "confirmed", "apart": "dissolved"}
+
+
+def require_audit(dataset: Dataset) -> None:
+    """Raise CannotNowError where the dataset is not audited."""
+    if dataset.description.audit is None:
+        raise CannotNowError("this dataset is not audited: run 'fewscan audit' on it; the page sees that by itself")
+
+
+def pairs_by_kind(desk: Desk) -> pd.DataFrame:
+    """Return the pairs of usable images with what was said of them, the least similar first, and `which` kind each is."""
+    require_audit(desk.dataset)
+    pairs = judged_pairs(desk.dataset)
+    pairs = pairs[desk.usable[pairs["row_a"]] & desk.usable[pairs["row_b"]]]
+    which = pairs["verdict"].map(_VERDICTS).fillna("open").where(~pairs["kind"].isin(CERTAIN), "certain")
+    # Copies come before slices of one head, which have no similarity.
+    order = np.lexsort((pairs["similarity"].to_numpy(), (pairs["kind"] == "head").to_numpy()))
+    return pairs.assign(which=which).iloc[order]
+
+
+def counts_of(pairs: pd.DataFrame) -> dict[str, int]:
+    """Return how many pairs there are of each kind."""
+    found = pairs["which"].value_counts()
+    return {name: int(found.get(name, 0)) for name in ("open", "confirmed", "dissolved", "certain")}
+
+
+def shown_pairs(desk: Desk, scans: Scans, look: Look, which: WhichPairs, of: int | None, start: int, count: int) -> Pairs:
+    """Return pairs of one kind, or all that join a set of copies: that of the row `of`."""
+    pairs = pairs_by_kind(desk)
+    counts = counts_of(pairs)
+    copy_sets = copy_sets_now(desk)
+    chosen = pairs[pairs["which"] == which]
+    if of is not None:
+        members = np.flatnonzero((copy_sets == copy_sets[of]) & (copy_sets >= 0))
+        chosen = pairs[(pairs["row_a"].isin(members) | pairs["row_b"].isin(members)) & (pairs["which"] != "certain")]
+    part = chosen.iloc[start : start + count]
+    shown = [
+        JudgedPair(
+            first=side(desk, scans, look, int(one.row_a)),
+            second=side(desk, scans, look, int(one.row_b)),
+            kind=str(one.kind),
+            similarity=float(one.similarity),
+            mirrored=bool(one.mirrored),
+            verdict=one.verdict,
+            who=one.who,
+            time=one.time,
+            copies=np.flatnonzero((copy_sets == copy_sets[one.row_a]) & (copy_sets >= 0))[:MOST_OF_A_SET].tolist(),
+        )
+        for one in part.astype(object).where(part.notna(), None).itertuples(index=False)
+    ]
+    return Pairs(pairs=shown, total=len(chosen), counts=counts)
+
+
+def side(desk: Desk, scans: Scans, look: Look, row: int) -> Side:
+    """Return an image of a pair, with its label where the reviewer may know it."""
+    facts, said = desk.facts.iloc[row], look.shown(row)
+    return Side(
+        row=row,
+        name=scans.names[row],
+        width_px=int(facts["width_px"]),
+        height_px=int(facts["height_px"]),
+        said=None if said is None else said.words,
+    )
+
+
+def copy_sets_now(desk: Desk) -> np.ndarray:
+    """Return (N,) the set of copies of each row as things are on the disk now, -1 for none."""
+    return np.asarray(desk.dataset.unsplit().manifest["copy_set"].fillna(-1), np.int64)
+
+
+def conflicting_sets(desk: Desk) -> list[list[int]]:
+    """Return the rows of every set of copies whose labels contradict each other now, the largest set first."""
+    require_audit(desk.dataset)
+    manifest = desk.dataset.unsplit().manifest
+    rows = np.flatnonzero(manifest["conflict"].to_numpy(bool))
+    sets = manifest["copy_set"].fillna(-1).to_numpy(np.int64)
+    found = [members.tolist() for members in members_of(sets, rows)]
+    return sorted(found, key=lambda members: (-len(members), members))
+
+
+def conflict_set(desk: Desk, scans: Scans, rows: list[int]) -> ConflictSet:
+    """Return a set of copies with what holds of each: whoever settles a difference knows it."""
+    board, shown = desk.board(), []
+    for row in rows:
+        facts, holds = desk.facts.iloc[row], board.holds(row)
+        said = None if holds.state == "none" else holds.words
+        width, height = int(facts["width_px"]), int(facts["height_px"])
+        shown.append(Side(row=row, name=scans.names[row], width_px=width, height_px=height, said=said))
+    return ConflictSet(scans=shown)
+
+
+def require_conflict(desk: Desk, rows: list[int]) -> None:
+    """Raise CannotNowError unless all rows are of one set of copies that contradict each other."""
+    try:
+        sets = conflicting_sets(desk)
+    except FewscanError as error:
+        raise CannotNowError(str(error)) from None
+    if not any(set(rows) <= set(members) for members in sets):
+        raise CannotNowError("these copies do not contradict each other any more: look at them again")

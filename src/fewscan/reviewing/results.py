@@ -1,0 +1,201 @@
+"""The page's interface for results: finished runs, what can be taken away of them, and labels that they contradict."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, Field
+
+from fewscan.reviewing.asked import Accuracy, Count, Nothing, Question, Saved
+from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
+from fewscan.reviewing.labeling import opinion_then, saved
+from fewscan.reviewing.quality_asked import Settle
+from fewscan.reviewing.sandboxed import SANDBOX
+from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.taking import (
+    FileName,
+    FinishedRun,
+    FinishedRuns,
+    Making,
+    Makings,
+    What,
+    onnx_lacks,
+    path_of,
+    read_suspects,
+)
+from fewscan.reviewing.tutor import Tutor
+
+RunName = Annotated[str, Path(min_length=1, max_length=255)]
+Start = Annotated[int, Query(ge=0, lt=2**31)]
+_TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8", ".md": "text/plain; charset=utf-8"}
+_BYTES = "application/octet-stream"
+
+
+class RunTold(BaseModel):
+    """A finished run: its score where it has one, the files there are, and whether the page's model sees as it does."""
+
+    name: str
+    method: str
+    classes: list[str]
+    started: str
+    score: str | None
+    accuracy: Accuracy | None
+    files: list[FileName]
+    labels_begun: bool
+    in_use: bool
+
+
+class Runs(BaseModel):
+    """Finished runs of the dataset, newest first. onnx_lacks: why no ONNX file can be written here, None where one can."""
+
+    runs: list[RunTold]
+    onnx_lacks: str | None
+
+
+class MakingTold(BaseModel):
+    """What is being made in the background: `done` of `total`, 0 where nobody knows."""
+
+    phase: str
+    what: str | None
+    run: str
+    done: int
+    total: int
+    words: str
+
+
+class Make(Question):
+    """What to make of a run; anew: also where it was made before."""
+
+    run: Annotated[str, Field(min_length=1, max_length=255)]
+    what: What
+    anew: bool = False
+
+
+class Doubt(BaseModel):
+    """A label that held-out predictions contradict, with the probabilities of the label and of what was predicted."""
+
+    row: int
+    name: str
+    label: str
+    predicted: str
+    label_probability: float
+    predicted_probability: float
+
+
+class Doubts(BaseModel):
+    """Labels in doubt of which nobody has said anything since they were checked, the worst first; `checked`: when (UTC)."""
+
+    scans: list[Doubt]
+    total: int
+    answered: int
+    checked: str | None
+
+
+def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: Makings) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api", tags=["results"])
+    _making_routes(routes, desk, runs, makings)
+    _doubt_routes(routes, desk, scans, tutor, runs)
+
+    @routes.get("/runs")
+    def finished_runs() -> Runs:
+        """Return the finished runs of this dataset, with what there is to take away of each."""
+        found = [run_told(run, makings, tutor) for run in runs.of(desk.dataset)]
+        return Runs(runs=found, onnx_lacks=onnx_lacks())
+
+    @routes.get("/runs/{name}/files/{file}", response_class=Response, responses={200: {"content": {_BYTES: {}}}})
+    def file_of_run(name: RunName, file: FileName) -> Response:
+        """Return a file of a run: its report to look at, tables, models and their cards to keep."""
+        run = runs.require(desk.dataset, name)
+        path = path_of(run.folder, file)
+        if not path.is_file():
+            raise NoSuchThingError("it is not made yet")
+        if path.suffix == ".html":
+            return FileResponse(path, media_type=_TYPES[".html"], headers=SANDBOX)
+        kind = "inline" if path.suffix == ".md" else "attachment"
+        return FileResponse(path, media_type=_TYPES.get(path.suffix, _BYTES), filename=path.name, content_disposition_type=kind)
+
+    return routes
+
+
+def _making_routes(routes: APIRouter, desk: Desk, runs: FinishedRuns, makings: Makings) -> None:
+    @routes.get("/making")
+    def making() -> MakingTold:
+        """Return how far what is being made in the background is."""
+        return making_told(makings.now)
+
+    @routes.post("/making")
+    def make(asked: Make) -> MakingTold:
+        """Write a run's report, label all unlabeled scans, check labels, or export it; in the background, one at a time."""
+        makings.start(runs.require(desk.dataset, asked.run), asked.what, anew=asked.anew)
+        return making_told(makings.now)
+
+    @routes.post("/making/cancel")
+    def cancel(nothing: Nothing) -> MakingTold:
+        """Cancel it; labels that were begun can be gone on with."""
+        makings.cancel()
+        return making_told(makings.now)
+
+
+def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns) -> None:
+    @routes.get("/runs/{name}/suspects")
+    def suspects(name: RunName, start: Start = 0, count: Count = 20) -> Doubts:
+        """Return the labels that a run's held-out predictions contradict, without those that somebody has answered since."""
+        return doubts(desk, scans, runs.require(desk.dataset, name), start, count)
+
+    @routes.post("/runs/{name}/suspects/settle")
+    def settle(name: RunName, asked: Settle) -> Saved:
+        """Enter what goes for labels in doubt, also where that is the same label: somebody has looked."""
+        known = {int(line["row"]) for line in read_suspects(runs.require(desk.dataset, name)) or ()}
+        if not known.issuperset(asked.rows):
+            raise CannotNowError("these labels are not among those in doubt")
+        note = {"reading": "suspect", "run": name} | opinion_then(tutor, asked.rows)
+        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True))
+
+
+def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
+    """Return a run as an answer."""
+    found = run.accuracy
+    return RunTold(
+        name=run.folder.name,
+        method=run.method,
+        classes=list(run.classes),
+        started=run.started,
+        score=run.score,
+        accuracy=None if found is None else Accuracy(value=found.value, low=found.low, high=found.high, scans=0),
+        files=list(run.files),
+        labels_begun=makings.unfinished(run),
+        in_use=tutor.sees_as(run.folder),
+    )
+
+
+def making_told(making: Making) -> MakingTold:
+    """Return what is being made as an answer."""
+    return MakingTold(
+        phase=making.phase, what=making.what, run=making.run, done=making.done, total=making.total, words=making.words
+    )
+
+
+def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -> Doubts:
+    """Return what is in doubt still: whatever was entered since the table was written answers it."""
+    lines = read_suspects(run)
+    if lines is None:
+        return Doubts(scans=[], total=0, answered=0, checked=None)
+    written = datetime.fromtimestamp(path_of(run.folder, "suspects").stat().st_mtime, UTC).isoformat(timespec="milliseconds")
+    entries = desk.dataset.labels.entries([int(line["row"]) for line in lines])
+    since = entries[(entries["at"] > written) & ~entries["undone"] & entries["undoes"].isna()]
+    left = [line for line in lines if not np.isin(line["row"], since["row"])]
+    shown = [
+        Doubt(
+            row=int(line["row"]),
+            name=scans.names[int(line["row"])],
+            label=line["label"],
+            predicted=line["predicted"],
+            label_probability=float(line["label_probability"]),
+            predicted_probability=float(line["predicted_probability"]),
+        )
+        for line in left[start : start + count]
+    ]
+    return Doubts(scans=shown, total=len(left), answered=len(lines) - len(left), checked=written)

@@ -1,0 +1,62 @@
+// Images that take no part, and why; what was set aside by a person or the audit comes back by one click.
+
+import { ask, element, made, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { page } from "./quality.js";
+
+const AT_ONCE = 60;
+let shown = 0;
+
+const which = () => document.querySelector("input[name=which-aside]:checked").value;
+
+async function show(more = false) {
+  const answer = await ask("/api/aside", { which: which(), start: more ? shown : 0, count: AT_ONCE });
+  if (!more) { element("aside-scans").replaceChildren(); shown = 0; }
+  element("aside-scans").append(...answer.scans.map(card));
+  shown += answer.scans.length;
+  element("aside-more").hidden = shown >= answer.total;
+  element("aside-count").textContent = answer.counts.aside || "";
+  element("probable-count").textContent = answer.counts.probable || "";
+  element("aside-told").textContent = which() === "aside" ?
+    (answer.total ? "What could not be read at import stays out: mend the file, and add it under another name. All else comes back by a click." : "No image was set aside.") :
+    (answer.total ? "The audit takes these for no scans. They take part until somebody sets them aside; a label says that they are scans." : "No image looks like noise, text or next to nothing, or somebody has answered.");
+}
+
+function card(one) {
+  const file = which() === "aside" && !one.can_return;
+  const image = made("img", { src: file ? `/api/aside/${one.row}/picture.png` : `/api/scans/${one.row}/thumbnail.png`, alt: `image ${one.row}`, loading: "lazy" });
+  const frame = made("div", { class: "frame" }, image);
+  image.addEventListener("error", () => frame.replaceChildren(made("span", {}, "no picture: it cannot be read")));
+  const by = one.time === null ? "" : ` · ${one.who ?? "by the audit"}, ${one.time.slice(0, 10)}`;
+  const item = made("li", {}, frame, made("p", {}, made("b", {}, one.reason), by), made("p", { class: "muted" }, `${one.row} · ${one.name}`));
+  if (one.can_return || which() === "probable") {
+    const act = one.can_return ? takeBack : setAside;
+    const button = made("button", { type: "button" }, one.can_return ? "Take back" : "Set aside");
+    button.setAttribute("aria-label", `${button.textContent}: image ${one.row}`);
+    button.addEventListener("click", told(() => act(one.row)));
+    item.append(button);
+  }
+  return item;
+}
+
+async function takeBack(row) {
+  const answer = await send("/api/aside/back", { row, reviewer: reviewer() });
+  page.saved(`Saved. Scan ${row} takes part again: ${answer.holds === "none" ? "no label" : answer.holds}`);
+  await page.refresh();
+  await show();
+}
+
+async function setAside(row) {
+  await sendUntilSaved("/api/decisions", { rows: [row], state: "not a scan", reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
+  page.saved(`Saved. Scan ${row} is set aside as not a scan`);
+  await page.refresh();
+  await show();
+}
+
+element("aside-more").addEventListener("click", told(() => show(true)));
+for (const choice of document.querySelectorAll("input[name=which-aside]")) choice.addEventListener("change", told(() => show()));
+element("by-hand").addEventListener("submit", (event) => {
+  event.preventDefault();
+  told(async () => { await setAside(Number(element("by-hand-row").value)); element("by-hand-row").value = ""; })();
+});
+
+export const aside = { show: () => show(), key: (name) => ({ u: page.undo })[name] };

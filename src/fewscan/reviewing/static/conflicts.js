@@ -1,0 +1,64 @@
+// Copies with different labels: at least one is wrong; one key says what goes for all of them.
+
+import { ask, element, made, reviewer, sendUntilSaved, told } from "./asking.js";
+import { Viewer, fetched } from "./viewer.js";
+import { page } from "./quality.js";
+
+const LARGE = 8; // so many of a set come from their files, the others as small copies
+let sets = [];
+let place = 0;
+
+async function show() {
+  const answer = await ask("/api/conflicts", { count: 100 });
+  sets = answer.sets;
+  place = Math.min(place, Math.max(0, sets.length - 1));
+  element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
+    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until somebody settles it.`;
+  look();
+}
+
+function look() {
+  const set = sets[place];
+  element("conflict").hidden = set === undefined;
+  if (!set) return;
+  element("conflict-scans").replaceChildren(...set.scans.map((one, at) => made("li", {}, made("figure", {},
+    at < LARGE ? fromFile(one) : made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy" }),
+    made("figcaption", {}, made("b", {}, one.said ?? "no label"), made("br"), `scan ${one.row}`, made("br"), one.name)))));
+  element("conflict-moves").replaceChildren(...page.status.classes.map((name, at) => {
+    const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), ` ${name}`);
+    button.addEventListener("click", told(() => settle("label", name)));
+    return button;
+  }));
+}
+
+function fromFile(one) {
+  const canvas = made("canvas", { role: "img", "aria-label": `Scan ${one.row}, ${one.name}` });
+  const stage = made("div", { class: "stage" }, canvas);
+  const viewer = new Viewer(canvas, () => {});
+  told(async () => viewer.show(await fetched(one.row), false))();
+  return stage;
+}
+
+async function settle(state, label = null) {
+  if (!sets[place]) return;
+  const rows = sets[place].scans.map((one) => one.row);
+  await sendUntilSaved("/api/conflicts/settle", { rows, state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
+  page.saved(`Saved: ${label ?? state}, ${rows.length} copies`);
+  await page.refresh();
+  await show();
+}
+
+const next = async () => { place = sets.length ? (place + 1) % sets.length : 0; look(); };
+const asPairs = async () => { if (sets[place]) await page.open("pairs", sets[place].scans[0].row); };
+
+function key(name) {
+  if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;
+  return { "?": () => settle("unsure"), n: () => settle("not a scan"), u: page.undo, d: asPairs, ArrowRight: next }[name];
+}
+
+element("conflict-after").addEventListener("click", told(next));
+element("conflict-pairs").addEventListener("click", told(asPairs));
+element("conflict-undo").addEventListener("click", told(() => page.undo()));
+for (const button of document.querySelectorAll("[data-settle]")) button.addEventListener("click", told(() => settle(button.dataset.settle)));
+
+export const conflicts = { show, key };

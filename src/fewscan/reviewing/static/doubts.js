@@ -1,0 +1,104 @@
+// Labels that a run's held-out predictions contradict: confirmed by one key, or corrected by one.
+
+import { Refused, ask, element, made, percent, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { Viewer, fetched } from "./viewer.js";
+import { page } from "./quality.js";
+
+const viewer = new Viewer(element("doubted"), () => {});
+let found = [];
+let place = 0;
+let waits = null; // for what is being made
+
+const run = () => element("doubt-run").value;
+
+async function show() {
+  const before = run();
+  const answer = await ask("/api/runs");
+  element("doubt-run").replaceChildren(...answer.runs.map((one) => made("option", { value: one.name }, `${one.name} (${one.method})`)));
+  if (answer.runs.some((one) => one.name === before)) element("doubt-run").value = before;
+  element("check").disabled = answer.runs.length === 0;
+  if (answer.runs.length === 0) {
+    element("doubts-told").textContent = "No run of this dataset is finished yet: train one on the page Model.";
+    element("doubt").hidden = true;
+    return;
+  }
+  await follow(await ask("/api/making"));
+  await list();
+}
+
+async function list() {
+  const answer = await ask(`/api/runs/${encodeURIComponent(run())}/suspects`, { count: 100 });
+  if (answer.checked === null) {
+    if (waits === null) element("doubts-told").textContent = "Its labels were not checked yet. That trains it anew for each of five parts of the labels.";
+    element("doubt").hidden = true;
+    return;
+  }
+  found = answer.scans;
+  place = Math.min(place, Math.max(0, found.length - 1));
+  if (waits === null) element("doubts-told").textContent = `${answer.total} in doubt still, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
+  await look();
+}
+
+async function look() {
+  const one = found[place];
+  element("doubt").hidden = one === undefined;
+  if (!one) return;
+  element("doubted-said").textContent = `scan ${one.row} · ${one.name}`;
+  element("doubt-said").replaceChildren("Labeled ", made("b", {}, one.label), ` (${percent(one.label_probability)}), predicted `, made("b", {}, one.predicted), ` (${percent(one.predicted_probability)}).`);
+  element("keep-said").textContent = `It is ${one.label}: confirm`;
+  element("doubt-classes").replaceChildren(...page.status.classes.map((name, at) => {
+    const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), made("span", {}, name));
+    button.addEventListener("click", told(() => settle("label", name)));
+    return button;
+  }));
+  const image = await fetched(one.row);
+  if (found[place] === one) viewer.show(image, false);
+}
+
+async function settle(state, label = null) {
+  const one = found[place];
+  if (!one) return;
+  await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
+  page.saved(`Saved: ${label ?? state}, scan ${one.row}`);
+  await list();
+  await page.refresh();
+}
+
+// What is being made is asked for until it has ended, also where it was begun on another page.
+async function follow(making) {
+  const here = making.what === "suspects" && making.run === run() && making.phase === "running";
+  element("check").hidden = here;
+  element("check-cancel").hidden = !here;
+  element("doubts-progress").hidden = !here;
+  if (here) {
+    element("doubts-progress").max = making.total || 1;
+    element("doubts-progress").value = making.done;
+    element("doubts-told").textContent = `Checking: ${making.done} of ${making.total} trainings. It goes on while you label or close this page.`;
+    waits ??= setInterval(() => told(async () => follow(await ask("/api/making")))(), 2000);
+    return;
+  }
+  if (waits !== null) {
+    clearInterval(waits);
+    waits = null;
+    if (making.phase === "failed") throw new Refused(0, making.words);
+    await list();
+  }
+}
+
+const next = async () => { place = found.length ? (place + 1) % found.length : 0; await look(); };
+
+function key(name) {
+  if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;
+  const keep = () => (found[place] ? settle("label", found[place].label) : undefined);
+  return { Enter: keep, "?": () => settle("unsure"), n: () => settle("not a scan"), u: page.undo, ArrowRight: next }[name];
+}
+
+element("keep").addEventListener("click", told(() => key("Enter")()));
+element("doubt-after").addEventListener("click", told(next));
+element("doubt-undo").addEventListener("click", told(() => page.undo()));
+element("doubt-run").addEventListener("change", told(show));
+element("check").addEventListener("click", told(async () => follow(await send("/api/making", { run: run(), what: "suspects" }))));
+element("check-cancel").addEventListener("click", told(async () => follow(await send("/api/making/cancel", {}))));
+for (const button of document.querySelectorAll("[data-doubt]")) button.addEventListener("click", told(() => settle(button.dataset.doubt)));
+
+export const doubts = { show, key };

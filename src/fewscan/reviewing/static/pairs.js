@@ -1,0 +1,117 @@
+// The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
+
+import { ask, element, made, reviewer, send, told } from "./asking.js";
+import { Viewer, fetched } from "./viewer.js";
+import { page } from "./quality.js";
+
+const AT_ONCE = 50;
+const viewers = ["first", "second"].map((id) => new Viewer(element(id), () => {}));
+let found = [];
+let place = 0;
+let of = null; // a row whose set of copies is looked at
+const judged = []; // what was said here, to be taken back
+
+const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near copies", head: "probably two slices of one head" };
+
+function caption(side) {
+  return [made("b", {}, side.said ?? "no label to see"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, made("br"), side.name];
+}
+
+async function show(row = null) {
+  of = row;
+  element("all-pairs").hidden = of === null;
+  const query = { reviewer: reviewer(), which: element("which-pairs").value, count: AT_ONCE };
+  const answer = await ask("/api/pairs", of === null ? query : { ...query, of });
+  found = answer.pairs;
+  place = Math.min(place, Math.max(0, found.length - 1));
+  const said = of === null ? `${answer.total.toLocaleString("en")} such pairs` : `${answer.total} pairs in the set of scan ${of}`;
+  element("pairs-told").textContent = answer.total === 0 ? "No such pair." : `${said} · confirmed ${answer.counts.confirmed}, dissolved ${answer.counts.dissolved}`;
+  await look();
+}
+
+async function look() {
+  const pair = found[place];
+  element("pair").hidden = pair === undefined;
+  if (!pair) return;
+  element("first-said").replaceChildren(...caption(pair.first));
+  element("second-said").replaceChildren(...caption(pair.second));
+  element("first").setAttribute("aria-label", `Scan ${pair.first.row}, ${pair.first.name}`);
+  element("second").setAttribute("aria-label", `Scan ${pair.second.row}, ${pair.second.name}`);
+  const alike = pair.kind === "near" ? `, similarity ${pair.similarity.toFixed(3)}` : "";
+  const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "nobody named"}, ${pair.time.slice(0, 10)}.`;
+  element("pair-said").textContent = `${place + 1} of ${found.length}: ${KINDS[pair.kind]}${alike}${pair.mirrored ? ", mirrored" : ""}.${said}`;
+  const certain = pair.kind === "bytes" || pair.kind === "pixels";
+  for (const id of ["confirm", "dissolve"]) element(id).disabled = certain;
+  element("reopen").disabled = judged.length === 0 && pair.verdict === null;
+  showSet(pair);
+  element("overlay").hidden = true;
+  element("overlay-none").hidden = false;
+  element("overlay-none").textContent = "Laying one over the other";
+  element("differ-said").textContent = "";
+  const path = `/api/pairs/${pair.first.row}/${pair.second.row}`;
+  const [one, other, differs] = await Promise.all([fetched(pair.first.row), fetched(pair.second.row), ask(path)]);
+  if (found[place] !== pair) return;
+  viewers[0].show(one, false);
+  viewers[1].show(other, false);
+  if (differs.difference === null) {
+    element("overlay-none").textContent = "Too unlike to be laid over each other";
+    return;
+  }
+  element("overlay").src = `${path}/overlay.png`;
+  element("overlay").alt = `Scan ${pair.first.row} laid over scan ${pair.second.row}`;
+  element("overlay").hidden = false;
+  element("overlay-none").hidden = true;
+  const words = differs.words.length ? `The second is the first ${differs.words.join(", ")}.` : "Nothing was moved, turned or recontrasted.";
+  element("differ-said").textContent = `${words} What is left differs by ${differs.difference.toFixed(1)} of 255 gray levels on average.`;
+}
+
+function showSet(pair) {
+  const rows = pair.copies;
+  if (rows.length < 3) { element("pair-set").replaceChildren(); return; }
+  const items = rows.map((row) => {
+    const out = made("button", { type: "button", class: "quiet" }, "Take it out");
+    out.setAttribute("aria-label", `Scan ${row} is no copy of the others: take it out of the set`);
+    out.addEventListener("click", told(() => takeOut(row)));
+    return made("li", {}, made("figure", {}, made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), made("figcaption", {}, `scan ${row}`)), out);
+  });
+  const only = made("button", { type: "button", class: "quiet" }, "Look at the pairs of this set alone");
+  only.addEventListener("click", told(() => show(rows[0])));
+  element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${rows.length} copies`), only, made("ul", { class: "strip" }, ...items));
+}
+
+async function say(verdict, pair = found[place]) {
+  if (!pair || pair.kind === "bytes" || pair.kind === "pixels") return;
+  const answer = await send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() });
+  if (verdict !== "open") judged.push(pair);
+  const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
+  page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);
+  await page.refresh();
+  await show(of);
+}
+
+async function takeOut(row) {
+  const answer = await send("/api/pairs/scan", { row, verdict: "apart", reviewer: reviewer() });
+  page.saved(`Saved. Scan ${row} is out of its set: ${answer.words} dissolved.`);
+  await page.refresh();
+  await show(of);
+}
+
+async function takeBack() {
+  const pair = judged.pop() ?? (found[place]?.verdict ? found[place] : undefined);
+  if (pair) await say("open", pair);
+}
+
+const step = (by) => async () => { place = Math.min(found.length - 1, Math.max(0, place + by)); await look(); };
+const both = (act) => async () => { for (const viewer of viewers) act(viewer); };
+const KEYS = {
+  c: () => say("together"), d: () => say("apart"), u: takeBack, ArrowRight: step(1), ArrowLeft: step(-1),
+  "[": both((one) => one.adjust(-0.05, 0)), "]": both((one) => one.adjust(0.05, 0)), "{": both((one) => one.adjust(0, -0.1)), "}": both((one) => one.adjust(0, 0.1)),
+  "+": both((one) => one.scale(1.25)), "-": both((one) => one.scale(0.8)), 0: both((one) => one.reset()),
+};
+for (const [id, key] of [["confirm", "c"], ["dissolve", "d"], ["reopen", "u"], ["pair-before", "ArrowLeft"], ["pair-after", "ArrowRight"]]) {
+  element(id).addEventListener("click", () => told(KEYS[key])());
+}
+element("which-pairs").addEventListener("change", told(async () => { place = 0; await show(); }));
+element("all-pairs").addEventListener("click", told(() => show()));
+
+export const pairs = { show, key: (name) => KEYS[name] };

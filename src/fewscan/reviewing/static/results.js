@@ -1,0 +1,74 @@
+// Finished runs: what there is of each to look at and to take away, and what is being made.
+
+import { ask, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+
+const MAKES = { report: "report", labels: "labels of all unlabeled scans", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
+let following = null;
+
+const link = (run, file, text, download) => {
+  const attributes = { class: "button", href: `/api/runs/${encodeURIComponent(run.name)}/files/${file}` };
+  return made("a", download ? { ...attributes, download: "" } : { ...attributes, target: "_blank", rel: "noopener" }, text);
+};
+
+function button(run, what, text, anew = false, blocked = "") {
+  const one = made("button", { type: "button" }, text);
+  one.disabled = blocked !== "";
+  one.title = blocked;
+  one.addEventListener("click", told(async () => showMaking(await send("/api/making", { run: run.name, what, anew }))));
+  return one;
+}
+
+const row = (name, ...what) => [made("dt", {}, name), made("dd", {}, ...what.flatMap((one) => [one, " "]))];
+
+function shown(run, lacks) {
+  const has = (file) => run.files.includes(file);
+  const accuracy = run.accuracy;
+  const score = accuracy === null ? "not scored yet: fewscan evaluate" :
+    `${run.score}: accuracy ${percent(accuracy.value)}${accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`}`;
+  const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), button(run, "labels", "Label anew", true)] :
+    [button(run, "labels", run.labels_begun ? "Go on with the interrupted labels" : "Label all unlabeled scans")];
+  const onnx = has("onnx") ? [link(run, "onnx", "Download model.onnx", true), link(run, "onnx_card", "Model card")] :
+    lacks ? [made("span", {}, lacks)] : [button(run, "onnx", "Export as ONNX")];
+  const weights = has("weights") ? [link(run, "weights", "Download model.safetensors", true), link(run, "weights_description", "model.json", true), link(run, "weights_typicality", "typicality.safetensors", true), link(run, "weights_card", "Model card")] :
+    [button(run, "weights", "Export weights")];
+  const report = has("report") ? [link(run, "report", "Open the report"), button(run, "report", "Write it anew")] : [button(run, "report", "Write the report")];
+  return made("section", { class: "call" }, made("h2", {}, run.name, ...(run.in_use ? [" ", made("span", { class: "verb" }, "the page sees scans as it does")] : [])),
+    made("p", { class: "muted" }, `${run.method} · ${run.classes.join(", ")} · begun ${run.started.slice(0, 16).replace("T", " ")} UTC · ${score}`),
+    made("dl", { class: "about results" }, ...row("Report", ...report), ...row("Labels", ...labels), ...row("ONNX", ...onnx), ...row("Weights", ...weights)));
+}
+
+async function refresh() {
+  showStanding(await ask("/api/status", { reviewer: reviewer() }));
+  const found = await ask("/api/runs");
+  element("none").hidden = found.runs.length > 0;
+  element("runs").replaceChildren(...found.runs.map((run) => shown(run, found.onnx_lacks)));
+}
+
+function showMaking(making) {
+  const running = making.phase === "running";
+  const ended = { none: "", finished: "Made", failed: "Not made", cancelled: "Cancelled" };
+  const what = making.what === null ? "" : `${MAKES[making.what]} of ${making.run}`;
+  const far = making.total ? `, ${making.done.toLocaleString("en")} of ${making.total.toLocaleString("en")} ${making.what === "labels" ? "scans" : "trainings"}` : "";
+  element("making").textContent = making.phase === "none" ? "" : running ? `Making: ${what}${far}` : `${ended[making.phase]}: ${what}`;
+  element("cancel").hidden = !running;
+  element("progress").hidden = !running;
+  if (making.total && making.done) { element("progress").max = making.total; element("progress").value = making.done; }
+  else element("progress").removeAttribute("value");
+  element("words").hidden = !making.words;
+  element("words").textContent = making.words;
+  if (running) following ??= setInterval(() => told(async () => showMaking(await ask("/api/making")))(), 1500);
+  else if (following !== null) {
+    clearInterval(following);
+    following = null;
+    told(refresh)();
+  }
+}
+
+element("cancel").addEventListener("click", told(async () => showMaking(await send("/api/making/cancel", {}))));
+element("who").addEventListener("click", told(() => askWho(true)));
+
+await told(async () => {
+  await askWho();
+  await refresh();
+  showMaking(await ask("/api/making"));
+})();

@@ -1,0 +1,237 @@
+"""What can be taken away of the dataset's finished runs, and the commands that make it, in the background."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Literal, get_args
+
+import pandas as pd
+
+from fewscan.atomic import remove_folder
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import FOLDS
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
+from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
+from fewscan.evaluation.intervals import Interval
+from fewscan.exporting.onnx_model import ONNX_FILE, require_onnx
+from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
+from fewscan.folders import MARKS
+from fewscan.labeling.table import PART_ROWS, partial_folder
+from fewscan.reporting.model_card import CARD_FILE
+from fewscan.reporting.page import REPORT_FILE
+from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
+from fewscan.spreadsheet import from_text
+from fewscan.training.run import MODEL_FILE, Run
+
+What = Literal["report", "labels", "suspects", "onnx", "weights"]
+Phase = Literal["none", "running", "finished", "failed", "cancelled"]
+# What may be opened or downloaded of a run: by what it is called here, nothing else of the file system can be asked for.
+FileName = Literal[
+    "report", "labels", "suspects", "onnx", "onnx_card", "weights", "weights_description", "weights_typicality", "weights_card"
+]
+PAGE_FOLDER = "page"
+_EXPORTS = {"onnx": "export-onnx", "weights": "export-safetensors"}
+
+
+def path_of(run: Path, name: FileName) -> Path:
+    """Return where a file of a run lies, or will."""
+    of: dict[FileName, Path] = {
+        "report": run / REPORT_FILE,
+        "labels": run / PAGE_FOLDER / "labels.csv",
+        "suspects": run / PAGE_FOLDER / "labels_to_check.csv",
+        "onnx": run / _EXPORTS["onnx"] / ONNX_FILE,
+        "onnx_card": run / _EXPORTS["onnx"] / CARD_FILE,
+        "weights": run / _EXPORTS["weights"] / WEIGHTS_FILE,
+        "weights_description": run / _EXPORTS["weights"] / DESCRIPTION_FILE,
+        "weights_typicality": run / _EXPORTS["weights"] / TYPICALITY_FILE,
+        "weights_card": run / _EXPORTS["weights"] / CARD_FILE,
+    }
+    return of[name]
+
+
+def onnx_lacks() -> str | None:
+    """Return why no ONNX file can be written here, None where one can."""
+    try:
+        require_onnx()
+    except FewscanError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that can be used: its classes, how it did where it was scored, and which files there are."""
+
+    folder: Path
+    method: str
+    classes: tuple[str, ...]
+    started: str
+    score: str | None  # of what
+    accuracy: Interval | None
+    files: tuple[FileName, ...]
+
+
+@dataclass
+class FinishedRuns:
+    """The finished runs of a dataset right below a folder."""
+
+    runs: Path
+    _read: dict[tuple[Path, int, int], tuple[Run, Evaluation | None]] = field(default_factory=dict)
+
+    def of(self, dataset: Dataset) -> list[FinishedRun]:
+        """Return them, the newest first; what cannot be opened is none."""
+        found = []
+        for folder in sorted({mark.parent for mark in self.runs.glob(f"*/{MARKS['run']}")}):
+            try:
+                run, evaluation = self._opened(folder)
+            except (FewscanError, OSError):
+                continue
+            if run.finished and run.record.classes and run.record.dataset_identity == dataset.images.identity:
+                found.append(_told(run, evaluation))
+        return sorted(found, key=lambda run: run.started, reverse=True)
+
+    def require(self, dataset: Dataset, name: str) -> FinishedRun:
+        """Return one of them by its folder's name; raises NoSuchThingError where there is none."""
+        for run in self.of(dataset):
+            if run.folder.name == name:
+                return run
+        raise NoSuchThingError("there is no finished run of this name on this dataset")
+
+    def _opened(self, folder: Path) -> tuple[Run, Evaluation | None]:
+        marks = [folder / name for name in (MODEL_FILE, EVALUATION_FILE)]
+        model, evaluation = (mark.stat().st_mtime_ns if mark.exists() else 0 for mark in marks)
+        key = (folder, model, evaluation)
+        if key not in self._read:
+            run = Run.open(folder)
+            self._read[key] = (run, Evaluation.load(run) if evaluation else None)
+        return self._read[key]
+
+
+def _told(run: Run, evaluation: Evaluation | None) -> FinishedRun:
+    return FinishedRun(
+        folder=run.folder,
+        method=run.settings.method.name,
+        classes=run.record.classes,
+        started=run.record.started,
+        score=None if evaluation is None else evaluation.title,
+        accuracy=None if evaluation is None else evaluation.accuracy,
+        files=tuple(name for name in get_args(FileName) if path_of(run.folder, name).is_file()),
+    )
+
+
+@dataclass(frozen=True)
+class Making:
+    """A command in the background: what it makes of which run, how far it is, and how it ended, in words."""
+
+    phase: Phase = "none"
+    what: What | None = None
+    run: str = ""
+    done: int = 0
+    total: int = 0
+    words: str = ""
+
+
+@dataclass
+class Makings:
+    """One command at a time; it goes on while nobody looks at the page, and the same one goes on after a stop."""
+
+    desk: Desk
+    making: Making = field(default_factory=Making)
+    _folder: Path = Path()
+    _commands: Commands = field(default_factory=Commands)
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def now(self) -> Making:
+        """How far it is."""
+        making = self.making
+        if making.phase == "running" and making.what == "labels":
+            parts = len(list(partial_folder(path_of(self._folder, "labels")).glob("part-*.parquet")))
+            return replace(making, done=min(making.total, parts * PART_ROWS))
+        if making.phase == "running" and making.what == "suspects":
+            return replace(making, done=len(list((self._folder / FOLDS_FOLDER).glob(f"**/{MODEL_FILE}"))), total=FOLDS)
+        return making
+
+    def unfinished(self, run: FinishedRun) -> bool:
+        """Whether labels of a run were begun, and not finished."""
+        labels = path_of(run.folder, "labels")
+        return partial_folder(labels).exists() and not labels.exists()
+
+    def start(self, run: FinishedRun, what: What, *, anew: bool) -> None:
+        """Begin, or go on with labels that were interrupted.
+
+        anew: labels that stand there are made again. Raises CannotNowError where something is being made, or where what is
+        wanted stands there.
+        """
+        folder = self.desk.dataset.folder
+        with self._lock:
+            if self.making.phase == "running":
+                raise CannotNowError("something is being made already: cancel it, or wait until it has ended")
+            if what == "onnx" and (lacks := onnx_lacks()):
+                raise CannotNowError(lacks)
+            if what in _EXPORTS and (run.folder / _EXPORTS[what]).exists():
+                raise CannotNowError(f"the run is exported already: {run.folder / _EXPORTS[what]}")
+            labels = path_of(run.folder, "labels")
+            if what == "labels" and labels.exists() and not anew:
+                raise CannotNowError("the scans are labeled already: ask for it anew to replace the table")
+            total = len(Run.open(run.folder).open_dataset(folder).rows("unlabeled")) if what == "labels" else 0
+            self._commands, self._folder = Commands(), run.folder
+            self.making = Making("running", what, run.folder.name, total=total)
+        words = _words(run.folder, what, folder)
+        Thread(target=self._go, args=[words, labels if what == "labels" and anew else None], name="making", daemon=True).start()
+
+    def cancel(self) -> None:
+        """End it; raises CannotNowError where nothing is being made."""
+        if self.making.phase != "running":
+            raise CannotNowError("nothing is being made")
+        self._commands.cancel()
+
+    def close(self) -> None:
+        """End it, as the page's server ends."""
+        if self.making.phase == "running":
+            self._commands.close()
+
+    def _go(self, words: list[str | Path], first_gone: Path | None) -> None:
+        try:
+            if first_gone is not None:
+                first_gone.unlink(missing_ok=True)
+                if partial_folder(first_gone).exists():
+                    remove_folder(partial_folder(first_gone))
+            said = self._commands.run(*words)
+        except (FewscanError, OSError) as error:
+            self.making = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
+            return
+        except Exception as error:
+            self.making = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
+            raise
+        lines = [line for line in said.splitlines() if not line.startswith("next:")]
+        self.making = replace(self.now, phase="finished", done=self.making.total, words="\n".join(lines))
+
+
+def _words(run: Path, what: What, dataset: Path) -> list[str | Path]:
+    """Return the command that makes it."""
+    data: list[str | Path] = ["--data", dataset]
+    made: dict[What, list[str | Path]] = {
+        "report": ["report", run, "--overwrite"],
+        "labels": ["label", run, "--out", path_of(run, "labels")],
+        "suspects": ["labels", "suspects", run, "--out", path_of(run, "suspects"), "--overwrite"],
+        "onnx": ["export", run, "--format", "onnx"],
+        "weights": ["export", run, "--format", "safetensors"],
+    }
+    return made[what] + data
+
+
+def read_suspects(run: FinishedRun) -> list[dict[str, Any]] | None:
+    """Return the lines of a run's table of labels in doubt, worst first; None where they were not checked yet."""
+    path = path_of(run.folder, "suspects")
+    try:
+        table = pd.read_csv(path, dtype={"label": "str", "predicted": "str", "path": "str"}, keep_default_na=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise NoSuchThingError("the table of labels in doubt is damaged: check them again") from None
+    texts = {name: table[name].map(from_text) for name in ("label", "predicted")}
+    lines: list[dict[str, Any]] = table.assign(**texts).to_dict("records")
+    return lines

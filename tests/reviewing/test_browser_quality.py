@@ -1,0 +1,108 @@
+"""Data quality and results in a real browser: pairs judged by key, copies settled, scans taken back, a DICOM uploaded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+import torch
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.pairs import PAIR_DTYPES
+from fewscan.reviewing.seeing import Seen
+from fewscan.reviewing.serving import Served
+from fewscan.training.continuing import asked_encoder, ready_encoder
+from fewscan.training.features import VIEWS, features_of
+from tests.reviewing.conftest import opened
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
+
+
+@pytest.fixture
+def dataset(dataset: Dataset) -> Dataset:
+    """The pile with pairs: 0-1 and 4-5, which is the more alike, and copies with two labels, 6-7."""
+    kinds = {(0, 1): 0.88, (4, 5): 0.99, (6, 7): 0.995}
+    pairs = pd.DataFrame([(*rows, "near", alike, False) for rows, alike in kinds.items()], columns=list(PAIR_DTYPES))
+    assert dataset.description.audit is not None
+    dataset.labels.enter([6, 7], ["glioma", "meningioma"], origin="folder")
+    return dataset.with_pairs(pairs.astype(PAIR_DTYPES), dataset.description.audit)
+
+
+def says(page: "playwright.Page", element: str, text: str) -> None:
+    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
+
+
+def dicom(path: Path, pixels: np.ndarray) -> Path:
+    """One MR image as a file."""
+    scan = pydicom.Dataset()
+    scan.file_meta = FileMetaDataset()
+    scan.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    scan.file_meta.MediaStorageSOPClassUID = scan.SOPClassUID = MRImageStorage
+    scan.file_meta.MediaStorageSOPInstanceUID = scan.SOPInstanceUID = generate_uid()
+    scan.Modality, scan.PhotometricInterpretation, scan.SamplesPerPixel = "MR", "MONOCHROME2", 1
+    scan.BitsAllocated = scan.BitsStored = 16
+    scan.HighBit, scan.PixelRepresentation = 15, 0
+    scan.Rows, scan.Columns = pixels.shape
+    scan.PixelData = pixels.astype("<u2").tobytes()
+    scan.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.mark.slow
+def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
+    browser: "playwright.Browser", page_server: Served, tmp_path: Path
+) -> None:
+    faults: list[str] = []
+    review = page_server.review
+    data = review.desk.dataset
+    page = opened(browser, page_server.address, "Ada", faults, "/quality")
+
+    says(page, "pair-said", "1 of 3: near copies, similarity 0.880")
+    page.keyboard.press("d")
+    says(page, "saved", "Dissolved")
+    says(page, "pair-said", "1 of 2")
+    page.keyboard.press("c")
+    says(page, "saved", "Confirmed")
+    said = [(one.row_a, one.row_b, one.verdict, one.who) for one in Dataset.open(data.folder).pair_decisions.entries()]
+    assert said == [(0, 1, "apart", "Ada"), (4, 5, "together", "Ada")]
+    page.keyboard.press("u")
+    says(page, "saved", "Taken back")
+    page.select_option("#which-pairs", "dissolved")
+    says(page, "pair-said", "Dissolved by Ada")
+
+    page.check("input[name=part][value=conflicts]", force=True)
+    says(page, "conflicts-told", "1 set of copies")
+    page.keyboard.press("1")
+    says(page, "conflicts-told", "No copies")
+    assert review.desk.board().labels[[6, 7]].tolist() == ["glioma", "glioma"]
+
+    page.check("input[name=part][value=aside]", force=True)
+    page.fill("#by-hand-row", "9")
+    page.keyboard.press("Enter")
+    says(page, "saved", "Scan 9 is set aside")
+    page.click("button[aria-label='Take back: image 9']")
+    says(page, "saved", "Scan 9 takes part again")
+    assert review.desk.board().states[9] == "none"
+    page.goto(f"{page_server.address}/results")
+    page.wait_for_selector("#none:not([hidden])")
+
+    torch.manual_seed(0)
+    ready = ready_encoder(asked_encoder("resnet_small", weights=None), data.description.spec)
+    features = features_of(ready.encoder, torch.from_numpy(np.array(data.pixels)), VIEWS[:1])[:, 0].numpy()
+    data.labels.enter([1, 2, 3], ["meningioma", "glioma", "meningioma"], origin="review", who="Ada")
+    review.tutor.take(Seen(features, "random weights", ready))
+    review.tutor.learn()
+    page.goto(f"{page_server.address}/model")
+    levels = np.linspace(0, 4000, 1600).reshape(40, 40)
+    page.set_input_files("#file", dicom(tmp_path / "scan.dcm", levels))
+    page.wait_for_selector("#share-rows tr")
+    assert page.locator("#share-rows tr").count() == 2
+    page.set_input_files("#file", {"name": "scan.dcm", "mimeType": "application/dicom", "buffer": b"no scan"})
+    page.wait_for_function("() => document.getElementById('trouble').textContent !== ''")
+    # Of what is refused on purpose the browser complains, too.
+    assert [fault for fault in faults if "status of 400" not in fault and "status of 404" not in fault] == []

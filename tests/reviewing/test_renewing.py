@@ -1,0 +1,97 @@
+"""What others do to the dataset while the page is open is seen without a restart, and nothing of the page is lost by it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from fastapi.testclient import TestClient
+
+from fewscan.auditing.adding import add_scans
+from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.reviewing.app import Review, application
+from fewscan.reviewing.renewing import Renewing
+from fewscan.reviewing.seeing import Seen, pixel_features
+from fewscan.splits.split import split
+from tests.reviewing.conftest import ADDRESS, CLASSES, IMAGES
+
+ADA = {"reviewer": "Ada"}
+
+
+@pytest.fixture
+def renewing(review: Review) -> Renewing:
+    return Renewing(review, application, settled_seconds=0)
+
+
+@pytest.fixture
+def page(renewing: Renewing) -> TestClient:
+    return TestClient(renewing, base_url=ADDRESS)
+
+
+def test_without_a_change_nothing_is_made_anew(renewing: Renewing, page: TestClient) -> None:
+    page.post("/api/decisions", json={"rows": [0], "state": "label", "label": "glioma"} | ADA)
+    assert not renewing.look()
+    assert page.get("/api/status").json()["revision"] == 0
+
+
+def test_scans_that_were_added_and_a_split_are_seen(
+    renewing: Renewing, page: TestClient, dataset: Dataset, tmp_path: Path
+) -> None:
+    for row in range(20):
+        said = {"rows": [row], "state": "label", "label": CLASSES[row % 2]} | ADA
+        assert page.post("/api/decisions", json=said).status_code == 200
+    page.post("/api/skip", json={"row": 30} | ADA)
+    page.post("/api/classes", json={"name": "pituitary"})
+    (tmp_path / "more").mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 255, (16, 16), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).save(tmp_path / "more" / f"{number}.png")
+    # The additions of an audited dataset are compared by descriptions, which are made anew here.
+    add_scans(dataset, [str(tmp_path / "more")])
+    split(Dataset.open(dataset.folder).unsplit(), labeled=8, test=6, seed=0)
+    assert renewing.look()
+    assert not renewing.look()
+    status = page.get("/api/status", params=ADA).json()
+    assert status["scans"] == IMAGES - 1 + 2
+    assert status["revision"] == 1
+    assert "2 images more" in status["news"]
+    assert "the split main" in status["news"]
+    assert status["classes"] == [*CLASSES, "pituitary"]
+    assert status["counts"] == {"glioma": 10, "meningioma": 10, "pituitary": 0, "unsure": 0, "not a scan": 0}
+    asked = [one["row"] for one in page.get("/api/next", params=ADA | {"count": 100}).json()["scans"]]
+    assert {IMAGES, IMAGES + 1} <= set(asked)
+    assert asked[-1] == 30
+    assert page.get(f"/api/scans/{IMAGES}", params=ADA).status_code == 200
+    judged = Dataset.open(dataset.folder).snapshot().rows("test", "validation")
+    assert not renewing.review.desk.eligible[judged].any()
+    assert renewing.review.trainings.desk is renewing.review.makings.desk is renewing.review.desk
+
+
+def test_features_of_the_same_images_are_kept(renewing: Renewing, page: TestClient, review: Review, dataset: Dataset) -> None:
+    seen = Seen(pixel_features(dataset.pixels), "pixels", None)
+    review.tutor.take(seen)
+    dataset.pair_decisions.enter(3, 4, "apart")
+    assert renewing.look()
+    assert renewing.review.tutor.seen is seen
+    assert page.get("/api/status").json()["news"] == ""
+
+
+def test_a_dataset_that_is_gone_is_said_once_and_the_page_goes_on(
+    renewing: Renewing, page: TestClient, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(dataset.folder / DATASET_FILE, dataset.folder / "elsewhere")
+    assert not renewing.look()
+    assert not renewing.look()
+    assert capsys.readouterr().err.count("the page goes by what the dataset was") == 1
+    assert page.get("/api/status").status_code == 200
+    shutil.move(dataset.folder / "elsewhere", dataset.folder / DATASET_FILE)
+    renewing.look()
+    assert page.get("/api/status").status_code == 200
+
+
+def test_a_dataset_that_is_still_being_written_is_waited_for(review: Review, dataset: Dataset) -> None:
+    patient = Renewing(review, application, settled_seconds=3600)
+    dataset.pair_decisions.enter(3, 4, "apart")
+    assert not patient.look()
+    assert not patient.look()

@@ -1,0 +1,185 @@
+"""Finished runs through the page's interface: what is there, what is made in the background, labels in doubt."""
+
+import io
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+import fewscan
+from fewscan.atomic import refuse_existing
+from fewscan.cli.app import app
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.labeling.table import partial_folder
+from fewscan.reviewing import taking
+from fewscan.reviewing.app import Review
+from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.taking import PAGE_FOLDER
+from fewscan.spreadsheet import write_csv
+from tests.reviewing.conftest import CLASSES
+
+ADA = {"reviewer": "Ada"}
+
+
+@pytest.fixture(scope="session")
+def run_on_pile(pile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pile with labels and a split, and beside it a finished run, both to be copied."""
+    folder = tmp_path_factory.mktemp("results")
+    data = shutil.copytree(pile, folder / "dataset")
+    rows = list(range(24))
+    Dataset.open(data).labels.enter(rows, [CLASSES[row % 2] for row in rows], origin="folder")
+    fewscan.split(data, labeled=16, test=4)
+    fewscan.train(
+        data, out=folder / "runs" / "first", method="supervised", training_images=64, encoder={"name": "resnet_small"}
+    )
+    return folder
+
+
+@pytest.fixture
+def dataset(run_on_pile: Path, tmp_path: Path) -> Dataset:
+    shutil.copytree(run_on_pile, tmp_path, dirs_exist_ok=True)
+    return Dataset.open(tmp_path / "dataset")
+
+
+@pytest.fixture
+def run(dataset: Dataset, review: Review, tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "runs" / "first"
+    review.makings.close()
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run here, as they would in processes of their own, whose starts take most of the time."""
+
+    def run(self: Commands, *words: str | Path) -> str:
+        if self.cancelled:
+            raise FewscanError("cancelled")
+        said = io.StringIO()
+        with redirect_stdout(said):
+            app(list(map(str, words)), standalone_mode=False)
+        return said.getvalue()
+
+    monkeypatch.setattr(Commands, "run", run)
+
+
+def made(client: TestClient) -> dict:
+    while (now := client.get("/api/making").json())["phase"] == "running":
+        time.sleep(0.05)
+    return now
+
+
+def files_of(client: TestClient) -> list[str]:
+    (run,) = client.get("/api/runs").json()["runs"]
+    return run["files"]
+
+
+def test_without_a_run_there_is_nothing_to_take(client: TestClient, run: Path) -> None:
+    shutil.rmtree(run)
+    assert client.get("/api/runs").json()["runs"] == []
+    for name in ("none", "..", "%2e%2e%2fdata", "x" * 300):
+        assert client.get(f"/api/runs/{name}/files/report").status_code in (404, 422)
+        assert client.post("/api/making", json={"run": name, "what": "report"}).status_code in (404, 422)
+    assert client.post("/api/making", json={"run": "none", "what": "anything"}).status_code == 422
+    assert client.post("/api/making/cancel", json={}).status_code == 409
+    assert client.get("/api/making").json()["phase"] == "none"
+
+
+@pytest.mark.slow
+def test_labels_report_and_weights_are_made_in_the_background_and_taken(
+    client: TestClient, run: Path, review: Review, in_process: None, tmp_path: Path
+) -> None:
+    assert files_of(client) == []
+    assert client.get("/api/runs/first/files/labels").status_code == 404
+    assert client.post("/api/making", json={"run": "first", "what": "labels"}).json()["phase"] == "running"
+    assert client.post("/api/making", json={"run": "first", "what": "report"}).status_code == 409
+    now = made(client)
+    assert now["phase"] == "finished", now["words"]
+    (tmp_path / "page.csv").write_bytes(client.get("/api/runs/first/files/labels").content)
+    by_hand = fewscan.label(run, out=tmp_path / "by_hand.csv", data=review.desk.dataset.folder)
+    assert (tmp_path / "page.csv").read_text() == (tmp_path / "by_hand.csv").read_text()
+    assert now["total"] == by_hand.scans
+    assert client.post("/api/making", json={"run": "first", "what": "labels"}).status_code == 409
+    client.post("/api/making", json={"run": "first", "what": "report"})
+    assert made(client)["phase"] == "finished"
+    page = client.get("/api/runs/first/files/report")
+    assert page.text.startswith("<!doctype html>")
+    assert page.headers["content-security-policy"].startswith("sandbox ")
+    client.post("/api/making", json={"run": "first", "what": "weights"})
+    assert made(client)["phase"] == "finished"
+    assert client.get("/api/runs/first/files/weights_card").headers["content-type"].startswith("text/plain")
+    assert set(files_of(client)) >= {"report", "labels", "weights", "weights_card", "weights_description"}
+    assert client.post("/api/making", json={"run": "first", "what": "weights"}).status_code == 409
+
+
+@pytest.mark.slow
+def test_a_process_that_is_cancelled_ends_and_leaves_nothing(client: TestClient, run: Path) -> None:
+    client.post("/api/making", json={"run": "first", "what": "labels"})
+    assert client.post("/api/making/cancel", json={}).status_code == 200
+    assert made(client)["phase"] == "cancelled"
+    assert "labels" not in files_of(client)
+
+
+@pytest.mark.slow
+def test_labels_that_were_begun_are_gone_on_with_and_made_anew(client: TestClient, run: Path, in_process: None) -> None:
+    partial_folder(run / PAGE_FOLDER / "labels.csv").mkdir(parents=True)
+    assert client.get("/api/runs").json()["runs"][0]["labels_begun"]
+    for anew in (False, True):
+        client.post("/api/making", json={"run": "first", "what": "labels", "anew": anew})
+        now = made(client)
+        assert now["phase"] == "finished", now["words"]
+        assert not client.get("/api/runs").json()["runs"][0]["labels_begun"]
+    assert "labels" in files_of(client)
+
+
+@pytest.mark.slow
+def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run: Path, review: Review) -> None:
+    assert client.get("/api/runs/first/suspects").json() == {"scans": [], "total": 0, "answered": 0, "checked": None}
+    table = pd.DataFrame(
+        {
+            "path": ["x", "y"], "label": ["glioma", "meningioma"], "label_state": "", "predicted": ["meningioma", "glioma"],
+            "label_probability": 0.1, "predicted_probability": 0.9, "row": [0, 1],
+        }
+    )  # fmt: skip
+    (run / PAGE_FOLDER).mkdir()
+    write_csv(table, run / PAGE_FOLDER / "labels_to_check.csv")
+    time.sleep(0.01)
+    found = client.get("/api/runs/first/suspects").json()
+    assert [(one["row"], one["label"], one["predicted"]) for one in found["scans"]] == [
+        (0, "glioma", "meningioma"), (1, "meningioma", "glioma")
+    ]  # fmt: skip
+    said = {"state": "label", "label": "glioma"} | ADA
+    for row in (0, 1):
+        assert client.post("/api/runs/first/suspects/settle", json={"rows": [row]} | said).json()["rows"] == [row]
+    left = client.get("/api/runs/first/suspects").json()
+    assert (left["total"], left["answered"]) == (0, 2)
+    assert review.desk.board().labels[1] == "glioma"
+    client.post("/api/undo", json=ADA)
+    assert [one["row"] for one in client.get("/api/runs/first/suspects").json()["scans"]] == [1]
+    assert client.post("/api/runs/first/suspects/settle", json={"rows": [2]} | said).status_code == 409
+
+
+@pytest.mark.slow
+def test_where_the_extra_is_lacking_the_page_says_what_to_install(
+    client: TestClient, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking() -> None:
+        raise FewscanError("pip install 'fewscan[onnx]'")
+
+    monkeypatch.setattr(taking, "require_onnx", lacking)
+    assert "fewscan[onnx]" in client.get("/api/runs").json()["onnx_lacks"]
+    refused = client.post("/api/making", json={"run": "first", "what": "onnx"})
+    assert (refused.status_code, "fewscan[onnx]" in refused.json()["detail"]) == (409, True)
+
+
+def test_what_was_cancelled_before_it_began_does_not_begin(tmp_path: Path) -> None:
+    commands = Commands()
+    commands.cancel()
+    with pytest.raises(FewscanError, match="cancelled"):
+        commands.run("import", tmp_path, "--out", tmp_path / "out")
+    refuse_existing(tmp_path / "out")
