@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -69,7 +70,7 @@ def ask(client: TestClient, schema: dict[str, Any], draw: Callable[[SearchStrate
         )
         text = str(value).encode(errors="replace").decode()
         if one["in"] == "path":
-            path = path.replace(f"{{{one['name']}}}", text.replace("/", "%2F").replace("?", "%3F").replace("#", "%23"))
+            path = path.replace(f"{{{one['name']}}}", quote(text, safe=""))
         elif draw(st.sampled_from([True] * 9 + [False])):
             query[one["name"]] = text
     sent: dict[str, Any] = {}
