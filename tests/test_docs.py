@@ -239,6 +239,12 @@ def test_what_unknown_shares_cost_is_as_it_was_measured() -> None:
             assert f"{difference:.2f} ±" in text or f"{difference:.2f} points" in text
 
 
+def test_what_is_said_of_a_step_beside_other_work_is_what_was_measured() -> None:
+    text = (DOCS / "performance.md").read_text(encoding="utf-8")
+    for row in json.loads((DOCS / "results" / "neighbor.json").read_text(encoding="utf-8"))["rows"]:
+        assert f"| {row['alone_ms']:.0f} ms | {row['beside_ms']:.0f} ms | {row['of_fair_share']:.2f} |" in text
+
+
 def test_every_option_that_is_said_of_data_and_splits_is_one_of_the_program() -> None:
     above = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
     verbs = [one for verb in above for one in (verb, *getattr(verb, "commands", {}).values())]

@@ -22,7 +22,7 @@ from fewscan.models.resnet_small import ResNetSmall
 from fewscan.processes import processes
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import CHECKPOINT_FILE, Checkpoints
-from fewscan.training.devices import Devices, require_shareable
+from fewscan.training.devices import Devices, cpu_line, require_shareable
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
@@ -302,3 +302,23 @@ def test_several_machines_must_know_where_the_first_one_is(monkeypatch: pytest.M
     assert Devices.asked(4, 2).follows
     assert not Devices.asked(4, 1).started
     assert Devices.asked(None, None) == Devices()
+
+
+@pytest.mark.parametrize(
+    ("device", "load", "said"),
+    [
+        ("cpu", 0.2, ("CPU: 2 threads on 4 cores",)),
+        ("cpu", 9.5, ("CPU: 2 threads on 4 cores, and a load of 9.5",)),
+        ("mps", 9.5, ()),
+    ],
+)
+def test_a_training_on_a_cpu_says_its_threads_and_a_load_that_slows_it_down(
+    device: str, load: float, said: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fewscan.training.devices.cpu_cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    settings = RunSettings.resolve("supervised", "fewscan", {"device": device}, labeled=12, unlabeled=40)
+    lines = cpu_line(Devices(), settings)
+    assert len(lines) == len(said)
+    assert all(line.startswith(expected) for line, expected in zip(lines, said, strict=True))

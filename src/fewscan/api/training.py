@@ -49,7 +49,7 @@ def train(
     """
     from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
-    from fewscan.training.devices import Devices
+    from fewscan.training.devices import Devices, cpu_line
     from fewscan.training.settings import RunSettings
     from fewscan.training.train import train_new
     from fewscan.training.unlabeled import learned_from
@@ -71,7 +71,7 @@ def train(
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     recipe, method, settings, reasons = _chosen(opened, sizes, recipe, method, settings)
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes))
+    notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
     began = None if before is None else whole_network(before)
     run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began, devices=used)
     return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)

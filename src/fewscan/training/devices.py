@@ -105,7 +105,7 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
         raise FewscanError(f"{settings.method.name} is solved at once, on one device: leave out --devices")
     here = _available(settings.device)
     if devices.on_each > here:
-        kind = "CPU core" if _on_cpu(settings.device) else "device"
+        kind = "CPU core" if on_cpu(settings.device) else "device"
         raise FewscanError(f"--devices {devices.on_each}: this machine has {counted(here, kind)}")
     labeled, unlabeled = len(dataset.rows("labeled")), used(method_type(settings.method.name), len(dataset.rows("unlabeled")))
     least = smallest_batch(labeled, unlabeled, settings.batch_size, settings.labeled_share, settings.passes)
@@ -137,14 +137,31 @@ def _require_images_for_all(devices: int, least: int, chunk_size: int | None) ->
         )
 
 
-def _on_cpu(device: str) -> bool:
+def on_cpu(device: str) -> bool:
+    """Return whether a run that asks for this device is computed on the CPU here."""
     return device == "cpu" or (device == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available())
+
+
+def cpu_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_line(devices: Devices, settings: RunSettings) -> tuple[str, ...]:
+    """Return for people what a training computes with on a CPU, and whether other programs want it, too; nothing on GPUs."""
+    if settings.solved or not on_cpu(settings.device):
+        return ()
+    threads, cores, load = devices.on_each * max(1, torch.get_num_threads() // devices.on_each), cpu_cores(), os.getloadavg()[0]
+    words = f"CPU: {counted(threads, 'thread')} on {counted(cores, 'core')}"
+    if load + threads <= cores + 1:
+        return (words,)
+    return (f"{words}, and a load of {load:.1f} over the last minute: beside other work a step takes longer than alone",)
 
 
 def _available(device: str) -> int:
     """Return how many devices of the kind that a run asks for this machine has."""
-    if _on_cpu(device):
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if on_cpu(device):
+        return cpu_cores()
     return torch.cuda.device_count() if torch.cuda.is_available() and device != "mps" else 1
 
 
