@@ -79,7 +79,7 @@ def serve_forks() -> None:
     To be called while this process has done nothing yet that a fork of it should lack.
     """
     multiprocessing.util.spawnv_passfds = _forked
-    processes()
+    processes(LOADED)
     forkserver.ensure_running()
 
 
