@@ -22,8 +22,8 @@ def draw(label: str, seed: int, size_px: int = SIZE_PX) -> Phantom:
 
 @pytest.fixture(scope="module")
 def phantoms() -> list[Phantom]:
-    """150 heads of every class, one class after the other in turn."""
-    return [draw(label, seed) for seed in range(150) for label in CLASSES]
+    """90 heads of every class, one class after the other in turn."""
+    return [draw(label, seed) for seed in range(90) for label in CLASSES]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_mask_is_empty_without_tumor_and_one_lesion_with_one(phantoms: list[Phan
 def test_every_class_is_drawn_in_every_view(phantoms: list[Phantom]) -> None:
     counts = Counter((phantom.label, phantom.view) for phantom in phantoms)
     assert set(counts) == {(label, view) for label in CLASSES for view in VIEWS}
-    assert min(counts.values()) > 25  # 50 expected of each
+    assert min(counts.values()) > 15  # 30 expected of each
 
 
 @pytest.mark.slow

@@ -329,7 +329,7 @@ def warned(run: Run) -> list[ReportedSymptom]:
         (
             "dead units",
             "supervised",
-            {"encoder": {"name": "study_cnn"}, "optimizer": {"learning_rate": 1.0, "warmup_epochs": 0}},
+            {"encoder": {"name": "study_cnn"}, "batch_size": 16, "optimizer": {"learning_rate": 1.0, "warmup_epochs": 0}},
             "constant_features",
             "optimizer.learning_rate=0.1, optimizer.warmup_epochs=5, encoder=resnet_small",
         ),
@@ -347,7 +347,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     dataset = of_one_color(many_labels) if collapse == "images all alike" else many_labels
-    run = trained(dataset, tmp_path / "run", method, epochs=10, precision="32-true", **changes)
+    run = trained(dataset, tmp_path / "run", method, epochs=10, precision="32-true", **{"batch_size": 32} | changes)
     assert [(symptom.name, symptom.epoch, symptom.lasting) for symptom in warned(run)] == [(expected, 10, True)]
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert said == [f"warning: {symptom}" for symptom in warned(run)]
@@ -370,7 +370,7 @@ def test_a_run_that_learns_easy_images_warns_of_nothing(method: str, many_labels
 def test_a_resumed_run_does_not_warn_again(
     many_labels: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stalled = {"epochs": 11, "optimizer": {"learning_rate": 1e-12}}
+    stalled = {"epochs": 11, "batch_size": 32, "optimizer": {"learning_rate": 1e-12}}
     whole = trained(many_labels, tmp_path / "whole", "supervised", **stalled)
     broken = new_run(many_labels, tmp_path / "broken", "supervised", **stalled)
     after = Checkpoints.after
