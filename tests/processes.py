@@ -76,7 +76,7 @@ def exit_code_of(code: str, *arguments: object) -> int:
 def serve_forks() -> None:
     """Let what serves forks be a fork of this process, if it has loaded everything; a start of Python would load it again.
 
-    To be called while this process has done nothing yet that a fork of it should lack. Of a few tests it may not have loaded all.
+    To be called while this process has done nothing yet that a fork of it should lack. For a few tests it has not loaded all.
     """
     if LOADED in sys.modules:
         multiprocessing.util.spawnv_passfds = _forked

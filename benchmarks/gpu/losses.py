@@ -123,7 +123,7 @@ def waits(dataset: Snapshot, method: str, steps: int) -> dict[str, int]:
 def main(words: Sequence[str] | None = None) -> None:
     arguments = gpu_part_parser(__doc__).parse_args(words)
     torch.backends.cudnn.allow_tf32 = False
-    steps = 3 if arguments.tiny else STEPS
+    steps = 2 if arguments.tiny else STEPS
     cuda = torch.cuda.is_available()
     found: dict[str, Any] = {"devices": ["cpu", "cuda" if cuda else "cpu"], "steps": steps, "methods": {}}
     found |= {"first_tolerance": FIRST_TOLERANCE, "spread": SPREAD}
