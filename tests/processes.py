@@ -1,5 +1,6 @@
 """Processes of their own, for what is killed or interrupted: forked from one that has loaded fewscan and PyTorch before."""
 
+import logging
 import multiprocessing.util
 import os
 import signal
@@ -98,7 +99,9 @@ def _forked(path: str, words: Sequence[str], descriptors: Sequence[int]) -> int:
 
 
 def _be_fresh(descriptors: Sequence[int]) -> None:
-    """Be as Python is when it starts: without pytest's streams, warnings, open files and locks."""
+    """Be as Python is when it starts: without pytest's streams, warnings, log, open files and locks."""
+    # It writes to a file that is closed below, by a number that will be another one's.
+    logging.getLogger().handlers.clear()
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
     warnings.resetwarnings()
     for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
