@@ -164,6 +164,17 @@ def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run
     assert client.post("/api/runs/first/suspects/settle", json={"rows": [2]} | said).status_code == 409
 
 
+@pytest.mark.slow  # five small trainings
+def test_labels_are_checked_in_the_background(client: TestClient, run: Path, in_process: None) -> None:
+    client.post("/api/making", json={"run": "first", "what": "suspects"})
+    now = made(client)
+    assert now["phase"] == "finished", now["words"]
+    assert (now["done"], now["total"]) == (5, 5)
+    found = client.get("/api/runs/first/suspects").json()
+    assert found["checked"] is not None
+    assert all(one["label"] != one["predicted"] for one in found["scans"])
+
+
 @pytest.mark.slow
 def test_where_the_extra_is_lacking_the_page_says_what_to_install(
     client: TestClient, run: Path, monkeypatch: pytest.MonkeyPatch

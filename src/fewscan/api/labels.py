@@ -88,6 +88,8 @@ def label_suspects(
     if table is not None:
         if table.suffix.lower() != ".csv":
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
+        if not table.parent.is_dir():  # before hours of training
+            raise FewscanError(f"there is no folder {table.parent} to write {table.name} into: make it first")
         for path in () if overwrite else (table, page_beside(table)):
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_classifier(run)

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from fewscan.errors import FewscanError
 
@@ -20,20 +21,19 @@ class Commands:
     _process: subprocess.Popen[bytes] | None = None
 
     def run(self, *words: str | Path) -> str:
-        """Run a command to its end, and return what it said; raises FewscanError with its last line where it fails."""
+        """Run a command to its end, and return what it prints; raises FewscanError with its last line where it fails."""
         if self.cancelled:
             raise FewscanError("cancelled")
-        with TemporaryFile() as told:
+        with TemporaryFile() as said, TemporaryFile() as told:
             line = [sys.executable, "-m", "fewscan", *map(str, words)]
             # Ctrl-C is for the page's server, which ends it.
-            self._process = subprocess.Popen(line, stdout=told, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(line, stdout=said, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
             if self.cancelled:
                 self.cancel()  # just before it began
             code = self._process.wait()
-            told.seek(0)
-            text = told.read().decode(errors="replace").strip()
+            text, errors = (_text(file) for file in (said, told))
         if code:
-            lines = text.splitlines()
+            lines = errors.splitlines()
             raise FewscanError(lines[-1] if lines else f"'fewscan {words[0]}' ended with {code}")
         return text
 
@@ -48,3 +48,8 @@ class Commands:
         self.cancel()
         if self._process is not None:
             self._process.wait(CANCEL_SECONDS)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace").strip()

@@ -195,6 +195,7 @@ class Makings:
 
     def _go(self, words: list[str | Path], first_gone: Path | None) -> None:
         try:
+            path_of(self._folder, "labels").parent.mkdir(exist_ok=True)
             if first_gone is not None:
                 first_gone.unlink(missing_ok=True)
                 if partial_folder(first_gone).exists():
@@ -207,7 +208,8 @@ class Makings:
             self.making = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
             raise
         lines = [line for line in said.splitlines() if not line.startswith("next:")]
-        self.making = replace(self.now, phase="finished", done=self.making.total, words="\n".join(lines))
+        now = self.now
+        self.making = replace(now, phase="finished", done=now.total, words="\n".join(lines))
 
 
 def _words(run: Path, what: What, dataset: Path) -> list[str | Path]:
