@@ -84,7 +84,7 @@ async def loaded(pile: Pile, port: int, rate: float, seconds: float) -> list[Ans
         line, status = await free.get(), 0
         try:
             status = await line.ask(path, body)
-        except (OSError, asyncio.IncompleteReadError, StopIteration):
+        except (OSError, asyncio.IncompleteReadError):
             line = Line(port)
         free.put_nowait(line)
         answers.append(Answer(kind, status, time.perf_counter() - due, row))

@@ -121,7 +121,7 @@ def test_one_scan_in_five_is_drawn_at_random_whatever_was_chosen(client: TestCli
         drawn.append(one["random"])
         decide(one["row"], CLASSES[number % 2])
     assert sum(drawn) == 4
-    sample = review.tutor.order(review.desk.board())
+    sample = list(review.tutor.order(review.desk.board()))
     assert len({one.row for one in sample}) == len(sample)
 
 

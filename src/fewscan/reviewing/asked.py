@@ -214,6 +214,15 @@ class Accuracy(BaseModel):
     scans: int
 
 
+class Gain(BaseModel):
+    """By how much accuracy is likely to grow with so many more `labels`, with the interval in which that is likely to lie."""
+
+    labels: int
+    value: float
+    low: float
+    high: float
+
+
 class Model(BaseModel):
     """How far the model is: `looking` at scans, `learning`, or `failed`."""
 
@@ -223,6 +232,7 @@ class Model(BaseModel):
     labels: int | None
     seconds: float | None
     accuracy: Accuracy | None
+    gain: Gain | None
 
 
 class Status(BaseModel):

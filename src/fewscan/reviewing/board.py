@@ -1,11 +1,11 @@
 """What the label log says of every scan at one moment, as a page asks it: what holds, and who said what."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from fewscan.labels.log import LabelLog, State
 
@@ -42,11 +42,27 @@ class Board:
         current = log.current(count, until=entry)
         voices: dict[int, dict[str, Said]] = {}
         said = log.voices(count)
-        for row, state, label, who, number in said.itertuples(index=False):
-            if number <= entry:
-                voices.setdefault(row, {})[who] = Said(state, None if pd.isna(label) else label)
+        said = said[said["entry"] <= entry]
+        texts = (said[name].to_numpy(object, na_value=None) for name in ("state", "label", "who"))
+        for row, state, label, who in zip(said["row"].tolist(), *texts, strict=True):
+            voices.setdefault(row, {})[who] = Said(state, label)
         labels = current["label"].to_numpy(object, na_value=None)
         return cls(entry, current["state"].to_numpy(object), labels, current["disputed"].to_numpy(bool), voices)
+
+    def after(self, rows: Sequence[int], said: Said, who: str, *, settles: bool) -> "Board":
+        """Return the board as it is once a person has said this of rows, and nobody anything else: one entry for each of them.
+
+        So that a page need not read the whole log after each of its own entries; what it would read is the same.
+        """
+        states, labels, disputed, voices = self.states.copy(), self.labels.copy(), self.disputed.copy(), dict(self.voices)
+        for row in rows:
+            heard = {} if settles else {**voices.get(row, {}), who: said}
+            voices.pop(row, None)
+            if heard:
+                voices[row] = heard
+            disputed[row] = len(set(heard.values())) > 1
+            states[row], labels[row] = Said("none", None) if disputed[row] else said
+        return Board(self.entry + len(rows), states, labels, disputed, voices)
 
     @property
     def answered(self) -> Bools:

@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 # Positions are whole numbers up to this one, so that a scan takes ten bytes.
 FAR = 2**16 - 1
 NO_LABEL, NO_MODEL, OTHERS = "no label", "no model yet", "labeled by others: not shown"
-JUDGES, MEASURES = "test or validation set: not shown", "measures the model: not shown"
+JUDGES, MEASURES = "test, validation or left out: not shown", "measures the model: not shown"
 DIFFER = "people differ"
 
 

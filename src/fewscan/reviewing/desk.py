@@ -76,8 +76,8 @@ class Desk:
 
     @cached_property
     def facts(self) -> pd.DataFrame:
-        """A line an image: source, path, set_aside, width_px, height_px, color, patient."""
-        return self.dataset.images.table(["source", "path", "set_aside", "width_px", "height_px", "color"])
+        """A line an image: source, path, set_aside, width_px, height_px, color, pixels_sha256."""
+        return self.dataset.images.table(["source", "path", "set_aside", "width_px", "height_px", "color", "pixels_sha256"])
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -91,8 +91,8 @@ class Desk:
 
     @cached_property
     def eligible(self) -> Bools:
-        """(N,) rows that may be chosen and learned from: none that test or validate, nor what belongs to these."""
-        return np.logical_and(self.usable, ~parts_of(self.dataset).judging)
+        """(N,) rows that may be chosen and learned from, as `suggest` has it: none that test, validate or were left out."""
+        return parts_of(self.dataset).learning
 
     @cached_property
     def random_order(self) -> Int64s:
@@ -126,6 +126,12 @@ class Desk:
             if self._board is None or self._board.entry != self.dataset.labels.last:
                 self._board = Board.read(self.dataset.labels, self.count)
             return self._board
+
+    def _heard(self, board: Board) -> None:
+        """Take a board that follows from one's own entries, unless others entered something meanwhile."""
+        with self._reading:
+            if self.dataset.labels.last == board.entry:
+                self._board = board
 
     def require_row(self, row: int) -> int:
         """Return the row; raises NoSuchThingError where there is none of this number that can be looked at."""
@@ -163,6 +169,8 @@ class Desk:
             same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
             new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             batch = self._enter(new, said, reviewer, note, settles) if new else 0
+            if batch:
+                self._heard(board.after(new, said, reviewer, settles=settles))
         self.tell()
         return Decided(batch, new, said)
 

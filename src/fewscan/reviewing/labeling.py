@@ -1,13 +1,17 @@
 """The page's interface for labels: what comes next, what is decided, taken back and skipped, and where all stands."""
 
+from collections import Counter
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query
 
+from fewscan.choosing.forecast import MORE, next_gain
 from fewscan.reviewing.asked import (
     Accuracy,
     Count,
     Decision,
+    Gain,
     Model,
     Name,
     NewClass,
@@ -87,12 +91,14 @@ def opinion_then(tutor: Tutor, rows: list[int]) -> dict[str, Any]:
 def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> Status:
     """Return where the labeling stands."""
     board, usable = desk.board(), desk.usable
-    counts = {name: int(((board.labels == name) & usable).sum()) for name in desk.classes}
-    counts |= {state: int(((board.states == state) & usable).sum()) for state in ("unsure", "not a scan")}
+    held = Counter(np.where(board.labeled, board.labels, board.states)[usable].tolist())
+    counts = {name: held[name] for name in (*desk.classes, "unsure", "not a scan")}
     progress, opinion = tutor.progress, tutor.opinion
-    accuracy = None
+    accuracy, gain = None, None
     if opinion is not None and opinion.accuracy is not None:
         accuracy = Accuracy(**opinion.accuracy.model_dump(), scans=opinion.scored)
+        likely = next_gain(opinion.accuracy, opinion.labels)
+        gain = None if likely is None else Gain(labels=MORE, **likely.model_dump())
     model = Model(
         phase=progress.phase,
         looked_at=progress.looked_at,
@@ -100,6 +106,7 @@ def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> S
         labels=None if opinion is None else opinion.labels,
         seconds=None if opinion is None else round(opinion.seconds, 3),
         accuracy=accuracy,
+        gain=gain,
     )
     return Status(
         dataset=desk.dataset.folder.resolve().name,

@@ -49,9 +49,11 @@ class Levels(NamedTuple):
         return self.levels.astype(self.levels.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def levels_of_row(dataset: Dataset, row: int) -> Levels:
-    """Return a row's image from its file; where that is gone or changed the dataset's own small copy, which the note says."""
-    source, path, digest = dataset.images.table(["source", "path", "pixels_sha256"]).iloc[row]
+def levels_of_row(dataset: Dataset, row: int, source: str, path: str, digest: str) -> Levels:
+    """Return a row's image from its file; where that is gone or changed the dataset's own small copy, which the note says.
+
+    source, path, digest: where it came from, and the SHA-256 of its pixels then.
+    """
     folders = {one.name: Path(one.folder) for one in dataset.description.sources}
     try:
         file, part = locate(folders[source] / path)

@@ -145,7 +145,8 @@ class _Kept:
             if row in self._images:
                 self._images.move_to_end(row)
                 return self._images[row]
-        found = levels_of_row(self._desk.dataset, row)
+        columns = (self._desk.facts[name] for name in ("source", "path", "pixels_sha256"))
+        found = levels_of_row(self._desk.dataset, row, *(str(column.iloc[row]) for column in columns))
         with self._lock:
             self._images[row] = found
             while len(self._images) > KEPT_IMAGES:

@@ -1,7 +1,7 @@
 """Which scan a reviewer sees next: of those without a label, of those that somebody else labeled, or of those in dispute."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
@@ -21,7 +21,7 @@ KEPT_SECONDS = 120.0
 
 
 # All scans to be labeled, in their order, given what holds.
-Order = Callable[[Board], list[Next]]
+Order = Callable[[Board], Iterator[Next]]
 
 
 @dataclass
@@ -42,14 +42,20 @@ class Queue:
         else:
             of = self.to_read_again(board, reviewer) if reading == "second" else np.flatnonzero(board.disputed)
             why = "somebody labeled it: what do you say?" if reading == "second" else "people differ"
-            found = [Next(int(row), why, False) for row in of]
+            found = (Next(int(row), why, False) for row in of)
         with self._lock:
-            skipped = self._skipped.get(reviewer, {})
-            later = sorted((one for one in found if one.row in skipped), key=lambda one: list(skipped).index(one.row))
-            found = [one for one in found if one.row not in skipped] + later
+            skipped = list(self._skipped.get(reviewer, {}))
             if reading == "first":
-                found = self._kept(found, reviewer, count)
-        return found[:count]
+                found = self._not_shown_to_others(found, reviewer)
+            taken, later = list[Next](), list[Next]()
+            for one in found:
+                (later if one.row in skipped else taken).append(one)
+                if len(taken) == count:
+                    break
+            taken += sorted(later, key=lambda one: skipped.index(one.row))[: count - len(taken)]
+            if reading == "first":
+                self._shown |= {one.row: (reviewer, time.monotonic() + KEPT_SECONDS) for one in taken}
+        return taken
 
     @property
     def skipped(self) -> dict[str, dict[int, None]]:
@@ -64,13 +70,10 @@ class Queue:
             skipped[row] = None
             self._shown.pop(row, None)
 
-    def _kept(self, found: list[Next], reviewer: str, count: int) -> list[Next]:
+    def _not_shown_to_others(self, found: Iterator[Next], reviewer: str) -> Iterator[Next]:
         now = time.monotonic()
         self._shown = {row: shown for row, shown in self._shown.items() if shown[1] > now}
-        free = [one for one in found if self._shown.get(one.row, (reviewer, 0.0))[0] == reviewer][:count]
-        for one in free:
-            self._shown[one.row] = (reviewer, now + KEPT_SECONDS)
-        return free
+        return (one for one in found if self._shown.get(one.row, (reviewer, 0.0))[0] == reviewer)
 
     def to_read_again(self, board: Board, reviewer: str) -> Int64s:
         """Return the rows of which others say something and this person nothing, in an order that is the person's own."""

@@ -1,5 +1,7 @@
 """What to ask for next, in which order: chosen scans, and among them, one in five, scans drawn at random."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -47,24 +49,28 @@ def planned(scans: Scans, sampled: Bools, probabilities: Floats | None) -> list[
     return choose(scans, min(PLANNED, int(scans.open.sum())), probabilities=probabilities, random_share=0.0)
 
 
-def mixed(plan: list[Suggestion], scans: Scans, sampled: Bools, answers: int) -> list[Next]:
-    """Return every open scan once: what is planned, with one in `EVERY` of those `sampled` (N,), then the others at random.
+def mixed(plan: list[Suggestion], scans: Scans, sampled: Bools, answers: int) -> Iterator[Next]:
+    """Yield every open scan once: what is planned, with one in `EVERY` of those `sampled` (N,), then the others at random.
 
     answers: how many there are already, so that the share holds however often this is asked.
     """
-    drawn = [int(row) for row in scans.random_order if scans.open[row]]
+    drawn: list[int] = scans.random_order[scans.open[scans.random_order]].tolist()
     sample = [Next(row, WHY["random"], True) for row in drawn if sampled[row]]
     chosen = [Next(one.row, one.why, False) for one in plan if scans.open[one.row]]
-    found: dict[int, Next] = {}
+    found: set[int] = set()
     for place in range(answers, answers + 2 * PLANNED):
         source = sample if place % EVERY == EVERY - 1 or not chosen else chosen
         while source and source[0].row in found:
             source.pop(0)
         if source:
-            one = source.pop(0)
-            found[one.row] = one
+            found.add(source[0].row)
+            yield source.pop(0)
+    # The others one by one, as far as anybody asks: there may be very many.
     for one in (*chosen, *sample):
-        found.setdefault(one.row, one)
-    for row in (*drawn, *np.flatnonzero(scans.open).tolist()):
-        found.setdefault(row, Next(row, "not answered yet", False))
-    return list(found.values())
+        if one.row not in found:
+            found.add(one.row)
+            yield one
+    for row in chain(drawn, np.flatnonzero(scans.open).tolist()):
+        if row not in found:
+            found.add(row)
+            yield Next(row, "not answered yet", False)

@@ -1,5 +1,6 @@
 """The page's model, kept up with the labels by a thread of its own: features of all scans, then a fit after every label."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal, NamedTuple
@@ -88,8 +89,8 @@ class Tutor:
         self._points, self._deviation = reduced(seen.features, rows), deviation_over(seen.features, rows)
         self.seen = seen
 
-    def order(self, board: Board) -> list[Next]:
-        """Return all scans without an answer in the order in which to ask for them, by the newest plan."""
+    def order(self, board: Board) -> Iterator[Next]:
+        """Yield all scans without an answer in the order in which to ask for them, by the newest plan."""
         scans = scans_now(self._desk, board, self._points)
         return mixed(self._plan, scans, self._desk.sample, int(board.answered.sum()))
 

@@ -110,6 +110,15 @@ function showNews(status) {
   revision = status.revision;
 }
 
+// What the next labels are likely to bring, in words; nothing before there is a model.
+export function forecast(model) {
+  if (!model.labels) return "";
+  const { gain } = model;
+  if (gain === null) return "What more labels bring cannot be said before ten scans that were drawn at random have an answer.";
+  const points = (share) => `${share < -0.005 ? "−" : ""}${Math.abs(100 * share).toFixed(0)}`;
+  return `The next ${gain.labels} labels are likely to bring about ${points(gain.value)} points of accuracy [${points(gain.low)}, ${points(gain.high)}].`;
+}
+
 export function made(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

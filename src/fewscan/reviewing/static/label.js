@@ -1,6 +1,6 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
+import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding } from "./asking.js";
 import { Viewer, fetched } from "./viewer.js";
 import { showScan } from "./about.js";
 
@@ -50,7 +50,7 @@ async function refresh() {
   showClasses();
   const model = status.model;
   element("model").textContent = model.phase === "failed" ? `No model: ${model.words}` :
-    model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s` :
+    model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s. ${forecast(model)}` :
     model.phase === "learning" ? "The model begins when scans of two classes have labels." : "";
   element("unaudited").hidden = status.audited;
 }

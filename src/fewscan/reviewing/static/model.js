@@ -1,6 +1,6 @@
 // The model: what it has learned, a training in the background, and what it says of another scan.
 
-import { Refused, ask, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
@@ -32,7 +32,7 @@ async function refresh() {
   showStanding(status);
   const model = status.model;
   const states = { looking: `It looks at the scans: ${model.looked_at} so far.`, failed: `No model: ${model.words}`,
-    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels.` : "It begins when scans of two classes have labels." };
+    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels. ${forecast(model)}` : "It begins when scans of two classes have labels." };
   element("told").textContent = states[model.phase];
   element("counts").replaceChildren(...Object.entries(status.counts).flatMap(([name, count]) => [made("dt", {}, name), made("dd", {}, String(count))]));
   showTraining(await ask("/api/training"));

@@ -1,0 +1,62 @@
+"""What a page knows after its own entries is what it would read in the log."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fewscan.labels.log import LabelLog
+from fewscan.reviewing.app import Review
+from fewscan.reviewing.board import Board, Said
+
+ROWS = 4
+SAID = st.sampled_from([Said("label", "a"), Said("label", "b"), Said("unsure", None), Said("none", None)])
+STEP = st.tuples(st.sets(st.integers(0, ROWS - 1), min_size=1), SAID, st.sampled_from(["Ada", "Grace"]), st.booleans())
+
+
+def same(one: Board, other: Board) -> bool:
+    columns = all((getattr(one, name) == getattr(other, name)).all() for name in ("states", "labels", "disputed"))
+    return columns and one.voices == other.voices and one.entry == other.entry
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(st.lists(STEP, max_size=6))
+def test_a_board_after_entries_is_the_board_that_is_read(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[set[int], Said, str, bool]]
+) -> None:
+    log = LabelLog.create(tmp_path_factory.mktemp("log") / "labels.db")
+    log.enter([0, 1], ["a", "c"], origin="folder")
+    board = Board.read(log, ROWS)
+    for rows, said, who, settles in steps:
+        named = sorted(rows)
+        log.enter(named, [said.label] * len(named), states=[said.state] * len(named), origin="review", who=who, settles=settles)
+        board = board.after(named, said, who, settles=settles)
+        assert same(board, Board.read(log, ROWS))
+
+
+def test_what_others_entered_meanwhile_is_read(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = review.desk
+    desk.decide([3], Said("label", "glioma"), "Ada", {})
+    desk.dataset.labels.enter([5], ["meningioma"], origin="table")
+    desk.decide([4], Said("label", "glioma"), "Ada", {})
+    assert desk.board().labels[[3, 4, 5]].tolist() == ["glioma", "glioma", "meningioma"]
+    # By another process, between the entry and the look at what the log holds then.
+    enter = desk._enter
+
+    def entered_with(*asked: object) -> int:
+        batch = enter(*asked)  # type: ignore[arg-type]
+        desk.dataset.labels.enter([6], ["meningioma"], origin="table")
+        return batch
+
+    monkeypatch.setattr(desk, "_enter", entered_with)
+    desk.decide([7], Said("unsure", None), "Ada", {})
+    assert np.flatnonzero(desk.board().answered).tolist() == [3, 4, 5, 6, 7]
+
+
+def test_an_empty_log_says_nothing(tmp_path: Path) -> None:
+    board = Board.read(LabelLog.create(tmp_path / "labels.db"), 3)
+    assert not board.answered.any()
+    assert board.voices == {}
