@@ -59,8 +59,8 @@ def curve(pile: Pile, choice: str, draw: int) -> list[dict[str, Any]]:
     drawn = random.permutation(pile.asked)
     drawn = drawn[np.sort(np.unique(pile.groups[drawn], return_index=True)[1])]  # of each group one
     lines, given, seconds = [], list[int](), 0.0
-    with served(pile) as port:
-        page = Page(port)
+    with served(pile) as server:
+        page = Page(server.port)
         while len(given) < BUDGETS[-1]:
             began = time.perf_counter()
             row = next_of(page) if choice == "page" else int(drawn[len(given)])

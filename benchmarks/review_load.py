@@ -118,13 +118,14 @@ def main() -> None:
     arguments = parser.parse_args()
     pile = pile_of(arguments.dataset, arguments.folder, 0)
     before = os.getloadavg()[0]
-    with served(pile) as port:
-        began = time.perf_counter()
-        answers = asyncio.run(loaded(pile, port, arguments.rate, arguments.seconds))
-        took = time.perf_counter() - began
+    with served(pile) as server:
+        began, cpu = time.perf_counter(), server.cpu_seconds
+        answers = asyncio.run(loaded(pile, server.port, arguments.rate, arguments.seconds))
+        took, cpu = time.perf_counter() - began, server.cpu_seconds - cpu
     found: dict[str, Any] = {
         "requests": len(answers),
         "seconds": round(took, 1),
+        "server_cpu_ms_a_request": round(1000 * cpu / len(answers), 2),  # with what its model learned meanwhile
         "errors": sum(one.status != 200 for one in answers),
         "decisions": sum(one.kind == "decide" for one in answers),
         "lost": lost(pile, answers),

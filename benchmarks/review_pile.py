@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -73,9 +74,22 @@ class Page:
         return json.loads(told)
 
 
+class Server(NamedTuple):
+    """`fewscan review`, listening at a port of this machine."""
+
+    port: int
+    process: int
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What it has taken of processors so far."""
+        told = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def served(pile: Pile) -> Iterator[int]:
-    """Yield the port of `fewscan review` on a pile, once its model has looked at all scans."""
+def served(pile: Pile) -> Iterator[Server]:
+    """Yield the server of a pile, once its model has looked at all scans."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
     words = ["review", str(pile.folder), "--classes", ",".join(pile.classes), "--port", str(port)]
@@ -91,7 +105,7 @@ def served(pile: Pile) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the page did not start")
             time.sleep(0.2)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait()
