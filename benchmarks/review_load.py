@@ -24,6 +24,8 @@ from fewscan.progress import say
 
 PEOPLE = ("Ada", "Grace", "Mary", "Rosalind")
 CONNECTIONS = 48
+# A request without an answer so long after it was due is an error.
+PATIENCE_SECONDS = 10.0
 KINDS = ("next", "picture", "decide", "status")
 
 
@@ -83,8 +85,8 @@ async def loaded(pile: Pile, port: int, rate: float, seconds: float) -> list[Ans
         kind, path, body, row = request(pile, rows, number)
         line, status = await free.get(), 0
         try:
-            status = await line.ask(path, body)
-        except (OSError, asyncio.IncompleteReadError):
+            status = await asyncio.wait_for(line.ask(path, body), max(0.1, due + PATIENCE_SECONDS - time.perf_counter()))
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
             line = Line(port)
         free.put_nowait(line)
         answers.append(Answer(kind, status, time.perf_counter() - due, row))
