@@ -1,5 +1,6 @@
 """The page's model, kept up with the labels by a thread of its own: features of all scans, then a fit after every label."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -127,7 +128,10 @@ class Tutor:
                     self._changed = False
                     self.look()
                 if not self._stop.is_set():
+                    began = time.monotonic()
                     self.learn()
+                    # Where many answers come at once, half of the time is theirs.
+                    self._stop.wait(time.monotonic() - began)
         except FewscanError as error:
             # Labels can be given all the same; the page says what is lacking.
             self._failed = str(error)
