@@ -139,7 +139,13 @@ def test_labels_that_were_begun_are_gone_on_with_and_made_anew(client: TestClien
 
 @pytest.mark.slow
 def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run: Path, review: Review) -> None:
-    assert client.get("/api/runs/first/suspects").json() == {"scans": [], "total": 0, "answered": 0, "checked": None}
+    assert client.get("/api/runs/first/suspects").json() == {
+        "scans": [],
+        "total": 0,
+        "answered": 0,
+        "checked": None,
+        "words": [],
+    }
     table = pd.DataFrame(
         {
             "path": ["x", "y"], "label": ["glioma", "meningioma"], "label_state": "", "predicted": ["meningioma", "glioma"],
@@ -172,6 +178,7 @@ def test_labels_are_checked_in_the_background(client: TestClient, run: Path, in_
     assert (now["done"], now["total"]) == (5, 5)
     found = client.get("/api/runs/first/suspects").json()
     assert found["checked"] is not None
+    assert found["words"][0].startswith(f"{found['total']} label")
     assert all(one["label"] != one["predicted"] for one in found["scans"])
 
 

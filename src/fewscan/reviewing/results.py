@@ -24,6 +24,7 @@ from fewscan.reviewing.taking import (
     onnx_lacks,
     path_of,
     read_suspects,
+    suspects_words,
 )
 from fewscan.reviewing.tutor import Tutor
 
@@ -85,12 +86,16 @@ class Doubt(BaseModel):
 
 
 class Doubts(BaseModel):
-    """Labels in doubt of which nobody has said anything since they were checked, the worst first; `checked`: when (UTC)."""
+    """Labels in doubt of which nobody has said anything since they were checked, the worst first; `checked`: when (UTC).
+
+    words: what `fewscan labels suspects` said of all of them, whether they say anything among it.
+    """
 
     scans: list[Doubt]
     total: int
     answered: int
     checked: str | None
+    words: list[str]
 
 
 def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: Makings) -> APIRouter:
@@ -182,7 +187,7 @@ def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -
     """Return what is in doubt still: whatever was entered since the table was written answers it."""
     lines = read_suspects(run)
     if lines is None:
-        return Doubts(scans=[], total=0, answered=0, checked=None)
+        return Doubts(scans=[], total=0, answered=0, checked=None, words=[])
     written = datetime.fromtimestamp(path_of(run.folder, "suspects").stat().st_mtime, UTC).isoformat(timespec="milliseconds")
     entries = desk.dataset.labels.entries([int(line["row"]) for line in lines])
     since = entries[(entries["at"] > written) & ~entries["undone"] & entries["undoes"].isna()]
@@ -198,4 +203,5 @@ def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -
         )
         for line in left[start : start + count]
     ]
-    return Doubts(scans=shown, total=len(left), answered=len(lines) - len(left), checked=written)
+    words = suspects_words(run)
+    return Doubts(scans=shown, total=len(left), answered=len(lines) - len(left), checked=written, words=words)

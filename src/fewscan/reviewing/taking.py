@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from fewscan.atomic import remove_folder
+from fewscan.atomic import remove_folder, write_text
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS
@@ -208,6 +208,8 @@ class Makings:
             self.making = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
             raise
         lines = [line for line in said.splitlines() if not line.startswith("next:")]
+        if self.making.what == "suspects":
+            write_text(_words_file(self._folder), "\n".join(lines))
         now = self.now
         self.making = replace(now, phase="finished", done=now.total, words="\n".join(lines))
 
@@ -223,6 +225,17 @@ def _words(run: Path, what: What, dataset: Path) -> list[str | Path]:
         "weights": ["export", run, "--format", "safetensors"],
     }
     return made[what] + data
+
+
+def suspects_words(run: FinishedRun) -> list[str]:
+    """Return what the command said of all labels in doubt, without the labels themselves."""
+    path = _words_file(run.folder)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [line for line in lines if line and not line.startswith((" ", "table:"))]
+
+
+def _words_file(run: Path) -> Path:
+    return path_of(run, "suspects").with_suffix(".txt")
 
 
 def read_suspects(run: FinishedRun) -> list[dict[str, Any]] | None:

@@ -13,7 +13,7 @@ async function show() {
   sets = answer.sets;
   place = Math.min(place, Math.max(0, sets.length - 1));
   element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
-    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until somebody settles it.`;
+    `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until they are settled.`;
   look();
 }
 

@@ -29,11 +29,13 @@ async function show() {
 async function list() {
   const answer = await ask(`/api/runs/${encodeURIComponent(run())}/suspects`, { count: 100 });
   if (answer.checked === null) {
+    element("doubts-words").textContent = "";
     if (waits === null) element("doubts-told").textContent = "Its labels were not checked yet. That trains it anew for each of five parts of the labels.";
     element("doubt").hidden = true;
     return;
   }
   found = answer.scans;
+  element("doubts-words").textContent = answer.words.join(" · ");
   place = Math.min(place, Math.max(0, found.length - 1));
   if (waits === null) element("doubts-told").textContent = `${answer.total} in doubt still, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
   await look();

@@ -54,8 +54,10 @@ function showMaking(making) {
   element("progress").hidden = !running;
   if (making.total && making.done) { element("progress").max = making.total; element("progress").value = making.done; }
   else element("progress").removeAttribute("value");
-  element("words").hidden = !making.words;
-  element("words").textContent = making.words;
+  // Labels in doubt are to be looked at on the page Quality, not here.
+  const words = making.what === "suspects" ? making.words.split("\n").filter((line) => !line.startsWith(" ")).join("\n") : making.words;
+  element("words").hidden = !words;
+  element("words").textContent = words;
   if (running) following ??= setInterval(() => told(async () => showMaking(await ask("/api/making")))(), 1500);
   else if (following !== null) {
     clearInterval(following);
