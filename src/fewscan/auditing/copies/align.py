@@ -32,7 +32,8 @@ class Level:
     """One resolution of the alignment.
 
     `blur_px` and `contrast_px` are what is smoothed before and what counts as local; `blocks` a side are compared; pairs whose
-    agreement is below `least`, in [-1, 1], are given up.
+    agreement, in [-1, 1], is below `least_before` are given up before they are aligned at this resolution, those below `least`
+    after it.
     """
 
     size_px: int
@@ -40,16 +41,17 @@ class Level:
     contrast_px: float
     steps: int
     blocks: int
+    least_before: float
     least: float
 
 
 # At 16 px turns of some degrees and shifts of an eighth of the frame are bridged; at 96 px folds are laid over folds.
 # Each `least` is below what nearly all true copies reach (docs/audit.md).
 LEVELS = (
-    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least=0.5),
-    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least=0.74),
-    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least=0.8),
-    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least=0.67),
+    Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least_before=0.0, least=0.72),
+    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least_before=0.55, least=0.86),
+    Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least_before=0.65, least=0.83),
+    Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least_before=0.67, least=0.67),
 )
 
 
@@ -113,6 +115,9 @@ def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Le
         shown, inside, templates = pairs.at(level, which, equalized)
         before = _agreement(shown, inside, placings, templates, level.blocks)
         signs = np.where(before < 0, -1, 1).astype(np.float32)
+        worth = signs * before >= level.least_before
+        shown, inside, templates, before = shown[worth], inside[worth], templates[worth], before[worth]
+        which, signs, placings, equalized = which[worth], signs[worth], placings[worth], equalized[worth]
         nearer = _nearer(templates, signs[:, None, None] * shown, inside, placings, level.steps)
         after = signs * _agreement(shown, inside, nearer, templates, level.blocks)
         # Noise that was lifted in one image can lead the steps astray.

@@ -7,7 +7,7 @@ an inverted image has the same vector. The histograms of mirrored and quarter-tu
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Self
 
 import cv2
@@ -27,7 +27,7 @@ from fewscan.auditing.copies.images import (
     to_unit,
     without_contrast,
 )
-from fewscan.auditing.copies.placing import VIEWS, WHOLE, Placing, placed
+from fewscan.auditing.copies.placing import SYMMETRIES, VIEWS, WHOLE, Placing, placed
 from fewscan.seeds import stream
 
 SEED = 0
@@ -37,6 +37,9 @@ CELLS = 8
 ORIENTATIONS = 8
 FEATURES = ORIENTATIONS * CELLS**2
 DIMENSIONS = 128
+
+# So few images at once that what is computed of them stays in the processor's cache.
+AT_ONCE = 32
 
 FITTING_IMAGES = 800
 FITTING_CROP = 0.12
@@ -61,6 +64,20 @@ class Projection:
     def __call__(self, described: Floats) -> Floats:
         """Return the vectors (B, D)."""
         return to_unit(np.asarray((described - self.offset) @ self.directions, np.float32))
+
+    def in_all_symmetries(self, described: Floats) -> Floats:
+        """Return the vectors (8 * B, D) of images put onto themselves: of all by the first of SYMMETRIES, then by the next."""
+        vectors = (described @ self._turned).reshape(len(described), len(SYMMETRIES), -1) - self.offset @ self.directions
+        return to_unit(np.ascontiguousarray(vectors.swapaxes(0, 1)).reshape(-1, self.directions.shape[1]))
+
+    @cached_property
+    def _turned(self) -> Floats:
+        """(H, 8 * D) directions for each symmetry: it changes the order of a histogram, and theirs instead is changed once."""
+        numbers = np.arange(FEATURES, dtype=np.float32)[np.newaxis]
+        turned = np.empty((len(SYMMETRIES), *self.directions.shape), np.float32)
+        for symmetry in range(len(SYMMETRIES)):
+            turned[symmetry, put_onto_itself(numbers, symmetry)[0].astype(np.int64)] = self.directions
+        return np.concatenate(list(turned), axis=1)
 
 
 def fit_projection(pixels: Pixels, rows: Int64s) -> Projection:
@@ -120,19 +137,32 @@ def _write_on(image: npt.NDArray[np.uint8], random: np.random.Generator) -> None
 
 def histograms(gray: Floats, view: Placing) -> Floats:
     """Describe a view of images (B, S, S) by (B, FEATURES) histograms of edge orientation, unit length."""
-    images = np.stack([placed(image, view, DESCRIPTOR_PX) for image in gray])
+    found = np.empty((len(gray), FEATURES), np.float32)
+    for start in range(0, len(gray), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        found[some] = _histograms(np.stack([placed(image, view, DESCRIPTOR_PX) for image in gray[some]]))
+    return to_unit(found)
+
+
+def _histograms(images: Floats) -> Floats:
     across, down = slopes_of(without_contrast(images, 5.0))
-    strength_squared = across**2 + down**2 + 1e-12
+    strength_squared = across**2 + down**2 + np.float32(1e-12)
     # Twice the angle, so that an edge and its negative count as one orientation.
     cosine = (across**2 - down**2) / strength_squared
     sine = 2 * across * down / strength_squared
-    root = strength_squared**0.25
+    root = np.sqrt(np.sqrt(strength_squared))
     cells = _cell_weights()
-    parts = []
-    for angle in 2 * math.pi / ORIENTATIONS * np.arange(ORIENTATIONS):
-        near = np.maximum(cosine * np.float32(math.cos(angle)) + sine * np.float32(math.sin(angle)), 0)
-        parts.append(cells @ (near * near * near * root) @ cells.T)
-    return to_unit(np.stack(parts, axis=1).reshape(len(gray), -1))
+    found = np.empty((len(images), ORIENTATIONS, CELLS, CELLS), np.float32)
+    half = ORIENTATIONS // 2
+    for number in range(half):
+        angle = 2 * math.pi / ORIENTATIONS * number
+        near = cosine * np.float32(math.cos(angle)) + sine * np.float32(math.sin(angle))
+        near = near * near * near * root
+        # On the other side of the circle it is the same with the other sign.
+        on_this_side = np.maximum(near, 0)
+        found[:, number] = cells @ on_this_side @ cells.T
+        found[:, number + half] = cells @ (on_this_side - near) @ cells.T
+    return found.reshape(len(images), FEATURES)
 
 
 @cache

@@ -1,6 +1,7 @@
 """What the steps share: reading and smoothing of many small gray images at once."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import cv2
@@ -14,6 +15,8 @@ Pixels = npt.NDArray[np.uint8]
 # All images are compared at this size, whatever they are stored at.
 WORK_PX = 96
 BATCH = 256
+# Up to this size two products of matrices blur an image sooner than a filter does.
+SMALL_PX = 48
 # An image whose gray levels spread less than this shows nothing that could be compared.
 BLANK_STD = 2.0
 
@@ -48,11 +51,21 @@ def smoothing(at: npt.NDArray[Any], sigma: float) -> Floats:
 
 
 def blurred(images: Floats, sigma_px: float) -> Floats:
-    """Gaussian blur of (B, n, n) images."""
+    """Gaussian blur of (B, n, n) images, beyond whose edges they are mirrored."""
+    if images.shape[-1] <= SMALL_PX:
+        blur = _blur(images.shape[-1], sigma_px)
+        return np.asarray(blur @ images @ blur.T, np.float32)
     out = np.empty_like(images)
     for number, image in enumerate(images):
         cv2.GaussianBlur(image, (0, 0), sigma_px, dst=out[number], borderType=cv2.BORDER_REFLECT)
     return out
+
+
+@cache
+def _blur(size_px: int, sigma_px: float) -> Floats:
+    """Return (n, n) what each column of an image is multiplied with to blur it."""
+    unit = np.eye(size_px, dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(unit, (1, 0), sigma_px, sigmaY=sigma_px, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def without_contrast(images: Floats, sigma_px: float, floor: float = 0.16) -> Floats:

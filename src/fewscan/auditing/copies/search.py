@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.auditing.copies.describe import histograms, put_onto_itself
+from fewscan.auditing.copies.describe import histograms
 from fewscan.auditing.copies.described import Described, Halves, unknown_reach
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray
 from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
@@ -26,15 +26,17 @@ FAR_NEIGHBORS = 32
 NEAREST_ENLARGED = 4
 
 # Vectors of one slice agree at least this much, unless there are too few images to learn the projection from.
-CANDIDATE_COSINE = 0.5
+CANDIDATE_COSINE = 0.55
 FEW_IMAGES = 256
 
 # Up to so many comparisons every vector is compared with every other; beyond, with those of the nearest cells only, unless
 # learning where cells lie would take longer.
 EXACT_COMPARISONS = len(VIEWS) * len(SYMMETRIES) * 4096**2
-CELLS_LOOKED_AT = 16
-# faiss learns cells in so many rounds, from at least and at most so many vectors for each.
-LEARNING_ROUNDS = 25
+CELLS_LOOKED_AT = 24
+# So many times the nearest that are asked for.
+COMPARED_EXACTLY = 4
+# faiss learns cells in so many rounds, from at least and at most so many vectors for each. More rounds find no more.
+LEARNING_ROUNDS = 8
 LEAST_FOR_A_CELL = 39
 MOST_FOR_A_CELL = 256
 
@@ -141,7 +143,7 @@ class Searched:
         self, asked: Int64s, views: Sequence[int], among: Int64s, kept: int, workers: ThreadPoolExecutor
     ) -> Candidates:
         """Return whom in `among`, seen in the view `kept`, any view of those asked is nearest to, or in whose reach it is."""
-        index = _index_of(self._vectors(kept, among).astype(np.float32), len(asked) * len(views) * len(SYMMETRIES))
+        index = index_of(self._vectors(kept, among).astype(np.float32), len(asked) * len(views) * len(SYMMETRIES))
         least_cosine = -1.0 if len(self.new) + len(self.known) <= FEW_IMAGES else CANDIDATE_COSINE
 
         def nearest(batch: Int64s) -> Candidates:
@@ -158,16 +160,15 @@ class Searched:
         gray = read_gray(self.pixels, self.new.rows[batch])
         most = min(FAR_NEIGHBORS if len(self.known) else NEIGHBORS + 1, len(among))
         partners_view = kept != WHOLE
+        askers = np.tile(np.repeat(batch, most), len(SYMMETRIES))
+        # The partner's view put onto itself is alike where this image is, put onto itself the other way around.
+        symmetries = np.repeat(UNDONE_BY if partners_view else np.arange(len(SYMMETRIES)), len(batch) * most)
         for view in views:
-            described = histograms(gray, VIEWS[view])
-            for symmetry in range(len(SYMMETRIES)):
-                cosines, places = index.search(self.new.projection(put_onto_itself(described, symmetry)), most)
-                # The partner's view put onto itself is alike where this image is, put onto itself the other way around.
-                views_seen = np.full(places.size, kept if partners_view else view)
-                symmetries = np.full(places.size, UNDONE_BY[symmetry] if partners_view else symmetry)
-                partners = np.where(places >= 0, among[places], -1).ravel()
-                is_first = np.full(places.size, partners_view)
-                yield Candidates(np.repeat(batch, most), partners, views_seen, symmetries, is_first, cosines.ravel())
+            cosines, places = index.search(self.new.projection.in_all_symmetries(histograms(gray, VIEWS[view])), most)
+            views_seen = np.full(places.size, kept if partners_view else view)
+            partners = np.where(places >= 0, among[places], -1).ravel()
+            is_first = np.full(places.size, partners_view)
+            yield Candidates(askers, partners, views_seen, symmetries, is_first, cosines.ravel())
 
     def _vectors(self, view: int, numbers: Int64s) -> Halves:
         are_new = np.searchsorted(numbers, len(self.new))
@@ -175,7 +176,8 @@ class Searched:
         return np.concatenate([self.new.views[view][numbers[:are_new]], self.known.views[view][older]])
 
 
-def _index_of(vectors: Floats, queries: int) -> faiss.Index:
+def index_of(vectors: Floats, queries: int) -> faiss.Index:
+    """Return what finds the nearest of vectors (N, D) for so many queries: exactly, or where that takes too long, nearly."""
     count, dimensions = vectors.shape
     flat = faiss.IndexFlatIP(dimensions)
     cells = min(int(4 * count**0.5), count // LEAST_FOR_A_CELL)
@@ -183,8 +185,12 @@ def _index_of(vectors: Floats, queries: int) -> faiss.Index:
     if queries * count <= max(EXACT_COMPARISONS, learning):
         flat.add(vectors)
         return flat
-    index = faiss.IndexIVFFlat(flat, dimensions, cells, faiss.METRIC_INNER_PRODUCT)
-    index.nprobe = CELLS_LOOKED_AT
+    # Within cells vectors are compared as rounded, each two numbers to 4 bits, and the nearest few of them then exactly.
+    rounded = faiss.IndexIVFPQFastScan(flat, dimensions, cells, dimensions // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    rounded.cp.niter = LEARNING_ROUNDS
+    rounded.nprobe = CELLS_LOOKED_AT
+    index = faiss.IndexRefineFlat(rounded)
+    index.k_factor = COMPARED_EXACTLY
     index.train(vectors)
     index.add(vectors)
     return index
