@@ -35,7 +35,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "in chunks": ("joint", {"chunk_size": 7}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
-BY_TWO = ("nnclr", "mixmatch")
+BY_THREE = ("mixmatch",)  # which gathers most: views, a teacher's outputs, a queue
 
 
 class Asked(NamedTuple):
@@ -55,7 +55,7 @@ class Trained(NamedTuple):
 def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run:
     quick: dict[str, Any] = {
         "encoder": {"width": 16},
-        "batch_size": 20,  # which three do not share evenly
+        "batch_size": 20,  # the dataset makes them of 18 or 19, which nobody shares evenly
         "epochs": 3,  # of three steps or more
         "device": "cpu",
         "precision": "32-true",
@@ -122,7 +122,7 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
         (name, ranks): new_run(dataset, folder / f"{name} {ranks}", method, **changes)
         for name, (method, changes) in SETTINGS.items()
         for ranks in (1, 2, 3)
-        if ranks != 2 or name in BY_TWO
+        if ranks != 3 or name in BY_THREE
     }
     gone_on_with = new_run(dataset, folder / "gone on with", "mixmatch")
 
@@ -180,7 +180,7 @@ def assert_alike(run: Run, alone: Run) -> None:
 
 
 @pytest.mark.slow  # they start processes
-@pytest.mark.parametrize(("name", "ranks"), [*((name, 3) for name in SETTINGS), *((name, 2) for name in BY_TWO)])
+@pytest.mark.parametrize(("name", "ranks"), [*((name, 2) for name in SETTINGS), *((name, 3) for name in BY_THREE)])
 def test_several_processes_compute_what_one_does(name: str, ranks: int, runs: Trained) -> None:
     assert_alike(runs.runs[name, ranks], runs.runs[name, 1])
 
