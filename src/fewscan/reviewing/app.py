@@ -1,6 +1,7 @@
 """The page's server as an ASGI application: its parts put together, and every error as an answer with a reason."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from fastapi import FastAPI, Request
@@ -65,8 +66,8 @@ def application(review: Review) -> FastAPI:
 
 
 def _serve_files(app: FastAPI) -> None:
-    """Serve the package's own files, read once: what a request names never reaches the file system."""
-    there = {one.name: one.read_bytes() for one in files("fewscan.reviewing").joinpath("static").iterdir() if one.is_file()}
+    """Serve the package's own files: what a request names never reaches the file system."""
+    there = _own_files()
 
     @app.get("/static/{name}", include_in_schema=False)
     def file(name: str) -> Response:
@@ -74,6 +75,13 @@ def _serve_files(app: FastAPI) -> None:
         if name not in there or suffix not in STATIC_TYPES:
             raise NoSuchThingError("there is no such file")
         return Response(there[name], media_type=STATIC_TYPES[suffix], headers={"cache-control": "no-cache"})
+
+
+@cache
+def _own_files() -> dict[str, bytes]:
+    """Return the package's own files by name: those of the code that runs, also where a newer one was installed meanwhile."""
+    folder = files("fewscan.reviewing").joinpath("static")
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
 
 
 def _tell_errors(app: FastAPI) -> None:
