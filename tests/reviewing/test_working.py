@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 import fewscan
 from fewscan.datasets.dataset import Dataset
-from fewscan.reviewing import training
+from fewscan.reviewing import commands
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
 from fewscan.reviewing.seeing import Seen
@@ -129,7 +129,7 @@ def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another
         # The first command is started as it is for a user, the trainings from what has loaded PyTorch.
         return Begun(line, **options) if line[3] == "train" else start(line, **options)
 
-    monkeypatch.setattr(training.subprocess, "Popen", begun)
+    monkeypatch.setattr(commands.subprocess, "Popen", begun)
     for row in range(20):
         decide(row, CLASSES[row % 2])
     assert client.post("/api/training", json={"length": "short"}).status_code == 200
