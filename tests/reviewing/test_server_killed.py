@@ -21,10 +21,13 @@ ANSWERED = 12
 
 def post(port: int, row: int) -> int:
     """Give row a label; return the status, 0 where the server is no more."""
-    asked = {"rows": [row], "state": "label", "label": "glioma", "reviewer": "Ada"}
+    return sent(port, "/api/decisions", {"rows": [row], "state": "label", "label": "glioma", "reviewer": "Ada"})
+
+
+def sent(port: int, path: str, asked: dict[str, object]) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("POST", "/api/decisions", json.dumps(asked), {"content-type": "application/json"})
+        connection.request("POST", path, json.dumps(asked), {"content-type": "application/json"})
         return connection.getresponse().status
     except OSError:
         return 0
@@ -55,10 +58,19 @@ def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Pa
                 return
             saved.append(row)
 
+    judged = 0
+
+    def judge() -> None:
+        nonlocal judged
+        # The pile's copies; more often than there is time for.
+        while sent(port, "/api/pairs/decisions", {"row_a": 38, "row_b": 39, "verdict": "apart", "reviewer": "Grace"}) == 200:
+            judged += 1
+
     people = [Thread(target=label, args=[rows]) for rows in (range(1, 18), range(18, UNREADABLE))]
+    people.append(Thread(target=judge))
     for person in people:
         person.start()
-    while len(saved) < ANSWERED:
+    while len(saved) < ANSWERED or not judged:
         time.sleep(0.001)
     os.kill(page.pid, signal.SIGKILL)
     for person in people:
@@ -68,5 +80,6 @@ def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Pa
     log.verify()
     held = log.current(dataset.images.rows)["label"].dropna().index
     assert set(held) >= set(saved)
+    assert judged <= len(Dataset.open(dataset.folder).pair_decisions.entries()) <= judged + 1
     # What was under way may be there or not.
     assert len(held) <= len(saved) + len(people)
