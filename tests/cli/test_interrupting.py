@@ -26,6 +26,8 @@ VERBS = {
     "add_scans": ["add", "data", "my scans"],
     "plan_add": ["add", "data", "my scans", "--plan"],
     "audit": ["audit", "data"],
+    "audited_pairs": ["pairs", "list", "data"],
+    "judge_pair": ["pairs", "dissolve", "data", "1", "2"],
     "split": ["split", "data", "--labeled", "8"],
     "set_labels": ["labels", "set", "data", "table.csv", "--who", "Ada"],
     "export_labels": ["labels", "export", "data"],
