@@ -1,10 +1,11 @@
 """What an afternoon on the review page brings: accuracy over labels, given through the page's interface to a pile without any.
 
-    python -m benchmarks.review_curve DATASET [--draws 3] [--folder /tmp/review_curve] [--csv FILE] [--figure FILE.png]
+    python -m benchmarks.review_curve DATASET [--draws 3] [--every 1] [--folder FOLDER] [--csv FILE] [--figure FILE.png]
 
 DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known: to this script alone. It starts
 `fewscan review` on a copy without labels and answers each scan that the page asks for with the truth, as a person would, one by
-one, each time waiting until the model has learned from it. README's 308 test images are in the split as a test set without
+one, each time waiting until the model has learned from it. Or it waits after every fifth, --every 5, as often as the
+page plans anew what to ask for. README's 308 test images are in the split as a test set without
 labels, so the page neither asks for them nor learns from them or from what belongs to them; after each budget their classes, as
 the page's model calls them, are asked of the page. Against it: as many labels of scans drawn at random, of each group one.
 
@@ -53,7 +54,7 @@ def accuracy(page: Page, pile: Pile) -> float:
     return float(np.mean(np.array(called, object) == pile.truth[pile.test]))
 
 
-def curve(pile: Pile, choice: str, draw: int) -> list[dict[str, Any]]:
+def curve(pile: Pile, choice: str, draw: int, every: int) -> list[dict[str, Any]]:
     """Return a line for each budget."""
     random = np.random.default_rng(draw)
     drawn = random.permutation(pile.asked)
@@ -66,12 +67,18 @@ def curve(pile: Pile, choice: str, draw: int) -> list[dict[str, Any]]:
             row = next_of(page) if choice == "page" else int(drawn[len(given)])
             decide(page, pile, row)
             given.append(row)
-            if choice == "page" or len(given) in BUDGETS:
+            if (choice == "page" and len(given) % every == 0) or len(given) in BUDGETS:
                 caught_up(page, pile, given)
             seconds += time.perf_counter() - began
             if len(given) in BUDGETS:
                 score = accuracy(page, pile)
-                line = {"choice": choice, "draw": draw, "labels": len(given), "seconds": round(seconds, 1)}
+                line = {
+                    "choice": choice,
+                    "draw": draw,
+                    "waited_every": every,
+                    "labels": len(given),
+                    "seconds": round(seconds, 1),
+                }
                 lines.append(line | {"accuracy_percent": round(100 * score, 2), "load": round(os.getloadavg()[0], 1)})
                 say(str(lines[-1]))
     return lines
@@ -106,14 +113,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first draw")
+    parser.add_argument("--every", type=int, default=1, help="after how many labels the model is waited for")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/review_curve"))
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     lines: list[dict[str, Any]] = []
-    for draw in range(arguments.draws):
+    for draw in range(arguments.first, arguments.first + arguments.draws):
         for choice in ("page", "random"):
-            lines += curve(pile_of(arguments.dataset, arguments.folder, draw), choice, draw)
+            lines += curve(pile_of(arguments.dataset, arguments.folder, draw), choice, draw, arguments.every)
             if arguments.csv:
                 pd.DataFrame(lines).to_csv(arguments.csv, index=False)
     table = pd.DataFrame(lines)

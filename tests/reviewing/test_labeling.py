@@ -134,6 +134,19 @@ def test_a_new_class_can_be_given_and_a_spelling_of_a_known_one_cannot(client: T
         assert client.post("/api/classes", json={"name": name}).status_code in (400, 422), name
 
 
+def test_a_row_that_is_not_there_is_refused_whether_there_is_a_model_or_not(
+    client: TestClient, decide: Decide, review: Review
+) -> None:
+    asked = {"rows": [1, 10_000], "state": "label", "label": "glioma", "reviewer": "Ada"}
+    assert client.post("/api/decisions", json=asked).status_code == 404
+    for row in range(2, 8):
+        decide(row, CLASSES[row % 2])
+    review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+    assert review.tutor.learn() is not None
+    assert client.post("/api/decisions", json=asked).status_code == 404
+    assert review.desk.board().states[1] == "none"
+
+
 class TestBlindReading:
     """A second reader sees neither the first one's label nor the model's opinion, wherever they look."""
 

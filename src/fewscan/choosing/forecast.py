@@ -3,8 +3,8 @@
 from fewscan.evaluation.intervals import Interval
 
 MORE = 20
-# The error of a model falls as a power of its labels. Which power is not told by the labels that are there: fits to parts of
-# them predicted nothing (docs/review.md). So all powers are allowed for that were seen. Source: Viering and Loog 2021, "The
+# The error of a model falls as a power of its labels. Which power, the labels that are there tell less well than what
+# is usual (docs/review.md). So all powers are allowed for that were seen. Source: Viering and Loog 2021, "The
 # shape of learning curves: a review".
 USUAL_POWER, STEEPEST_POWER = 0.3, 0.7
 # By how much one model differs from the next by chance, in accuracy, with one label: it falls with their root.

@@ -47,7 +47,7 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
         """Enter what a person says of scans; once this is answered it is on the disk."""
         if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
             raise CannotNowError("nobody differs about this scan any more: look at it again")
-        note = {"reading": decision.reading} | opinion_then(tutor, decision.rows)
+        note = {"reading": decision.reading} | opinion_then(desk, tutor, decision.rows)
         return saved(desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles))
 
     @routes.post("/undo")
@@ -75,12 +75,12 @@ def saved(decided: Decided) -> Saved:
     return Saved(batch=decided.batch, rows=decided.rows, state=decided.said.state, label=decided.said.label)
 
 
-def opinion_then(tutor: Tutor, rows: list[int]) -> dict[str, Any]:
-    """Return what the model says of rows now, as the note of an entry holds it."""
+def opinion_then(desk: Desk, tutor: Tutor, rows: list[int]) -> dict[str, Any]:
+    """Return what the model says of rows now, as the note of an entry holds it; raises NoSuchThingError for one not there."""
     opinion = tutor.opinion
     if opinion is None:
         return {}
-    called = [opinion.best(row) for row in rows]
+    called = [opinion.best(desk.require_row(row)) for row in rows]
     return {
         "model": [name for name, _ in called],
         "probability": [round(share, 4) for _, share in called],

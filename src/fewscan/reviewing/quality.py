@@ -142,7 +142,7 @@ def _conflict_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) 
         for row in asked.rows:
             desk.require_row(row)
         pairing.require_conflict(desk, asked.rows)
-        note = {"reading": "copies"} | opinion_then(tutor, asked.rows)
+        note = {"reading": "copies"} | opinion_then(desk, tutor, asked.rows)
         return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True))
 
 

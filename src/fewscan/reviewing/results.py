@@ -156,7 +156,7 @@ def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, run
         known = {int(line["row"]) for line in read_suspects(runs.require(desk.dataset, name)) or ()}
         if not known.issuperset(asked.rows):
             raise CannotNowError("these labels are not among those in doubt")
-        note = {"reading": "suspect", "run": name} | opinion_then(tutor, asked.rows)
+        note = {"reading": "suspect", "run": name} | opinion_then(desk, tutor, asked.rows)
         return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True))
 
 
