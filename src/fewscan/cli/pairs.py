@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 verbs = typer.Typer(
     rich_markup_mode=None,
-    help="""See the pairs of images that the audit takes for copies, and dissolve or confirm them.
+    help="""List, dissolve, confirm the audit's pairs of copies.
 
 A dissolved pair stays dissolved after every later audit. Splits that were drawn stay as they are: only new ones go by the new
 groups. In a set of many one pair may not be all that holds two images together; what still does is said. Images with the same
