@@ -35,8 +35,6 @@ VERBS = {
     "undo_labels": ["labels", "undo", "data", "--batch", "2"],
     "label_conflicts": ["labels", "conflicts", "data"],
     "label_suspects": ["labels", "suspects", "run", "--folds", "3"],
-    "audited_pairs": ["pairs", "list", "data"],
-    "judge_pair": ["pairs", "dissolve", "data", "1", "2"],
     "embed": ["embed", "scans", "--encoder", "resnet_small", "--out", "features.parquet"],
     "suggest": ["suggest", "data", "--count", "20"],
     "review": ["review", "data"],
