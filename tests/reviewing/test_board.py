@@ -60,3 +60,13 @@ def test_an_empty_log_says_nothing(tmp_path: Path) -> None:
     board = Board.read(LabelLog.create(tmp_path / "labels.db"), 3)
     assert not board.answered.any()
     assert board.voices == {}
+
+
+def test_a_log_that_is_kept_open_is_asked_and_written_as_ever_and_whole_afterwards(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / "labels.db")
+    with log.kept_open():
+        log.enter([0], ["a"], origin="review", who="Ada")
+        assert LabelLog.open(tmp_path / "labels.db").last == 1
+        log.enter([1], ["b"], origin="review", who="Grace")
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.db"]
+    assert Board.read(log, 2).labels.tolist() == ["a", "b"]

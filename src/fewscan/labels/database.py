@@ -96,6 +96,17 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
+def kept_open(path: Path) -> Iterator[None]:
+    """Keep a connection open, so that others come and go at little cost: the last one to close clears SQLite's files away.
+
+    Whoever comes at that moment waits, and of many some wait for seconds. Nothing that was entered depends on it.
+    """
+    with _one_line(path), closing(_connect(path, _mode(path))) as connection:
+        connection.execute("SELECT max(id) FROM batch").fetchone()
+        yield
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection in a transaction that no other writer is in: all that is written in it counts, or nothing."""
     with _one_line(path), closing(_connect(path, "mode=rw")) as connection:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -168,6 +169,10 @@ class LabelLog:
         """A SHA-256 over all entries, in their order, and all that was entered with them."""
         with database.reading(self.path) as connection:
             return content.last_link(connection).hex()
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Return a context in which the log is asked and written to often, by many at once."""
+        return database.kept_open(self.path)
 
     def verify(self) -> None:
         """Raise FewscanError where an entry was changed or removed since it was written, or the file is damaged."""

@@ -64,7 +64,8 @@ class Served:
             timeout_graceful_shutdown=3,
         )
         try:
-            uvicorn.Server(config).run(sockets=[self.listening])
+            with self.review.desk.dataset.labels.kept_open():
+                uvicorn.Server(config).run(sockets=[self.listening])
         finally:
             renewing.stop()
 
