@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fewscan.mapping import clusters
 from fewscan.reviewing.serving import Served
 from tests.reviewing.conftest import IMAGES, opened
 
@@ -15,7 +16,10 @@ SAVED = "text => document.getElementById('saved').textContent.startsWith(text)"
 
 
 @pytest.mark.slow
-def test_what_is_drawn_around_is_looked_into_and_answered_together(browser: "playwright.Browser", page_server: Served) -> None:
+def test_what_is_drawn_around_is_looked_into_and_answered_together(
+    browser: "playwright.Browser", page_server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "LEAST_SCANS", 3)  # so that even so few scans have several clusters
     faults: list[str] = []
     desk, log = page_server.review.desk, page_server.review.desk.dataset.labels
     page = opened(browser, page_server.address, "Ada", faults, view="/map")
