@@ -52,11 +52,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the million objects that imports and collection leave for good, and serve forks from here."""
+    """Spare the garbage collector the million objects that imports and collection leave for good."""
     gc.collect()
     gc.freeze()
-    if "tests.processes" in sys.modules:
-        sys.modules["tests.processes"].serve_forks()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,15 +1,12 @@
 """Processes of their own, for what is killed or interrupted: forked from one that has loaded fewscan and PyTorch before."""
 
-import logging
-import multiprocessing.util
 import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing import Pipe, forkserver
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
@@ -18,8 +15,6 @@ from fewscan.processes import processes
 
 # What every one has loaded when it begins.
 LOADED = "fewscan.comparison.trials"
-
-_start = multiprocessing.util.spawnv_passfds
 
 
 class Program:
@@ -72,44 +67,6 @@ def exit_code_of(code: str, *arguments: object) -> int:
     process.start()
     process.join()
     return int(process.exitcode)
-
-
-def serve_forks() -> None:
-    """Let what serves forks be a fork of this process, if it has loaded everything; a start of Python would load it again.
-
-    To be called while this process has done nothing yet that a fork of it should lack. For a few tests it has not loaded all.
-    """
-    if LOADED in sys.modules:
-        multiprocessing.util.spawnv_passfds = _forked
-        processes(LOADED)
-        forkserver.ensure_running()
-
-
-def _forked(path: str, words: Sequence[str], descriptors: Sequence[int]) -> int:
-    if "forkserver" not in words[-1]:
-        return int(_start(path, words, descriptors))
-    process = os.fork()
-    if process == 0:
-        try:
-            _be_fresh(descriptors)
-            exec(words[-1], {"__name__": "__main__"})
-        finally:
-            os._exit(0)
-    return process
-
-
-def _be_fresh(descriptors: Sequence[int]) -> None:
-    """Be as Python is when it starts: without pytest's streams, warnings, log, open files and locks."""
-    # It writes to a file that is closed below, by a number that will be another one's.
-    logging.getLogger().handlers.clear()
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-    warnings.resetwarnings()
-    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-        warnings.simplefilter("ignore", category)
-    forkserver._forkserver._lock = threading.Lock()
-    kept = sorted({0, 1, 2, *descriptors})
-    for one, next_one in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
-        os.closerange(one + 1, next_one)
 
 
 def _be_fewscan(words: list[str], folder: Path, told: Connection) -> None:
