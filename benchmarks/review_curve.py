@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from benchmarks.review_pile import Page, Pile, pile_of, served
+from benchmarks.suggest import BUDGETS, figure
 from fewscan.progress import say
 
-BUDGETS = (20, 40, 80, 160, 320)
 WHO = "the truth"
+CHOICES = {"page": "asked for by the page", "random": "drawn at random"}
 # What a person is taken to need to look at a scan and answer; not measured.
 SECONDS_A_LABEL = 4.0
 
@@ -84,23 +84,6 @@ def curve(pile: Pile, choice: str, draw: int, every: int) -> list[dict[str, Any]
     return lines
 
 
-def figure(table: pd.DataFrame, out: Path) -> None:
-    """Draw mean and worst draw of both choices over the labels."""
-    names = {"page": "asked for by the page", "random": "drawn at random"}
-    drawing, axes = plt.subplots(figsize=(7.5, 4.5))
-    for choice, lines in table.groupby("choice", sort=False):
-        of = lines.groupby("labels")["accuracy_percent"]
-        (line,) = axes.plot(of.mean().index, of.mean(), marker="o", label=names[str(choice)])
-        axes.plot(of.min().index, of.min(), linestyle=":", linewidth=1, color=line.get_color())
-    axes.set_xscale("log")
-    axes.set_xticks(BUDGETS, map(str, BUDGETS))
-    axes.minorticks_off()
-    axes.set(xlabel="labels given", ylabel="accuracy in %", title="line: mean of the draws; dots: worst draw")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    drawing.savefig(out, dpi=120, bbox_inches="tight")
-
-
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return labels, minutes with SECONDS_A_LABEL each, and accuracy, mean and worst draw."""
     of = table.groupby(["choice", "labels"], sort=False)
@@ -121,13 +104,13 @@ def main() -> None:
     arguments = parser.parse_args()
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.first, arguments.first + arguments.draws):
-        for choice in ("page", "random"):
+        for choice in CHOICES:
             lines += curve(pile_of(arguments.dataset, arguments.folder, draw), choice, draw, arguments.every)
             if arguments.csv:
                 pd.DataFrame(lines).to_csv(arguments.csv, index=False)
     table = pd.DataFrame(lines)
     if arguments.figure:
-        figure(table, arguments.figure)
+        figure(table.replace({"choice": CHOICES}), arguments.figure, "labels given")
     print(summary(table).to_string())
 
 

@@ -18,20 +18,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.in_memory import split_in_memory
-from benchmarks.suggest import BATCH, LABELS, TEST_IMAGES, Pile, deviation_of, pile_of
+from benchmarks.suggest import BATCH, Pile, deviation_of, pile_of, readme_scans
 from benchmarks.suggest_ways import SHIPPED
 from fewscan.choosing.forecast import next_gain
 from fewscan.choosing.model import held_out_accuracy, probed, solved
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.choosing.suggest import honest_rows
-from fewscan.datasets.dataset import Dataset
 from fewscan.learning.probe import FOLDS, USUAL_STRENGTH, folds
 from fewscan.progress import say
-from fewscan.training.continuing import asked_encoder, ready_encoder
-from fewscan.training.features import dataset_features
-from fewscan.training.images import usable_device
 
 MOST = 340
 
@@ -92,10 +87,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
-    dataset = split_in_memory(Dataset.open(arguments.dataset).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
-    ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
-    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
-    features = kept.of(np.arange(len(dataset.labels)))
+    dataset, features = readme_scans(arguments.dataset)
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.first, arguments.first + arguments.draws):
         lines += steps(pile_of(dataset, features, "rest", draw), draw)

@@ -91,8 +91,8 @@ def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
     return found
 
 
-def figure(table: pd.DataFrame, out: Path) -> None:
-    """Draw mean and worst draw of every way over the labels."""
+def figure(table: pd.DataFrame, out: Path, labels: str = "labels") -> None:
+    """Draw mean and worst draw of every way over the labels, an axis of which `labels` says what it is."""
     drawing, axes = plt.subplots(figsize=(7.5, 4.5))
     for name, lines in table.groupby("choice", sort=False):
         of = lines.groupby("labels")["accuracy_percent"]
@@ -101,10 +101,18 @@ def figure(table: pd.DataFrame, out: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(BUDGETS, map(str, BUDGETS))
     axes.minorticks_off()
-    axes.set(xlabel="labels", ylabel="accuracy in %", title="line: mean of the draws; dots: worst draw")
+    axes.set(xlabel=labels, ylabel="accuracy in %", title="line: mean of the draws; dots: worst draw")
     axes.grid(alpha=0.3)
     axes.legend()
     drawing.savefig(out, dpi=120, bbox_inches="tight")
+
+
+def readme_scans(folder: Path) -> tuple[Snapshot, np.ndarray]:
+    """Return README's scans under README's split, in memory, and what ImageNet's encoder makes of each and its mirror image."""
+    dataset = split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
+    ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
+    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
+    return dataset, kept.of(np.arange(len(dataset.labels)))
 
 
 def main() -> None:
@@ -116,10 +124,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
-    dataset = split_in_memory(Dataset.open(arguments.dataset).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
-    ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
-    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
-    features = kept.of(np.arange(len(dataset.labels)))
+    dataset, features = readme_scans(arguments.dataset)
     ways = OTHERS if arguments.others else SHIPPED
     lines = []
     for draw in range(arguments.draws):

@@ -77,9 +77,10 @@ def ties_of(dataset: Dataset, row_a: int, row_b: int) -> Ties:
 
 def judged_pairs(dataset: Dataset) -> pd.DataFrame:
     """Return the audit's pairs as PAIR_DTYPES, and what people said last of each: verdict, who and time, null for nothing."""
-    said: list[PairDecision | None] = dataset.decided(dataset.pairs)
+    pairs = dataset.pairs
+    said: list[PairDecision | None] = dataset.decided(pairs)
     columns = {name: [None if one is None else getattr(one, name) for one in said] for name in ("verdict", "who", "time")}
-    return dataset.pairs.assign(**{name: pd.Series(of, dtype="str").to_numpy(object) for name, of in columns.items()})
+    return pairs.assign(**{name: pd.Series(of, dtype="str").to_numpy(object) for name, of in columns.items()})
 
 
 def _same_pixels(dataset: Dataset, row_a: int, row_b: int) -> bool:

@@ -1,7 +1,7 @@
 """Views of gray slices: what one may look like from another scanner or another crop.
 
 One geometric resampling (crop, aspect, flip, rotation), then blur, equalization, a bias field, inversion, gamma, contrast,
-brightness and noise. Equalization, bias fields and inversion are off unless asked for: docs/search.md, 16.
+brightness and noise. Equalization, bias fields and inversion are off unless asked for: docs/search.md, 17.
 """
 
 import math

@@ -1,10 +1,11 @@
 """What the page's interface takes and gives, typed: what is none of this is refused with a reason."""
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from fewscan.labels.log import State
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.queue import Reading
 
@@ -31,18 +32,21 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Decision(Question):
+class Person(Question):
+    """Who asks."""
+
+    reviewer: Name
+
+
+class Answer(Person):
     """What a person says of scans: one of the classes, or a state without a label."""
 
     rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_ROWS)]
-    state: Literal["label", "unsure", "not a scan", "none"]
+    state: State
     label: Name | None = None
-    reviewer: Name
-    reading: Reading | Literal["grid"] = "first"
-    settles: bool = False
 
     @model_validator(mode="after")
-    def _label_belongs_to_state(self) -> "Decision":
+    def _label_belongs_to_state(self) -> Self:
         if (self.state == "label") != (self.label is not None):
             raise ValueError("the state 'label' has a label, and no other state has one")
         return self
@@ -53,10 +57,11 @@ class Decision(Question):
         return Said(self.state, self.label)
 
 
-class Person(Question):
-    """Who asks."""
+class Decision(Answer):
+    """What a person says of scans, in which reading."""
 
-    reviewer: Name
+    reading: Reading | Literal["grid"] = "first"
+    settles: bool = False
 
 
 class Skip(Person):

@@ -85,3 +85,13 @@ class Board:
     def others(self, row: int, reviewer: str) -> dict[str, Said]:
         """Return what other people say of a row."""
         return {who: said for who, said in self.voices.get(row, {}).items() if who != reviewer}
+
+    def hides(self, row: int, reviewer: str) -> bool:
+        """Return whether others have said something of a row that this reviewer, who has said nothing, is not to know."""
+        heard = self.voices.get(row, {})
+        return bool(heard) and reviewer not in heard
+
+    def known_to(self, row: int, reviewer: str) -> Said | None:
+        """Return what holds of a row as far as a reviewer may know it: what they or the dataset said."""
+        holds = self.holds(row)
+        return None if self.hides(row, reviewer) or holds.state == "none" else holds

@@ -94,7 +94,8 @@ def router(desk: Desk, scans: Scans, tutor: Tutor, atlas: Atlas) -> APIRouter:
     def look_into(asked: LookInto) -> list[Inside]:
         """Return what is known of scans of the map, without those that cannot be looked into."""
         board = desk.board()
-        rows = [row for row in asked.rows if answerable(desk, board)[desk.require_row(row)]]
+        shown = answerable(desk, board)
+        rows = [row for row in asked.rows if shown[desk.require_row(row)]]
         return [inside(desk, scans, tutor, board, asked.reviewer, row) for row in rows]
 
     return routes
@@ -108,7 +109,7 @@ def answerable(desk: Desk, board: Board) -> Bools:
 def unknown(board: Board, reviewer: str, count: int) -> Bools:
     """Return (N,) of which scans others have said something that this reviewer, who has said nothing, is not to know."""
     hidden = np.zeros(count, bool)
-    hidden[[row for row, said in board.voices.items() if reviewer not in said]] = True
+    hidden[[row for row in board.voices if board.hides(row, reviewer)]] = True
     return hidden
 
 
@@ -140,14 +141,12 @@ def colored(desk: Desk, tutor: Tutor, board: Board, reviewer: str, by: By) -> tu
 
 def inside(desk: Desk, scans: Scans, tutor: Tutor, board: Board, reviewer: str, row: int) -> Inside:
     """Return what is known of one scan that many can be answered together with."""
-    hidden = board.own(row, reviewer) is None and bool(board.others(row, reviewer))
-    holds, opinion = board.holds(row), tutor.opinion
-    said = None if hidden or holds.state == "none" else holds.words
+    said, opinion = board.known_to(row, reviewer), tutor.opinion
     called, probability = (None, None) if opinion is None else opinion.best(row)
     return Inside(
         row=row,
         name=scans.names[row],
-        said=said,
+        said=None if said is None else said.words,
         called=called,
         probability=None if probability is None else round(probability, 4),
     )

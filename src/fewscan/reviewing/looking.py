@@ -109,9 +109,7 @@ class Look:
 
     def shown(self, row: int) -> Said | None:
         """Return what holds of a row as far as the reviewer may know it: what they or the dataset said."""
-        holds = self._board.holds(row)
-        hidden = self._board.own(row, self._reviewer) is None and self._board.others(row, self._reviewer)
-        return None if hidden or holds.state == "none" else holds
+        return self._board.known_to(row, self._reviewer)
 
     def _model(self, row: int) -> list[Share] | None:
         opinion = self._tutor.opinion

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query
 
 from fewscan.reviewing.asked import Agreement, Called, Count, Grid, Name, Pair
-from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk, NoSuchThingError
 from fewscan.reviewing.readers import agreement
 from fewscan.reviewing.scans import Scans
@@ -74,7 +73,7 @@ def rows_of_class(
         shares = opinion.probabilities[:, opinion.classes.index(label)].astype(np.float64)
     if which == "said":
         rows = np.array(
-            [row for row in np.flatnonzero(board.labels == label).tolist() if _is_known(board, row, reviewer)], np.int64
+            [row for row in np.flatnonzero(board.labels == label).tolist() if not board.hides(row, reviewer)], np.int64
         )
     elif opinion is None or label not in opinion.classes:
         rows = np.zeros(0, np.int64)
@@ -83,7 +82,3 @@ def rows_of_class(
         rows = np.flatnonzero(called & desk.eligible & ~desk.sample & ~board.answered)
     rows = rows[np.argsort(shares[rows], kind="stable")]
     return rows, shares[rows]
-
-
-def _is_known(board: Board, row: int, reviewer: str) -> bool:
-    return board.own(row, reviewer) is not None or not board.others(row, reviewer)

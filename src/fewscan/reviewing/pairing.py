@@ -8,6 +8,7 @@ from fewscan.datasets.judging import judged_pairs
 from fewscan.datasets.pair_decisions import CERTAIN
 from fewscan.datasets.pairs import members_of
 from fewscan.errors import FewscanError
+from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.looking import Look
 from fewscan.reviewing.quality_asked import ConflictSet, JudgedPair, Pairs, Side, WhichPairs
@@ -52,8 +53,8 @@ def shown_pairs(desk: Desk, scans: Scans, look: Look, which: WhichPairs, of: int
     part = chosen.iloc[start : start + count]
     shown = [
         JudgedPair(
-            first=side(desk, scans, look, int(one.row_a)),
-            second=side(desk, scans, look, int(one.row_b)),
+            first=side(desk, scans, int(one.row_a), look.shown(int(one.row_a))),
+            second=side(desk, scans, int(one.row_b), look.shown(int(one.row_b))),
             kind=str(one.kind),
             similarity=float(one.similarity),
             mirrored=bool(one.mirrored),
@@ -67,9 +68,9 @@ def shown_pairs(desk: Desk, scans: Scans, look: Look, which: WhichPairs, of: int
     return Pairs(pairs=shown, total=len(chosen), counts=counts)
 
 
-def side(desk: Desk, scans: Scans, look: Look, row: int) -> Side:
-    """Return an image of a pair, with its label where the reviewer may know it."""
-    facts, said = desk.facts.iloc[row], look.shown(row)
+def side(desk: Desk, scans: Scans, row: int, said: Said | None) -> Side:
+    """Return an image of a pair or set, with what is said of it, as far as the reviewer may know that."""
+    facts = desk.facts.iloc[row]
     return Side(
         row=row,
         name=scans.names[row],
@@ -96,13 +97,9 @@ def conflicting_sets(desk: Desk) -> list[list[int]]:
 
 def conflict_set(desk: Desk, scans: Scans, rows: list[int]) -> ConflictSet:
     """Return a set of copies with what holds of each: whoever settles a difference knows it."""
-    board, shown = desk.board(), []
-    for row in rows:
-        facts, holds = desk.facts.iloc[row], board.holds(row)
-        said = None if holds.state == "none" else holds.words
-        width, height = int(facts["width_px"]), int(facts["height_px"])
-        shown.append(Side(row=row, name=scans.names[row], width_px=width, height_px=height, said=said))
-    return ConflictSet(scans=shown)
+    board = desk.board()
+    said = {row: board.holds(row) for row in rows}
+    return ConflictSet(scans=[side(desk, scans, row, None if of.state == "none" else of) for row, of in said.items()])
 
 
 def require_conflict(desk: Desk, rows: list[int]) -> None:

@@ -1,11 +1,10 @@
 """What the interface for data quality takes and gives, typed; see `asked`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel
 
-from fewscan.reviewing.asked import MAX_ROWS, Name, Person, Row
-from fewscan.reviewing.board import Said
+from fewscan.reviewing.asked import Answer, Person, Row
 
 WhichPairs = Literal["open", "confirmed", "dissolved", "certain"]
 
@@ -85,23 +84,10 @@ class Conflicts(BaseModel):
     total: int
 
 
-class Settle(Person):
+class Settle(Answer):
     """What goes for the dataset, whoever said something else."""
 
-    rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_ROWS)]
     state: Literal["label", "unsure", "not a scan"]
-    label: Name | None = None
-
-    @model_validator(mode="after")
-    def _label_belongs_to_state(self) -> "Settle":
-        if (self.state == "label") != (self.label is not None):
-            raise ValueError("the state 'label' has a label, and no other state has one")
-        return self
-
-    @property
-    def said(self) -> Said:
-        """What is said."""
-        return Said(self.state, self.label)
 
 
 class LeftOut(BaseModel):

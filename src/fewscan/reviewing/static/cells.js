@@ -1,6 +1,6 @@
 // Pictures of scans in a grid that are selected by click and keys: one, a range, all.
 
-import { element, made, told } from "./asking.js";
+import { element, made, reviewer, send, sendUntilSaved, told } from "./asking.js";
 
 export class Cells {
   // grid: the element that holds them; chosen: told how many are selected.
@@ -91,6 +91,21 @@ export const counted = (number) => `${number.toLocaleString("en")} ${number === 
 
 // The bar's text for so many selected.
 export const showChosen = (number) => { element("chosen").textContent = number ? `${number} selected` : "None selected"; };
+
+// Save what is decided of the selected cells, and say so; returns whether any were selected.
+export async function saveFor(cells, state, name) {
+  const { rows } = cells;
+  if (rows.length === 0) return false;
+  await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
+  element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
+  return true;
+}
+
+// Take back what the reviewer said last, and say so.
+export async function takeBack() {
+  const taken = await send("/api/undo", { reviewer: reviewer() });
+  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, ${counted(taken.rows.length)}`;
+}
 
 // What is decided of the selected cells, by the bar's buttons and by keys; enter: what the key Enter does in the grid.
 export function actOn(cells, { classes, decide, undo, enter = () => {} }) {

@@ -1,7 +1,7 @@
 // Many scans of one class: selected by click and keys, and confirmed or moved together.
 
-import { ask, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding, told } from "./asking.js";
-import { Cells, actOn, counted, showChosen, showMoves } from "./cells.js";
+import { ask, askWho, element, made, percent, reviewer, showStanding, told } from "./asking.js";
+import { Cells, actOn, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 
 const AT_ONCE = 60;
 
@@ -36,17 +36,13 @@ async function refresh() {
 }
 
 async function decide(state, name = null) {
-  const { rows } = cells;
-  if (rows.length === 0) return;
-  await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
-  element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
+  if (!await saveFor(cells, state, name)) return;
   await refresh();
   await load(false);
 }
 
 async function undo() {
-  const taken = await send("/api/undo", { reviewer: reviewer() });
-  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, ${counted(taken.rows.length)}`;
+  await takeBack();
   await refresh();
   await load(false);
 }

@@ -1,7 +1,7 @@
 // The map: all scans as dots, those alike side by side; what is drawn around is looked into, and answered together.
 
-import { ask, askBytes, askWho, element, made, percent, reviewer, send, sendUntilSaved, showStanding, told } from "./asking.js";
-import { Cells, actOn, counted, showChosen, showMoves } from "./cells.js";
+import { ask, askBytes, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 import { Scatter } from "./scatter.js";
 
 const AT_ONCE = 60;
@@ -123,16 +123,12 @@ async function again() {
 }
 
 async function decide(state, name = null) {
-  const { rows } = cells;
-  if (rows.length === 0) return;
-  await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
-  element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
+  if (!await saveFor(cells, state, name)) return;
   await again();
 }
 
 async function undo() {
-  const taken = await send("/api/undo", { reviewer: reviewer() });
-  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, ${counted(taken.rows.length)}`;
+  await takeBack();
   await again();
 }
 
