@@ -53,6 +53,43 @@ def dicom(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
+WALK = """async () => {
+  const { OneByOne, AT_ONCE } = await import("/static/one_by_one.js");
+  let rows = [...Array(2 * AT_ONCE + 7).keys()], asked = 0;
+  const part = ({ start, count }) => ({ total: rows.length, rows: rows.slice(start, start + count) });
+  const list = new OneByOne("rows", async (wanted) => { asked += 1; return part(wanted); });
+  await list.load();
+  const seen = [list.now];
+  for (let at = 1; at < rows.length + 2; at += 1) { await list.step(1); seen.push(list.now); }
+  const parts = asked;
+  await list.next();
+  const around = list.now;
+  await list.step(-1);
+  const start = list.now;
+  await list.goTo(rows.length - 1);
+  rows = rows.slice(0, 3);
+  await list.load();
+  const shorter = list.now;
+  rows = [];
+  await list.load();
+  await list.next();
+  return { seen, parts, around, start, shorter, none: list.now === undefined, place: list.place };
+}"""
+
+
+@pytest.mark.slow
+def test_a_long_list_is_walked_to_its_end_and_stays_in_place_when_it_shrinks(
+    browser: "playwright.Browser", page_server: Served
+) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/quality")
+    found = page.evaluate(WALK)
+    assert found["seen"] == [*range(107), 106, 106]
+    assert found["parts"] == 3
+    assert (found["around"], found["start"], found["shorter"]) == (0, 0, 2)
+    assert found["none"] is True
+    assert found["place"] == 0
+
+
 @pytest.mark.slow
 def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     browser: "playwright.Browser", page_server: Served, tmp_path: Path

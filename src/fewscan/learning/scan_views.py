@@ -33,7 +33,7 @@ class ScanViewSettings(ViewSettings):
     maximum_noise: float = 0.06  # deviation of the noise; the image's range is [0, 1]
     equalization_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
     field_probability: float = pydantic.Field(default=0.0, ge=0, le=1)  # of a bias field, as a coil leaves it
-    maximum_field: float = pydantic.Field(default=0.5, ge=0)  # see `_fields`: coefficients drawn from [-this, this]
+    maximum_field: float = pydantic.Field(default=0.5, ge=0, le=2)  # see `_fields`: coefficients drawn from [-this, this]
     inversion_probability: float = pydantic.Field(default=0.0, ge=0, le=1)
 
 

@@ -1,24 +1,22 @@
 // Copies with different labels: at least one is wrong; one key says what goes for all of them.
 
 import { ask, element, made, reviewer, sendUntilSaved, told } from "./asking.js";
+import { OneByOne } from "./one_by_one.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
 const LARGE = 8; // so many of a set come from their files, the others as small copies
-let sets = [];
-let place = 0;
+const list = new OneByOne("sets", (part) => ask("/api/conflicts", part));
 
 async function show() {
-  const answer = await ask("/api/conflicts", { count: 100 });
-  sets = answer.sets;
-  place = Math.min(place, Math.max(0, sets.length - 1));
+  const answer = await list.load();
   element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
     `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until they are settled.`;
   look();
 }
 
 function look() {
-  const set = sets[place];
+  const set = list.now;
   element("conflict").hidden = set === undefined;
   if (!set) return;
   element("conflict-scans").replaceChildren(...set.scans.map((one, at) => made("li", {}, made("figure", {},
@@ -40,16 +38,16 @@ function fromFile(one) {
 }
 
 async function settle(state, label = null) {
-  if (!sets[place]) return;
-  const rows = sets[place].scans.map((one) => one.row);
+  if (!list.now) return;
+  const rows = list.now.scans.map((one) => one.row);
   await sendUntilSaved("/api/conflicts/settle", { rows, state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, ${rows.length} copies`);
   await page.refresh();
   await show();
 }
 
-const next = async () => { place = sets.length ? (place + 1) % sets.length : 0; look(); };
-const asPairs = async () => { if (sets[place]) await page.open("pairs", sets[place].scans[0].row); };
+const next = async () => { await list.next(); look(); };
+const asPairs = async () => { if (list.now) await page.open("pairs", list.now.scans[0].row); };
 
 function key(name) {
   if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;

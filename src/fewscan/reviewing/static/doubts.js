@@ -1,15 +1,15 @@
 // Labels that a run's held-out predictions contradict: confirmed by one key, or corrected by one.
 
 import { Refused, ask, element, made, percent, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { OneByOne } from "./one_by_one.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
 const viewer = new Viewer(element("doubted"), () => {});
-let found = [];
-let place = 0;
 let waits = null; // for what is being made
 
 const run = () => element("doubt-run").value;
+const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent(run())}/suspects`, part));
 
 async function show() {
   const before = run();
@@ -23,26 +23,24 @@ async function show() {
     return;
   }
   await follow(await ask("/api/making"));
-  await list();
+  await showList();
 }
 
-async function list() {
-  const answer = await ask(`/api/runs/${encodeURIComponent(run())}/suspects`, { count: 100 });
+async function showList() {
+  const answer = await list.load();
   if (answer.checked === null) {
     element("doubts-words").textContent = "";
     if (waits === null) element("doubts-told").textContent = "Its labels were not checked yet. That trains it anew for each of five parts of the labels.";
     element("doubt").hidden = true;
     return;
   }
-  found = answer.scans;
   element("doubts-words").textContent = answer.words.join(" · ");
-  place = Math.min(place, Math.max(0, found.length - 1));
   if (waits === null) element("doubts-told").textContent = `${answer.total} in doubt still, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
   await look();
 }
 
 async function look() {
-  const one = found[place];
+  const one = list.now;
   element("doubt").hidden = one === undefined;
   if (!one) return;
   element("doubted-said").textContent = `scan ${one.row} · ${one.name}`;
@@ -54,15 +52,15 @@ async function look() {
     return button;
   }));
   const image = await fetched(one.row);
-  if (found[place] === one) viewer.show(image, false);
+  if (list.now === one) viewer.show(image, false);
 }
 
 async function settle(state, label = null) {
-  const one = found[place];
+  const one = list.now;
   if (!one) return;
   await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, scan ${one.row}`);
-  await list();
+  await showList();
   await page.refresh();
 }
 
@@ -83,15 +81,15 @@ async function follow(making) {
     clearInterval(waits);
     waits = null;
     if (making.phase === "failed") throw new Refused(0, making.words);
-    await list();
+    await showList();
   }
 }
 
-const next = async () => { place = found.length ? (place + 1) % found.length : 0; await look(); };
+const next = async () => { await list.next(); await look(); };
 
 function key(name) {
   if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;
-  const keep = () => (found[place] ? settle("label", found[place].label) : undefined);
+  const keep = () => (list.now ? settle("label", list.now.label) : undefined);
   return { Enter: keep, "?": () => settle("unsure"), n: () => settle("not a scan"), u: page.undo, ArrowRight: next }[name];
 }
 

@@ -1,14 +1,16 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
 import { ask, element, made, reviewer, send, told } from "./asking.js";
+import { OneByOne } from "./one_by_one.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
-const AT_ONCE = 50;
 const viewers = ["first", "second"].map((id) => new Viewer(element(id), () => {}));
-let found = [];
-let place = 0;
 let of = null; // a row whose set of copies is looked at
+const list = new OneByOne("pairs", (part) => {
+  const query = { reviewer: reviewer(), which: element("which-pairs").value, ...part };
+  return ask("/api/pairs", of === null ? query : { ...query, of });
+});
 const judged = []; // what was said here, to be taken back
 
 const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near copies", head: "probably two slices of one head" };
@@ -20,17 +22,14 @@ function caption(side) {
 async function show(row = null) {
   of = row;
   element("all-pairs").hidden = of === null;
-  const query = { reviewer: reviewer(), which: element("which-pairs").value, count: AT_ONCE };
-  const answer = await ask("/api/pairs", of === null ? query : { ...query, of });
-  found = answer.pairs;
-  place = Math.min(place, Math.max(0, found.length - 1));
+  const answer = await list.load();
   const said = of === null ? `${answer.total.toLocaleString("en")} such pairs` : `${answer.total} pairs in the set of scan ${of}`;
   element("pairs-told").textContent = answer.total === 0 ? "No such pair." : `${said} · confirmed ${answer.counts.confirmed}, dissolved ${answer.counts.dissolved}`;
   await look();
 }
 
 async function look() {
-  const pair = found[place];
+  const pair = list.now;
   element("pair").hidden = pair === undefined;
   if (!pair) return;
   element("first-said").replaceChildren(...caption(pair.first));
@@ -39,7 +38,7 @@ async function look() {
   element("second").setAttribute("aria-label", `Scan ${pair.second.row}, ${pair.second.name}`);
   const alike = pair.kind === "near" ? `, similarity ${pair.similarity.toFixed(3)}` : "";
   const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "nobody named"}, ${pair.time.slice(0, 10)}.`;
-  element("pair-said").textContent = `${place + 1} of ${found.length}: ${KINDS[pair.kind]}${alike}${pair.mirrored ? ", mirrored" : ""}.${said}`;
+  element("pair-said").textContent = `${(list.place + 1).toLocaleString("en")} of ${list.total.toLocaleString("en")}: ${KINDS[pair.kind]}${alike}${pair.mirrored ? ", mirrored" : ""}.${said}`;
   const certain = pair.kind === "bytes" || pair.kind === "pixels";
   for (const id of ["confirm", "dissolve"]) element(id).disabled = certain;
   element("reopen").disabled = judged.length === 0 && pair.verdict === null;
@@ -50,7 +49,7 @@ async function look() {
   element("differ-said").textContent = "";
   const path = `/api/pairs/${pair.first.row}/${pair.second.row}`;
   const [one, other, differs] = await Promise.all([fetched(pair.first.row), fetched(pair.second.row), ask(path)]);
-  if (found[place] !== pair) return;
+  if (list.now !== pair) return;
   viewers[0].show(one, false);
   viewers[1].show(other, false);
   if (differs.difference === null) {
@@ -79,7 +78,7 @@ function showSet(pair) {
   element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${rows.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
-async function say(verdict, pair = found[place]) {
+async function say(verdict, pair = list.now) {
   if (!pair || pair.kind === "bytes" || pair.kind === "pixels") return;
   const answer = await send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() });
   if (verdict !== "open") judged.push(pair);
@@ -97,11 +96,11 @@ async function takeOut(row) {
 }
 
 async function takeBack() {
-  const pair = judged.pop() ?? (found[place]?.verdict ? found[place] : undefined);
+  const pair = judged.pop() ?? (list.now?.verdict ? list.now : undefined);
   if (pair) await say("open", pair);
 }
 
-const step = (by) => async () => { place = Math.min(found.length - 1, Math.max(0, place + by)); await look(); };
+const step = (by) => async () => { await list.step(by); await look(); };
 const both = (act) => async () => { for (const viewer of viewers) act(viewer); };
 const KEYS = {
   c: () => say("together"), d: () => say("apart"), u: takeBack, ArrowRight: step(1), ArrowLeft: step(-1),
@@ -111,7 +110,7 @@ const KEYS = {
 for (const [id, key] of [["confirm", "c"], ["dissolve", "d"], ["reopen", "u"], ["pair-before", "ArrowLeft"], ["pair-after", "ArrowRight"]]) {
   element(id).addEventListener("click", () => told(KEYS[key])());
 }
-element("which-pairs").addEventListener("change", told(async () => { place = 0; await show(); }));
+element("which-pairs").addEventListener("change", told(async () => { list.place = 0; await show(); }));
 element("all-pairs").addEventListener("click", told(() => show()));
 
 export const pairs = { show, key: (name) => KEYS[name] };

@@ -1,0 +1,44 @@
+// A list that may be long, looked at one by one: a part of it at a time comes from the server.
+
+export const AT_ONCE = 50;
+
+export class OneByOne {
+  // ask: asked for a part ({ start, count }), answers with { total } and, under `name`, that part.
+  constructor(name, ask) {
+    this.name = name;
+    this.ask = ask;
+    this.place = 0;
+    this.first = 0;
+    this.total = 0;
+    this.part = [];
+  }
+
+  // What stands at the place; undefined where the list is empty.
+  get now() { return this.part[this.place - this.first]; }
+
+  // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer.
+  async load() {
+    const start = Math.floor(this.place / AT_ONCE) * AT_ONCE;
+    const answer = await this.ask({ start, count: AT_ONCE });
+    const last = Math.max(0, answer.total - 1);
+    if (this.place > last) {
+      this.place = last;
+      return this.load();
+    }
+    this.first = start;
+    this.total = answer.total;
+    this.part = answer[this.name];
+    return answer;
+  }
+
+  // Go on by so many, to an end at most.
+  async step(by) { await this.goTo(Math.min(this.total - 1, Math.max(0, this.place + by))); }
+
+  // Go on by one, from the last to the first.
+  async next() { await this.goTo((this.place + 1) % Math.max(1, this.total)); }
+
+  async goTo(place) {
+    this.place = Math.max(0, place);
+    if (this.now === undefined && this.total) await this.load();
+  }
+}
