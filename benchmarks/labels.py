@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from fewscan.atomic import write_json, write_text
 from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.images.options import ImageSpec
-from fewscan.images.store import IMAGES_FOLDER, ImageStore
+from fewscan.images.store import IMAGES_FOLDER, ImageStore, Pixels
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.labels.log import LABELS_FILE, LabelLog
 
@@ -115,10 +115,10 @@ def opening(dataset: Path) -> float:
     return round(min(seconds), 3)
 
 
-def command(name: str, words_of: Callable[[int], list[str]]) -> dict[str, object]:
-    """Run a command TIMES, and return its seconds, the quickest time's, and its peak of resident memory."""
+def command(name: str, words_of: Callable[[int], list[str]], times: int = TIMES) -> dict[str, object]:
+    """Run a command so many times, and return its seconds, the quickest time's, and its peak of resident memory."""
     ended = []
-    for again in range(TIMES):
+    for again in range(times):
         words = [*_SMALL, *words_of(again)]
         ended.append(json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout))
     wall, cpu, peak = min(ended)
@@ -126,17 +126,17 @@ def command(name: str, words_of: Callable[[int], list[str]]) -> dict[str, object
     return {"what": name, "wall_seconds": round(wall, 2), "cpu_seconds": round(cpu, 2), "peak_mb": round(peak_mb)}
 
 
-def make_dataset(folder: Path, rows: int) -> None:
-    """Write a dataset of so many rows, labeled by their folders."""
+def make_dataset(folder: Path, rows: int, size_px: int = SIZE_PX, images: Iterable[Pixels] | None = None) -> None:
+    """Write a dataset of so many rows, labeled by their folders; images: (1, S, S) each, by default blank ones."""
     folder.mkdir(parents=True)
-    store = ImageStore(folder / IMAGES_FOLDER, ImageSpec(size_px=SIZE_PX, channels=1), ())
-    blank = np.zeros(store.spec.shape, np.uint8)
+    store = ImageStore(folder / IMAGES_FOLDER, ImageSpec(size_px=size_px, channels=1), ())
+    images = itertools.repeat(np.zeros(store.spec.shape, np.uint8)) if images is None else images
     facts = pd.DataFrame({"path": [WAYS["as they are"].format(folder=row // IN_A_FOLDER, row=row) for row in range(rows)]})
-    facts = facts.assign(source="pool", sha256=[f"{row:064x}" for row in range(rows)], width_px=SIZE_PX, height_px=SIZE_PX)
+    facts = facts.assign(source="pool", sha256=[f"{row:064x}" for row in range(rows)], width_px=size_px, height_px=size_px)
     facts = facts.assign(pixels_sha256=facts["sha256"]).reindex(columns=list(IMAGE_DTYPES)).astype(IMAGE_DTYPES)
     with store.appending() as shard:
-        for _ in range(rows):
-            shard.write(blank, {})
+        for image in itertools.islice(images, rows):
+            shard.write(image, {})
     shards = store.sealed(shard, facts).shards
     log = LabelLog.create(folder / LABELS_FILE, shards[0].chain)
     log.enter(range(rows), [CLASSES[row % len(CLASSES)] for row in range(rows)], origin="folder")

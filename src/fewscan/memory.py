@@ -1,7 +1,9 @@
-"""Too little memory, however a library says so."""
+"""How much memory there is; and too little of it, however a library says so."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from fewscan.errors import FewscanError
 
@@ -17,6 +19,18 @@ _SAID = (
         "failed to map segment",
     ),
 )
+
+# Where Linux says what a container, or a job of a cluster, may use.
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory_bytes() -> int:
+    """Return how much memory this machine has, or what limits the process leaves it of that."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in _LIMITS:
+        with suppress(OSError, ValueError):  # there is none, or it is "max"
+            memory = min(memory, int(Path(limit).read_text()))
+    return memory
 
 
 def is_too_little(error: BaseException) -> bool:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,11 +7,12 @@ from hypothesis import strategies as st
 
 from fewscan.training.batches import Rows, epoch_batches
 from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
+from fewscan.training.shuffling import Buffer, shuffled
 
 sizes = st.tuples(st.integers(1, 60), st.integers(0, 200), st.integers(2, 50), st.integers(0, 9), st.integers(1, 9))
 
 
-def batches(labeled: int, unlabeled: int, batch_size: int, seed: int, epoch: int, classes: int = 1, **how: float) -> list[Rows]:
+def batches(labeled: int, unlabeled: int, batch_size: int, seed: int, epoch: int, classes: int = 1, **how: Any) -> list[Rows]:
     """Return an epoch's batches; labeled rows count from 0, with classes in turn, unlabeled ones from 1,000."""
     rows = np.arange(labeled)
     steps = epoch_batches(rows, 1000 + np.arange(unlabeled), rows % classes, batch_size, seed, epoch, **how)
@@ -97,3 +100,45 @@ def test_epochs_differ_and_repeat_by_seed() -> None:
     assert drawn(0, 1) == drawn(0, 1)
     assert drawn(0, 1) != drawn(0, 2)
     assert drawn(0, 1) != drawn(1, 1)
+
+
+buffers = st.one_of(st.none(), st.builds(Buffer, st.integers(1, 300), st.integers(1, 40)))
+
+
+@given(sizes, buffers, st.integers(1, 5), st.sampled_from([0.0, 0.5, 1.0]))
+def test_a_buffer_changes_the_order_and_nothing_else(
+    drawn: tuple[int, int, int, int, int], buffer: Buffer | None, classes: int, balance: float
+) -> None:
+    how: dict[str, Any] = {"classes": classes, "class_balance": balance}
+    plain, blocks = batches(*drawn, **how), batches(*drawn, **how, buffer=buffer)
+    assert [len(batch) for batch in plain] == [len(batch) for batch in blocks]
+    once = [np.sort(np.concatenate(steps)) for steps in (plain, blocks)]
+    unlabeled = [rows[rows >= 1000] for rows in once]
+    assert np.array_equal(*unlabeled)
+    times = [np.sort(np.bincount(rows[rows < 1000], minlength=drawn[0])) for rows in once]
+    assert np.array_equal(*times)
+    assert all(map(np.array_equal, blocks, batches(*drawn, **how, buffer=buffer)))
+
+
+def test_a_buffer_holds_few_blocks_at_a_time() -> None:
+    rows, block, held = np.arange(0, 3000, 3), 20, 5
+    for seed in range(3):
+        order = shuffled(np.random.default_rng(seed), rows, Buffer(block * held, block))
+        assert np.array_equal(np.sort(order), rows)
+        parts = [np.unique(np.searchsorted(rows, part) // block) for part in np.split(order, 10)]
+        assert [len(part) for part in parts] == [held] * 10
+        # From all over the file, and mixed: neighbors in the order are of one block about as often as chance has it.
+        assert max(np.diff(part).max() for part in parts) > held
+        same_block = np.diff(np.searchsorted(rows, order) // block) == 0
+        assert 0.1 < same_block.mean() < 0.3
+
+
+def test_what_a_step_reads_lies_in_a_few_blocks_whatever_the_stream() -> None:
+    labeled, unlabeled = np.arange(0, 20_000, 2), np.arange(1, 20_000, 2)
+    classes = (labeled // 100) % 3
+    buffer = Buffer(2000, 50)
+    steps = list(epoch_batches(labeled, unlabeled, classes, 100, 0, 1, class_balance=1.0, buffer=buffer))
+    window = np.concatenate([row for step in steps[:20] for row in step])
+    assert len(np.unique(window)) == 2000
+    # Of 200 pieces of the file, all of which it would touch without a buffer.
+    assert len(np.unique(window // 100)) < 100

@@ -33,6 +33,7 @@ from tests.processes import LOADED
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     **{method: (method, {}) for method in TRAINING_METHODS},
     "in chunks": ("joint", {"chunk_size": 7}),
+    "by blocks": ("simclr", {"shuffle_buffer": 40}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
 BY_THREE = ("mixmatch",)  # which gathers most: views, a teacher's outputs, a queue

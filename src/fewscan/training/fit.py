@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from fewscan.training.probes import probe
 from fewscan.training.ranks import Ranks
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.shuffling import Buffer
 from fewscan.training.tally import Tally, view_numbers
 
 # Of a method that trains on one view, what two views say is taken from this many labeled images.
@@ -41,6 +42,14 @@ TWO_VIEW_IMAGES = 512
 
 # It announces the precision, which a run says by itself.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+class _Step(NamedTuple):
+    """The rows of a step, and what this rank is shown of it: of every row, one batch of views after the other."""
+
+    labeled: Rows
+    unlabeled: Rows
+    shown: Rows
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class _Training:
     rows: BudgetRows
     partners: Partners
     images: ImageRows
+    buffer: Buffer | None  # which images are shuffled among each other, where not all are
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, ranks: Ranks, *, resume: bool) -> Self:
@@ -78,7 +88,10 @@ class _Training:
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)
         views = build_views(settings.views)
-        return cls(settings, ranks, network, trained, method, views, averaged, optimizer, stepper, rows, partners, images)
+        buffer = Buffer.of(settings.shuffle_buffer, dataset.spec.image_bytes)
+        return cls(
+            settings, ranks, network, trained, method, views, averaged, optimizer, stepper, rows, partners, images, buffer
+        )
 
     @property
     def steps(self) -> int:
@@ -137,18 +150,16 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
     torch.manual_seed(stream(settings.seed, "epoch", epoch).number)
     training.trained.train()
     tally = Tally()
-    random = stream(settings.seed, "label bearers", epoch).numpy()
-    random_partners = stream(settings.seed, "positives", epoch).numpy()
     steps = training.steps
-    for step, (labeled, unlabeled) in enumerate(_batches(settings, rows, epoch), start=1):
+    at_a_time = None if training.buffer is None else max(1, training.buffer.images // settings.batch_size)
+    read = training.images.beside(_steps(training, epoch), lambda step: step.shown, at_a_time)
+    for step, ((labeled, unlabeled, _), images) in enumerate(read, start=1):
         done = (epoch - 1) * steps + step - 1
         set_learning_rates(training.optimizer, settings.optimizer, done, steps, settings.epochs)
 
         # Step 1: random views of every image, and whatever the method makes of them.
-        seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
         labels = sent(F.pad(rows.labels[labeled], (0, len(unlabeled)), value=-1), device)
-        shown = [seen, training.partners.drawn(random_partners, seen)][: 2 if training.method.two_views else 1]
-        views, targets = _method_input(training, np.concatenate(shown), labels, when=(epoch, step))
+        views, targets = _method_input(training, images, labels, when=(epoch, step))
         # Step 2: one forward pass for all of them, the method's losses, and back; chunk by chunk if so asked.
         training.stepper.zero_grad()
         losses, view0, view1 = add_gradients(
@@ -182,14 +193,13 @@ def _epoch_numbers(training: _Training, epoch: int, tally: Tally) -> dict[str, A
     )
 
 
-def _method_input(training: _Training, shown: Rows, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _method_input(training: _Training, images: Tensor, labels: Tensor, *, when: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the views that go through the network on this rank, and the method's targets for all.
 
-    shown: what each view is of, (V * B,), one batch after the other. labels: (B,). when: the epoch and the step.
+    images: what each of this rank's views is of, (V * b, ...), one batch after the other. labels: (B,). when: epoch and step.
     """
     settings, method, ranks, count = training.settings, training.method, training.ranks, len(labels)
-    copies = len(shown) // count
-    images = training.images[shown[ranks.places(count, copies)]]
+    copies = _views_of(method)
     drawn_from = stream(settings.seed, "views", *when)
     views = random_views(training.views, images, 1, drawn_from, ranks.part(count, copies))
     if type(method).mixed is Method.mixed:
@@ -206,7 +216,22 @@ def _method_input(training: _Training, shown: Rows, labels: Tensor, *, when: tup
     return ranks.own(mixed, count).contiguous(memory_format=torch.channels_last), targets
 
 
-def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Batch]:
+def _views_of(method: Method) -> int:
+    return 2 if method.two_views else 1
+
+
+def _steps(training: _Training, epoch: int) -> Iterator[_Step]:
+    """Yield the steps of an epoch."""
+    seed, rows, ranks, views = training.settings.seed, training.rows, training.ranks, _views_of(training.method)
+    random, random_partners = (stream(seed, name, epoch).numpy() for name in ("label bearers", "positives"))
+    for labeled, unlabeled in _batches(training, epoch):
+        seen = np.concatenate([rows.bearers.drawn(random, labeled), unlabeled])
+        shown = np.concatenate([seen, training.partners.drawn(random_partners, seen)][:views])
+        yield _Step(labeled, unlabeled, shown[ranks.places(len(seen), views)])
+
+
+def _batches(training: _Training, epoch: int) -> Iterator[Batch]:
+    settings, rows = training.settings, training.rows
     return epoch_batches(
         rows.labeled,
         rows.unlabeled,
@@ -217,6 +242,7 @@ def _batches(settings: RunSettings, rows: BudgetRows, epoch: int) -> Iterator[Ba
         labeled_share=settings.labeled_share,
         class_balance=settings.class_balance,
         passes=settings.passes,
+        buffer=training.buffer,
     )
 
 

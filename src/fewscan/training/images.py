@@ -1,6 +1,13 @@
-"""The pixels that training reads: on the device where they fit, else row by row from the memory-mapped file."""
+"""The pixels that training reads: on the device where they fit, else from the memory-mapped file.
 
-from collections.abc import Iterator
+That file is read row by row; or, where the memory does not hold it, for many steps at once, from the first of their rows to the
+last, by a thread that reads ahead while the steps before are computed.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +17,7 @@ from torch import Tensor
 from fewscan.training.batches import Rows
 
 PREDICT_BATCH = 256
+Step = TypeVar("Step")
 
 # Share of a GPU's free memory that pixels may take; the rest is for the network.
 DEVICE_SHARE = 0.4
@@ -32,6 +40,39 @@ class ImageRows:
         if isinstance(self.source, Tensor):
             return self.source[sent(torch.from_numpy(rows), self.device)]
         return torch.from_numpy(self.source[rows]).to(self.device)
+
+    def beside(
+        self, steps: Iterable[Step], rows_of: Callable[[Step], Rows], at_a_time: int | None = None
+    ) -> Iterator[tuple[Step, Tensor]]:
+        """Yield every step and the images of its rows.
+
+        at_a_time: how many steps' images are read together, while those of as many steps before are used, so that the memory
+        holds twice as many; None to read each step's when its turn comes.
+        """
+        if at_a_time is None or isinstance(self.source, Tensor):
+            yield from ((step, self[rows_of(step)]) for step in steps)
+            return
+        left = iter(steps)
+        with ThreadPoolExecutor(1) as reader:
+
+            def begun() -> tuple[list[Step], Future[tuple[Tensor, list[Tensor]]]]:
+                some = list(itertools.islice(left, at_a_time))
+                return some, reader.submit(self._read_together, [rows_of(step) for step in some])
+
+            ahead = begun()
+            while ahead[0]:
+                now, (images, places) = ahead[0], ahead[1].result()
+                ahead = begun()
+                yield from ((step, images[place].to(self.device)) for step, place in zip(now, places, strict=True))
+
+    def _read_together(self, rows: list[Rows]) -> tuple[Tensor, list[Tensor]]:
+        """Return the images of all rows, read from the first in the file to the last, and where among them each one's are."""
+        assert not isinstance(self.source, Tensor)
+        ascending, places = np.unique(np.concatenate([np.empty(0, np.int64), *rows]), return_inverse=True)
+        # `take` lets go of the interpreter while the disk is waited for.
+        images = torch.from_numpy(np.take(self.source, ascending, axis=0))
+        ends = np.cumsum([len(some) for some in rows])[:-1]
+        return images, [torch.from_numpy(some) for some in np.split(places, ends)]
 
     def batches(self, rows: Rows) -> Iterator[Tensor]:
         """Yield the images of `rows` in batches that suit a forward pass."""

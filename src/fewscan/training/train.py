@@ -25,6 +25,7 @@ from fewscan.training.recipes import DEFAULT_RECIPE
 from fewscan.training.run import RECORD_FILE, Run
 from fewscan.training.seen import seen_among, seen_sentence
 from fewscan.training.settings import RunSettings
+from fewscan.training.shuffling import buffer_for_memory, shuffling_sentence
 from fewscan.training.solve import solve
 
 ONE_DEVICE = Devices()
@@ -54,6 +55,9 @@ def train_new(
     require_shareable(devices, settings, dataset)
     require_positives(dataset, method_type(settings.method.name), settings.positives)
     # An encoder or weights that cannot be had leave no run behind.
+    if settings.shuffle_buffer is None and not settings.solved and (buffer := buffer_for_memory(dataset)) is not None:
+        settings = settings.model_copy(update={"shuffle_buffer": buffer})
+        notes = (*notes, shuffling_sentence(dataset.description.images, buffer))
     beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
     if beginning is None and settings.solved:
         raise FewscanError(
