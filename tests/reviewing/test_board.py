@@ -1,6 +1,8 @@
 """What a page knows after its own entries is what it would read in the log."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from fewscan.labels.log import LabelLog
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.board import Board, Said
+from fewscan.reviewing.suggestions import open_now
+from tests.reviewing.conftest import CLASSES
 
 ROWS = 4
 SAID = st.sampled_from([Said("label", "a"), Said("label", "b"), Said("unsure", None), Said("none", None)])
@@ -64,9 +68,40 @@ def test_an_empty_log_says_nothing(tmp_path: Path) -> None:
 
 def test_a_log_that_is_kept_open_is_asked_and_written_as_ever_and_whole_afterwards(tmp_path: Path) -> None:
     log = LabelLog.create(tmp_path / "labels.db")
-    with log.kept_open():
+    with log.kept_open() as last:
+        assert last() == 0
         log.enter([0], ["a"], origin="review", who="Ada")
-        assert LabelLog.open(tmp_path / "labels.db").last == 1
+        assert LabelLog.open(tmp_path / "labels.db").last == last() == 1
         log.enter([1], ["b"], origin="review", who="Grace")
+        with ThreadPoolExecutor(1) as another:
+            assert another.submit(last).result() == 2
     assert [path.name for path in tmp_path.iterdir()] == ["labels.db"]
     assert Board.read(log, 2).labels.tolist() == ["a", "b"]
+
+
+@given(st.lists(st.integers(-1, 3), min_size=1, max_size=12), st.data())
+def test_a_scan_is_asked_for_where_neither_it_nor_a_copy_has_an_answer(copies: list[int], data: st.DataObject) -> None:
+    count = len(copies)
+    rows = st.sets(st.integers(0, count - 1))
+    eligible, answered = (np.isin(np.arange(count), sorted(data.draw(rows))) for _ in range(2))
+    states = np.where(answered, "unsure", "none").astype(object)
+    board = Board(1, states, np.full(count, None, object), np.zeros(count, bool), {})
+    desk = SimpleNamespace(copy_sets=np.array(copies), eligible=eligible)
+    same = [[a == b or copies[a] == copies[b] >= 0 for b in range(count)] for a in range(count)]
+    expected = [eligible[a] and not any(answered[b] for b in range(count) if same[a][b]) for a in range(count)]
+    assert open_now(desk, board).tolist() == expected  # type: ignore[arg-type]
+
+
+def test_who_reads_again_gets_what_others_alone_have_said(review: Review) -> None:
+    desk = review.desk
+    for row, who, label in [(1, "Ada", "glioma"), (2, "Grace", "glioma"), (3, "Ada", "glioma"), (3, "Grace", "glioma")]:
+        desk.decide([row], Said("label", label), who, {})
+    for who in ("Ada", "Carl"):
+        desk.decide([5], Said("label", CLASSES[who == "Ada"]), who, {})
+    board = desk.board()
+    assert {who: sorted(board.heard_of_others(who)) for who in ("Ada", "Grace", "Bo")} == {
+        "Ada": [2],
+        "Grace": [1],
+        "Bo": [1, 2, 3],
+    }
+    assert sorted(review.queue.to_read_again(board, "Bo")) == [1, 2, 3]

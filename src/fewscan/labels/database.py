@@ -5,15 +5,18 @@ Readers see the log as it was when they began and never wait for writers (WAL mo
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from threading import Lock
 
 from fewscan.errors import FewscanError
 
 KIND = 0x66734C42  # what SQLite's header calls a label log, so that another program's database is not taken for one
 VERSION = 1
 WAIT_SECONDS = 30.0
+
+Reading = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 # A view for people who look into the file with a program for SQLite; triggers, since nothing in a log is ever changed.
 _SCHEMA = f"""
@@ -96,14 +99,27 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def kept_open(path: Path) -> Iterator[None]:
-    """Keep a connection open, so that others come and go at little cost: the last one to close clears SQLite's files away.
+def kept_open(path: Path) -> Iterator[Reading]:
+    """Keep a connection open, and yield what gives it to one thread at a time, to ask one thing, as `reading` would.
 
-    Whoever comes at that moment waits, and of many some wait for seconds. Nothing that was entered depends on it.
+    Others come and go at little cost meanwhile: the last one to close clears SQLite's files away. Whoever comes at that moment
+    waits, and of many some wait for seconds. Nothing that was entered depends on it.
     """
-    with _one_line(path), closing(_connect(path, _mode(path))) as connection:
+    lock = Lock()
+    with _one_line(path):
+        connection = _connect(path, _mode(path), check_same_thread=False)
         connection.execute("SELECT max(id) FROM batch").fetchone()
-        yield
+
+    @contextmanager
+    def kept() -> Iterator[sqlite3.Connection]:
+        with _one_line(path), lock:
+            yield connection
+
+    try:
+        yield kept
+    finally:
+        with lock:
+            connection.close()
 
 
 @contextmanager
@@ -119,10 +135,16 @@ def _mode(path: Path) -> str:
     return "mode=rw" if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK) else "mode=ro"
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def _connect(path: Path, how: str, *, check_same_thread: bool = True) -> sqlite3.Connection:
     with path.open("rb"):
         pass  # so that a missing file, or one without permission, is told by the operating system's own error
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=WAIT_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=WAIT_SECONDS,
+        isolation_level=None,
+        check_same_thread=check_same_thread,
+    )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from fewscan.labels.log import LabelLog, State
 
 Bools = npt.NDArray[np.bool_]
+Int64s = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
 
 
@@ -64,12 +66,12 @@ class Board:
             states[row], labels[row] = Said("none", None) if disputed[row] else said
         return Board(self.entry + len(rows), states, labels, disputed, voices)
 
-    @property
+    @cached_property
     def answered(self) -> Bools:
         """(N,) of which rows anything holds, or is disputed."""
         return np.asarray(self.disputed | (self.states != "none"), bool)
 
-    @property
+    @cached_property
     def labeled(self) -> Bools:
         """(N,) which rows have a label."""
         return np.asarray(self.states == "label", bool)
@@ -85,6 +87,11 @@ class Board:
     def others(self, row: int, reviewer: str) -> dict[str, Said]:
         """Return what other people say of a row."""
         return {who: said for who, said in self.voices.get(row, {}).items() if who != reviewer}
+
+    def heard_of_others(self, reviewer: str) -> Int64s:
+        """Return the rows of which others say something and this person nothing; not those that are disputed."""
+        rows = np.array([row for row, said in self.voices.items() if reviewer not in said], np.int64)
+        return rows[~self.disputed[rows]]
 
     def hides(self, row: int, reviewer: str) -> bool:
         """Return whether others have said something of a row that this reviewer, who has said nothing, is not to know."""

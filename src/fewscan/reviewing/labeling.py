@@ -34,7 +34,7 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
     @routes.get("/status")
     def status(reviewer: Annotated[Name | None, Query()] = None) -> Status:
         """Return how many scans have labels, of which classes, and how good the model is."""
-        return status_of(desk, queue, tutor, reviewer)
+        return status_of(desk, tutor, reviewer)
 
     @routes.get("/next")
     def upcoming(reviewer: Annotated[Name, Query()], reading: Reading = "first", count: Count = 1) -> Upcoming:
@@ -88,10 +88,11 @@ def opinion_then(desk: Desk, tutor: Tutor, rows: list[int]) -> dict[str, Any]:
     }
 
 
-def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> Status:
+def status_of(desk: Desk, tutor: Tutor, reviewer: str | None) -> Status:
     """Return where the labeling stands."""
     board, usable = desk.board(), desk.usable
-    held = Counter(np.where(board.labeled, board.labels, board.states)[usable].tolist())
+    answered = np.flatnonzero(board.answered & usable)
+    held = Counter(np.where(board.labeled[answered], board.labels[answered], board.states[answered]).tolist())
     counts = {name: held[name] for name in (*desk.classes, "unsure", "not a scan")}
     progress, opinion = tutor.progress, tutor.opinion
     accuracy, gain = None, None
@@ -111,9 +112,9 @@ def status_of(desk: Desk, queue: Queue, tutor: Tutor, reviewer: str | None) -> S
     return Status(
         dataset=desk.dataset.folder.resolve().name,
         scans=int(usable.sum()),
-        answered=int((board.answered & usable).sum()),
+        answered=len(answered),
         disputed=int((board.disputed & usable).sum()),
-        to_read_again=0 if reviewer is None else len(queue.to_read_again(board, reviewer)),
+        to_read_again=0 if reviewer is None else len(board.heard_of_others(reviewer)),
         classes=list(desk.classes),
         counts=counts,
         own=0 if reviewer is None else sum(reviewer in said for said in board.voices.values()),

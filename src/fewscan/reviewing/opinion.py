@@ -1,7 +1,7 @@
 """What a model that learns from the labels given so far says of every scan: logistic regression on features."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.special import softmax
 from fewscan.choosing import model
 from fewscan.evaluation.intervals import Interval
 from fewscan.learning.probe import USUAL_STRENGTH
+from fewscan.reviewing.apart import Call, here
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
@@ -76,25 +77,48 @@ class Lesson:
     deviation: Floats
 
 
-def learned(lesson: Lesson) -> Opinion | None:
-    """Return what is learned of a lesson; None where labels are of fewer than two classes."""
-    if len(np.unique(lesson.labels[lesson.labels >= 0])) < 2:
+class Taught(NamedTuple):
+    """What labeled scans alone teach: the classifier, and its accuracy as `Opinion` has it."""
+
+    solution: Linear
+    accuracy: Interval | None
+
+
+def learned(lesson: Lesson, call: Call = here) -> Opinion | None:
+    """Return what is learned of a lesson; None where labels are of fewer than two classes.
+
+    call: in which process the classifier is sought; it gets the labeled scans alone.
+    """
+    rows = np.flatnonzero(lesson.labels >= 0)
+    if len(np.unique(lesson.labels[rows])) < 2:
         return None
     began = time.perf_counter()
-    solution = solved(lesson)
-    accuracy = model.held_out_accuracy(
-        lesson.features, lesson.labels, lesson.groups, lesson.classes, lesson.deviation, lesson.scored, RESAMPLES
+    of_labeled = replace(
+        lesson,
+        features=lesson.features[rows],
+        labels=lesson.labels[rows],
+        groups=lesson.groups[rows],
+        scored=np.searchsorted(rows, lesson.scored),
     )
+    solution, accuracy = call(taught, of_labeled)
     return Opinion(
         entry=lesson.entry,
         classes=lesson.classes,
         solution=solution,
         probabilities=solution.probabilities(lesson.features),
-        labels=int((lesson.labels >= 0).sum()),
+        labels=len(rows),
         accuracy=accuracy,
         scored=len(lesson.scored),
         seconds=time.perf_counter() - began,
     )
+
+
+def taught(lesson: Lesson) -> Taught:
+    """Return what a lesson teaches whose labels are of two classes or more."""
+    accuracy = model.held_out_accuracy(
+        lesson.features, lesson.labels, lesson.groups, lesson.classes, lesson.deviation, lesson.scored, RESAMPLES
+    )
+    return Taught(solved(lesson), accuracy)
 
 
 def solved(lesson: Lesson) -> Linear:

@@ -77,6 +77,5 @@ class Queue:
 
     def to_read_again(self, board: Board, reviewer: str) -> Int64s:
         """Return the rows of which others say something and this person nothing, in an order that is the person's own."""
-        rows = [row for row, said in board.voices.items() if reviewer not in said and not board.disputed[row]]
         order = stream(0, f"second reading by {reviewer}").numpy().permutation(self.desk.count)
-        return order[np.isin(order, np.array(rows, np.int64))]
+        return order[np.isin(order, board.heard_of_others(reviewer))]

@@ -15,6 +15,7 @@ from fewscan.datasets.dataset import DATASET_FILE, Dataset
 from fewscan.datasets.pair_decisions import PAIR_DECISIONS_FILE
 from fewscan.errors import FewscanError
 from fewscan.progress import say
+from fewscan.reviewing.apart import Apart
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import Desk
@@ -39,6 +40,7 @@ class Renewing:
     settled_seconds: float = SETTLED_SECONDS
     _stop: Event = field(default_factory=Event)
     _looking: Lock = field(default_factory=Lock)
+    _apart: Apart = field(default_factory=Apart)
 
     def __post_init__(self) -> None:
         """Begin with the review as it is."""
@@ -52,13 +54,15 @@ class Renewing:
 
     def start(self) -> None:
         """Learn from labels, and look now and then whether the dataset has changed, until `stop`."""
-        self.review.tutor.start()
+        self._apart.begin()
+        self.review.tutor.start(self._apart)
         Thread(target=self._watch, name="renewing", daemon=True).start()
 
     def stop(self) -> None:
         """Look no more, learn no more, and end what runs in the background."""
         self._stop.set()
         self.review.tutor.stop()
+        self._apart.end()
         self.review.trainings.close()
         self.review.makings.close()
 
@@ -86,7 +90,7 @@ class Renewing:
     def _watch(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             if self.look():
-                self.review.tutor.start()
+                self.review.tutor.start(self._apart)
 
 
 def renewed(old: Review) -> Review:
@@ -94,7 +98,7 @@ def renewed(old: Review) -> Review:
     before = old.desk.dataset
     dataset = Dataset.open(before.folder)
     news = news_of(before, dataset)
-    desk = Desk(dataset, old.desk.classes, revision=old.desk.revision + 1, news=news or old.desk.news)
+    desk = Desk(dataset, old.desk.classes, revision=old.desk.revision + 1, news=news or old.desk.news, last=old.desk.last)
     tutor = Tutor(desk, old.tutor.encoder)
     if old.tutor.seen is not None and dataset.images.chain == before.images.chain:
         tutor.take(old.tutor.seen)

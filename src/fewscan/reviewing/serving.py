@@ -52,7 +52,6 @@ class Served:
         # Who learns in the background hands over ten times as often as usual, so that no answer waits for it.
         sys.setswitchinterval(0.0005)
         renewing = Renewing(self.review, application)
-        renewing.start()
         config = uvicorn.Config(
             renewing,
             log_config=None,
@@ -63,11 +62,12 @@ class Served:
             ws="none",
             timeout_graceful_shutdown=3,
         )
-        try:
-            with self.review.desk.dataset.labels.kept_open():
+        with self.review.desk.dataset.labels.kept_open() as self.review.desk.last:
+            renewing.start()
+            try:
                 uvicorn.Server(config).run(sockets=[self.listening])
-        finally:
-            renewing.stop()
+            finally:
+                renewing.stop()
 
 
 def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door, runs: Path) -> Review:

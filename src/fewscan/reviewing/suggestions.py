@@ -31,16 +31,22 @@ class Next(NamedTuple):
 def scans_now(desk: Desk, board: Board, points: Floats) -> Scans:
     """Return what choosing needs to know now; points (N, d) as `choosing.scans.reduced` makes them of features.
 
-    A copy of a scan that has an answer is the same question. What is in dispute is settled in a reading of its own.
+    What is in dispute is settled in a reading of its own.
     """
-    answered = board.answered
-    copies = desk.copy_sets
-    answered = answered | np.isin(copies, np.unique(copies[answered & (copies >= 0)]))
     labels = np.full(desk.count, -1)
     labels[board.labeled] = np.unique(board.labels[board.labeled].astype(str), return_inverse=True)[1]
     labels[~desk.eligible | board.disputed] = -1
     nothing = np.zeros(desk.count, bool)
-    return Scans(points, desk.snapshot.groups, labels, desk.eligible & ~answered, nothing, desk.random_order)
+    return Scans(points, desk.snapshot.groups, labels, open_now(desk, board), nothing, desk.random_order)
+
+
+def open_now(desk: Desk, board: Board) -> Bools:
+    """Return (N,) which scans may be asked for; a copy of a scan that has an answer is the same question."""
+    copies = desk.copy_sets
+    known = np.zeros(copies.max(initial=-1) + 2, bool)
+    known[copies[board.answered]] = True
+    known[-1] = False  # what is no copy
+    return np.asarray(desk.eligible & ~board.answered & ~known[copies], bool)
 
 
 def planned(scans: Scans, sampled: Bools, probabilities: Floats | None) -> list[Suggestion]:
@@ -49,14 +55,15 @@ def planned(scans: Scans, sampled: Bools, probabilities: Floats | None) -> list[
     return choose(scans, min(PLANNED, int(scans.open.sum())), probabilities=probabilities, random_share=0.0)
 
 
-def mixed(plan: list[Suggestion], scans: Scans, sampled: Bools, answers: int) -> Iterator[Next]:
-    """Yield every open scan once: what is planned, with one in `EVERY` of those `sampled` (N,), then the others at random.
+def mixed(plan: list[Suggestion], open_: Bools, order: Int64s, sampled: Bools, answers: int) -> Iterator[Next]:
+    """Yield every open scan (N,) once: what is planned, one in `EVERY` of those `sampled` (N,), then the others at random.
 
-    answers: how many there are already, so that the share holds however often this is asked.
+    order: rows in which they are drawn at random. answers: how many there are already, so that the share holds however often
+    this is asked.
     """
-    drawn: list[int] = scans.random_order[scans.open[scans.random_order]].tolist()
-    sample = [Next(row, WHY["random"], True) for row in drawn if sampled[row]]
-    chosen = [Next(one.row, one.why, False) for one in plan if scans.open[one.row]]
+    drawn = order[open_[order]]
+    sample = [Next(row, WHY["random"], True) for row in drawn[sampled[drawn]].tolist()]
+    chosen = [Next(one.row, one.why, False) for one in plan if open_[one.row]]
     found: set[int] = set()
     for place in range(answers, answers + 2 * PLANNED):
         source = sample if place % EVERY == EVERY - 1 or not chosen else chosen
@@ -70,7 +77,7 @@ def mixed(plan: list[Suggestion], scans: Scans, sampled: Bools, answers: int) ->
         if one.row not in found:
             found.add(one.row)
             yield one
-    for row in chain(drawn, np.flatnonzero(scans.open).tolist()):
+    for row in chain(drawn.tolist(), np.flatnonzero(open_).tolist()):
         if row not in found:
             found.add(row)
             yield Next(row, "not answered yet", False)

@@ -13,11 +13,12 @@ from fewscan.choosing.scans import reduced
 from fewscan.choosing.suggest import Suggestion, honest_rows
 from fewscan.errors import FewscanError
 from fewscan.progress import say
+from fewscan.reviewing.apart import Call, here
 from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.opinion import Lesson, Opinion, learned
 from fewscan.reviewing.seeing import Floats, Seen, see
-from fewscan.reviewing.suggestions import PLANNED, PLANNED_ANEW, Next, mixed, planned, scans_now
+from fewscan.reviewing.suggestions import PLANNED, PLANNED_ANEW, Next, mixed, open_now, planned, scans_now
 
 Phase = Literal["looking", "learning", "failed"]
 
@@ -31,10 +32,11 @@ class Progress(NamedTuple):
 
 
 class Tutor:
-    """Give `start` a desk, and ask `opinion` whenever one is wanted: it is the newest, never waited for."""
+    """Begin with `start`, and ask `opinion` whenever one is wanted: it is the newest, never waited for."""
 
     def __init__(self, desk: Desk, encoder: str | None) -> None:
         self._desk, self._encoder = desk, encoder
+        self._call: Call = here
         # Of each scan, as clusters are sought in; nothing before the scans were looked at.
         self._points: Floats = np.zeros((desk.count, 0), np.float32)
         self._deviation: Floats = np.zeros(0, np.float32)
@@ -60,8 +62,9 @@ class Tutor:
             return Progress("looking", self._looked_at, "")
         return Progress("learning", self._desk.count, self.seen.words)
 
-    def start(self) -> None:
-        """Begin, beside whatever else goes on."""
+    def start(self, call: Call = here) -> None:
+        """Begin, beside whatever else goes on; call: in which process what takes long is computed."""
+        self._call = call
         self._wake.set()
         Thread(target=self._work, name="tutor", daemon=True).start()
 
@@ -92,8 +95,8 @@ class Tutor:
 
     def order(self, board: Board) -> Iterator[Next]:
         """Yield all scans without an answer in the order in which to ask for them, by the newest plan."""
-        scans = scans_now(self._desk, board, self._points)
-        return mixed(self._plan, scans, self._desk.sample, int(board.answered.sum()))
+        desk = self._desk
+        return mixed(self._plan, open_now(desk, board), desk.random_order, desk.sample, int(board.answered.sum()))
 
     def learn(self) -> Opinion | None:
         """Learn from the labels of now, plan what to ask for next, and return the opinion, None where labels do not suffice."""
@@ -106,11 +109,11 @@ class Tutor:
         # To an encoder that has learned from their labels no scan is new.
         sample = sample[self._desk.sample[sample] & (not self.seen.taught)]
         lesson = Lesson(board.entry, self.seen.features, scans.labels, classes, scans.groups, sample, self._deviation)
-        self.opinion = learned(lesson)
+        self.opinion = learned(lesson, self._call)
         probabilities = None if self.opinion is None else self.opinion.probabilities
         left = sum(bool(scans.open[one.row]) for one in self._plan)
         if left <= PLANNED - PLANNED_ANEW or (probabilities is None) != self._plan_is_blind:
-            self._plan = planned(scans, self._desk.sample, probabilities)
+            self._plan = self._call(planned, scans, self._desk.sample, probabilities)
             self._plan_is_blind = probabilities is None
         return self.opinion
 
@@ -133,6 +136,8 @@ class Tutor:
                     # Where many answers come at once, half of the time is theirs.
                     self._stop.wait(time.monotonic() - began)
         except FewscanError as error:
+            if self._stop.is_set():
+                return  # with all that it asks
             # Labels can be given all the same; the page says what is lacking.
             self._failed = str(error)
             say(f"no suggestions by a model: {error}")
