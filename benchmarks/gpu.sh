@@ -4,7 +4,7 @@
 #   benchmarks/gpu.sh CARRIED OUT [--parts losses speed study efficiency ...] [--minutes 9]
 #   benchmarks/gpu.sh --tiny OUT
 #
-# CARRIED holds `wheels/` (packages that are missing there) and the datasets; `python -m benchmarks.gpu.pack` makes both.
+# CARRIED holds `wheels/` (packages that are missing there), scans and their audits; `python -m benchmarks.gpu.pack` makes them.
 # OUT gets one JSON file a part, written as the part goes on, so that a cut leaves what was done. `--tiny` needs no GPU, no
 # CARRIED and about a minute: the same parts on a few practice scans, to see that they run.
 set -euo pipefail

@@ -8,8 +8,7 @@ finetuned   its rows from ImageNet's weights, on the same splits at 128 px
 heads       the same where slices of one head are kept on one side, too
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
-screen      candidates for the highest accuracy, scored outside README's test set; only where it is asked for, since its
-            datasets (`pack.py --screen`) travel apart
+screen      candidates for the highest accuracy, scored outside README's test set; only where it is asked for
 
 Each writes OUT/PART.json as it goes on; OUT/machine.json says what it ran on. A part that fails says why in its own file, and
 the others go on.
@@ -23,7 +22,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ import torch
 
 import fewscan
 from benchmarks.gpu import losses, screen, speed, trainings
-from benchmarks.gpu.pack import SCREENED
+from benchmarks.gpu.datasets import DATASETS, make
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
@@ -58,13 +56,22 @@ def practice_datasets(folder: Path) -> None:
     write_practice_scans(folder / "scans", images=120, size_px=64)
     fewscan.import_scans(folder / "scans", folder / "mri", size_px=32)
     fewscan.audit(folder / "mri")
-    for name in ("mri_heads", "mri128", "study", *SCREENED):
+    for name in DATASETS.keys() - {"mri"}:
         shutil.copytree(folder / "mri", folder / name)
+
+
+def datasets_of(part: str) -> set[str]:
+    """Return the names of the datasets that a part trains on."""
+    if part in trainings.PARTS:
+        return {trainings.PARTS[part].dataset}
+    return {"losses": {"mri"}, "speed": {name for _, name, _ in speed.CASES}, "screen": screen.DATASETS}[part]
 
 
 def words_of(part: str, arguments: argparse.Namespace) -> list[str]:
     words = [str(arguments.scratch), str(arguments.out / f"{part}.json")]
-    return words + ([part] if part in trainings.PARTS else []) + (["--tiny"] if arguments.tiny else [])
+    words += [part] if part in trainings.PARTS else []
+    words += ["--only", *arguments.only] if part == "screen" and arguments.only else []
+    return words + (["--tiny"] if arguments.tiny else [])
 
 
 def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[str, Any]:
@@ -101,6 +108,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", choices=PARTS)
+    parser.add_argument("--only", nargs="+", help="of the part screen: these candidates")
     parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
     parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
     parser.add_argument("--tiny", action="store_true")
@@ -114,9 +122,8 @@ def main() -> None:
         return
     if not torch.cuda.is_available():
         sys.exit("no GPU is to be seen: --tiny runs without one")
-    for packed in sorted(arguments.carried.glob("*.tar.xz")):
-        with tarfile.open(packed) as archive:
-            archive.extractall(arguments.scratch, filter="data")
+    for name in sorted({name for part in arguments.parts for name in datasets_of(part)}):
+        make(name, arguments.carried, arguments.scratch)
     report: dict[str, Any] = {**machine(arguments.mps), "parts": {}}
     for part in arguments.parts:
         report["parts"][part] = run_part(part, arguments, end - time.monotonic())

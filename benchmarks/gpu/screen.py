@@ -1,6 +1,6 @@
 """Candidates for the highest accuracy, many at once on one GPU, outside README's test set.
 
-    python -m benchmarks.gpu.screen SCRATCH OUT.json [--tiny] [--only NAME ...] [--labels 988 124 40] [--draws 0 1]
+    python -m benchmarks.gpu.screen SCRATCH OUT.json [--tiny] [--only NAME ...]
 
 Of `mri` README's test set and what is held together with it are left out. Of the rest a leak-free split is drawn for each
 number of labels and each draw: so many labels teach, SCORED images of other groups are scored once, at the end, and all others
@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ from benchmarks.in_memory import split_in_memory, trained
 from fewscan.atomic import write_json
 from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.learnable import without_labels, without_test_groups
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
+from fewscan.training.recipes import DEFAULT_RECIPE
 
 AUDITED = "mri"
 LABELS = (988, 124, 40)
@@ -46,49 +49,91 @@ class Candidate:
     method: str
     recipe: str = "fewscan"
     changes: dict[str, Any] = field(default_factory=dict)
+    adapted: str | None = None  # the name of one of ADAPTATIONS whose encoder it begins with
+    labels: tuple[int, ...] = LABELS
+    draws: tuple[int, ...] = (0,)
 
 
 Job = tuple[Candidate, int, int]  # with so many labels, of which draw
 
 
-def finetuned(name: str, method: str, images: int, rate: float, dataset: str = "mri128", **more: Any) -> Candidate:
-    # As in the recipe `fewscan`, half of a batch that guesses is labeled.
-    guesses = {"labeled_share": 0.5, "batch_size": 96} if method == "mixmatch" else {}
-    changes = merge({"training_images": images, "optimizer": {"learning_rate": rate}}, merge(guesses, more))
-    return Candidate(name, dataset, method, "finetune", changes)
+def finetuned(name: str, dataset: str, rate: float = 1e-3, *, draws: tuple[int, ...] = (0,), **more: Any) -> Candidate:
+    changes = merge({"training_images": 25_000, "optimizer": {"learning_rate": rate}}, more)
+    return Candidate(name, dataset, "supervised", "finetune", changes, draws=draws)
 
 
 # What held where scans look otherwise: docs/search.md, 17.
 ROBUST: dict[str, Any] = {"views": {"equalization_probability": 0.15, "field_probability": 0.15, "inversion_probability": 0.1}}
+# As in the recipe `fewscan`, half of a batch that guesses is labeled; guesses come in slowly, since the first are poor.
+GUESSING: dict[str, Any] = {
+    "training_images": 60_000,
+    "optimizer": {"learning_rate": 3e-4},
+    "labeled_share": 0.5,
+    "batch_size": 96,
+    "method": {"ramp_steps": 300},
+}
+# Encoders from ImageNet that learn from all scans without a label first; each is trained once, for all that begin with it.
+ADAPTATIONS = {
+    "simclr": Candidate(
+        "simclr from imagenet",
+        "mri192",
+        "simclr",
+        "finetune",
+        {"training_images": 120_000, "batch_size": 256, "optimizer": {"learning_rate": 1e-3}},
+    )
+}
 
 CANDIDATES = (
-    finetuned("imagenet, 25,000 images", "supervised", 25_000, 1e-3),
-    finetuned("imagenet, 100,000 images", "supervised", 100_000, 1e-3),
-    finetuned("imagenet mixmatch, 200,000 images", "mixmatch", 200_000, 1e-3),
-    Candidate("cropped", AUDITED, "supervised"),
-    Candidate("cropped mixmatch", AUDITED, "mixmatch"),
-    Candidate("plain", "whole", "supervised"),
-    Candidate("plain mixmatch", "whole", "mixmatch"),
-    finetuned("imagenet, 100,000 images, rate 0.0003", "supervised", 100_000, 3e-4),
-    finetuned("imagenet mixmatch, 200,000 images, rate 0.0003", "mixmatch", 200_000, 3e-4),
-    Candidate("cropped, views that equalize", AUDITED, "supervised", changes=ROBUST),
+    finetuned("imagenet, 128 px", "mri128", draws=(0, 1)),
+    finetuned("imagenet, 192 px", "mri192", draws=(0, 1)),
+    replace(finetuned("imagenet, then simclr, 192 px", "mri192", draws=(0, 1)), adapted="simclr"),
+    finetuned("imagenet, 224 px", "mri224", draws=(0, 1)),
+    finetuned("imagenet, 192 px, rate 0.0003", "mri192", 3e-4),
+    Candidate("imagenet mixmatch, 192 px, rate 0.0003", "mri192", "mixmatch", "finetune", GUESSING, labels=(124, 40)),
+    finetuned("imagenet, 192 px, views that equalize", "mri192", **ROBUST),
     Candidate("cropped mixmatch, views that equalize", AUDITED, "mixmatch", changes=ROBUST),
-    finetuned("imagenet, views that equalize", "supervised", 25_000, 1e-3, **ROBUST),
-    Candidate("cropped 96 px mixmatch", "crop96", "mixmatch"),
-    Candidate("cropped 96 px", "crop96", "supervised"),
+    Candidate("cropped 96 px mixmatch", "mri96", "mixmatch"),
 )
+DATASETS = {AUDITED} | {each.dataset for each in (*CANDIDATES, *ADAPTATIONS.values())}
+
+# The same ways from random weights, for a test.
+TINY = (
+    Candidate("supervised", "mri96", "supervised", labels=(20,)),
+    Candidate("simclr, then supervised", "mri96", "supervised", adapted="simclr", labels=(20,)),
+)
+
+
+def shown(scratch: Path, name: str, tiny: bool) -> Snapshot:
+    """Return the dataset of that name under README's split."""
+    readme = {"labeled": 20, "test": 20} if tiny else {"labeled": README_LABELS, "test": TEST_IMAGES}
+    audited = split_in_memory(Dataset.open(scratch / AUDITED).unsplit(), **readme, validation=0)
+    return audited if name == AUDITED else carried(audited, Dataset.open(scratch / name).unsplit())
+
+
+def quick(changes: dict[str, Any], tiny: bool) -> dict[str, Any]:
+    """Return the changes as they are tried in a test, or as they are."""
+    kept = {key: value for key, value in changes.items() if key != "training_images"} if tiny else changes
+    return merge(kept, {"epochs": 1, "batch_size": 16} if tiny else {})
+
+
+def adapted(scratch: Path, name: str, tiny: bool) -> Path:
+    """Train an encoder without labels on all but README's test set and its groups; return its run."""
+    wanted = ADAPTATIONS[name]
+    unlabeled = without_labels(without_test_groups(shown(scratch, wanted.dataset, tiny))[0])
+    folder = scratch / "adapted" / name
+    recipe = DEFAULT_RECIPE if tiny else wanted.recipe
+    trained(unlabeled, folder, method=wanted.method, recipe=recipe, **quick(wanted.changes, tiny))
+    return folder
 
 
 def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: bool) -> dict[str, Any]:
     """Train a candidate and return what it calls right."""
-    readme = {"labeled": 20, "test": 20} if tiny else {"labeled": README_LABELS, "test": TEST_IMAGES}
-    audited = split_in_memory(Dataset.open(scratch / AUDITED).unsplit(), **readme, validation=0)
-    split = drawn(audited, labels, 20 if tiny else SCORED, draw)
+    split = drawn(shown(scratch, AUDITED, tiny), labels, 20 if tiny else SCORED, draw)
     if candidate.dataset != AUDITED:
         split = carried(split, Dataset.open(scratch / candidate.dataset).unsplit())
-    changes = merge(candidate.changes, {"probe_images": 0, "seed": draw})
-    if tiny:
-        changes = merge(changes, {"epochs": 1, "batch_size": 16})
+    changes = merge(quick(candidate.changes, tiny), {"probe_images": 0, "seed": draw})
+    if candidate.adapted is not None:
+        changes = merge(changes, {"encoder": {"weights": str(scratch / "adapted" / candidate.adapted)}})
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         began = time.monotonic()
         run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
@@ -108,7 +153,12 @@ def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: boo
 
 
 def scored(jobs: Sequence[Job], scratch: Path, *, tiny: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Train so many at once as there are cores, and yield the number and the line of each as it is done."""
+    """Train so many at once as there are cores, and yield the number and the line of each as it is done.
+
+    The encoders that some begin with come first, each alone on the GPU: beside others it would be the last.
+    """
+    for name in dict.fromkeys(job[0].adapted for job in jobs if job[0].adapted is not None):
+        adapted(scratch, name, tiny)
     if not torch.cuda.is_available():
         for at, job in enumerate(jobs):
             yield at, score(scratch, *job, tiny)
@@ -140,14 +190,12 @@ def screened(jobs: Sequence[Job], scratch: Path, out: Path, *, tiny: bool) -> No
 def main(words: Sequence[str] | None = None) -> None:
     parser = gpu_part_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=[candidate.name for candidate in CANDIDATES])
-    parser.add_argument("--labels", type=int, nargs="+", default=LABELS)
-    parser.add_argument("--draws", type=int, nargs="+", default=[0])
     arguments = parser.parse_args(words)
-    wanted = [each for each in CANDIDATES if arguments.only is None or each.name in arguments.only]
+    wanted = tuple(each for each in CANDIDATES if arguments.only is None or each.name in arguments.only)
     if arguments.tiny:
-        # Weights that were learned elsewhere are not there in a test, and each way of learning is tried once.
-        wanted, arguments.labels = [each for each in wanted if each.recipe == "fewscan"][:2], [20]
-    jobs = [(each, labels, draw) for draw in arguments.draws for each in wanted for labels in arguments.labels]
+        # Weights that were learned elsewhere are not there in a test.
+        wanted = TINY
+    jobs = [(each, labels, draw) for each in wanted for labels in each.labels for draw in each.draws]
     screened(jobs, arguments.scratch, arguments.out, tiny=arguments.tiny)
 
 
