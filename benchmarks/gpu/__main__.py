@@ -4,7 +4,8 @@ losses      the first 20 losses of every method on the GPU and on the CPU, from 
 speed       images a second of a pretraining step, beside the bare network's
 study       the study's Table 2: 4 methods x 100 epochs, with the time that they took
 efficiency  README's table: accuracy by number of labels, five seeds
-finetuned   its rows from ImageNet's weights, on the same splits at 128 px
+finetuned   its rows from ImageNet's weights, on the same splits at 192 px
+adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
@@ -30,7 +31,7 @@ import torch
 
 import fewscan
 from benchmarks.gpu import losses, screen, speed, trainings
-from benchmarks.gpu.datasets import DATASETS, make
+from benchmarks.gpu.datasets import DATASETS, make_all
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
@@ -70,6 +71,7 @@ def datasets_of(part: str) -> set[str]:
 def words_of(part: str, arguments: argparse.Namespace) -> list[str]:
     words = [str(arguments.scratch), str(arguments.out / f"{part}.json")]
     words += [part] if part in trainings.PARTS else []
+    words += ["--seeds", str(arguments.seeds)] if part in trainings.PARTS and arguments.seeds else []
     words += ["--only", *arguments.only] if part == "screen" and arguments.only else []
     return words + (["--tiny"] if arguments.tiny else [])
 
@@ -108,6 +110,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", choices=PARTS)
+    parser.add_argument("--seeds", type=int, help="of parts that train from several: so many")
     parser.add_argument("--only", nargs="+", help="of the part screen: these candidates")
     parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
     parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
@@ -122,8 +125,7 @@ def main() -> None:
         return
     if not torch.cuda.is_available():
         sys.exit("no GPU is to be seen: --tiny runs without one")
-    for name in sorted({name for part in arguments.parts for name in datasets_of(part)}):
-        make(name, arguments.carried, arguments.scratch)
+    make_all({name for part in arguments.parts for name in datasets_of(part)}, arguments.carried, arguments.scratch)
     report: dict[str, Any] = {**machine(arguments.mps), "parts": {}}
     for part in arguments.parts:
         report["parts"][part] = run_part(part, arguments, end - time.monotonic())

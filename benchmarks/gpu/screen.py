@@ -24,20 +24,20 @@ import torch
 
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.crop_accuracy import carried, drawn
+from benchmarks.gpu.adaptation import adapt
 from benchmarks.gpu.trainings import TEST_IMAGES, one_thread
 from benchmarks.in_memory import split_in_memory, trained
 from fewscan.atomic import write_json
 from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
-from fewscan.training.recipes import DEFAULT_RECIPE
 
 AUDITED = "mri"
 LABELS = (988, 124, 40)
 README_LABELS = 1235
 SCORED = 1000
+ADAPTED = "adapted"  # the folder of encoders that learned from unlabeled scans, by dataset
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Candidate:
     method: str
     recipe: str = "fewscan"
     changes: dict[str, Any] = field(default_factory=dict)
-    adapted: str | None = None  # the name of one of ADAPTATIONS whose encoder it begins with
+    adapted: bool = False  # whether its encoder learns from unlabeled scans first: adaptation.py
     labels: tuple[int, ...] = LABELS
     draws: tuple[int, ...] = (0,)
 
@@ -72,21 +72,10 @@ GUESSING: dict[str, Any] = {
     "batch_size": 96,
     "method": {"ramp_steps": 300},
 }
-# Encoders from ImageNet that learn from all scans without a label first; each is trained once, for all that begin with it.
-ADAPTATIONS = {
-    "simclr": Candidate(
-        "simclr from imagenet",
-        "mri192",
-        "simclr",
-        "finetune",
-        {"training_images": 120_000, "batch_size": 256, "optimizer": {"learning_rate": 1e-3}},
-    )
-}
-
 CANDIDATES = (
     finetuned("imagenet, 128 px", "mri128", draws=(0, 1)),
     finetuned("imagenet, 192 px", "mri192", draws=(0, 1)),
-    replace(finetuned("imagenet, then simclr, 192 px", "mri192", draws=(0, 1)), adapted="simclr"),
+    replace(finetuned("imagenet, then simclr, 192 px", "mri192", draws=(0, 1)), adapted=True),
     finetuned("imagenet, 224 px", "mri224", draws=(0, 1)),
     finetuned("imagenet, 192 px, rate 0.0003", "mri192", 3e-4),
     Candidate("imagenet mixmatch, 192 px, rate 0.0003", "mri192", "mixmatch", "finetune", GUESSING, labels=(124, 40)),
@@ -94,12 +83,12 @@ CANDIDATES = (
     Candidate("cropped mixmatch, views that equalize", AUDITED, "mixmatch", changes=ROBUST),
     Candidate("cropped 96 px mixmatch", "mri96", "mixmatch"),
 )
-DATASETS = {AUDITED} | {each.dataset for each in (*CANDIDATES, *ADAPTATIONS.values())}
+DATASETS = {AUDITED} | {each.dataset for each in CANDIDATES}
 
 # The same ways from random weights, for a test.
 TINY = (
     Candidate("supervised", "mri96", "supervised", labels=(20,)),
-    Candidate("simclr, then supervised", "mri96", "supervised", adapted="simclr", labels=(20,)),
+    Candidate("simclr, then supervised", "mri96", "supervised", adapted=True, labels=(20,)),
 )
 
 
@@ -116,27 +105,18 @@ def quick(changes: dict[str, Any], tiny: bool) -> dict[str, Any]:
     return merge(kept, {"epochs": 1, "batch_size": 16} if tiny else {})
 
 
-def adapted(scratch: Path, name: str, tiny: bool) -> Path:
-    """Train an encoder without labels on all but README's test set and its groups; return its run."""
-    wanted = ADAPTATIONS[name]
-    unlabeled = without_labels(without_test_groups(shown(scratch, wanted.dataset, tiny))[0])
-    folder = scratch / "adapted" / name
-    recipe = DEFAULT_RECIPE if tiny else wanted.recipe
-    trained(unlabeled, folder, method=wanted.method, recipe=recipe, **quick(wanted.changes, tiny))
-    return folder
-
-
 def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: bool) -> dict[str, Any]:
     """Train a candidate and return what it calls right."""
     split = drawn(shown(scratch, AUDITED, tiny), labels, 20 if tiny else SCORED, draw)
     if candidate.dataset != AUDITED:
         split = carried(split, Dataset.open(scratch / candidate.dataset).unsplit())
     changes = merge(quick(candidate.changes, tiny), {"probe_images": 0, "seed": draw})
-    if candidate.adapted is not None:
-        changes = merge(changes, {"encoder": {"weights": str(scratch / "adapted" / candidate.adapted)}})
+    if candidate.adapted:
+        changes = merge(changes, {"encoder": {"weights": str(scratch / ADAPTED / candidate.dataset)}})
+    method = {"name": candidate.method, **changes.pop("method", {})}
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         began = time.monotonic()
-        run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
+        run = trained(split, Path(folder) / "run", method=method, recipe=candidate.recipe, **changes)
         seconds = time.monotonic() - began
         rows = split.rows("test")
         right = Predictor.of(run).predict(split.pixels, rows).probabilities.argmax(axis=1) == split.labels[rows]
@@ -157,8 +137,8 @@ def scored(jobs: Sequence[Job], scratch: Path, *, tiny: bool) -> Iterator[tuple[
 
     The encoders that some begin with come first, each alone on the GPU: beside others it would be the last.
     """
-    for name in dict.fromkeys(job[0].adapted for job in jobs if job[0].adapted is not None):
-        adapted(scratch, name, tiny)
+    for name in dict.fromkeys(candidate.dataset for candidate, _, _ in jobs if candidate.adapted):
+        adapt(shown(scratch, name, tiny), scratch / ADAPTED / name, tiny=tiny)
     if not torch.cuda.is_available():
         for at, job in enumerate(jobs):
             yield at, score(scratch, *job, tiny)

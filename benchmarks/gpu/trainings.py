@@ -1,11 +1,10 @@
 """Trainings side by side on one GPU, each run's scores written as it ends.
 
-    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--tiny]
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--tiny]
 
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,6 +17,7 @@ import pandas as pd
 import torch
 
 from benchmarks.command_line import gpu_part_parser
+from benchmarks.gpu.adaptation import adapt
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
@@ -25,6 +25,8 @@ from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trial
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.run import Run
 
 
@@ -39,14 +41,19 @@ class Part:
     recipe: str = "fewscan"
     seeds: int = 5
     batch_size: int | None = None
+    adapted: bool = False  # whether the encoder learns from unlabeled scans first: adaptation.py
+    at_once: int = 18  # a little more than an H100's machine has cores: whole seeds end together
 
 
+ADAPTED = "adapted"
 STUDIED = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 PARTS = {
     "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),
     "study_128": Part("study", STUDIED, (1235,), "study", "study", seeds=1, batch_size=128),
     "efficiency": Part("mri", ("supervised", "mixmatch"), (1235, 124, 40)),
-    "finetuned": Part("mri128", ("supervised",), (1235, 124, 40), recipe="finetune"),
+    # Ten of these fit the GPU's memory, and keep it busy.
+    "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", at_once=10),
+    "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True, at_once=10),
     "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
     "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
 }
@@ -56,7 +63,12 @@ SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[Comparison]:
     """Draw the splits of a part, and return its comparison for each budget of labels."""
-    changes = {} if part.batch_size is None else {"batch_size": part.batch_size}
+    changes: dict[str, Any] = {} if part.batch_size is None else {"batch_size": part.batch_size}
+    if tiny:
+        changes = {"epochs": 1, "batch_size": 16}
+    if part.adapted:
+        encoder = DEFAULT_ENCODER if tiny else EfficientNetLite0.name
+        changes["encoder"] = {"name": encoder, "weights": str(folder / ADAPTED)}
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
         Dataset.open(scratch / part.dataset).snapshot(),
@@ -65,12 +77,18 @@ def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[
         protocols=[part.protocol],
         # Weights that were learned elsewhere are not there in a test.
         recipe="fewscan" if tiny and part.recipe == "finetune" else part.recipe,
-        changes={"epochs": 1, "batch_size": 16} if tiny else changes,
+        changes=changes,
         labeled=budgets[0],
         test=20 if tiny else TEST_IMAGES,
         validation=0,
     )
     return begin_budgets(folder, [plan.with_labels(labels, ()) for labels in budgets])
+
+
+def adapt_on(comparison: Comparison, *, tiny: bool) -> None:
+    """Train the encoder that all trials of a part begin with."""
+    (protocol,) = comparison.plan.protocols
+    adapt(comparison.dataset(protocol), comparison.folder.parent / ADAPTED, tiny=tiny)
 
 
 def in_order(drawn: list[Comparison]) -> Iterator[tuple[Comparison, Trial]]:
@@ -116,17 +134,20 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = gpu_part_parser(__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--methods", nargs="+", help="these alone")
+    parser.add_argument("--seeds", type=int, help="so many")
     arguments = parser.parse_args(words)
     part = PARTS[arguments.part]
-    if arguments.methods:
-        part = replace(part, methods=tuple(arguments.methods))
+    part = replace(part, methods=tuple(arguments.methods or part.methods), seeds=arguments.seeds or part.seeds)
     folder = arguments.scratch / f"compared-{arguments.part}"
-    trials = list(in_order(comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)))
-    # One core stays with this process.
-    at_once = min(len(trials), (os.cpu_count() or 2) - 1) if torch.cuda.is_available() else 1
+    drawn = comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)
+    trials = list(in_order(drawn))
+    at_once = min(len(trials), part.at_once) if torch.cuda.is_available() else 1
     found: dict[str, Any] = {"at_once": at_once, "planned": len(trials), "runs": []}
     predictions = []
     began = time.monotonic()
+    if part.adapted:
+        adapt_on(drawn[0], tiny=arguments.tiny)
+        found["seconds_of_adaptation"] = round(time.monotonic() - began, 1)
     for comparison, trial in trained(trials, at_once):
         numbers, predicted = line(comparison, trial)
         found["runs"].append(numbers)

@@ -53,6 +53,7 @@ def test_every_part_of_the_gpu_benchmark_runs_and_leaves_its_figures(tmp_path: P
         ("study_128", set(STUDIED[:2])),
         ("efficiency", {"supervised", "mixmatch"}),
         ("finetuned", {"supervised"}),
+        ("adapted", {"supervised"}),
     ):
         found = json.loads((out / f"{part}.json").read_text())
         assert {run["method"] for run in found["runs"]} == methods
