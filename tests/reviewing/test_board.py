@@ -17,7 +17,8 @@ from tests.reviewing.conftest import CLASSES
 
 ROWS = 4
 SAID = st.sampled_from([Said("label", "a"), Said("label", "b"), Said("unsure", None), Said("none", None)])
-STEP = st.tuples(st.sets(st.integers(0, ROWS - 1), min_size=1), SAID, st.sampled_from(["Ada", "Grace"]), st.booleans())
+# Also of a row that was added meanwhile.
+STEP = st.tuples(st.sets(st.integers(0, ROWS), min_size=1), SAID, st.sampled_from(["Ada", "Grace", None]), st.booleans())
 
 
 def same(one: Board, other: Board) -> bool:
@@ -29,7 +30,7 @@ def same(one: Board, other: Board) -> bool:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEP, max_size=6))
 def test_a_board_after_entries_is_the_board_that_is_read(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[set[int], Said, str, bool]]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[set[int], Said, str | None, bool]]
 ) -> None:
     log = LabelLog.create(tmp_path_factory.mktemp("log") / "labels.db")
     log.enter([0, 1], ["a", "c"], origin="folder")
@@ -37,8 +38,25 @@ def test_a_board_after_entries_is_the_board_that_is_read(
     for rows, said, who, settles in steps:
         named = sorted(rows)
         log.enter(named, [said.label] * len(named), states=[said.state] * len(named), origin="review", who=who, settles=settles)
-        board = board.after(named, said, who, settles=settles)
-        assert same(board, Board.read(log, ROWS))
+        new = log.since(board.entry)
+        assert new is not None
+        after = board.after(new)
+        assert after is not None
+        assert same(after, Board.read(log, ROWS))
+        board = after
+
+
+def test_a_board_knows_nothing_of_what_was_taken_back_or_is_no_more(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / "labels.db")
+    log.enter([0], ["a"], origin="review", who="Ada")
+    board = Board.read(log, ROWS)
+    assert log.since(board.entry) == []
+    assert board.after([]) is board
+    log.undo(who="Ada")
+    new = log.since(board.entry)
+    assert new is not None
+    assert board.after(new) is None
+    assert log.since(5) is None
 
 
 def test_what_others_entered_meanwhile_is_read(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,13 +86,13 @@ def test_an_empty_log_says_nothing(tmp_path: Path) -> None:
 
 def test_a_log_that_is_kept_open_is_asked_and_written_as_ever_and_whole_afterwards(tmp_path: Path) -> None:
     log = LabelLog.create(tmp_path / "labels.db")
-    with log.kept_open() as last:
-        assert last() == 0
+    with log.kept_open() as kept:
+        assert kept.last == 0
         log.enter([0], ["a"], origin="review", who="Ada")
-        assert LabelLog.open(tmp_path / "labels.db").last == last() == 1
+        assert LabelLog.open(tmp_path / "labels.db").last == kept.last == 1
         log.enter([1], ["b"], origin="review", who="Grace")
         with ThreadPoolExecutor(1) as another:
-            assert another.submit(last).result() == 2
+            assert another.submit(lambda: [entry.label for entry in kept.since(1) or []]).result() == ["b"]
     assert [path.name for path in tmp_path.iterdir()] == ["labels.db"]
     assert Board.read(log, 2).labels.tolist() == ["a", "b"]
 

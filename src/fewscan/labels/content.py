@@ -30,6 +30,17 @@ class Content(NamedTuple):
     batches: pd.DataFrame
 
 
+class Stated(NamedTuple):
+    """One entry: what it says of a row, and by whom, None for the dataset; or which entry it takes back, 0 for none."""
+
+    row: int
+    state: State
+    label: str | None
+    who: str | None
+    settles: bool
+    undoes: int
+
+
 class Head(NamedTuple):
     """What the entries of one batch have in common."""
 
@@ -98,6 +109,19 @@ def next_entry(connection: sqlite3.Connection) -> int:
     """Return the id of the entry that comes next."""
     newest = connection.execute("SELECT first + entries FROM batch ORDER BY id DESC LIMIT 1").fetchone()
     return 1 if newest is None else int(newest[0])
+
+
+def since(connection: sqlite3.Connection, entry: int) -> list[Stated]:
+    """Return the entries after the one of this id, in their order."""
+    found = connection.execute(
+        "SELECT entry.row, entry.state, label.text, who.text, batch.settles, entry.undoes FROM entry "
+        "JOIN batch ON batch.id = entry.batch LEFT JOIN text AS label ON label.id = entry.label "
+        "LEFT JOIN text AS who ON who.id = batch.who WHERE entry.id > ? ORDER BY entry.id",
+        (entry,),
+    )
+    return [
+        Stated(row, STATES[state], label, who, bool(settles), undoes or 0) for row, state, label, who, settles, undoes in found
+    ]
 
 
 def last_link(connection: sqlite3.Connection) -> bytes:

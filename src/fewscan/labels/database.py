@@ -100,7 +100,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def kept_open(path: Path) -> Iterator[Reading]:
-    """Keep a connection open, and yield what gives it to one thread at a time, to ask one thing, as `reading` would.
+    """Keep a connection open, and yield what gives it to one thread at a time, in the place of `reading`.
 
     Others come and go at little cost meanwhile: the last one to close clears SQLite's files away. Whoever comes at that moment
     waits, and of many some wait for seconds. Nothing that was entered depends on it.
@@ -113,7 +113,11 @@ def kept_open(path: Path) -> Iterator[Reading]:
     @contextmanager
     def kept() -> Iterator[sqlite3.Connection]:
         with _one_line(path), lock:
-            yield connection
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     try:
         yield kept

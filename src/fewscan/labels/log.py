@@ -1,9 +1,10 @@
 """The label log: what people, folders and tables said of each row of a dataset. It only grows; the newest entry holds."""
 
+import sqlite3
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ import pandas as pd
 from fewscan.atomic import refuse_existing, replaced_file
 from fewscan.errors import FewscanError
 from fewscan.labels import content, database
-from fewscan.labels.content import LABELED, STATES, Head, State
+from fewscan.labels.content import LABELED, STATES, Head, State, Stated
 from fewscan.labels.standing import Entries, Numbers, live, standing, voices
 
 __all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State", "person_name"]
@@ -34,6 +35,7 @@ class LabelLog:
     """
 
     path: Path
+    kept: database.Reading | None = field(default=None, compare=False, repr=False, kw_only=True)  # see `kept_open`
 
     @classmethod
     def create(cls, path: Path, images: str = "") -> Self:
@@ -154,7 +156,14 @@ class LabelLog:
     @property
     def last(self) -> int:
         """The id of the newest entry, 0 where there is none."""
-        return self._last(lambda: database.reading(self.path))
+        with self._reading() as connection:
+            return content.next_entry(connection) - 1
+
+    def since(self, entry: int) -> list[Stated] | None:
+        """Return the entries after the one of this id, in their order; None where there is no entry of this id."""
+        with self._reading() as connection:
+            last = content.next_entry(connection) - 1
+            return None if last < entry else content.since(connection, entry) if last > entry else []
 
     @property
     def rows(self) -> int:
@@ -170,10 +179,10 @@ class LabelLog:
             return content.last_link(connection).hex()
 
     @contextmanager
-    def kept_open(self) -> Iterator[Callable[[], int]]:
-        """Be asked and written to often, by many at once; yield what returns `last` at a tenth of its cost, to any thread."""
+    def kept_open(self) -> Iterator[Self]:
+        """Yield the same log for who asks and writes it often: a question costs a tenth, from whichever thread."""
         with database.kept_open(self.path) as reading:
-            yield lambda: self._last(reading)
+            yield replace(self, kept=reading)
 
     def verify(self) -> None:
         """Raise FewscanError where an entry was changed or removed since it was written, or the file is damaged."""
@@ -183,13 +192,11 @@ class LabelLog:
             if not content.is_whole(connection, content.read(connection)):
                 raise FewscanError(f"{self.path} was changed since fewscan wrote it: put back a copy of it")
 
-    @staticmethod
-    def _last(reading: database.Reading) -> int:
-        with reading() as connection:
-            return content.next_entry(connection) - 1
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return database.reading(self.path) if self.kept is None else self.kept()
 
     def _read(self, until: int | None = None) -> content.Content:
-        with database.reading(self.path) as connection:
+        with self._reading() as connection:
             return content.read(connection, until)
 
 

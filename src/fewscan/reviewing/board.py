@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.labels.content import Stated
 from fewscan.labels.log import LabelLog, State
 
 Bools = npt.NDArray[np.bool_]
@@ -51,20 +52,27 @@ class Board:
         labels = current["label"].to_numpy(object, na_value=None)
         return cls(entry, current["state"].to_numpy(object), labels, current["disputed"].to_numpy(bool), voices)
 
-    def after(self, rows: Sequence[int], said: Said, who: str, *, settles: bool) -> "Board":
-        """Return the board as it is once a person has said this of rows, and nobody anything else: one entry for each of them.
+    def after(self, entries: Sequence[Stated]) -> "Board | None":
+        """Return the board as it is after these entries; None where one takes another back, so that the log has to be read.
 
-        So that a page need not read the whole log after each of its own entries; what it would read is the same.
+        What is read is the same, and takes a hundred times as long.
         """
+        if not entries:
+            return self
+        if any(entry.undoes for entry in entries):
+            return None
         states, labels, disputed, voices = self.states.copy(), self.labels.copy(), self.disputed.copy(), dict(self.voices)
-        for row in rows:
-            heard = {} if settles else {**voices.get(row, {}), who: said}
-            voices.pop(row, None)
+        for entry in entries:
+            row, said = entry.row, Said(entry.state, entry.label)
+            if row >= len(states):
+                continue  # of a scan that was added meanwhile
+            heard = voices.pop(row, {})
+            heard = {} if entry.who is None or entry.settles else {**heard, entry.who: said}
             if heard:
                 voices[row] = heard
             disputed[row] = len(set(heard.values())) > 1
             states[row], labels[row] = Said("none", None) if disputed[row] else said
-        return Board(self.entry + len(rows), states, labels, disputed, voices)
+        return Board(self.entry + len(entries), states, labels, disputed, voices)
 
     @cached_property
     def answered(self) -> Bools:

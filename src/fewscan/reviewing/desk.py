@@ -24,7 +24,7 @@ from fewscan.datasets.labels import REVIEW
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.classes import fit_classes
-from fewscan.labels.log import State
+from fewscan.labels.log import LabelLog, State
 from fewscan.reviewing.board import Board, Said
 
 Int64s = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ class Desk:
     asked: Sequence[str] = ()
     revision: int = 0  # how often the dataset changed on disk while it was reviewed
     news: str = ""  # and what of it, the last time
-    last: Callable[[], int] | None = None  # what tells the log's newest entry quicker than the log does
+    kept_log: LabelLog | None = None  # the dataset's, kept open to be asked often
 
     def __post_init__(self) -> None:
         """Begin with the classes that were asked for, then those that scans have."""
@@ -124,18 +124,15 @@ class Desk:
     def board(self) -> Board:
         """Return what the log says now, whoever wrote it."""
         with self._reading:
-            if self._board is None or self._board.entry != self._last():
-                self._board = Board.read(self.dataset.labels, self.count)
+            new = None if self._board is None else self.log.since(self._board.entry)
+            after = None if self._board is None or new is None else self._board.after(new)
+            self._board = Board.read(self.log, self.count) if after is None else after
             return self._board
 
-    def _heard(self, board: Board) -> None:
-        """Take a board that follows from one's own entries, unless others entered something meanwhile."""
-        with self._reading:
-            if self._last() == board.entry:
-                self._board = board
-
-    def _last(self) -> int:
-        return self.dataset.labels.last if self.last is None else self.last()
+    @property
+    def log(self) -> LabelLog:
+        """The dataset's label log."""
+        return self.dataset.labels if self.kept_log is None else self.kept_log
 
     def require_row(self, row: int) -> int:
         """Return the row; raises NoSuchThingError where there is none of this number that can be looked at."""
@@ -173,8 +170,6 @@ class Desk:
             same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
             new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             batch = self._enter(new, said, reviewer, note, settles) if new else 0
-            if batch:
-                self._heard(board.after(new, said, reviewer, settles=settles))
         self.tell()
         return Decided(batch, new, said)
 

@@ -62,7 +62,7 @@ class Served:
             ws="none",
             timeout_graceful_shutdown=3,
         )
-        with self.review.desk.dataset.labels.kept_open() as self.review.desk.last:
+        with self.review.desk.dataset.labels.kept_open() as self.review.desk.kept_log:
             renewing.start()
             try:
                 uvicorn.Server(config).run(sockets=[self.listening])
