@@ -127,7 +127,7 @@ def main() -> None:
     found: dict[str, Any] = {
         "requests": len(answers),
         "seconds": round(took, 1),
-        "server_cpu_ms_a_request": round(1000 * cpu / len(answers), 2),  # with what its model learned meanwhile
+        "server_cpu_ms_a_request": round(1000 * cpu / len(answers), 2),  # of the process that answers
         "errors": sum(one.status != 200 for one in answers),
         "decisions": sum(one.kind == "decide" for one in answers),
         "lost": lost(pile, answers),

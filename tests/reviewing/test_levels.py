@@ -1,7 +1,10 @@
 """A scan on the page is the file's, in all its gray levels, and at first looks as the dataset stores it."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import PIL.Image
@@ -12,6 +15,7 @@ import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.images.formats.gray import to_8_bit
 from fewscan.images.formats.image import Decoded
+from fewscan.reviewing import looking
 from fewscan.reviewing.app import application
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.levels import LARGEST_PX, STORED, Levels, levels_of
@@ -75,3 +79,23 @@ def test_a_file_that_is_gone_or_changed_is_said(tmp_path: Path) -> None:
     assert [head["note"] for head in heads] == ["", STORED, STORED]
     levels = np.frombuffer(answers[0].content, "<u2").reshape(70, 60)
     assert (heads[0]["low"] + heads[0]["step"] * levels == values[0]).all()
+
+
+def test_many_who_ask_at_once_start_no_reader_each(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most, lock = 0, 0, Lock()
+
+    def slow(dataset: Dataset, row: int, *_: str) -> Levels:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+        return Levels(np.full((1, 1), row, np.uint8), 1, 1, 0.0, 1.0, 0.0, 255.0, "file", "")
+
+    monkeypatch.setattr(looking, "levels_of_row", slow)
+    with ThreadPoolExecutor(8) as people:
+        asked = list(people.map(lambda row: client.get(f"/api/scans/{row}/levels").content, range(12)))
+    assert asked == [bytes([row]) for row in range(12)]
+    assert most == looking.READ_AT_ONCE

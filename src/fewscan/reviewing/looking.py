@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Annotated
 
 import numpy as np
@@ -21,6 +21,8 @@ from fewscan.reviewing.tutor import Tutor
 RowInPath = Annotated[int, Path(ge=0, lt=2**31)]
 # Of volumes whose slices are turned over: each holds up to 12 MB of levels.
 KEPT_IMAGES = 24
+# Each takes a process that reads, whose start takes a second of a core: a rush of requests would start one for each.
+READ_AT_ONCE = 2
 PNG, BYTES = "image/png", "application/octet-stream"
 
 
@@ -135,7 +137,7 @@ class _Kept:
     """The images that were looked at last, since turning over slices asks for them again."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk, self._lock = desk, Lock()
+        self._desk, self._lock, self._reading = desk, Lock(), BoundedSemaphore(READ_AT_ONCE)
         self._images: OrderedDict[int, Levels] = OrderedDict()
 
     def of(self, row: int) -> Levels:
@@ -144,7 +146,8 @@ class _Kept:
                 self._images.move_to_end(row)
                 return self._images[row]
         columns = (self._desk.facts[name] for name in ("source", "path", "pixels_sha256"))
-        found = levels_of_row(self._desk.dataset, row, *(str(column.iloc[row]) for column in columns))
+        with self._reading:
+            found = levels_of_row(self._desk.dataset, row, *(str(column.iloc[row]) for column in columns))
         with self._lock:
             self._images[row] = found
             while len(self._images) > KEPT_IMAGES:

@@ -1,7 +1,6 @@
 """A review, served until it is stopped: on this machine alone, or with a token."""
 
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +48,6 @@ class Served:
 
     def serve(self) -> None:
         """Answer until interrupted."""
-        # Who learns in the background hands over ten times as often as usual, so that no answer waits for it.
-        sys.setswitchinterval(0.0005)
         renewing = Renewing(self.review, application)
         config = uvicorn.Config(
             renewing,
