@@ -14,7 +14,7 @@ from typing import IO
 from fewscan.processes import processes
 
 # What every one has loaded when it begins.
-LOADED = "fewscan.comparison.trials"
+LOADED = "tests.loaded"
 
 
 class Program:

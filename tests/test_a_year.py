@@ -8,7 +8,7 @@ import pytest
 
 import fewscan
 from fewscan.evaluation.evaluate import read_predictions
-from tests.conftest import CLASSES, squares
+from tests.fixtures import CLASSES, squares
 
 QUICK = {"encoder": {"width": 16}, "batch_size": 64, "epochs": 2, "device": "cpu", "probe_images": 0}
 

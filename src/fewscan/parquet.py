@@ -4,7 +4,7 @@ Where memory is short a thread may fail to start, and pyarrow waits for it for e
 half a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +30,17 @@ def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) ->
         if is_too_little(error):
             raise MemoryError(str(error)) from None
         raise
+
+
+def typed(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return the columns named, in that order and of these types; those that are of theirs already stay as they are.
+
+    Raises what pandas does where a column is missing or holds something else.
+    """
+    has = {name: dtype.name for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
+    wrong = {name: dtype for name, dtype in dtypes.items() if has[name] != dtype}
+    chosen = frame if [*frame.columns] == [*dtypes] else frame[list(dtypes)]
+    return chosen.astype(wrong) if wrong else chosen
 
 
 def parquet_frame(source: bytes | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

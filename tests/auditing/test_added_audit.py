@@ -14,7 +14,7 @@ from fewscan.auditing.kept import FOLDER
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.pairs import ends
-from tests.conftest import Once
+from tests.fixtures import Once
 
 SIZE_PX = 48
 OLD, NEW = 36, 12

@@ -272,57 +272,49 @@ def test_an_error_while_files_are_read_adds_nothing(pile: Path, dataset: Dataset
     assert fewscan.add_scans(dataset, pile).images == 1
 
 
-# Adds to copies of a dataset, and is killed in each at another call of what reads and writes the dataset.
+# Adds to a dataset and counts the calls of what reads and writes it. At the moments named, the folder is copied as it stands,
+# which is what a kill would leave; at the last of them this process is killed.
 KILLED = """
-import os, random, signal, sys
+import os, signal, subprocess, sys
 import fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.auditing import adding
 WATCHED = ("fewscan.atomic", "fewscan.labels", "fewscan.datasets", "fewscan.images.store", "fewscan.auditing.kept")
-more, *folders = sys.argv[1:]
-def add(folder, stop):
-    calls = 0
-    def count(frame, event, argument):
-        nonlocal calls
-        if str(frame.f_globals.get("__name__")).startswith(WATCHED):
-            calls += 1
-            if calls == stop:
+more, folder, *moments = sys.argv[1:]
+calls = 0
+def count(frame, event, argument):
+    global calls
+    if str(frame.f_globals.get("__name__")).startswith(WATCHED):
+        calls += 1
+        if str(calls) in moments:
+            subprocess.run(["cp", "-R", folder, f"{folder}-{calls}"], check=True)
+            if str(calls) == moments[-1]:
                 os.kill(os.getpid(), signal.SIGKILL)
-    sys.setprofile(count)
-    adding.add_scans(Dataset.open(folder), [more])
-    sys.setprofile(None)
-    return calls
-def forked(work):
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(write, str(work()).encode())
-        os._exit(0)
-    os.close(write)
-    code = os.waitpid(child, 0)[1]
-    return code, os.read(read, 20)
-_, calls = forked(lambda: add(folders[0], 0))
-moments = random.Random(0).sample(range(1, int(calls)), len(folders) - 1)
-for folder, moment in zip(folders[1:], moments):
-    code, _ = forked(lambda: add(folder, moment))
-    assert code == signal.SIGKILL, code
+sys.setprofile(count)
+adding.add_scans(Dataset.open(folder), [more])
+sys.setprofile(None)
+open(folder + "-calls", "w").write(str(calls))
 """
 MOMENTS = 20
 
 
-@pytest.mark.slow  # a process of its own, which is killed twenty times
+@pytest.mark.slow  # processes of their own
 def test_killed_at_any_moment_it_adds_nothing_or_all(tmp_path: Path) -> None:
     dataset = fewscan.import_scans(write_pile(tmp_path / "pile", each=2), tmp_path / "data", size_px=SIZE_PX)
     fewscan.audit(dataset)
     fewscan.split(dataset, labeled=2, test=2, validation=0)
     more = write_pile(tmp_path / "more", classes="bc", each=1, seed=900)
-    folders = [shutil.copytree(dataset.folder, tmp_path / f"copy{number}") for number in range(MOMENTS + 1)]
+    undisturbed, killed = (shutil.copytree(dataset.folder, tmp_path / name) for name in ("undisturbed", "killed"))
     before = facts_of(Dataset.open(dataset.folder))
-    assert exit_code_of(KILLED, more, *folders) == 0
-    after = facts_of(Dataset.open(folders[0]))
+    assert exit_code_of(KILLED, more, undisturbed) == 0
+    after = facts_of(Dataset.open(undisturbed))
     assert len(after) == 6
+    calls = int((tmp_path / "undisturbed-calls").read_text())
+    moments = sorted(random.Random(0).sample(range(1, calls), MOMENTS))
+    assert exit_code_of(KILLED, more, killed, *moments) == -signal.SIGKILL
+    folders = [*(tmp_path / f"killed-{moment}" for moment in moments), killed]
     whole = []
-    for folder in folders[1:]:
+    for folder in folders:
         now = Dataset.open(folder)
         facts = facts_of(now)
         whole.append(len(facts) == len(after))
@@ -331,7 +323,7 @@ def test_killed_at_any_moment_it_adds_nothing_or_all(tmp_path: Path) -> None:
         now.labels.verify()
         now.snapshot().require_split()
     assert not all(whole)
-    for folder in random.Random(1).sample(folders[1:], 4):
+    for folder in random.Random(1).sample(folders, 4):
         fewscan.add_scans(folder, more)
         pd.testing.assert_frame_equal(facts_of(Dataset.open(folder)), after)
 

@@ -11,7 +11,7 @@ from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from tests.conftest import CLASSES
+from tests.fixtures import CLASSES
 from tests.made import empty_manifest, write_dataset
 
 

@@ -25,8 +25,15 @@ from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.fixtures import hide_in_steps_of
 
 SIZE_PX = 32
+
+
+@pytest.fixture(autouse=True)
+def larger_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches of 49 places instead of 225: what is compared is a map with a search that is as long."""
+    hide_in_steps_of(1 / 8, 1 / 4, monkeypatch)
 
 
 class RegionNetwork(nn.Module):
@@ -173,13 +180,13 @@ def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Ca
     dataset = split(make_dataset(160), labeled=80, test=40, validation=0.25)
     # Flipped, an image of these classes is one of another.
     views = {"minimum_crop": 0.9, "flip_probability": 0.0}
-    quick = {"epochs": 10, "passes": 4, "batch_size": 16, "device": "cpu", "views": views, "encoder": {"width": 16}}
+    quick = {"epochs": 5, "passes": 4, "batch_size": 16, "device": "cpu", "views": views, "encoder": {"width": 16}}
     run = Run.create(
         tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=40), dataset, 0
     )
     untrained = Predictor(run.first_network(), torch.device("cpu"))
     fit(run, dataset, resume=False)
-    rows = dataset.rows("test")[:20]
+    rows = dataset.rows("test")[:16]
     labels, groups = dataset.labels[rows], dataset.groups[rows]
     other = untrained_predictor(run, torch.device("cpu"))
     assert hiding_check(Predictor.of(run), other, dataset.pixels, rows, labels, groups).passed

@@ -35,8 +35,10 @@ from fewscan.exporting.onnx_model import OnnxModel
 from fewscan.exporting.proof import TOLERANCE, TYPICALITY_TOLERANCE, Answers, Images, prove
 from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.images.readers import fitted, read_image
+from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.train import train_new
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
 
@@ -73,15 +75,31 @@ def draw_scan(random: np.random.Generator, height: int, width: int, channels: in
     return scan
 
 
-def make_run(folder: Path, *, channels: Literal[1, 3], encoder: dict[str, Any], temperature: float, **fitting: Any) -> Run:
-    """A finished run on scans of many sizes; its network is untrained, but decided, so that differences show."""
+def make_run(
+    folder: Path,
+    *,
+    channels: Literal[1, 3],
+    encoder: dict[str, Any],
+    temperature: float,
+    method: str = "supervised",
+    **fitting: Any,
+) -> Run:
+    """A finished run on scans of many sizes; its encoder is untrained, but the network decided, so that differences show."""
     scans = write_scans(folder / "scans", channels)
     fewscan.import_scans(f"squares={scans}", folder / "data", size_px=24, channels=channels, window=WINDOW, **fitting)
     dataset = fewscan.split(folder / "data", protocol="study", labeled=16, test=20, validation=0.25)
-    settings = RunSettings.resolve("supervised", "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
-    run = Run.create(folder / "run", settings, dataset, None)
     torch.manual_seed(0)
-    network = run.new_network().eval()
+    if method == "probe":
+        weights = folder / "encoder.safetensors"
+        save_file(build_encoder(encoder_settings(**encoder), channels, 24).state_dict(), weights)
+        encoder = encoder | {"weights": str(weights)}
+    settings = RunSettings.resolve(method, "fewscan", {"encoder": encoder, "device": "cpu"}, labeled=12, unlabeled=24)
+    if settings.solved:
+        run = train_new(dataset, settings, folder / "run")
+        network = run.load_network()
+    else:
+        run = Run.create(folder / "run", settings, dataset, None)
+        network = run.new_network().eval()
     last = network.classifier[-1]
     predictor = Predictor(network, torch.device("cpu"))
     last.weight.data *= 2 / float(predictor.predict(dataset.pixels).logits.std(axis=0).mean())
@@ -107,7 +125,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def gray(once: Once) -> Run:
     def make(folder: Path) -> None:
-        make_run(folder, channels=1, resize="pad", encoder={"width": 16}, temperature=1.7)
+        make_run(folder, channels=1, resize="pad", crop="none", method="probe", encoder={"width": 16}, temperature=1.7)
 
     return Run.open(once("exported_gray", make) / "run")
 

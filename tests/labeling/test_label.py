@@ -37,7 +37,7 @@ from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
-from tests.conftest import squares
+from tests.fixtures import squares
 from tests.processes import exit_code_of
 
 

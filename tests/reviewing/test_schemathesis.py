@@ -12,7 +12,6 @@ from fewscan.reviewing.app import Review, application
 from fewscan.reviewing.seeing import Seen, pixel_features
 from tests.reviewing.conftest import ADDRESS, CLASSES
 
-schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis, of the extra dev")
 CASES = int(os.environ.get("FEWSCAN_SCHEMATHESIS_CASES", "60"))
 # It starts processes; test_working.py asks it.
 LEFT_OUT = {("POST", "/api/training")}
@@ -20,6 +19,8 @@ LEFT_OUT = {("POST", "/api/training")}
 
 @pytest.mark.slow
 def test_no_call_of_the_described_interface_ends_in_a_fault(review: Review) -> None:
+    # It takes half a second to load, also in a test process that does not run this test.
+    schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis, of the extra dev")
     app = application(review)
     desk = review.desk
     review.tutor.take(Seen(pixel_features(desk.dataset.pixels), "pixels", None))

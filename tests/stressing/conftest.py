@@ -10,7 +10,7 @@ import fewscan
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from tests.conftest import CLASSES, Once, squares
+from tests.fixtures import CLASSES, Once, squares
 
 STRESSED_BY = ("jpeg", "rotation")
 

@@ -51,8 +51,9 @@ def without_times(run: Run) -> list[dict[str, Any]]:
 
 
 def assert_same_run(one: Run, other: Run) -> None:
-    assert weights(one).keys() == weights(other).keys()
-    assert all(torch.equal(value, weights(other)[name]) for name, value in weights(one).items())
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     assert without_times(one) == without_times(other)
 
 
@@ -238,7 +239,8 @@ def test_what_copies_of_labeled_images_show_is_learned_where_they_share_the_labe
     pixels = np.array(dataset.pixels)
     pixels[copies] = 255 - pixels[copies]
     after = trained(remade(dataset, pixels=pixels), tmp_path / "after", "supervised", copies_share_labels=shared)
-    same = all(torch.equal(value, weights(after)[name]) for name, value in weights(before).items())
+    now = weights(after)
+    same = all(torch.equal(value, now[name]) for name, value in weights(before).items())
     assert same != shared
 
 

@@ -123,17 +123,6 @@ def test_every_verb_takes_it(run: Run, fewscan: Command, tmp_path: Path) -> None
     assert api.verify(run.folder).faults == []
 
 
-@pytest.mark.slow  # an export of ONNX
-def test_onnx_says_what_the_run_says(run: Run, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    api.export(run, format="onnx", out=tmp_path / "export")
-    dataset = run.open_dataset()
-    session = onnxruntime.InferenceSession(tmp_path / "export" / "model.onnx")
-    expected = Predictor.of(run).of_rows(dataset, np.arange(9)).probabilities
-    probabilities, *_ = session.run(None, {"images": np.array(dataset.pixels[:9])})
-    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
-
-
 @pytest.mark.slow
 def test_labels_outside_the_budget_change_nothing(split_dataset: Snapshot, asked: dict[str, Any], tmp_path: Path) -> None:
     first = api.train(split_dataset, method="probe", out=tmp_path / "first", **asked)

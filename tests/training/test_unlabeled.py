@@ -23,7 +23,7 @@ from fewscan.training.choice import choose
 from fewscan.training.continuing import taught_by
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, Run
-from tests.conftest import squares
+from tests.fixtures import squares
 from tests.made import empty_manifest, remade, write_dataset
 
 MakeDataset = Callable[..., Snapshot]

@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -119,7 +120,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with enough("close other programs, or do this on a machine that has more"):
-            code = app(standalone_mode=False)
+            code = _command_of_all_verbs()(standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk is still told as an error
         if code == INTERRUPTED:
@@ -139,6 +140,12 @@ def main() -> NoReturn:
     except OSError as error:
         code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@cache
+def _command_of_all_verbs() -> Callable[..., Any]:
+    """Return the application as Typer runs it: making it of all verbs takes as long as a small verb."""
+    return typer.main.get_command(app)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
-from fewscan.parquet import parquet_frame
+from fewscan.parquet import parquet_frame, typed
 
 PAIRS_FILE = "pairs.parquet"
 
@@ -53,14 +53,14 @@ def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:
     anew = f"run 'fewscan audit {folder} --overwrite'"
     content = known_content(path, sha256s, anew)
     try:
-        return parquet_frame(content)[list(PAIR_DTYPES)].astype(PAIR_DTYPES)
+        return typed(parquet_frame(content), PAIR_DTYPES)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         raise FewscanError(f"{path} is damaged: {anew}") from None
 
 
 def among(pairs: pd.DataFrame, rows: Int64s) -> pd.DataFrame:
     """Return the pairs of which both images are among `rows`."""
-    return pairs[pairs["row_a"].isin(rows) & pairs["row_b"].isin(rows)]
+    return pairs[np.isin(ends(pairs), rows).all(axis=1)]
 
 
 def grouping(pairs: pd.DataFrame, patients: Sequence[str | None], rows: Int64s) -> Grouping:
@@ -92,8 +92,7 @@ def conflicts(
 
 def ends(pairs: pd.DataFrame) -> Int64s:
     """Return (P, 2) the rows of pairs."""
-    found: Int64s = pairs[["row_a", "row_b"]].to_numpy(np.int64)
-    return found
+    return np.column_stack([pairs[name].to_numpy(np.int64) for name in ("row_a", "row_b")])
 
 
 def same_patient(patients: Sequence[str | None], rows: Int64s) -> Int64s:
@@ -134,4 +133,5 @@ def members_of(numbers: Int64s, rows: Int64s) -> list[Int64s]:
 
 def names_in(column: pd.Series) -> list[str | None]:
     """Return a column of names, None where one is missing."""
-    return [None if pd.isna(name) else str(name) for name in column]
+    names: list[str | None] = column.to_numpy(object, na_value=None).tolist()
+    return names

@@ -32,7 +32,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
 from fewscan.images.table import IMAGE_DTYPES
-from fewscan.parquet import parquet_table
+from fewscan.parquet import parquet_table, typed
 
 Int64s = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -150,7 +150,7 @@ class Snapshot:
 
     def as_parquet(self) -> bytes:
         """Return what may change of the rows, and the description, as a file's content."""
-        table = pa.Table.from_pandas(self.manifest[list(STATE_DTYPES)].astype(STATE_DTYPES), preserve_index=False)
+        table = pa.Table.from_pandas(typed(self.manifest, STATE_DTYPES), preserve_index=False)
         table = table.replace_schema_metadata((table.schema.metadata or {}) | {_META: self.description.model_dump_json()})
         buffer = BytesIO()
         pq.write_table(table, buffer)
@@ -167,7 +167,7 @@ class Snapshot:
             said = json.loads(table.schema.metadata[_META])
             # A snapshot from before 2026-11-27 counts all that was learned from as taught.
             former = {} if "seen_before" in table.column_names else {"seen_before": False}
-            state = table.to_pandas(use_threads=False).assign(**former)[list(STATE_DTYPES)].astype(STATE_DTYPES)
+            state = typed(table.to_pandas(use_threads=False).assign(**former), STATE_DTYPES)
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
             raise FewscanError(f"{path} is missing or damaged: {otherwise}") from None
         description = SnapshotDescription.parse(said, where=path.name)

@@ -14,6 +14,7 @@ from fewscan.datasets.roles import Moment, StoredSplit, counts_of
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, SnapshotDescription, class_indices, snapshot_fingerprint
 from fewscan.images.store import ImageStore
 from fewscan.labels.log import LabelLog, State
+from fewscan.parquet import typed
 
 NOT_A_SCAN: State = "not a scan"
 
@@ -40,7 +41,7 @@ def take(
     manifest = _labeled(images.table(), log, entry)
     usable = manifest["set_aside"].isna().to_numpy()
     classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
-    manifest = _grouped(manifest, audited).assign(split=None, taught_before=False, seen_before=False)
+    manifest = _grouped(manifest, audited).assign(split=_nothing(manifest, "str"), taught_before=False, seen_before=False)
     described = SnapshotDescription(
         identity=images.identity,
         images=images.rows,
@@ -53,7 +54,7 @@ def take(
         label_entry=entry,
         fingerprint=snapshot_fingerprint(images.chain, classes, manifest),
     )
-    snapshot = Snapshot(folder, described, manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES), images)
+    snapshot = Snapshot(folder, described, typed(manifest, MANIFEST_DTYPES), images)
     return snapshot if split is None else _under(snapshot, split, audited)
 
 
@@ -80,7 +81,8 @@ def _labeled(facts: pd.DataFrame, log: LabelLog, entry: int) -> pd.DataFrame:
 def _grouped(manifest: pd.DataFrame, audited: Audited | None, without: Sequence[int] = ()) -> pd.DataFrame:
     """Return the manifest with groups, sets of copies and conflicts, whatever links the rows `without` make left out."""
     if audited is None:
-        return manifest.assign(group=pd.NA, copy_set=pd.NA, conflict=False)
+        nobody = _nothing(manifest, "Int64")
+        return manifest.assign(group=nobody, copy_set=nobody, conflict=False)
     looked_at = np.flatnonzero(manifest["set_aside"].isna().to_numpy())
     looked_at = np.setdiff1d(looked_at[looked_at < audited.description.rows], np.asarray(without, np.int64))
     patients = names_in(manifest["patient"])
@@ -96,7 +98,7 @@ def _under(snapshot: Snapshot, split: StoredSplit, audited: Audited | None) -> S
     manifest = snapshot.manifest
     if len(tying):
         # What ties two sides together is left out, and so is the tie.
-        manifest = _grouped(manifest, audited, tying.tolist()).astype(MANIFEST_DTYPES)
+        manifest = typed(_grouped(manifest, audited, tying.tolist()), MANIFEST_DTYPES)
     counts = counts_of(parts)
     left_out = len(snapshot.usable) - sum(counts.values())
     changes = {**counts, "left_out": left_out, "tying_left_out": len(tying)}
@@ -104,11 +106,18 @@ def _under(snapshot: Snapshot, split: StoredSplit, audited: Audited | None) -> S
 
 
 def _counted(sources: Sequence[SourceDescription], manifest: pd.DataFrame) -> tuple[SourceDescription, ...]:
-    usable = manifest["set_aside"].isna()
-    counts = {name: (int(own.sum()), int((~own).sum())) for name, own in usable.groupby(manifest["source"])}
+    numbers, names = pd.factorize(manifest["source"])
+    usable = manifest["set_aside"].isna().to_numpy()
+    images, aside = (np.bincount(numbers[which], minlength=len(names)).tolist() for which in (usable, ~usable))
+    counts = dict(zip(names, zip(images, aside, strict=True), strict=True))
     return tuple(
         source.model_copy(update=dict(zip(("images", "set_aside"), counts[source.name], strict=True))) for source in sources
     )
+
+
+def _nothing(manifest: pd.DataFrame, dtype: str) -> pd.Series:
+    """Return a column in which nothing is said of any row."""
+    return pd.Series(None, index=manifest.index, dtype=dtype)
 
 
 def _nullable(numbers: npt.NDArray[np.int64]) -> pd.Series:

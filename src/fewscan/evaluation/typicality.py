@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load, save
-from sklearn.decomposition import PCA
+from scipy.linalg import eigh
 from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
 
@@ -67,15 +67,14 @@ class Density(nn.Module):
         scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[index]
         axes = min(AXES, max(1, len(statistics) // IMAGES_AN_AXIS), statistics.shape[1] - 1)
         scaled = (statistics - mean) * scale
-        # The same axes; of fewer images than statistics they are found many times faster without a covariance.
-        found = PCA(axes, svd_solver="full" if len(scaled) < scaled.shape[1] else "covariance_eigh").fit(scaled)
-        left = scaled.var(axis=0, ddof=1).sum() - found.explained_variance_.sum()
+        directions, along = _principal(scaled, axes)
+        left = scaled.var(axis=0, ddof=1).sum() - along.sum()
         density = cls(statistics.shape[1], axes)
         values = {
             "mean": mean,
             "scale": scale,
-            "axes": found.components_.T,
-            "variances": np.maximum(found.explained_variance_, LEAST_VARIANCE / len(mean)),
+            "axes": directions,
+            "variances": np.maximum(along, LEAST_VARIANCE / len(mean)),
             "noise": np.maximum(left / (scaled.shape[1] - axes), LEAST_VARIANCE / len(mean)),
         }
         density.load_state_dict({name: torch.from_numpy(np.array(value, dtype=np.float64)) for name, value in values.items()})
@@ -201,6 +200,23 @@ class Gate(NamedTuple):
         """Return (N,) which images are out of distribution; as `of_images`."""
         odd: npt.NDArray[np.bool_] = self.of_images(pixels, rows) < self.limit
         return odd
+
+
+def _principal(centered: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArray[np.float64], Values]:
+    """Return (D, count) the directions in which (N, D) centered rows vary most, of length 1, and the variances along them.
+
+    A direction in which nothing varies is 0.
+    """
+    size, width = centered.shape
+    # The product of rows with rows has the eigenvalues of that of columns with columns, and is smaller where there are fewer.
+    few = size < width
+    product = centered @ centered.T if few else centered.T @ centered
+    values, vectors = eigh(product, subset_by_index=(len(product) - count, len(product) - 1))
+    varies = values > 1e-12 * max(values[-1], 0)
+    directions = (centered.T @ vectors if few else vectors) * varies
+    if few:
+        directions /= np.sqrt(np.where(varies, values, 1))
+    return directions[:, ::-1], np.where(varies, values, 0)[::-1] / (size - 1)
 
 
 def _limit(held_out: Values, groups: Rows) -> float:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
-from fewscan.parquet import parquet_frame
+from fewscan.parquet import parquet_frame, typed
 
 # One row an image; `path` is its file's, relative to its source's folder, and where the file holds several, `#` and which of
 # them this is. A row that was set aside keeps its number; its pixels are zero.
@@ -59,7 +59,6 @@ def read_table(path: Path, sha256: str, columns: Sequence[str] | None = None) ->
     wanted = list(IMAGE_DTYPES if columns is None else columns)
     content = known_content(path, [sha256], "import the scans again")
     try:
-        images = parquet_frame(content, wanted)
-        return images.astype({name: IMAGE_DTYPES[name] for name in wanted})
+        return typed(parquet_frame(content, wanted), {name: IMAGE_DTYPES[name] for name in wanted})
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         raise FewscanError(f"{path} is damaged: import the scans again") from None

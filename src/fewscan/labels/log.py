@@ -135,9 +135,9 @@ class LabelLog:
             values[said] = column[at]
             return values
 
-        table = pd.DataFrame({"state": _state(of(entries.said)), "label": _label(texts, of(entries.said))})
-        table = table.assign(origin=texts.take(of(entries.origin)), who=texts.take(of(entries.who)))
-        return table.assign(entry=holds.entry, disputed=holds.disputed)
+        columns = {"state": _state(of(entries.said)), "label": _label(texts, of(entries.said))}
+        columns |= {"origin": texts.take(of(entries.origin)), "who": texts.take(of(entries.who))}
+        return pd.DataFrame({**columns, "entry": holds.entry, "disputed": holds.disputed})
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
         """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""

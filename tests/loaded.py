@@ -1,0 +1,9 @@
+"""Loads what `tests/processes.py` has loaded before it forks, and spares the garbage collectors of all forks these objects."""
+
+import gc
+
+gc.disable()
+import fewscan.comparison.trials  # noqa: E402, F401
+
+gc.freeze()
+gc.enable()
