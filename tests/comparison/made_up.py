@@ -1,6 +1,7 @@
 """Comparisons of runs whose right and wrong answers are made up: nothing is trained."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
+from fewscan.models.network import Network
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -25,6 +27,7 @@ METHODS = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 Right = Mapping[tuple[Protocol, str], tuple[int, ...]]
 
 _WRITTEN: dict[tuple[str, bool], Path] = {}
+_NETWORKS: dict[str, Network] = {}
 
 
 def made_up(
@@ -62,16 +65,24 @@ def made_up(
 
 def _dataset(make_dataset: Callable[..., Snapshot], source: str, unequal: bool) -> Snapshot:
     """A copy of the dataset that was written for the first of the comparisons that ask for it."""
-    made = make_dataset(images=120)
     if (source, unequal) not in _WRITTEN:
+        made = make_dataset(images=120)
         manifest = made.manifest.assign(source=source)
         if unequal:
             first, *others = sorted(set(manifest["label"]))
             manifest["label"] = [first] * 84 + others * 12
-        original = shutil.copytree(made.folder, made.folder.with_name("original"))
-        _WRITTEN[source, unequal] = remade(Dataset.open(original).snapshot(), manifest, sources=()).folder
-    shutil.rmtree(made.folder)
-    return Dataset.open(shutil.copytree(_WRITTEN[source, unequal], made.folder)).snapshot()
+        _WRITTEN[source, unequal] = remade(made, manifest, sources=()).folder
+    written = _WRITTEN[source, unequal]
+    place = Path(tempfile.mkdtemp(dir=written.parent))
+    return Dataset.open(shutil.copytree(written, place / "dataset")).snapshot()
+
+
+def _network(run: Run) -> Network:
+    """A network of the run's shape: any will do."""
+    shape = f"{run.settings.encoder} {run.settings.heads}"
+    if shape not in _NETWORKS:
+        _NETWORKS[shape] = run.new_network()
+    return _NETWORKS[shape]
 
 
 def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: int) -> None:
@@ -79,7 +90,7 @@ def write_run(comparison: Comparison, trial: Trial, right: int, leaking_pairs: i
     dataset = comparison.dataset(trial.protocol)
     run = Run.create(comparison.run_folder(trial), comparison.settings(trial), dataset, leaking_pairs)
     run.log({"epoch": 1, "seconds": 90.0, "loss": 1.0, "losses": ["loss"], "p_acc": 0.875})
-    run.save_network(run.new_network())
+    run.save_network(_network(run))
     rows = dataset.rows("test")
     labels = dataset.labels[rows]
     places = np.arange(TEST_IMAGES)

@@ -125,7 +125,15 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def gray(once: Once) -> Run:
     def make(folder: Path) -> None:
-        make_run(folder, channels=1, resize="pad", crop="none", method="probe", encoder={"width": 16}, temperature=1.7)
+        make_run(
+            folder,
+            channels=1,
+            resize="pad",
+            crop="none",
+            method="probe",
+            encoder={"name": "resnet_small", "width": 16},
+            temperature=1.7,
+        )
 
     return Run.open(once("exported_gray", make) / "run")
 
