@@ -23,10 +23,10 @@ def write_scans(folder: Path, pixels: np.ndarray, labeled: bool) -> None:
 
 @pytest.mark.slow
 def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(tmp_path: Path) -> None:
-    pixels = squares(1200, 16, seed=5)
+    pixels = squares(600, 16, seed=5)
     write_scans(tmp_path / "labeled", pixels[:300], labeled=True)
-    write_scans(tmp_path / "unlabeled", pixels[300:1000], labeled=False)
-    write_scans(tmp_path / "later", pixels[1000:], labeled=False)
+    write_scans(tmp_path / "unlabeled", pixels[300:500], labeled=False)
+    write_scans(tmp_path / "later", pixels[500:], labeled=False)
     place = tmp_path / "mri"
     dataset = fewscan.import_scans([tmp_path / "labeled"], place, unlabeled=[str(tmp_path / "unlabeled")], size_px=16)
     fewscan.audit(place)
@@ -39,10 +39,10 @@ def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(t
     rows = [*drawn.rows("labeled")[:2], *drawn.rows("test")[:2], np.flatnonzero(snapshot.labels >= 0)[-1]]
     truth = [CLASSES[(CLASSES.index(snapshot.manifest["label"].iloc[row]) + 1) % 4] for row in rows]
     dataset.labels.set([int(row) for row in rows], truth, who="reader")
-    # Two hundred scans come, fifty scans are labeled by a reader, and two of these labels are taken back.
+    # A hundred scans come, fifty scans are labeled by a reader, and two of these labels are taken back.
     fewscan.add_scans(place, [tmp_path / "later"])
     dataset = fewscan.open_dataset(place)
-    assert dataset.images.rows == 1200
+    assert dataset.images.rows == 600
     waiting = dataset.snapshot("main").rows("unlabeled")
     waiting = waiting[dataset.snapshot("main").labels[waiting] < 0][:50]
     dataset.labels.set([int(row) for row in waiting], [CLASSES[int(row) % 4] for row in waiting], who="reader")

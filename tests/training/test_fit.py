@@ -31,7 +31,7 @@ PAIRS = [row % 40 for row in range(80)]
 
 
 def new_run(dataset: Snapshot, folder: Path, method: str = "joint", **changes: Any) -> Run:
-    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 3, "device": "cpu", "checkpoint_seconds": 0}
+    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 32, "epochs": 3, "device": "cpu", "checkpoint_seconds": 0}
     settings = RunSettings.resolve(method, "fewscan", quick | changes, labeled=16, unlabeled=40)
     return Run.create(folder, settings, dataset, 0)
 

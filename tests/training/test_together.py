@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "by blocks": ("simclr", {"shuffle_buffer": 40}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
+GONE_ON = {"epochs": 3}  # one by each number of processes
 BY_THREE = ("mixmatch",)  # which gathers most: views, a teacher's outputs, a queue
 
 
@@ -57,7 +58,7 @@ def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run
     quick: dict[str, Any] = {
         "encoder": {"width": 16},
         "batch_size": 20,  # the dataset makes them of 18 or 19, which nobody shares evenly
-        "epochs": 3,  # of three steps or more
+        "epochs": 2,  # of three steps or more
         "device": "cpu",
         "precision": "32-true",
         "checkpoint_seconds": 1000,
@@ -120,12 +121,12 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
     """All runs of this file: processes are started once."""
     folder = tmp_path_factory.mktemp("together")
     made = {
-        (name, ranks): new_run(dataset, folder / f"{name} {ranks}", method, **changes)
+        (name, ranks): new_run(dataset, folder / f"{name} {ranks}", method, **changes, **(GONE_ON if name in BY_THREE else {}))
         for name, (method, changes) in SETTINGS.items()
         for ranks in (1, 2, 3)
         if ranks != 3 or name in BY_THREE
     }
-    gone_on_with = new_run(dataset, folder / "gone on with", "mixmatch")
+    gone_on_with = new_run(dataset, folder / "gone on with", "mixmatch", **GONE_ON)
 
     def jobs(ranks: int) -> list[Asked]:
         return [Asked(Job(run.folder, dataset.folder, resume=False)) for (_, of), run in made.items() if of == ranks]
@@ -210,7 +211,7 @@ def test_one_process_that_is_killed_ends_all_and_the_run_goes_on(
 ) -> None:
     (tmp_path / "dies_in_training.py").write_text(DIES)
     monkeypatch.syspath_prepend(tmp_path)
-    run = new_run(dataset, tmp_path / "run", "supervised", checkpoint_seconds=0)
+    run = new_run(dataset, tmp_path / "run", "supervised", checkpoint_seconds=0, epochs=3)
     job = Job(run.folder, dataset.folder, resume=False)
     with pytest.raises(FewscanError, match="SIGKILL") as caught:
         train_together(job._replace(modules=frozenset(["dies_in_training"])), Devices(2))
