@@ -130,8 +130,7 @@ def gray(once: Once) -> Run:
             channels=1,
             resize="pad",
             crop="none",
-            method="probe",
-            encoder={"name": "resnet_small", "width": 16},
+            encoder={"width": 16},
             temperature=1.7,
         )
 
@@ -142,7 +141,7 @@ def gray(once: Once) -> Run:
 def color(once: Once) -> Run:
     def make(folder: Path) -> None:
         encoder = {"name": "study_cnn", "dense_units": 32, "input_px": 24}
-        make_run(folder, channels=3, resize="stretch", crop="foreground", encoder=encoder, temperature=1.0)
+        make_run(folder, channels=3, resize="stretch", crop="foreground", encoder=encoder, temperature=1.0, method="probe")
 
     return Run.open(once("exported_color", make) / "run")
 
@@ -255,6 +254,10 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
     assert tuple(json.loads(metadata.pop("classes"))) == CLASSES
     record, spec = exported.run.record, exported.run.record.spec
     crop = {} if spec.crop == "none" else {"crop": spec.crop}
+    origin = json.loads(metadata.pop("began_with", "null"))
+    assert (None if origin is None else (origin["kind"], origin["source"])) == (
+        None if record.began_with is None else ("file", "encoder.safetensors")
+    )
     assert metadata == crop | {
         "channels": str(spec.channels),
         "dataset_fingerprint": record.dataset_fingerprint,

@@ -113,8 +113,13 @@ def _drawn(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return every score of resamples that draw as many of the members as there are, with replacement."""
     drawn: dict[str, list[float]] = {}
+    sizes = np.array([len(each) for each in members])
+    joined, starts = np.concatenate([*members]), np.cumsum(sizes) - sizes
     for _ in range(resamples):
-        positions = np.concatenate([members[number] for number in random.integers(len(members), size=len(members))])
+        chosen = random.integers(len(members), size=len(members))
+        many = sizes[chosen]
+        # The members that were chosen, one after the other.
+        positions = joined[np.repeat(starts[chosen] - np.cumsum(many) + many, many) + np.arange(many.sum())]
         for name, value in score(positions).items():
             drawn.setdefault(name, []).append(value)
     return {name: np.array(values) for name, values in drawn.items()}
