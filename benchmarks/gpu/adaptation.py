@@ -1,13 +1,13 @@
 """An encoder with ImageNet's weights that learns from unlabeled scans before it learns from labels."""
 
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks.in_memory import trained
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.processes import processes
 from fewscan.training.recipes import DEFAULT_RECIPE
 
 METHOD = "simclr"
@@ -21,7 +21,7 @@ def adapt(dataset: Snapshot, folder: Path, *, tiny: bool) -> Path:
 
     It trains in a process of its own, which gives back the GPU's memory when it ends.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, processes(__name__)) as pool:
         pool.submit(_adapt, without_labels(without_test_groups(dataset)[0]), folder, tiny).result()
     return folder
 

@@ -28,14 +28,14 @@ def sides_of_groups(dataset: Snapshot) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def copies_of(make_dataset: MakeDataset) -> Callable[..., Snapshot]:
-    """A function that makes a dataset whose images lie in groups, each once; only to be read."""
+    """A function that makes a dataset whose images lie in groups; only to be read."""
+    written = cache(make_dataset)
 
-    @cache
     def make(groups: tuple[int, ...], *, as_copies: bool) -> Snapshot:
-        dataset = make_dataset(len(groups), groups=list(groups))
-        if as_copies:
-            return dataset
-        return replace(dataset, manifest=dataset.manifest.assign(copy_set=pd.array(range(len(groups)), dtype="Int64")))
+        dataset = written(len(groups))
+        copies = groups if as_copies else range(len(groups))
+        numbers = {"group": pd.array(groups, dtype="Int64"), "copy_set": pd.array(copies, dtype="Int64")}
+        return replace(dataset, manifest=dataset.manifest.assign(**numbers))
 
     return make
 
