@@ -125,6 +125,11 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     page.click("button[aria-label='Take back: image 9']")
     says(page, "saved", "Scan 9 takes part again")
     assert review.desk.board().states[9] == "none"
+    page.keyboard.press("u")
+    says(page, "saved", "Holds again: not a scan, scan 9")
+    page.keyboard.press("u")
+    says(page, "saved", "Taken back: not a scan, scan 9")
+    assert review.desk.board().states[9] == "none"
     page.goto(f"{page_server.address}/results")
     page.wait_for_selector("#none:not([hidden])")
 

@@ -133,6 +133,28 @@ def test_what_was_set_aside_is_listed_with_its_reason_and_comes_back(
         assert client.post("/api/aside/back", json={"row": row} | ADA).status_code == status
 
 
+def test_undo_takes_back_what_was_done_last_a_return_too(client: TestClient, decide: Decide, review: Review) -> None:
+    def undone() -> tuple[list[int], str, bool]:
+        answer = client.post("/api/undo", json=ADA).json()
+        return answer["rows"], answer["label"] or answer["state"], answer["again"]
+
+    decide(1, "glioma")
+    decide(5, None, state="not a scan")
+    review.desk.dataset.labels.enter([3], ["glioma"], origin="folder")
+    for origin in ("audit", "table"):  # set aside twice, so that two entries are taken back
+        review.desk.dataset.labels.enter([3], [None], states=["not a scan"], origin=origin)
+    assert client.post("/api/aside/back", json={"row": 3} | ADA).json()["holds"] == "glioma"
+    assert client.post("/api/undo", json={"reviewer": "Grace"}).status_code == 409
+    assert undone() == ([3], "not a scan", True)
+    assert review.desk.board().states[3] == "not a scan"
+    assert client.post("/api/aside/back", json={"row": 3} | ADA).json()["holds"] == "glioma"
+    assert undone() == ([3], "not a scan", True)
+    assert undone() == ([5], "not a scan", False)
+    assert undone() == ([1], "glioma", False)
+    assert client.post("/api/undo", json=ADA).status_code == 409
+    assert review.desk.board().states[[1, 3, 5]].tolist() == ["none", "not a scan", "none"]
+
+
 def test_what_the_audit_takes_for_no_scan_waits_until_somebody_says(client: TestClient, decide: Decide) -> None:
     def probable() -> list[tuple[int, str]]:
         found = client.get("/api/aside", params={"which": "probable"}).json()["scans"]

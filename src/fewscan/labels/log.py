@@ -85,14 +85,16 @@ class LabelLog:
             said = [codes[state] if label is None else names[label] for label, state in zip(labels, states, strict=True)]
             return content.append(connection, head, numbers, np.array(said, dtype=np.int64), np.zeros_like(numbers))
 
-    def undo(self, batch: int | None = None, rows: Rows | None = None, *, who: str | None = None) -> int:
+    def undo(
+        self, batch: int | Sequence[int] | None = None, rows: Rows | None = None, *, who: str | None = None, note: str = ""
+    ) -> int:
         """Append entries that take others back, and return the number of this batch, which can be undone in its turn.
 
-        Takes back the entries of a batch, by itself the newest; of `rows`, the newest entry of each; of both, that batch's
-        entries of these rows. Raises FewscanError where there is nothing to take back.
+        Takes back the entries of a batch, or of several, by itself the newest; of `rows`, the newest entry of each; of both,
+        the batch's entries of these rows. Raises FewscanError where there is nothing to take back.
         """
         numbers = None if rows is None else _row_numbers(rows)
-        head = Head(UNDO, person_name(who))
+        head = Head(UNDO, person_name(who), note)
         with database.writing(self.path) as connection:
             entries = content.read(connection).entries
             chosen = _chosen(entries, batch, numbers)
@@ -200,13 +202,13 @@ class LabelLog:
             return content.read(connection, until)
 
 
-def _chosen(entries: Entries, batch: int | None, rows: Numbers | None) -> Entries:
+def _chosen(entries: Entries, batch: int | Sequence[int] | None, rows: Numbers | None) -> Entries:
     """Return the entries that an undo is about."""
     if rows is not None:
         entries = entries.take(np.isin(entries.row, rows))
         if batch is None:
             return entries.take(~pd.Series(entries.row).duplicated(keep="last").to_numpy())
-    return entries.take(entries.batch == (entries.batch.max(initial=0) if batch is None else batch))
+    return entries.take(np.isin(entries.batch, entries.batch.max(initial=0) if batch is None else batch))
 
 
 def _state(said: Numbers) -> pd.api.extensions.ExtensionArray:

@@ -10,9 +10,8 @@ from PIL import Image
 from fewscan.auditing.audit import AUDIT_FILE
 from fewscan.auditing.result import suspects_in
 from fewscan.datasets.taking import NOT_A_SCAN
-from fewscan.errors import FewscanError
 from fewscan.images.readers import UnreadableImage, locate, read_image
-from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
+from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.reviewing.quality_asked import LeftOut, TakenBack
 from fewscan.reviewing.scans import THUMBNAIL_PX, Scans
 
@@ -57,12 +56,7 @@ def take_back(desk: Desk, row: int, reviewer: str) -> TakenBack:
     batches = said.loc[said["row"] == row, "batch"].unique().tolist()
     if not batches:
         raise CannotNowError(f"nobody has set scan {row} aside")
-    try:
-        for batch in batches:
-            desk.dataset.labels.undo(int(batch), [row], who=reviewer)
-    except FewscanError as error:
-        raise NotSavedError(str(error)) from None
-    desk.tell()
+    desk.give_back(row, batches, reviewer)
     return TakenBack(row=row, holds=desk.board().holds(row).words)
 
 

@@ -102,6 +102,12 @@ class Saved(BaseModel):
     label: str | None
 
 
+class Undone(Saved):
+    """What was taken back; `again`: what was said before holds once more, since its being taken back was taken back."""
+
+    again: bool
+
+
 class Waiting(BaseModel):
     """A scan to look at next; `random`: it was drawn at random, so that its label says how good the model is."""
 

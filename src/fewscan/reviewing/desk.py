@@ -32,6 +32,8 @@ Bools = npt.NDArray[np.bool_]
 MAX_CLASS_LETTERS = 60
 # Enough to know an accuracy to five points; more would only be asked for instead of scans that teach.
 MOST_SAMPLED = 300
+# The note of what lets an image take part again that had been set aside.
+RETURNED = "takes part again"
 
 
 class NotSavedError(Exception):
@@ -52,6 +54,15 @@ class Decided(NamedTuple):
     batch: int
     rows: list[int]
     said: Said
+
+
+class Undone(NamedTuple):
+    """What was taken back: what these rows were said to be, or, `again`, what they had been and are now once more."""
+
+    batch: int
+    rows: list[int]
+    said: Said
+    again: bool
 
 
 @dataclass
@@ -173,25 +184,37 @@ class Desk:
         self.tell()
         return Decided(batch, new, said)
 
-    def undo(self, reviewer: str) -> Decided:
-        """Take back the newest batch of this person's that was given on a page and not taken back, and return what it said.
+    def undo(self, reviewer: str) -> Undone:
+        """Take back what this person did last on a page and has not taken back: an answer, or the return of an image.
 
-        Raises CannotNowError where there is none, NotSavedError where the log cannot be written.
+        Raises CannotNowError where there is nothing, NotSavedError where the log cannot be written.
         """
         with self._writing:
             entries = self.dataset.labels.entries()
-            own = entries[(entries["who"] == reviewer) & (entries["origin"] == REVIEW) & ~entries["undone"]]
+            given = (entries["origin"] == REVIEW) | (entries["note"] == RETURNED)
+            own = entries[given & (entries["who"] == reviewer) & ~entries["undone"]]
             if own.empty:
                 raise CannotNowError("there is nothing of yours to take back")
             taken = own[own["batch"] == own["batch"].max()]
-            rows = taken["row"].tolist()
+            rows = sorted(set(taken["row"]))
             try:
                 batch = self.dataset.labels.undo(int(taken["batch"].iloc[0]), rows, who=reviewer)
             except FewscanError as error:
                 raise NotSavedError(str(error)) from None
         self.tell()
-        label = taken["label"].iloc[0]
-        return Decided(batch, rows, Said(taken["state"].iloc[0], None if pd.isna(label) else label))
+        again = taken["note"].iloc[0] == RETURNED
+        before = entries[entries["id"].isin(taken["undoes"])] if again else taken
+        label = before["label"].iloc[0]
+        return Undone(batch, rows, Said(before["state"].iloc[0], None if pd.isna(label) else label), again)
+
+    def give_back(self, row: int, batches: Sequence[int], reviewer: str) -> None:
+        """Take back what batches say of a row, so that what was said before holds again; raises NotSavedError."""
+        with self._writing:
+            try:
+                self.dataset.labels.undo(batches, [row], who=reviewer, note=RETURNED)
+            except FewscanError as error:
+                raise NotSavedError(str(error)) from None
+        self.tell()
 
     def tell(self) -> None:
         """Let all that learns from labels know that there are new ones."""

@@ -19,6 +19,7 @@ from fewscan.reviewing.asked import (
     Saved,
     Skip,
     Status,
+    Undone,
     Upcoming,
     Waiting,
 )
@@ -51,9 +52,11 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
         return saved(desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles))
 
     @routes.post("/undo")
-    def undo(person: Person) -> Saved:
-        """Take back what a person said last; asked again, what they said before that."""
-        return saved(desk.undo(person.reviewer))
+    def undo(person: Person) -> Undone:
+        """Take back what a person did last; asked again, what they did before that."""
+        undone = desk.undo(person.reviewer)
+        said = undone.said
+        return Undone(batch=undone.batch, rows=undone.rows, state=said.state, label=said.label, again=undone.again)
 
     @routes.post("/skip")
     def skip(skipped: Skip) -> Upcoming:

@@ -81,6 +81,9 @@ export function askWho(force = false) {
   });
 }
 
+// What the answer of an undo means, of scans in words.
+export const takenBack = (taken, scans) => `${taken.again ? "Holds again" : "Taken back"}: ${taken.label ?? taken.state}, ${scans}`;
+
 export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;
 
 export function showStanding(status) {

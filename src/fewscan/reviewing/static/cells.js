@@ -1,6 +1,6 @@
 // Pictures of scans in a grid that are selected by click and keys: one, a range, all.
 
-import { element, made, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { element, made, reviewer, send, sendUntilSaved, takenBack, told } from "./asking.js";
 
 export class Cells {
   // grid: the element that holds them; chosen: told how many are selected.
@@ -104,7 +104,7 @@ export async function saveFor(cells, state, name) {
 // Take back what the reviewer said last, and say so.
 export async function takeBack() {
   const taken = await send("/api/undo", { reviewer: reviewer() });
-  element("saved").textContent = `Taken back: ${taken.label ?? taken.state}, ${counted(taken.rows.length)}`;
+  element("saved").textContent = takenBack(taken, counted(taken.rows.length));
 }
 
 // What is decided of the selected cells, by the bar's buttons and by keys; enter: what the key Enter does in the grid.

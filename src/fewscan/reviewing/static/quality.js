@@ -1,6 +1,6 @@
 // Data quality: copies to judge, labels to settle, images that were set aside.
 
-import { ask, askWho, element, reviewer, send, showStanding, told } from "./asking.js";
+import { ask, askWho, element, reviewer, send, showStanding, takenBack, told } from "./asking.js";
 import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
@@ -31,10 +31,10 @@ async function open(part, ...more) {
   await PARTS[part].show(...more);
 }
 
-// Labels are taken back as on every other page: what this person said last.
+// As on every other page: what this person did last.
 async function undo() {
   const taken = await send("/api/undo", { reviewer: reviewer() });
-  saved(`Taken back: ${taken.label ?? taken.state}, scan ${taken.rows.join(", ")}`);
+  saved(takenBack(taken, `scan ${taken.rows.join(", ")}`));
   await refresh();
   await PARTS[page.part].show();
 }
