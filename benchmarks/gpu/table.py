@@ -2,11 +2,11 @@
 
     python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE] [--study-pairs-csv FILE] [--heads-csv FILE]
 
-FOLDER (docs/results/gpu) holds efficiency, finetuned where that was run, study, study_supervised and study_128, each .json
-and .csv, and test_images.csv. Methods are compared over the seeds that both have, p-values corrected for the methods that are
-held against the baseline with so many labels. The table of heads scores the same networks on parts of the test set:
-test_images.csv says of which test images a later, wider audit found a near-duplicate among the images learned from, and
-of which `audit --same-head` found a slice of the same head.
+FOLDER (docs/results/gpu) holds efficiency, finetuned and adapted where they were run, study, study_supervised and study_128,
+each .json and .csv, and test_images.csv. Methods are compared over the seeds that both have, p-values corrected for the
+methods that are held against the baseline with so many labels. The table of heads scores the same networks on parts of the
+test set: test_images.csv (heads.py makes it) says of which test images `audit --same-head` found a slice of the same head
+among the images learned from.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def against_baseline(predictions: pd.DataFrame, labels: int, methods: Sequence[s
 
 
 # README's rows: what a part calls `supervised` is another way of learning where another recipe makes it one.
-PARTS = {"efficiency": {}, "finetuned": {BASELINE: "finetune"}}
+PARTS = {"efficiency": {}, "finetuned": {BASELINE: "finetune"}, "adapted": {BASELINE: "simclr, then finetune"}}
 
 
 def scored(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -122,14 +122,10 @@ def study_pairs(folder: Path) -> pd.DataFrame:
 
 
 def heads_table(folder: Path) -> pd.DataFrame:
-    """Return accuracy and balanced accuracy, means over seeds in percent, on all test images and on two parts of them."""
+    """Return accuracy and balanced accuracy, means over seeds in percent, on all test images and on a part of them."""
     predictions = scored(folder)[1].merge(pd.read_csv(folder / "test_images.csv"), on="row")
-    duplicated, seen = predictions["near_duplicate_in_training"], predictions["head_in_training"]
-    parts = {
-        "all": pd.Series(True, predictions.index),
-        "no near-duplicate": ~duplicated,
-        "no slice of the head": ~duplicated & ~seen,
-    }
+    seen = predictions["head_in_training"]
+    parts = {"all": pd.Series(True, predictions.index), "no slice of the head": ~seen}
     lines = []
     for name, chosen in parts.items():
         of_part = predictions[chosen].assign(right=lambda table: (table["label"] == table["predicted"]).astype(float))

@@ -4,7 +4,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
-from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, choose
+from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, WORTH, choose
 from fewscan.training.settings import RunSettings
 
 
@@ -14,7 +14,7 @@ def test_unlabeled_scans_decide_the_method_and_explain_it() -> None:
     assert METHODS[DEFAULT_METHOD].uses_unlabeled
     assert "3,000 unlabeled" in choice.reasons[0]
     assert "40 labels" in choice.reasons[0]
-    assert "nothing sure with 40" in choice.reasons[0]
+    assert WORTH in choice.reasons[0]
     assert choose(size_px=64, labeled=40, unlabeled=0).method == "supervised"
 
 
