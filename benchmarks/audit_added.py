@@ -52,7 +52,7 @@ def seconds(since: float, since_cpu: float) -> dict[str, float]:
 def added(pixels: Pixels, old: Int64s, new: Int64s) -> tuple[Int64s, Int64s, dict[str, float]]:
     """Audit `old` rows, then `new` ones against them; return the pairs of both, and how long the second took."""
     with tempfile.TemporaryDirectory() as folder:
-        found, known = find_copies_of(pixels, describe_images(pixels, old))
+        found, known, _ = find_copies_of(pixels, describe_images(pixels, old))
         old_pairs = ends(found)
         known.save(Path(folder) / "known.safetensors")
         start, start_cpu = time.perf_counter(), time.process_time()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fewscan.atomic import as_json, replaced_file, writing
 from fewscan.auditing.copies import DEFAULT_SIMILARITY
+from fewscan.auditing.copies.index import least_exact
 from fewscan.auditing.finding import NOTHING_BEFORE, Before, find_pairs
 from fewscan.auditing.kept import keep, tidy
 from fewscan.auditing.result import AuditResult, for_programs, result_of, suspects_in
@@ -97,6 +98,7 @@ def _audited(
         rows=rows,
         copies_described=copies,
         slices_described=slices,
+        search=found.way if known is None else least_exact(known.search, found.way),
         pairs=0,
         groups=0,
         copy_sets=0,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewscan.auditing.copies import Described, describe_images, find_copies_of
+from fewscan.auditing.copies.index import Way
 from fewscan.auditing.heads import describe_slices, same_head_pairs
 from fewscan.datasets.pairs import PAIR_DTYPES, components, ends, linked_to_first, names_in, no_pairs, numbered
 
@@ -48,6 +49,7 @@ class Found:
     pairs: pd.DataFrame
     copies: More
     slices: More | None
+    way: Way  # how near copies of the new ones were looked for
 
 
 def find_pairs(
@@ -71,7 +73,7 @@ def find_pairs(
     distinct = rows[np.sort(first)]
     copies = _described(distinct, before.rows, before.copies, lambda some, like: describe_images(pixels, some, like))
     known = copies.whole.of(distinct[distinct < before.rows])
-    near, new = find_copies_of(pixels, copies.new, known, ends(old[old["kind"] == "near"]), similarity=similarity)
+    near, new, way = find_copies_of(pixels, copies.new, known, ends(old[old["kind"] == "near"]), similarity=similarity)
     copies = More(Described.joined([known, new]), new, copies.anew)
     nearly = pd.DataFrame(
         {"row_a": near.row_a, "row_b": near.row_b, "similarity": near.similarity.round(4), "mirrored": near.mirrored}
@@ -79,13 +81,13 @@ def find_pairs(
     of_copies = _joined([old[old["kind"] != "head"], exact[exact["row_b"] >= before.rows], nearly.assign(kind="near")])
     of_copies = of_copies.sort_values(["row_a", "row_b"], kind="stable")
     if not same_head:
-        return Found(_joined([of_copies]), copies, None)
+        return Found(_joined([of_copies]), copies, None, way)
     sets = numbered(len(manifest), rows, ends(of_copies))
     slices = _described(rows, before.rows, before.slices, lambda some, like: describe_slices(pixels, some, sets, like))
     heads = same_head_pairs(slices.whole, manifest, sets)
     heads = heads[heads[:, 1] >= before.rows]
     of_heads = pd.DataFrame({"row_a": heads[:, 0], "row_b": heads[:, 1]}).assign(kind="head", similarity=0.0, mirrored=False)
-    return Found(_joined([of_copies, old[old["kind"] == "head"], of_heads]), copies, slices)
+    return Found(_joined([of_copies, old[old["kind"] == "head"], of_heads]), copies, slices, way)
 
 
 def exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> pd.DataFrame:

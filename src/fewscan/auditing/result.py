@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fewscan.auditing.copies.index import SAID, Way
 from fewscan.auditing.leaks import Between, Leak, find_leaks
 from fewscan.auditing.suspects import KINDS, Suspect
 from fewscan.datasets.descriptions import AuditDescription
@@ -78,6 +79,7 @@ class AuditResult:
     dissolved: tuple[Dissolved, ...] = ()  # pairs that were found, and that people have dissolved: none of `pairs`
     suspects: tuple[Suspect, ...] = ()
     suspects_set_aside: bool = False  # whether there are any, and all are among the `set_aside`
+    search: Way | None = None  # how near copies were looked for; None: an earlier version did so
     cropped: bool = False  # whether it looked at cropped scans, of which the dataset keeps no whole ones
 
     @property
@@ -130,6 +132,11 @@ class AuditResult:
             "somebody had cut are missed. Import the scans again to have them found"
         )
 
+    @property
+    def search_sentence(self) -> str:
+        """How near copies were looked for; empty where nobody noted it."""
+        return "" if self.search is None else SAID[self.search]
+
     def lines(self) -> list[str]:
         """Return a summary for people, a line a finding."""
         counts = self.counts()
@@ -149,6 +156,8 @@ class AuditResult:
             lines.append(f"dissolved, and left out of the above: {counted(len(self.dissolved), 'pair')}, by {by}")
         if self.cropped:
             lines.append(self.cropped_sentence)
+        if self.search not in (None, "all"):
+            lines.append(self.search_sentence)
         if self.suspects:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
             done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
@@ -208,6 +217,7 @@ def result_of(
         leaks=find_leaks(manifest, grouped, groups, [(pair.row_a, pair.row_b) for pair in pairs]),
         dissolved=gone,
         suspects=tuple(suspects),
+        search=asked.search,
         cropped=now.spec.crop != "none" and not now.store.keeps_whole,
         suspects_set_aside=bool(suspects) and bool(manifest["set_aside"].iloc[[each.row for each in suspects]].notna().all()),
     )
@@ -217,6 +227,7 @@ def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
     """Return the content of `audit.json`; names: of the files of all rows."""
     return {
         "counts": result.counts(),
+        "search": result.search_sentence,
         "group_sizes": result.group_sizes,
         "conflicts": [
             {

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import pydantic
+
 from fewscan.config import Settings
 from fewscan.datasets.protocols import keeps_groups, may_leak
 
@@ -45,6 +47,8 @@ class AuditDescription(Settings):
     rows: int  # that it has looked at: the first so many
     copies_described: tuple[KeptFile, ...] = ()
     slices_described: tuple[KeptFile, ...] = ()
+    # How near copies were looked for (`auditing.copies.index`); None where an earlier version did so.
+    search: Literal["all", "cells", "graph"] | None = pydantic.Field(default=None, exclude_if=lambda search: search is None)
     pairs: int
     groups: int
     copy_sets: int

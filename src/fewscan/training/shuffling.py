@@ -14,6 +14,8 @@ from fewscan.memory import memory_bytes
 
 # So much is read at once from the images' file: a disk then reads about as fast as it can.
 BLOCK_BYTES = 1 << 20
+# A buffer holds so many blocks at least: of few ones a batch is as one-sided as folders are (docs/scale.md).
+LEAST_BLOCKS = 64
 # Images are shuffled among all others up to this share of the memory: the system then keeps their file there by itself.
 FITS = 0.5
 # The share of the memory that the buffer takes otherwise; another one is read meanwhile.
@@ -29,7 +31,7 @@ class Buffer(NamedTuple):
     @classmethod
     def of(cls, images: int | None, image_bytes: int) -> "Buffer | None":
         """Return the buffer of so many images; None where all are shuffled among each other."""
-        return None if images is None else cls(images, max(1, BLOCK_BYTES // image_bytes))
+        return None if images is None else cls(images, max(1, min(BLOCK_BYTES // image_bytes, images // LEAST_BLOCKS)))
 
     def part(self, share: float) -> "Buffer":
         """Return what a stream has of it that gives this share of the images."""

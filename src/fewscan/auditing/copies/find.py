@@ -20,6 +20,7 @@ from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.described import Described, describe
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
+from fewscan.auditing.copies.index import Way
 from fewscan.auditing.copies.placing import is_mirrored
 from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
 from fewscan.datasets.pairs import components
@@ -51,10 +52,11 @@ class CopyPairs:
 
 
 class Copies(NamedTuple):
-    """Pairs of copies, and how the new images are described, with their reach."""
+    """Pairs of copies, how the new images are described, with their reach, and how they were looked for."""
 
     pairs: CopyPairs
     described: Described
+    way: Way  # how the new ones were looked for
 
 
 def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
@@ -102,23 +104,27 @@ def find_copies_of(
     with progress_bar() as bar, workers_of_one_thread() as workers:
         task = bar.add_task("comparing pairs", total=None, numbers="")
         while len(asked):
-            candidates = searched.candidates(asked, np.sort(members), workers)
-            reach = candidates.reach(len(new)) if reach is None else reach
-            fresh, tried = _not_tried(candidates, tried, len(rows))
-            bar.update(task, total=len(tried))
-            for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
-                found.append(batch[0])
-                bar.advance(task, batch[1])
+            reached = np.full(len(new), -1, np.float32)
+            neighbors: list[Int64s] = []
+            for candidates in searched.candidates(asked, np.sort(members), workers):
+                reached = np.maximum(reached, candidates.reach(len(new)))
+                neighbors.append(np.column_stack([candidates.asker, candidates.partner]))
+                fresh, tried = _not_tried(candidates, tried, len(rows))
+                bar.update(task, total=len(tried))
+                for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
+                    found.append(batch[0])
+                    bar.advance(task, batch[1])
+            reach = reached if reach is None else reach
             sets = components(len(rows), np.concatenate([linked, _ends(_joined(found))]))
             # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each: a new one
             # where there is one, since these have the lowest numbers.
             _, members = np.unique(sets, return_index=True)
-            asked = _crowded(candidates, sets, members) if len(members) < len(sets) else asked[:0]
+            asked = _crowded(np.concatenate(neighbors), sets, members) if len(members) < len(sets) else asked[:0]
     pairs = _joined(found)
     a, b = rows[pairs.row_a], rows[pairs.row_b]
     pairs = CopyPairs(np.minimum(a, b), np.maximum(a, b), pairs.similarity, pairs.mirrored)
     described = new if reach is None else replace(new, reach=reach)
-    return Copies(pairs.at(np.lexsort((pairs.row_b, pairs.row_a))), described)
+    return Copies(pairs.at(np.lexsort((pairs.row_b, pairs.row_a))), described, searched.way(len(new)))
 
 
 def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
@@ -171,10 +177,11 @@ def _in_batches(candidates: Candidates) -> Iterator[Candidates]:
         yield candidates.at(slice(start, start + BATCH))
 
 
-def _crowded(candidates: Candidates, sets: Int64s, members: Int64s) -> Int64s:
-    """Return the members of the sets in which some image has a full neighborhood of few sets."""
-    seen = np.unique(np.column_stack([candidates.asker, sets[candidates.partner]]), axis=0)[:, 0]
-    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(candidates.asker, minlength=len(sets)) >= NEIGHBORS
+def _crowded(neighbors: Int64s, sets: Int64s, members: Int64s) -> Int64s:
+    """Return the members of the sets in which some image has a full neighborhood of few sets; neighbors: (P, 2)."""
+    asker, partner = neighbors.T
+    seen = np.unique(asker * len(sets) + sets[partner]) // len(sets)
+    distinct, full = np.bincount(seen, minlength=len(sets)), np.bincount(asker, minlength=len(sets)) >= NEIGHBORS
     return members[np.unique(sets[full & (distinct <= NEIGHBORS // 2)])]
 
 

@@ -1,6 +1,6 @@
 """Step 2, search: the nearest vectors of every view of an image, put onto itself in all eight ways, by faiss.
 
-Memory is linear in the images: views are described batch by batch and only the nearest images are kept.
+Views are described batch by batch and only the nearest images are kept, of so many that ask at a time.
 """
 
 import os
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fewscan.auditing.copies.describe import histograms
 from fewscan.auditing.copies.described import Described, Halves, unknown_reach
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray
+from fewscan.auditing.copies.index import Way, index_of, way_among
 from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
 
 # How many images are looked at more closely for every image, the best of all its views: its neighborhood.
@@ -25,20 +26,15 @@ NEIGHBORS = 8
 FAR_NEIGHBORS = 32
 NEAREST_ENLARGED = 4
 
+# So often an image is looked for.
+QUERIES = len(VIEWS) * len(SYMMETRIES)
+
 # Vectors of one slice agree at least this much, unless there are too few images to learn the projection from.
 CANDIDATE_COSINE = 0.55
 FEW_IMAGES = 256
 
-# Up to so many comparisons every vector is compared with every other; beyond, with those of the nearest cells only, unless
-# learning where cells lie would take longer.
-EXACT_COMPARISONS = len(VIEWS) * len(SYMMETRIES) * 4096**2
-CELLS_LOOKED_AT = 24
-# So many times the nearest that are asked for.
-COMPARED_EXACTLY = 4
-# faiss learns cells in so many rounds, from at least and at most so many vectors for each. More rounds find no more.
-LEARNING_ROUNDS = 8
-LEAST_FOR_A_CELL = 39
-MOST_FOR_A_CELL = 256
+# So many images ask at a time, which bounds the memory that their candidates take.
+AT_A_TIME = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -110,6 +106,15 @@ class Candidates:
 
 
 @dataclass(frozen=True)
+class _Places:
+    """Images, seen in one view, among which the nearest are looked for."""
+
+    view: int
+    numbers: Int64s
+    index: faiss.Index
+
+
+@dataclass(frozen=True)
 class Searched:
     """The images of one search. Their numbers count those that are `new` first, then those `known`, which ask nobody."""
 
@@ -122,32 +127,40 @@ class Searched:
         """The row of every number."""
         return np.concatenate([self.new.rows, self.known.rows])
 
-    def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Candidates:
-        """Return, for each number in `asked`, which are new, its neighborhood in `among`, and in whose neighborhood it is.
+    def candidates(self, asked: Int64s, among: Int64s, workers: ThreadPoolExecutor) -> Iterator[Candidates]:
+        """Yield, for each number in `asked`, which are new, its neighborhood in `among`, and in whose neighborhood it is.
 
         Neighbors are what its views are nearest to, and known ones with an enlarged view near to it. `among` is ascending.
+        So many are yielded together as ask at a time.
         """
-        whole = self._nearest(asked, tuple(range(len(VIEWS))), among, WHOLE, workers)
+        whole = self._places(WHOLE, among, len(asked) * QUERIES)
         older = among[among >= len(self.new)]
-        if not len(older):
-            return whole
-        parts = [self._nearest(asked, (WHOLE,), older, enlarged, workers) for enlarged in ENLARGED]
-        enlarged = Candidates.joined(parts).best_of_pairs().nearest(NEAREST_ENLARGED, self._reach)
-        return Candidates.joined([whole, enlarged]).best_of_pairs()
+        enlarged = [self._places(view, older, len(asked) * len(SYMMETRIES)) for view in ENLARGED] if len(older) else []
+        for some in in_batches(asked, AT_A_TIME):
+            near = self._nearest(some, tuple(range(len(VIEWS))), whole, workers)
+            if enlarged:
+                parts = [self._nearest(some, (WHOLE,), places, workers) for places in enlarged]
+                more = Candidates.joined(parts).best_of_pairs().nearest(NEAREST_ENLARGED, self._reach)
+                near = Candidates.joined([near, more]).best_of_pairs()
+            yield near
+
+    def way(self, asked: int) -> Way:
+        """Return how so many numbers are looked for among all."""
+        return way_among(len(self.new) + len(self.known), asked * QUERIES)
 
     @cached_property
     def _reach(self) -> Floats:
         return np.concatenate([unknown_reach(self.new.rows), self.known.reach])
 
-    def _nearest(
-        self, asked: Int64s, views: Sequence[int], among: Int64s, kept: int, workers: ThreadPoolExecutor
-    ) -> Candidates:
-        """Return whom in `among`, seen in the view `kept`, any view of those asked is nearest to, or in whose reach it is."""
-        index = index_of(self._vectors(kept, among).astype(np.float32), len(asked) * len(views) * len(SYMMETRIES))
+    def _places(self, view: int, among: Int64s, queries: int) -> "_Places":
+        return _Places(view, among, index_of(self._vectors(view, among), queries))
+
+    def _nearest(self, asked: Int64s, views: Sequence[int], places: "_Places", workers: ThreadPoolExecutor) -> Candidates:
+        """Return whom in these places any view of those asked is nearest to, or in whose reach it is."""
         least_cosine = -1.0 if len(self.new) + len(self.known) <= FEW_IMAGES else CANDIDATE_COSINE
 
         def nearest(batch: Int64s) -> Candidates:
-            seen = Candidates.joined(list(self._seen(batch, views, among, kept, index)))
+            seen = Candidates.joined(list(self._seen(batch, views, places)))
             other = (seen.partner != seen.asker) & (seen.partner >= 0) & (seen.cosine >= least_cosine)
             return seen.at(other).best_of_pairs().nearest(NEIGHBORS, self._reach)
 
@@ -155,18 +168,19 @@ class Searched:
         size = max(1, min(BATCH, -(-len(asked) // (os.cpu_count() or 1))))
         return Candidates.joined(list(workers.map(nearest, in_batches(asked, size))))
 
-    def _seen(self, batch: Int64s, views: Sequence[int], among: Int64s, kept: int, index: faiss.Index) -> Iterator[Candidates]:
+    def _seen(self, batch: Int64s, views: Sequence[int], among: "_Places") -> Iterator[Candidates]:
         """Yield whom every view of a batch is nearest to, in every symmetry."""
+        kept = among.view
         gray = read_gray(self.pixels, self.new.rows[batch])
-        most = min(FAR_NEIGHBORS if len(self.known) else NEIGHBORS + 1, len(among))
+        most = min(FAR_NEIGHBORS if len(self.known) else NEIGHBORS + 1, len(among.numbers))
         partners_view = kept != WHOLE
         askers = np.tile(np.repeat(batch, most), len(SYMMETRIES))
         # The partner's view put onto itself is alike where this image is, put onto itself the other way around.
         symmetries = np.repeat(UNDONE_BY if partners_view else np.arange(len(SYMMETRIES)), len(batch) * most)
         for view in views:
-            cosines, places = index.search(self.new.projection.in_all_symmetries(histograms(gray, VIEWS[view])), most)
+            cosines, places = among.index.search(self.new.projection.in_all_symmetries(histograms(gray, VIEWS[view])), most)
             views_seen = np.full(places.size, kept if partners_view else view)
-            partners = np.where(places >= 0, among[places], -1).ravel()
+            partners = np.where(places >= 0, among.numbers[places], -1).ravel()
             is_first = np.full(places.size, partners_view)
             yield Candidates(askers, partners, views_seen, symmetries, is_first, cosines.ravel())
 
@@ -174,23 +188,3 @@ class Searched:
         are_new = np.searchsorted(numbers, len(self.new))
         older = numbers[are_new:] - len(self.new)
         return np.concatenate([self.new.views[view][numbers[:are_new]], self.known.views[view][older]])
-
-
-def index_of(vectors: Floats, queries: int) -> faiss.Index:
-    """Return what finds the nearest of vectors (N, D) for so many queries: exactly, or where that takes too long, nearly."""
-    count, dimensions = vectors.shape
-    flat = faiss.IndexFlatIP(dimensions)
-    cells = min(int(4 * count**0.5), count // LEAST_FOR_A_CELL)
-    learning = LEARNING_ROUNDS * min(count, MOST_FOR_A_CELL * cells) * cells
-    if queries * count <= max(EXACT_COMPARISONS, learning):
-        flat.add(vectors)
-        return flat
-    # Within cells vectors are compared as rounded, each two numbers to 4 bits, and the nearest few of them then exactly.
-    rounded = faiss.IndexIVFPQFastScan(flat, dimensions, cells, dimensions // 2, 4, faiss.METRIC_INNER_PRODUCT)
-    rounded.cp.niter = LEARNING_ROUNDS
-    rounded.nprobe = CELLS_LOOKED_AT
-    index = faiss.IndexRefineFlat(rounded)
-    index.k_factor = COMPARED_EXACTLY
-    index.train(vectors)
-    index.add(vectors)
-    return index
