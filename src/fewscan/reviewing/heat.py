@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fewscan.explaining.attribution import hidden_map
+from fewscan.models.folding import folded
 from fewscan.reporting.evidence_figure import overlaid
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.reviewing.levels import Levels
@@ -51,7 +52,7 @@ class HeatMaps:
 
     def _made(self, row: int, label: str, opinion: Opinion, seen: Seen) -> Levels:
         assert seen.encoder is not None
-        encoder, pixels = seen.encoder.encoder, np.array(self._desk.dataset.pixels[row])
+        encoder, pixels = folded(seen.encoder.encoder), np.array(self._desk.dataset.pixels[row])
         device = next(encoder.parameters()).device
         weight, bias = (torch.from_numpy(part).to(device) for part in opinion.solution)
 
