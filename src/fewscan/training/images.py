@@ -4,9 +4,12 @@ That file is read row by row; or, where the memory does not hold it, for many st
 last, by a thread that reads ahead while the steps before are computed.
 """
 
+import io
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -14,9 +17,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fewscan.errors import FewscanError
 from fewscan.training.batches import Rows
 
 PREDICT_BATCH = 256
+
+# Images in a file that lie no further from each other than this are read at once, with what is between them.
+READ_THROUGH_BYTES = 1 << 17
 Step = TypeVar("Step")
 
 # Share of a GPU's free memory that pixels may take; the rest is for the network.
@@ -69,8 +76,7 @@ class ImageRows:
         """Return the images of all rows, read from the first in the file to the last, and where among them each one's are."""
         assert not isinstance(self.source, Tensor)
         ascending, places = np.unique(np.concatenate([np.empty(0, np.int64), *rows]), return_inverse=True)
-        # `take` lets go of the interpreter while the disk is waited for.
-        images = torch.from_numpy(np.take(self.source, ascending, axis=0))
+        images = torch.from_numpy(read_ascending(self.source, ascending))
         ends = np.cumsum([len(some) for some in rows])[:-1]
         return images, [torch.from_numpy(some) for some in np.split(places, ends)]
 
@@ -78,6 +84,37 @@ class ImageRows:
         """Yield the images of `rows` in batches that suit a forward pass."""
         for start in range(0, len(rows), PREDICT_BATCH):
             yield self[rows[start : start + PREDICT_BATCH]]
+
+
+def read_ascending(pixels: npt.NDArray[np.uint8], rows: Rows) -> npt.NDArray[np.uint8]:
+    """Return the images (R, C, S, S) of ascending rows (R,); of a memory-mapped file what lies close together is read at once.
+
+    It is read, not mapped: what a system reads besides for pages that are touched is several times as much.
+    """
+    if not isinstance(pixels, np.memmap) or not len(rows):
+        return pixels[rows]
+    found = np.empty((len(rows), *pixels.shape[1:]), np.uint8)
+    image_bytes = found[0].nbytes
+    cuts = np.flatnonzero(np.diff(rows) * image_bytes > READ_THROUGH_BYTES) + 1
+    with Path(str(pixels.filename)).open("rb", buffering=0) as file:
+        if hasattr(os, "posix_fadvise"):  # not everywhere
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        for some, into in zip(np.split(rows, cuts), np.split(found, cuts), strict=True):
+            long = int(some[-1] - some[0]) + 1
+            span = into if long == len(some) else np.empty((long, *pixels.shape[1:]), np.uint8)
+            file.seek(pixels.offset + int(some[0]) * image_bytes)
+            _fill(span.data.cast("B"), file)
+            if span is not into:
+                into[:] = span[some - some[0]]
+    return found
+
+
+def _fill(view: memoryview, file: io.FileIO) -> None:
+    while view:
+        count = file.readinto(view)
+        if not count:
+            raise FewscanError(f"{file.name} is cut short: import the scans again")
+        view = view[count:]
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

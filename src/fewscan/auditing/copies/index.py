@@ -42,7 +42,7 @@ MOST_FOR_A_CELL = 256
 # From so many vectors on a graph leads to cells: so many vectors make a cell then, cells are learned in so many rounds, and
 # each has so many links in the graph. That is walked until so many cells are known, and the nearest of them are looked at. To
 # learn and to add a vector takes as long as so many comparisons.
-VERY_MANY = 200_000
+VERY_MANY = 1_000_000
 OF_A_CELL = 100
 GRAPH_ROUNDS = 4
 GRAPH_LINKS = 32
