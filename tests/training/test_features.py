@@ -112,6 +112,7 @@ def test_what_a_kill_leaves_is_no_part_and_what_was_whole_is_not_computed_again(
     after = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
     assert after.computed == 50
     np.testing.assert_allclose(after.features.of(np.arange(80)), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(after.features.plain, after.features.of(np.arange(80))[:, 0])
 
 
 @pytest.mark.parametrize("damage", ["cut short", "lost", "other images", "no record"])

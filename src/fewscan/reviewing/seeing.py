@@ -46,7 +46,7 @@ def see(dataset: Dataset, encoder: str | None, told: Callable[[int], None]) -> S
     ready = ready_encoder(asked, dataset.description.spec)
     words = "random weights" if ready.origin is None else ready.origin.words
     kept = dataset_features(dataset.folder, dataset.images, ready, usable_device("auto"), told)
-    features = kept.features.of(np.arange(dataset.images.rows))[:, 0]
+    features = kept.features.plain
     taught = ready.origin is not None and ready.origin.dataset_identity == dataset.images.identity
     return Seen(np.ascontiguousarray(features), f"{ready.settings.name} with {words}", ready, taught)
 

@@ -104,6 +104,12 @@ class Features:
         """Return the number of images."""
         return self.record.rows
 
+    @property
+    def plain(self) -> Floats:
+        """(N, D) of all images as they are, the first of VIEWS, in memory."""
+        none = np.empty((0, self.record.features), np.float32)
+        return np.concatenate([none, *(part[:, 0] for part in self.parts)])
+
     def of(self, rows: Rows) -> Floats:
         """Return (len(rows), V, D): of every row its views, in the order of VIEWS."""
         found = np.empty((len(rows), len(self.record.views), self.record.features), np.float32)
