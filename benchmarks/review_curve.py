@@ -4,8 +4,8 @@
 
 DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known: to this script alone. It starts
 `fewscan review` on a copy without labels and answers each scan that the page asks for with the truth, as a person would, one by
-one, each time waiting until the model has learned from it. Or it waits after every fifth, --every 5, as often as the
-page plans anew what to ask for. README's 308 test images are in the split as a test set without
+one, each time waiting until the model has learned from it. Or it waits after every fifth, --every 5,
+which is sooner than the page plans anew what to ask for. README's 308 test images are in the split as a test set without
 labels, so the page neither asks for them nor learns from them or from what belongs to them; after each budget their classes, as
 the page's model calls them, are asked of the page. Against it: as many labels of scans drawn at random, of each group one.
 

@@ -50,6 +50,7 @@ WAYS = {
     "page, 20 planned, 15 left": Ahead(20, 15, True),
     "page, 10 planned, 5 left": Ahead(10, 5, True),
     "page, 16 planned, 2 left": Ahead(16, 2),
+    "page, 16 planned, 4 left": Ahead(16, 4),
     "page, 16 planned, 8 left": Ahead(16, 8),
     "page, 10 planned, 2 left": Ahead(10, 2),
     "page, 24 planned, 8 left": Ahead(24, 8),

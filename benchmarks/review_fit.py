@@ -4,8 +4,8 @@
 
 Features are made up: four classes as Gaussian clouds in 1,280 directions, as many as `efficientnet_lite0` gives. Timed, on one
 core, is what follows each answer before the model says something else (`learned`: the fit, what it says of all scans, and its
-accuracy on scans drawn at random), and what follows every fifth one behind it (`planned`: what to ask for next). Seconds of the
-processor, which other work on the machine does not lengthen, and on the clock.
+accuracy on scans drawn at random), and what follows every 15th one or so behind it (`planned`: what to ask for
+next). Seconds of the processor, which other work on the machine does not lengthen, and on the clock.
 """
 
 import argparse

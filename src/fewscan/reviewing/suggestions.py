@@ -15,8 +15,10 @@ from fewscan.reviewing.desk import Desk
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-# A plan is made anew, beside the labeling, when so many of it have an answer: it takes a second or two of 5,000 scans.
-PLANNED, PLANNED_ANEW = 40, 5
+# How many scans are planned, and with how many of them left the next are, beside the labeling: of 5,000 scans in a second.
+# With the drawn ones that is what `suggest` is asked for at a time. Of a longer plan only the scans of the largest clusters
+# would be asked for before it is made anew, and they are alike (docs/review.md).
+PLANNED, LEFT = 16, 4
 EVERY = round(1 / RANDOM_SHARE)
 
 

@@ -18,7 +18,7 @@ from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.opinion import Lesson, Opinion, learned
 from fewscan.reviewing.seeing import Floats, Seen, see
-from fewscan.reviewing.suggestions import PLANNED, PLANNED_ANEW, Next, mixed, open_now, planned, scans_now
+from fewscan.reviewing.suggestions import LEFT, Next, mixed, open_now, planned, scans_now
 
 Phase = Literal["looking", "learning", "failed"]
 
@@ -41,7 +41,6 @@ class Tutor:
         self._points: Floats = np.zeros((desk.count, 0), np.float32)
         self._deviation: Floats = np.zeros(0, np.float32)
         self._plan: list[Suggestion] = []
-        self._plan_is_blind = True  # made without a model
         self._wake, self._stop = Event(), Event()
         self._looked_at, self._failed, self._changed = 0, "", False
         self.seen: Seen | None = None
@@ -112,9 +111,8 @@ class Tutor:
         self.opinion = learned(lesson, self._call)
         probabilities = None if self.opinion is None else self.opinion.probabilities
         left = sum(bool(scans.open[one.row]) for one in self._plan)
-        if left <= PLANNED - PLANNED_ANEW or (probabilities is None) != self._plan_is_blind:
+        if left <= LEFT:
             self._plan = self._call(planned, scans, self._desk.sample, probabilities)
-            self._plan_is_blind = probabilities is None
         return self.opinion
 
     def _advance(self, done: int) -> None:
