@@ -33,12 +33,12 @@ def pixels() -> npt.NDArray[np.uint8]:
 
 def added(pixels: npt.NDArray[np.uint8], *parts: list[int]) -> tuple[Described, list[CopyPairs]]:
     """Describe the first part, add the others one by one; return all that is known then, and the pairs of each step."""
-    first, known = find_copies_of(pixels, describe_images(pixels, np.array(parts[0])))
+    first, known, _ = find_copies_of(pixels, describe_images(pixels, np.array(parts[0])))
     found = [first]
     for part in parts[1:]:
         new = describe_images(pixels, np.array(part), known)
         linked = np.concatenate([np.column_stack([pairs.row_a, pairs.row_b]) for pairs in found])
-        more, new = find_copies_of(pixels, new, known, linked)
+        more, new, _ = find_copies_of(pixels, new, known, linked)
         found.append(more)
         known = Described.joined([known, new])
     return known, found
