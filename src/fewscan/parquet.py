@@ -1,11 +1,10 @@
 """Parquet tables, read and turned into data frames without threads.
 
-Where memory is short a thread may fail to start, and pyarrow waits for it for ever. The tables are small: a million rows take
-half a second.
+Where memory is short a thread may fail to start, and pyarrow waits for it for ever; and so it does at the end of a program for
+one that wants Python's interpreter. The tables are small: a million rows take half a second.
 """
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +21,7 @@ def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) ->
     damage of its own kind.
     """
     try:
-        with pq.ParquetFile(BytesIO(source) if isinstance(source, bytes) else source) as file:
+        with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source, pre_buffer=False) as file:
             if columns is not None and (lacking := set(columns) - set(file.schema_arrow.names)):
                 raise KeyError(f"no columns {sorted(lacking)}")
             return file.read(columns, use_threads=False)

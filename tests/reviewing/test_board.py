@@ -1,5 +1,7 @@
 """What a page knows after its own entries is what it would read in the log."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,6 +96,27 @@ def test_a_log_that_is_kept_open_is_asked_and_written_as_ever_and_whole_afterwar
         with ThreadPoolExecutor(1) as another:
             assert another.submit(lambda: [entry.label for entry in kept.since(1) or []]).result() == ["b"]
     assert [path.name for path in tmp_path.iterdir()] == ["labels.db"]
+    assert Board.read(log, 2).labels.tolist() == ["a", "b"]
+
+
+ANOTHER_PROGRAM = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT max(id) FROM batch").fetchone()
+connection.close()
+"""
+
+
+def test_another_program_does_not_clear_away_what_a_log_that_is_kept_open_needs(tmp_path: Path) -> None:
+    log = LabelLog.create(tmp_path / "labels.db")
+    with log.kept_open() as kept:
+        # Beside the connection that is kept this process has others, which come and go.
+        log.enter([0], ["a"], origin="review", who="Ada")
+        assert log.last == 1
+        subprocess.run([sys.executable, "-c", ANOTHER_PROGRAM, log.path], check=True)
+        assert {path.name for path in tmp_path.iterdir()} == {"labels.db", "labels.db-wal", "labels.db-shm"}
+        log.enter([1], ["b"], origin="review", who="Grace")
+        assert [entry.label for entry in kept.since(0) or []] == ["a", "b"]
     assert Board.read(log, 2).labels.tolist() == ["a", "b"]
 
 

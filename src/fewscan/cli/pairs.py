@@ -44,7 +44,7 @@ def list_(
     dissolved: Annotated[bool, typer.Option("--dissolved", help="Only those that people have dissolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the pairs, the least similar first, with what people said of them."""
+    """List the pairs, the least similar first."""
     pairs = api.audited_pairs(dataset).sort_values("similarity", kind="stable")
     shown = pairs[pairs["verdict"] == "apart"] if dissolved else pairs
     said = {"together": "confirmed", "apart": "dissolved"}
@@ -81,7 +81,7 @@ def confirm(
 def undo(
     dataset: DatasetFolder, scan: Scan, other: Other = None, who: Who = None, note: Note = "", as_json: AsJson = False
 ) -> None:
-    """Take back what was said of a pair: it holds again, as the audit found it."""
+    """Take back what was said of a pair."""
     _judge(dataset, scan, other, "open", who, note, as_json=as_json)
 
 

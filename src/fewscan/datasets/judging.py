@@ -48,7 +48,8 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
     if named.empty:
         ties = ties_of(dataset, low, high)
         why = f": {ties.words(low, high)}" if ties.copies is not None else ""
-        raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}")
+        them = f"'fewscan pairs list {dataset.folder}' shows those that it names"
+        raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}; {them}")
     dataset.pair_decisions.enter(low, high, verdict, who=who, note_text=note)
     return ties_of(dataset, low, high)
 

@@ -133,7 +133,7 @@ class DecisionRule:
     threshold: float | None  # lowest score that is accepted; None where the labels support none
     inclusion: Scores  # (K,) least probability, before the temperature, of a possible class; 0 where it always is one
     candidates: int  # among how many runs this one is taken to have been chosen
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...]  # of the threshold first
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,), where the run has learned from them, are theirs in its dataset."""
@@ -154,7 +154,7 @@ class DecisionRule:
         if decision == "out_of_distribution":
             return "it is out of distribution, like nothing that the run learned from, so its label means nothing"
         if self.threshold is None:
-            return "nothing is accepted at this target error, so a person should look"
+            return f"{self.reasons[0]}; so a person should look"
         if decision == "accept":
             return f"its score {score:.6f} reaches the threshold {self.threshold:.6f}"
         return f"its score {score:.6f} is below the threshold {self.threshold:.6f}, so a person should look"

@@ -3,6 +3,7 @@
 Readers see the log as it was when they began and never wait for writers (WAL mode). Writers wait for each other.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -117,7 +118,9 @@ def kept_open(path: Path) -> Iterator[Reading]:
             try:
                 yield connection
             finally:
-                connection.execute("ROLLBACK")
+                # What went wrong may have ended it already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     try:
         yield kept
@@ -140,8 +143,7 @@ def _mode(path: Path) -> str:
 
 
 def _connect(path: Path, how: str, *, check_same_thread: bool = True) -> sqlite3.Connection:
-    with path.open("rb"):
-        pass  # so that a missing file, or one without permission, is told by the operating system's own error
+    _require(path)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}",
         uri=True,
@@ -151,6 +153,18 @@ def _connect(path: Path, how: str, *, check_same_thread: bool = True) -> sqlite3
     )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
+
+
+def _require(path: Path) -> None:
+    """Raise the operating system's own error where the file is missing, or may not be read.
+
+    It is not opened for that: to close a file drops all locks that this process has on it, those of other connections too.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    path.stat()
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -27,6 +27,8 @@ from fewscan.wording import counted, listed
 EVERY_SECONDS = 1.0
 # Whoever writes a dataset writes its description more than once.
 SETTLED_SECONDS = 2.0
+# So long the end of the page waits for what still reads; features that are being computed take longer, and are given up.
+ENDING_SECONDS = 5.0
 
 Stamp = tuple[tuple[int, int], ...]
 
@@ -47,6 +49,7 @@ class Renewing:
         self._app = self.application(self.review)
         self._known = self._changed = _stamp(self.review.desk.dataset)
         self._since = 0.0
+        self._watching = Thread(target=self._watch, name="renewing", daemon=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the review of now."""
@@ -56,7 +59,7 @@ class Renewing:
         """Learn from labels, and look now and then whether the dataset has changed, until `stop`."""
         self._apart.begin()
         self.review.tutor.start(self._apart)
-        Thread(target=self._watch, name="renewing", daemon=True).start()
+        self._watching.start()
 
     def stop(self) -> None:
         """Look no more, learn no more, and end what runs in the background."""
@@ -65,6 +68,10 @@ class Renewing:
         self._apart.end()
         self.review.trainings.close()
         self.review.makings.close()
+        # A program that ends while a thread of it reads a table may wait for that for ever.
+        self.review.tutor.join(ENDING_SECONDS)
+        if self._watching.is_alive():
+            self._watching.join(ENDING_SECONDS)
 
     def look(self) -> bool:
         """Return whether the dataset had changed, and the review was made anew."""

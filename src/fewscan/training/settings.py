@@ -49,7 +49,7 @@ class RunSettings(Settings):
     epochs: int = pydantic.Field(ge=1)
     passes: int = pydantic.Field(default=1, ge=1)  # over the images in an epoch
     # Images that are shuffled among each other, read in blocks of consecutive ones; None for all, where the memory holds them.
-    shuffle_buffer: int | None = pydantic.Field(default=None, ge=2)
+    shuffle_buffer: int | None = pydantic.Field(default=None, ge=2, le=10**12)
     batch_size: int = pydantic.Field(ge=2)  # images in a step, labeled and unlabeled together, before views
     # How much of a batch is labeled, for methods that learn from unlabeled images too; None: as the data are.
     labeled_share: float | None = pydantic.Field(default=None, gt=0, lt=1)
