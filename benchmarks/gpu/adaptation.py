@@ -10,6 +10,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.processes import processes
 from fewscan.training.recipes import DEFAULT_RECIPE
 
+ADAPTED = "adapted"  # the folder that such runs go to
 METHOD = "simclr"
 CHANGES: dict[str, Any] = {"training_images": 120_000, "batch_size": 256, "optimizer": {"learning_rate": 1e-3}}
 # The same from random weights, for a test: those of ImageNet are not there.

@@ -35,7 +35,6 @@ class Shown:
 DATASETS = {
     "mri": Shown(64),
     "mri_heads": Shown(64, audited="mri_heads"),
-    "whole": Shown(64, crop="none"),
     "mri96": Shown(96),
     "mri128": Shown(128),
     "mri192": Shown(192),

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.crop_accuracy import carried, drawn
-from benchmarks.gpu.adaptation import adapt
+from benchmarks.gpu.adaptation import ADAPTED, adapt
 from benchmarks.gpu.trainings import TEST_IMAGES, one_thread
 from benchmarks.in_memory import split_in_memory, trained
 from fewscan.atomic import write_json
@@ -37,7 +37,6 @@ AUDITED = "mri"
 LABELS = (988, 124, 40)
 README_LABELS = 1235
 SCORED = 1000
-ADAPTED = "adapted"  # the folder of encoders that learned from unlabeled scans, by dataset
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,12 @@ def finetuned(name: str, dataset: str, rate: float = 1e-3, *, draws: tuple[int, 
 
 # What held where scans look otherwise: docs/search.md, 17.
 ROBUST: dict[str, Any] = {"views": {"equalization_probability": 0.15, "field_probability": 0.15, "inversion_probability": 0.1}}
-# As in the recipe `fewscan`, half of a batch that guesses is labeled; guesses come in slowly, since the first are poor.
+# As in the recipe `fewscan`, half of a batch that guesses is labeled.
 GUESSING: dict[str, Any] = {
     "training_images": 60_000,
     "optimizer": {"learning_rate": 3e-4},
     "labeled_share": 0.5,
     "batch_size": 96,
-    "method": {"ramp_steps": 300},
 }
 CANDIDATES = (
     finetuned("imagenet, 128 px", "mri128", draws=(0, 1)),
@@ -96,7 +94,12 @@ def shown(scratch: Path, name: str, tiny: bool) -> Snapshot:
     """Return the dataset of that name under README's split."""
     readme = {"labeled": 20, "test": 20} if tiny else {"labeled": README_LABELS, "test": TEST_IMAGES}
     audited = split_in_memory(Dataset.open(scratch / AUDITED).unsplit(), **readme, validation=0)
-    return audited if name == AUDITED else carried(audited, Dataset.open(scratch / name).unsplit())
+    return as_in(audited, scratch, name)
+
+
+def as_in(split: Snapshot, scratch: Path, name: str) -> Snapshot:
+    """Return a split of AUDITED as one of the dataset of that name."""
+    return split if name == AUDITED else carried(split, Dataset.open(scratch / name).unsplit())
 
 
 def quick(changes: dict[str, Any], tiny: bool) -> dict[str, Any]:
@@ -107,16 +110,13 @@ def quick(changes: dict[str, Any], tiny: bool) -> dict[str, Any]:
 
 def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: bool) -> dict[str, Any]:
     """Train a candidate and return what it calls right."""
-    split = drawn(shown(scratch, AUDITED, tiny), labels, 20 if tiny else SCORED, draw)
-    if candidate.dataset != AUDITED:
-        split = carried(split, Dataset.open(scratch / candidate.dataset).unsplit())
+    split = as_in(drawn(shown(scratch, AUDITED, tiny), labels, 20 if tiny else SCORED, draw), scratch, candidate.dataset)
     changes = merge(quick(candidate.changes, tiny), {"probe_images": 0, "seed": draw})
     if candidate.adapted:
         changes = merge(changes, {"encoder": {"weights": str(scratch / ADAPTED / candidate.dataset)}})
-    method = {"name": candidate.method, **changes.pop("method", {})}
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         began = time.monotonic()
-        run = trained(split, Path(folder) / "run", method=method, recipe=candidate.recipe, **changes)
+        run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
         seconds = time.monotonic() - began
         rows = split.rows("test")
         right = Predictor.of(run).predict(split.pixels, rows).probabilities.argmax(axis=1) == split.labels[rows]

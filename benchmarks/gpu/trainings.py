@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from benchmarks.command_line import gpu_part_parser
-from benchmarks.gpu.adaptation import adapt
+from benchmarks.gpu.adaptation import ADAPTED, adapt
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
@@ -45,7 +45,6 @@ class Part:
     at_once: int = 18  # a little more than an H100's machine has cores: whole seeds end together
 
 
-ADAPTED = "adapted"
 STUDIED = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 PARTS = {
     "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),

@@ -44,7 +44,10 @@ def list_(
     dissolved: Annotated[bool, typer.Option("--dissolved", help="Only those that people have dissolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the pairs, the least similar first."""
+    """List the pairs, the least similar first.
+
+    Each with what people said of it.
+    """
     pairs = api.audited_pairs(dataset).sort_values("similarity", kind="stable")
     shown = pairs[pairs["verdict"] == "apart"] if dissolved else pairs
     said = {"together": "confirmed", "apart": "dissolved"}
@@ -81,7 +84,10 @@ def confirm(
 def undo(
     dataset: DatasetFolder, scan: Scan, other: Other = None, who: Who = None, note: Note = "", as_json: AsJson = False
 ) -> None:
-    """Take back what was said of a pair."""
+    """Take back what was said of a pair.
+
+    It holds again, as the audit found it.
+    """
     _judge(dataset, scan, other, "open", who, note, as_json=as_json)
 
 
