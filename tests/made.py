@@ -1,7 +1,7 @@
 """A dataset folder written from a manifest: whatever labels, groups, sources and parts a test needs."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import pandas as pd
 from fewscan.atomic import write_text
 from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import AuditDescription, SourceDescription, SplitDescription
-from fewscan.datasets.pairs import PAIR_DTYPES, no_pairs
+from fewscan.datasets.pairs import as_pairs, no_pairs
 from fewscan.datasets.roles import StoredSplit
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.datasets.taking import moment_of
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore
 from fewscan.images.table import IMAGE_DTYPES
+from fewscan.images.turns import Turn
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.splits.split import describe
 
@@ -89,15 +90,22 @@ def _patients(manifest: pd.DataFrame) -> pd.Series:
     return manifest["patient"].mask(several & manifest["patient"].isna(), "set-" + sets.astype(str))
 
 
+def pairs_table(pairs: Iterable[tuple[int, int, str, float]], turn: Turn | None = Turn()) -> pd.DataFrame:  # noqa: B008 - a tuple
+    """The audit's pairs, by rows, kind and similarity; turn: how each second one lies, None as an earlier version noted it."""
+    columns = {"mirrored": False} if turn is None else turn._asdict()
+    frame = pd.DataFrame(list(pairs), columns=["row_a", "row_b", "kind", "similarity"]).assign(**columns)
+    return as_pairs(frame) if len(frame) else no_pairs()
+
+
 def _pairs(manifest: pd.DataFrame) -> pd.DataFrame:
     conflicting = np.flatnonzero(manifest["conflict"].to_numpy(bool)).tolist()
-    pairs: list[tuple[int, int, str, float, bool]] = [(a, b, "near", 0.9, False) for a, b in pairwise(conflicting)]
+    pairs: list[tuple[int, int, str, float]] = [(a, b, "near", 0.9) for a, b in pairwise(conflicting)]
     for column, kind in (("copy_set", "near"), ("group", "head")):
         numbers = manifest[column]
         first = numbers.groupby(numbers).transform(lambda rows: rows.index[0])
         linked = [(int(a), int(b)) for b, a in first.dropna().items() if a != b]
-        pairs += [(a, b, kind, 0.9, False) for a, b in linked]
-    return pd.DataFrame(pairs, columns=list(PAIR_DTYPES)).astype(PAIR_DTYPES) if pairs else no_pairs()
+        pairs += [(a, b, kind, 0.9) for a, b in linked]
+    return pairs_table(pairs)
 
 
 def _split(dataset: Dataset, parts: pd.Series) -> Dataset:

@@ -17,8 +17,11 @@ from fewscan.auditing.audit import AuditResult
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
+from fewscan.datasets.pairs import ends
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.turned import turns_in
 from fewscan.errors import FewscanError
+from fewscan.images.turns import Turn
 from fewscan.splits.split import split
 from tests.made import remade
 
@@ -108,6 +111,21 @@ def test_images_of_one_file_are_no_copies_of_each_other(tmp_path: Path) -> None:
     assert {(0, 9), (0, 17)} < set(kinds)
     assert {pair: kind for pair, kind in kinds.items() if 0 not in pair} == {(row, row + 9): "bytes" for row in range(1, 8)}
     assert not result.conflicts
+
+
+@pytest.mark.slow
+def test_how_a_copy_is_turned_is_noted_whichever_comes_first(scans: Callable[..., Snapshot]) -> None:
+    turns = [Turn(turned=90), Turn(turned=180, inverted=True), Turn(mirrored=True, turned=270)]
+    dataset = scans()
+    pixels = np.array(dataset.pixels)
+    for number, turn in enumerate(turns):
+        pixels[10 + number] = turn.of(pixels[number])
+        pixels[13 + number] = turn.of(pixels[19 - number])
+    audit(remade(dataset, dataset.manifest, audited=False, pixels=pixels))
+    pairs = Dataset.open(dataset.folder).pairs
+    found = dict(zip(map(tuple, ends(pairs).tolist()), turns_in(pairs), strict=True))
+    expected = {(number, 10 + number): turn for number, turn in enumerate(turns)}
+    assert found == expected | {(13 + number, 19 - number): turn.back for number, turn in enumerate(turns)}
 
 
 @pytest.mark.slow
@@ -239,7 +257,7 @@ def test_the_file_holds_every_pair_and_the_paths_of_conflicts(scans: Callable[..
     result = audit(dataset)
     text = (dataset.folder / "audit.json").read_text(encoding="utf-8")
     content = json.loads(text)
-    assert content["pairs"] == [[1, 17, "near", result.pairs[0].similarity, True]]
+    assert content["pairs"] == [[1, 17, "near", result.pairs[0].similarity, True, 0, False]]
     assert content["conflicts"][0]["images"][0] == {"row": 1, "path": "squares/meningioma/0001.png", "label": "meningioma"}
     assert content["counts"] == result.counts()
     assert "Jane Doe" not in text

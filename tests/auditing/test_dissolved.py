@@ -68,6 +68,7 @@ def test_a_dissolved_pair_stays_so_whatever_is_audited_and_added(audited: Path, 
     assert told["counts"]["pairs_dissolved"] == 1
     assert told["dissolved"][0] | {"time": ""} == {
         "row_a": 0, "row_b": 1, "kind": "near", "similarity": told["dissolved"][0]["similarity"], "mirrored": False,
+        "turned": 0, "inverted": False,
         "who": "Ada", "time": "",
     }  # fmt: skip
     assert "dissolved by Ada" in " ".join((audited / "audit.html").read_text().split())
@@ -82,6 +83,9 @@ def test_pairs_are_dissolved_and_listed_from_a_shell(audited: Path) -> None:
     listed = json.loads(fewscan_says("pairs", "list", audited, "--dissolved", "--json"))["pairs"]
     assert [(one["row_a"], one["row_b"], one["who"]) for one in listed] == [(4, 5, "Grace")]
     assert re.search("4 and 5: similarity.*dissolved by Grace", fewscan_says("pairs", "list", audited))
+    assert "scans/4.png" in fewscan_says("pairs", "list", audited, "--all")
+    assert "already" in fewscan_says("pairs", "dissolve", audited, 5, 4)
+    assert len(Dataset.open(audited).pair_decisions.entries()) == 1
     assert "Grace (1)" in fewscan_says("audit", audited, "--overwrite")
     fewscan_says("pairs", "undo", audited, 4)
     assert sets_of(audited) == [{0, 1, 2}, {4, 5}]

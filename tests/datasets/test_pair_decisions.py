@@ -4,18 +4,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.judging import judge, judge_scan, judged_pairs, ties_of
 from fewscan.datasets.pair_decisions import PAIR_DECISIONS_FILE
-from fewscan.datasets.pairs import PAIR_DTYPES
+from fewscan.datasets.pairs import as_pairs
 from fewscan.datasets.roles import counts_of
+from fewscan.datasets.turned import turns_in
 from fewscan.errors import FewscanError
 from fewscan.splits.split import split
 from fewscan.verifying.verify import verify
-from tests.made import empty_manifest, write_dataset
+from tests.made import empty_manifest, pairs_table, write_dataset
 
 ROWS = 12
 
@@ -28,9 +28,9 @@ def made_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = np.random.default_rng(0).integers(0, 255, (ROWS, 1, 16, 16), dtype=np.uint8)
     made = Dataset.open(write_dataset(tmp_path_factory.mktemp("pairs") / "data", pixels, manifest).folder)
     kinds = {(0, 1): "near", (0, 2): "near", (4, 5): "near", (6, 7): "pixels"}
-    pairs = pd.DataFrame([(*rows, kind, 0.9, False) for rows, kind in kinds.items()], columns=list(PAIR_DTYPES))
+    pairs = pairs_table((*rows, kind, 0.9) for rows, kind in kinds.items())
     assert made.description.audit is not None
-    return made.with_pairs(pairs.astype(PAIR_DTYPES), made.description.audit).folder
+    return made.with_pairs(pairs, made.description.audit).folder
 
 
 @pytest.fixture
@@ -67,6 +67,14 @@ def test_in_a_set_of_many_what_still_holds_two_together_is_said(dataset: Dataset
         judge(dataset, 1, 2, "apart")
     assert judge(dataset, 0, 2, "apart").copies is None
     assert ties_of(dataset, 0, 1).copies == [0, 1]
+
+
+def test_pairs_of_an_earlier_version_are_read_and_how_they_lie_is_not_known(dataset: Dataset) -> None:
+    assert dataset.description.audit is not None
+    dataset = dataset.with_pairs(pairs_table([(0, 1, "near", 0.9)], turn=None), dataset.description.audit)
+    assert turns_in(dataset.pairs) == [None]
+    earlier = dataset.pairs.drop(columns=["turned", "inverted"])
+    assert turns_in(as_pairs(earlier)) == [None]
 
 
 def test_a_scan_is_taken_out_of_its_set_by_all_its_pairs(dataset: Dataset) -> None:

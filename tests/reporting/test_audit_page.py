@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from fewscan.auditing.leaks import Leak
-from fewscan.auditing.result import AuditResult, Conflict, Pair
+from fewscan.auditing.result import AuditResult, Conflict, Dissolved, Pair
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.patients import KnownPatients
+from fewscan.images.png import scan_picture
+from fewscan.images.turns import Turn
 from fewscan.reporting.audit_page import write_audit_page
 
 NOTHING = AuditResult(
@@ -102,6 +104,30 @@ def test_slices_of_one_head_are_shown_where_they_were_asked_for(page: Callable[.
     html = page(replace(NOTHING, same_head=pairs))
     assert html.count("probably one head") == 40 < len(pairs)
     assert "No slices were found" in page(replace(NOTHING, same_head=()))
+
+
+@pytest.mark.parametrize("turn", [Turn(turned=180), Turn(mirrored=True, turned=90, inverted=True)])
+def test_a_turned_copy_is_shown_as_the_first_lies_in_every_section(
+    turn: Turn, make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (80, 1, 16, 16), dtype=np.uint8)
+    pixels[1], pixels[2] = turn.of(pixels[0]), turn.of(turn.of(pixels[0]))
+    pairs = tuple(Pair(row, row + 1, "near", 0.9, *turn) for row in (0, 1))
+    result = replace(
+        NOTHING,
+        pairs=pairs,
+        conflicts=(Conflict(0, (0, 1, 2), ("glioma", "meningioma", None)),),
+        leaks=(Leak("sources", "a", "b", 1, 1, 1, ((0, 2),)),),
+        dissolved=(Dissolved(0, 1, "near", 0.9, *turn, who=None, time="2026"),),
+    )
+    html = write_audit_page(make_dataset(pixels=pixels), result, tmp_path / "audit.html").read_text(encoding="utf-8")
+    # The second pair's first image lies as its file has it: that of row 1, turned once.
+    once = [scan_picture(turn.of(pixels[0])), scan_picture(turn.back.of(turn.of(turn.of(pixels[0]))))]
+    shown = re.findall(r'<img src="([^"]*)"', html)
+    assert shown.count(scan_picture(pixels[0])) == 3 + 2 + 2 + 2
+    assert sum(shown.count(picture) for picture in set(once)) == 2
+    for row in (0, 1, 2):
+        assert f"scan {row}" in html
 
 
 def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> None:

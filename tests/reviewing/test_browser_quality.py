@@ -1,10 +1,10 @@
 """Data quality and results in a real browser: pairs judged by key, copies settled, scans taken back, a DICOM uploaded."""
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pydicom
 import pytest
 import torch
@@ -12,11 +12,12 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.pairs import PAIR_DTYPES
+from fewscan.images.turns import Turn
 from fewscan.reviewing.seeing import Seen
 from fewscan.reviewing.serving import Served
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
+from tests.made import pairs_table
 from tests.reviewing.conftest import opened
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 def dataset(dataset: Dataset) -> Dataset:
     """The pile with pairs: 0-1 and 4-5, which is the more alike, and copies with two labels, 6-7."""
     kinds = {(0, 1): 0.88, (4, 5): 0.99, (6, 7): 0.995}
-    pairs = pd.DataFrame([(*rows, "near", alike, False) for rows, alike in kinds.items()], columns=list(PAIR_DTYPES))
+    pairs = pairs_table((*rows, "near", alike) for rows, alike in kinds.items())
     assert dataset.description.audit is not None
     dataset.labels.enter([6, 7], ["glioma", "meningioma"], origin="folder")
-    return dataset.with_pairs(pairs.astype(PAIR_DTYPES), dataset.description.audit)
+    return dataset.with_pairs(pairs, dataset.description.audit)
 
 
 def says(page: "playwright.Page", element: str, text: str) -> None:
@@ -88,6 +89,29 @@ def test_a_long_list_is_walked_to_its_end_and_stays_in_place_when_it_shrinks(
     assert (found["around"], found["start"], found["shorter"]) == (0, 0, 2)
     assert found["none"] is True
     assert found["place"] == 0
+
+
+UNDONE = """async ([rows, columns, bits, levels, lying]) => {
+  const { undone } = await import("/static/beside.js");
+  const image = { rows, columns, bits, levels: Uint8Array.from(levels), width: columns, height: rows, black: 0, white: 255 };
+  const found = undone(image, lying);
+  return [found.rows, found.columns, found.width, found.height, [...found.levels], found.black > found.white];
+}"""
+
+
+@pytest.mark.slow
+def test_a_copy_is_drawn_as_the_first_lies(browser: "playwright.Browser", page_server: Served) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/quality")
+    colors = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
+    for turn in (Turn(*each) for each in product((False, True), (0, 90, 180, 270), (False, True))):
+        for image, bits in ((colors, 24), (colors[:1], 8)):
+            copy = turn.of(image)
+            levels = copy.transpose(1, 2, 0).ravel().tolist()
+            found = page.evaluate(UNDONE, [*copy.shape[1:], bits, levels, turn._asdict()])
+            # Gray levels are inverted by their window, not one by one.
+            inverted = bits == 8 and turn.inverted
+            assert found[4] == (255 - image if inverted else image).transpose(1, 2, 0).ravel().tolist()
+            assert (found[:4], found[5]) == ([4, 6, 6, 4], turn.inverted)
 
 
 @pytest.mark.slow

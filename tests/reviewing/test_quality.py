@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import PIL.Image
 import pytest
 from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.pairs import PAIR_DTYPES
+from fewscan.images.turns import Turn
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.overlay import overlay_of
+from tests.made import pairs_table
 from tests.reviewing.conftest import UNREADABLE
 
 Decide = Callable[..., dict]
@@ -31,9 +31,9 @@ def client(client: TestClient, review: Review) -> TestClient:
         (6, 7): ("pixels", 1.0),
         (8, 9): ("head", 0.0),
     }
-    pairs = pd.DataFrame([(*rows, *what, False) for rows, what in kinds.items()], columns=list(PAIR_DTYPES))
+    pairs = pairs_table((*rows, *what) for rows, what in kinds.items())
     assert dataset.description.audit is not None
-    object.__setattr__(review.desk, "dataset", dataset.with_pairs(pairs.astype(PAIR_DTYPES), dataset.description.audit))
+    object.__setattr__(review.desk, "dataset", dataset.with_pairs(pairs, dataset.description.audit))
     (dataset.folder / "audit.json").write_text(json.dumps({"suspects": [[20, "x", "noise"], [21, "y", "text"]]}))
     return client
 
@@ -90,6 +90,20 @@ def test_before_an_audit_there_are_no_pairs(client: TestClient, review: Review) 
     assert client.get("/api/conflicts").status_code == 409
     assert client.get("/api/audit.html").status_code == 409
     assert client.get("/api/quality").json()["audited"] is False
+
+
+def test_a_turned_copy_comes_with_what_takes_it_back(client: TestClient, review: Review) -> None:
+    dataset, audit = review.desk.dataset, review.desk.dataset.description.audit
+    assert audit is not None
+    turn = Turn(mirrored=True, turned=270)
+    pairs = pairs_table([(0, 1, "near", 0.88), (1, 2, "near", 0.9)], turn)
+    object.__setattr__(review.desk, "dataset", dataset.with_pairs(pairs, audit))
+    (first, second) = client.get("/api/pairs", params=ADA).json()["pairs"]
+    assert first["second"]["lying"] == turn._asdict() | {"words": turn.words}
+    assert [one["lying"]["mirrored"] for one in first["copies"]] == [False, True, False]
+    assert [(one["row"], one["lying"]["words"]) for one in second["copies"]][1] == (1, [])
+    related = client.get("/api/scans/1", params=ADA).json()["copies"]
+    assert [(one["row"], one["lying"]["turned"]) for one in related] == [(0, 270), (2, 270)]
 
 
 def test_labels_of_a_pair_are_known_to_whom_they_may_be(client: TestClient, decide: Decide) -> None:
@@ -194,7 +208,7 @@ def test_an_overlay_says_how_one_image_became_the_other() -> None:
         (first, ()),
         (first[:, :, ::-1], ("mirrored",)),
         (255 - first, ("inverted",)),
-        (np.rot90(first, axes=(1, 2)), ("turned by 90 degrees",)),
+        (np.rot90(first, axes=(1, 2)), ("turned by 90 degrees counterclockwise",)),
         ((20 + 0.6 * first).astype(np.uint8), ("less contrast",)),
     ):
         laid = overlay_of(first, np.ascontiguousarray(second))

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from fewscan import api
 from fewscan.datasets.dataset import DATASET_FILE, SPLITS_FOLDER, Dataset
-from fewscan.datasets.pairs import PAIR_DTYPES, PAIRS_FILE
+from fewscan.datasets.pairs import PAIRS_FILE
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
@@ -29,6 +29,7 @@ from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.training.run import CONFIG_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, SNAPSHOT_FILE, TIES, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import train_new
+from tests.made import pairs_table
 
 Command = Callable[..., CompletedProcess[str]]
 QUICK = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu", "probe_images": 0}
@@ -78,8 +79,7 @@ def relabel(place: Path) -> None:
 
 def pair(place: Path) -> None:
     path = place / "data" / PAIRS_FILE
-    one = pd.DataFrame([(0, 4, "near", 0.9, False)], columns=list(PAIR_DTYPES))
-    one.astype(PAIR_DTYPES).to_parquet(path, index=False)
+    pairs_table([(0, 4, "near", 0.9)]).to_parquet(path, index=False)
 
 
 def regroup(place: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_dataset_is_whole_wherever_a_kill_stops_its_change(
         done.append(target)
         return replace(path, target)
 
-    pairs = pd.DataFrame([(0, 4, "near", 0.9, False)], columns=list(PAIR_DTYPES))
+    pairs = pairs_table([(0, 4, "near", 0.9)])
     for _ in range(2):  # twice in a row, too
         done.clear()
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def audited_pairs(dataset: str | Path | Dataset) -> pd.DataFrame:
     """Return the pairs that the audit found, a line each, and what people said last of them.
 
-    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, mirrored, verdict (together, apart, null), who, time.
+    Columns: row_a, row_b, kind (bytes, pixels, near or head), similarity, how the second image lies beside the first (mirrored,
+    then turned clockwise by 0, 90, 180 or 270 degrees, then inverted; null where an earlier version did not note it), name_a,
+    name_b, verdict (together, apart, null), who, time.
     """
     from fewscan.datasets.judging import judged_pairs
 
@@ -50,7 +52,8 @@ def judge_pair(
         row = _row(opened, scan)
         if other is None:
             judged = judging.judge_scan(opened, row, verdict, who=who, note=note)
-            words = [f"rows {a} and {b}: {verdict}" for a, b in judged] or [f"no pair of row {row} can be judged"]
+            words = [f"rows {a} and {b}: {judging.SAID[verdict]}" for a, b in judged]
+            words = words or [f"row {row} is in no pair of which that could be said anew: nothing was entered"]
         else:
             second = _row(opened, other)
             words = [judging.judge(opened, row, second, verdict, who=who, note=note).words(*sorted((row, second)))]

@@ -13,10 +13,12 @@ import pandas as pd
 from fewscan.auditing.copies import Described, describe_images, find_copies_of
 from fewscan.auditing.copies.index import Way
 from fewscan.auditing.heads import describe_slices, same_head_pairs
-from fewscan.datasets.pairs import PAIR_DTYPES, components, ends, linked_to_first, names_in, no_pairs, numbered
+from fewscan.datasets.pairs import as_pairs, components, ends, linked_to_first, names_in, no_pairs, numbered
+from fewscan.images.turns import Turn
 
 Int64s = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
+UPRIGHT = Turn()._asdict()
 Describe = Callable[[Int64s, Described | None], Described]
 
 
@@ -75,10 +77,8 @@ def find_pairs(
     known = copies.whole.of(distinct[distinct < before.rows])
     near, new, way = find_copies_of(pixels, copies.new, known, ends(old[old["kind"] == "near"]), similarity=similarity)
     copies = More(Described.joined([known, new]), new, copies.anew)
-    nearly = pd.DataFrame(
-        {"row_a": near.row_a, "row_b": near.row_b, "similarity": near.similarity.round(4), "mirrored": near.mirrored}
-    )
-    of_copies = _joined([old[old["kind"] != "head"], exact[exact["row_b"] >= before.rows], nearly.assign(kind="near")])
+    nearly = pd.DataFrame(vars(near)).assign(kind="near", similarity=near.similarity.round(4))
+    of_copies = _joined([old[old["kind"] != "head"], exact[exact["row_b"] >= before.rows], nearly])
     of_copies = of_copies.sort_values(["row_a", "row_b"], kind="stable")
     if not same_head:
         return Found(_joined([of_copies]), copies, None, way)
@@ -86,7 +86,7 @@ def find_pairs(
     slices = _described(rows, before.rows, before.slices, lambda some, like: describe_slices(pixels, some, sets, like))
     heads = same_head_pairs(slices.whole, manifest, sets)
     heads = heads[heads[:, 1] >= before.rows]
-    of_heads = pd.DataFrame({"row_a": heads[:, 0], "row_b": heads[:, 1]}).assign(kind="head", similarity=0.0, mirrored=False)
+    of_heads = pd.DataFrame({"row_a": heads[:, 0], "row_b": heads[:, 1]}).assign(kind="head", similarity=0.0, **UPRIGHT)
     return Found(_joined([of_copies, old[old["kind"] == "head"], of_heads]), copies, slices, way)
 
 
@@ -103,7 +103,7 @@ def exact_pairs(manifest: pd.DataFrame, rows: Int64s) -> pd.DataFrame:
         linked = np.array(linked_to_first(rows, names_in(column)), np.int64).reshape(-1, 2)
         parts.append(pd.DataFrame({"row_a": linked[:, 0], "row_b": linked[:, 1]}).assign(kind=kind))
     found = pd.concat(parts, ignore_index=True).drop_duplicates(["row_a", "row_b"])
-    return found.assign(similarity=1.0, mirrored=False)[list(PAIR_DTYPES)].astype(PAIR_DTYPES)
+    return as_pairs(found.assign(similarity=1.0, **UPRIGHT))
 
 
 def _described(rows: Int64s, known: int, kept: Described | None, describe: Describe) -> More:
@@ -118,4 +118,4 @@ def _described(rows: Int64s, known: int, kept: Described | None, describe: Descr
 
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True)[list(PAIR_DTYPES)].astype(PAIR_DTYPES) if filled else no_pairs()
+    return pd.concat([as_pairs(part) for part in filled], ignore_index=True) if filled else no_pairs()

@@ -16,9 +16,11 @@ from fewscan.auditing.leaks import Between, Leak, find_leaks
 from fewscan.auditing.suspects import KINDS, Suspect
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.datasets.pair_decisions import PairDecision
-from fewscan.datasets.pairs import PairKind, among, conflicts, ends, names_in
+from fewscan.datasets.pairs import PAIR_DTYPES, PairKind, among, as_told, conflicts, ends, names_in
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.turned import turn_noted
 from fewscan.images.patients import KnownPatients, known_patients
+from fewscan.images.turns import Turn
 from fewscan.wording import counted, listed
 
 Int64s = npt.NDArray[np.int64]
@@ -27,13 +29,20 @@ Kind = Literal["bytes", "pixels", "near"]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows that are copies, `row_a < row_b`, and how that is known; `mirrored`: one is the other's mirror image."""
+    """Two rows that are copies, `row_a < row_b`, how that is known, and how the second lies beside the first, as `Turn`."""
 
     row_a: int
     row_b: int
     kind: Kind
     similarity: float
     mirrored: bool
+    turned: int | None = 0  # None: an earlier version found the pair, and did not note it
+    inverted: bool | None = False
+
+    @property
+    def turn(self) -> Turn | None:
+        """How the second image lies beside the first; None where nobody noted it."""
+        return turn_noted(self.mirrored, self.turned, self.inverted)
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,15 @@ class Dissolved:
     kind: PairKind
     similarity: float
     mirrored: bool
+    turned: int | None
+    inverted: bool | None
     who: str | None
     time: str
+
+    @property
+    def turn(self) -> Turn | None:
+        """How the second image lies beside the first; None where nobody noted it."""
+        return turn_noted(self.mirrored, self.turned, self.inverted)
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,8 @@ class AuditResult:
             "pairs_same_pixels": kinds["pixels"],
             "pairs_near": kinds["near"],
             "pairs_mirrored": sum(pair.mirrored for pair in self.pairs),
+            "pairs_turned": sum(bool(pair.turned) for pair in self.pairs),
+            "pairs_inverted": sum(bool(pair.inverted) for pair in self.pairs),
             "pairs_dissolved": len(self.dissolved),
             "pairs_between_sources": self.pairs_between_sources,
             "pairs_within_sources": len(self.pairs) - self.pairs_between_sources,
@@ -144,7 +162,8 @@ class AuditResult:
             f"{self.images_in_copy_sets:,} of {counted(self.images, 'image')} have a copy, in {counted(self.copy_sets, 'set')}",
             f"  {counted(len(self.pairs), 'pair')} named: {counts['pairs_same_bytes']:,} with the same bytes, "
             f"{counts['pairs_same_pixels']:,} with the same pixels, {counts['pairs_near']:,} near copies "
-            f"({counts['pairs_mirrored']:,} of them mirrored), {self.pairs_between_sources:,} between sources",
+            f"({counts['pairs_mirrored']:,} of them mirrored, {counts['pairs_turned']:,} turned, "
+            f"{counts['pairs_inverted']:,} inverted), {self.pairs_between_sources:,} between sources",
             self.patients.sentence,
             *([] if self.same_head is None else [f"{counted(len(self.same_head), 'more pair')}, probably slices of one head"]),
             f"{counted(self.groups, 'group')} to keep together, the largest of {counted(counts['largest_group'], 'image')}",
@@ -184,12 +203,12 @@ def result_of(
     manifest, rows = now.manifest, now.usable
     apart = np.array([one is not None and one.verdict == "apart" for one in decisions], bool)
     said = [one for one in decisions if one is not None and one.verdict == "apart"]
-    found = zip(table[apart].itertuples(index=False), said, strict=True)
+    found = zip(as_told(table[apart]).itertuples(index=False), said, strict=True)
     gone = tuple(Dissolved(*(*pair, one.who, one.time)) for pair, one in found)
     table = table[~apart]
     own = among(table, rows)
     copies = own[own["kind"] != "head"]
-    pairs = tuple(Pair(*row) for row in copies.itertuples(index=False))
+    pairs = tuple(Pair(*row) for row in as_told(copies).itertuples(index=False))
     groups, copy_sets = (manifest[name].fillna(-1).to_numpy(np.int64) for name in ("group", "copy_set"))
     labels = names_in(manifest["label"])
     conflicting = conflicts(table, labels, names_in(manifest["patient"]), rows)
@@ -244,8 +263,8 @@ def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
             for leak in result.leaks
         ],
         "suspects": [[suspect.row, names[suspect.row], suspect.kind] for suspect in result.suspects],
-        "pair_columns": ["row_a", "row_b", "kind", "similarity", "mirrored"],
-        "pairs": [[pair.row_a, pair.row_b, pair.kind, pair.similarity, pair.mirrored] for pair in result.pairs],
+        "pair_columns": list(PAIR_DTYPES),
+        "pairs": [[getattr(pair, name) for name in PAIR_DTYPES] for pair in result.pairs],
         "same_head": result.same_head,
         "dissolved": [asdict(one) for one in result.dissolved],
     }

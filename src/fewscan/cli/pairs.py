@@ -1,7 +1,7 @@
 """The verbs about the audit's pairs: list, dissolve, confirm, undo."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,23 +42,40 @@ def no_verb(context: typer.Context) -> None:
 def list_(
     dataset: DatasetFolder,
     dissolved: Annotated[bool, typer.Option("--dissolved", help="Only those that people have dissolved.")] = False,
+    every: Annotated[bool, typer.Option("--all", help=f"All of them, not the first {SHOWN} alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the pairs, the least similar first.
 
-    Each with what people said of it.
+    Each with its files, how the second lies beside the first, and what people said of it.
     """
+    from fewscan.datasets.pairs import as_told
+
     pairs = api.audited_pairs(dataset).sort_values("similarity", kind="stable")
-    shown = pairs[pairs["verdict"] == "apart"] if dissolved else pairs
-    said = {"together": "confirmed", "apart": "dissolved"}
-    told = shown.astype(object).where(shown.notna(), None).to_dict("records")
-    lines = [counted(len(told), "dissolved pair" if dissolved else "pair")]
-    for one in told[:SHOWN]:
-        by = "" if one["verdict"] is None else f", {said[one['verdict']]} by {one['who'] or 'nobody named'}, {one['time']}"
-        alike = f"similarity {one['similarity']:.3f}" if one["kind"] == "near" else f"same {one['kind']}"
-        lines.append(f"  {one['row_a']} and {one['row_b']}: {alike}{', mirrored' if one['mirrored'] else ''}{by}")
-    lines += [f"  and {len(told) - SHOWN:,} more; --json has all"] if len(told) > SHOWN else []
+    told = as_told(pairs[pairs["verdict"] == "apart"] if dissolved else pairs).to_dict("records")
+    shown = told if every else told[:SHOWN]
+    lines = [counted(len(told), "dissolved pair" if dissolved else "pair"), *(line for one in shown for line in _lines(one))]
+    lines += [f"  and {len(told) - len(shown):,} more; --all and --json have all"] if len(told) > len(shown) else []
     finish(as_json, {"pairs": told}, lines)
+
+
+def _lines(pair: dict[str, Any]) -> list[str]:
+    """Return a pair as people read it: one line about it, and one for each of its files."""
+    from fewscan.datasets.judging import SAID
+    from fewscan.datasets.turned import turn_noted
+
+    alike = {"near": f"similarity {pair['similarity']:.3f}", "head": "probably slices of one head"}
+    turn = turn_noted(pair["mirrored"], pair["turned"], pair["inverted"])
+    words = [
+        alike.get(pair["kind"], f"same {pair['kind']}"),
+        *(turn.words if turn else ["mirrored"] if pair["mirrored"] else []),
+    ]
+    if pair["verdict"] is not None:
+        words += [f"{SAID[pair['verdict']]} by {pair['who'] or 'nobody named'}", pair["time"]]
+    return [
+        f"  {pair['row_a']} and {pair['row_b']}: {', '.join(words)}",
+        *(f"      {pair[name]}" for name in ("name_a", "name_b")),
+    ]
 
 
 @verbs.command()

@@ -7,21 +7,29 @@ import pandas as pd
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.pair_decisions import CERTAIN, PairDecision, Verdict, way_between
+from fewscan.datasets.pairs import ends
 from fewscan.errors import FewscanError
+
+SAID: dict[Verdict, str] = {"together": "confirmed", "apart": "dissolved", "open": "as the audit found them"}
 
 
 class Ties(NamedTuple):
     """What holds two images together now.
 
     copies: the rows of a shortest way from one to the other by pairs of copies, both among them; None where they are in no set.
-    group: whether they are in one group, by these, by slices of one head, or by their patient.
+    group: whether they are in one group, by these, by slices of one head, or by their patient. already: what was said of them
+    before, where the same was to be entered once more, and was not.
     """
 
     copies: list[int] | None
     group: bool
+    already: PairDecision | None = None
 
     def words(self, row_a: int, row_b: int) -> str:
         """Return it in a sentence."""
+        if self.already is not None:
+            said = f"{SAID[self.already.verdict]} already, by {self.already.who or 'nobody named'}, {self.already.time}"
+            return f"rows {row_a} and {row_b} are {said}: nothing was entered"
         if self.copies is not None and len(self.copies) > 2:
             through = ", ".join(str(row) for row in self.copies[1:-1])
             return (
@@ -36,7 +44,7 @@ class Ties(NamedTuple):
 
 
 def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: str | None = None, note: str = "") -> Ties:
-    """Enter what a person says of a pair, and return what holds its images together then.
+    """Enter what a person says of a pair, unless that holds of it already; return what holds its images together then.
 
     Raises FewscanError where the audit names no such pair, and where its images have the same pixels.
     """
@@ -50,6 +58,11 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
         why = f": {ties.words(low, high)}" if ties.copies is not None else ""
         them = f"'fewscan pairs list {dataset.folder}' shows those that it names"
         raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}; {them}")
+    (before,) = dataset.decided(named)
+    if before is not None and before.verdict == verdict:
+        return ties_of(dataset, low, high)._replace(already=before)
+    if before is None and verdict == "open":
+        raise FewscanError(f"nobody has said anything of the rows {low} and {high} that could be taken back")
     dataset.pair_decisions.enter(low, high, verdict, who=who, note_text=note)
     return ties_of(dataset, low, high)
 
@@ -57,12 +70,16 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
 def judge_scan(
     dataset: Dataset, row: int, verdict: Verdict, *, who: str | None = None, note: str = ""
 ) -> list[tuple[int, int]]:
-    """Enter the same of every pair that holds a row, or another with its pixels, and that can be judged; return these pairs."""
+    """Enter the same of every pair that holds a row, or another with its pixels, and of which it does not hold already.
+
+    Returns these pairs, none of which has the same pixels.
+    """
     pixels = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
     same = np.flatnonzero((pixels == pixels.iloc[row]).to_numpy(bool))
     pairs = dataset.pairs if verdict == "open" else dataset.holding(dataset.pairs)
     of_row = pairs[(pairs["row_a"].isin(same) | pairs["row_b"].isin(same)) & ~pairs["kind"].isin(CERTAIN)]
-    found = [(int(a), int(b)) for a, b in zip(of_row["row_a"], of_row["row_b"], strict=True)]
+    holds: list[Verdict] = ["open" if one is None else one.verdict for one in dataset.decided(of_row)]
+    found = [(a, b) for (a, b), already in zip(ends(of_row).tolist(), holds, strict=True) if already != verdict]
     for a, b in found:
         dataset.pair_decisions.enter(a, b, verdict, who=who, note_text=note)
     return found
@@ -77,11 +94,16 @@ def ties_of(dataset: Dataset, row_a: int, row_b: int) -> Ties:
 
 
 def judged_pairs(dataset: Dataset) -> pd.DataFrame:
-    """Return the audit's pairs as PAIR_DTYPES, and what people said last of each: verdict, who and time, null for nothing."""
+    """Return the audit's pairs as PAIR_DTYPES, and what people said last of each: verdict, who and time, null for nothing.
+
+    name_a, name_b: `source/path` of each image.
+    """
     pairs = dataset.pairs
+    table = dataset.images.table(["source", "path"])
+    names = {f"name_{side}": (table["source"] + "/" + table["path"]).to_numpy(object)[pairs[f"row_{side}"]] for side in "ab"}
     said: list[PairDecision | None] = dataset.decided(pairs)
     columns = {name: [None if one is None else getattr(one, name) for one in said] for name in ("verdict", "who", "time")}
-    return pairs.assign(**{name: pd.Series(of, dtype="str").to_numpy(object) for name, of in columns.items()})
+    return pairs.assign(**names, **{name: pd.Series(of, dtype="str").to_numpy(object) for name, of in columns.items()})
 
 
 def _same_pixels(dataset: Dataset, row_a: int, row_b: int) -> bool:

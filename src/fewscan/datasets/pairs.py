@@ -20,7 +20,17 @@ PAIRS_FILE = "pairs.parquet"
 Int64s = npt.NDArray[np.int64]
 # How two images are known to belong together: copies by the file's bytes, by pixels, by likeness; or probably one head's.
 PairKind = Literal["bytes", "pixels", "near", "head"]
-PAIR_DTYPES = {"row_a": "int64", "row_b": "int64", "kind": "str", "similarity": "float64", "mirrored": "bool"}
+PAIR_DTYPES = {
+    "row_a": "int64",
+    "row_b": "int64",
+    "kind": "str",
+    "similarity": "float64",
+    # How the second lies beside the first, as `images.turns.Turn`; null where an earlier version did not note it.
+    "mirrored": "bool",
+    "turned": "Int64",
+    "inverted": "boolean",
+}
+NOTED_LATER = ("turned", "inverted")
 
 
 class Grouping(NamedTuple):
@@ -35,9 +45,22 @@ def no_pairs() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in PAIR_DTYPES.items()})
 
 
+def as_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as PAIR_DTYPES, with null for what an earlier version did not note.
+
+    Raises what pandas does where any other column is missing or holds something else.
+    """
+    return typed(pairs.assign(**{name: pd.NA for name in NOTED_LATER if name not in pairs}), PAIR_DTYPES)
+
+
+def as_told(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as Python's own numbers and names, None where there is none."""
+    return pairs.astype(object).where(pairs.notna(), None)
+
+
 def as_parquet(pairs: pd.DataFrame) -> tuple[bytes, str]:
     """Return pairs, with the columns of PAIR_DTYPES, as they are stored, and the SHA-256 of that."""
-    content: bytes = pairs[list(PAIR_DTYPES)].astype(PAIR_DTYPES).to_parquet(index=False)
+    content: bytes = as_pairs(pairs).to_parquet(index=False)
     return content, hashlib.sha256(content).hexdigest()
 
 
@@ -53,7 +76,7 @@ def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:
     anew = f"run 'fewscan audit {folder} --overwrite'"
     content = known_content(path, sha256s, anew)
     try:
-        return typed(parquet_frame(content), PAIR_DTYPES)
+        return as_pairs(parquet_frame(content))
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         raise FewscanError(f"{path} is damaged: {anew}") from None
 

@@ -20,7 +20,7 @@ from fewscan.datasets.candidates import CANDIDATES_FILE
 from fewscan.datasets.dataset import DATASET_FILE, DEFAULT_SPLIT, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription, SplitDescription
 from fewscan.datasets.openings import OPENINGS_FILE
-from fewscan.datasets.pairs import PAIR_DTYPES
+from fewscan.datasets.pairs import NOTED_LATER, PAIR_DTYPES, as_pairs
 from fewscan.datasets.roles import StoredSplit, fingerprint_of_test_set
 from fewscan.datasets.taking import NOT_A_SCAN, moment_of
 from fewscan.errors import FewscanError
@@ -115,7 +115,8 @@ def _audited(dataset: Dataset, old: Path, said: dict[str, Any], rows: int) -> Da
     pairs = [tuple(pair) for pair in found["pairs"]]
     pairs += [(a, b, "head", 0.0, False) for a, b in found.get("same_head") or ()]
     audit = AuditDescription.parse({**said["audit"], "rows": rows})
-    return dataset.with_pairs(pd.DataFrame(pairs, columns=list(PAIR_DTYPES)).astype(PAIR_DTYPES), audit)
+    columns = [name for name in PAIR_DTYPES if name not in NOTED_LATER]
+    return dataset.with_pairs(as_pairs(pd.DataFrame(pairs, columns=columns)), audit)
 
 
 def _split(dataset: Dataset, manifest: pd.DataFrame, said: dict[str, Any]) -> Dataset:

@@ -10,7 +10,9 @@ import numpy as np
 from fewscan.atomic import write_text
 from fewscan.auditing.result import AuditResult, Pair
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.turned import Turns
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
+from fewscan.images.turns import Turn
 from fewscan.reporting.rendering import render
 
 CONFLICTS_SHOWN = 15
@@ -26,17 +28,19 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Scan:
-    """An image as the page shows it."""
+    """An image as the page shows it; `undone`: what made it of the image beside it, and is taken back in the picture."""
 
+    row: int
     picture: str
     source: str
     path: str
     label: str
+    undone: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ShownPair:
-    """Two images side by side; `pair` is None where they belong together through others only."""
+    """Two images side by side, the second as the first lies; `pair` is None where they belong together through others only."""
 
     first: Scan
     second: Scan
@@ -47,16 +51,20 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
     """Write one self-contained HTML page about `result` to `out` and return `out`.
 
     Shows relative file names, sources and labels, never a patient. Of many pairs a sample is shown, densest at the weakest
-    similarities. Raises FewscanError where `out` cannot be written.
+    similarities. A copy that is mirrored, turned or inverted is shown as the image beside it lies. Raises FewscanError where
+    `out` cannot be written.
     """
     known = {(pair.row_a, pair.row_b): pair for pair in result.pairs}
+    turns = Turns((pair.row_a, pair.row_b, pair.turn) for pair in result.pairs)
 
     def shown(row_a: int, row_b: int) -> ShownPair:
-        return ShownPair(_scan(dataset, row_a), _scan(dataset, row_b), known.get((min(row_a, row_b), max(row_a, row_b))))
+        pair = known.get((min(row_a, row_b), max(row_a, row_b)))
+        return ShownPair(_scan(dataset, row_a), _scan(dataset, row_b, turns.between(row_a, row_b)), pair)
 
     conflicts = [
-        ([_scan(dataset, row) for row in _of_every_label(conflict.rows, conflict.labels)], conflict)
+        ([_scan(dataset, row, turns.between(rows[0], row)) for row in rows], conflict)
         for conflict in result.conflicts[:CONFLICTS_SHOWN]
+        for rows in [_of_every_label(conflict.rows, conflict.labels)]
     ]
     leaks = [
         (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
@@ -81,18 +89,24 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         suspects=suspects,
         near_pairs=len(near),
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
-        dissolved=[(one, shown(one.row_a, one.row_b)) for one in _spread(result.dissolved, DISSOLVED_SHOWN)],
+        dissolved=[
+            (one, _scan(dataset, one.row_a), _scan(dataset, one.row_b, one.turn))
+            for one in _spread(result.dissolved, DISSOLVED_SHOWN)
+        ],
+        turns_unknown=any(pair.turn is None for pair in result.pairs),
         heads=[shown(*rows) for rows in _spread(result.same_head or (), HEADS_SHOWN)],
     )
     write_text(out, page)
     return out
 
 
-def _scan(dataset: Snapshot, row: int) -> Scan:
-    image = dataset.manifest.iloc[row]
-    label = dataset.labels[row]
-    picture = scan_picture(dataset.whole[row], SMALL_SCAN_PX)
-    return Scan(picture, image["source"], image["path"], dataset.classes[label] if label >= 0 else "no label")
+def _scan(dataset: Snapshot, row: int, turn: Turn | None = None) -> Scan:
+    """Return an image as it lies, or, with how it lies beside another one, as that one does."""
+    image, label = dataset.manifest.iloc[row], dataset.labels[row]
+    name = dataset.classes[label] if label >= 0 else "no label"
+    undone = Turn() if turn is None else turn
+    picture = scan_picture(undone.back.of(dataset.whole[row]), SMALL_SCAN_PX)
+    return Scan(row, picture, image["source"], image["path"], name, tuple(undone.words))
 
 
 def _suspects(dataset: Snapshot, result: AuditResult, kind: str) -> list[Scan]:

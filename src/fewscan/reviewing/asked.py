@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fewscan.labels.log import State
+from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.queue import Reading
 
@@ -128,6 +129,7 @@ class Related(BaseModel):
     row: int
     name: str
     said: str | None
+    lying: Lying
 
 
 class Share(BaseModel):

@@ -21,7 +21,9 @@ from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.suggest import RANDOM_SHARE
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.labels import REVIEW
+from fewscan.datasets.pairs import ends, no_pairs
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.turned import Turns, turns_in
 from fewscan.errors import FewscanError
 from fewscan.images.classes import fit_classes
 from fewscan.labels.log import LabelLog, State
@@ -121,6 +123,12 @@ class Desk:
     def copy_sets(self) -> Int64s:
         """(N,) the set of copies of each row, -1 for none."""
         return np.asarray(self.snapshot.manifest["copy_set"].fillna(-1), np.int64)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """How copies lie beside each other, by the audit."""
+        pairs = self.dataset.pairs if self.dataset.description.audit is not None else no_pairs()
+        return Turns(zip(*ends(pairs).T.tolist(), turns_in(pairs), strict=True))
 
     @property
     def count(self) -> int:

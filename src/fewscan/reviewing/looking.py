@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from fewscan.reviewing.asked import Name, Related, Scan, Share
+from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Board, Said
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.heat import HeatMaps
@@ -96,8 +97,8 @@ class Look:
             disputed=bool(board.disputed[row]) and (own is not None or settling),
             model=self._model(row) if self.may_know_model(row) else None,
             slices=self._scans.slices(row),
-            copies=[] if blind else self._related(self._scans.copies(row)),
-            same_head=[] if blind else self._related(self._scans.same_head(row)),
+            copies=[] if blind else self._related(row, self._scans.copies(row)),
+            same_head=[] if blind else self._related(row, self._scans.same_head(row)),
             nearest=[] if blind else self._nearest(row),
         )
 
@@ -124,12 +125,18 @@ class Look:
         if self._tutor.seen is None:
             return []
         known = [other for other in np.flatnonzero(self._board.labeled).tolist() if self.shown(other) is not None]
-        return self._related(self._scans.nearest(row, known, self._tutor.seen.features))
+        return self._related(row, self._scans.nearest(row, known, self._tutor.seen.features))
 
-    def _related(self, rows: Sequence[int]) -> list[Related]:
-        said = ((row, self.shown(row)) for row in rows)
+    def _related(self, row: int, others: Sequence[int]) -> list[Related]:
         return [
-            Related(row=row, name=self._scans.names[row], said=None if shown is None else shown.words) for row, shown in said
+            Related(
+                row=other,
+                name=self._scans.names[other],
+                said=None if shown is None else shown.words,
+                lying=Lying.of(self._desk.turns.between(row, other)),
+            )
+            for other in others
+            for shown in [self.shown(other)]
         ]
 
 

@@ -12,6 +12,7 @@ from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.find import workers_of_one_thread
 from fewscan.auditing.copies.placing import SYMMETRIES, Placing
 from fewscan.auditing.copies.search import Candidates
+from fewscan.images.turns import decomposed, turned_words
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -61,13 +62,11 @@ def _fit(first: Floats, second: Floats) -> tuple[float, float]:
 
 
 def _words(placing: Placing, gain: float) -> list[str]:
-    linear = placing[:, :2]
-    mirrored = np.linalg.det(linear) < 0
-    turned = linear @ np.diag([-1.0, 1.0]) if mirrored else linear
-    degrees = math.degrees(math.atan2(turned[1, 0] - turned[0, 1], turned[0, 0] + turned[1, 1]))
-    size = 1 / math.sqrt(abs(np.linalg.det(linear)))
+    linear = np.asarray(np.linalg.inv(placing[:, :2]), np.float64)  # from the first to the second
+    mirrored, degrees = decomposed(linear)
+    size = math.sqrt(abs(np.linalg.det(linear)))
     found = ["mirrored"] if mirrored else []
-    found += [f"turned by {abs(degrees):.0f} degrees"] if abs(degrees) >= TURNED else []
+    found += turned_words(degrees) if abs(degrees) >= TURNED else []
     found += [f"{'enlarged' if size > 1 else 'made smaller'} to {100 * size:.0f} %"] if abs(size - 1) >= RESIZED else []
     found += ["inverted"] if gain < 0 else []
     found += [f"{'more' if abs(gain) > 1 else 'less'} contrast"] if abs(abs(gain) - 1) >= RECONTRASTED else []

@@ -6,12 +6,13 @@ import pandas as pd
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.judging import judged_pairs
 from fewscan.datasets.pair_decisions import CERTAIN
-from fewscan.datasets.pairs import members_of
+from fewscan.datasets.pairs import as_told, members_of
 from fewscan.errors import FewscanError
+from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.looking import Look
-from fewscan.reviewing.quality_asked import ConflictSet, JudgedPair, Pairs, Side, WhichPairs
+from fewscan.reviewing.quality_asked import ConflictSet, Copy, JudgedPair, Pairs, Side, WhichPairs
 from fewscan.reviewing.scans import Scans
 
 MOST_OF_A_SET = 24
@@ -54,22 +55,27 @@ def shown_pairs(desk: Desk, scans: Scans, look: Look, which: WhichPairs, of: int
     shown = [
         JudgedPair(
             first=side(desk, scans, int(one.row_a), look.shown(int(one.row_a))),
-            second=side(desk, scans, int(one.row_b), look.shown(int(one.row_b))),
+            second=side(desk, scans, int(one.row_b), look.shown(int(one.row_b)), beside=int(one.row_a)),
             kind=str(one.kind),
             similarity=float(one.similarity),
-            mirrored=bool(one.mirrored),
             verdict=one.verdict,
             who=one.who,
             time=one.time,
-            copies=np.flatnonzero((copy_sets == copy_sets[one.row_a]) & (copy_sets >= 0))[:MOST_OF_A_SET].tolist(),
+            copies=[
+                Copy(row=row, lying=Lying.of(desk.turns.between(int(one.row_a), row)))
+                for row in np.flatnonzero((copy_sets == copy_sets[one.row_a]) & (copy_sets >= 0))[:MOST_OF_A_SET].tolist()
+            ],
         )
-        for one in part.astype(object).where(part.notna(), None).itertuples(index=False)
+        for one in as_told(part).itertuples(index=False)
     ]
     return Pairs(pairs=shown, total=len(chosen), counts=counts)
 
 
-def side(desk: Desk, scans: Scans, row: int, said: Said | None) -> Side:
-    """Return an image of a pair or set, with what is said of it, as far as the reviewer may know that."""
+def side(desk: Desk, scans: Scans, row: int, said: Said | None, *, beside: int | None = None) -> Side:
+    """Return an image of a pair or set, with what is said of it, as far as the reviewer may know that.
+
+    beside: the row of the first image, as which a copy is shown.
+    """
     facts = desk.facts.iloc[row]
     return Side(
         row=row,
@@ -77,6 +83,7 @@ def side(desk: Desk, scans: Scans, row: int, said: Said | None) -> Side:
         width_px=int(facts["width_px"]),
         height_px=int(facts["height_px"]),
         said=None if said is None else said.words,
+        lying=Lying.of(None if beside is None else desk.turns.between(beside, row)),
     )
 
 
@@ -99,7 +106,9 @@ def conflict_set(desk: Desk, scans: Scans, rows: list[int]) -> ConflictSet:
     """Return a set of copies with what holds of each: whoever settles a difference knows it."""
     board = desk.board()
     said = {row: board.holds(row) for row in rows}
-    return ConflictSet(scans=[side(desk, scans, row, None if of.state == "none" else of) for row, of in said.items()])
+    return ConflictSet(
+        scans=[side(desk, scans, row, None if of.state == "none" else of, beside=rows[0]) for row, of in said.items()]
+    )
 
 
 def require_conflict(desk: Desk, rows: list[int]) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from fewscan.reviewing.asked import Answer, Person, Row
+from fewscan.reviewing.beside import Lying
 
 WhichPairs = Literal["open", "confirmed", "dissolved", "certain"]
 
@@ -17,20 +18,27 @@ class Side(BaseModel):
     width_px: int
     height_px: int
     said: str | None
+    lying: Lying
+
+
+class Copy(BaseModel):
+    """A row of a set of copies, and how it lies beside the first one of the pair."""
+
+    row: int
+    lying: Lying
 
 
 class JudgedPair(BaseModel):
-    """A pair of the audit's, and what was said of it last; `copies`: all rows of its set of copies, some of a large one."""
+    """A pair of the audit's, and what was said of it last; `copies`: all of its set of copies, some of a large one."""
 
     first: Side
     second: Side
     kind: str
     similarity: float
-    mirrored: bool
     verdict: str | None
     who: str | None
     time: str | None
-    copies: list[int]
+    copies: list[Copy]
 
 
 class Pairs(BaseModel):

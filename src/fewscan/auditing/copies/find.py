@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import cv2
@@ -21,7 +21,7 @@ from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.described import Described, describe
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
 from fewscan.auditing.copies.index import Way
-from fewscan.auditing.copies.placing import is_mirrored
+from fewscan.auditing.copies.placing import turn_of
 from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
 from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
@@ -35,12 +35,17 @@ LEAST_SIMILARITY = 0.8
 
 @dataclass(frozen=True)
 class CopyPairs:
-    """Pairs of copies: `row_a < row_b` (P,), `similarity` (P,) in [-1, 1], `mirrored` (P,): b is a's mirror image."""
+    """Pairs of copies: `row_a < row_b` (P,), `similarity` (P,) in [-1, 1], and how b lies beside a, as `images.turns.Turn`.
+
+    `mirrored` (P,) and `inverted` (P,) say whether, `turned` (P,) by 0, 90, 180 or 270 degrees.
+    """
 
     row_a: Int64s
     row_b: Int64s
     similarity: Floats
     mirrored: npt.NDArray[np.bool_]
+    turned: Int64s
+    inverted: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -48,7 +53,15 @@ class CopyPairs:
 
     def at(self, chosen: npt.NDArray[np.generic]) -> "CopyPairs":
         """Return some of the pairs, by number or by mask."""
-        return CopyPairs(self.row_a[chosen], self.row_b[chosen], self.similarity[chosen], self.mirrored[chosen])
+        return CopyPairs(*(getattr(self, column.name)[chosen] for column in fields(self)))
+
+    def in_order(self, rows: Int64s) -> "CopyPairs":
+        """Return pairs of numbers as pairs of these `rows`, the lower one first."""
+        a, b = rows[self.row_a], rows[self.row_b]
+        # A mirrored image that is turned becomes the other one by the same turn.
+        back = np.where((a > b) & ~self.mirrored, -self.turned % 360, self.turned)
+        ordered = replace(self, row_a=np.minimum(a, b), row_b=np.maximum(a, b), turned=back)
+        return ordered.at(np.lexsort((ordered.row_b, ordered.row_a)))
 
 
 class Copies(NamedTuple):
@@ -120,11 +133,8 @@ def find_copies_of(
             # where there is one, since these have the lowest numbers.
             _, members = np.unique(sets, return_index=True)
             asked = _crowded(np.concatenate(neighbors), sets, members) if len(members) < len(sets) else asked[:0]
-    pairs = _joined(found)
-    a, b = rows[pairs.row_a], rows[pairs.row_b]
-    pairs = CopyPairs(np.minimum(a, b), np.maximum(a, b), pairs.similarity, pairs.mirrored)
     described = new if reach is None else replace(new, reach=reach)
-    return Copies(pairs.at(np.lexsort((pairs.row_b, pairs.row_a))), described, searched.way(len(new)))
+    return Copies(_joined(found).in_order(rows), described, searched.way(len(new)))
 
 
 def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
@@ -158,9 +168,8 @@ def _ends(pairs: CopyPairs) -> Int64s:
 
 
 def _joined(parts: list[CopyPairs]) -> CopyPairs:
-    none = CopyPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, bool))
-    columns = ("row_a", "row_b", "similarity", "mirrored")
-    return CopyPairs(*(np.concatenate([getattr(part, column) for part in [none, *parts]]) for column in columns))
+    none = CopyPairs(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float32, bool, np.int64, bool)))
+    return CopyPairs(*(np.concatenate([getattr(part, one.name) for part in [none, *parts]]) for one in fields(none)))
 
 
 def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candidates, Int64s]:
@@ -189,7 +198,10 @@ def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity:
     """Return the copies among the candidates, and how many candidates there were."""
     aligned, score = _compared(pixels, rows, candidates)
     first, second = candidates.first[aligned.which], candidates.second[aligned.which]
-    return CopyPairs(first, second, score, is_mirrored(aligned.placings)).at(score >= similarity), len(candidates)
+    turns = [turn_of(placing) for placing in aligned.placings]
+    mirrored, turned = np.array([one.mirrored for one in turns], bool), np.array([one.turned for one in turns], np.int64)
+    found = CopyPairs(first, second, score, mirrored, turned, aligned.signs < 0)
+    return found.at(score >= similarity), len(candidates)
 
 
 def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Aligned, Floats]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies.images import Floats
+from fewscan.images.turns import QUARTER, Turn, decomposed
 
 Placing = npt.NDArray[np.float64]
 
@@ -65,9 +66,10 @@ def combined(outer: Placing, inner: Placing) -> Placing:
     return np.concatenate([linear @ inner[..., :2], linear @ inner[..., 2:] + outer[..., 2:]], axis=-1)
 
 
-def is_mirrored(placings: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return whether left and right are swapped, whatever the turn, (P,) of (P, 2, 3)."""
-    return np.asarray(np.linalg.det(placings[:, :, :2]) < 0, bool)
+def turn_of(placing: Placing) -> Turn:
+    """Return what makes an image of another one, to the nearest quarter; placing: of its frame's points in the other's."""
+    mirrored, degrees = decomposed(placing[:, :2])
+    return Turn(mirrored, QUARTER * round(degrees / QUARTER) % 360).back
 
 
 def in_pixels(placing: Placing, frame_px: int, other_px: int) -> Floats:

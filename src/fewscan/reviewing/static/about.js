@@ -1,12 +1,13 @@
 // What is known of a scan, beside its picture.
 
 import { element, made } from "./asking.js";
+import { laid } from "./beside.js";
 
 function strip(title, related) {
   if (related.length === 0) return [];
   const items = related.map((one) => made("li", {}, made("figure", {},
-    made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy", title: one.name }),
-    made("figcaption", {}, made("b", {}, one.said ?? "no answer"), ` ${one.row}`))));
+    laid(made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy", title: one.name }), one.lying),
+    made("figcaption", {}, made("b", {}, one.said ?? "no answer"), [` ${one.row}`, ...one.lying.words].join(", ")))));
   return [made("h2", {}, title), made("ul", { class: "strip" }, ...items)];
 }
 

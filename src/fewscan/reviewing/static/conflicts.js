@@ -2,6 +2,7 @@
 
 import { ask, element, made, reviewer, sendUntilSaved, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
+import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
@@ -20,8 +21,8 @@ function look() {
   element("conflict").hidden = set === undefined;
   if (!set) return;
   element("conflict-scans").replaceChildren(...set.scans.map((one, at) => made("li", {}, made("figure", {},
-    at < LARGE ? fromFile(one) : made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy" }),
-    made("figcaption", {}, made("b", {}, one.said ?? "no label"), made("br"), `scan ${one.row}`, made("br"), one.name)))));
+    at < LARGE ? fromFile(one) : laid(made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy" }), one.lying),
+    made("figcaption", {}, made("b", {}, one.said ?? "no label"), made("br"), `scan ${one.row}`, made("br"), ...(one.lying.words.length ? [wordsOf(one.lying), made("br")] : []), one.name)))));
   element("conflict-moves").replaceChildren(...page.status.classes.map((name, at) => {
     const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), ` ${name}`);
     button.addEventListener("click", told(() => settle("label", name)));
@@ -33,7 +34,7 @@ function fromFile(one) {
   const canvas = made("canvas", { role: "img", "aria-label": `Scan ${one.row}, ${one.name}` });
   const stage = made("div", { class: "stage" }, canvas);
   const viewer = new Viewer(canvas, () => {});
-  told(async () => viewer.show(await fetched(one.row), false))();
+  told(async () => viewer.show(undone(await fetched(one.row), one.lying), false))();
   return stage;
 }
 

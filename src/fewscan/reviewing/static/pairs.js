@@ -2,6 +2,7 @@
 
 import { ask, element, made, reviewer, send, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
+import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
@@ -16,7 +17,8 @@ const judged = []; // what was said here, to be taken back
 const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near copies", head: "probably two slices of one head" };
 
 function caption(side) {
-  return [made("b", {}, side.said ?? "no label to see"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, made("br"), side.name];
+  const lies = side.lying.words.length ? [made("br"), made("b", {}, wordsOf(side.lying))] : [];
+  return [made("b", {}, side.said ?? "no label to see"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, ...lies, made("br"), side.name];
 }
 
 async function show(row = null) {
@@ -38,7 +40,7 @@ async function look() {
   element("second").setAttribute("aria-label", `Scan ${pair.second.row}, ${pair.second.name}`);
   const alike = pair.kind === "near" ? `, similarity ${pair.similarity.toFixed(3)}` : "";
   const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "nobody named"}, ${pair.time.slice(0, 10)}.`;
-  element("pair-said").textContent = `${(list.place + 1).toLocaleString("en")} of ${list.total.toLocaleString("en")}: ${KINDS[pair.kind]}${alike}${pair.mirrored ? ", mirrored" : ""}.${said}`;
+  element("pair-said").textContent = `${(list.place + 1).toLocaleString("en")} of ${list.total.toLocaleString("en")}: ${KINDS[pair.kind]}${alike}.${said}`;
   const certain = pair.kind === "bytes" || pair.kind === "pixels";
   for (const id of ["confirm", "dissolve"]) element(id).disabled = certain;
   element("reopen").disabled = judged.length === 0 && pair.verdict === null;
@@ -51,7 +53,7 @@ async function look() {
   const [one, other, differs] = await Promise.all([fetched(pair.first.row), fetched(pair.second.row), ask(path)]);
   if (list.now !== pair) return;
   viewers[0].show(one, false);
-  viewers[1].show(other, false);
+  viewers[1].show(undone(other, pair.second.lying), false);
   if (differs.difference === null) {
     element("overlay-none").textContent = "Too unlike to be laid over each other";
     return;
@@ -65,17 +67,17 @@ async function look() {
 }
 
 function showSet(pair) {
-  const rows = pair.copies;
-  if (rows.length < 3) { element("pair-set").replaceChildren(); return; }
-  const items = rows.map((row) => {
+  const { copies } = pair;
+  if (copies.length < 3) { element("pair-set").replaceChildren(); return; }
+  const items = copies.map(({ row, lying }) => {
     const out = made("button", { type: "button", class: "quiet" }, "Take it out");
     out.setAttribute("aria-label", `Scan ${row} is no copy of the others: take it out of the set`);
     out.addEventListener("click", told(() => takeOut(row)));
-    return made("li", {}, made("figure", {}, made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), made("figcaption", {}, `scan ${row}`)), out);
+    return made("li", {}, made("figure", {}, laid(made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), lying), made("figcaption", {}, [`scan ${row}`, ...lying.words].join(", "))), out);
   });
   const only = made("button", { type: "button", class: "quiet" }, "Look at the pairs of this set alone");
-  only.addEventListener("click", told(() => show(rows[0])));
-  element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${rows.length} copies`), only, made("ul", { class: "strip" }, ...items));
+  only.addEventListener("click", told(() => show(copies[0].row)));
+  element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
 async function say(verdict, pair = list.now) {
