@@ -30,6 +30,7 @@ FLOORS = [
         "digests",
         "folders",
         "parquet",
+        "partial",
     },
     {"images", "phantoms"},
     {"labels"},

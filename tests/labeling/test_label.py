@@ -31,7 +31,8 @@ from fewscan.labeling import label
 from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
-from fewscan.labeling.table import LabelPlan, LabelTable, growing, read_table
+from fewscan.labeling.table import LabelPlan, LabelTable, read_table
+from fewscan.partial import growing
 from fewscan.splits.split import drawn, split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
@@ -423,7 +424,7 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
     plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), fewscan="")
-    with growing(out):
+    with growing(out, "label"):
         table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])
         with pytest.raises(FewscanError, match="is being written"):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
-from fewscan.datasets.importing import described_sources, enter_labels, plan_for, require_usable, write_images
+from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
 from fewscan.errors import FewscanError
 from fewscan.images.classes import fit_classes
 from fewscan.images.listing import list_scans
@@ -84,7 +84,7 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
 def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iterator[Dataset]:
     """Yield the dataset with what is new, read behind its images and labeled; until it is written (`named`), nothing is there.
 
-    What stood behind the images, of an addition that was killed, is written over, and its labels are taken back; those of this
+    What an addition that was killed had read of the same scans is not read again; its labels are taken back, and those of this
     one, if it fails. Raises FewscanError where a source has no usable image among what is new, and where the folder cannot be
     written.
     """
@@ -96,14 +96,14 @@ def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iter
     keys = PatientKeys.load(dataset.folder, needed=bool(known and to_know))
     with store.appending() as shard:
         notes = write_images(listed.new, shard, store.spec, keys, workers, said="add")
-    table = shard.table
+    table = usable_table(shard, listed.sources)
     sources = tuple(source for source in listed.sources if (table["source"] == source.name).any())
-    require_usable(table, sources)
     keys.save(dataset.folder)
     longer = store.sealed(shard, table)
     try:
         enter_labels(log, listed.new, table, first)
         yield _extended(dataset, longer, described_sources(sources, table), notes)
+        shard.forget()
     except BaseException:
         if Dataset.open(dataset.folder).images.rows == first:
             take_back(log, first)

@@ -1,19 +1,20 @@
 """Sources of scans -> a dataset folder: read on all cores, bad files set aside with the reason, whole or not at all."""
 
-from collections.abc import Sequence
-from contextlib import closing
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from fewscan.atomic import new_folder, refuse_existing, write_text, writing
+from fewscan.atomic import new_folder, write_text, writing
 from fewscan.config import Settings
 from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.blocks import Blocks, has_blocks
 from fewscan.images.borders import look_at_borders
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
@@ -21,10 +22,10 @@ from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.patients import known_patients
 from fewscan.images.plan import ImportPlan, plan_of
-from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, ShardWriter
 from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.partial import growing, refuse_finished
 from fewscan.progress import say, track
 
 SET_ASIDE_EXAMPLES = 5
@@ -65,7 +66,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     `sources` are `FOLDER`, `NAME=FOLDER` or `kaggle:NAME`, `options` those of ImportOptions; `listing.list_scans` says where
     labels come from. Files that cannot be used keep a row, with the reason. The same files give the same dataset, whatever the
     number of `workers` (threads; default: one per core), but for the hashes that stand for patients, which mean nothing outside
-    of it.
+    of it. Stopped or killed, the same call goes on with what was read.
 
     Raises FewscanError where `out` exists or cannot be written, for options, sources or labels that are wrong, where a source
     has no usable file, and where a format needs a package that is not installed.
@@ -73,20 +74,19 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     asked = ImportOptions.parse(options)
     out = Path(out)
     with writing(out):
-        refuse_existing(out)
+        refuse_finished(out, "import")
     found = parse_sources(sources, asked.unlabeled)
     scans = list_scans(found, asked, workers)
     plan, spec = plan_for(scans, found, asked, workers)
     for line in plan.short_lines:
         say(line)
-    with writing(out), new_folder(out) as folder:
+    with writing(out), _images_growing(out) as begun, new_folder(out) as folder:
         keys = PatientKeys()
-        nothing = ImageStore(folder / IMAGES_FOLDER, spec, ())
+        nothing = ImageStore(begun, spec, ())
         with nothing.appending() as shard:
             notes = write_images(scans, shard, spec, keys, workers)
         keys.save(folder)
-        table = shard.table
-        require_usable(table, found)
+        table = usable_table(shard, found)
         images = nothing.sealed(shard, table)
         description = DatasetDescription(
             spec=spec,
@@ -96,6 +96,8 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
         )
         enter_labels(LabelLog.create(folder / LABELS_FILE, images.identity), scans, table)
         write_text(folder / DATASET_FILE, description.model_dump_json(indent=2) + "\n")
+        shard.forget()
+        begun.rename(folder / IMAGES_FOLDER)
     return Dataset.open(out)
 
 
@@ -162,24 +164,40 @@ def write_images(
 ) -> tuple[ReadingNote, ...]:
     """Write the pixels and facts of all scans into a shard; one that is set aside has zero pixels. Return notes on reading.
 
-    said: what is under way. Patients that are new are added to `keys`.
+    What a process that was stopped had read of them is not read again (`blocks`). said: what is under way. Patients that are
+    new are added to `keys`.
     """
-    blank = np.zeros(spec.shape, dtype=np.uint8)
-    reading = read_images(scans, spec, workers)
+    blocks = Blocks(shard, scans, spec)
+    listed = (
+        {"path": scan.relative, "source": scan.source, "given_split": scan.given_split, "patient": patient}
+        for scan, patient in zip(scans, keys.hashed(scans), strict=True)
+    )
     noted: dict[str, list[str]] = {}
-    with closing(reading) as images:
-        for scan, patient in zip(track(scans, said, total=len(scans)), keys.hashed(scans), strict=True):
-            image = next(images)
-            row: dict[str, Any] = {"path": scan.relative, "source": scan.source, "given_split": scan.given_split}
-            row |= {"patient": patient, "sha256": image.sha256}
-            if isinstance(image, UnreadableImage):
-                shard.write(blank, row | {"set_aside": image.reason})
-                continue
-            row |= {"pixels_sha256": image.pixels_sha256, "width_px": image.width_px, "height_px": image.height_px}
-            shard.write(image.pixels, row | {"color": image.color}, image.whole)
-            for note in image.notes:
-                noted.setdefault(note, []).append(scan.relative)
+    try:
+        with closing(blocks.read(listed, workers)) as reading:
+            for scan, notes in zip(track(scans, said, total=len(scans)), reading, strict=True):
+                for note in notes:
+                    noted.setdefault(note, []).append(scan.relative)
+    except BaseException:
+        if blocks.way_on:
+            say(blocks.way_on)
+        raise
     return tuple(ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())
+
+
+@contextmanager
+def _images_growing(out: Path) -> Iterator[Path]:
+    """Yield where the images of a dataset grow, which is to be at `out`; what is worth to go on with stays there."""
+    with growing(out, "import") as folder:
+        images = folder / IMAGES_FOLDER
+        try:
+            yield images
+        except BaseException:
+            if any(map(has_blocks, images.glob("*"))):
+                say(f"what was read is kept in {folder}: remove it if you do not go on")
+            else:
+                shutil.rmtree(images, ignore_errors=True)
+            raise
 
 
 def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame, first_row: int = 0) -> None:
@@ -196,15 +214,18 @@ def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame,
         log.enter([first_row + place for place in places], [scans[place].label for place in places], origin=origin)
 
 
-def require_usable(images: pd.DataFrame, sources: Sequence[Source]) -> None:
-    """Raise FewscanError where a source has no image that can be used."""
+def usable_table(shard: ShardWriter, sources: Sequence[Source]) -> pd.DataFrame:
+    """Return the facts of a shard that is complete; raises FewscanError where a source has no image in it that can be used."""
+    images = shard.table
     for source in sources:
         rows = images[images["source"] == source.name]
-        if rows["set_aside"].notna().all():
+        if len(rows) and rows["set_aside"].notna().all():
+            shard.forget()
             first = "; ".join(f"{row.path}: {row.set_aside}" for row in rows.head(3).itertuples(index=False))
             raise FewscanError(
                 f"source '{source.name}': none of its {len(rows)} files is a usable image ({first}); name a folder of scans"
             )
+    return images
 
 
 def described_sources(sources: Sequence[Source], images: pd.DataFrame) -> tuple[SourceDescription, ...]:

@@ -1,5 +1,6 @@
 """Where scans lie, as the user wrote it -> named folders; and what is known of one image to import."""
 
+import hashlib
 import itertools
 import os
 import stat
@@ -76,6 +77,25 @@ class ScanFile:
     def folders(self) -> tuple[str, ...]:
         """The names of the folders between the source's and the file, the one right below the source's first."""
         return tuple(self.file.split("/")[:-1])
+
+
+def stamp(scans: Sequence[ScanFile], besides: str = "") -> str:
+    """Return a digest that changes where a file comes, goes, or is written anew, and with what is said `besides`."""
+    digest = hashlib.sha256(besides.encode())
+    # A file of many slices is listed once for each.
+    written = {path: _written(path) for path in {scan.path: None for scan in scans}}
+    for scan in scans:
+        digest.update(repr((str(scan.path), scan.part, scan.set_aside, written[scan.path])).encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Return how large a file is and when it was last written, None where it cannot be had."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:

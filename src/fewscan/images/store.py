@@ -2,11 +2,12 @@
 
 Where scans are cropped, a second file holds them whole: copies are told by these, since a crop may take something from a scan
 and nothing from its copy. A shard is what one import or one addition brought. What a killed addition wrote is no part of any
-shard that `dataset.json` names: the next one writes over it.
+shard that `dataset.json` names: the next one goes on with it (`blocks`), or writes over it.
 """
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -51,13 +52,34 @@ class Shard(Settings):
 class _Behind:
     """What is written behind the images of a file, and its SHA-256."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, image_bytes: int) -> None:
         self._file = file
+        self._image_bytes = image_bytes
+        self._first = file.tell()
         self._digest = hashlib.sha256()
+        self._since = hashlib.sha256()
 
     def write(self, image: Pixels) -> None:
         self._file.write(image.data)
         self._digest.update(image.data)
+        self._since.update(image.data)
+
+    def take(self) -> None:
+        self._digest.update(self._file.read(self._image_bytes))
+
+    def sha256_since(self) -> str:
+        self._file.flush()
+        since, self._since = self._since, hashlib.sha256()
+        return since.hexdigest()
+
+    def sha256_at(self, row: int, rows: int) -> str:
+        here = self._file.tell()
+        self._file.seek(self._first + row * self._image_bytes)
+        digest = hashlib.sha256()
+        for _ in range(rows):
+            digest.update(self._file.read(self._image_bytes))
+        self._file.seek(here)
+        return digest.hexdigest()
 
     @property
     def sha256(self) -> str:
@@ -65,11 +87,12 @@ class _Behind:
 
 
 class ShardWriter:
-    """Takes the images of a new shard, one by one."""
+    """Takes the images of a new shard, one by one; while it is not whole, what is known of it besides lies in `begun`."""
 
-    def __init__(self, pixels: BinaryIO, whole: BinaryIO | None) -> None:
-        self._pixels = _Behind(pixels)
-        self._whole = None if whole is None else _Behind(whole)
+    def __init__(self, begun: Path, pixels: _Behind, whole: _Behind | None) -> None:
+        self.begun = begun
+        self._pixels = pixels
+        self._whole = whole
         self._facts: list[dict[str, Any]] = []
 
     def write(self, pixels: Pixels, facts: dict[str, Any], whole: Pixels | None = None) -> None:
@@ -81,6 +104,28 @@ class ShardWriter:
         if self._whole is not None:
             self._whole.write(pixels if whole is None else whole)
         self._facts.append(facts)
+
+    def take(self, facts: dict[str, Any]) -> None:
+        """Add the image that stands next behind the last one already, since a process that was stopped has written it."""
+        for file in self._files:
+            file.take()
+        self._facts.append(facts)
+
+    def digests_since(self) -> tuple[str, ...]:
+        """Return SHA-256s over what was written since this was asked last; a kill of this process leaves that in the files."""
+        return tuple(file.sha256_since() for file in self._files)
+
+    def digests_at(self, row: int, rows: int) -> tuple[str, ...]:
+        """Return the same over `rows` images that stand in the files already, `row` being the first's number in the shard."""
+        return tuple(file.sha256_at(row, rows) for file in self._files)
+
+    def forget(self) -> None:
+        """Remove what was kept for the case that the shard does not become whole."""
+        shutil.rmtree(self.begun, ignore_errors=True)
+
+    @property
+    def _files(self) -> list[_Behind]:
+        return [file for file in (self._pixels, self._whole) if file is not None]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -154,9 +199,11 @@ class ImageStore:
         """Yield what takes further images, written behind those that are there; `sealed` makes a shard of them."""
         with writing(self.folder / PIXELS_FILE), ExitStack() as files:
             self.folder.mkdir(exist_ok=True)
+            if not self.shards and not self.keeps_whole:
+                (self.folder / WHOLE_FILE).unlink(missing_ok=True)  # of one that was begun with a crop
             pixels = files.enter_context(self._end_of(PIXELS_FILE))
             whole = files.enter_context(self._end_of(WHOLE_FILE)) if self.keeps_whole else None
-            yield ShardWriter(pixels, whole)
+            yield ShardWriter(self.folder / f"{len(self.shards):04}.partial", pixels, whole)
 
     def sealed(self, written: ShardWriter, images: pd.DataFrame) -> "ImageStore":
         """Return the images with what was `written`, `images` being the final table; it is the dataset's once it says so."""
@@ -196,17 +243,16 @@ class ImageStore:
             return np.memmap(path, np.uint8, mode="r", shape=shape)
 
     @contextmanager
-    def _end_of(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file of images where these end, and see to it that what is written is on the disk."""
+    def _end_of(self, name: str) -> Iterator[_Behind]:
+        """Open a file of images where these end, and see to it that what is written is on the disk, and nothing behind it."""
         if self.shards:
             self._mapped(name)  # or it was lost, and the rows before the new ones would be holes
         path = self.folder / name
         # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
         with path.open("r+b" if path.exists() else "w+b") as file:
-            end = self.rows * self.spec.image_bytes
-            file.truncate(end)
-            file.seek(end)
-            yield file
+            file.seek(self.rows * self.spec.image_bytes)
+            yield _Behind(file, self.spec.image_bytes)
+            file.truncate()
             file.flush()
             os.fsync(file.fileno())
 

@@ -21,7 +21,7 @@ from fewscan.evaluation.shift import Shift, shift
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.listing import list_place
 from fewscan.images.readers import UnreadableImage, read_images
-from fewscan.images.sources import ScanFile
+from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.rule import Asked, Decision, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen
@@ -29,12 +29,10 @@ from fewscan.labeling.table import (
     PART_ROWS,
     LabelPlan,
     LabelTable,
-    growing,
-    partial_folder,
     read_table,
-    refuse_finished,
     require_table_name,
 )
+from fewscan.partial import growing, refuse_finished
 from fewscan.progress import say, track
 from fewscan.training.batches import Rows
 from fewscan.training.run import MODEL_FILE, Run
@@ -120,11 +118,8 @@ def label_scans(
     exists, or its table was begun by another call, on other files, or is being written by one.
     """
     require_table_name(out)
-    refuse_finished(out)
-    # Where the table grows inside the folder, its parts are no scans.
-    listed = list_place(place, dataset.spec, follow_links=follow_links)
-    files = [file for file in listed if not file.path.is_relative_to(partial_folder(out))]
-
+    refuse_finished(out, "label")
+    files = list_place(place, dataset.spec, follow_links=follow_links)
     seen = Seen(run, dataset, near=near)
 
     def read(positions: Sequence[int]) -> Generator[_Scan | UnreadableImage, None, None]:
@@ -135,9 +130,7 @@ def label_scans(
                 for image in block:
                     yield image if isinstance(image, UnreadableImage) else _Scan(image.pixels, next(marks))
 
-    scans = _Scans(
-        str(place.resolve()), f"{_version(files)}{'' if near else ' exact'}", [file.relative for file in files], read
-    )
+    scans = _Scans(str(place.resolve()), f"{stamp(files)}{'' if near else ' exact'}", [file.relative for file in files], read)
     return _label(run, dataset, scans, out, asked or Asked())
 
 
@@ -147,7 +140,7 @@ def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None 
     The run may have learned from them, so none of them is asked for as being like itself or its copies.
     """
     require_table_name(out)
-    refuse_finished(out)
+    refuse_finished(out, "label")
     rows = dataset.rows("unlabeled")
     names = dataset.file_names
 
@@ -174,7 +167,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked) 
         fewscan=__version__,
     )
     classes = run.record.classes
-    with writing(out), growing(out):
+    with writing(out), growing(out, "label"):
         table = LabelTable(out, _columns(classes), plan)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
@@ -234,17 +227,6 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     for key, number in counts.items():
         summed[tuple(key[place] for place in places)] += number
     return summed
-
-
-def _version(files: Sequence[ScanFile]) -> str:
-    """Return a digest that changes where a file comes, goes, or is written anew."""
-    digest = hashlib.sha256()
-    # A file of many slices is listed once for each.
-    for path, file in {scan.path: scan.file for scan in files}.items():
-        status = path.stat() if path.exists() else None
-        written = None if status is None else (status.st_size, status.st_mtime_ns)
-        digest.update(repr((file, written)).encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()
 
 
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewscan.atomic import refuse_existing, remove_folder, remove_left, replaced_file, write_text
+from fewscan.atomic import remove_folder, replaced_file, write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.locks import alone
 from fewscan.parquet import parquet_frame, parquet_table
+from fewscan.partial import partial_folder, refuse_finished
 from fewscan.spreadsheet import from_text, write_csv
 
 SUFFIXES = (".csv", ".parquet")
@@ -49,7 +48,7 @@ class LabelTable:
         Raises FewscanError where `out` exists, has another suffix than SUFFIXES, or was begun by another plan.
         """
         require_table_name(out)
-        refuse_finished(out)
+        refuse_finished(out, "label")
         self.out = out
         self.schema = pa.schema(list(columns.items()))
         self.folder = partial_folder(out)
@@ -96,30 +95,6 @@ class LabelTable:
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
-
-
-def partial_folder(out: Path) -> Path:
-    """Return where the table that will be `out` grows."""
-    return out.with_name(f"{out.name}.partial")
-
-
-@contextmanager
-def growing(out: Path) -> Iterator[None]:
-    """Keep others from writing the table `out` meanwhile; raises FewscanError where another process does."""
-    folder = partial_folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder, "label"):
-        yield
-
-
-def refuse_finished(out: Path) -> None:
-    """Raise FewscanError where the table `out` stands there already; parts that a kill left beside it are removed."""
-    parts = partial_folder(out)
-    remove_left(parts.parent, parts.name)
-    if out.exists() and parts.exists():
-        with alone(parts, "label"):
-            remove_folder(parts)
-    refuse_existing(out)
 
 
 def require_table_name(out: Path) -> None:

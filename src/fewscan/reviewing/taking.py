@@ -17,7 +17,8 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.onnx_model import ONNX_FILE, require_onnx
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
 from fewscan.folders import MARKS
-from fewscan.labeling.table import PART_ROWS, partial_folder
+from fewscan.labeling.table import PART_ROWS
+from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE
 from fewscan.reviewing.commands import Commands

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.sources import ScanFile, Source, file_place, real_path
+from fewscan.partial import is_partial
 from fewscan.progress import say
 from fewscan.wording import counted
 
@@ -82,7 +83,8 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
             if leads is not None:
                 yield path.relative_to(root).as_posix(), leads
             elif entry.is_dir(follow_symlinks=False):
-                folders.append(path)
+                # What grows inside the folder is no scan.
+                folders += [] if is_partial(path) else [path]
             elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
                 linked.append(path)
             else:

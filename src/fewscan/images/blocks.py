@@ -1,0 +1,141 @@
+"""What was read of images block by block, kept until all are: an import that was stopped goes on with it.
+
+Pixels lie where they belong, behind those of the dataset. A file a block says of which files they are, what was read besides,
+and the SHA-256 of the pixels: a block counts where its files and these are as they were, and where it would be read alike now.
+"""
+
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+import pydantic
+
+from fewscan.atomic import write_text
+from fewscan.config import Settings
+from fewscan.images.options import ImageSpec
+from fewscan.images.readers import Image, UnreadableImage, read_images
+from fewscan.images.sources import ScanFile, stamp
+from fewscan.images.store import ShardWriter
+from fewscan.progress import say
+from fewscan.version import __version__
+from fewscan.wording import counted
+
+# A kill loses no more images, and as many are read again where the file of one has changed meanwhile.
+BLOCK_ROWS = 512
+
+Notes = tuple[str, ...]
+
+
+class Block(Settings):
+    """What was read of some images besides their pixels, of which `digests` are: facts as IMAGE_DTYPES has them, and notes."""
+
+    stamp: str
+    digests: tuple[str, ...]
+    facts: tuple[dict[str, Any], ...]
+    notes: tuple[Notes, ...]
+
+
+class Blocks:
+    """The images of a new shard, block by block, of which a process that was stopped may have read some."""
+
+    def __init__(self, shard: ShardWriter, scans: Sequence[ScanFile], spec: ImageSpec) -> None:
+        """Take what is there of these scans, and say so; what is of others, or was read otherwise, is removed."""
+        self._shard, self._scans, self._spec = shard, scans, spec
+        self._blank = np.zeros(spec.shape, np.uint8)
+        self._places = [slice(first, first + BLOCK_ROWS) for first in range(0, len(scans), BLOCK_ROWS)]
+        reading = f"{spec.model_dump_json()} {__version__} {PIL.__version__} {cv2.__version__}"
+        # Before anything is read. With the scans before and behind, since a header's values may lie in the file beside it.
+        self._stamps = [
+            stamp(scans[max(0, place.start - 1) : place.stop + 1], f"{reading} {place.start}") for place in self._places
+        ]
+        self._held = {number for number in range(len(self._places)) if self._is_held(number)}
+        if self._held:
+            say(f"going on: {self._read}")
+        elif has_blocks(shard.begun):
+            say("what was read before is of other files or settings: it begins anew")
+            shard.forget()
+
+    @property
+    def way_on(self) -> str | None:
+        """How far the same command has come already when it goes on; None where it begins anew."""
+        return f"{self._read}: the same command goes on from there" if self._held else None
+
+    @property
+    def _read(self) -> str:
+        read = sum(len(self._scans[self._places[number]]) for number in self._held)
+        return f"{read:,} of {counted(len(self._scans), 'image')} are read, {100 * read // len(self._scans)} %"
+
+    def read(self, listed: Iterable[Mapping[str, Any]], workers: int | None) -> Generator[Notes, None, None]:
+        """Write all images into the shard, with what is `listed` of each, and yield the notes on each, in their order.
+
+        An image that is set aside has zero pixels. Close the generator to stop early; blocks that are whole stay.
+        """
+        left = [scan for number, place in enumerate(self._places) if number not in self._held for scan in self._scans[place]]
+        known = iter(listed)
+        with closing(read_images(left, self._spec, workers)) as images:
+            for number, place in enumerate(self._places):
+                if number not in self._held:
+                    yield from self._filled(number, len(self._scans[place]), images, known)
+                    continue
+                block = self._block(number)
+                for facts, notes in zip(block.facts, block.notes, strict=True):
+                    self._shard.take({**next(known), **facts})
+                    yield notes
+
+    def _filled(
+        self, number: int, rows: int, images: Iterator[Image | UnreadableImage], known: Iterator[Mapping[str, Any]]
+    ) -> Generator[Notes, None, None]:
+        """Write the next images as a block, and keep it."""
+        facts: list[dict[str, Any]] = []
+        noted: list[Notes] = []
+        for _ in range(rows):
+            image = next(images)
+            if isinstance(image, UnreadableImage):
+                facts.append({"sha256": image.sha256, "set_aside": image.reason})
+                noted.append(())
+                self._shard.write(self._blank, {**next(known), **facts[-1]})
+            else:
+                sizes = {"width_px": image.width_px, "height_px": image.height_px, "color": image.color}
+                facts.append({"sha256": image.sha256, "pixels_sha256": image.pixels_sha256, **sizes})
+                noted.append(image.notes)
+                self._shard.write(image.pixels, {**next(known), **facts[-1]}, image.whole)
+            # What is less is soon read again, and a small import that is stopped leaves nothing.
+            if len(facts) == BLOCK_ROWS:
+                self._keep(number, facts, noted)
+            yield noted[-1]
+
+    def _keep(self, number: int, facts: Sequence[dict[str, Any]], noted: Sequence[Notes]) -> None:
+        block = Block(stamp=self._stamps[number], digests=self._shard.digests_since(), facts=tuple(facts), notes=tuple(noted))
+        self._shard.begun.mkdir(exist_ok=True)
+        # ASCII, as `json` writes it: the name of a file that a note quotes may be no UTF-8.
+        write_text(self._file(number), json.dumps(block.model_dump()))
+        self._held.add(number)
+
+    def _is_held(self, number: int) -> bool:
+        try:
+            block = self._block(number)
+        except (OSError, ValueError, RecursionError, pydantic.ValidationError):
+            return False
+        place = self._places[number]
+        rows = len(self._scans[place])
+        return (
+            block.stamp == self._stamps[number]
+            and len(block.facts) == len(block.notes) == rows
+            and block.digests == self._shard.digests_at(place.start, rows)
+        )
+
+    def _block(self, number: int) -> Block:
+        return Block.model_validate(json.loads(self._file(number).read_bytes()))
+
+    def _file(self, number: int) -> Path:
+        return self._shard.begun / f"{number:06}.json"
+
+
+def has_blocks(begun: Path) -> bool:
+    """Return whether something is kept of a shard that was begun."""
+    return any(begun.glob("*.json"))
