@@ -1,6 +1,6 @@
 """Trainings side by side on one GPU, each run's scores written as it ends.
 
-    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--tiny]
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--dataset NAME] [--tiny]
 
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.gpu.adaptation import ADAPTED, adapt
+from benchmarks.gpu.datasets import DATASETS
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
@@ -134,9 +135,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--methods", nargs="+", help="these alone")
     parser.add_argument("--seeds", type=int, help="so many")
+    parser.add_argument("--dataset", choices=DATASETS, help="instead of the part's own: smaller scans, where there is no GPU")
     arguments = parser.parse_args(words)
     part = PARTS[arguments.part]
-    part = replace(part, methods=tuple(arguments.methods or part.methods), seeds=arguments.seeds or part.seeds)
+    part = replace(
+        part,
+        dataset=arguments.dataset or part.dataset,
+        methods=tuple(arguments.methods or part.methods),
+        seeds=arguments.seeds or part.seeds,
+    )
     folder = arguments.scratch / f"compared-{arguments.part}"
     drawn = comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)
     trials = list(in_order(drawn))
