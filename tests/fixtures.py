@@ -24,6 +24,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.explaining import attribution
+from fewscan.images import guarded
 from fewscan.phantoms import draw_phantom, write_practice_scans
 from fewscan.splits.split import split
 from fewscan.training.run import Run
@@ -47,6 +48,13 @@ def few_resamples() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 10)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_idle_readers() -> Iterator[None]:
+    """Processes that read files end with the tests, not after them: what they ran counts where coverage is measured."""
+    yield
+    guarded.end_idle()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -73,14 +73,19 @@ class _Reader:
     def end(self) -> None:
         """End the process, whatever it is at."""
         self._process.kill()
-        self._process.wait()
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the process end, which waits for the next call."""
         self._connection.close()
+        self._process.wait()
 
 
 _IDLE: LifoQueue[_Reader] = LifoQueue()
 
 
 @atexit.register
-def _end_idle() -> None:
+def end_idle() -> None:
+    """End the processes that wait for the next call; the next one starts others."""
     while not _IDLE.empty():
-        _IDLE.get_nowait().end()
+        _IDLE.get_nowait().leave()

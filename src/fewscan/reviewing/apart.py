@@ -61,7 +61,7 @@ class Apart:
         self._pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
             if self._number.done() and child.pid == self._number.result():
-                child.kill()
+                child.terminate()
 
 
 def _begun() -> None:
