@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -17,6 +18,7 @@ import pytest
 import torch
 from filelock import FileLock
 from hypothesis import settings
+from lightning_fabric import fabric
 from matplotlib.figure import Figure
 
 from fewscan.cli import main
@@ -70,6 +72,14 @@ def hide_in_steps_of(stride_share: float, window_share: float, patch: pytest.Mon
     patch.setattr(attribution, "WINDOW_SHARE", window_share)
     patch.setattr(attribution, "STRIDE_SHARE", stride_share)
     patch.setattr(attribution.hidden_map, "__defaults__", (window_share, stride_share))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def callbacks_looked_for_once() -> Iterator[None]:
+    """Fabric asks every installed package for callbacks, for each training anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fabric, "_load_external_callbacks", cache(fabric._load_external_callbacks))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing import Pipe
+from multiprocessing import Pipe, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,10 @@ class Program:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self._said, told = Pipe(duplex=False)
-        self._process = processes(LOADED).Process(target=_be_fewscan, args=(words, folder, told))
+        context = processes(LOADED)
+        forkserver.ensure_running()
+        address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+        self._process = context.Process(target=_be_fewscan, args=(words, folder, told, address))  # type: ignore[attr-defined]
         self._process.start()
         self.pid = int(self._process.pid)
         told.close()
@@ -69,9 +72,13 @@ def exit_code_of(code: str, *arguments: object) -> int:
     return int(process.exitcode)
 
 
-def _be_fewscan(words: list[str], folder: Path, told: Connection) -> None:
+def _be_fewscan(words: list[str], folder: Path, told: Connection, address: str) -> None:
     from fewscan.__main__ import main
 
+    # What has forked this process forks those that it starts, too: another one would load PyTorch again.
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address = address
+    server.ensure_running = resource_tracker.ensure_running
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -2,8 +2,12 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from multiprocessing import active_children
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,3 +45,24 @@ def test_another_process_learns_the_same_and_tells_its_errors_and_its_end(apart:
 
 def test_who_never_began_ends_at_once() -> None:
     Apart().end()
+
+
+@pytest.mark.slow
+def test_it_is_ended_whatever_it_is_at(apart: Apart, tmp_path: Path) -> None:
+    number = apart(os.getpid)
+    (process,) = (child for child in active_children() if child.pid == number)
+    with ThreadPoolExecutor() as others:
+        asked = others.submit(apart, waits_for_ever, tmp_path / "at work")
+        while not (tmp_path / "at work").exists():
+            time.sleep(0.01)
+        apart.end()
+        with pytest.raises(FewscanError, match="start the page again"):
+            asked.result()
+    process.join()
+    assert process.exitcode == -signal.SIGTERM
+
+
+def waits_for_ever(told: Path) -> None:
+    told.touch()
+    while True:
+        time.sleep(60)

@@ -32,7 +32,7 @@ from tests.processes import LOADED
 # How each is trained, methods and what else is shared out in a way of its own.
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     **{method: (method, {}) for method in TRAINING_METHODS},
-    "in chunks": ("joint", {"chunk_size": 7}),
+    "in chunks": ("joint", {"chunk_size": 7, "epochs": 2}),
     "by blocks": ("simclr", {"shuffle_buffer": 40}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
@@ -58,7 +58,7 @@ def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run
     quick: dict[str, Any] = {
         "encoder": {"width": 16},
         "batch_size": 20,  # the dataset makes them of 18 or 19, which nobody shares evenly
-        "epochs": 2,  # of three steps or more
+        "epochs": 1,  # of three steps or more
         "device": "cpu",
         "precision": "32-true",
         "checkpoint_seconds": 1000,

@@ -28,11 +28,15 @@ class LabelBearers:
 
         Looks at no label but those of the labeled part.
         """
-        manifest = dataset.manifest.assign(row=np.arange(len(dataset.manifest))).dropna(subset="copy_set")
-        labeled, unlabeled = (manifest[manifest["split"] == part] for part in ("labeled", "unlabeled"))
-        agreeing = labeled.groupby("copy_set")["label"].transform("nunique") == 1
-        pairs = labeled[agreeing].merge(unlabeled, on="copy_set", suffixes=("_original", "_copy"))
-        return cls(dataset.rows("labeled"), pairs["row_copy"].to_numpy(np.int64), pairs["row_original"].to_numpy(np.int64))
+        labeled, unlabeled = dataset.rows("labeled"), dataset.rows("unlabeled")
+        sets = dataset.manifest["copy_set"].fillna(-1).to_numpy(np.int64)
+        named = np.unique(np.column_stack([sets[labeled], dataset.labels[labeled]]), axis=0)
+        numbers, labels = np.unique(named[named[:, 0] >= 0, 0], return_counts=True)
+        originals = labeled[np.isin(sets[labeled], numbers[labels == 1])]
+        by_set = unlabeled[np.argsort(sets[unlabeled], kind="stable")]
+        starts, ends = (np.searchsorted(sets[by_set], sets[originals], side) for side in ("left", "right"))
+        copies = [by_set[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return cls(labeled, np.concatenate([labeled[:0], *copies]), np.repeat(originals, ends - starts))
 
     @classmethod
     def alone(cls, labeled: Rows) -> Self:
