@@ -326,10 +326,12 @@ def test_the_studys_sources_spell_their_classes_alike(root, source):
 
 @pytest.mark.slow
 def test_the_studys_setting_lists_its_7671_images(real_scans, tmp_path):
-    """The two real sources, and files named and placed as in the third, hold what the study's data table says, class by class."""
+    """The real sources, and files named and placed as in the third, hold what the study's data table says, class by class."""
     folder = tmp_path / "third" / "Data"
     third = {"glioma_tumor": ("G", 901), "meningioma_tumor": ("M", 913), "normal": ("N", 438), "pituitary_tumor": ("P", 844)}
-    make(folder, *(f"{name}/{letter}_{number}.jpg" for name, (letter, count) in third.items() for number in range(1, count + 1)))
+    make(
+        folder, *(f"{name}/{letter}_{number}.jpg" for name, (letter, count) in third.items() for number in range(1, count + 1))
+    )
     scans = listed(
         f"sartaj={real_scans / 'sartaj'}", f"nickparvar={real_scans / 'nickparvar'}", f"dubail_standin={tmp_path / 'third'}"
     )
