@@ -171,8 +171,3 @@ def test_the_recipe_for_pretrained_weights_begins_with_some_and_any_encoder_may_
     assert finetuned().optimizer.head_rate > 1
     other = finetuned(encoder={"name": "resnet_small", "weights": "runs/pile"})
     assert other.encoder.model_dump(exclude_none=True) == {"name": "resnet_small", "weights": "runs/pile", "width": 16}
-
-
-def test_an_encoder_that_a_cpu_computes_faster_in_float32_is_trained_in_float32() -> None:
-    assert resolve(encoder="efficientnet_lite0", device="cpu").precision == "32-true"
-    assert resolve(encoder="efficientnet_lite0", device="cpu", precision="bf16-mixed").precision == "bf16-mixed"

@@ -43,8 +43,6 @@ class Encoder(nn.Module):
     summary: ClassVar[str]  # one line for people
     settings_type: ClassVar[type[EncoderSettings]]
     normalized: ClassVar[bool] = True  # whether its layers normalize, which keeps features of different images apart
-    # Whether most of its convolutions look at one map each, which PyTorch computes on a CPU faster in float32 than in bfloat16.
-    depthwise: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 

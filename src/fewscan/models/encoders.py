@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
+from fewscan.models.depthwise import with_fast_depthwise
 from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.resnet_small import ResNetSmall
@@ -66,6 +67,7 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
     """
     side_px = settings.input_px or image_size_px
     encoder = encoder_type(settings.name)(settings, channels, side_px)
+    with_fast_depthwise(encoder)
     if side_px != image_size_px:
         encoder.register_forward_pre_hook(partial(_resized, side_px=side_px))
     if encoder.name not in REGISTRY.own_names():

@@ -9,10 +9,9 @@ CPU_FLAGS = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
-def fastest_precision(device: str, *, depthwise: bool = False) -> Literal["32-true", "bf16-mixed"]:
+def fastest_precision(device: str) -> Literal["32-true", "bf16-mixed"]:
     """Return `bf16-mixed` where the device ("auto", "cpu", "cuda" or "mps") multiplies bfloat16 in hardware, else `32-true`.
 
-    depthwise: whether most convolutions look at one map each, for which a CPU is faster in float32.
     Weights, losses and the optimizer stay in float32 either way. docs/performance.md holds what was measured.
     """
     if device in ("auto", "cuda") and torch.cuda.is_available():
@@ -20,7 +19,7 @@ def fastest_precision(device: str, *, depthwise: bool = False) -> Literal["32-tr
     elif device == "mps" or (device == "auto" and torch.backends.mps.is_available()):
         fast = False
     else:
-        fast = not depthwise and bool(BFLOAT16_FLAGS & cpu_flags())
+        fast = bool(BFLOAT16_FLAGS & cpu_flags())
     return "bf16-mixed" if fast else "32-true"
 
 

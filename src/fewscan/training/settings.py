@@ -10,7 +10,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.method import MethodSettings
 from fewscan.learning.policies import AnyViewSettings, view_settings
 from fewscan.learning.registry import REGISTRY, method_type
-from fewscan.models.encoders import DEFAULT_ENCODER, AnyEncoderSettings, encoder_settings, encoder_type
+from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
 from fewscan.training.lengths import cost, length_of, steps_per_epoch, used
@@ -112,9 +112,7 @@ class RunSettings(Settings):
         if kind.solves:
             return cls.parse(cls.laid_over({key: value for key, value in base.items() if key not in OF_STEPS}, changes))
         wanted = cls.laid_over(base, changes)
-        depthwise = encoder_type(str(_name(wanted.get("encoder")) or DEFAULT_ENCODER)).depthwise
-        precision = fastest_precision(str(wanted.get("device", "auto")), depthwise=depthwise)
-        wanted = {"precision": precision} | wanted
+        wanted = {"precision": fastest_precision(str(wanted.get("device", "auto")))} | wanted
         if "epochs" in changes:
             wanted["training_images"] = None
         if wanted.get("training_images") is None:
