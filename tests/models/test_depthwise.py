@@ -12,7 +12,8 @@ from fewscan.models.depthwise import with_fast_depthwise
 @pytest.fixture
 def layers() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 8, 1), nn.Conv2d(8, 8, 5, stride=2, groups=8), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 4, 1))
+    depthwise, grouped = nn.Conv2d(8, 8, 5, stride=2, groups=8), nn.Conv2d(8, 8, 3, groups=2)
+    return nn.Sequential(nn.Conv2d(1, 8, 1), depthwise, grouped, nn.Conv2d(8, 4, 1))
 
 
 def test_a_depthwise_convolution_computes_in_float32_and_gives_bfloat16(layers: nn.Module) -> None:
