@@ -1,6 +1,6 @@
 """Why the first labels through the review page bring what they bring: its way to ask and its learner, each exchanged alone.
 
-    python -m benchmarks.review_first DATASET [--draws 5] [--csv FILE]
+    python -m benchmarks.review_first DATASET [--draws 5] [--ways suggest page] [--csv FILE]
 
 DATASET is README's, as `benchmarks.suggest` takes it, and scores are of the quarter of the groups that is kept out there,
 another one in each draw; the test set stays closed. Asked: as `suggest` does, 20 at a time; or as the page does, which plans
@@ -24,7 +24,7 @@ from fewscan.choosing.scans import Scans, reduced
 from fewscan.choosing.suggest import RANDOM_SHARE, Suggestion, choose
 from fewscan.learning.probe import USUAL_STRENGTH
 from fewscan.progress import say
-from fewscan.reviewing.suggestions import mixed
+from fewscan.reviewing.suggestions import LEFT, PLANNED, mixed, planned
 
 BUDGETS = (20, 40, 80)
 
@@ -41,6 +41,7 @@ class Ahead(NamedTuple):
     planned: int
     left: int
     at_first_model: bool = False
+    keeps: bool = False  # what is left of the plan, and knows what is drawn at random in between: as the page does today
 
 
 # Before 2026-11-27 the page planned 40, and anew after every fifth answer.
@@ -54,6 +55,7 @@ WAYS = {
     "page, 16 planned, 8 left": Ahead(16, 8),
     "page, 10 planned, 2 left": Ahead(10, 2),
     "page, 24 planned, 8 left": Ahead(24, 8),
+    "page": Ahead(PLANNED, LEFT, keeps=True),
 }
 LEARNERS = {"page": (1, USUAL_STRENGTH), "strength chosen": (1, None), "mirror images": (2, USUAL_STRENGTH), "probe": (2, None)}
 
@@ -77,6 +79,8 @@ def asked(pile: Pile, ahead: Ahead | None, draw: int) -> Iterator[np.ndarray]:
             says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes, deviation_of(pile))
             if ahead is None:
                 plan = choose(scans, BATCH, probabilities=says, seed=draw)
+            elif ahead.keeps:
+                plan = planned(scans, sample, says, plan)
             else:
                 not_drawn = scans._replace(open=scans.open & ~sample)
                 plan = choose(not_drawn, ahead.planned, probabilities=says, random_share=0.0, seed=draw)
@@ -100,14 +104,15 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the first draw")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to ask")
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     dataset, features = readme_scans(arguments.dataset)
     lines = []
     for draw in range(arguments.first, arguments.first + arguments.draws):
         pile = pile_of(dataset, features, "rest", draw)
-        for asks, ahead in WAYS.items():
-            for labels in asked(pile, ahead, draw):
+        for asks in arguments.ways:
+            for labels in asked(pile, WAYS[asks], draw):
                 line = {"draw": draw, "asked_as": asks, "labels": int((labels >= 0).sum())}
                 for learner, (views, strength) in LEARNERS.items():
                     score = round(accuracy_percent(pile, labels, views, strength), 2)

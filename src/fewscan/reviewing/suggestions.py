@@ -1,6 +1,6 @@
 """What to ask for next, in which order: chosen scans, and among them, one in five, scans drawn at random."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -51,10 +51,18 @@ def open_now(desk: Desk, board: Board) -> Bools:
     return np.asarray(desk.eligible & ~board.answered & ~known[copies], bool)
 
 
-def planned(scans: Scans, sampled: Bools, probabilities: Floats | None) -> list[Suggestion]:
-    """Return what to ask for next, best first, of what is not `sampled` (N,)."""
-    scans = scans._replace(open=scans.open & ~sampled)
-    return choose(scans, min(PLANNED, int(scans.open.sum())), probabilities=probabilities, random_share=0.0)
+def planned(scans: Scans, sampled: Bools, probabilities: Floats | None, plan: Sequence[Suggestion] = ()) -> list[Suggestion]:
+    """Return what to ask for next, best first, of what is not `sampled` (N,): what is left of a `plan`, then what is new.
+
+    What is left, and the sampled scans that come between, will have a label soon, so nothing like them is asked for besides.
+    """
+    left = [one for one in plan if scans.open[one.row]]
+    sample = scans.random_order[(scans.open & sampled)[scans.random_order]]
+    coming = np.array([*(one.row for one in left), *sample[: PLANNED // (EVERY - 1)]], np.int64)
+    labels, open_ = scans.labels.copy(), scans.open & ~sampled
+    labels[coming], open_[coming] = 0, False  # which class does not matter
+    scans = scans._replace(labels=labels, open=open_)
+    return [*left, *choose(scans, min(PLANNED, int(open_.sum())), probabilities=probabilities, random_share=0.0)]
 
 
 def mixed(plan: list[Suggestion], open_: Bools, order: Int64s, sampled: Bools, answers: int) -> Iterator[Next]:

@@ -119,7 +119,7 @@ class Tutor:
         probabilities = None if self.opinion is None else self.opinion.probabilities
         left = sum(bool(scans.open[one.row]) for one in self._plan)
         if left <= LEFT:
-            self._plan = self._call(planned, scans, self._desk.sample, probabilities)
+            self._plan = self._call(planned, scans, self._desk.sample, probabilities, self._plan)
         return self.opinion
 
     def _advance(self, done: int) -> None:
