@@ -13,6 +13,7 @@ import pandas as pd
 import PIL.Image
 import pyarrow as pa
 import pytest
+import torch
 
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.datasets.snapshot import Snapshot
@@ -27,16 +28,18 @@ from fewscan.evaluation.typicality import Gate
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
 from fewscan.images.sources import parse_sources
-from fewscan.labeling import label
+from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table
 from fewscan.partial import growing
 from fewscan.splits.split import drawn, split
+from fewscan.training.devices import cpu_cores
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.shares import places_of_shares
 from fewscan.training.train import train_new
 from tests.fixtures import squares
 from tests.processes import exit_code_of
@@ -67,6 +70,15 @@ def trained(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run(trained: Run, tmp_path: Path) -> Run:
     """A copy of the trained run, for a test to damage."""
     return Run.open(shutil.copytree(trained.folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """With as many threads as each of two processes may have: others add up in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -474,3 +486,33 @@ def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot
     with pytest.raises(FewscanError, match="begun with another"):
         label_unlabeled(run, dataset, out)
     assert parts.is_dir()
+
+
+@pytest.mark.slow  # 300 scans, since a block is 256
+@pytest.mark.skipif(cpu_cores() < 2, reason="one core is one device")
+def test_several_devices_write_the_table_of_one(run: Run, dataset: Snapshot, tmp_path: Path, one_thread: None) -> None:
+    folder, random = tmp_path / "scans", np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(300):
+        noisy = dataset.pixels[number, 0] // 2 + random.integers(0, 99, dataset.pixels.shape[2:], np.uint8)
+        PIL.Image.fromarray(noisy).save(folder / f"{number:03}.png")
+    (folder / "260.png").write_bytes(b"no picture")
+    with recorded(dataset):
+        by_one, by_two = (
+            label_scans(run, dataset, folder, tmp_path / f"{devices}.csv", Asked(0.1), near=False, devices=devices)
+            for devices in (1, 2)
+        )
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    assert by_one == by_two.model_copy(update={"out": by_one.out})
+    assert by_one.unreadable == 1
+
+
+def test_shares_of_the_datasets_own_scans_are_blocks_of_the_whole(
+    run: Run, dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labeler, "BLOCK_SCANS", 32)
+    labels, rows = labeler.Labeler.of(run, dataset, Asked(0.1)), dataset.rows("unlabeled")
+    whole = list(labeler.Pile(rows).labeled(labels))
+    shares = [labeler.Pile(rows).at(places).labeled(labels) for places in places_of_shares(len(rows), 32, 3)]
+    assert [next(shares[number % 3]) for number in range(len(whole))] == whole
+    assert not any(list(share) for share in shares)

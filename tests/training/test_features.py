@@ -21,7 +21,9 @@ from fewscan.learning.views import plain
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training import features
 from fewscan.training.continuing import ReadyEncoder, ready_encoder
+from fewscan.training.devices import cpu_cores
 from fewscan.training.embedding import Embeddings
+from fewscan.verifying.verify import verify
 
 Command = Callable[..., CompletedProcess[str]]
 CPU = torch.device("cpu")
@@ -94,7 +96,8 @@ def test_what_a_kill_leaves_is_no_part_and_what_was_whole_is_not_computed_again(
 ) -> None:
     whole = features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU).features.of(np.arange(80))
     shutil.rmtree(split_dataset.folder / features.FOLDER)
-    monkeypatch.setattr(features, "PART_ROWS", 30)
+    monkeypatch.setattr(features, "BATCH", 10)
+    monkeypatch.setattr(features, "PART_BATCHES", 3)
     write, records = features.write_text, []
 
     def killed(path: Path, text: str) -> None:
@@ -215,3 +218,21 @@ def test_what_cannot_be_is_one_line(fewscan: Command, pile: Path, arguments: lis
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert not (tmp_path / "f.parquet").exists()
+
+
+@pytest.mark.slow  # two processes, twice
+@pytest.mark.skipif(cpu_cores() < 2, reason="one core is one device")
+def test_several_devices_make_the_features_of_one(split_dataset: Snapshot, pile: Path, weights: Path, tmp_path: Path) -> None:
+    for number in range(10, 140):  # a batch is 64
+        shutil.copy(pile / f"{number % 10}.png", pile / f"{number}.png")
+    by_one, by_two = (embed(pile, weights, size_px=16, devices=devices) for devices in (1, 2))
+    assert by_one.names == by_two.names
+    assert by_one.reasons == by_two.reasons
+    np.testing.assert_allclose(by_two.features, by_one.features, rtol=1e-5, atol=1e-6)
+    for devices in (1, 2):
+        folder = shutil.copytree(split_dataset.folder, tmp_path / str(devices))
+        shutil.rmtree(folder / "features", ignore_errors=True)
+    first, second = (embed(tmp_path / str(devices), weights, devices=devices) for devices in (1, 2))
+    assert second.computed == len(split_dataset.manifest)
+    np.testing.assert_allclose(second.features, first.features, rtol=1e-5, atol=1e-6)
+    assert not verify(tmp_path / "2").faults

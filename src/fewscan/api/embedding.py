@@ -23,6 +23,7 @@ def embed(
     size_px: int | None = None,
     color: bool = False,
     follow_links: bool = False,
+    devices: int = 1,
     **settings: Any,
 ) -> Embeddings:
     """Return features of images by an encoder that learns no more: `.features` (N, D), or `.table` with their names.
@@ -30,7 +31,8 @@ def embed(
     place: a dataset, which keeps them, so that only what was added since is computed; or a folder or file of scans, read as the
     encoder's run reads them, or as squares of `size_px`, gray unless `color`. encoder: a name, a run, or a file of weights.
     weights: for an encoder by name; by default the first that it knows, random ones where it knows none. settings: other
-    settings of the encoder, such as `input_px=128`. out: a Parquet file for the table. Raises FewscanError where the encoder or
+    settings of the encoder, such as `input_px=128`. out: a Parquet file for the table. devices: how many processes share the
+    images, each with a GPU or a part of the CPU's cores. Raises FewscanError where the encoder or
     its weights cannot be had, and where `out` exists.
     """
     from fewscan.datasets.dataset import Dataset
@@ -43,9 +45,10 @@ def embed(
     if isinstance(place, Dataset) or kind_of(Path(place)) == "dataset":
         if size_px is not None or color:
             raise FewscanError("the images of a dataset have their size and colors: leave out --size and --color")
-        found = embed_dataset(opened_dataset(place), asked)
+        found = embed_dataset(opened_dataset(place), asked, devices=devices)
     else:
-        found = embed_files(Path(place), asked, spec_for(asked, size_px, color=color), follow_links=follow_links)
+        spec = spec_for(asked, size_px, color=color)
+        found = embed_files(Path(place), asked, spec, follow_links=follow_links, devices=devices)
     if out is not None:
         found.save(Path(out))
     return found

@@ -69,6 +69,7 @@ def label(
     candidates: int | None = None,
     exact_copies_only: bool = False,
     follow_links: bool = False,
+    devices: int = 1,
     data: str | Path | None = None,
 ) -> LabelSummary:
     """Label `scans`, a folder or one file, or without them the dataset's own unlabeled scans, into the table `out`.
@@ -76,7 +77,8 @@ def label(
     CSV or Parquet by the name of `out`. candidates: among how many runs, this one counted, the run was chosen by labels that
     it had not learned from; by default as many as were trained on the dataset with such labels. Scans that the run has seen
     already are marked, and the promise is not about them; with `exact_copies_only` by file and pixels alone. Links out of the
-    folder are set aside without `follow_links`. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
+    folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU or a part of the
+    CPU's cores. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
     """
     from fewscan.labeling.label import label_scans, label_unlabeled
     from fewscan.labeling.rule import Asked
@@ -85,9 +87,9 @@ def label(
     opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
     if scans is None:
-        return label_unlabeled(opened, dataset, Path(out), asked)
+        return label_unlabeled(opened, dataset, Path(out), asked, devices=devices)
     near = not exact_copies_only
-    return label_scans(opened, dataset, Path(scans), Path(out), asked, near=near, follow_links=follow_links)
+    return label_scans(opened, dataset, Path(scans), Path(out), asked, near=near, follow_links=follow_links, devices=devices)
 
 
 def explain(

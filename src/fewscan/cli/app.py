@@ -55,6 +55,10 @@ Names = Annotated[
     bool,
     typer.Option("--names", help="Call scans by their files instead of their rows; file names can hold names of patients."),
 ]
+Devices = Annotated[
+    int,
+    typer.Option(help="How many devices share the scans, a process each: GPUs, or where there are none parts of the CPU."),
+]
 MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.app import AsJson, Devices, app, finish
 from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
 from fewscan.config import parse_overrides, spelled_out
@@ -48,6 +48,7 @@ def embed(
     ] = None,
     color: Annotated[bool, typer.Option("--color", help="Read files in color.")] = False,
     follow_links: FollowLinks = False,
+    devices: Devices = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compute features and say how many, how fast and where they are."""
@@ -59,7 +60,15 @@ def embed(
     if changes or not isinstance(own, dict) or own.keys() & {"name", *inspect.signature(api.embed).parameters}:
         raise FewscanError("embed takes settings of the encoder alone, encoder.KEY=VALUE; all else is an option")
     found = api.embed(
-        place, encoder=encoder, weights=weights, out=out, size_px=size, color=color, follow_links=follow_links, **own
+        place,
+        encoder=encoder,
+        weights=weights,
+        out=out,
+        size_px=size,
+        color=color,
+        follow_links=follow_links,
+        devices=devices,
+        **own,
     )
     summary = found.summary()
     lines = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish, opened_times
+from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish, opened_times
 from fewscan.cli.following import after_run_in
 from fewscan.cli.import_options import FollowLinks
 from fewscan.wording import counted
@@ -164,6 +164,7 @@ def label(
         ),
     ] = False,
     follow_links: FollowLinks = False,
+    devices: Devices = 1,
     data: MovedData = None,
     as_json: AsJson = False,
 ) -> None:
@@ -178,6 +179,7 @@ def label(
         candidates=candidates,
         exact_copies_only=exact_copies_only,
         follow_links=follow_links,
+        devices=devices,
         data=data,
     )
     lines = [

@@ -2,9 +2,6 @@
 
 import importlib
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,10 +13,11 @@ import torch
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
-from fewscan.processes import end_with_parent, processes
-from fewscan.progress import console, say
+from fewscan.processes import processes
+from fewscan.progress import say
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
+from fewscan.training.shares import take_place
 from fewscan.training.train import train_new, train_on
 from fewscan.wording import counted
 
@@ -127,22 +125,7 @@ def _ended_with(pool: ProcessPoolExecutor) -> Iterator[None]:
 
 
 def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, devices: int) -> None:
-    """Give a new process its share of the machine: one CUDA device, or its part of the CPU's cores."""
-    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    place = places.get()
-    console.quiet = True  # bars of several processes would draw over one another
-    if devices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    else:
-        torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
-
-
-def device_name(place: int, devices: int, visible: str | None) -> str:
-    """Return what CUDA calls the device of a place; `visible` is the list that the user was given, by a cluster say, if any."""
-    names = visible.split(",") if visible else [str(number) for number in range(devices)]
-    return names[place % devices]
+    take_place(places.get(), at_once, devices)
 
 
 def _report_failure(trial: Trial, error: FewscanError) -> str:

@@ -103,7 +103,7 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
         return
     if settings.solved:
         raise FewscanError(f"{settings.method.name} is solved at once, on one device: leave out --devices")
-    here = _available(settings.device)
+    here = available(settings.device)
     if devices.on_each > here:
         kind = "CPU core" if on_cpu(settings.device) else "device"
         raise FewscanError(f"--devices {devices.on_each}: this machine has {counted(here, kind)}")
@@ -158,7 +158,7 @@ def cpu_line(devices: Devices, settings: RunSettings) -> tuple[str, ...]:
     return (f"{words}, and a load of {load:.1f} over the last minute: beside other work a step takes longer than alone",)
 
 
-def _available(device: str) -> int:
+def available(device: str) -> int:
     """Return how many devices of the kind that a run asks for this machine has."""
     if on_cpu(device):
         return cpu_cores()

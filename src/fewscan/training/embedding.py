@@ -1,6 +1,7 @@
 """Features of images by an encoder that learns no more: of a dataset, which keeps them, or of files."""
 
 import time
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +20,17 @@ from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
+from fewscan.images.sources import ScanFile
 from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
-from fewscan.progress import say, track
+from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder, run_of_weights
 from fewscan.training.features import BATCH, FOLDER, Floats, dataset_features, features_of
 from fewscan.training.images import usable_device
+from fewscan.training.plugins import modules_of_encoder
+from fewscan.training.shares import places_of_shares, require_devices, shared_out
 
 SUFFIX = ".parquet"
 
@@ -96,13 +100,15 @@ def require_table(out: Path) -> None:
     refuse_existing(out)
 
 
-def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "auto") -> Embeddings:
+def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "auto", *, devices: int = 1) -> Embeddings:
     """Return the features of all images of a dataset, as they are; those that are new are computed, all are kept in its folder.
 
-    Raises FewscanError where the encoder or its weights cannot be had, and where the folder cannot be written.
+    devices: how many processes do it, each with a GPU or a share of the CPU's cores; the features are the same. Raises
+    FewscanError where the encoder or its weights cannot be had, and where the folder cannot be written.
     """
+    require_devices(devices, device)
     ready = _ready(settings, dataset.description.spec)
-    kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(device))
+    kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(device), devices=devices)
     facts = dataset.images.table(["source", "path", "set_aside"])
     return Embeddings(
         place=str(dataset.folder / FOLDER),
@@ -117,38 +123,65 @@ def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "au
 
 
 def embed_files(
-    place: Path, settings: EncoderSettings, spec: ImageSpec, *, follow_links: bool = False, device: str = "auto"
+    place: Path,
+    settings: EncoderSettings,
+    spec: ImageSpec,
+    *,
+    follow_links: bool = False,
+    device: str = "auto",
+    devices: int = 1,
 ) -> Embeddings:
-    """Return the features of every image in a folder or a file, read and fitted as `spec` says.
+    """Return the features of every image in a folder or a file, read and fitted as `spec` says; devices: as `embed_dataset`.
 
     Raises FewscanError where the encoder or its weights cannot be had, and where `place` cannot be read.
     """
-    ready, on = _ready(settings, spec), usable_device(device)
+    require_devices(devices, device)
+    ready = _ready(settings, spec)
     files = list_place(place, spec, follow_links=follow_links)
     began = time.perf_counter()
-    features, reasons = [], list[str | None]()
+    if devices == 1:
+        embedded = _embedded(ready, files, spec, device)
+    else:
+        shares = [
+            (ready, [files[place] for place in places], spec, device) for places in places_of_shares(len(files), BATCH, devices)
+        ]
+        embedded = shared_out(_embedded, shares, device, modules_of_encoder(settings))
+    features = np.full((len(files), ready.encoder.feature_dim), np.nan, np.float32)
+    reasons: list[str | None] = []
+    with closing(embedded) as blocks, progress_bar() as bar:
+        task = bar.add_task(f"embed {settings.name}", total=len(files), numbers="")
+        for found, told in blocks:
+            features[len(reasons) : len(reasons) + len(told)] = found
+            reasons += told
+            bar.advance(task, len(told))
+    return Embeddings(
+        place=str(place),
+        names=[file.relative for file in files],
+        reasons=reasons,
+        features=features,
+        encoder=settings,
+        began_with=_words(ready),
+        computed=len(files),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _embedded(
+    ready: ReadyEncoder, files: Sequence[ScanFile], spec: ImageSpec, device: str
+) -> Generator[tuple[Floats, list[str | None]], None, None]:
+    """Yield features (B, D) and reasons of files in blocks of BATCH, in their order."""
+    keep_freed_memory()
+    on = usable_device(device)
     ready.encoder.to(on)
     with closing(read_images(files, spec)) as images:
-        each = track(images, f"embed {settings.name}", total=len(files))
-        while block := list(islice(each, BATCH)):
+        while block := list(islice(images, BATCH)):
             told = [one.reason if isinstance(one, UnreadableImage) else None for one in block]
             pixels = [one.pixels for one in block if not isinstance(one, UnreadableImage)]
             found = np.full((len(block), ready.encoder.feature_dim), np.nan, np.float32)
             if pixels:
                 shown = torch.from_numpy(np.stack(pixels)).to(on)
                 found[[reason is None for reason in told]] = features_of(ready.encoder, shown)[:, 0].cpu().numpy()
-            features.append(found)
-            reasons += told
-    return Embeddings(
-        place=str(place),
-        names=[file.relative for file in files],
-        reasons=reasons,
-        features=np.concatenate(features),
-        encoder=settings,
-        began_with=_words(ready),
-        computed=len(files),
-        seconds=time.perf_counter() - began,
-    )
+            yield found, told
 
 
 def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> ImageSpec:

@@ -7,8 +7,10 @@ parts, and a part counts once the record beside them names it: a kill loses the 
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,7 @@ from fewscan.config import Settings
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
-from fewscan.images.store import ImageStore
+from fewscan.images.store import ImageStore, Shard
 from fewscan.learning.views import plain
 from fewscan.locks import alone
 from fewscan.models.encoder import Encoder
@@ -30,14 +32,15 @@ from fewscan.models.origin import Origin
 from fewscan.progress import progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
-from fewscan.training.images import ImageRows
+from fewscan.training.plugins import modules_of_encoder
+from fewscan.training.shares import places_of_shares, shared_out
 
 FOLDER = "features"
 # What an encoder is shown of every image; the mirrored one changes left and right.
 VIEWS = ("plain", "mirrored")
-# Images of a part, and of a batch: small ones are as fast on a CPU and take little memory at 224 px.
-PART_ROWS = 8192
+# Images of a batch: small ones are as fast on a CPU and take little memory at 224 px. And batches of a part.
 BATCH = 64
+PART_BATCHES = 128
 
 # How many images an encoder is asked of again before kept features are believed, and how much may differ: rounding does less.
 LOOKED_AT = 3
@@ -138,12 +141,14 @@ def dataset_features(
     ready: ReadyEncoder,
     device: torch.device,
     told: Callable[[int], None] = lambda done: None,
+    *,
+    devices: int = 1,
 ) -> Embedded:
     """Return features of all `images` of the dataset in `folder`; those that are not kept yet are computed, and kept.
 
-    told: is told of every batch that is computed how many images it had. Another process that computes the same is waited for.
-    Raises FewscanError where the encoder gives what is no number, and
-    where the folder cannot be written.
+    told: is told of every batch that is computed how many images it had. devices: how many processes compute, each with a
+    device of its own of the kind of `device`. Another process that computes the same is waited for. Raises FewscanError where
+    the encoder gives what is no number, and where the folder cannot be written.
     """
     asked = FeatureRecord.begun(ready, images)
     encode = _Encoding(ready.encoder.to(device), device)
@@ -157,16 +162,15 @@ def dataset_features(
     with alone(place, "embed", wait=True):
         kept = kept_features(folder, images, asked, encode)
         missing = images.rows - len(kept)
-        with progress_bar() as bar:
+        with closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks, progress_bar() as bar:
             task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
-
-            def advance(done: int) -> None:
-                bar.advance(task, done)
-                told(done)
-
             while len(kept) < images.rows:
-                pixels = images.pixels[len(kept) : min(images.rows, len(kept) + PART_ROWS)]
-                kept = _appended(place, images, kept.record, encode(pixels, advance))
+                part = []
+                for found in islice(blocks, PART_BATCHES):
+                    part.append(found)
+                    bar.advance(task, len(found))
+                    told(len(found))
+                kept = _appended(place, images, kept.record, np.concatenate(part))
     return Embedded(kept, missing, time.perf_counter() - began)
 
 
@@ -240,22 +244,37 @@ def _appended(place: Path, images: ImageStore, record: FeatureRecord, part: Floa
     return opened_features(place, record)
 
 
+def _encoded_by(
+    devices: int, ready: ReadyEncoder, device: torch.device, images: ImageStore, first: int
+) -> Generator[Floats, None, None]:
+    """Yield the features (B, V, D) of images from `first` on, BATCH at a time, by so many processes."""
+    stored = images.folder, images.spec, images.shards
+    if devices == 1:
+        return _encoded(ready, device, stored, np.arange(first, images.rows))
+    places = places_of_shares(images.rows - first, BATCH, devices)
+    shares = [(ready, device, stored, first + some) for some in places]
+    return shared_out(_encoded, shares, device.type, modules_of_encoder(ready.settings))
+
+
+def _encoded(
+    ready: ReadyEncoder, device: torch.device, stored: tuple[Path, ImageSpec, tuple[Shard, ...]], rows: Rows
+) -> Generator[Floats, None, None]:
+    encode = _Encoding(ready.encoder.to(device), device)
+    pixels = ImageStore(*stored).pixels
+    for start in range(0, len(rows), BATCH):
+        yield encode(pixels[rows[start : start + BATCH]])
+
+
 @dataclass(frozen=True)
 class _Encoding:
     encoder: Encoder
     device: torch.device
 
     @torch.no_grad()
-    def __call__(self, pixels: npt.NDArray[np.uint8], told: Callable[[int], None] | None = None) -> Floats:
-        """Return the features (N, V, D) of images (N, C, S, S); `told` is told of every batch how many images it had."""
-        rows = ImageRows(pixels, self.device, keep=False)
-        found = []
-        for start in range(0, len(pixels), BATCH):
-            images = rows[np.arange(start, min(len(pixels), start + BATCH))]
-            found.append(features_of(self.encoder, images, VIEWS).cpu().numpy())
-            if told is not None:
-                told(len(images))
-        features = np.concatenate(found)
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """Return the features (N, V, D) of images (N, C, S, S)."""
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        features = features_of(self.encoder, images, VIEWS).cpu().numpy()
         if not np.isfinite(features).all():
             raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")
         return features

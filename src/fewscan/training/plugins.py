@@ -7,6 +7,7 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.learning.policies import REGISTRY as VIEWS
 from fewscan.learning.registry import REGISTRY as METHODS
+from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import REGISTRY as ENCODERS
 from fewscan.registry import Registry
 from fewscan.training.recipes import REGISTRY as RECIPES
@@ -37,14 +38,21 @@ def require_plugins(plugins: tuple[Plugin, ...], folder: Path) -> None:
             raise FewscanError(f"{folder} was made with the {kind} '{name}' of {source}, which is not known here: {help_}")
 
 
-def modules_to_import(settings: RunSettings, recipe: str) -> set[str]:
-    """Return the modules that another process must import before it can resolve and use the settings.
+def modules_to_import(settings: RunSettings, recipe: str | None = None) -> set[str]:
+    """Return the modules that another process must import before it can use the settings, or resolve them by their recipe.
 
     Raises FewscanError where no other process can know what they name.
     """
     modules = {_REGISTRIES[kind].module_to_import(name) for kind, name in _named(settings)}
-    modules.add(RECIPES.module_to_import(recipe))
+    if recipe is not None:
+        modules.add(RECIPES.module_to_import(recipe))
     return {module for module in modules if module is not None}
+
+
+def modules_of_encoder(settings: EncoderSettings) -> set[str]:
+    """Return the modules that another process must import before it knows the encoder; raises as `modules_to_import`."""
+    module = ENCODERS.module_to_import(settings.name.partition(":")[0])
+    return set() if module is None else {module}
 
 
 def _named(settings: RunSettings) -> list[tuple[str, str]]:

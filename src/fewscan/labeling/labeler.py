@@ -1,0 +1,137 @@
+"""Scans -> rows of a table of labels, block by block; by this process, or shared out among several."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.classes import BETWEEN_FINDINGS
+from fewscan.images.readers import UnreadableImage, read_images
+from fewscan.images.sources import ScanFile
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.labeling.seen import Seen
+from fewscan.training.batches import Rows
+from fewscan.training.plugins import modules_to_import
+from fewscan.training.run import Run
+from fewscan.training.shares import places_of_shares, shared_out
+
+# Together through the network; whoever does it, the same scans are.
+BLOCK_SCANS = 256
+
+Item = TypeVar("Item")
+TableRow = dict[str, Any]
+
+
+class _Scan(NamedTuple):
+    """A scan as the run's dataset would hold it, (C, S, S), and how the run has seen it already, None where it is new."""
+
+    pixels: npt.NDArray[np.uint8]
+    seen: str | None
+
+
+@dataclass(frozen=True)
+class Labeler:
+    """A run that labels scans by a rule."""
+
+    run: Run
+    dataset: Snapshot
+    rule: DecisionRule
+
+    @classmethod
+    def of(cls, run: Run, dataset: Snapshot, asked: Asked) -> "Labeler":
+        """Find the rule that the run's held-out images support; see `Grounds.rule`."""
+        return cls(run, dataset, Grounds.of(run, dataset).rule(asked))
+
+    def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
+        """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
+        with closing(self._read(files, seen)) as scans:
+            for block in _blocks(zip((file.relative for file in files), scans, strict=True), BLOCK_SCANS):
+                yield list(self._labeled(block, None))
+
+    def rows(self, rows: Rows, seen: Seen) -> Generator[list[TableRow], None, None]:
+        """Yield the rows of the table for rows of the dataset, which the run may have learned from; in blocks as `files`."""
+        names, marks = self.dataset.file_names, seen.rows(rows)
+        for start in range(0, len(rows), BLOCK_SCANS):
+            some = rows[start : start + BLOCK_SCANS]
+            scans = [
+                (names[row], _Scan(self.dataset.pixels[row], mark))
+                for row, mark in zip(some, marks[start : start + BLOCK_SCANS], strict=True)
+            ]
+            yield list(self._labeled(scans, some))
+
+    def _read(self, files: Sequence[ScanFile], seen: Seen) -> Generator[_Scan | UnreadableImage, None, None]:
+        with closing(read_images(files, self.dataset.spec)) as images:
+            for block in _blocks(images, BLOCK_SCANS):
+                marks = iter(seen.scans([image for image in block if not isinstance(image, UnreadableImage)]))
+                for image in block:
+                    yield image if isinstance(image, UnreadableImage) else _Scan(image.pixels, next(marks))
+
+    def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]], rows: Rows | None) -> Iterator[TableRow]:
+        """Yield the row of every scan of a block; rows: see `DecisionRule.decide`, all scans can be read then."""
+        pixels = [image.pixels for _, image in block if not isinstance(image, UnreadableImage)]
+        decided = iter(self._decided(np.stack(pixels), rows) if pixels else ())
+        for path, image in block:
+            if isinstance(image, UnreadableImage):
+                yield {"path": path, "decision": "unreadable", "reason": image.reason}
+            else:
+                yield {"path": path, "seen": image.seen} | next(decided)
+
+    def _decided(self, pixels: npt.NDArray[np.uint8], rows: Rows | None) -> Iterator[TableRow]:
+        classes = self.run.record.classes
+        names = np.array(classes)
+        for probabilities, score, possible, typicality, decision, reason in zip(*self.rule.decide(pixels, rows), strict=True):
+            row: TableRow = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
+            row |= {"label": classes[int(probabilities.argmax())], "score": score}
+            row |= {"typicality": typicality, "decision": decision, "reason": reason}
+            # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
+            yield row if decision == "out_of_distribution" else row | {"possible": BETWEEN_FINDINGS.join(names[possible])}
+
+
+@dataclass(frozen=True)
+class Pile:
+    """What is to be labeled: files, or rows of the run's dataset; near: see `Seen`."""
+
+    scans: tuple[ScanFile, ...] | Rows
+    near: bool = True
+
+    def at(self, places: Sequence[int] | Rows) -> "Pile":
+        """Return some of the scans."""
+        if isinstance(self.scans, np.ndarray):
+            return replace(self, scans=self.scans[places])
+        return replace(self, scans=tuple(self.scans[place] for place in places))
+
+    def labeled(self, labeler: Labeler) -> Generator[list[TableRow], None, None]:
+        """Yield the rows of the table in blocks of BLOCK_SCANS, in the order of the scans."""
+        seen = Seen(labeler.run, labeler.dataset, near=self.near)
+        return labeler.rows(self.scans, seen) if isinstance(self.scans, np.ndarray) else labeler.files(self.scans, seen)
+
+    def labeled_by(self, devices: int, labeler: Labeler, asked: Asked) -> Generator[list[TableRow], None, None]:
+        """Yield the same, by so many processes, each with a device of its own, that open run and dataset anew."""
+        devices = min(devices, -(-len(self.scans) // BLOCK_SCANS))
+        if devices <= 1:
+            return self.labeled(labeler)
+        run = labeler.run
+        # How many runs there are to choose from may change meanwhile.
+        asked = replace(asked, candidates=labeler.rule.candidates)
+        shares = [
+            (self.at(places), run.folder, labeler.dataset.folder, asked)
+            for places in places_of_shares(len(self.scans), BLOCK_SCANS, devices)
+        ]
+        return shared_out(_labeled_share, shares, run.settings.device, modules_to_import(run.settings))
+
+
+def _labeled_share(pile: Pile, run: Path, dataset: Path, asked: Asked) -> Iterator[list[TableRow]]:
+    opened = Run.open(run)
+    yield from pile.labeled(Labeler.of(opened, opened.open_dataset(dataset), asked))
+
+
+def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    left = iter(items)
+    while block := list(islice(left, size)):
+        yield block

@@ -1,0 +1,135 @@
+"""Work that is shared out among processes, each with a device of its own; what they make comes in the order of the work."""
+
+import importlib
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+
+from fewscan.errors import FewscanError
+from fewscan.memory import is_too_little
+from fewscan.processes import end_with_parent, processes
+from fewscan.progress import console
+from fewscan.training.batches import Rows
+from fewscan.training.devices import available, on_cpu
+from fewscan.wording import counted
+
+Result = TypeVar("Result")
+How = Literal["made", "done", "refused", "memory", "fault"]
+
+
+def require_devices(devices: int, device: str) -> None:
+    """Raise FewscanError where this machine has not so many devices of the kind that a run's setting asks for."""
+    here = available(device)
+    if not 1 <= devices <= here:
+        kind = "CPU core" if on_cpu(device) else "device"
+        raise FewscanError(f"--devices {devices}: this machine has {counted(here, kind)}")
+
+
+def places_of_shares(items: int, block: int, devices: int) -> list[Rows]:
+    """Return which of so many items are each device's: blocks of consecutive ones, dealt out in turn, as `shared_out` asks."""
+    numbers = np.arange(items)
+    return [numbers[numbers // block % devices == device] for device in range(devices)]
+
+
+def shared_out(
+    work: Callable[..., Iterator[Result]], shares: Sequence[tuple[Any, ...]], device: str, modules: Collection[str] = ()
+) -> Generator[Result, None, None]:
+    """Yield what `work(*share)` yields in a process for each share: the first of each, then the second of each, and so on.
+
+    device: the setting of that name, so that each process has a device of its own of that kind. modules: which these import
+    first. Close the generator to stop early. Raises FewscanError where a process does, or is killed.
+    """
+    context = processes(__name__)
+    devices = 0 if on_cpu(device) else torch.cuda.device_count()
+    started = []
+    try:
+        for place, share in enumerate(shares):
+            hears, tells = multiprocessing.Pipe(duplex=False)
+            arguments = (work, share, (place, len(shares), devices), modules, tells)
+            process = context.Process(target=_be_share, args=arguments)  # type: ignore[attr-defined]
+            process.start()
+            tells.close()
+            started.append((process, hears))
+        for _, hears in itertools.cycle(started):
+            how, said = _heard(hears)
+            if how == "done":
+                return  # and so the others are, too
+            yield said
+    finally:
+        for process, _ in started:
+            process.terminate()
+        for process, hears in started:
+            process.join()
+            hears.close()
+
+
+def take_place(place: int, at_once: int, devices: int) -> None:
+    """Give a new process, one of so many at once, its share of the machine: one CUDA device, or its part of the CPU's cores."""
+    # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    console.quiet = True  # bars of several processes would draw over one another
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device_name(place, devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    else:
+        torch.set_num_threads(max(1, torch.get_num_threads() // at_once))
+
+
+def device_name(place: int, devices: int, visible: str | None) -> str:
+    """Return what CUDA calls the device of a place; `visible` is the list that the user was given, by a cluster say, if any."""
+    names = visible.split(",") if visible else [str(number) for number in range(devices)]
+    return names[place % devices]
+
+
+def _heard(hears: Connection) -> tuple[How, Any]:
+    """Return what a process says next; raises what it failed by."""
+    try:
+        how, said = hears.recv()
+    except (EOFError, ConnectionError):
+        raise FewscanError("a process that did a share of this was killed: give the same command again") from None
+    if how == "refused":
+        raise FewscanError(said)
+    if how == "memory":
+        raise MemoryError(said)
+    if how == "fault":
+        raise RuntimeError(f"a process that did a share of this failed:\n{said}")
+    return how, said
+
+
+def _be_share(
+    work: Callable[..., Iterator[Any]],
+    share: tuple[Any, ...],
+    place: tuple[int, int, int],
+    modules: Collection[str],
+    tells: Connection,
+) -> None:
+    """Be the process of a share, and tell what it makes."""
+    take_place(*place)
+    # Who reads no more has failed or was stopped, and ends this process.
+    with suppress(BrokenPipeError):
+        try:
+            for module in modules:
+                importlib.import_module(module)
+            for made in work(*share):
+                tells.send(("made", made))
+            tells.send(("done", None))
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            tells.send(_told(error))
+
+
+def _told(error: Exception) -> tuple[How, str]:
+    if is_too_little(error):
+        return "memory", str(error)
+    return ("refused", str(error)) if isinstance(error, FewscanError) else ("fault", traceback.format_exc())
