@@ -44,9 +44,10 @@ def test_what_is_left_of_a_plan_is_asked_for_first_and_nothing_like_it_besides(s
     again = planned(scans._replace(labels=labels, open=open_), nobody, None, plan)
     assert again[:3] == plan[-3:]
     assert len({one.row for one in again}) == len(again) == 3 + PLANNED
-    # Clusters that nothing was asked of come before any other.
     fresh = set(range(CLUSTERS)) - set(clusters([one.row for one in plan]))
-    assert set(clusters([one.row for one in again[3 : 3 + len(fresh)]])) == fresh
+    # A half of such a cluster may stand for it, but none that has a label or will have one.
+    assert fresh <= set(clusters([one.row for one in again[3:]]))
+    assert set(clusters([one.row for one in again[3 : 3 + len(fresh)]])) <= fresh
 
 
 def test_what_tells_how_good_the_model_is_is_never_chosen(scans: Scans) -> None:
