@@ -37,17 +37,20 @@ def test_with_what_is_drawn_in_between_every_cluster_is_asked_for_once(scans: Sc
 
 def test_what_is_left_of_a_plan_is_asked_for_first_and_nothing_like_it_besides(scans: Scans) -> None:
     nobody = sampled(scans, 0)
-    plan = planned(scans, nobody, None)
+    left = planned(scans, nobody, None)[: CLUSTERS - PLANNED]
+    again = planned(scans, nobody, None, left)
+    assert again[: len(left)] == left
+    assert sorted(clusters([one.row for one in again])) == list(range(CLUSTERS))
+
+
+def test_what_has_an_answer_is_left_no_more(scans: Scans) -> None:
+    plan = planned(scans, sampled(scans, 0), None)
     answered = [one.row for one in plan[:-3]]
     labels, open_ = scans.labels.copy(), scans.open.copy()
     labels[answered], open_[answered] = 0, False
-    again = planned(scans._replace(labels=labels, open=open_), nobody, None, plan)
+    again = planned(scans._replace(labels=labels, open=open_), sampled(scans, 0), None, plan)
     assert again[:3] == plan[-3:]
-    assert len({one.row for one in again}) == len(again) == 3 + PLANNED
-    fresh = set(range(CLUSTERS)) - set(clusters([one.row for one in plan]))
-    # A half of such a cluster may stand for it, but none that has a label or will have one.
-    assert fresh <= set(clusters([one.row for one in again[3:]]))
-    assert set(clusters([one.row for one in again[3 : 3 + len(fresh)]])) <= fresh
+    assert len({one.row for one in again} - set(answered)) == len(again) == 3 + PLANNED
 
 
 def test_what_tells_how_good_the_model_is_is_never_chosen(scans: Scans) -> None:
