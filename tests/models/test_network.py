@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.models.encoders import REGISTRY, build_encoder, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
 from fewscan.models.standardize import standardized
@@ -113,3 +113,13 @@ def test_an_encoder_may_bring_images_to_a_size_of_its_own_as_a_part_of_the_netwo
         expected = plain(torch.from_numpy(np.stack(resized))[:, None])
         torch.testing.assert_close(own(scans), expected, rtol=1e-4, atol=1e-4)
         assert torch.equal(copy.deepcopy(own)(scans), own(scans))
+
+
+@pytest.mark.parametrize("input_px", [None, 16, 48])
+@pytest.mark.parametrize("name", sorted(set(REGISTRY.own_names()) - {"timm"}))
+def test_every_encoder_learns_in_bfloat16_at_any_size_of_its_own(name: str, input_px: int | None) -> None:
+    encoder = build_encoder(encoder_settings(name, input_px=input_px), 1, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = encoder(torch.rand(4, 1, 32, 32).bfloat16())  # as mixed precision hands them over
+    features.float().square().mean().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in encoder.parameters())

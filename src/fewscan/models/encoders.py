@@ -79,7 +79,9 @@ def build_encoder(settings: EncoderSettings, channels: int, image_size_px: int) 
 def _resized(encoder: Encoder, images: tuple[torch.Tensor], side_px: int) -> tuple[torch.Tensor]:
     """Return images (B, C, S, S), as `forward` is about to get them, as (B, C, side_px, side_px)."""
     smaller = side_px < images[0].shape[-1]
-    return (F.interpolate(images[0], size=(side_px, side_px), mode="bilinear", antialias=smaller),)
+    # In float32: on a CPU PyTorch does not resize bfloat16 with antialiasing.
+    resized = F.interpolate(images[0].float(), size=(side_px, side_px), mode="bilinear", antialias=smaller)
+    return (resized.to(images[0].dtype),)
 
 
 def _require_parts(encoder: Encoder) -> None:
