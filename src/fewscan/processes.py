@@ -3,18 +3,42 @@
 import multiprocessing
 import multiprocessing.context
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
 
 
 def processes(loads: str) -> multiprocessing.context.BaseContext:
     """Return what starts processes: on Linux forks of one that has loaded PyTorch, which takes each other process seconds.
 
-    Not forks of this one, whose threads they would lack. loads: the module that they are to have loaded.
+    Not forks of this one, whose threads they would lack. loads: the module that they are to have loaded. They heed no Ctrl-C,
+    which reaches all processes of a terminal: the one that the person started ends the others.
     """
-    # Forks of a process that has loaded libraries of macOS may crash.
-    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform != "linux":
+        # Forks of a process that has loaded libraries of macOS may crash.
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([loads])
+    with _ctrl_c_ignored():
+        # It heeds no Ctrl-C once it has loaded all; until then it would tell it by many lines.
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Let what is started meanwhile begin with Ctrl-C ignored; only a program's first thread can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heeded)
 
 
 def end_with_parent() -> None:

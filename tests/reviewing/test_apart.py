@@ -66,3 +66,11 @@ def waits_for_ever(told: Path) -> None:
     told.touch()
     while True:
         time.sleep(60)
+
+
+def test_who_ends_while_beginning_leaves_no_process() -> None:
+    apart = Apart()
+    apart.begin()
+    apart.end()
+    with pytest.raises(FewscanError, match="was ended"):
+        apart(os.getpid)

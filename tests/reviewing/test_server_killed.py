@@ -63,14 +63,15 @@ def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Pa
     def judge() -> None:
         nonlocal judged
         # The pile's copies; more often than there is time for.
-        while sent(port, "/api/pairs/decisions", {"row_a": 38, "row_b": 39, "verdict": "apart", "reviewer": "Grace"}) == 200:
+        pair = {"row_a": 38, "row_b": 39, "reviewer": "Grace"}
+        while sent(port, "/api/pairs/decisions", pair | {"verdict": ("apart", "together")[judged % 2]}) == 200:
             judged += 1
 
     people = [Thread(target=label, args=[rows]) for rows in (range(1, 18), range(18, UNREADABLE))]
     people.append(Thread(target=judge))
     for person in people:
         person.start()
-    while len(saved) < ANSWERED or not judged:
+    while (len(saved) < ANSWERED or not judged) and all(person.is_alive() for person in people):
         time.sleep(0.001)
     os.kill(page.pid, signal.SIGKILL)
     for person in people:

@@ -2,10 +2,12 @@
 
 import inspect
 import json
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -98,6 +100,21 @@ def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[...
 def listed_names(text: str) -> list[str]:
     """Return the names in an option, separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the program then and there, for what has saved everything: threads may be at work that nobody can stop.
+
+    A program that ends as others do waits for them, and where one reads a table, it may do so for ever.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        code = _interrupted(sys.argv[1:])
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
 
 
 def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words: str | Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import DatasetFolder, app
+from fewscan.cli.app import DatasetFolder, app, ended_at_once
 from fewscan.progress import printable
 
 if TYPE_CHECKING:
@@ -58,4 +58,5 @@ def serve(page: "Served") -> None:
     """Say where a page is, and answer until it is interrupted."""
     for line in page.lines():
         typer.echo(printable(line))
-    page.serve()
+    with ended_at_once():
+        page.serve()

@@ -58,7 +58,7 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
         why = f": {ties.words(low, high)}" if ties.copies is not None else ""
         them = f"'fewscan pairs list {dataset.folder}' shows those that it names"
         raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}; {them}")
-    (before,) = dataset.decided(named)
+    before = dataset.decided(named)[0]
     if before is not None and before.verdict == verdict:
         return ties_of(dataset, low, high)._replace(already=before)
     if before is None and verdict == "open":

@@ -4,10 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol, TypeVar
+from multiprocessing.connection import Connection
+from typing import Any, Protocol, TypeVar
 
 from fewscan.errors import FewscanError
 from fewscan.processes import end_with_parent, processes
@@ -36,36 +36,62 @@ class Apart:
     """
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._number: Future[int] | None = None
+        self._asking, self._begun, self._ended = threading.Lock(), threading.Event(), threading.Event()
+        self._line, self._its_line = multiprocessing.Pipe()
+        self._process: Any = None  # whose class depends on the system
 
     def begin(self) -> None:
-        """Start the process; it loads what it needs while something else goes on."""
-        self._pool = ProcessPoolExecutor(1, processes("fewscan.reviewing.tutor"), _begun)
-        self._number = self._pool.submit(os.getpid)
+        """Start the process; it loads what it needs while something else goes on, which takes seconds."""
+        self._process = processes("fewscan.reviewing.tutor").Process(target=_answer, args=(self._its_line,), daemon=True)  # type: ignore[attr-defined]
+        threading.Thread(target=self._start, name="beginning apart", daemon=True).start()
+
+    def _start(self) -> None:
+        try:
+            self._process.start()
+        finally:
+            # Where the process has the only other end, its end is noticed.
+            self._its_line.close()
+            self._begun.set()
+        if self._ended.is_set():
+            self._process.terminate()
 
     def __call__(self, function: Callable[..., Result], /, *arguments: object) -> Result:
         """Call a function there; raises FewscanError where the process was ended."""
-        assert self._pool is not None
-        try:
-            return self._pool.submit(function, *arguments).result()
-        except (BrokenProcessPool, CancelledError):
-            raise FewscanError(
-                "the process in which the page's model learns was ended, perhaps for lack of memory: start the page again"
-            ) from None
+        with self._asking:
+            self._begun.wait()
+            try:
+                self._line.send((function, arguments))
+                returned, found = self._line.recv()
+            except (EOFError, OSError):
+                raise FewscanError(
+                    "the process in which the page's model learns was ended, perhaps for lack of memory: start the page again"
+                ) from None
+        if not returned:
+            raise found
+        result: Result = found
+        return result
 
     def end(self) -> None:
         """End the process, whatever it is at."""
-        if self._pool is None or self._number is None:
-            return
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if self._number.done() and child.pid == self._number.result():
-                child.terminate()
+        self._ended.set()
+        if self._begun.is_set():
+            self._process.terminate()
 
 
-def _begun() -> None:
+def _answer(line: Connection) -> None:
+    """Answer calls that come by a line, until the process at its other end is gone."""
     # Ctrl-C reaches all processes of a terminal; the page's server ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.nice(NICENESS)
+    while True:
+        try:
+            function, arguments = line.recv()
+        except EOFError:
+            return
+        try:
+            answer = (True, function(*arguments))
+        except Exception as error:
+            error.add_note(f"in the process beside the page's server:\n{traceback.format_exc()}")
+            answer = (False, error)
+        line.send(answer)

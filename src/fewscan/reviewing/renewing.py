@@ -27,9 +27,6 @@ from fewscan.wording import counted, listed
 EVERY_SECONDS = 1.0
 # Whoever writes a dataset writes its description more than once.
 SETTLED_SECONDS = 2.0
-# So long the end of the page waits for what still reads; features that are being computed take longer, and are given up.
-ENDING_SECONDS = 5.0
-
 Stamp = tuple[tuple[int, int], ...]
 
 
@@ -62,16 +59,12 @@ class Renewing:
         self._watching.start()
 
     def stop(self) -> None:
-        """Look no more, learn no more, and end what runs in the background."""
+        """Look no more, learn no more, and end what runs in the background; threads that are at work go on for a while."""
         self._stop.set()
         self.review.tutor.stop()
         self._apart.end()
         self.review.trainings.close()
         self.review.makings.close()
-        # A program that ends while a thread of it reads a table may wait for that for ever.
-        self.review.tutor.join(ENDING_SECONDS)
-        if self._watching.is_alive():
-            self._watching.join(ENDING_SECONDS)
 
     def look(self) -> bool:
         """Return whether the dataset had changed, and the review was made anew."""

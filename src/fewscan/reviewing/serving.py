@@ -23,6 +23,8 @@ from fewscan.reviewing.tutor import Tutor
 from fewscan.training.continuing import asked_encoder
 
 LOCAL_HOST, PORT = "127.0.0.1", 8765
+# So long the end of the page waits for answers that are being given.
+ANSWERING_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Served:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=ANSWERING_SECONDS,
         )
         with self.review.desk.dataset.labels.kept_open() as self.review.desk.kept_log:
             renewing.start()

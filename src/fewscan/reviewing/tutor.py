@@ -42,7 +42,6 @@ class Tutor:
         self._deviation: Floats = np.zeros(0, np.float32)
         self._plan: list[Suggestion] = []
         self._wake, self._stop = Event(), Event()
-        self._thread: Thread | None = None
         self._looked_at, self._failed, self._changed = 0, "", False
         self.seen: Seen | None = None
         self.opinion: Opinion | None = None
@@ -66,18 +65,12 @@ class Tutor:
         """Begin, beside whatever else goes on; call: in which process what takes long is computed."""
         self._call = call
         self._wake.set()
-        self._thread = Thread(target=self._work, name="tutor", daemon=True)
-        self._thread.start()
+        Thread(target=self._work, name="tutor", daemon=True).start()
 
     def stop(self) -> None:
         """Learn no more."""
         self._stop.set()
         self._wake.set()
-
-    def join(self, seconds: float) -> None:
-        """Wait until it has ended, so long at most."""
-        if self._thread is not None:
-            self._thread.join(seconds)
 
     def sees_as(self, run: Path) -> bool:
         """Return whether it sees scans as a run does."""
@@ -123,6 +116,8 @@ class Tutor:
         return self.opinion
 
     def _advance(self, done: int) -> None:
+        if self._stop.is_set():
+            raise FewscanError("the page was ended")
         self._looked_at += done
 
     def _work(self) -> None:

@@ -58,7 +58,7 @@ async function look() {
     element("overlay-none").textContent = "Too unlike to be laid over each other";
     return;
   }
-  element("overlay").src = `${path}/overlay.png`;
+  laid(element("overlay"), { ...pair.second.lying, inverted: false }).src = `${path}/overlay.png`;
   element("overlay").alt = `Scan ${pair.first.row} laid over scan ${pair.second.row}`;
   element("overlay").hidden = false;
   element("overlay-none").hidden = true;
