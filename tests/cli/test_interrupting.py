@@ -110,6 +110,31 @@ def test_a_demo_begins_in_another_folder(fewscan: Command, interrupted: Callable
     assert going_on(fewscan("demo", "--quick", "--out", "show", cwd=tmp_path)) == ["demo", "--quick", "--out", "show-2"]
 
 
+def test_a_demo_of_the_page_goes_on_with_the_page_of_its_scans(
+    fewscan: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Page:
+        def lines(self) -> list[str]:
+            return []
+
+        def serve(self) -> None:
+            raise KeyboardInterrupt
+
+    ended: list[int] = []
+
+    def leave(code: int) -> None:
+        ended.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr(demo, "pile", lambda out: (out / "dataset", ("a", "b")))
+    monkeypatch.setattr(api, "review", lambda *_, **__: Page())
+    monkeypatch.setattr(os, "_exit", leave)
+    done = fewscan("demo", "--review", "--out", "show", cwd=tmp_path)
+    assert ended == [130]
+    said = done.stderr.strip().splitlines()[-1]
+    assert shlex.split(said.partition(": ")[2]) == ["fewscan", "review", "show/dataset", "--classes", "a,b"]
+
+
 @pytest.mark.slow
 def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command_that_it_names(
     split_dataset: Snapshot, fewscan: Command, tmp_path: Path

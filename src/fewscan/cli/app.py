@@ -40,7 +40,11 @@ LONGEST_REFUSAL = 1500  # characters: what was refused is quoted, and may be a f
 
 
 class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the keyboard wanted it
-    """Ctrl-C in a verb that another command than its own goes on with, given as verb and arguments."""
+    """Ctrl-C in a verb that another command than its own goes on with, given as verb and arguments; or that begins anew."""
+
+    def __init__(self, *words: str | Path, anew: bool = False) -> None:
+        super().__init__(*words)
+        self.how = "begin anew with" if anew else "go on with"
 
 
 AsJson = Annotated[
@@ -103,15 +107,16 @@ def listed_names(text: str) -> list[str]:
 
 
 @contextmanager
-def ended_at_once() -> Iterator[None]:
+def ended_at_once(*going_on: str | Path) -> Iterator[None]:
     """Let Ctrl-C end the program then and there, for what has saved everything: threads may be at work that nobody can stop.
 
-    A program that ends as others do waits for them, and where one reads a table, it may do so for ever.
+    A program that ends as others do waits for them, and where one reads a table, it may do so for ever. going_on: the command
+    that goes on, as verb and arguments; by default the same.
     """
     try:
         yield
     except KeyboardInterrupt:
-        code = _interrupted(sys.argv[1:])
+        code = _interrupted(going_on, "go on with") if going_on else _interrupted(sys.argv[1:])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)
@@ -153,7 +158,7 @@ def main() -> NoReturn:
         # So Typer ends, and nothing else here, where whoever reads the output has read enough, as `head` does: no error.
         code = 0
     except InterruptedVerb as stopped:
-        code = _interrupted(stopped.args, "go on with")
+        code = _interrupted(stopped.args, stopped.how)
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:

@@ -1,5 +1,7 @@
 """The verb demo: the whole way on practice scans."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -30,17 +32,13 @@ def demo(
     from fewscan.demo import demo as whole_way
 
     if review:
-        dataset, classes = pile(out)
+        with _beginning_anew(out, "--review"):
+            dataset, classes = pile(out)
         typer.echo(f"practice scans without labels: {dataset}; what they show: {out / 'truth.csv'}")
-        serve(api.review(dataset, classes=classes))
+        serve(api.review(dataset, classes=classes), "review", dataset, "--classes", ",".join(classes))
         return
-    taken = out.exists()
-    try:
+    with _beginning_anew(out, *(["--quick"] if quick else [])):
         result = whole_way(out, QUICK if quick else FULL)
-    except KeyboardInterrupt:
-        if taken:
-            raise
-        raise InterruptedVerb("demo", *(["--quick"] if quick else []), "--out", free_path(out)) from None
     finish(
         as_json,
         result.model_dump(mode="json"),
@@ -48,3 +46,15 @@ def demo(
         "import",
         "--help",
     )
+
+
+@contextmanager
+def _beginning_anew(out: Path, *options: str) -> Iterator[None]:
+    """Name, where Ctrl-C comes, the command that begins anew beside what is there by then: a demo does not go on."""
+    taken = out.exists()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if taken:
+            raise
+        raise InterruptedVerb("demo", *options, "--out", free_path(out), anew=True) from None

@@ -1,5 +1,6 @@
 """The verb that opens a page for labeling: review."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,9 +55,9 @@ def review(
     serve(api.review(dataset, classes=names, encoder=encoder, host=host, port=port))
 
 
-def serve(page: "Served") -> None:
-    """Say where a page is, and answer until it is interrupted."""
+def serve(page: "Served", *going_on: str | Path) -> None:
+    """Say where a page is, and answer until it is interrupted; going_on: the command that opens it again, if not the same."""
     for line in page.lines():
         typer.echo(printable(line))
-    with ended_at_once():
+    with ended_at_once(*going_on):
         page.serve()
