@@ -103,6 +103,8 @@ def conflicts(
     lesion ends somewhere. labels, patients: (N,), None where there is none.
     """
     own = among(pairs[pairs["kind"] != "head"], rows)
+    if own.empty:
+        return []
     of_one = [
         kind == "near" and patients[a] is not None and patients[a] == patients[b]
         for a, b, kind in zip(own["row_a"], own["row_b"], own["kind"], strict=True)
@@ -132,6 +134,8 @@ def linked_to_first(rows: Int64s, keys: Sequence[str | None]) -> list[tuple[int,
 
 def components(count: int, pairs: Int64s) -> Int64s:
     """Return (count,) the connected component, from 0, of every row; `pairs` is (P, 2) row numbers."""
+    if not len(pairs):
+        return np.arange(count)
     # Takes as long to load as all else that opening a dataset needs.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

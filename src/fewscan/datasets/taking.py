@@ -121,4 +121,4 @@ def _nothing(manifest: pd.DataFrame, dtype: str) -> pd.Series:
 
 
 def _nullable(numbers: npt.NDArray[np.int64]) -> pd.Series:
-    return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
+    return pd.Series(pd.arrays.IntegerArray(numbers, numbers < 0))

@@ -18,16 +18,31 @@ LABELED = STATES.index("label")
 
 _AT_ONCE = 100_000
 _BEGIN = bytes(32)  # what stands for the batch before the first
-_BATCH_NAMES = ("id", "at", "who", "origin", "note", "settles", "first", "entries", "chain")
-_BATCH_COLUMNS = ", ".join(_BATCH_NAMES).replace("who", "coalesce(who, 0)")
+
+
+class Batch(NamedTuple):
+    """What was entered at once, as the file has it: `who` and `origin` are numbers of texts, 0 for none."""
+
+    id: int
+    at: str
+    who: int
+    origin: int
+    note: str
+    settles: int
+    first: int
+    entries: int
+    chain: bytes
+
+
+_BATCH_COLUMNS = ", ".join(Batch._fields).replace("who", "coalesce(who, 0)")
 
 
 class Content(NamedTuple):
-    """What a log holds. Text number i is `texts[i]`, none is number 0; `batches` are indexed by their numbers, from 1."""
+    """What a log holds. Text number i is `texts[i]`, none is number 0; batch number i is `batches[i - 1]`."""
 
     entries: Entries
     texts: pd.api.extensions.ExtensionArray
-    batches: pd.DataFrame
+    batches: list[Batch]
 
 
 class Stated(NamedTuple):
@@ -52,11 +67,9 @@ class Head(NamedTuple):
 
 def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
     """Return all that a log holds, or its entries up to the id `until`. Raises sqlite3.DatabaseError where they are damaged."""
-    batches = pd.DataFrame(
-        connection.execute(f"SELECT {_BATCH_COLUMNS} FROM batch ORDER BY id").fetchall(), columns=_BATCH_NAMES
-    ).set_index("id")
+    batches = [Batch(*line) for line in connection.execute(f"SELECT {_BATCH_COLUMNS} FROM batch ORDER BY id")]
     texts = [None, *(text for (text,) in connection.execute("SELECT text FROM text ORDER BY id"))]
-    last = int(batches["entries"].sum())
+    last = sum(batch.entries for batch in batches)
     if connection.execute("SELECT count(*), coalesce(max(id), 0) FROM entry").fetchone() != (last, last):
         raise sqlite3.DatabaseError("entries are missing")
     ids = np.arange(1, 1 + (last if until is None else max(0, min(until, last))))
@@ -65,8 +78,9 @@ def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
         row, said = _rows_and_said(connection, len(ids))
         undoes = np.zeros(len(ids), dtype=np.int64)
         undoes[[entry - 1 for entry, _ in undoing]] = [undone for _, undone in undoing]
-        batch = np.repeat(batches.index.to_numpy(dtype=np.int64), batches["entries"])[: len(ids)]
-        who, origin, settles = (batches[name].to_numpy(dtype=np.int64)[batch - 1] for name in ("who", "origin", "settles"))
+        columns = ("id", "entries", "who", "origin", "settles")
+        said_of = np.array([[getattr(batch, name) for name in columns] for batch in batches], np.int64).reshape(-1, len(columns))
+        batch, _, who, origin, settles = np.repeat(said_of, said_of[:, 1], axis=0)[: len(ids)].T
     except (ValueError, TypeError, OverflowError, IndexError) as error:
         raise sqlite3.DatabaseError(f"an entry holds {error}") from None
     content = Content(Entries(ids, batch, row, said, undoes, who, origin, settles), pd.array(texts, dtype="str"), batches)
@@ -166,11 +180,11 @@ def is_whole(connection: sqlite3.Connection, content: Content) -> bool:
     astray = (
         "SELECT 1 FROM entry LEFT JOIN batch ON batch.id = entry.batch WHERE entry.id - first NOT BETWEEN 0 AND entries - 1"
     )
-    if not np.array_equal(batches.index, np.arange(1, made + 1)) or connection.execute(f"{astray} LIMIT 1").fetchone():
+    if [batch.id for batch in batches] != [*range(1, made + 1)] or connection.execute(f"{astray} LIMIT 1").fetchone():
         return False
     named: dict[int, Any] = dict(enumerate(texts))
     link, first = _BEGIN, 1
-    for batch in batches.itertuples():
+    for batch in batches:
         part = slice(first - 1, first - 1 + batch.entries)
         head = Head(named[batch.origin], named[batch.who] if batch.who else None, batch.note, bool(batch.settles))
         link = _link(link, head, batch.at, (entries.row[part], entries.said[part], entries.undoes[part]), named)

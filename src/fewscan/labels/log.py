@@ -117,7 +117,10 @@ class LabelLog:
             entries, undone = entries.take(chosen), undone[chosen]
         table = pd.DataFrame({"id": entries.id, "batch": entries.batch, "row": entries.row, "state": _state(entries.said)})
         table = table.assign(label=_label(texts, entries.said), who=texts.take(entries.who))
-        said = {name: pd.array(batches[name], dtype="str").take(entries.batch - 1) for name in ("at", "note")}
+        said = {
+            name: pd.array([getattr(batch, name) for batch in batches], dtype="str").take(entries.batch - 1)
+            for name in ("at", "note")
+        }
         table = table.assign(at=said["at"], origin=texts.take(entries.origin), note=said["note"], settles=entries.settles > 0)
         return table.assign(undoes=pd.Series(entries.undoes).astype("Int64").where(entries.undoes > 0), undone=undone)
 
