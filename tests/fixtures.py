@@ -28,6 +28,7 @@ from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.explaining import attribution
 from fewscan.images import guarded
 from fewscan.phantoms import draw_phantom, write_practice_scans
+from fewscan.reporting import page
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -72,6 +73,14 @@ def hide_in_steps_of(stride_share: float, window_share: float, patch: pytest.Mon
     patch.setattr(attribution, "WINDOW_SHARE", window_share)
     patch.setattr(attribution, "STRIDE_SHARE", stride_share)
     patch.setattr(attribution.hidden_map, "__defaults__", (window_share, stride_share))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_mistakes() -> Iterator[None]:
+    """Three mistakes on a report's page, not ten: each has a heat map."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "MISTAKES_SHOWN", 3)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -56,7 +56,7 @@ VERBS = {
 }
 
 
-SHORT = ["epochs=30", "encoder.width=16", "batch_size=16", "probe_images=8", "device=cpu"]
+SHORT = ["epochs=20", "encoder.width=16", "batch_size=16", "probe_images=8", "device=cpu"]
 
 
 def going_on(done: CompletedProcess[str]) -> list[str]:
@@ -143,7 +143,7 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     program = Program(words, tmp_path)
     log = tmp_path / "run" / "metrics.jsonl"
     while not log.is_file() and program.is_running():
-        time.sleep(0.05)
+        time.sleep(0.02)
     assert program.is_running(), program.ended()
     os.kill(program.pid, signal.SIGINT)
     code, said = program.ended()
@@ -197,7 +197,7 @@ def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
     others = descendants(os.getpid())
     logs = [tmp_path / "c" / "runs" / "leakfree" / f"{name}-seed0" / "metrics.jsonl" for name in ("supervised", "simclr")]
     while not all(log.is_file() for log in logs) and program.is_running():
-        time.sleep(0.05)
+        time.sleep(0.02)
     assert program.is_running(), program.ended()
     # What serves forks has forked them, as it has the program.
     workers = set(descendants(os.getpid())).difference(others)
@@ -207,7 +207,7 @@ def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
     assert code == 143
     assert "Traceback" not in said
     while any(map(is_running, workers)):
-        time.sleep(0.05)
+        time.sleep(0.02)
     assert fewscan(*words, "--jobs", "1", *SHORT, cwd=tmp_path).returncode == 0
 
 

@@ -186,7 +186,7 @@ def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Ca
     )
     untrained = Predictor(run.first_network(), torch.device("cpu"))
     fit(run, dataset, resume=False)
-    rows = dataset.rows("test")[:16]
+    rows = dataset.rows("test")[:12]
     labels, groups = dataset.labels[rows], dataset.groups[rows]
     other = untrained_predictor(run, torch.device("cpu"))
     assert hiding_check(Predictor.of(run), other, dataset.pixels, rows, labels, groups).passed
