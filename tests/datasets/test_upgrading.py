@@ -12,6 +12,7 @@ import pytest
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import openings
+from fewscan.datasets.pairs import NOTED_LATER
 from fewscan.datasets.roles import fingerprint_of_test_set
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -53,7 +54,7 @@ def first_format(dataset: Snapshot, folder: Path) -> Path:
     pairs = Dataset.open(dataset.folder).pairs
     heads = pairs["kind"] == "head"
     found = {
-        "pairs": pairs[~heads].to_numpy().tolist(),
+        "pairs": pairs[~heads].drop(columns=[*NOTED_LATER]).to_numpy().tolist(),
         "same_head": pairs.loc[heads, ["row_a", "row_b"]].to_numpy().tolist(),
     }
     (folder / "audit.json").write_text(json.dumps(found))

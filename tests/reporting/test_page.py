@@ -25,7 +25,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Class
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.metrics import confusion
 from fewscan.models.encoders import encoder_settings
-from fewscan.reporting import page as report_page
+from fewscan.reporting import page as pages
 from fewscan.reporting.figures import loss_names
 from fewscan.reporting.page import write_report
 from fewscan.splits.split import split
@@ -249,14 +249,13 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
     score_run(run, split_dataset, probabilities)
     rows, labels = split_dataset.rows("test"), split_dataset.labels[split_dataset.rows("test")]
     called = probabilities.argmax(axis=1)
-    expected = sorted(np.flatnonzero(called != labels), key=lambda number: -probabilities[number].max())[
-        : report_page.MISTAKES_SHOWN
-    ]
+    wrong = sorted(np.flatnonzero(called != labels), key=lambda number: -probabilities[number].max())
+    expected = wrong[: pages.MISTAKES_SHOWN]
     page = Page(write_report(run, split_dataset))
 
     said = re.findall(r"called (\w+) with probability ([\d.]+), labeled (\w+) ; row (\d+)", page.text)
     names = split_dataset.classes
-    assert len(said) == report_page.MISTAKES_SHOWN
+    assert len(said) == pages.MISTAKES_SHOWN
     assert said == [
         (names[called[number]], f"{probabilities[number].max():.3f}", names[labels[number]], str(rows[number]))
         for number in expected
@@ -276,7 +275,7 @@ def test_no_mistakes_and_conflicting_labels_are_said(split_dataset: Snapshot, tm
 
     score_run(run, split_dataset, np.roll(right, 1, axis=1))
     conflicting = replace(split_dataset, manifest=split_dataset.manifest.assign(conflict=True))
-    assert Page(write_report(run, conflicting)).text.count("copies of it carry another label") == report_page.MISTAKES_SHOWN
+    assert Page(write_report(run, conflicting)).text.count("copies of it carry another label") == pages.MISTAKES_SHOWN
 
 
 @pytest.mark.slow
@@ -345,7 +344,7 @@ def test_names_of_files_are_shown_only_where_asked_for_and_of_scans_whose_label_
     by_name = Page(fewscan.report(run.folder, names=True, overwrite=True))
     parts = {part: set(dataset.rows(part)) for part in ("labeled", "unlabeled", "test")}
     assert named(by_name.html) & parts["labeled"]
-    assert len(named(by_name.html) & parts["test"]) == report_page.MISTAKES_SHOWN
+    assert len(named(by_name.html) & parts["test"]) == pages.MISTAKES_SHOWN
     assert not named(by_name.html) & parts["unlabeled"]
     assert [alt for alt in by_name.pictures if alt.startswith("scan: row ")]
     # What the page says of itself in the checklist follows.
