@@ -1,4 +1,4 @@
-"""How tests are collected and dealt out. What they share is in fixtures.py, which takes seconds to load."""
+"""How tests are collected and dealt out. What they share is in fixtures.py and smaller.py, which take seconds to load."""
 
 import gc
 
@@ -11,9 +11,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # Until all are collected: imports leave a million objects for good, among which the garbage collector would look again
         # and again.
         gc.disable()
-        from tests import fixtures
+        from tests import fixtures, smaller
 
         config.pluginmanager.register(fixtures)
+        config.pluginmanager.register(smaller)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,28 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import PIL.Image
 import pytest
 import torch
 from filelock import FileLock
 from hypothesis import settings
-from lightning_fabric import fabric
-from matplotlib.figure import Figure
 
 from fewscan.cli import main
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.intervals import RESAMPLES, bootstrap
-from fewscan.explaining import attribution
 from fewscan.images import guarded
 from fewscan.phantoms import draw_phantom, write_practice_scans
-from fewscan.reporting import page
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -40,17 +33,7 @@ settings.load_profile("fewscan")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], object]], Path]
-PAINT = Figure.savefig  # before `blank_figures` replaces it
-ALL_WINDOWS = attribution.STRIDE_SHARE, attribution.WINDOW_SHARE  # before `few_windows`
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def few_resamples() -> Iterator[None]:
-    """A tenth of the resamples behind every interval: enough where a test is not about intervals (see tests/evaluation)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(bootstrap.__kwdefaults__, "resamples", RESAMPLES // 10)
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,66 +41,6 @@ def no_idle_readers() -> Iterator[None]:
     """Processes that read files end with the tests, not after them: what they ran counts where coverage is measured."""
     yield
     guarded.end_idle()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def few_windows() -> Iterator[None]:
-    """Sixteen places behind every heat map, not 225: enough where a test is not about heat maps (see tests/explaining)."""
-    with pytest.MonkeyPatch.context() as patch:
-        hide_in_steps_of(1 / 4, 1 / 4, patch)
-        yield
-
-
-def hide_in_steps_of(stride_share: float, window_share: float, patch: pytest.MonkeyPatch) -> None:
-    """Let heat maps hide windows, and move them, by other shares of a scan's side."""
-    patch.setattr(attribution, "WINDOW_SHARE", window_share)
-    patch.setattr(attribution, "STRIDE_SHARE", stride_share)
-    patch.setattr(attribution.hidden_map, "__defaults__", (window_share, stride_share))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def few_mistakes() -> Iterator[None]:
-    """Three mistakes on a report's page, not ten: each has a heat map."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "MISTAKES_SHOWN", 3)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def callbacks_looked_for_once() -> Iterator[None]:
-    """Fabric asks every installed package for callbacks, for each training anew."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fabric, "_load_external_callbacks", cache(fabric._load_external_callbacks))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def blank_figures() -> Iterator[None]:
-    """Figures that are composed and stored as one pixel: enough where a test only asks whether one is written.
-
-    Painted each takes a third of a second; see `painted`.
-    """
-
-    def save(figure: Figure, file: Any, *, format: str, **options: Any) -> None:
-        PIL.Image.new("RGB", (1, 1)).save(file, format)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", save)
-        yield
-
-
-@pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures as a user gets them, for a test that looks at them."""
-    monkeypatch.setattr(Figure, "savefig", PAINT)
-
-
-@pytest.fixture(scope="module")
-def all_painted() -> Iterator[None]:
-    """The same for a whole module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", PAINT)
-        yield
 
 
 @pytest.fixture(scope="session")

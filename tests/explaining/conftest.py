@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fixtures import ALL_WINDOWS, hide_in_steps_of
+from tests.smaller import ALL_WINDOWS, hide_in_steps_of
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from tests.fixtures import hide_in_steps_of
+from tests.smaller import hide_in_steps_of
 
 SIZE_PX = 32
 

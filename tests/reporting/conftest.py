@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fewscan.reporting import decisions_section, training_section
-from tests.fixtures import PAINT
+from tests.smaller import PAINT
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -79,8 +79,8 @@ def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
         undoes = np.zeros(len(ids), dtype=np.int64)
         undoes[[entry - 1 for entry, _ in undoing]] = [undone for _, undone in undoing]
         columns = ("id", "entries", "who", "origin", "settles")
-        said_of = np.array([[getattr(batch, name) for name in columns] for batch in batches], np.int64).reshape(-1, len(columns))
-        batch, _, who, origin, settles = np.repeat(said_of, said_of[:, 1], axis=0)[: len(ids)].T
+        heads = np.array([[getattr(batch, name) for name in columns] for batch in batches], np.int64).reshape(-1, len(columns))
+        batch, _, who, origin, settles = np.repeat(heads, heads[:, 1], axis=0)[: len(ids)].T
     except (ValueError, TypeError, OverflowError, IndexError) as error:
         raise sqlite3.DatabaseError(f"an entry holds {error}") from None
     content = Content(Entries(ids, batch, row, said, undoes, who, origin, settles), pd.array(texts, dtype="str"), batches)
