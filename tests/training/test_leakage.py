@@ -1,11 +1,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from fewscan.auditing.leaks import regrouped_sentence
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.training.leakage import doubt
+from fewscan.training.leakage import doubt, leaking_now
 from fewscan.training.run import Run
+from tests.made import pairs_table
 
 
 @pytest.mark.parametrize(
@@ -20,9 +24,26 @@ def test_only_a_run_without_leaking_pairs_is_free_of_doubt(
     assert (doubt(changed, split_dataset) is not None) == doubted
 
 
-def test_what_a_later_audit_joins_is_doubted_too(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> None:
+def with_pair(dataset: Snapshot, row: int, other: int) -> Snapshot:
+    """The dataset in the folder, after an audit that has found one pair more."""
+    now = Dataset.open(dataset.folder)
+    assert now.description.audit is not None
+    low, high = sorted((int(row), int(other)))
+    return now.with_pairs(pd.concat([now.pairs, pairs_table([(low, high, "near", 0.9)])]), now.description.audit).snapshot()
+
+
+def test_an_audit_since_training_counts(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> None:
     run = untrained_run(split_dataset)
-    groups = split_dataset.manifest["group"].copy()
-    groups[split_dataset.rows("validation")[0]] = groups[split_dataset.rows("labeled")[0]]
-    assert doubt(run, split_dataset) is None
-    assert "1 pair" in (doubt(run, replace(split_dataset, manifest=split_dataset.manifest.assign(group=groups))) or "")
+    seen = run.open_dataset()
+    assert (leaking_now(run, seen), doubt(run, seen)) == (0, None)
+    with_pair(split_dataset, split_dataset.rows("labeled")[0], split_dataset.rows("test")[0])
+    assert leaking_now(run, seen) == 1
+    assert "leaks" in (doubt(run, seen) or "")
+
+
+def test_a_split_that_was_drawn_by_other_groups_is_called_so_where_it_does_not_leak(split_dataset: Snapshot) -> None:
+    assert regrouped_sentence(split_dataset) is None
+    first, second = split_dataset.rows("labeled")[:2]
+    assert "drawn by other groups" in (regrouped_sentence(with_pair(split_dataset, first, second)) or "")
+    # That one is refused by training, and named by the audit.
+    assert regrouped_sentence(with_pair(split_dataset, first, split_dataset.rows("test")[0])) is None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.pairs import members_of, names_in
+from fewscan.datasets.roles import fingerprint_of_groups
 from fewscan.datasets.snapshot import Snapshot
 
 Int64s = npt.NDArray[np.int64]
@@ -56,6 +57,21 @@ def leaking_pairs(dataset: Snapshot) -> list[tuple[int, int]]:
         partners = known[first[np.searchsorted(groups, dataset.groups[rows])]]
         found += [(int(partner), int(row)) for partner, row in zip(partners, rows, strict=True)]
     return sorted(found)
+
+
+def regrouped_sentence(dataset: Snapshot) -> str | None:
+    """Return in words that the split was drawn by other groups than there are now, though it does not leak; None if not so."""
+    split = dataset.description.split
+    if split is None or split.groups is None or not split.grouped or leaking_pairs(dataset):
+        return None
+    if fingerprint_of_groups(dataset.groups[: split.rows]) == split.groups:
+        return None
+    name = "" if split.name == "main" else f" --name {split.name}"
+    return (
+        f"the split '{split.name}' was drawn by other groups than there are now: there was another audit since, or what people "
+        f"said of pairs or scans. Nothing crosses its parts, and it stays as it is; 'fewscan split {dataset.folder}{name} "
+        "--overwrite' draws it anew"
+    )
 
 
 def find_leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequence[tuple[int, int]]) -> tuple[Leak, ...]:

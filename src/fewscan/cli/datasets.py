@@ -55,13 +55,16 @@ def audit(
 
     Writes audit.json, and audit.html, a page that shows what it found as pictures.
     """
+    from fewscan.auditing.leaks import regrouped_sentence
     from fewscan.datasets.dataset import Dataset
 
     result = api.audit(
         dataset, similarity=similarity, same_head=same_head, set_aside_suspect=set_aside_suspect, overwrite=overwrite
     )
-    words, obstacle = after_audit(Dataset.open(dataset).snapshot())
-    lines = [*result.lines(), f"page: {dataset / 'audit.html'}"]
+    now = Dataset.open(dataset).snapshot()
+    words, obstacle = after_audit(now)
+    regrouped = regrouped_sentence(now)
+    lines = [*result.lines(), f"page: {dataset / 'audit.html'}", *([regrouped] if regrouped else [])]
     lines += [] if obstacle is None else [f"no split can be drawn yet: {obstacle}"]
     finish(as_json, result.counts(), lines, *words)
 

@@ -111,7 +111,11 @@ def undo(
 def _judge(
     dataset: Path, scan: str, other: str | None, verdict: "Verdict", who: str | None, note: str, *, as_json: bool
 ) -> None:
+    from fewscan.auditing.leaks import regrouped_sentence
+    from fewscan.datasets.dataset import Dataset
+
     result, words = api.judge_pair(dataset, scan, other, verdict, who=who, note=note)
     numbers = {"verdict": verdict, "words": words, "pairs_dissolved": len(result.dissolved), "groups": result.groups}
     lines = [*words, f"{counted(len(result.dissolved), 'pair')} dissolved in all, {counted(result.groups, 'group')}"]
-    finish(as_json, numbers, lines, "pairs", "list", dataset)
+    regrouped = regrouped_sentence(Dataset.open(dataset).snapshot())
+    finish(as_json, numbers, [*lines, *([regrouped] if regrouped else [])], "pairs", "list", dataset)

@@ -74,6 +74,8 @@ class SplitDescription(Settings):
     left_out: int
     conflicting_left_out: int
     test_groups_left_out: int | None = None  # images in groups of the test set, where none of these may be learned from
+    # What tells the groups of its rows, as they were then, from all others; None where nobody noted it.
+    groups: str | None = pydantic.Field(default=None, exclude_if=lambda groups: groups is None)
     tying_left_out: int = 0  # images added since that would tie the test set to what is learned from
     fingerprint: str
 

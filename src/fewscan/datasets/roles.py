@@ -146,6 +146,12 @@ def fingerprint_of_test_set(identity: str, rows: Int64s) -> str:
     return hashlib.sha256(f"{identity} {','.join(map(str, rows.tolist()))}".encode()).hexdigest()
 
 
+def fingerprint_of_groups(groups: Int64s) -> str:
+    """Return what tells which rows are in one group, (N,) numbers, -1 for a row by itself, from all other groupings."""
+    alone = np.where(groups < 0, -1 - np.arange(len(groups)), groups)
+    return hashlib.sha256(pd.factorize(alone)[0].astype("<i8").tobytes()).hexdigest()
+
+
 def counts_of(parts: Texts) -> dict[str, int]:
     """Return how many rows each of SPLITS has."""
     return {part: int((parts == part).sum()) for part in SPLITS}

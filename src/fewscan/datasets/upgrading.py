@@ -112,10 +112,10 @@ def _audited(dataset: Dataset, old: Path, said: dict[str, Any], rows: int) -> Da
     if said.get("audit") is None:
         return dataset
     found = json_object(old / AUDIT_FILES[0], "audit again with the version that made it, or import the scans again")
-    pairs = [tuple(pair) for pair in found["pairs"]]
+    columns = [name for name in PAIR_DTYPES if name not in NOTED_LATER]
+    pairs = [tuple(pair[: len(columns)]) for pair in found["pairs"]]
     pairs += [(a, b, "head", 0.0, False) for a, b in found.get("same_head") or ()]
     audit = AuditDescription.parse({**said["audit"], "rows": rows})
-    columns = [name for name in PAIR_DTYPES if name not in NOTED_LATER]
     return dataset.with_pairs(as_pairs(pd.DataFrame(pairs, columns=columns)), audit)
 
 

@@ -24,6 +24,7 @@ from fewscan.evaluation.similarity import soft_nearest_neighbors
 from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.splits.class_gaps import never_learned
 from fewscan.spreadsheet import read_csv, write_csv
+from fewscan.training.leakage import leaking_now
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 from fewscan.training.seen import seen_among, seen_sentence
@@ -159,7 +160,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
     labels = dataset.labels[rows]
     intervals = _intervals(dataset, predicted, predictor.of_rows(dataset, dataset.rows("labeled")))
     evaluation = Evaluation(
-        leaking_pairs=run.record.leaking_pairs,
+        leaking_pairs=leaking_now(run, seen),
         groups=len(np.unique(dataset.groups[rows])),
         test_openings=openings.by_run,
         test_set_openings=openings.by_all_runs,

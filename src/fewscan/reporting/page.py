@@ -76,6 +76,7 @@ def write_report(run: Run, dataset: Snapshot, out: Path | None = None, *, names:
         "report.html",
         evaluation=evaluation,
         chance=chance_level(evaluation) if evaluation else None,
+        leaking_pairs=evaluation.leaking_pairs if evaluation and evaluation.on_test_set else run.record.leaking_pairs,
         score_warnings=score_warnings(evaluation) if evaluation else [],
         calibration=calibration,
         evidence=EvidenceCheck.load(run),

@@ -14,7 +14,7 @@ import pandas as pd
 from fewscan.datasets.dataset import DEFAULT_SPLIT, Dataset
 from fewscan.datasets.descriptions import Protocol, Shares, SplitDescription
 from fewscan.datasets.protocols import keeps_groups
-from fewscan.datasets.roles import StoredSplit, counts_of, fingerprint_of_test_set, split_fingerprint
+from fewscan.datasets.roles import StoredSplit, counts_of, fingerprint_of_groups, fingerprint_of_test_set, split_fingerprint
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
 from fewscan.errors import FewscanError
@@ -115,6 +115,7 @@ def describe(dataset: Snapshot, parts: Texts, **drawn: Any) -> SplitDescription:
         drawn_fingerprint=fingerprint,
         test_set=fingerprint_of_test_set(dataset.description.identity, np.flatnonzero(parts == "test")),
         fingerprint=fingerprint,
+        groups=fingerprint_of_groups(dataset.groups),
         labeled=counts["labeled"],
         validation=counts["validation"],
         unlabeled=counts["unlabeled"],

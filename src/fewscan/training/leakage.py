@@ -1,8 +1,11 @@
 """The gate before training: a split that leaks stops here unless the user wants it so; and why a run may promise nothing."""
 
+from dataclasses import replace
+
 from fewscan.auditing.leaks import leaking_pairs
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.protocols import may_leak
-from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot
 from fewscan.errors import FewscanError
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -38,16 +41,30 @@ def check_leakage(dataset: Snapshot, settings: RunSettings) -> int | None:
     return len(pairs)
 
 
+def leaking_now(run: Run, seen: Snapshot) -> int | None:
+    """Return how many pairs cross the parts of a run's split by what is known today, no fewer than when training began.
+
+    An audit since may have found pairs that nobody knew of then. None where nobody has looked, then or since. seen: the run's
+    dataset, as it was.
+    """
+    now = Dataset.open(seen.folder)
+    if now.description.audit is None:
+        return run.record.leaking_pairs
+    groups = now.unsplit().manifest["group"].iloc[: len(seen.manifest)]
+    today = replace(seen, manifest=seen.manifest.assign(group=groups.to_numpy()).astype({"group": MANIFEST_DTYPES["group"]}))
+    return max(run.record.leaking_pairs or 0, len(leaking_pairs(today)))
+
+
 def doubt(run: Run, dataset: Snapshot) -> str | None:
     """Return why `run` may have learned from what it is judged by, or None where nothing is known to speak for it.
 
-    `dataset` is the run's, as it is today: an audit after training may have found pairs that nobody knew of then.
+    dataset: the run's, as it was; an audit since counts, too.
     """
     if may_leak(run.record.protocol):
         return f"protocol {run.record.protocol}: copies of the held-out images may have been learned from"
     if run.record.leaking_pairs is None:
         return "nobody had looked for copies when training began, so the held-out images may have been learned from"
-    leaking = max(run.record.leaking_pairs, len(leaking_pairs(dataset)))
+    leaking = leaking_now(run, dataset)
     if leaking:
         return f"the split leaks ({leaking} pairs across its parts), so the held-out images may have been learned from"
     return None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fewscan.atomic import refuse_existing, writing
+from fewscan.auditing.leaks import regrouped_sentence
 from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
@@ -76,7 +77,8 @@ def train_new(
             note_candidate(dataset, run.identity)
         tested = dataset.rows("test")
         seen = seen_among(dataset, tested)
-        for note in (*notes, *([seen_sentence(seen, len(tested))] if seen else [])):
+        regrouped = regrouped_sentence(dataset)
+        for note in (*notes, *([regrouped] if regrouped else []), *([seen_sentence(seen, len(tested))] if seen else [])):
             say(note)
         with alone(folder, "train"):
             _fit(run, dataset, devices, resume=False)
