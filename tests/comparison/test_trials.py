@@ -15,7 +15,7 @@ import torch
 from fewscan.comparison.commands import commands
 from fewscan.comparison.plan import Comparison, Plan, Trial
 from fewscan.comparison.planning import make_plan
-from fewscan.comparison.trials import device_name, run_trial, run_trials
+from fewscan.comparison.trials import run_trial, run_trials
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -23,6 +23,7 @@ from fewscan.evaluation.evaluate import Evaluation
 from fewscan.splits.split import split
 from fewscan.training.lengths import steps_per_epoch
 from fewscan.training.run import Run
+from fewscan.training.shares import device_name
 from tests.processes import exit_code_of
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}

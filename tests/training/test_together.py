@@ -219,7 +219,7 @@ def test_one_process_that_is_killed_ends_all_and_the_run_goes_on(
     assert "\n" not in str(caught.value)
     assert not multiprocessing.active_children()
     assert not run.finished
-    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 2)
+    monkeypatch.setattr("fewscan.training.devices.available", lambda device: 2)
     assert fewscan.train(dataset, out=run.folder, resume=True, devices=2).finished
     assert [numbers["epoch"] for numbers in run.metrics()] == [1, 2, 3]
 
@@ -246,7 +246,7 @@ def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
     dataset: Snapshot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 4)
+    monkeypatch.setattr("fewscan.training.devices.available", lambda device: 4)
     settings = RunSettings.resolve(method, "fewscan", {"device": "cpu"} | changes, labeled=12, unlabeled=40)
     with pytest.raises(FewscanError, match=said):
         require_shareable(Devices(devices), settings, dataset)
@@ -256,7 +256,7 @@ def test_what_devices_cannot_share_is_refused_before_a_run_is_made(
 def test_a_network_or_views_that_devices_would_draw_otherwise_are_refused_by_name(
     dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fewscan.training.devices._available", lambda device: 4)
+    monkeypatch.setattr("fewscan.training.devices.available", lambda device: 4)
     settings = RunSettings.resolve("supervised", "fewscan", {"device": "cpu"}, labeled=12, unlabeled=40)
     require_shareable(Devices(2), settings, dataset)
     with monkeypatch.context() as patch, pytest.raises(FewscanError, match=r"encoder resnet_small draws random numbers"):

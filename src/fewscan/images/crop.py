@@ -67,7 +67,8 @@ def foreground_box(pixels: Pixels) -> Box | None:
     Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
     """
     image = PIL.Image.fromarray(pixels)
-    gray = np.asarray(image.convert("L").resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
+    gray_image = image if pixels.ndim == 2 else image.convert("L")
+    gray = np.asarray(gray_image.resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
     filled = _filled(_in_levels(_on_black(gray)))
     threshold = _parting(filled)
     if threshold is None or _edge(filled <= threshold).mean() < EMPTY_EDGE:

@@ -235,6 +235,8 @@ def _add_values(digest: "hashlib._Hash", path: Path, file: BufferedReader) -> No
 
 
 def _is_blank(pixels: Pixels) -> bool:
+    if pixels.ndim == 2:
+        return bool(pixels.min() == pixels.max())
     return bool((pixels == pixels[0, 0]).all())
 
 

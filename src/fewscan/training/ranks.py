@@ -7,12 +7,10 @@ many ranks compute what one does, but for rounding.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning_fabric
 import numpy as np
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -23,16 +21,23 @@ from fewscan.training.batches import Rows
 from fewscan.training.joint_norm import joint_batch_norm
 from fewscan.training.settings import RunSettings
 
+if TYPE_CHECKING:
+    import lightning_fabric
+
 
 @dataclass(frozen=True)
 class Ranks:
     """The ranks of a training, as one of them sees them. Of one rank everything is its own, and nothing is changed."""
 
-    fabric: lightning_fabric.Fabric
+    fabric: "lightning_fabric.Fabric"
 
     @classmethod
     def alone(cls, settings: RunSettings) -> "Ranks":
         """Return the one rank of a training on one device, whatever cluster this process runs on."""
+        # It takes a second to load, which who trains nothing need not wait for.
+        import lightning_fabric
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
         environment = LightningEnvironment()
         fabric = lightning_fabric.Fabric(
             accelerator=settings.device, devices=1, precision=settings.precision, plugins=[environment]

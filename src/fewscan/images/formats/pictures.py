@@ -97,11 +97,13 @@ def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[P
 
 def upright(image: PIL.Image.Image) -> Values:
     """Return the values of a picture as Pillow decodes it, (H, W) or (H, W, 3), turned upright and laid on black."""
-    image = PIL.ImageOps.exif_transpose(image)
+    image.load()
+    if image.getexif().get(_ORIENTATION, 1) != 1:  # or it would be copied for nothing
+        image = PIL.ImageOps.exif_transpose(image)
     if image.has_transparency_data and not image.mode.startswith("I"):
         faded = np.asarray(image.convert("RGBA"))
         return gray_if_equal(on_black(faded[..., :3], faded[..., 3]))
-    if image.mode in ("1", "L"):
+    if image.mode == "1":
         return np.asarray(image.convert("L"))
     if _is_gray(image):
         return native(np.asarray(image))
