@@ -1,6 +1,12 @@
-"""What tests do less of than a user, unless they are about it: resamples, places of a heat map, mistakes on a page, paint."""
+"""What tests do less of than a user, unless they are about it: resamples, places of a heat map, mistakes on a page, paint.
 
+And they do not wait for the disk.
+"""
+
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -45,6 +51,23 @@ def few_mistakes() -> Iterator[None]:
     """Three mistakes on a report's page, not ten: each has a heat map."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "MISTAKES_SHOWN", 3)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_reaches_the_disk_at_once() -> Iterator[None]:
+    """What is written is the system's, and survives a kill of the process; no test takes the power away."""
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        with suppress(sqlite3.Error):  # the file is none of SQLite's, which is for the test to find
+            connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(sqlite3, "connect", connected)
         yield
 
 
