@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, refuse_stored
 from fewscan.locks import alone
+from fewscan.progress import say
 
 if TYPE_CHECKING:
     from fewscan.evaluation.calibration import Calibration
@@ -45,6 +46,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     there is replaced, and the test set opened once more.
     """
     from fewscan.evaluation import evaluate as evaluation
+    from fewscan.evaluation.before_opening import before_opening
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
@@ -55,6 +57,8 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
+        for line in before_opening(opened, seen):
+            say(line)
         return evaluation.evaluate(opened, seen, today(seen, now))
 
 

@@ -186,6 +186,8 @@ class AuditResult:
                 f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
                 f"({leak.images_a:,} and {counted(leak.images_b, 'image')})"
             )
+        if any(leak.between != "split" for leak in self.leaks):
+            lines.append("  it matters to who learns from one and tests on the other; 'fewscan split' keeps them on one side")
         return lines
 
 

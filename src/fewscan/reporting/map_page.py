@@ -5,6 +5,7 @@ import colorsys
 import io
 from collections import Counter
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ COLUMNS = 64
 
 # Okabe and Ito 2008: told apart also by the color-blind, and on white as on black.
 _COLORS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#b8ad1f")
-_GRAY = "#8a8f96"
+# For what says nothing: told apart, and seen on white as on black.
+_GRAYS = ("#999999", "#6e6e6e", "#c2c2c2")
 
 
 def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
@@ -88,11 +90,12 @@ def _colored(coloring: Coloring, shown: Int64s) -> dict[str, Any]:
     counts = Counter(coloring.values)
     values = sorted(counts, key=lambda value: (value in coloring.plain, -counts[value], value))
     place = {value: number for number, value in enumerate(values)}
+    grays = cycle(_GRAYS)
     colors = iter(_palette(sum(value not in coloring.plain for value in values)))
     return {
         "name": coloring.name,
         "values": [
-            {"name": value, "count": counts[value], "color": _GRAY if value in coloring.plain else next(colors)}
+            {"name": value, "count": counts[value], "color": next(grays if value in coloring.plain else colors)}
             for value in values
         ],
         "of": [place[coloring.values[position]] for position in shown.tolist()],
