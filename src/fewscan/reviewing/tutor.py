@@ -43,6 +43,7 @@ class Tutor:
         self._plan: list[Suggestion] = []
         self._wake, self._stop = Event(), Event()
         self._looked_at, self._failed, self._changed = 0, "", False
+        self._has_planned = False
         self.seen: Seen | None = None
         self.opinion: Opinion | None = None
         desk.changed.append(self._wake.set)
@@ -57,7 +58,8 @@ class Tutor:
         """How far it is."""
         if self._failed:
             return Progress("failed", self._looked_at, self._failed)
-        if self.seen is None:
+        # Before there is a plan, what is asked for is drawn at random.
+        if self.seen is None or not self._has_planned:
             return Progress("looking", self._looked_at, "")
         return Progress("learning", self._desk.count, self.seen.words)
 
@@ -108,11 +110,13 @@ class Tutor:
         # To an encoder that has learned from their labels no scan is new.
         sample = sample[self._desk.sample[sample] & (not self.seen.taught)]
         lesson = Lesson(board.entry, self.seen.features, scans.labels, classes, scans.groups, sample, self._deviation)
-        self.opinion = learned(lesson, self._call)
-        probabilities = None if self.opinion is None else self.opinion.probabilities
+        opinion = learned(lesson, self._call)
+        probabilities = None if opinion is None else opinion.probabilities
         left = sum(bool(scans.open[one.row]) for one in self._plan)
         if left <= LEFT:
             self._plan = self._call(planned, scans, self._desk.sample, probabilities, self._plan)
+        # With the plan that goes by it: who sees that the model knows an answer is asked for what follows from that.
+        self.opinion, self._has_planned = opinion, True
         return self.opinion
 
     def _advance(self, done: int) -> None:
