@@ -18,14 +18,16 @@ LOADED = "tests.loaded"
 
 
 class Program:
-    """The program `fewscan` at work in a folder, as a shell starts it: it heeds Ctrl-C, wherever this process was started."""
+    """The program `fewscan` at work in a folder, as a shell starts it: it heeds Ctrl-C, wherever this process was started.
 
-    def __init__(self, words: list[str], folder: Path) -> None:
+    first: code that it runs before it begins.
+    """
+
+    def __init__(self, words: list[str], folder: Path, first: str = "") -> None:
         self._said, told = Pipe(duplex=False)
         context = processes(LOADED)
-        forkserver.ensure_running()
         address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
-        self._process = context.Process(target=_be_fewscan, args=(words, folder, told, address))  # type: ignore[attr-defined]
+        self._process = context.Process(target=_be_fewscan, args=(words, folder, told, address, first))  # type: ignore[attr-defined]
         self._process.start()
         self.pid = int(self._process.pid)
         told.close()
@@ -72,19 +74,20 @@ def exit_code_of(code: str, *arguments: object) -> int:
     return int(process.exitcode)
 
 
-def _be_fewscan(words: list[str], folder: Path, told: Connection, address: str) -> None:
+def _be_fewscan(words: list[str], folder: Path, told: Connection, address: str, first: str) -> None:
     from fewscan.__main__ import main
 
     # What has forked this process forks those that it starts, too: another one would load PyTorch again.
     server = forkserver._forkserver  # type: ignore[attr-defined]
     server._forkserver_address = address
-    server.ensure_running = resource_tracker.ensure_running
+    forkserver.ensure_running = server.ensure_running = resource_tracker.ensure_running
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(told.fileno(), 2)
     told.close()
     sys.argv = ["fewscan", *words]
+    exec(first, {})
     main()
 
 

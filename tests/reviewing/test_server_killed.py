@@ -1,4 +1,4 @@
-"""What the page has called saved is in the log, whenever its server is killed."""
+"""What the page has called saved is in the log, whenever its server is interrupted or killed."""
 
 import http.client
 import json
@@ -40,16 +40,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.slow
-def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Path) -> None:
-    port = free_port()
-    words = ["review", str(dataset.folder), "--classes", "glioma", "--port", str(port)]
-    page = Program(words, tmp_path)
+def opened(dataset: Dataset, folder: Path, port: int) -> Program:
+    """A page that has saved an answer."""
+    page = Program(["review", str(dataset.folder), "--classes", "glioma", "--port", str(port)], folder)
     deadline = time.monotonic() + 120
     while post(port, 0) != 200:
         assert page.is_running()
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return page
+
+
+@pytest.mark.slow
+def test_a_page_ends_with_an_interrupt_and_keeps_what_was_saved(dataset: Dataset, tmp_path: Path) -> None:
+    page = opened(dataset, tmp_path, free_port())
+    os.kill(page.pid, signal.SIGINT)
+    code, said = page.ended()
+    assert code == 130
+    assert "Traceback" not in said
+    assert Dataset.open(dataset.folder).labels.current(1)["label"].tolist() == ["glioma"]
+
+
+@pytest.mark.slow
+def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Path) -> None:
+    port = free_port()
+    page = opened(dataset, tmp_path, port)
     saved: list[int] = [0]
 
     def label(rows: range) -> None:
