@@ -14,6 +14,8 @@ from scipy.ndimage import gaussian_filter
 
 from fewscan.auditing import audit as auditing
 from fewscan.auditing.audit import AuditResult
+from fewscan.auditing.copies import Compared, CopyPairs, find
+from fewscan.auditing.copies.search import Candidates
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
@@ -311,3 +313,58 @@ def test_the_summary_says_what_was_found(scans: Callable[..., Snapshot]) -> None
     assert "2 of 20 images have a copy" in lines
     assert "1 (2 images)" in lines
     assert "leak between the sources elsewhere and squares" in lines
+
+
+def test_an_audit_that_is_stopped_goes_on_with_the_pairs_that_it_has_compared(
+    scans: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = scans({5: 3, 9: 3, 12: 1})
+    undisturbed = Dataset.open(shutil.copytree(dataset.folder, tmp_path / "undisturbed"))
+    monkeypatch.setattr(find, "KEPT_AT_ONCE", 10)
+    compare, compared = find._copies_among, []
+    stop_after = 3
+
+    def counting(*arguments: Any) -> CopyPairs:
+        if len(compared) == stop_after:
+            raise KeyboardInterrupt
+        compared.append(arguments)
+        return compare(*arguments)
+
+    monkeypatch.setattr(find, "_copies_among", counting)
+    with pytest.raises(KeyboardInterrupt):
+        audit(dataset)
+    kept = sorted((dataset.folder / "described" / "pairs.partial").glob("*.npz"))
+    assert len(kept) == 3
+    kept[1].write_bytes(kept[1].read_bytes()[:-30])  # damaged
+    compared.clear()
+    stop_after = 10**6
+    found = audit(dataset)
+    again = len(compared)
+    compared.clear()
+    assert found == auditing.audit(undisturbed)
+    assert again == len(compared) - 2
+    assert (dataset.folder / "pairs.parquet").read_bytes() == (undisturbed.folder / "pairs.parquet").read_bytes()
+    assert not (dataset.folder / "described" / "pairs.partial").exists()
+
+
+def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alone(tmp_path: Path) -> None:
+    rows, some = np.arange(4), Candidates.whole(np.array([0, 1]), np.array([2, 3]), np.array([0, 1]))
+    found = CopyPairs.joined([])
+    asked = []
+
+    def compare() -> CopyPairs:
+        asked.append(found)
+        return found
+
+    for images, similarity, which, candidates in (
+        ("these", 0.9, rows, some),
+        ("others", 0.9, rows, some),
+        ("these", 0.8, rows, some),
+        ("these", 0.9, rows + 1, some),
+        ("these", 0.9, rows, some.at(slice(1))),
+        ("these", 0.9, rows, Candidates.whole(some.first, some.second, some.symmetry + 1)),
+    ):
+        before = len(asked)
+        for _ in range(2):
+            Compared(tmp_path, images, similarity).copies(which, candidates, compare)
+        assert len(asked) == before + 1

@@ -8,19 +8,21 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.compare import likeness
+from fewscan.auditing.copies.compared import Compared
 from fewscan.auditing.copies.described import Described, describe
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
 from fewscan.auditing.copies.index import Way
+from fewscan.auditing.copies.pairs import CopyPairs
 from fewscan.auditing.copies.placing import turn_of
 from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
 from fewscan.datasets.pairs import components
@@ -31,37 +33,8 @@ from fewscan.progress import progress_bar
 DEFAULT_SIMILARITY = 0.86
 # Below this nearly all pairs are two heads, so no less can be asked for.
 LEAST_SIMILARITY = 0.8
-
-
-@dataclass(frozen=True)
-class CopyPairs:
-    """Pairs of copies: `row_a < row_b` (P,), `similarity` (P,) in [-1, 1], and how b lies beside a, as `images.turns.Turn`.
-
-    `mirrored` (P,) and `inverted` (P,) say whether, `turned` (P,) by 0, 90, 180 or 270 degrees.
-    """
-
-    row_a: Int64s
-    row_b: Int64s
-    similarity: Floats
-    mirrored: npt.NDArray[np.bool_]
-    turned: Int64s
-    inverted: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return len(self.row_a)
-
-    def at(self, chosen: npt.NDArray[np.generic]) -> "CopyPairs":
-        """Return some of the pairs, by number or by mask."""
-        return CopyPairs(*(getattr(self, column.name)[chosen] for column in fields(self)))
-
-    def in_order(self, rows: Int64s) -> "CopyPairs":
-        """Return pairs of numbers as pairs of these `rows`, the lower one first."""
-        a, b = rows[self.row_a], rows[self.row_b]
-        # A mirrored image that is turned becomes the other one by the same turn.
-        back = np.where((a > b) & ~self.mirrored, -self.turned % 360, self.turned)
-        ordered = replace(self, row_a=np.minimum(a, b), row_b=np.maximum(a, b), turned=back)
-        return ordered.at(np.lexsort((ordered.row_b, ordered.row_a)))
+# Candidates that are compared before what was found is kept: some seconds' work.
+KEPT_AT_ONCE = 128 * BATCH
 
 
 class Copies(NamedTuple):
@@ -99,11 +72,13 @@ def find_copies_of(
     known_pairs: Int64s | None = None,
     *,
     similarity: float = DEFAULT_SIMILARITY,
+    compared: Compared | None = None,
 ) -> Copies:
     """Return the pairs among `new` images, and between them and those `known`; as `find_copies` does for all.
 
     known: images that were described alike; only their descriptors are read, and the pixels of what is compared more closely.
     known_pairs: (P, 2) rows of the known ones that are copies of each other, so that large sets of them are one.
+    compared: keeps what was found, for when this is stopped.
     """
     if not LEAST_SIMILARITY <= similarity <= 1:
         raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
@@ -124,17 +99,18 @@ def find_copies_of(
                 neighbors.append(np.column_stack([candidates.asker, candidates.partner]))
                 fresh, tried = _not_tried(candidates, tried, len(rows))
                 bar.update(task, total=len(tried))
-                for batch in workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), _in_batches(fresh)):
-                    found.append(batch[0])
-                    bar.advance(task, batch[1])
+                for some in _in_parts(fresh, KEPT_AT_ONCE):
+                    compare = partial(_copies_among, pixels, rows, some, similarity, workers)
+                    found.append(compare() if compared is None else compared.copies(rows, some, compare))
+                    bar.advance(task, len(some))
             reach = reached if reach is None else reach
-            sets = components(len(rows), np.concatenate([linked, _ends(_joined(found))]))
+            sets = components(len(rows), np.concatenate([linked, _ends(CopyPairs.joined(found))]))
             # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each: a new one
             # where there is one, since these have the lowest numbers.
             _, members = np.unique(sets, return_index=True)
             asked = _crowded(np.concatenate(neighbors), sets, members) if len(members) < len(sets) else asked[:0]
     described = new if reach is None else replace(new, reach=reach)
-    return Copies(_joined(found).in_order(rows), described, searched.way(len(new)))
+    return Copies(CopyPairs.joined(found).in_order(rows), described, searched.way(len(new)))
 
 
 def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
@@ -167,11 +143,6 @@ def _ends(pairs: CopyPairs) -> Int64s:
     return np.column_stack([pairs.row_a, pairs.row_b])
 
 
-def _joined(parts: list[CopyPairs]) -> CopyPairs:
-    none = CopyPairs(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float32, bool, np.int64, bool)))
-    return CopyPairs(*(np.concatenate([getattr(part, one.name) for part in [none, *parts]]) for one in fields(none)))
-
-
 def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candidates, Int64s]:
     """Return the candidates that are new, each pair once, in the order of their first images; and all pairs tried so far."""
     low, high = np.minimum(candidates.asker, candidates.partner), np.maximum(candidates.asker, candidates.partner)
@@ -181,9 +152,9 @@ def _not_tried(candidates: Candidates, tried: Int64s, count: int) -> tuple[Candi
     return candidates.at(fresh), np.concatenate([tried, keys[fresh]])
 
 
-def _in_batches(candidates: Candidates) -> Iterator[Candidates]:
-    for start in range(0, len(candidates), BATCH):
-        yield candidates.at(slice(start, start + BATCH))
+def _in_parts(candidates: Candidates, size: int) -> Iterator[Candidates]:
+    for start in range(0, len(candidates), size):
+        yield candidates.at(slice(start, start + size))
 
 
 def _crowded(neighbors: Int64s, sets: Int64s, members: Int64s) -> Int64s:
@@ -194,14 +165,20 @@ def _crowded(neighbors: Int64s, sets: Int64s, members: Int64s) -> Int64s:
     return members[np.unique(sets[full & (distinct <= NEIGHBORS // 2)])]
 
 
-def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> tuple[CopyPairs, int]:
-    """Return the copies among the candidates, and how many candidates there were."""
+def _copies_among(
+    pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float, workers: ThreadPoolExecutor
+) -> CopyPairs:
+    """Return the copies among the candidates, compared BATCH at a time."""
+    batches = _in_parts(candidates, BATCH)
+    return CopyPairs.joined(list(workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), batches)))
+
+
+def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> CopyPairs:
     aligned, score = _compared(pixels, rows, candidates)
     first, second = candidates.first[aligned.which], candidates.second[aligned.which]
     turns = [turn_of(placing) for placing in aligned.placings]
     mirrored, turned = np.array([one.mirrored for one in turns], bool), np.array([one.turned for one in turns], np.int64)
-    found = CopyPairs(first, second, score, mirrored, turned, aligned.signs < 0)
-    return found.at(score >= similarity), len(candidates)
+    return CopyPairs(first, second, score, mirrored, turned, aligned.signs < 0).at(score >= similarity)
 
 
 def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Aligned, Floats]:
