@@ -68,8 +68,8 @@ def regrouped_sentence(dataset: Snapshot) -> str | None:
         return None
     name = "" if split.name == "main" else f" --name {split.name}"
     return (
-        f"the split '{split.name}' was drawn by other groups than there are now: there was another audit since, or what people "
-        f"said of pairs or scans. Nothing crosses its parts, and it stays as it is; 'fewscan split {dataset.folder}{name} "
+        f"the split '{split.name}' was drawn by other groups than there are now: since then there was another audit, or people "
+        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; 'fewscan split {dataset.folder}{name} "
         "--overwrite' draws it anew"
     )
 

@@ -39,6 +39,14 @@ class DecisionsSection:
     reliability: dict[Theme, str]
     curve: dict[Theme, str]
 
+    @property
+    def reasons(self) -> dict[str, list[float]]:
+        """Each reason for a threshold, or for none, once, and the errors asked for that it goes for."""
+        found: dict[str, list[float]] = {}
+        for promise in self.promises:
+            found.setdefault(promise.reason, []).append(promise.target_error)
+        return found
+
 
 def describe_decisions(
     grounds: Grounds, dataset: Snapshot, evaluation: Evaluation, predictions: pd.DataFrame
