@@ -69,8 +69,8 @@ def regrouped_sentence(dataset: Snapshot) -> str | None:
     name = "" if split.name == "main" else f" --name {split.name}"
     return (
         f"the split '{split.name}' was drawn by other groups than there are now: since then there was another audit, or people "
-        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; 'fewscan split {dataset.folder}{name} "
-        "--overwrite' draws it anew"
+        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; 'fewscan split "
+        f"{dataset.folder}{name} --overwrite' draws it anew"
     )
 
 
