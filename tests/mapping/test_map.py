@@ -69,8 +69,10 @@ def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
 
 
 @pytest.mark.slow
-def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot) -> None:
-    found = package.map_scans(split_dataset.folder, encoder=ENCODER)
+def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot, tmp_path: Path) -> None:
+    found = package.map_scans(split_dataset.folder, out=tmp_path / "map.html", encoder=ENCODER)
+    colors = [value["color"] for value in content_of(tmp_path / "map.html")["colorings"][0]["values"]]
+    assert len(set(colors)) == len(colors) > len(split_dataset.classes)
     (labels,) = (np.array(one.values) for one in found.colorings if one.name == "label")
     assert (labels[split_dataset.rows("test")] == TEST_SET).all()
     assert (labels[split_dataset.rows("unlabeled")] == HIDDEN).all()
