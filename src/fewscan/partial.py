@@ -40,9 +40,10 @@ def growing(out: Path, verb: str) -> Iterator[Path]:
 
 def refuse_finished(out: Path, verb: str) -> None:
     """Raise FewscanError where `out` stands there already; what a kill left of its growing beside it is removed."""
-    parts = partial_folder(out)
-    remove_left(parts.parent, parts.name)
-    if out.exists() and parts.exists():
-        with alone(parts, verb):
-            remove_folder(parts)
+    if out.name:  # `.` has none, and nothing beside it
+        parts = partial_folder(out)
+        remove_left(parts.parent, parts.name)
+        if out.exists() and parts.exists():
+            with alone(parts, verb):
+                remove_folder(parts)
     refuse_existing(out)
