@@ -4,7 +4,8 @@ import gc
 
 gc.disable()
 import fewscan.comparison.trials  # noqa: E402
-import fewscan.reviewing.tutor  # noqa: E402, F401
+import fewscan.reviewing.tutor  # noqa: E402
+import fewscan.training.together  # noqa: E402, F401
 
 gc.freeze()
 gc.enable()

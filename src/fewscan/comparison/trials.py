@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+import fewscan.training.fit  # noqa: F401  # before processes are forked, each of which would else take seconds for it
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
