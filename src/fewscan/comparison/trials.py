@@ -8,9 +8,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+# These two before processes are forked, each of which would else take seconds for them.
+import lightning_fabric  # noqa: F401
 import torch
 
-import fewscan.training.fit  # noqa: F401  # before processes are forked, each of which would else take seconds for it
+import fewscan.training.fit  # noqa: F401
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
