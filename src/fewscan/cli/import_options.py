@@ -15,8 +15,8 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SOURCE...",
-        help="Folders of scans, each FOLDER or NAME=FOLDER; or the study's sources, kaggle:nickparvar kaggle:sartaj "
-        "kaggle:dubail, which are downloaded with kagglehub.",
+        help="Folders of scans, each FOLDER or NAME=FOLDER; a URL of such a folder, as s3://bucket/scans; or the study's "
+        "sources, kaggle:nickparvar kaggle:sartaj kaggle:dubail, which are downloaded with kagglehub.",
     ),
 ]
 Out = Annotated[Path, typer.Option(help="The dataset folder to make.")]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import GivenSplit
-from fewscan.images.kaggle import KAGGLE_PREFIX, check_name, fetch
+from fewscan.images import kaggle, remote
+from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
 
 # What `label_from` begins with where the label is a network's, before the name of the table.
 PREDICTIONS = "predictions "
@@ -27,15 +28,21 @@ class Source:
 
 @dataclass(frozen=True)
 class _WrittenSource:
-    """A source as the user wrote it; without a folder it is yet to be fetched from Kaggle."""
+    """A source as the user wrote it; without a folder it is yet to be fetched, from a URL or from Kaggle."""
 
     name: str
     folder: Path | None
     labeled: bool
+    url: str | None = None
 
     @property
     def place(self) -> str:
-        return f"{KAGGLE_PREFIX}{self.name}" if self.folder is None else str(self.folder)
+        return str(self.folder or self.url or f"{KAGGLE_PREFIX}{self.name}")
+
+    def fetched(self) -> Source:
+        """Return it with a folder on this machine."""
+        fetched = self.folder or (kaggle.fetch(self.name) if self.url is None else remote.fetch(self.url))
+        return Source(self.name, fetched, self.labeled)
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,10 @@ def _written(path: Path) -> tuple[int, int] | None:
 
 
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
-    """Turn `FOLDER`, `NAME=FOLDER` and `kaggle:NAME` into sources, the unlabeled ones last.
+    """Turn `FOLDER`, `NAME=FOLDER`, the same with a URL, and `kaggle:NAME` into sources, the unlabeled ones last.
 
-    `kaggle:NAME` is one of KAGGLE_SETS, which is fetched (see `kaggle.fetch`); a folder of that very name goes first.
+    `kaggle:NAME` is one of KAGGLE_SETS, which is fetched (see `kaggle.fetch`); a folder of that very name goes first. What lies
+    at a URL is fetched, too (see `remote.fetch`).
 
     Raises FewscanError where there are none, one is no readable folder, two have one name, or one lies inside another, and
     where one cannot be fetched.
@@ -111,7 +119,7 @@ def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tupl
     written = [*(_parse_source(text, True) for text in sources), *(_parse_source(text, False) for text in unlabeled)]
     _check_names(written)
     # Only now, since it may take minutes: a source that is misspelt was refused before.
-    found = tuple(Source(one.name, one.folder or fetch(one.name), one.labeled) for one in written)
+    found = tuple(one.fetched() for one in written)
     _check_overlaps(found)
     return found
 
@@ -139,6 +147,8 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
     name, equals, written = text.partition("=")
     if not equals or "/" in name or os.path.isdir(text):  # noqa: PTH112 - is_dir() fails in a folder without rights
         name, written = "", text
+    if remote.is_remote(written):
+        return _WrittenSource(_name_of(text, name.strip() or remote.name_of(written), written), None, labeled, written)
     # Not resolve(): what the dataset says of its sources should be what the user wrote.
     folder = Path(os.path.abspath(Path(written).expanduser()))  # noqa: PTH100
     try:
@@ -147,10 +157,13 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
         raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
     if not is_folder:
         raise FewscanError(f"source '{text}': {folder} is a file; name the folder that it is in")
-    name = name.strip() or folder.name
+    return _WrittenSource(_name_of(text, name.strip() or folder.name, folder), folder, labeled)
+
+
+def _name_of(text: str, name: str, place: str | Path) -> str:
     if not name:
-        raise FewscanError(f"source '{text}' has no name of its own: write NAME={folder}")
-    return _WrittenSource(name, folder, labeled)
+        raise FewscanError(f"source '{text}' has no name of its own: write NAME={place}")
+    return name
 
 
 def _check_names(written: Sequence[_WrittenSource]) -> None:
@@ -163,7 +176,7 @@ def _check_names(written: Sequence[_WrittenSource]) -> None:
             raise FewscanError(f"the source {source.place} is given twice: give it once")
         raise FewscanError(
             f"two sources are called '{source.name}' ({other.place} and {source.place}): "
-            f"tell them apart with NAME={source.folder or other.folder}"
+            f"tell them apart with NAME={source.folder or other.folder or source.place}"
         )
 
 
