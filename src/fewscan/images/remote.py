@@ -1,4 +1,4 @@
-"""Scans in object storage or on a server: copied to this machine by fsspec, as far as they are not there yet, and read there."""
+"""Scans in object storage or on a server: copied to this machine by fsspec, as far as they are not there yet."""
 
 import hashlib
 import os
@@ -55,8 +55,8 @@ def fetch(url: str) -> Path:
         missing = [name for name, file in found.items() if copied.get(name) != _told(file)]
         megabytes = sum(found[name].get("size") or 0 for name in missing) / 1e6
         say(
-            f"{url}: {counted(len(found), 'file')}, of which {len(missing):,} ({megabytes:,.0f} MB) are copied to {folder} now; "
-            f"{CACHE_VARIABLE}=FOLDER names another place"
+            f"{url}: {counted(len(found), 'file')}, of which {len(missing):,} ({megabytes:,.0f} MB) are copied now, "
+            f"to {folder}; {CACHE_VARIABLE}=FOLDER names another place"
         )
         for name in copied.keys() - found.keys():
             (folder / name).unlink(missing_ok=True)

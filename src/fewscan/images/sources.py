@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fewscan.errors import FewscanError
-from fewscan.images.formats.image import GivenSplit
 from fewscan.images import kaggle, remote
+from fewscan.images.formats.image import GivenSplit
 from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
 
 # What `label_from` begins with where the label is a network's, before the name of the table.
