@@ -5,9 +5,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fewscan.atomic import refuse_existing, remove_folder, remove_left, writing
+from fewscan.errors import FewscanError
 from fewscan.locks import LOCK_FILE, alone
 
 _SUFFIX = ".partial"
+# By this file such a folder is told from one of somebody's that is only called so.
+_MARK = ".growing"
 
 
 def partial_folder(out: Path) -> Path:
@@ -17,25 +20,33 @@ def partial_folder(out: Path) -> Path:
 
 def is_partial(folder: Path) -> bool:
     """Return whether something of fewscan's grows in a folder: its files are no scans."""
-    return folder.name.endswith(_SUFFIX) and (folder / LOCK_FILE).is_file()
+    return folder.name.endswith(_SUFFIX) and (folder / _MARK).is_file()
 
 
 @contextmanager
 def growing(out: Path, verb: str) -> Iterator[Path]:
     """Yield the folder in which `out` grows, kept from other processes; it stays, unless nothing is left in it.
 
-    Raises FewscanError where another process lets it grow, and where it cannot be made.
+    Raises FewscanError where another process lets it grow, where it cannot be made, and where something else stands there.
     """
     folder = partial_folder(out)
     with writing(out):
+        if folder.exists() and not is_partial(folder) and not (folder.is_dir() and _is_empty(folder)):
+            raise FewscanError(f"{folder} is not what '{verb}' keeps for going on: move it, or choose another --out")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(folder, verb):
+        with writing(folder):
+            (folder / _MARK).touch()
         try:
             yield folder
         finally:
             with suppress(OSError):
-                if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+                if _is_empty(folder):
                     remove_folder(folder)
+
+
+def _is_empty(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= {LOCK_FILE, _MARK}
 
 
 def refuse_finished(out: Path, verb: str) -> None:
@@ -43,7 +54,7 @@ def refuse_finished(out: Path, verb: str) -> None:
     if out.name:  # `.` has none, and nothing beside it
         parts = partial_folder(out)
         remove_left(parts.parent, parts.name)
-        if out.exists() and parts.exists():
+        if out.exists() and is_partial(parts):
             with alone(parts, verb):
                 remove_folder(parts)
     refuse_existing(out)

@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 
+from fewscan.errors import FewscanError
+
 
 def processes(loads: str) -> multiprocessing.context.BaseContext:
     """Return what starts processes: on Linux forks of one that has loaded PyTorch, which takes each other process seconds.
 
     Not forks of this one, whose threads they would lack. loads: the module that they are to have loaded. They heed no Ctrl-C,
-    which reaches all processes of a terminal: the one that the person started ends the others.
+    which reaches all processes of a terminal: the one that the person started ends the others. Raises FewscanError as
+    `require_guard` does.
     """
+    require_guard()
     if sys.platform != "linux":
         # Forks of a process that has loaded libraries of macOS may crash.
         return multiprocessing.get_context("spawn")
@@ -26,6 +30,19 @@ def processes(loads: str) -> multiprocessing.context.BaseContext:
         # It heeds no Ctrl-C once it has loaded all; until then it would tell it by many lines.
         forkserver.ensure_running()
     return context
+
+
+def require_guard() -> None:
+    """Raise FewscanError in a process that reads the script by which it was begun, which would do there all that it does.
+
+    Ask before anything is waited for: the other process waits for this one.
+    """
+    # Python's own mark, by which it refuses to begin further processes meanwhile.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise FewscanError(
+            "each of several processes reads the script that calls for them: put what the script does below "
+            "if __name__ == \"__main__\":"
+        )
 
 
 @contextmanager

@@ -256,7 +256,8 @@ def test_a_place_without_a_name_of_its_own_is_refused(out: str, scans: Path) -> 
 
 def test_what_a_kill_left_beside_a_finished_dataset_goes(scans: Path, tmp_path: Path) -> None:
     fewscan.import_scans(scans, tmp_path / "data", size_px=16)
-    partial_folder(tmp_path / "data").mkdir()
+    with growing(tmp_path / "data", "import") as folder:
+        (folder / "images").mkdir()
     with pytest.raises(FewscanError, match="exists already"):
         fewscan.import_scans(scans, tmp_path / "data", size_px=16)
     assert {path.name for path in tmp_path.iterdir()} == {"scans", "data"}

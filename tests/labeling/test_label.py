@@ -444,7 +444,8 @@ def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run
         table.finish(["path"])
     out.unlink()
     # What a killed call has left in the folder that it labels.
-    LabelTable(out, {"path": pa.string()}, plan)
+    with growing(out, "label"):
+        LabelTable(out, {"path": pa.string()}, plan)
     (folder / "labels.csv.partial" / "plan.json").unlink()
     assert label_scans(run, dataset, folder, out).scans == 3
 
@@ -481,8 +482,8 @@ def test_parts_that_a_kill_left_beside_a_finished_table_are_removed(run: Run, da
 def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     parts = tmp_path / "labels.csv.partial"
-    parts.mkdir()
-    (parts / "plan.json").write_text("{}\n")
+    with growing(out, "label"):
+        (parts / "plan.json").write_text("{}\n")
     with pytest.raises(FewscanError, match="begun with another"):
         label_unlabeled(run, dataset, out)
     assert parts.is_dir()

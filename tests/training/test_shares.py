@@ -3,14 +3,15 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
 
 from fewscan.errors import FewscanError
-from fewscan.training.devices import cpu_cores
+from fewscan.processes import processes
+from fewscan.training.devices import Devices, cpu_cores
 from fewscan.training.shares import places_of_shares, require_devices, shared_out
 
 
@@ -88,3 +89,11 @@ def test_a_module_that_registers_something_is_imported_first() -> None:
 def test_devices_that_are_not_there_are_refused(devices: int) -> None:
     with pytest.raises(FewscanError, match="this machine has"):
         require_devices(devices, "cpu")
+
+
+@pytest.mark.parametrize("begin", [lambda: require_devices(2, "cpu"), lambda: Devices.asked(2, None), lambda: processes(__name__)])
+def test_a_script_that_each_process_reads_needs_a_guard(begin: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Python has it in a process that reads the script which began it.
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(FewscanError, match="__main__"):
+        begin()

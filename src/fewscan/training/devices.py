@@ -13,6 +13,7 @@ from fewscan.learning.policies import build_views
 from fewscan.learning.registry import method_type
 from fewscan.learning.views import Views
 from fewscan.models.network import Network
+from fewscan.processes import require_guard
 from fewscan.training.batches import smallest_batch
 from fewscan.training.lengths import used
 from fewscan.training.settings import RunSettings
@@ -49,8 +50,10 @@ class Devices:
     def asked(cls, devices: int | None, machines: int | None) -> Self:
         """Return what the user asks for, or what has been started by torchrun or Slurm.
 
-        Raises FewscanError where the two differ, and where nothing says how several machines find each other.
+        Raises FewscanError where the two differ, and where nothing says how several machines find each other; and as
+        `require_guard` does.
         """
+        require_guard()
         started = _started()
         if started is None:
             found = cls(1 if devices is None else devices, 1 if machines is None else machines)

@@ -17,7 +17,7 @@ import torch
 
 from fewscan.errors import FewscanError
 from fewscan.memory import is_too_little
-from fewscan.processes import end_with_parent, processes
+from fewscan.processes import end_with_parent, processes, require_guard
 from fewscan.progress import console
 from fewscan.training.batches import Rows
 from fewscan.training.devices import available, on_cpu
@@ -28,7 +28,11 @@ How = Literal["made", "done", "refused", "memory", "fault"]
 
 
 def require_devices(devices: int, device: str) -> None:
-    """Raise FewscanError where this machine has not so many devices of the kind that a run's setting asks for."""
+    """Raise FewscanError where this machine has not so many devices of the kind that a run's setting asks for.
+
+    Several of them ask for a guard besides (`require_guard`).
+    """
+    require_guard()
     here = available(device)
     if not 1 <= devices <= here:
         kind = "CPU core" if on_cpu(device) else "device"
@@ -96,7 +100,7 @@ def _heard(hears: Connection) -> tuple[How, Any]:
     try:
         how, said = hears.recv()
     except (EOFError, ConnectionError):
-        raise FewscanError("a process that did a share of this was killed: give the same command again") from None
+        raise FewscanError("a process that did a share of this was killed, or failed as it says above: give the same command again") from None
     if how == "refused":
         raise FewscanError(said)
     if how == "memory":
