@@ -41,7 +41,7 @@ def require_guard() -> None:
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise FewscanError(
             "each of several processes reads the script that calls for them: put what the script does below "
-            "if __name__ == \"__main__\":"
+            'if __name__ == "__main__":'
         )
 
 

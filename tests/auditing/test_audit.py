@@ -333,7 +333,7 @@ def test_an_audit_that_is_stopped_goes_on_with_the_pairs_that_it_has_compared(
     monkeypatch.setattr(find, "_copies_among", counting)
     with pytest.raises(KeyboardInterrupt):
         audit(dataset)
-    kept = sorted((dataset.folder / "described" / "pairs.partial").glob("*.npz"))
+    kept = sorted((dataset.folder / "described" / "pairs.partial").rglob("*.npz"))
     assert len(kept) == 3
     kept[1].write_bytes(kept[1].read_bytes()[:-30])  # damaged
     compared.clear()
@@ -347,7 +347,9 @@ def test_an_audit_that_is_stopped_goes_on_with_the_pairs_that_it_has_compared(
     assert not (dataset.folder / "described" / "pairs.partial").exists()
 
 
-def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alone(tmp_path: Path) -> None:
+def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows, some = np.arange(4), Candidates.whole(np.array([0, 1]), np.array([2, 3]), np.array([0, 1]))
     found = CopyPairs.joined([])
     asked = []
@@ -368,3 +370,8 @@ def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alon
         for _ in range(2):
             Compared(tmp_path, images, similarity).copies(which, candidates, compare)
         assert len(asked) == before + 1
+    capsys.readouterr()
+    for images, similarity, goes_on in (("these", 0.9, True), ("these", 0.95, False), ("new", 0.9, False)):
+        Compared(tmp_path, images, similarity)
+        told = capsys.readouterr()
+        assert ("going on" in told.err) == goes_on

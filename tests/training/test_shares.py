@@ -91,7 +91,9 @@ def test_devices_that_are_not_there_are_refused(devices: int) -> None:
         require_devices(devices, "cpu")
 
 
-@pytest.mark.parametrize("begin", [lambda: require_devices(2, "cpu"), lambda: Devices.asked(2, None), lambda: processes(__name__)])
+@pytest.mark.parametrize(
+    "begin", [lambda: require_devices(2, "cpu"), lambda: Devices.asked(2, None), lambda: processes(__name__)]
+)
 def test_a_script_that_each_process_reads_needs_a_guard(begin: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     # As Python has it in a process that reads the script which began it.
     monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)

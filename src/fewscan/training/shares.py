@@ -100,7 +100,8 @@ def _heard(hears: Connection) -> tuple[How, Any]:
     try:
         how, said = hears.recv()
     except (EOFError, ConnectionError):
-        raise FewscanError("a process that did a share of this was killed, or failed as it says above: give the same command again") from None
+        how = "was killed, or failed as it says above"
+        raise FewscanError(f"a process that did a share of this {how}: give the same command again") from None
     if how == "refused":
         raise FewscanError(said)
     if how == "memory":

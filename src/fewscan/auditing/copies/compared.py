@@ -1,7 +1,7 @@
 """What was found of pairs that were compared, kept until the audit is whole: one that was stopped compares none of them again.
 
-A file holds the copies among so many candidates. Its name is a digest of these and of the images: where the search proposes
-others, they are compared.
+A file holds the copies among so many candidates. Its name is a digest of these, that of its folder one of the images and of how
+they are compared: where the search proposes others, they are compared.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from fewscan.atomic import replaced_file
@@ -27,9 +28,9 @@ class Compared:
 
     def __init__(self, folder: Path, images: str, similarity: float) -> None:
         """Keep them in `folder`; images: what tells the images from all others; similarity: from which on pairs are copies."""
-        self._folder = folder
-        self._what = f"{images} {similarity} {__version__}"
-        if any(folder.glob("*.npz")):
+        what = f"{images} {similarity} {__version__} {np.__version__} {cv2.__version__}"
+        self._folder = folder / hashlib.sha256(what.encode()).hexdigest()[:16]
+        if any(self._folder.glob("*.npz")):
             say("going on: pairs that were compared before it was stopped are not compared again")
 
     @contextmanager
@@ -53,7 +54,7 @@ class Compared:
         return found
 
     def _key(self, rows: Int64s, candidates: Candidates) -> str:
-        digest = hashlib.sha256(self._what.encode())
+        digest = hashlib.sha256()
         # How much alike the search found them decides nothing any more.
         for part in (rows, candidates.first, candidates.second, candidates.view, candidates.symmetry):
             digest.update(np.ascontiguousarray(part, np.int64).data)
