@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 from scipy.stats import norm
@@ -81,6 +82,24 @@ def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tm
         if supervised["learned_from"] == "no slice of the head":
             cells = [f"{row['accuracy_percent']} % ({row['balanced_percent']} %)" for row in (supervised, mixmatch)]
             assert f"| {labels} | {' | '.join(cells)} |" in readme
+
+
+def test_what_is_said_of_imagenets_weights_follows_from_each_prediction_that_is_committed() -> None:
+    found = pd.read_csv(DOCS / "results" / "finetuned_128" / "finetuned.csv")
+    known = pd.read_csv(DOCS / "results" / "gpu" / "test_images.csv").set_index("row")["head_in_training"]
+    accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
+    found = found.assign(right=100.0 * (found["label"] == found["predicted"]), alone=~found["row"].map(known))
+    alone = found[found["alone"]]
+    assert (found["seed"].nunique(), alone["row"].nunique()) == (1, 93)
+    for labels in (1235, 124, 40):
+        of_all, of_alone = (each[each["labels"] == labels] for each in (found, alone))
+        score, alone_score = (
+            f"{each['right'].mean():.1f} ({each.groupby('label')['right'].mean().mean():.1f})" for each in (of_all, of_alone)
+        )
+        (line,) = (line for line in accuracy.splitlines() if re.match(rf"\| {labels:,} \| \d+: \*\*", line))
+        assert line.split(" | ")[2] == score
+        assert line.split(" | ")[4] == alone_score
+        assert score.split(" ")[0] in readme
 
 
 def test_p_values_of_the_earlier_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:

@@ -31,12 +31,14 @@ LEAST_IMAGES = 150_000
 WITHOUT_LABELS = SimCLR.name
 
 
-# Learned from these, scans of 128 px were called right more often with every number of labels, those of 96 px with the one that
-# was tried: docs/search.md, 15. Smaller ones were not measured.
+# Learned from these, scans of 128 px were called right more often with about 1,000 labels, those of 96 px with the number that
+# was tried: docs/search.md, 15. With fewer labels on README's test set nothing was gained, or lost: docs/accuracy.md. Smaller
+# scans were not measured.
 PRETRAINED = EfficientNetLite0.known_weights[0]
 PRETRAINED_PX = 96
 PRETRAINED_WORTH = (
-    "That was worth 2 to 3 points over the better way of learning scans of 64 px from scratch, with 40, 124 and 988 labels"
+    "That was worth 2 to 3 points over the better way of learning scans of 64 px from scratch with about 1,000 labels, and "
+    "nothing sure with 40 and 124"
 )
 
 
