@@ -232,6 +232,28 @@ def test_a_source_without_a_usable_image_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["texts"]
 
 
+def test_values_that_change_behind_their_header_are_read_again(tmp_path: Path, stopped_after: Callable[..., None]) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    header = "ObjectType = Image\nNDims = 2\nDimSize = 20 20\nElementType = MET_UCHAR\nElementDataFile = z{}.raw\n"
+    for number in range(6):
+        (folder / f"{number}.mhd").write_text(header.format(number))
+        (folder / f"z{number}.raw").write_bytes(np.arange(number, 400 + number).astype(np.uint8).data)
+    stopped_after(BLOCK + 1, lambda: fewscan.import_scans(folder, tmp_path / "data", size_px=16))
+    (folder / "z0.raw").write_bytes(bytes(400))
+    gone_on = fewscan.import_scans(folder, tmp_path / "data", size_px=16)
+    assert content(gone_on.folder) == content(fewscan.import_scans(folder, tmp_path / "anew", size_px=16).folder)
+
+
+def test_what_a_kill_left_of_a_whole_addition_goes_with_the_next(scans: Path, tmp_path: Path) -> None:
+    data = fewscan.import_scans(scans, tmp_path / "data", size_px=16)
+    left = data.folder / "images" / "0000.partial"
+    left.mkdir()
+    PIL.Image.fromarray(head(LARGE)).save(scans / "new.png")
+    fewscan.add_scans(data.folder, scans)
+    assert not left.exists()
+
+
 def test_what_grows_inside_of_a_source_is_no_scan_of_it(
     scans: Path, stopped_after: Callable[..., None], read: list[str]
 ) -> None:

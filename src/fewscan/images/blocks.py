@@ -27,6 +27,8 @@ from fewscan.wording import counted
 
 # A kill loses no more images, and as many are read again where the file of one has changed meanwhile.
 BLOCK_ROWS = 512
+# The values behind such a header lie in a file of any name.
+HEADERS_OF_OTHERS = (".mhd", ".nhdr")
 
 Notes = tuple[str, ...]
 
@@ -50,8 +52,13 @@ class Blocks:
         self._places = [slice(first, first + BLOCK_ROWS) for first in range(0, len(scans), BLOCK_ROWS)]
         reading = f"{spec.model_dump_json()} {__version__} {PIL.__version__} {cv2.__version__}"
         # Before anything is read. With the scans before and behind, since a header's values may lie in the file beside it.
+        values = _values_stamps(scans)
         self._stamps = [
-            stamp(scans[max(0, place.start - 1) : place.stop + 1], f"{reading} {place.start}") for place in self._places
+            stamp(
+                scans[max(0, place.start - 1) : place.stop + 1],
+                f"{reading} {place.start} {sorted({values.get(scan.path.parent, '') for scan in scans[place]})}",
+            )
+            for place in self._places
         ]
         self._held = {number for number in range(len(self._places)) if self._is_held(number)}
         if self._held:
@@ -134,6 +141,17 @@ class Blocks:
 
     def _file(self, number: int) -> Path:
         return self._shard.begun / f"{number:06}.json"
+
+
+def _values_stamps(scans: Sequence[ScanFile]) -> dict[Path, str]:
+    """Return a stamp for each folder with headers whose values may lie in any file there: over its files that are no scans."""
+    values: dict[Path, list[ScanFile]] = {
+        scan.path.parent: [] for scan in scans if scan.path.suffix.lower() in HEADERS_OF_OTHERS
+    }
+    for scan in scans if values else ():
+        if scan.set_aside is not None and scan.path.parent in values:
+            values[scan.path.parent].append(scan)
+    return {folder: stamp(beside) for folder, beside in values.items()}
 
 
 def has_blocks(begun: Path) -> bool:

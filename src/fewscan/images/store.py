@@ -203,7 +203,10 @@ class ImageStore:
                 (self.folder / WHOLE_FILE).unlink(missing_ok=True)  # of one that was begun with a crop
             pixels = files.enter_context(self._end_of(PIXELS_FILE))
             whole = files.enter_context(self._end_of(WHOLE_FILE)) if self.keeps_whole else None
-            yield ShardWriter(self.folder / f"{len(self.shards):04}.partial", pixels, whole)
+            begun = self.folder / f"{len(self.shards):04}.partial"
+            for left in set(self.folder.glob("*.partial")) - {begun}:
+                shutil.rmtree(left)  # a kill right after its shard was whole
+            yield ShardWriter(begun, pixels, whole)
 
     def sealed(self, written: ShardWriter, images: pd.DataFrame) -> "ImageStore":
         """Return the images with what was `written`, `images` being the final table; it is the dataset's once it says so."""
