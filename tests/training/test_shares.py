@@ -72,6 +72,14 @@ def test_where_one_fails_all_end(how: str, error: type[Exception], words: str) -
     assert set(multiprocessing.active_children()) == before
 
 
+def summed(tensors: list[torch.Tensor]) -> Iterator[float]:
+    yield sum(float(tensor) for tensor in tensors)
+
+
+def test_a_share_may_hold_a_network_of_any_number_of_weights() -> None:
+    assert list(shared_out(summed, [([torch.ones(1) for _ in range(300)],)], "cpu")) == [300]
+
+
 def test_nobody_works_on_where_nobody_reads_on() -> None:
     before = set(multiprocessing.active_children())
     made = shared_out(counted_up, [(0, 10**9, 2), (1, 10**9, 2)], "cpu")

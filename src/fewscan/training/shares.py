@@ -4,6 +4,7 @@ import importlib
 import itertools
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -59,7 +60,8 @@ def shared_out(
     try:
         for place, share in enumerate(shares):
             hears, tells = multiprocessing.Pipe(duplex=False)
-            arguments = (work, share, (place, len(shares), devices), modules, tells)
+            # Not as `Process` would send it: a file descriptor for each tensor, of which no more than 256 can be sent.
+            arguments = (work, pickle.dumps(share), (place, len(shares), devices), modules, tells)
             process = context.Process(target=_be_share, args=arguments)  # type: ignore[attr-defined]
             process.start()
             tells.close()
@@ -113,7 +115,7 @@ def _heard(hears: Connection) -> tuple[How, Any]:
 
 def _be_share(
     work: Callable[..., Iterator[Any]],
-    share: tuple[Any, ...],
+    share: bytes,
     place: tuple[int, int, int],
     modules: Collection[str],
     tells: Connection,
@@ -125,7 +127,7 @@ def _be_share(
         try:
             for module in modules:
                 importlib.import_module(module)
-            for made in work(*share):
+            for made in work(*pickle.loads(share)):  # noqa: S301 - of the process that began this one
                 tells.send(("made", made))
             tells.send(("done", None))
         except BrokenPipeError:
