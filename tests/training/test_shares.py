@@ -107,3 +107,13 @@ def test_a_script_that_each_process_reads_needs_a_guard(begin: Callable[[], obje
     monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
     with pytest.raises(FewscanError, match="__main__"):
         begin()
+
+
+def test_a_process_that_is_killed_before_it_begins_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(process: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", start)
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.terminate", lambda process: None)
+    with pytest.raises(FewscanError, match="was killed"):
+        list(shared_out(counted_up, [(0, 3, 1)], "cpu"))

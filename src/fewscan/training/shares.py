@@ -24,6 +24,8 @@ from fewscan.training.batches import Rows
 from fewscan.training.devices import available, on_cpu
 from fewscan.wording import counted
 
+_KILLED = "a process that did a share of this was killed, or failed as it says above: give the same command again"
+
 Result = TypeVar("Result")
 How = Literal["made", "done", "refused", "memory", "fault"]
 
@@ -63,7 +65,10 @@ def shared_out(
             # Not as `Process` would send it: a file descriptor for each tensor, of which no more than 256 can be sent.
             arguments = (work, pickle.dumps(share), (place, len(shares), devices), modules, tells)
             process = context.Process(target=_be_share, args=arguments)  # type: ignore[attr-defined]
-            process.start()
+            try:
+                process.start()
+            except BrokenPipeError:  # for the command line, whoever reads its output has read enough
+                raise FewscanError(_KILLED) from None
             tells.close()
             started.append((process, hears))
         for _, hears in itertools.cycle(started):
@@ -102,8 +107,7 @@ def _heard(hears: Connection) -> tuple[How, Any]:
     try:
         how, said = hears.recv()
     except (EOFError, ConnectionError):
-        how = "was killed, or failed as it says above"
-        raise FewscanError(f"a process that did a share of this {how}: give the same command again") from None
+        raise FewscanError(_KILLED) from None
     if how == "refused":
         raise FewscanError(said)
     if how == "memory":
