@@ -25,8 +25,9 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.shift import shift
 from fewscan.evaluation.surety import Surety
 from fewscan.evaluation.typicality import Gate
-from fewscan.images.listing import list_scans
+from fewscan.images.listing import list_place, list_scans
 from fewscan.images.options import ImportOptions
+from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
@@ -409,6 +410,22 @@ def test_a_scan_of_the_dataset_is_not_alike_because_it_was_learned_from(run: Run
     decisions = dict(zip(dataset.rows("unlabeled"), pd.read_csv(tmp_path / "labels.csv")["decision"], strict=True))
     assert decisions[odd] == "out_of_distribution"
     assert "the promise is for new scans" in summary.reasons[-1]
+
+
+def test_nor_is_its_file_in_a_folder(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    rows = dataset.rows("unlabeled")[:8]
+    (tmp_path / "pile").mkdir()
+    for row in rows:
+        PIL.Image.fromarray(dataset.pixels[row, 0]).save(tmp_path / "pile" / f"{row:03}.png")
+    files = list_place(tmp_path / "pile", dataset.spec, follow_links=False)
+    hashes = dataset.manifest["pixels_sha256"].copy()
+    hashes.iloc[rows] = [image.pixels_sha256 for image in read_images(files, dataset.spec) if isinstance(image, Image)]
+    known = replace(dataset, manifest=dataset.manifest.assign(pixels_sha256=hashes))
+    label_scans(run, known, tmp_path / "pile", tmp_path / "labels.csv", near=False)
+    gate, pixels = Gate.of(dataset), np.array(dataset.pixels[rows])
+    held_out = gate.of_images(pixels, rows)
+    assert (held_out < gate.of_images(pixels)).any()
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "labels.csv")["typicality"], held_out, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ def ended_at_once(*going_on: str | Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        code = _interrupted(going_on, "go on with") if going_on else _interrupted(sys.argv[1:])
+        code = _interrupted(going_on or sys.argv[1:], "every answer is saved; open it again with")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)

@@ -29,10 +29,14 @@ TableRow = dict[str, Any]
 
 
 class _Scan(NamedTuple):
-    """A scan as the run's dataset would hold it, (C, S, S), and how the run has seen it already, None where it is new."""
+    """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and its row in the dataset.
+
+    Where it is new, None, and -1.
+    """
 
     pixels: npt.NDArray[np.uint8]
     seen: str | None
+    row: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Labeler:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
         with closing(self._read(files, seen)) as scans:
             for block in _blocks(zip((file.relative for file in files), scans, strict=True), BLOCK_SCANS):
-                yield list(self._labeled(block, None))
+                yield list(self._labeled(block))
 
     def rows(self, rows: Rows, seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of the table for rows of the dataset, which the run may have learned from; in blocks as `files`."""
@@ -60,31 +64,38 @@ class Labeler:
         for start in range(0, len(rows), BLOCK_SCANS):
             some = rows[start : start + BLOCK_SCANS]
             scans = [
-                (names[row], _Scan(self.dataset.pixels[row], mark))
+                (names[row], _Scan(self.dataset.pixels[row], mark, int(row)))
                 for row, mark in zip(some, marks[start : start + BLOCK_SCANS], strict=True)
             ]
-            yield list(self._labeled(scans, some))
+            yield list(self._labeled(scans))
 
     def _read(self, files: Sequence[ScanFile], seen: Seen) -> Generator[_Scan | UnreadableImage, None, None]:
+        pixels = self.dataset.manifest["pixels_sha256"]
+        # In a folder, too, a scan is not like what was learned from because it is there itself.
+        row_of = dict(zip(pixels, range(len(pixels)), strict=True))
         with closing(read_images(files, self.dataset.spec)) as images:
             for block in _blocks(images, BLOCK_SCANS):
                 marks = iter(seen.scans([image for image in block if not isinstance(image, UnreadableImage)]))
                 for image in block:
-                    yield image if isinstance(image, UnreadableImage) else _Scan(image.pixels, next(marks))
+                    if isinstance(image, UnreadableImage):
+                        yield image
+                    else:
+                        yield _Scan(image.pixels, next(marks), row_of.get(image.pixels_sha256, -1))
 
-    def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]], rows: Rows | None) -> Iterator[TableRow]:
-        """Yield the row of every scan of a block; rows: see `DecisionRule.decide`, all scans can be read then."""
-        pixels = [image.pixels for _, image in block if not isinstance(image, UnreadableImage)]
-        decided = iter(self._decided(np.stack(pixels), rows) if pixels else ())
+    def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]]) -> Iterator[TableRow]:
+        """Yield the row of every scan of a block."""
+        scans = [image for _, image in block if not isinstance(image, UnreadableImage)]
+        decided = iter(self._decided(scans) if scans else ())
         for path, image in block:
             if isinstance(image, UnreadableImage):
                 yield {"path": path, "decision": "unreadable", "reason": image.reason}
             else:
                 yield {"path": path, "seen": image.seen} | next(decided)
 
-    def _decided(self, pixels: npt.NDArray[np.uint8], rows: Rows | None) -> Iterator[TableRow]:
+    def _decided(self, scans: Sequence[_Scan]) -> Iterator[TableRow]:
         classes = self.run.record.classes
         names = np.array(classes)
+        pixels, rows = np.stack([scan.pixels for scan in scans]), np.array([scan.row for scan in scans])
         for probabilities, score, possible, typicality, decision, reason in zip(*self.rule.decide(pixels, rows), strict=True):
             row: TableRow = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
             row |= {"label": classes[int(probabilities.argmax())], "score": score}

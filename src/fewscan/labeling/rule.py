@@ -112,7 +112,7 @@ class Grounds:
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,))
         threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self.source == "cross-fitting")
         if threshold is None and self.source == "validation":
-            accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5'"
+            accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5 --overwrite'"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         reasons = [accepting, including]
         if runs > 1:
@@ -136,7 +136,7 @@ class DecisionRule:
     reasons: tuple[str, ...]  # of the threshold first
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
-        """Decide on scans (N, C, S, S) uint8; `rows` (N,), where the run has learned from them, are theirs in its dataset."""
+        """Decide on scans (N, C, S, S) uint8; `rows` (N,) are theirs in the run's dataset, -1 for none."""
         return self.decide_predicted(self.predictor.predict(pixels), pixels, rows)
 
     def decide_predicted(self, predicted: Prediction, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
