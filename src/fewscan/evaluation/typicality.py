@@ -189,7 +189,7 @@ class Gate(NamedTuple):
         return cls(typicality, rows, worst, worst[labeled][first])
 
     def of_images(self, pixels: Images, rows: Rows | None = None) -> Values:
-        """Return (N,) how typical images (N, C, S, S) are, held out where they were used: `rows` (N,) of the dataset, -1 for none."""
+        """Return (N,) how typical images (N, C, S, S) are, held out where used: `rows` (N,) of the dataset, -1 for none."""
         found = self.typicality.of(pixels)
         if rows is not None:
             places = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
