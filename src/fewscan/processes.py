@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 
 from fewscan.errors import FewscanError
 
@@ -43,6 +44,14 @@ def require_guard() -> None:
             "each of several processes reads the script that calls for them: put what the script does below "
             'if __name__ == "__main__":'
         )
+
+
+def begin(process: BaseProcess, killed: str) -> None:
+    """Start a process; raises FewscanError with the words `killed` where it was killed before it has heard what to do."""
+    try:
+        process.start()
+    except BrokenPipeError:  # for the command line, whoever reads its output has read enough
+        raise FewscanError(killed) from None
 
 
 @contextmanager

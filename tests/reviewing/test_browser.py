@@ -56,8 +56,8 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     page_server.review.tutor.learn()
     page.goto(f"{page_server.address}/grid")
     page.check("input[value=said]")
-    page.wait_for_selector(".cell")
-    assert page.locator(".cell").count() == 17
+    # What the model calls is shown until what was said is there.
+    page.wait_for_function("() => document.querySelectorAll('.cell').length === 17")
     page.locator(".cell").nth(0).click()
     page.locator(".cell").nth(3).click(modifiers=["Shift"])
     page.keyboard.press("2")

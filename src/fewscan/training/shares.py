@@ -18,7 +18,7 @@ import torch
 
 from fewscan.errors import FewscanError
 from fewscan.memory import is_too_little
-from fewscan.processes import end_with_parent, processes, require_guard
+from fewscan.processes import begin, end_with_parent, processes, require_guard
 from fewscan.progress import console
 from fewscan.training.batches import Rows
 from fewscan.training.devices import available, on_cpu
@@ -65,10 +65,7 @@ def shared_out(
             # Not as `Process` would send it: a file descriptor for each tensor, of which no more than 256 can be sent.
             arguments = (work, pickle.dumps(share), (place, len(shares), devices), modules, tells)
             process = context.Process(target=_be_share, args=arguments)  # type: ignore[attr-defined]
-            try:
-                process.start()
-            except BrokenPipeError:  # for the command line, whoever reads its output has read enough
-                raise FewscanError(_KILLED) from None
+            begin(process, _KILLED)
             tells.close()
             started.append((process, hears))
         for _, hears in itertools.cycle(started):

@@ -22,7 +22,7 @@ from torch import distributed, nn
 
 from fewscan.errors import FewscanError
 from fewscan.memory import is_too_little
-from fewscan.processes import end_with_parent, processes
+from fewscan.processes import begin, end_with_parent, processes
 from fewscan.progress import console
 from fewscan.training.devices import Devices, machine_number
 from fewscan.training.fit import fit
@@ -68,7 +68,7 @@ def train_together(job: Job | None, devices: Devices) -> Path:
         for number in range(devices.on_each):
             told, tells = multiprocessing.Pipe(duplex=False)
             process = context.Process(target=_be_rank, args=(job, devices, number, port, threads, tells))  # type: ignore[attr-defined]
-            process.start()
+            begin(process, "a process of this training was killed before it began: give the same command again")
             tells.close()
             ranks.append(_Rank(process, told))
         return _ended(ranks, job)

@@ -5,11 +5,15 @@ import { page } from "./quality.js";
 
 const AT_ONCE = 60;
 let shown = 0;
+let loads = 0;
 
 const which = () => document.querySelector("input[name=which-aside]:checked").value;
 
 async function show(more = false) {
+  const own = ++loads;
   const answer = await ask("/api/aside", { which: which(), start: more ? shown : 0, count: AT_ONCE });
+  // The other list was asked for meanwhile: its answer may be here already.
+  if (own !== loads) return;
   if (!more) { element("aside-scans").replaceChildren(); shown = 0; }
   element("aside-scans").append(...answer.scans.map(card));
   shown += answer.scans.length;

@@ -7,12 +7,16 @@ const AT_ONCE = 60;
 
 let status = null;
 let label = null;
+let loads = 0;
 const cells = new Cells(element("grid"), showChosen);
 
 const which = () => document.querySelector("input[name=which]:checked").value;
 
 async function load(more) {
+  const own = ++loads;
   const found = await ask("/api/grid", { label, reviewer: reviewer(), which: which(), start: more ? cells.length : 0, count: AT_ONCE });
+  // Another class or choice was asked for meanwhile: its answer may be here already.
+  if (own !== loads) return;
   if (!more) cells.clear();
   for (const one of found.scans) {
     const share = one.probability === null ? "" : percent(one.probability);
