@@ -152,7 +152,9 @@ class Makings:
             parts = len(list(partial_folder(path_of(self._folder, "labels")).glob("part-*.parquet")))
             return replace(making, done=min(making.total, parts * PART_ROWS))
         if making.phase == "running" and making.what == "suspects":
-            return replace(making, done=len(list((self._folder / FOLDS_FOLDER).glob(f"**/{MODEL_FILE}"))), total=FOLDS)
+            # Not below: what a fold is begun in has another name a moment later.
+            done = len(list((self._folder / FOLDS_FOLDER).glob(f"[0-9]*/{MODEL_FILE}")))
+            return replace(making, done=done, total=FOLDS)
         return making
 
     def unfinished(self, run: FinishedRun) -> bool:
