@@ -7,41 +7,18 @@ DATASET, the pile and what is scored are those of `benchmarks.suggest`: labels a
 itself, and all else of the pile is unlabeled. `--score test` opens README's test set, once a training.
 """
 
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.command_line import parsed, training_parser
-from benchmarks.in_memory import trained, with_parts
-from benchmarks.suggest import BATCH, Pile, accuracy_percent, deviation_of, pile_of, readme_scans
-from fewscan.choosing.model import probed
-from fewscan.choosing.random_sample import random_order
-from fewscan.choosing.scans import Scans, reduced
-from fewscan.choosing.suggest import choose
+from benchmarks.command_line import keep, parsed, training_parser
+from benchmarks.in_memory import taught, with_parts
+from benchmarks.suggest import Pile, accuracy_percent, asked, pile_of, readme_scans
+from benchmarks.suggest_ways import SHIPPED
 from fewscan.config import spelled_out
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.predictor import Predictor
-
-
-def chosen(pile: Pile, budgets: list[int], draw: int) -> Iterator[np.ndarray]:
-    """Yield the rows that have a label, at each budget."""
-    dataset = pile.dataset
-    open_ = np.zeros(len(dataset.labels), bool)
-    open_[pile.rows] = True
-    points = reduced(pile.features[:, 0], pile.rows)
-    labels = np.full(len(open_), -1)
-    order = np.random.default_rng(draw).permutation(random_order(dataset.groups, open_))
-    for budget in sorted(budgets):
-        while (left := budget - int((labels >= 0).sum())) > 0:
-            says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes, deviation_of(pile))
-            scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
-            rows = [one.row for one in choose(scans, min(BATCH, left), probabilities=says, seed=draw)]
-            labels[rows] = dataset.labels[rows]
-        yield np.flatnonzero(labels >= 0)
 
 
 def labeled_alone(pile: Pile, rows: np.ndarray) -> Snapshot:
@@ -62,17 +39,15 @@ def main() -> None:
     parser.add_argument("--method", default="supervised")
     arguments, changes = parsed(parser)
     dataset, features = readme_scans(arguments.dataset)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
-        for rows in chosen(pile, arguments.budgets, draw):
-            with tempfile.TemporaryDirectory() as folder:
-                began = time.process_time()
-                settings = {**changes, "seed": draw}
-                part = labeled_alone(pile, rows)
-                run = trained(part, Path(folder) / "run", method=arguments.method, recipe=arguments.recipe, **settings)
-                seconds = time.process_time() - began
-                called = Predictor.of(run).predict(part.pixels, pile.scored).probabilities.argmax(axis=1)
+        for rows in asked(pile, SHIPPED["auto"], draw, arguments.budgets):
+            began = time.process_time()
+            part = labeled_alone(pile, rows)
+            _, predictor = taught(part, method=arguments.method, recipe=arguments.recipe, **{**changes, "seed": draw})
+            seconds = time.process_time() - began
+            called = predictor.predict(part.pixels, pile.scored).probabilities.argmax(axis=1)
             right = called == dataset.labels[pile.scored]
             by_class = [right[dataset.labels[pile.scored] == label].mean() for label in range(len(dataset.classes))]
             line = {
@@ -88,10 +63,7 @@ def main() -> None:
                 "probe_accuracy_percent": round(accuracy_percent(pile, rows), 2),
                 "cpu_seconds": round(seconds),
             }
-            print(line, flush=True)
-            lines.append(line)
-            if arguments.csv:
-                pd.DataFrame(lines).to_csv(arguments.csv, index=False)
+            keep(lines, line, arguments.csv)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fewscan.config import parse_overrides
 
 
@@ -31,3 +33,11 @@ def parsed(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[st
     """Return the arguments and the settings, which may stand after options."""
     arguments = parser.parse_intermixed_args()
     return arguments, parse_overrides(arguments.settings)
+
+
+def keep(lines: list[dict[str, Any]], line: dict[str, Any], csv: Path | None) -> None:
+    """Tell a line, add it to the others, and write all that there are: a benchmark that is stopped leaves what it has done."""
+    print(line, flush=True)
+    lines.append(line)
+    if csv:
+        pd.DataFrame(lines).to_csv(csv, index=False)

@@ -10,7 +10,6 @@ are scored in both datasets, by `supervised`. The scored scans are read again fr
 --no-network: a support vector machine on the first 100 principal components of the pixels, in seconds instead of half an hour.
 """
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,10 @@ from sklearn.svm import SVC
 
 from benchmarks.command_line import parsed, training_parser
 from benchmarks.corrupted import CORRUPTIONS
-from benchmarks.in_memory import split_in_memory, trained, with_labels
+from benchmarks.in_memory import split_in_memory, taught, with_labels
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.predictor import Predictor
 from fewscan.images.readers import fitted
 from fewscan.progress import say, track
 
@@ -57,8 +55,7 @@ def carried(split: Snapshot, cropped: Snapshot) -> Snapshot:
 
 def by_network(dataset: Snapshot, changes: dict[str, Any]) -> Classifier:
     """Train `supervised` on the labeled part."""
-    with tempfile.TemporaryDirectory() as folder:
-        predictor = Predictor.of(trained(dataset, Path(folder) / "run", method="supervised", **changes))
+    _, predictor = taught(dataset, method="supervised", **changes)
     return lambda pixels: predictor.predict(pixels).probabilities
 
 

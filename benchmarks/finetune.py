@@ -7,20 +7,17 @@ DATASET is audited. The test images of README's split are left out; of the other
 labels, and up to `--scored` images of the groups that are left are scored, once, at the end. Learns by `supervised`.
 """
 
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.command_line import parsed, training_parser
-from benchmarks.in_memory import trained, with_parts
+from benchmarks.command_line import keep, parsed, training_parser
+from benchmarks.in_memory import taught, with_parts
 from benchmarks.scenarios import drawn
 from fewscan.config import spelled_out
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.predictor import Predictor
 
 LABELS = 1235  # of README's split, whose test images are left out
 
@@ -52,12 +49,11 @@ def main() -> None:
         for draw in arguments.draws:
             part, rows = screened(dataset, labels, draw, arguments.scored)
             for seed in arguments.seeds:
-                with tempfile.TemporaryDirectory() as folder:
-                    began = time.process_time()
-                    settings = {"probe_images": 0, **changes, "seed": seed}
-                    run = trained(part, Path(folder) / "run", method="supervised", recipe=arguments.recipe, **settings)
-                    seconds = time.process_time() - began
-                    called = Predictor.of(run).predict(part.pixels, rows).probabilities.argmax(axis=1)
+                began = time.process_time()
+                settings = {"probe_images": 0, **changes, "seed": seed}
+                run, predictor = taught(part, method="supervised", recipe=arguments.recipe, **settings)
+                seconds = time.process_time() - began
+                called = predictor.predict(part.pixels, rows).probabilities.argmax(axis=1)
                 right = called == dataset.labels[rows]
                 line = {
                     "size_px": part.spec.size_px,
@@ -71,10 +67,7 @@ def main() -> None:
                     "accuracy_percent": round(100 * right.mean(), 2),
                     "cpu_seconds": round(seconds),
                 }
-                print(line, flush=True)
-                lines.append(line)
-                if arguments.csv:
-                    pd.DataFrame(lines).to_csv(arguments.csv, index=False)
+                keep(lines, line, arguments.csv)
 
 
 if __name__ == "__main__":

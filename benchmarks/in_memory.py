@@ -1,5 +1,6 @@
 """Other splits, parts and labels of a dataset for a benchmark: in memory, so that the dataset's folder keeps its own."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pandas as pd
 
 from fewscan.config import merge
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, snapshot_fingerprint
+from fewscan.evaluation.predictor import Predictor
 from fewscan.splits.split import describe, drawn
 from fewscan.training.choice import choose
 from fewscan.training.recipes import DEFAULT_RECIPE
@@ -46,3 +48,10 @@ def trained(dataset: Snapshot, out: Path, *, method: str | None = None, recipe: 
         choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, recipe=recipe, changes=settings)
         method, settings = choice.method, merge(choice.changes, settings)
     return train_new(dataset, RunSettings.resolve(method, recipe, settings, **sizes), out, recipe=recipe)
+
+
+def taught(dataset: Snapshot, **asked: Any) -> tuple[Run, Predictor]:
+    """Train as `trained` does, in a folder that is gone then; return the run, for its settings, and what predicts."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = trained(dataset, Path(folder) / "run", **asked)
+        return run, Predictor.of(run)

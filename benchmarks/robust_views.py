@@ -9,7 +9,6 @@ accuracy, and the share accepted at an error of 5 % and the share of these that 
 scans as they are sets the threshold and the changed copies of the other half are decided on; means over HALVINGS such halves.
 """
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,10 @@ import pandas as pd
 from benchmarks.command_line import parsed, training_parser
 from benchmarks.crop_accuracy import carried, drawn
 from benchmarks.gpu.screen import SCORED
-from benchmarks.in_memory import trained
+from benchmarks.in_memory import taught
 from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.predictor import Predictor
 from fewscan.images.readers import fitted
 from fewscan.labeling.decisions import acceptance_threshold
 from fewscan.progress import say, track
@@ -86,8 +84,7 @@ def scores(probabilities: dict[str, Floats], labels: npt.NDArray[np.int64]) -> I
 
 def said(dataset: Snapshot, copies: dict[str, Pixels], method: str, changes: dict[str, Any]) -> dict[str, Floats]:
     """Train, and return what the network says of every kind of copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        predictor = Predictor.of(trained(dataset, Path(folder) / "run", method=method, **changes))
+    _, predictor = taught(dataset, method=method, **changes)
     return {name: predictor.predict(pixels).probabilities for name, pixels in copies.items()}
 
 

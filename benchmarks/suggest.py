@@ -12,6 +12,7 @@ features are standardized over the whole pile, not over what is labeled.
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,8 +72,8 @@ def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
     return 100 * float(np.mean(called == dataset.labels[pile.scored]))
 
 
-def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
-    """Return the accuracy at each budget of labels that are asked for as a user of `suggest` would."""
+def asked(pile: Pile, way: Way, draw: int, budgets: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield the rows that have a label, at each budget of labels that are asked for as a user of `suggest` would."""
     dataset = pile.dataset
     open_ = np.zeros(len(dataset.labels), bool)
     open_[pile.rows] = True
@@ -80,15 +81,18 @@ def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
     labels = np.full(len(open_), -1)
     # The random sample is always the same; here it is drawn anew each time.
     order = np.random.default_rng(draw).permutation(random_order(dataset.groups, open_))
-    found: dict[int, float] = {}
-    while len(found) < len(BUDGETS):
-        scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
-        says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes, deviation_of(pile))
-        rows = way(scans, says, BATCH, draw)
-        labels[rows] = dataset.labels[rows]
-        if (count := int((labels >= 0).sum())) in BUDGETS:
-            found[count] = accuracy_percent(pile, np.flatnonzero(labels >= 0))
-    return found
+    for budget in sorted(budgets):
+        while (left := budget - int((labels >= 0).sum())) > 0:
+            scans = Scans(points, dataset.groups, labels, open_ & (labels < 0), np.zeros(len(open_), bool), order)
+            says = probed(pile.features[:, 0], labels, dataset.groups, dataset.classes, deviation_of(pile))
+            rows = way(scans, says, min(BATCH, left), draw)
+            labels[rows] = dataset.labels[rows]
+        yield np.flatnonzero(labels >= 0)
+
+
+def scores(pile: Pile, way: Way, draw: int) -> dict[int, float]:
+    """Return the accuracy at each budget."""
+    return {len(rows): accuracy_percent(pile, rows) for rows in asked(pile, way, draw, BUDGETS)}
 
 
 def figure(table: pd.DataFrame, out: Path, labels: str = "labels") -> None:
