@@ -19,3 +19,8 @@ def folder_below(level: int) -> str:
     """Return what the folder at a level above a file is called, 1 being the one right below the source."""
     ordinals = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
     return f"the {ordinals[level - 1] if level <= len(ordinals) else f'{level}th'} folder below the source"
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error of a library says, in one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

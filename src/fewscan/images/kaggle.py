@@ -10,6 +10,7 @@ from pathlib import Path
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.progress import say
+from fewscan.wording import one_line
 
 KAGGLE_PREFIX = "kaggle:"
 
@@ -86,24 +87,20 @@ def _download(name: str, wanted: KaggleSet) -> Path:
     try:
         return Path(kagglehub.dataset_download(wanted.handle))
     except requests.HTTPError as error:
-        reason = _one_line(error)
+        reason = one_line(error)
         if error.response is not None and error.response.status_code in (401, 403):
             reason = f"Kaggle refused it ({error.response.status_code}): it may want an API token, in KAGGLE_API_TOKEN"
     except (requests.ConnectionError, requests.Timeout):
         reason = "no connection to Kaggle"
     except requests.RequestException as error:
-        reason = f"the download failed: {_one_line(error)}"
+        reason = f"the download failed: {one_line(error)}"
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         reason = f"{error.strerror or error}{where}; kagglehub's cache is {cache}, KAGGLEHUB_CACHE=DIRECTORY moves it"
     # ValueError: of the credentials, the answer or the archive.
     except (ValueError, zipfile.BadZipFile, zlib.error, DataCorruptionError) as error:
-        reason = f"kagglehub cannot read what it found: {_one_line(error)}"
+        reason = f"kagglehub cannot read what it found: {one_line(error)}"
     # These come from the notebooks of Kaggle and Colab, where sets are mounted instead of downloaded.
     except (BackendError, CredentialError, NotFoundError) as error:
-        reason = _one_line(error)
+        reason = one_line(error)
     raise FewscanError(f"cannot fetch {KAGGLE_PREFIX}{name}: {reason}; mend that, or {by_hand}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -12,7 +12,7 @@ from fewscan.atomic import write_text, writing
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.progress import say, track
-from fewscan.wording import counted
+from fewscan.wording import counted, one_line
 
 # Where copies lie: a folder for each URL.
 CACHE_VARIABLE = "FEWSCAN_CACHE"
@@ -51,20 +51,20 @@ def fetch(url: str) -> Path:
     system, found = _listed(url)
     with writing(place):
         folder.mkdir(parents=True, exist_ok=True)
-        copied = _copied(place, url, folder)
-        missing = [name for name, file in found.items() if copied.get(name) != _told(file)]
+        told, before = {name: _told(file) for name, file in found.items()}, _copied(place, url, folder)
+        copied = {name: of_file for name, of_file in before.items() if told.get(name) == of_file}
+        missing = [name for name in found if name not in copied]
         megabytes = sum(found[name].get("size") or 0 for name in missing) / 1e6
         say(
             f"{url}: {counted(len(found), 'file')}, of which {len(missing):,} ({megabytes:,.0f} MB) are copied now, "
             f"to {folder}; {CACHE_VARIABLE}=FOLDER names another place"
         )
-        for name in copied.keys() - found.keys():
+        for name in before.keys() - found.keys():
             (folder / name).unlink(missing_ok=True)
-        copied = {name: told for name, told in copied.items() if name in found}
         parts = [missing[start : start + _AT_ONCE] for start in range(0, len(missing), _AT_ONCE)]
         for names in track(parts, "copy", total=len(parts)) if parts else ():
             _copy(url, system, [found[name]["name"] for name in names], [folder / name for name in names])
-            copied |= {name: _told(found[name]) for name in names}
+            copied |= {name: told[name] for name in names}
             write_text(place / _LISTING, _Copied(url=url, files=copied).model_dump_json())
     return folder
 
@@ -77,9 +77,9 @@ def _listed(url: str) -> tuple[Any, dict[str, dict[str, Any]]]:
         system, root = fsspec.core.url_to_fs(url)
         files: dict[str, dict[str, Any]] = system.find(root, detail=True)
     except ImportError as error:
-        raise FewscanError(f"source '{url}': {_one_line(error)}, with pip") from None
+        raise FewscanError(f"source '{url}': {one_line(error)}, with pip") from None
     except Exception as error:  # each storage has errors of its own
-        raise FewscanError(f"source '{url}': cannot list it: {_one_line(error)}") from error
+        raise FewscanError(f"source '{url}': cannot list it: {one_line(error)}") from error
     found = {path.removeprefix(root.rstrip("/")).lstrip("/"): about for path, about in files.items()}
     if not found or "" in found:
         raise FewscanError(f"source '{url}': there are no files below it; name a folder of scans")
@@ -108,8 +108,4 @@ def _copy(url: str, system: Any, paths: Sequence[str], targets: Sequence[Path]) 
     try:
         system.get(list(paths), [str(target) for target in targets])
     except Exception as error:  # as above
-        raise FewscanError(f"source '{url}': cannot copy its files: {_one_line(error)}; the same command goes on") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        raise FewscanError(f"source '{url}': cannot copy its files: {one_line(error)}; the same command goes on") from error

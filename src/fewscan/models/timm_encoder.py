@@ -15,6 +15,7 @@ from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.origin import KnownWeights, Origin, Weights
 from fewscan.models.standardize import standardized
 from fewscan.progress import say
+from fewscan.wording import one_line
 
 # What timm's models raise, while they are built or in use, where they do not take images of a size.
 UNFIT = (AssertionError, IndexError, RuntimeError, TypeError, ValueError, ZeroDivisionError)
@@ -82,7 +83,7 @@ class TimmEncoder(Encoder):
         except UNFIT as error:
             raise FewscanError(
                 f"encoder 'timm:{name}' cannot be built for images of {image_size_px} px with {channels} "
-                f"channel{'s' if channels > 1 else ''} ({_one_line(error)}): choose another model, or import the scans with "
+                f"channel{'s' if channels > 1 else ''} ({one_line(error)}): choose another model, or import the scans with "
                 "another --size"
             ) from None
 
@@ -125,7 +126,7 @@ def _imported_timm(name: str) -> Any:
     # timm imports torchvision, and one that was built for another torch raises any of these.
     except (ImportError, RuntimeError, AttributeError) as error:
         raise FewscanError(
-            f"encoder 'timm:{name}' needs timm, which cannot be imported ({_one_line(error)}): "
+            f"encoder 'timm:{name}' needs timm, which cannot be imported ({one_line(error)}): "
             "pip install 'fewscan[timm]', with a torchvision that was built for the torch that is installed"
         ) from None
     return timm
@@ -166,12 +167,8 @@ def _fetched_model(timm: Any, name: str, options: dict[str, int]) -> nn.Module:
         model: nn.Module = timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError, ValueError, HTTPError, SafetensorError) as error:
         raise FewscanError(
-            f"the weights of 'timm:{name}' cannot be fetched ({_one_line(error)}): look after the connection to "
+            f"the weights of 'timm:{name}' cannot be fetched ({one_line(error)}): look after the connection to "
             "huggingface.co, or fetch them on another machine and copy its cache here (the folder that HF_HOME names), or "
             "leave out encoder.weights=timm to begin from random weights"
         ) from None
     return model
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

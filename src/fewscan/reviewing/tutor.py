@@ -40,10 +40,9 @@ class Tutor:
         # Of each scan, as clusters are sought in; nothing before the scans were looked at.
         self._points: Floats = np.zeros((desk.count, 0), np.float32)
         self._deviation: Floats = np.zeros(0, np.float32)
-        self._plan: list[Suggestion] = []
+        self._plan: list[Suggestion] | None = None  # before the first one
         self._wake, self._stop = Event(), Event()
         self._looked_at, self._failed, self._changed = 0, "", False
-        self._has_planned = False
         self.seen: Seen | None = None
         self.opinion: Opinion | None = None
         desk.changed.append(self._wake.set)
@@ -59,7 +58,7 @@ class Tutor:
         if self._failed:
             return Progress("failed", self._looked_at, self._failed)
         # Before there is a plan, what is asked for is drawn at random.
-        if self.seen is None or not self._has_planned:
+        if self.seen is None or self._plan is None:
             return Progress("looking", self._looked_at, "")
         return Progress("learning", self._desk.count, self.seen.words)
 
@@ -97,7 +96,7 @@ class Tutor:
     def order(self, board: Board) -> Iterator[Next]:
         """Yield all scans without an answer in the order in which to ask for them, by the newest plan."""
         desk = self._desk
-        return mixed(self._plan, open_now(desk, board), desk.random_order, desk.sample, int(board.answered.sum()))
+        return mixed(self._plan or [], open_now(desk, board), desk.random_order, desk.sample, int(board.answered.sum()))
 
     def learn(self) -> Opinion | None:
         """Learn from the labels of now, plan what to ask for next, and return the opinion, None where labels do not suffice."""
@@ -112,11 +111,11 @@ class Tutor:
         lesson = Lesson(board.entry, self.seen.features, scans.labels, classes, scans.groups, sample, self._deviation)
         opinion = learned(lesson, self._call)
         probabilities = None if opinion is None else opinion.probabilities
-        left = sum(bool(scans.open[one.row]) for one in self._plan)
-        if left <= LEFT:
-            self._plan = self._call(planned, scans, self._desk.sample, probabilities, self._plan)
+        plan = self._plan or []
+        if sum(bool(scans.open[one.row]) for one in plan) <= LEFT:
+            self._plan = self._call(planned, scans, self._desk.sample, probabilities, plan)
         # With the plan that goes by it: who sees that the model knows an answer is asked for what follows from that.
-        self.opinion, self._has_planned = opinion, True
+        self.opinion = opinion
         return self.opinion
 
     def _advance(self, done: int) -> None:

@@ -106,10 +106,7 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
         return
     if settings.solved:
         raise FewscanError(f"{settings.method.name} is solved at once, on one device: leave out --devices")
-    here = available(settings.device)
-    if devices.on_each > here:
-        kind = "CPU core" if on_cpu(settings.device) else "device"
-        raise FewscanError(f"--devices {devices.on_each}: this machine has {counted(here, kind)}")
+    require_here(devices.on_each, settings.device)
     labeled, unlabeled = len(dataset.rows("labeled")), used(method_type(settings.method.name), len(dataset.rows("unlabeled")))
     least = smallest_batch(labeled, unlabeled, settings.batch_size, settings.labeled_share, settings.passes)
     _require_images_for_all(devices.count, least, settings.chunk_size)
@@ -159,6 +156,13 @@ def cpu_line(devices: Devices, settings: RunSettings) -> tuple[str, ...]:
     if load + threads <= cores + 1:
         return (words,)
     return (f"{words}, and a load of {load:.1f} over the last minute: beside other work a step takes longer than alone",)
+
+
+def require_here(devices: int, device: str) -> None:
+    """Raise FewscanError where this machine has not so many devices of the kind that a run asks for."""
+    here = available(device)
+    if not 1 <= devices <= here:
+        raise FewscanError(f"--devices {devices}: this machine has {counted(here, 'CPU core' if on_cpu(device) else 'device')}")
 
 
 def available(device: str) -> int:

@@ -21,8 +21,7 @@ from fewscan.memory import is_too_little
 from fewscan.processes import begin, end_with_parent, processes, require_guard
 from fewscan.progress import console
 from fewscan.training.batches import Rows
-from fewscan.training.devices import available, on_cpu
-from fewscan.wording import counted
+from fewscan.training.devices import on_cpu, require_here
 
 _KILLED = "a process that did a share of this was killed, or failed as it says above: give the same command again"
 
@@ -36,10 +35,7 @@ def require_devices(devices: int, device: str) -> None:
     Several of them ask for a guard besides (`require_guard`).
     """
     require_guard()
-    here = available(device)
-    if not 1 <= devices <= here:
-        kind = "CPU core" if on_cpu(device) else "device"
-        raise FewscanError(f"--devices {devices}: this machine has {counted(here, kind)}")
+    require_here(devices, device)
 
 
 def places_of_shares(items: int, block: int, devices: int) -> list[Rows]:
