@@ -5,6 +5,7 @@
 #   benchmarks/gpu.sh --tiny OUT
 #
 # CARRIED holds `wheels/` (packages that are missing there), scans and their audits; `python -m benchmarks.gpu.pack` makes them.
+# FEWSCAN_GPU_SCRATCH names a folder that keeps datasets and packages for a second go on the same machine.
 # OUT gets one JSON file a part, written as the part goes on, so that a cut leaves what was done. `--tiny` needs no GPU, no
 # CARRIED and about a minute: the same parts on a few practice scans, to see that they run.
 set -euo pipefail
@@ -30,17 +31,19 @@ mkdir -p "$1"
 out="$(cd "$1" && pwd)"
 shift
 
-scratch="$(mktemp -d)"
+kept="${FEWSCAN_GPU_SCRATCH:-}"
+[ -z "$kept" ] || mkdir -p "$kept"
+scratch="${kept:-$(mktemp -d)}"
 mps=""
 finish() {
     [ -z "$mps" ] || echo quit | nvidia-cuda-mps-control >/dev/null 2>&1 || true
-    rm -rf "$scratch"
+    [ -n "$kept" ] || rm -rf "$scratch"
 }
 trap finish EXIT
 
 export PYTHONPATH="$root:$root/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 if compgen -G "$carried/wheels/*.whl" >/dev/null; then
-    "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$scratch/site" "$carried"/wheels/*.whl
+    [ -d "$scratch/site" ] || "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$scratch/site" "$carried"/wheels/*.whl
     export PYTHONPATH="$scratch/site:$PYTHONPATH"
 fi
 

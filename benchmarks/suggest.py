@@ -114,9 +114,14 @@ def figure(table: pd.DataFrame, out: Path, labels: str = "labels") -> None:
 def readme_scans(folder: Path) -> tuple[Snapshot, np.ndarray]:
     """Return README's scans under README's split, in memory, and what ImageNet's encoder makes of each and its mirror image."""
     dataset = split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
-    ready = ready_encoder(asked_encoder("efficientnet_lite0"), dataset.spec)
-    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device("cpu")).features
-    return dataset, kept.of(np.arange(len(dataset.labels)))
+    return dataset, features_of(dataset, "efficientnet_lite0", device="cpu")
+
+
+def features_of(dataset: Snapshot, encoder: str, *, device: str) -> np.ndarray:
+    """Return what an encoder makes of each scan and its mirror image, which the dataset keeps."""
+    ready = ready_encoder(asked_encoder(encoder), dataset.spec)
+    kept = dataset_features(dataset.folder, dataset.store, ready, usable_device(device)).features
+    return kept.of(np.arange(len(dataset.labels)))
 
 
 def main() -> None:

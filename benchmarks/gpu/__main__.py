@@ -7,6 +7,8 @@ efficiency  README's table: accuracy by number of labels, five seeds
 finetuned   its rows from ImageNet's weights, on the same splits at 192 px
 adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
+guessing    the same encoder, which learns from unlabeled scans by `mixmatch` then
+chosen      labels that `fewscan suggest` chose, scored outside README's test set
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
 screen      candidates for the highest accuracy, scored outside README's test set; only where it is asked for
@@ -30,12 +32,13 @@ from typing import Any
 import torch
 
 import fewscan
-from benchmarks.gpu import losses, screen, speed, trainings
+from benchmarks.gpu import chosen, losses, screen, speed, trainings
 from benchmarks.gpu.datasets import DATASETS, make_all
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
-PARTS = ("losses", "speed", *trainings.PARTS, "screen")
+PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "screen")
+ASKED_FOR = {"chosen", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:
@@ -65,13 +68,19 @@ def datasets_of(part: str) -> set[str]:
     """Return the names of the datasets that a part trains on."""
     if part in trainings.PARTS:
         return {trainings.PARTS[part].dataset}
-    return {"losses": {"mri"}, "speed": {name for _, name, _ in speed.CASES}, "screen": screen.DATASETS}[part]
+    return {
+        "losses": {"mri"},
+        "speed": {name for _, name, *_ in speed.CASES},
+        "chosen": {chosen.DATASET},
+        "screen": screen.DATASETS,
+    }[part]
 
 
 def words_of(part: str, arguments: argparse.Namespace) -> list[str]:
     words = [str(arguments.scratch), str(arguments.out / f"{part}.json")]
     words += [part] if part in trainings.PARTS else []
     words += ["--seeds", str(arguments.seeds)] if part in trainings.PARTS and arguments.seeds else []
+    words += ["--first-seed", str(arguments.first_seed)] if part in trainings.PARTS else []
     words += ["--only", *arguments.only] if part == "screen" and arguments.only else []
     return words + (["--tiny"] if arguments.tiny else [])
 
@@ -98,7 +107,7 @@ def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[s
 def look(arguments: argparse.Namespace) -> None:
     """Run the parts of `--tiny` one after the other, in this process."""
     practice_datasets(arguments.scratch)
-    mains = {"losses": losses.main, "speed": speed.main, "screen": screen.main}
+    mains = {"losses": losses.main, "speed": speed.main, "chosen": chosen.main, "screen": screen.main}
     for part in arguments.parts:
         mains.get(part, trainings.main)(words_of(part, arguments))
         print(part, "ran")
@@ -111,6 +120,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, help="of parts that train from several: so many")
+    parser.add_argument("--first-seed", type=int, default=0, help="of such parts: the first of them")
     parser.add_argument("--only", nargs="+", help="of the part screen: these candidates")
     parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
     parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
@@ -119,7 +129,7 @@ def main() -> None:
     end = time.monotonic() + 60 * arguments.minutes
 
     if arguments.parts is None:
-        arguments.parts = [part for part in PARTS if arguments.tiny or part != "screen"]
+        arguments.parts = [part for part in PARTS if arguments.tiny or part not in ASKED_FOR]
     if arguments.tiny:
         look(arguments)
         return

@@ -13,9 +13,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import fewscan
+from benchmarks.in_memory import split_in_memory
 from fewscan.atomic import write_text
 from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.pairs import PAIRS_FILE, read_pairs
+from fewscan.datasets.snapshot import Snapshot
 
 SCANS, AUDITS = "scans", "audits"
 OWN = ("sartaj", "nickparvar")
@@ -44,6 +46,16 @@ DATASETS = {
 AUDITED = tuple(dict.fromkeys(shown.audited for shown in DATASETS.values()))
 
 
+# README's split; of the few practice scans of a test, so many.
+README_LABELS, TEST_IMAGES, TINY = 1235, 308, 20
+
+
+def readme_split(scratch: Path, name: str, *, tiny: bool) -> Snapshot:
+    """Return one of the datasets that were made in `scratch` under README's split, in memory."""
+    labeled, test = (TINY, TINY) if tiny else (README_LABELS, TEST_IMAGES)
+    return split_in_memory(Dataset.open(scratch / name).unsplit(), labeled=labeled, test=test, validation=0)
+
+
 def imported(name: str, folder: Path, scans: dict[str, Path]) -> Dataset:
     """Import the dataset of that name to a folder, from the folders of its sources."""
     shown = DATASETS[name]
@@ -61,7 +73,16 @@ def keep_audit(dataset: Dataset, folder: Path) -> None:
 
 
 def make_all(names: Collection[str], carried: Path, folder: Path) -> None:
-    """Make the datasets of these names in folder/NAME, of what was carried, held together as their audits say."""
+    """Make the datasets of these names in folder/NAME, of what was carried, held together as their audits say.
+
+    Those that an earlier go has made stay; those of a source that was not carried are left out, and said.
+    """
+    sources = {source for source in (*OWN, STANDIN) if (carried / SCANS / f"{source}.tar").is_file()}
+    for name in [name for name in names if not sources.issuperset(DATASETS[name].sources)]:
+        print(f"{name} is not made: not all of {', '.join(DATASETS[name].sources)} were carried")
+    names = {name for name in names if sources.issuperset(DATASETS[name].sources) and not (folder / name).is_dir()}
+    if not names:
+        return
     for source in {source for name in names for source in DATASETS[name].sources}:
         with tarfile.open(carried / SCANS / f"{source}.tar") as archive:
             archive.extractall(folder / SCANS / source, filter="data")

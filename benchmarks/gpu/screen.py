@@ -24,9 +24,10 @@ import torch
 
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.crop_accuracy import carried, drawn
-from benchmarks.gpu.adaptation import ADAPTED, adapt
-from benchmarks.gpu.trainings import TEST_IMAGES, one_thread
-from benchmarks.in_memory import split_in_memory, trained
+from benchmarks.gpu.adaptation import adapted, adapted_run
+from benchmarks.gpu.datasets import readme_split
+from benchmarks.gpu.trainings import GUESSING, one_thread
+from benchmarks.in_memory import trained
 from fewscan.atomic import write_json
 from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
@@ -35,7 +36,6 @@ from fewscan.evaluation.predictor import Predictor
 
 AUDITED = "mri"
 LABELS = (988, 124, 40)
-README_LABELS = 1235
 SCORED = 1000
 
 
@@ -63,17 +63,11 @@ def finetuned(name: str, dataset: str, rate: float = 1e-3, *, draws: tuple[int, 
 
 # What held where scans look otherwise: docs/search.md, 17.
 ROBUST: dict[str, Any] = {"views": {"equalization_probability": 0.15, "field_probability": 0.15, "inversion_probability": 0.1}}
-# As in the recipe `fewscan`, half of a batch that guesses is labeled.
-GUESSING: dict[str, Any] = {
-    "training_images": 60_000,
-    "optimizer": {"learning_rate": 3e-4},
-    "labeled_share": 0.5,
-    "batch_size": 96,
-}
 CANDIDATES = (
     finetuned("imagenet, 128 px", "mri128", draws=(0, 1)),
     finetuned("imagenet, 192 px", "mri192", draws=(0, 1)),
     replace(finetuned("imagenet, then simclr, 192 px", "mri192", draws=(0, 1)), adapted=True),
+    Candidate("imagenet, then simclr, then mixmatch, 192 px", "mri192", "mixmatch", "finetune", GUESSING, True, draws=(0, 1)),
     finetuned("imagenet, 224 px", "mri224", draws=(0, 1)),
     finetuned("imagenet, 192 px, rate 0.0003", "mri192", 3e-4),
     Candidate("imagenet mixmatch, 192 px, rate 0.0003", "mri192", "mixmatch", "finetune", GUESSING, labels=(124, 40)),
@@ -90,13 +84,6 @@ TINY = (
 )
 
 
-def shown(scratch: Path, name: str, tiny: bool) -> Snapshot:
-    """Return the dataset of that name under README's split."""
-    readme = {"labeled": 20, "test": 20} if tiny else {"labeled": README_LABELS, "test": TEST_IMAGES}
-    audited = split_in_memory(Dataset.open(scratch / AUDITED).unsplit(), **readme, validation=0)
-    return as_in(audited, scratch, name)
-
-
 def as_in(split: Snapshot, scratch: Path, name: str) -> Snapshot:
     """Return a split of AUDITED as one of the dataset of that name."""
     return split if name == AUDITED else carried(split, Dataset.open(scratch / name).unsplit())
@@ -110,10 +97,12 @@ def quick(changes: dict[str, Any], tiny: bool) -> dict[str, Any]:
 
 def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: bool) -> dict[str, Any]:
     """Train a candidate and return what it calls right."""
-    split = as_in(drawn(shown(scratch, AUDITED, tiny), labels, 20 if tiny else SCORED, draw), scratch, candidate.dataset)
+    split = as_in(
+        drawn(readme_split(scratch, AUDITED, tiny=tiny), labels, 20 if tiny else SCORED, draw), scratch, candidate.dataset
+    )
     changes = merge(quick(candidate.changes, tiny), {"probe_images": 0, "seed": draw})
     if candidate.adapted:
-        changes = merge(changes, {"encoder": {"weights": str(scratch / ADAPTED / candidate.dataset)}})
+        changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, candidate.dataset))}})
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         began = time.monotonic()
         run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
@@ -138,7 +127,7 @@ def scored(jobs: Sequence[Job], scratch: Path, *, tiny: bool) -> Iterator[tuple[
     The encoders that some begin with come first, each alone on the GPU: beside others it would be the last.
     """
     for name in dict.fromkeys(candidate.dataset for candidate, _, _ in jobs if candidate.adapted):
-        adapt(shown(scratch, name, tiny), scratch / ADAPTED / name, tiny=tiny)
+        adapted(scratch, name, tiny=tiny)
     if not torch.cuda.is_available():
         for at, job in enumerate(jobs):
             yield at, score(scratch, *job, tiny)

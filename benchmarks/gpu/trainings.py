@@ -1,6 +1,7 @@
 """Trainings side by side on one GPU, each run's scores written as it ends.
 
-    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--dataset NAME] [--tiny]
+    python -m benchmarks.gpu.trainings SCRATCH OUT.json PART [--methods NAME ...] [--seeds N] [--first-seed N]
+        [--dataset NAME] [--tiny]
 
 Besides OUT.json the predictions for the test images come into OUT.csv, from which tests of significance can be made again.
 """
@@ -8,7 +9,7 @@ Besides OUT.json the predictions for the test images come into OUT.csv, from whi
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import pandas as pd
 import torch
 
 from benchmarks.command_line import gpu_part_parser
-from benchmarks.gpu.adaptation import ADAPTED, adapt
-from benchmarks.gpu.datasets import DATASETS
+from benchmarks.gpu.adaptation import adapted, adapted_run
+from benchmarks.gpu.datasets import DATASETS, TEST_IMAGES
 from fewscan.atomic import write_json
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
@@ -41,39 +42,44 @@ class Part:
     protocol: str = "leakfree"
     recipe: str = "fewscan"
     seeds: int = 5
-    batch_size: int | None = None
+    first_seed: int = 0
+    changes: dict[str, Any] = field(default_factory=dict)
     adapted: bool = False  # whether the encoder learns from unlabeled scans first: adaptation.py
     at_once: int = 18  # a little more than an H100's machine has cores: whole seeds end together
 
 
+# As in the recipe `fewscan`, half of a batch that guesses is labeled.
+GUESSING: dict[str, Any] = {
+    "training_images": 60_000,
+    "optimizer": {"learning_rate": 3e-4},
+    "labeled_share": 0.5,
+    "batch_size": 96,
+}
 STUDIED = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 PARTS = {
     "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),
-    "study_128": Part("study", STUDIED, (1235,), "study", "study", seeds=1, batch_size=128),
+    "study_128": Part("study", STUDIED, (1235,), "study", "study", seeds=1, changes={"batch_size": 128}),
     "efficiency": Part("mri", ("supervised", "mixmatch"), (1235, 124, 40)),
-    # Ten of these fit the GPU's memory, and keep it busy.
-    "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", at_once=10),
-    "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True, at_once=10),
+    "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune"),
+    "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True),
+    "guessing": Part("mri192", ("mixmatch",), (1235, 124, 40), recipe="finetune", changes=GUESSING, adapted=True),
     "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
     "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
 }
-TEST_IMAGES = 308
 SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 
 def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[Comparison]:
     """Draw the splits of a part, and return its comparison for each budget of labels."""
-    changes: dict[str, Any] = {} if part.batch_size is None else {"batch_size": part.batch_size}
-    if tiny:
-        changes = {"epochs": 1, "batch_size": 16}
+    changes: dict[str, Any] = {"epochs": 1, "batch_size": 16} if tiny else part.changes
     if part.adapted:
         encoder = DEFAULT_ENCODER if tiny else EfficientNetLite0.name
-        changes["encoder"] = {"name": encoder, "weights": str(folder / ADAPTED)}
+        changes = changes | {"encoder": {"name": encoder, "weights": str(adapted_run(scratch, part.dataset))}}
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
         Dataset.open(scratch / part.dataset).snapshot(),
         methods=part.methods[:2] if tiny else part.methods,
-        seeds=range(1 if tiny else part.seeds),
+        seeds=range(part.first_seed, part.first_seed + (1 if tiny else part.seeds)),
         protocols=[part.protocol],
         # Weights that were learned elsewhere are not there in a test.
         recipe="fewscan" if tiny and part.recipe == "finetune" else part.recipe,
@@ -83,12 +89,6 @@ def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[
         validation=0,
     )
     return begin_budgets(folder, [plan.with_labels(labels, ()) for labels in budgets])
-
-
-def adapt_on(comparison: Comparison, *, tiny: bool) -> None:
-    """Train the encoder that all trials of a part begin with."""
-    (protocol,) = comparison.plan.protocols
-    adapt(comparison.dataset(protocol), comparison.folder.parent / ADAPTED, tiny=tiny)
 
 
 def in_order(drawn: list[Comparison]) -> Iterator[tuple[Comparison, Trial]]:
@@ -135,6 +135,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--methods", nargs="+", help="these alone")
     parser.add_argument("--seeds", type=int, help="so many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--dataset", choices=DATASETS, help="instead of the part's own: smaller scans, where there is no GPU")
     arguments = parser.parse_args(words)
     part = PARTS[arguments.part]
@@ -143,17 +144,20 @@ def main(words: Sequence[str] | None = None) -> None:
         dataset=arguments.dataset or part.dataset,
         methods=tuple(arguments.methods or part.methods),
         seeds=arguments.seeds or part.seeds,
+        first_seed=arguments.first_seed,
     )
     folder = arguments.scratch / f"compared-{arguments.part}"
+    began = time.monotonic()
+    if part.adapted:
+        adapted(arguments.scratch, part.dataset, tiny=arguments.tiny)
+    seconds_of_adaptation = round(time.monotonic() - began, 1)
     drawn = comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)
     trials = list(in_order(drawn))
     at_once = min(len(trials), part.at_once) if torch.cuda.is_available() else 1
     found: dict[str, Any] = {"at_once": at_once, "planned": len(trials), "runs": []}
     predictions = []
-    began = time.monotonic()
     if part.adapted:
-        adapt_on(drawn[0], tiny=arguments.tiny)
-        found["seconds_of_adaptation"] = round(time.monotonic() - began, 1)
+        found["seconds_of_adaptation"] = seconds_of_adaptation
     for comparison, trial in trained(trials, at_once):
         numbers, predicted = line(comparison, trial)
         found["runs"].append(numbers)

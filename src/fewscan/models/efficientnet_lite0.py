@@ -108,6 +108,7 @@ class EfficientNetLite0(Encoder):
     name = "efficientnet_lite0"
     summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
     settings_type = EfficientNetLite0Settings
+    same_passes = True
     known_weights = (
         KnownWeights(
             name="imagenet",

@@ -44,6 +44,8 @@ class Encoder(nn.Module):
     settings_type: ClassVar[type[EncoderSettings]]
     normalized: ClassVar[bool] = True  # whether its layers normalize, which keeps features of different images apart
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
+    # Whether a pass in training is the same operations for every batch of a size, without random numbers: a GPU can record it.
+    same_passes: ClassVar[bool] = False
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 
     feature_dim: int

@@ -50,6 +50,7 @@ class ResNetSmall(Encoder):
     name = "resnet_small"
     summary = "a small residual network, every scan standardized by itself; the default"
     settings_type = ResNetSmallSettings
+    same_passes = True
 
     def __init__(self, settings: ResNetSmallSettings, channels: int, image_size_px: int) -> None:
         super().__init__(settings, channels, image_size_px)

@@ -32,6 +32,7 @@ from fewscan.training.optimizer import build_optimizer, learning_rate, set_learn
 from fewscan.training.positives import Partners
 from fewscan.training.probes import probe
 from fewscan.training.ranks import Ranks
+from fewscan.training.recorded import RecordedNetwork, is_recordable
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.shuffling import Buffer
@@ -83,7 +84,8 @@ class _Training:
         # The device is said now, since the optimizer looks at it.
         network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
         optimizer = build_optimizer(settings.optimizer, network, method)
-        trained, stepper = fabric.setup(network, optimizer)
+        recorded = ranks.count == 1 and is_recordable(network, fabric.device)
+        trained, stepper = fabric.setup(RecordedNetwork(network) if recorded else network, optimizer)
         ranks.begin_alike(network)
         averaged = AveragedNetwork(network, settings.averaging)
         images = ImageRows(dataset.pixels, fabric.device, keep=True)

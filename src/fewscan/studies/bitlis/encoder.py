@@ -25,6 +25,7 @@ class StudyCNN(Encoder):
     name = "study_cnn"
     summary = "the study's: six convolutions and three dense layers, without normalization"
     settings_type = StudyCNNSettings
+    same_passes = True
     normalized = False
 
     def __init__(self, settings: StudyCNNSettings, channels: int, image_size_px: int) -> None:

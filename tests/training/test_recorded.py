@@ -1,0 +1,65 @@
+"""On a GPU the passes of an encoder are recorded once and played: the same numbers as kernel by kernel."""
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import torch
+
+from benchmarks.in_memory import trained
+from fewscan.datasets.dataset import Dataset
+from fewscan.models.encoders import encoder_settings
+from fewscan.models.heads import HeadSettings
+from fewscan.models.network import Network
+from fewscan.training import fit
+from fewscan.training.recorded import RecordedNetwork, is_recordable
+from fewscan.training.run import Run
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of NVIDIA's")
+
+
+def network(encoder: str = "resnet_small") -> Network:
+    torch.manual_seed(0)
+    return Network(encoder_settings(encoder), HeadSettings(), channels=1, image_size_px=32, classes=3)
+
+
+def test_nothing_is_recorded_on_a_cpu() -> None:
+    assert not is_recordable(network(), torch.device("cpu"))
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("encoder", ["resnet_small", "efficientnet_lite0"])
+def test_outputs_gradients_and_statistics_are_those_of_the_network(encoder: str, precision: str) -> None:
+    plain, other = (network(encoder).cuda().to(memory_format=torch.channels_last) for _ in range(2))
+    recorded = RecordedNetwork(other)
+    for images in (8, 7, 8, 8):  # the batches of an epoch differ by one
+        torch.manual_seed(images)
+        batch = torch.rand(images, 1, 32, 32, device="cuda").contiguous(memory_format=torch.channels_last)
+        for each in (plain, recorded):
+            each.zero_grad()
+            with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16-mixed"):
+                outputs = each(batch)
+            outputs.z.float().square().mean().backward()
+            each.said = [tensor.detach().float().clone() for tensor in outputs]
+        torch.testing.assert_close(recorded.said, plain.said, rtol=1e-3, atol=1e-4)
+        for (name, ours), theirs in zip(other.named_parameters(), plain.parameters(), strict=True):
+            assert (ours.grad is None) == (theirs.grad is None), name
+            if ours.grad is not None:
+                torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-2, atol=1e-3)
+        torch.testing.assert_close(list(other.buffers()), list(plain.buffers()), rtol=1e-3, atol=1e-4)
+
+
+@needs_gpu
+@pytest.mark.parametrize("method", ["supervised", "simclr", "mixmatch"])
+def test_a_training_is_that_of_kernel_by_kernel(method: str, split_dataset: Path, tmp_path: Path) -> None:
+    dataset = Dataset.open(split_dataset).snapshot()
+    settings = {"device": "cuda", "precision": "32-true", "epochs": 2, "batch_size": 16}
+
+    def losses(run: Run) -> list[float]:
+        return [numbers["loss"] for numbers in run.metrics()]
+
+    recorded = losses(trained(dataset, tmp_path / "recorded", method=method, **settings))
+    with patch.object(fit, "is_recordable", lambda network, device: False):
+        plain = losses(trained(dataset, tmp_path / "plain", method=method, **settings))
+    assert recorded == pytest.approx(plain, rel=1e-2)
