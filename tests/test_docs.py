@@ -11,10 +11,11 @@ import typer
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from benchmarks.gpu.table import heads_table, study_pairs, study_table, table
+from benchmarks.gpu.table import ADAPTED, heads_table, hits, study_pairs, study_table, table
 from fewscan.cli.app import app
+from fewscan.comparison.significance import seeds_p_value
 from fewscan.evaluation.intervals import Interval
-from fewscan.training.choice import WORTH
+from fewscan.training.choice import ADAPTED_WORTH, WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
@@ -54,7 +55,8 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
         if row["less_supervised_points"]:
             # `fewscan train` says it in words when it chooses the method by itself.
             sure = row["verdict"] == "statistically significant"
-            worth, nothing_sure = WORTH.split("nothing sure")
+            said = ADAPTED_WORTH if row["method"] == ADAPTED else WORTH
+            worth, _, nothing_sure = said.partition("nothing sure")
             assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
             assert not sure or f"{round(float(row['less_supervised_points']))} points" in worth
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
@@ -75,19 +77,20 @@ def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tm
     rows = committed(tmp_path / "heads.csv")
     assert rows == committed(DOCS / "results" / "gpu" / "heads_table.csv")
     accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
-    for supervised, mixmatch in zip(rows[::2], rows[1::2], strict=True):
+    for supervised, adapted, mixmatch in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
         labels = f"{int(supervised['labels']):,}"
-        cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in (supervised, mixmatch)]
+        in_order = (supervised, mixmatch, adapted)
+        cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in in_order]
         assert f"| {labels} | {' | '.join(cells)} |" in accuracy
         if supervised["learned_from"] == "no slice of the head":
-            cells = [f"{row['accuracy_percent']} % ({row['balanced_percent']} %)" for row in (supervised, mixmatch)]
+            cells = [f"{row['accuracy_percent']} % ({row['balanced_percent']} %)" for row in in_order]
             assert f"| {labels} | {' | '.join(cells)} |" in readme
 
 
 def test_what_is_said_of_imagenets_weights_follows_from_each_prediction_that_is_committed() -> None:
     found = pd.read_csv(DOCS / "results" / "finetuned_128" / "finetuned.csv")
     known = pd.read_csv(DOCS / "results" / "gpu" / "test_images.csv").set_index("row")["head_in_training"]
-    accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
+    accuracy = (DOCS / "accuracy.md").read_text(encoding="utf-8")
     found = found.assign(right=100.0 * (found["label"] == found["predicted"]), alone=~found["row"].map(known))
     alone = found[found["alone"]]
     assert (found["seed"].nunique(), alone["row"].nunique()) == (1, 93)
@@ -96,10 +99,32 @@ def test_what_is_said_of_imagenets_weights_follows_from_each_prediction_that_is_
         score, alone_score = (
             f"{each['right'].mean():.1f} ({each.groupby('label')['right'].mean().mean():.1f})" for each in (of_all, of_alone)
         )
-        (line,) = (line for line in accuracy.splitlines() if re.match(rf"\| {labels:,} \| \d+: \*\*", line))
+        begins = re.compile(rf"\| {labels:,} \| \d+: \*\*missed\*\* \| [\d.]+ \(")
+        (line,) = (line for line in accuracy.splitlines() if begins.match(line))
         assert line.split(" | ")[2] == score
         assert line.split(" | ")[4] == alone_score
-        assert score.split(" ")[0] in readme
+
+
+def test_what_is_said_of_unlabeled_scans_and_imagenets_weights_follows_from_each_prediction_that_is_committed() -> None:
+    gpu, text = DOCS / "results" / "gpu", (DOCS / "accuracy.md").read_text(encoding="utf-8")
+    scratch = pd.concat([pd.read_csv(gpu / f"{part}.csv") for part in ("efficiency", "efficiency_later")])
+    adapted = pd.read_csv(gpu / "adapted.csv")
+    groups = scratch.drop_duplicates("row").set_index("row")["group"]
+    for labels in (1235, 124, 40):
+        ours, theirs = hits(adapted, labels, "supervised"), hits(scratch, labels, "mixmatch")
+        assert len(ours) == len(theirs) == 5
+        p_value = seeds_p_value(ours.to_numpy(), theirs.to_numpy(), groups.loc[ours.columns].to_numpy())
+        (line,) = (line for line in text.splitlines() if re.match(rf"\| {labels:,} \| \d+: \*\*missed\*\* \| [\d.]+ ±", line))
+        _, _, _, score, above, _ = (cell.strip() for cell in line.split("|"))
+        by_seed = 100 * ours.mean(axis=1)
+        assert score == f"{by_seed.mean():.1f} ± {by_seed.std(ddof=1):.1f}"
+        assert float(above.split(" ")[0]) == round(by_seed.mean() - 100 * theirs.mean(axis=None), 1)
+        assert float(DECIMALS.findall(above)[-1]) == pytest.approx(p_value, rel=0.2)
+        assert ("not statistically significant" in above) == (p_value >= 0.05)
+    alone, first = hits(pd.read_csv(gpu / "finetuned.csv"), 124, "supervised"), hits(adapted, 124, "supervised")
+    p_value = seeds_p_value(first.to_numpy(), alone.to_numpy(), groups.loc[first.columns].to_numpy())
+    points, spread = 100 * alone.mean(axis=None), 100 * alone.mean(axis=1).std(ddof=1)
+    assert f"{points:.1f} ± {spread:.1f}, {100 * first.mean(axis=None) - points:.1f} points less (p = {p_value:.2f};" in text
 
 
 def test_p_values_of_the_earlier_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:

@@ -13,11 +13,11 @@ from benchmarks.in_memory import trained
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.processes import processes
+from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE
 from fewscan.training.run import Run
 
 METHOD = "simclr"
-CHANGES: dict[str, Any] = {"training_images": 120_000, "batch_size": 256, "optimizer": {"learning_rate": 1e-3}}
 # The same from random weights, for a test: those of ImageNet are not there.
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 16}
 
@@ -43,5 +43,5 @@ def adapted_run(scratch: Path, dataset: str) -> Path:
 
 
 def _adapt(dataset: Snapshot, folder: Path, tiny: bool) -> None:
-    recipe, changes = (DEFAULT_RECIPE, TINY) if tiny else ("finetune", CHANGES)
+    recipe, changes = (DEFAULT_RECIPE, TINY) if tiny else (FinetuneRecipe.name, {})
     trained(dataset, folder, method=METHOD, recipe=recipe, **changes)

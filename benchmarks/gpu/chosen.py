@@ -82,7 +82,7 @@ def scored(scratch: Path, jobs: Sequence[tuple[Pile, Job]], tiny: bool) -> Itera
     if not torch.cuda.is_available():
         yield from (score(scratch, pile, job, tiny) for pile, job in jobs)
         return
-    with ProcessPoolExecutor(min(18, len(jobs)), get_context("spawn"), one_thread) as pool:
+    with ProcessPoolExecutor(min(9, len(jobs)), get_context("spawn"), one_thread) as pool:
         for future in as_completed([pool.submit(score, scratch, pile, job, tiny) for pile, job in jobs]):
             yield future.result()
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.in_memory import trained
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.models.encoders import encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
@@ -52,14 +52,13 @@ def test_outputs_gradients_and_statistics_are_those_of_the_network(encoder: str,
 
 @needs_gpu
 @pytest.mark.parametrize("method", ["supervised", "simclr", "mixmatch"])
-def test_a_training_is_that_of_kernel_by_kernel(method: str, split_dataset: Path, tmp_path: Path) -> None:
-    dataset = Dataset.open(split_dataset).snapshot()
+def test_a_training_is_that_of_kernel_by_kernel(method: str, split_dataset: Snapshot, tmp_path: Path) -> None:
     settings = {"device": "cuda", "precision": "32-true", "epochs": 2, "batch_size": 16}
 
     def losses(run: Run) -> list[float]:
         return [numbers["loss"] for numbers in run.metrics()]
 
-    recorded = losses(trained(dataset, tmp_path / "recorded", method=method, **settings))
+    recorded = losses(trained(split_dataset, tmp_path / "recorded", method=method, **settings))
     with patch.object(fit, "is_recordable", lambda network, device: False):
-        plain = losses(trained(dataset, tmp_path / "plain", method=method, **settings))
+        plain = losses(trained(split_dataset, tmp_path / "plain", method=method, **settings))
     assert recorded == pytest.approx(plain, rel=1e-2)

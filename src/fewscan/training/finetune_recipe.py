@@ -7,6 +7,8 @@ from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.training.recipe import Preferred, Recipe
 
 TRAINING_IMAGES = 25_000
+# Of a method that learns without labels, which shows the encoder two views of each scan: docs/search.md, 19.
+WITHOUT_LABELS = {"batch_size": 256, "training_images": 120_000}
 
 
 class FinetuneRecipe(Recipe):
@@ -21,6 +23,7 @@ class FinetuneRecipe(Recipe):
 
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
         """Return the settings of a run of `method`."""
+        without_labels = method.two_views and not method.needs_labels
         smooths = "label_smoothing" in method.settings_type.model_fields
         return {
             "encoder": {"name": EfficientNetLite0.name, "weights": EfficientNetLite0.known_weights[0].name},
@@ -30,4 +33,5 @@ class FinetuneRecipe(Recipe):
             "class_balance": 1.0,
             "training_images": TRAINING_IMAGES,
             "averaging": 0.99,
+            **(WITHOUT_LABELS if without_labels else {}),
         }

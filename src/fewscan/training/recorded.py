@@ -19,8 +19,16 @@ Pass = Callable[..., Any]
 
 
 def is_recordable(network: Network, device: torch.device) -> bool:
-    """Return whether the encoder's passes can be recorded: on a GPU of NVIDIA's, where they are the same each time."""
-    return device.type == "cuda" and torch.version.cuda is not None and network.encoder.same_passes
+    """Return whether the encoder's passes can be recorded: on a GPU of NVIDIA's, where they are the same each time.
+
+    What is recorded keeps its memory between steps, so half of the GPU's must be free.
+    """
+    if device.type != "cuda" or torch.version.cuda is None or not network.encoder.same_passes:
+        return False
+    free, whole = torch.cuda.mem_get_info(device)
+    if free < whole / 2:
+        say("less than half of this GPU's memory is free, so the network's passes are not recorded and steps take longer")
+    return free >= whole / 2
 
 
 class RecordedNetwork(nn.Module):
@@ -55,6 +63,10 @@ class RecordedNetwork(nn.Module):
         autocast = torch.autocast(
             "cuda", torch.get_autocast_dtype("cuda"), enabled=torch.is_autocast_enabled("cuda"), cache_enabled=False
         )
+        # What adds up gradients is made here, on the stream of a recording, and used on another, which waits for it.
+        warns = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
+        if warns is not None:  # since PyTorch 2.10
+            warns(False)
         try:
             with autocast:
                 # A graph takes the place of the `forward` of what it is made of, so it is not made of the encoder itself.
