@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from fewscan.evaluation.surety import Surety
+from fewscan.labeling import decisions
 from fewscan.labeling.decisions import acceptance_threshold, inclusion_thresholds, possible_classes, wrong_at_most
+from fewscan.splits.support import TARGET_ERROR
 
 POOL = 200_000
 BATCHES = (100, 1000)
@@ -247,6 +249,24 @@ def coverage(random: Random, draws: int) -> list[dict[str, object]]:
     return lines
 
 
+def offered_target(random: Random, draws: int) -> list[dict[str, object]]:
+    """Where nothing is accepted at the usual target, the least whole percent that accepts, which `label` then names."""
+    lines = []
+    for name, network in (("good network", good), ("hopeless network", hopeless)):
+        pool = network(random, POOL)
+        for images in (71, 247, 1235):
+            passed, offered = [], 0
+            for _ in range(draws):
+                held_out = network(random, images)
+                least = decisions.least_accepting_target(held_out.scores, held_out.correct) or 1
+                offered += TARGET_ERROR < least < 1
+                threshold = acceptance_threshold(held_out.scores, held_out.correct, target := max(least, TARGET_ERROR))
+                passed.append(threshold is not None and pool.error(threshold) > target)
+            line = {"about": "offered target", "case": name, "images": images, "target_error": TARGET_ERROR, "draws": draws}
+            lines.append(line | {"offered": 100 * offered / draws, "long_run_above_target": 100 * np.mean(passed)})
+    return lines
+
+
 PARTS: tuple[Callable[[Random, int], list[dict[str, object]]], ...] = (
     long_run,
     counted_by_patient,
@@ -256,6 +276,7 @@ PARTS: tuple[Callable[[Random, int], list[dict[str, object]]], ...] = (
     surer_network,
     coverage,
     surer_network_of_alike,
+    offered_target,
 )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fewscan.evaluation.held_out import predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling import decisions
+from fewscan.splits import support
 from fewscan.training.run import Run
 
 CHOICES = ((0.2, 0.4, 0.6, 0.8), (0.25, 0.5, 0.75), (0.4, 0.7), (0.5,))
@@ -41,7 +42,7 @@ def main() -> None:
     print(f"{len(scores)} validation images, {100 * (~correct).mean():.1f} % called wrongly")
     for images in IMAGES:
         for starts in CHOICES:
-            decisions.STARTS = starts
+            support.STARTS = starts
             random = np.random.default_rng(0)
             accepted = []
             broken = 0

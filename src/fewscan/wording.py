@@ -24,3 +24,8 @@ def folder_below(level: int) -> str:
 def one_line(error: Exception) -> str:
     """Return what an error of a library says, in one line; its kind where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def opened_times(by_run: int, by_all_runs: int) -> str:
+    """Return how often a test set was opened."""
+    return f"opened {counted(by_run, 'time')} by this run, {by_all_runs} by all runs"

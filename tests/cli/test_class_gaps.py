@@ -39,6 +39,18 @@ def test_a_class_that_no_test_image_has_is_named(rare: Snapshot, fewscan: Comman
 
 
 @pytest.mark.slow
+def test_a_class_that_no_validation_image_has_is_named_before_a_training(rare: Snapshot, fewscan: Command) -> None:
+    two = rare.manifest["label"].tolist()
+    two[1] = "glioma"
+    remade(rare, rare.manifest.assign(label=pd.array(two, dtype="str")))
+    done = fewscan("split", rare.folder, "--labeled", 24, "--test", 20, "--validation", 0.25)
+    assert done.returncode == 0, done.stderr
+    (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ") and "validation set, so" in line]
+    assert "'glioma'" in warning
+    assert "'no_tumor'" not in warning
+
+
+@pytest.mark.slow
 def test_a_class_that_no_label_teaches_is_named(rare: Snapshot, fewscan: Command) -> None:
     run = rare.folder.parent / "run"
     named = json.loads(fewscan("split", rare.folder, "--labeled", 3, "--test", 20, "--validation", 0, "--json").stdout)

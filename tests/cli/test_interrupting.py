@@ -15,6 +15,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from fewscan import api, demo
+from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.training.run import Run
 from tests.processes import Program
@@ -154,9 +155,12 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     run = Run.open(tmp_path / "run")
     assert not run.finished
     assert len(run.metrics()) == 1
+    # Nobody can choose a run that was given up: only one that is finished counts as chosen among others.
+    assert candidates(split_dataset.folder) == set()
     done = fewscan(*going_on(CompletedProcess(words, code, "", said)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Run.open(tmp_path / "run").finished
+    assert candidates(split_dataset.folder) == {run.identity}
 
 
 def begun(words: list[str], cwd: Path) -> subprocess.Popen[str]:

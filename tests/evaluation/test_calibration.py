@@ -239,5 +239,5 @@ def test_a_class_with_one_group_among_the_held_out_images_is_no_obstacle(split_d
     only = replace(split_dataset, manifest=split_dataset.manifest.assign(split=None))
     only.manifest.loc[few, "split"] = "validation"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(calibrating, "ENOUGH_VALIDATION_IMAGES", 4)
+        patched.setattr(calibrating, "ENOUGH_VALIDATION", 4)
         assert calibrate(run, only).images == 4

@@ -11,8 +11,9 @@ from benchmarks.non_scans import NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_ho
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation import typicality as module
 from fewscan.evaluation.image_statistics import ImageStatistics
-from fewscan.evaluation.typicality import FALSE_ALARMS, Density, Gate, Typicality
+from fewscan.evaluation.typicality import Density, Gate, Typicality
 from fewscan.splits.split import split
+from fewscan.splits.support import OUT_OF_DISTRIBUTION
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_the_limit_keeps_to_its_false_alarms_over_draws_of_groups_of_any_size() 
         held_out = random.normal(size=150)[groups]
         alarms.append((random.normal(size=500) < module._limit(held_out, groups)).mean())
     # Within four standard errors of the mean of so many draws.
-    assert np.mean(alarms) == pytest.approx(FALSE_ALARMS, abs=4 * np.std(alarms) / np.sqrt(300) + 1 / 151)
+    assert np.mean(alarms) == pytest.approx(OUT_OF_DISTRIBUTION, abs=4 * np.std(alarms) / np.sqrt(300) + 1 / 151)
 
 
 @pytest.mark.slow

@@ -129,11 +129,15 @@ def test_one_image_of_a_file_that_holds_several_is_explained_by_its_name(
 
 
 @pytest.mark.slow
-def test_a_scan_of_the_sealed_part_is_noted_and_no_other(run: Run, split_dataset: Snapshot, tmp_path: Path) -> None:
+def test_a_scan_of_the_sealed_part_is_noted_and_said_and_no_other(
+    run: Run, split_dataset: Snapshot, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     explained(run, split_dataset, int(split_dataset.rows("unlabeled")[0]), tmp_path)
     assert run.test_openings() == {}
+    assert "opened" not in capfd.readouterr().err
     explained(run, split_dataset, int(split_dataset.rows("test")[0]), tmp_path)
     assert run.test_openings() == {"explain": 1}
+    assert "opened 1 time by this run" in capfd.readouterr().err
 
 
 @pytest.mark.slow

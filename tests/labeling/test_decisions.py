@@ -7,12 +7,14 @@ from scipy.stats import binom, binomtest
 
 from fewscan.labeling.decisions import (
     acceptance_threshold,
-    images_needed,
+    images_that_would_do,
     inclusion_thresholds,
+    least_accepting_target,
     possible_classes,
     supports,
     wrong_at_most,
 )
+from fewscan.splits.support import OUT_OF_DISTRIBUTION, images_needed, images_to_keep, least_target
 
 
 @pytest.mark.parametrize(("target", "needed"), [(0.05, 67), (0.1, 33), (0.01, 339)])
@@ -214,3 +216,43 @@ def test_how_many_may_be_wrong_in_a_batch() -> None:
         assert binom.cdf(wrong, accepted, target) >= 0.95
         assert wrong == 0 or binom.cdf(wrong - 1, accepted, target) < 0.95
     assert wrong_at_most(0, 0.05) == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 300), st.sampled_from([1, 5]))
+def test_the_least_target_is_the_first_at_which_anything_is_accepted(seed: int, images: int, candidates: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.uniform(0.3, 1, images).astype(np.float32)
+    correct = random.random(images) < scores
+    accepting = [
+        percent
+        for percent in range(1, 51)
+        if acceptance_threshold(scores, correct, percent / 100, candidates=candidates) is not None
+    ]
+    least = least_accepting_target(scores, correct, candidates=candidates)
+    assert least == (accepting[0] / 100 if accepting else None)
+    # Whoever asks for more gets it, too: no larger one is refused.
+    assert accepting == list(range(min(accepting, default=51), 51))
+
+
+def test_so_many_images_as_would_do_do() -> None:
+    scores = np.linspace(0.99, 0.4, 60, dtype=np.float32)
+    correct = np.ones(60, dtype=bool)
+    assert images_that_would_do(scores, correct, 0.05) == pytest.approx(images_needed(0.05), rel=0.05)
+    correct[[20, 30, 40, 50]] = False
+    would_do = images_that_would_do(scores, correct, 0.05)
+    assert would_do is not None
+    times = -(-would_do // 60)
+    assert acceptance_threshold(np.repeat(scores, times), np.repeat(correct, times), 0.05) is not None
+    assert acceptance_threshold(scores, correct, 0.05) is None
+    correct[::2] = False
+    assert images_that_would_do(scores, correct, 0.05) is None
+
+
+def test_what_is_kept_still_suffices_when_some_of_it_is_out_of_distribution() -> None:
+    kept = images_to_keep(0.05)
+    assert binom.cdf(kept - images_needed(0.05), kept, OUT_OF_DISTRIBUTION) >= 0.95
+    assert binom.cdf(kept - 1 - images_needed(0.05), kept - 1, OUT_OF_DISTRIBUTION) < 0.95
+    assert least_target(kept) == 0.05
+    assert least_target(kept - 1) == 0.06
+    assert least_target(1) is None

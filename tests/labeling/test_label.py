@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from fewscan.cli.following import after_label
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -31,7 +32,8 @@ from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
-from fewscan.labeling.label import label_scans, label_unlabeled
+from fewscan.labeling.label import LabelSummary, label_scans, label_unlabeled
+from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table
 from fewscan.partial import growing
@@ -342,6 +344,41 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
     assert summary.accepted == 0
     assert summary.threshold is None
     assert "needs at least 339 independent held-out images" in summary.reasons[0]
+    helps = summary.helps
+    assert helps is not None
+    # All labels together are too few as well, so that more are needed after a calibration by folds.
+    assert helps.folds is not None
+    assert helps.labels is not None
+    reachable = helps.target_error
+    assert reachable is not None
+    assert f"--target-error {reachable:g}" in summary.reasons[0]
+    grounds = Grounds.of(run, dataset)
+    assert grounds.rule(Asked(reachable)).threshold is not None
+    assert grounds.rule(Asked(reachable)).helps is None
+    # Once all labels were held out in turn, folds help no more.
+    known = Calibration.load(run)
+    assert known is not None
+    known.model_copy(update={"source": "cross-fitting"}).save(run)
+    rule = Grounds.of(run, dataset).rule(Asked(0.01))
+    assert rule.helps is not None
+    assert (rule.helps.folds, rule.helps.target_error) == (None, reachable)
+
+
+def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(tmp_path: Path) -> None:
+    counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
+    said = dict.fromkeys(counts, 0) | {"seen": {}, "classes": {}, "reasons": (), "threshold": None, "candidates": 1}
+    said |= {"target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
+    out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
+    out.touch()
+
+    def words(**helps: float) -> list[str]:
+        summary = LabelSummary.parse(said | {"helps": Remedies.parse(helps)})
+        return list(map(str, after_label(summary, run, scans, out, None, ["--candidates", "2"])))
+
+    assert words(folds=5, target_error=0.2) == ["calibrate", "runs/mri", "--folds", "5", "--overwrite"]
+    again = ["--out", str(tmp_path / "labels-2.csv"), "--target-error", "0.2", "--candidates", "2"]
+    assert words(labels=40, target_error=0.2) == ["label", "runs/mri", "new scans", *again]
+    assert words(labels=40) == words() == ["labels", "set", "--help"]
 
 
 def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Snapshot, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from benchmarks.in_memory import split_in_memory
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.splits.sizes import ENOUGH_TO_TEST, ENOUGH_VALIDATION_IMAGES, suitable_sizes
+from fewscan.splits.acceptance import acceptance_warnings, independent
+from fewscan.splits.sizes import ENOUGH_TO_TEST, suitable_sizes
 from fewscan.splits.split import split
+from fewscan.splits.support import TARGET_ERROR, images_needed
 from tests.made import remade
 
 MakeDataset = Callable[..., Snapshot]
@@ -105,9 +107,9 @@ def test_without_a_test_set_a_later_label_and_a_later_scan_are_learned_from(make
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("images", "group_size", "enough"), [(210, 1, True), (300, 1, True), (305, 5, True), (500, 1, True), (204, 1, False)]
+    ("images", "group_size", "enough"), [(300, 1, True), (450, 1, True), (700, 2, True), (204, 1, False), (305, 5, False)]
 )
-def test_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are_enough(
+def test_sizes_leave_enough_for_the_usual_target_error_where_three_tenths_of_the_labels_are_enough(
     images: int, group_size: int, enough: bool, make_dataset: MakeDataset
 ) -> None:
     # Images of one group are of one class: that of their place among four.
@@ -115,9 +117,22 @@ def test_sizes_leave_enough_to_calibrate_on_where_three_tenths_of_the_labels_are
     dataset = make_dataset(images, groups=groups)
     dataset = remade(dataset, dataset.manifest.assign(copy_set=np.arange(images)))
     sizes = suitable_sizes(dataset)
-    drawn = split(dataset, **sizes._asdict()).require_split()
-    assert (drawn.validation >= ENOUGH_VALIDATION_IMAGES) == enough
+    drawn = split(dataset, **sizes._asdict())
+    # Some of them may be out of distribution, and support nothing.
+    assert (independent(drawn, "validation") > images_needed(TARGET_ERROR)) == enough
+    assert (acceptance_warnings(drawn) == []) == enough
     assert enough or sizes.validation == 0.2
+    assert acceptance_warnings(drawn, runs=1000) != []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("images", "helps"), [(120, "fewscan calibrate"), (40, "--target-error")])
+def test_a_split_by_which_nothing_will_be_accepted_says_what_helps(images: int, helps: str, make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(images)
+    (warning,) = acceptance_warnings(split(dataset, **suitable_sizes(dataset)._asdict()))
+    assert helps in warning
+    (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2))
+    assert "random" in leaks
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, refuse_stored
 from fewscan.locks import alone
 from fewscan.progress import say
+from fewscan.splits.support import TARGET_ERROR
 
 if TYPE_CHECKING:
     from fewscan.evaluation.calibration import Calibration
@@ -67,7 +68,7 @@ def label(
     scans: str | Path | None = None,
     *,
     out: str | Path,
-    target_error: float = 0.05,
+    target_error: float = TARGET_ERROR,
     coverage: float = 0.9,
     coverage_per_class: bool = False,
     candidates: int | None = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, refuse_stored
 from fewscan.locks import alone
+from fewscan.splits.support import TARGET_ERROR
 
 if TYPE_CHECKING:
     from fewscan.stressing.stress import StressTest
@@ -23,7 +24,7 @@ def stress(
     images: int | None = None,
     validation: bool = False,
     stored: bool = False,
-    target_error: float = 0.05,
+    target_error: float = TARGET_ERROR,
     data: str | Path | None = None,
     overwrite: bool = False,
 ) -> StressTest:

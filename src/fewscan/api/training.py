@@ -97,11 +97,16 @@ def _chosen(
 
 def _notes(dataset: Snapshot) -> list[str]:
     """Return what classes and labels give to say before a training."""
+    from fewscan.datasets.candidates import candidates
     from fewscan.datasets.trainings import news
+    from fewscan.splits.acceptance import acceptance_warnings
     from fewscan.splits.class_gaps import gap_warnings
 
     fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
-    return [*(f"warning: {warning}" for warning in gap_warnings(dataset)), *([fresh] if fresh else [])]
+    warnings = gap_warnings(dataset)
+    if dataset.classes:
+        warnings += acceptance_warnings(dataset, len(candidates(dataset.folder)) + 1)
+    return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 
 def _followed(devices: Devices) -> Path:

@@ -20,7 +20,6 @@ from fewscan.errors import FewscanError
 from fewscan.memory import enough
 from fewscan.progress import printable
 from fewscan.version import __version__
-from fewscan.wording import counted
 
 app = typer.Typer(
     add_completion=False,
@@ -131,11 +130,6 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
         typer.echo(printable(line))
     if next_words:
         typer.echo(printable(f"next: {_command(next_words)}"))
-
-
-def opened_times(by_run: int, by_all_runs: int) -> str:
-    """Return in words how often a test set was opened."""
-    return f"opened {counted(by_run, 'time')} by this run, {by_all_runs} by all runs"
 
 
 def main() -> NoReturn:

@@ -97,6 +97,7 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Draw the four sets, and say what each holds."""
+    from fewscan.splits.acceptance import acceptance_warnings
     from fewscan.splits.class_gaps import gap_warnings
 
     done = api.split(
@@ -113,7 +114,7 @@ def split(
         overwrite=overwrite,
     )
     result = done.require_split()
-    warnings = gap_warnings(done)
+    warnings = [*gap_warnings(done), *acceptance_warnings(done)]
     chosen = {"labeled": labeled is None, "test": test is None} if not keep_given else {}
     lines = [*parts_of_split(done, **chosen), *(f"warning: {warning}" for warning in warnings)]
     finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))

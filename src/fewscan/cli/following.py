@@ -1,5 +1,6 @@
 """The command that comes next: as verb and arguments, one that works as it stands."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from fewscan.errors import FewscanError
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
+    from fewscan.labeling.label import LabelSummary
     from fewscan.training.run import Run
 
 Words = list[str | Path]
@@ -108,6 +110,25 @@ def after_run_in(folder: Path, data: Path | None) -> Words:
 
     run = Run.open(folder)
     return after_run(run, run.open_dataset(data))
+
+
+def after_label(
+    summary: "LabelSummary", run: Path, scans: Path | None, out: Path, data: Path | None, again: Sequence[str | Path]
+) -> Words:
+    """Return what follows labels: where nothing could be accepted what helps, by a command, else what the run still lacks.
+
+    again: the other options that the labels were asked for with.
+    """
+    helps = summary.helps
+    if helps is None:
+        return after_run_in(run, data)
+    moved: Words = [] if data is None else ["--data", data]
+    if helps.folds is not None:
+        return ["calibrate", run, "--folds", str(helps.folds), "--overwrite", *moved]
+    if helps.target_error is not None:
+        place: Words = [] if scans is None else [scans]
+        return ["label", run, *place, "--out", free_path(out), "--target-error", f"{helps.target_error:g}", *again, *moved]
+    return ["labels", "set", "--help"]
 
 
 def report_words(run: "Run") -> Words:

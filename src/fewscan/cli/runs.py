@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish, opened_times
-from fewscan.cli.following import after_run_in
+from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish
+from fewscan.cli.following import after_label, after_run_in
 from fewscan.cli.import_options import FollowLinks
-from fewscan.wording import counted
+from fewscan.splits.support import TARGET_ERROR
+from fewscan.wording import counted, opened_times
 
 if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
@@ -31,10 +32,10 @@ def calibrate(
 ) -> None:
     """Make probabilities mean what they say.
 
-    That, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. With 50 validation
-    images or more 'fewscan train' has done it already. With fewer, all labels are held out in turn: five trainings, each
-    without a fifth of the labels, as long as the run's own each. Stop it at any time: the same command goes on. The test set
-    has no share in it.
+    That, and what 'fewscan label' accepts, rests on labeled images that the run has not learned from. Where the validation
+    set holds enough of them for 'fewscan label', 'fewscan train' has done it already. With fewer, all labels are held out in
+    turn: five trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same
+    command goes on. The test set has no share in it.
 
     Example: fewscan calibrate runs/mri
     """
@@ -145,7 +146,7 @@ def label(
     target_error: Annotated[
         float,
         typer.Option(help="Accept labels only where held-out images support at most this long-run error among them."),
-    ] = 0.05,
+    ] = TARGET_ERROR,
     coverage: Annotated[float, typer.Option(help="How often the right class is to be among a scan's possible classes.")] = 0.9,
     coverage_per_class: Annotated[
         bool, typer.Option("--coverage-per-class", help="Within each class, not over all scans: rare classes need it.")
@@ -191,7 +192,13 @@ def label(
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
     ]
-    finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
+    again = _given({"--candidates": candidates, "--exact-copies-only": exact_copies_only, "--follow-links": follow_links})
+    finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, out, data, again))
+
+
+def _given(options: dict[str, int | bool | None]) -> list[str | Path]:
+    """Return the options that were given, as words of a command."""
+    return [word for name, value in options.items() if value for word in ((name,) if value is True else (name, str(value)))]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:

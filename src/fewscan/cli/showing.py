@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish, opened_times
+from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
 from fewscan.errors import FewscanError
+from fewscan.wording import opened_times
 
 if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence

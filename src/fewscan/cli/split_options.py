@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from fewscan.splits.support import ENOUGH_VALIDATION
+
 SplitName = Annotated[str, typer.Option("--name", help="A dataset can have many splits; 'train' takes the newest unless told.")]
 LabelBudget = Annotated[
     int | None,
@@ -32,7 +34,7 @@ ValidationShare = Annotated[
     typer.Option(
         "--validation",
         help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule. [default: 0.2, up to 0.3 where "
-        "that makes 50 images; 0 without a test set]",
+        f"that makes {ENOUGH_VALIDATION} independent images, which 'fewscan label' needs; 0 without a test set]",
     ),
 ]
 SharesKnown = Annotated[

@@ -36,7 +36,7 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     beside = result.left_out - result.conflicting_left_out
     if beside and result.given_leaks is None:
         lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
-    return [*lines, *_trainings_to_come(result)]
+    return [*lines, *_trainings_to_come(done)]
 
 
 def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
@@ -59,17 +59,13 @@ def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
     return lines
 
 
-def _trainings_to_come(result: "SplitDescription") -> list[str]:
+def _trainings_to_come(done: "Snapshot") -> list[str]:
     """Return which further trainings a split asks for."""
-    from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
+    from fewscan.splits.acceptance import independent
+    from fewscan.splits.support import ENOUGH_VALIDATION
 
-    few = result.validation < ENOUGH_VALIDATION_IMAGES
-    if not result.test:
+    few = independent(done, "validation") < ENOUGH_VALIDATION
+    if not done.require_split().test:
         together = ", those that 'fewscan calibrate' takes, too" if few else ""
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
-    if few:
-        return [
-            f"  with fewer than {ENOUGH_VALIDATION_IMAGES} validation images 'fewscan calibrate' takes five more trainings; "
-            "a larger --validation spares them"
-        ]
-    return []
+    return ["  a larger --validation spares the trainings that 'fewscan calibrate' takes"] if few else []

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish, listed_names, opened_times
+from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish, listed_names
 from fewscan.cli.following import after_run_in
+from fewscan.splits.support import TARGET_ERROR
+from fewscan.wording import opened_times
 
 if TYPE_CHECKING:
     from fewscan.stressing.stress import StressTest
@@ -52,7 +54,7 @@ def stress(
         bool,
         typer.Option("--stored", help="Change the pixels that the dataset stores, where the files of scans are gone."),
     ] = False,
-    target_error: Annotated[float, typer.Option(help="The error that accepted labels are held against.")] = 0.05,
+    target_error: Annotated[float, typer.Option(help="The error that accepted labels are held against.")] = TARGET_ERROR,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

@@ -5,12 +5,26 @@ A run that is chosen among many by its test score was chosen on the test set, wh
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fewscan import jsonl
 from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.wording import opened_times
 
 OPENINGS_FILE = "test_openings.jsonl"
+
+
+class Openings(NamedTuple):
+    """How often a test set has been opened: by one run, and by all runs on it."""
+
+    by_run: int
+    by_all_runs: int
+
+    @property
+    def sentence(self) -> str:
+        """What was done just now, for the person at the terminal."""
+        return f"the test set was opened, and that is counted: {opened_times(self.by_run, self.by_all_runs)}"
 
 
 @dataclass(frozen=True)

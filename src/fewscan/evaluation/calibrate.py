@@ -12,11 +12,12 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, refuse_taught_encoder
-from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, group_folds, predict_held_out
+from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, most_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
-from fewscan.splits.sizes import ENOUGH_VALIDATION_IMAGES
+from fewscan.splits.acceptance import independent
+from fewscan.splits.support import ENOUGH_VALIDATION
 from fewscan.training.run import Run
 
 FOLDS = 5
@@ -25,7 +26,7 @@ FOLDS = 5
 def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calibration:
     """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
-    Held out are the images of the validation set where there are ENOUGH_VALIDATION_IMAGES. Otherwise, or with `folds` given,
+    Held out are the images of the validation set where they are of ENOUGH_VALIDATION groups. Otherwise, or with `folds` given,
     all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test set has no share in it.
     Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation set would
     replace what a cross-fitting gave.
@@ -53,15 +54,15 @@ def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     rows = dataset.rows("labeled", "validation")
     try:
         refuse_taught_encoder(run, dataset)
-        group_folds(dataset.labels[rows], dataset.groups[rows], FOLDS, run.settings.seed)
+        most_folds(dataset.labels[rows], dataset.groups[rows], FOLDS)
     except FewscanError as error:
         return str(error)
     return None
 
 
 def has_enough_validation(dataset: Snapshot) -> bool:
-    """Return whether the validation set suffices to calibrate a run without further training."""
-    return len(dataset.rows("validation")) >= ENOUGH_VALIDATION_IMAGES
+    """Return whether the validation set suffices to calibrate a run, and to accept labels, without further training."""
+    return independent(dataset, "validation") >= ENOUGH_VALIDATION
 
 
 def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit | None = None) -> Calibration:

@@ -87,7 +87,16 @@ def predict_held_out(predictor: Predictor, dataset: Snapshot, rows: Rows) -> Hel
 def group_folds(labels: Labels, groups: Rows, folds: int, seed: int = 0) -> list[Rows]:
     """Return the positions of at most `folds` parts that no group crosses, every part with the classes in proportion.
 
-    There are no more folds than the smallest class has groups. Raises FewscanError where that is one: nothing can be held out.
+    How many there are, and where none can be, `most_folds` says.
+    """
+    splitter = StratifiedGroupKFold(most_folds(labels, groups, folds), shuffle=True, random_state=seed)
+    return [np.sort(held_out) for _, held_out in splitter.split(np.zeros(len(labels)), labels, groups)]
+
+
+def most_folds(labels: Labels, groups: Rows, folds: int) -> int:
+    """Return how many folds of those asked for there can be: no more than the smallest class has groups.
+
+    Raises FewscanError where that is one: nothing can be held out.
     """
     smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if smallest < 2:
@@ -95,5 +104,4 @@ def group_folds(labels: Labels, groups: Rows, folds: int, seed: int = 0) -> list
             "a class has labeled images of one patient or set of copies alone, so nothing of it can be held out: "
             "label more images of it, or keep a larger --validation"
         )
-    splitter = StratifiedGroupKFold(min(folds, smallest), shuffle=True, random_state=seed)
-    return [np.sort(held_out) for _, held_out in splitter.split(np.zeros(len(labels)), labels, groups)]
+    return min(folds, smallest)

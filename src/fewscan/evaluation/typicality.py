@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.seeds import stream
+from fewscan.splits.support import OUT_OF_DISTRIBUTION
 from fewscan.training.batches import Rows
 
-# Of scans like those learned from, about so many are called out of distribution.
-FALSE_ALARMS = 0.02
 # So many of the images learned from stand for them all: time grows with them.
 REFERENCE_IMAGES = 5_000
 FOLDS = 5
@@ -97,8 +96,8 @@ class Typicality(nn.Module):
 
     It looks at the images alone and asks no network, which may see nothing where it was never taught to look. An image has a
     density by all statistics and one by each family of them; its typicality is the worst of these: it must be typical in each.
-    Each is measured from the median of held-out images, in units of how far their FALSE_ALARMS reach below it (of a family,
-    FAMILY_SLACK times as far): 0 is as usual; below `limit`, about -1, an image is out of distribution.
+    Each is measured from the median of held-out images, in units of how far OUT_OF_DISTRIBUTION of them reach below it (of a
+    family, FAMILY_SLACK times as far): 0 is as usual; below `limit`, about -1, an image is out of distribution.
     """
 
     limit: Tensor
@@ -157,7 +156,7 @@ class Gate(NamedTuple):
     def of(cls, dataset: Snapshot, seed: int = 0) -> Self:
         """Learn from the dataset's images outside its test set, or from REFERENCE_IMAGES of them drawn by `seed`.
 
-        Every image is held out once, together with its group; the limit is what FALSE_ALARMS of them lie below, a group
+        Every image is held out once, together with its group; the limit is what OUT_OF_DISTRIBUTION of them lie below, a group
         counting as one image. Source: Vovk 2015, "Cross-conformal predictors"; Laxhammar and Falkman 2010, "Conformal
         prediction for detecting anomalies".
         """
@@ -220,14 +219,14 @@ def _principal(centered: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArr
 
 
 def _limit(held_out: Values, groups: Rows) -> float:
-    """Return the value below which FALSE_ALARMS of new groups' images lie, if these are drawn like those held out.
+    """Return the value below which OUT_OF_DISTRIBUTION of new groups' images lie, if these are drawn like those held out.
 
     A group counts as one image: many copies of an odd one do not make it typical. With too few groups to know, the least value.
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.argsort(held_out, kind="stable")
     counted = np.cumsum(1 / sizes[group[order]])
-    place = np.searchsorted(counted, FALSE_ALARMS * (len(sizes) + 1))
+    place = np.searchsorted(counted, OUT_OF_DISTRIBUTION * (len(sizes) + 1))
     return float(held_out[order[place]])
 
 

@@ -1,6 +1,7 @@
 """From scores to decisions: from which score on a label may be accepted at a stated error, and which labels a scan may have."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +9,13 @@ from scipy.special import bdtr
 from scipy.stats import binom
 
 from fewscan.evaluation.calibration import Labels
+from fewscan.splits import support
+from fewscan.splits.support import images_needed, mistrust
 
-# Of draws of held-out images, the share in which the long-run error of what is accepted keeps to the target.
-CONFIDENCE = 0.9
 # Of batches of accepted scans, the share that `wrong_at_most` speaks of.
 BATCHES = 0.95
-# Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
-# already forbids all, and at many the least sure ones do; each begins with its part of what we may be wrong by.
-STARTS: tuple[float, ...] = (0.25, 0.5, 0.75)
+# Of how many more images than there are it is asked whether they would do: beyond, another network is needed.
+MOST_TIMES = 20
 
 Scores = npt.NDArray[np.float32]
 Counts = int | npt.NDArray[np.int64]
@@ -37,19 +37,66 @@ def acceptance_threshold(
     Source: Angelopoulos et al. 2021, "Learn then test", section 3 (fixed-sequence testing from several starts); Clopper and
     Pearson 1934 for the bound.
     """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    # Images of one score are accepted together or not at all.
-    images = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
-    errors: npt.NDArray[np.int64] = np.cumsum(~correct[order], dtype=np.int64)[images - 1]
-    within = supports(errors, images, target_error, candidates=candidates)
-    accepted = 0
-    for start in STARTS:
-        # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
-        first = max(math.ceil(start * len(scores)), images_needed(target_error, candidates=candidates))
-        passed = images[images >= first][np.logical_and.accumulate(within[images >= first])]
-        accepted = max([accepted, *passed[-1:].tolist()])
-    return float(ranked[accepted - 1]) if accepted else None
+    ranked = _Ranked.of(scores, correct)
+    accepted = ranked.accepted(target_error, candidates)
+    return float(ranked.scores[accepted - 1]) if accepted else None
+
+
+def least_accepting_target(scores: Scores, correct: npt.NDArray[np.bool_], *, candidates: int = 1) -> float | None:
+    """Return the least of `support.TARGETS` at which these images let anything be accepted; None where they do at none."""
+    ranked = _Ranked.of(scores, correct)
+    return next((target for target in support.TARGETS if ranked.accepted(target, candidates)), None)
+
+
+def images_that_would_do(
+    scores: Scores, correct: npt.NDArray[np.bool_], target_error: float, *, candidates: int = 1
+) -> int | None:
+    """Return about how many images like these let labels be accepted, were they right as often at every rank.
+
+    None where MOST_TIMES as many would not do. scores, correct: as `acceptance_threshold` takes them, one image at least.
+    """
+    ranked = _Ranked.of(scores, correct)
+    times = 1.0
+    while times <= MOST_TIMES:
+        more = ranked.times(times)
+        if more.accepted(target_error, candidates):
+            return more.total
+        times *= 1.05
+    return None
+
+
+class _Ranked(NamedTuple):
+    """Images by their scores, the highest first."""
+
+    scores: Scores  # (N,)
+    images: npt.NDArray[np.int64]  # (M,) of the highest score, of the two highest ..., since one score is accepted as a whole
+    errors: npt.NDArray[np.int64]  # (M,) among these
+    total: int
+
+    @classmethod
+    def of(cls, scores: Scores, correct: npt.NDArray[np.bool_]) -> "_Ranked":
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        images = np.flatnonzero(np.diff(ranked, append=-np.inf) < 0) + 1
+        errors: npt.NDArray[np.int64] = np.cumsum(~correct[order], dtype=np.int64)[images - 1]
+        return cls(ranked, images, errors, len(scores))
+
+    def times(self, factor: float) -> "_Ranked":
+        """Return so many times the images, with mistakes in proportion; the scores stay those of the fewer."""
+        images = np.floor(self.images * factor).astype(np.int64)
+        errors = np.ceil(self.errors * factor).astype(np.int64)
+        return _Ranked(self.scores, images, np.minimum(errors, images), math.floor(self.total * factor))
+
+    def accepted(self, target_error: float, candidates: int) -> int:
+        """Return how many images lie above the lowest score that may be accepted; 0 for none."""
+        within = supports(self.errors, self.images, target_error, candidates=candidates)
+        accepted = 0
+        for start in support.STARTS:
+            # With fewer images than are needed no test can be passed, whatever the labels: the sequence may begin later.
+            first = max(math.ceil(start * self.total), images_needed(target_error, candidates=candidates))
+            passed = self.images[self.images >= first][np.logical_and.accumulate(within[self.images >= first])]
+            accepted = max([accepted, *passed[-1:].tolist()])
+        return accepted
 
 
 def supports(errors: Counts, images: Counts, target_error: float, *, candidates: int = 1) -> npt.NDArray[np.bool_]:
@@ -58,13 +105,8 @@ def supports(errors: Counts, images: Counts, target_error: float, *, candidates:
     Were the rate higher, so few would be seen in at most (1 - CONFIDENCE) / len(STARTS) / candidates of all draws: the exact
     (Clopper-Pearson) upper bound of the rate is within the target.
     """
-    shown: npt.NDArray[np.bool_] = bdtr(errors, images, target_error) <= _mistrust(candidates)
+    shown: npt.NDArray[np.bool_] = bdtr(errors, images, target_error) <= mistrust(candidates)
     return shown
-
-
-def images_needed(target_error: float, *, candidates: int = 1) -> int:
-    """Return how many held-out images, all of them right, it takes to support `target_error` at all."""
-    return math.ceil(math.log(_mistrust(candidates)) / math.log1p(-target_error))
 
 
 def wrong_at_most(accepted: int, target_error: float) -> int:
@@ -104,7 +146,3 @@ def possible_classes(probabilities: Scores, thresholds: Scores) -> npt.NDArray[n
 def _rank_from_below(own: Scores, coverage: float) -> float:
     kept = math.ceil((len(own) + 1) * coverage)
     return 0.0 if kept > len(own) else float(np.sort(own)[len(own) - kept])
-
-
-def _mistrust(candidates: int) -> float:
-    return (1 - CONFIDENCE) / len(STARTS) / candidates

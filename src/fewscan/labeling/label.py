@@ -21,6 +21,7 @@ from fewscan.images.listing import list_place
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
+from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Decision, DecisionRule
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
 from fewscan.partial import growing, refuse_finished
@@ -56,6 +57,7 @@ class LabelSummary(Settings):
     shift: Shift | None = None  # how new scans of a folder, as a whole, compare with those learned from
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
+    helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
 
     def table(self) -> pd.DataFrame:
         """Return the table that was written, a line a scan."""
@@ -127,6 +129,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
     require_devices(devices, run.settings.device)
     labeler = Labeler.of(run, dataset, asked)
     rule = labeler.rule
+    if rule.threshold is None:
+        say(rule.reasons[0])  # before an hour of labeling, not after
     plan = LabelPlan(
         scans=scans.described,
         version=scans.version,
@@ -170,6 +174,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         shift=shifted,
         threshold=rule.threshold,
         reasons=(*rule.reasons, *_of_this_batch(rule, asked, promised, learned_from=scans.of_dataset), *_others(shifted)),
+        helps=rule.helps,
     )
 
 

@@ -11,19 +11,21 @@ from scipy.special import softmax
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import Gate, Values
 from fewscan.labeling.decisions import (
-    CONFIDENCE,
     Scores,
     acceptance_threshold,
-    images_needed,
     inclusion_thresholds,
     possible_classes,
 )
+from fewscan.labeling.remedies import Remedies
+from fewscan.splits.acceptance import independent
+from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
 from fewscan.training.batches import Rows
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
@@ -46,7 +48,7 @@ class Decided(NamedTuple):
 class Asked:
     """What a user asks of the decisions."""
 
-    target_error: float = 0.05  # in the long run, among accepted labels
+    target_error: float = TARGET_ERROR  # in the long run, among accepted labels
     coverage: float = 0.9  # how often the right class is to be among the possible ones
     coverage_per_class: bool = False  # within each class, not over all scans
     candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
@@ -71,6 +73,8 @@ class Grounds:
     doubt: str | None  # why the held-out images support nothing
     source: str | None  # of the held-out images; None where the run is not calibrated
     candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
+    surer: bool = False  # whether the network is surer than those of its cross-fitting
+    in_turn: int = 0  # how many independent images would be held out by folds; 0 where they are already, or cannot be
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot) -> Self:
@@ -87,14 +91,18 @@ class Grounds:
             held_out = held_out.take(~odd).one_a_group()
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
+        foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
+        leaking, surer = doubt(run, dataset), _surer(calibration)
         return cls(
             predictor,
             gate,
             run.record.classes,
             held_out,
-            doubt(run, dataset) or _surer(calibration),
+            leaking or surer,
             source,
             len(candidates(dataset.folder) | {run.identity}),
+            leaking is None and surer is not None,
+            independent(dataset, "labeled", "validation") if foldable else 0,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -109,10 +117,13 @@ class Grounds:
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
-            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,))
+            helps = Remedies(folds=2 * FOLDS) if self.surer else None
+            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps)
         threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self.source == "cross-fitting")
-        if threshold is None and self.source == "validation":
-            accepting += ", or hold out all labels in turn with 'fewscan calibrate RUN --folds 5 --overwrite'"
+        helps = None
+        if threshold is None:
+            helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
+            accepting += f". What helps: {helps.words}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         reasons = [accepting, including]
         if runs > 1:
@@ -121,7 +132,7 @@ class Grounds:
                 + (", as many as were trained on this dataset" if asked.candidates is None else "")
                 + ": if it was not chosen so, say --candidates 1"
             )
-        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons))
+        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps)
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,7 @@ class DecisionRule:
     inclusion: Scores  # (K,) least probability, before the temperature, of a possible class; 0 where it always is one
     candidates: int  # among how many runs this one is taken to have been chosen
     reasons: tuple[str, ...]  # of the threshold first
+    helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,) are theirs in the run's dataset, -1 for none."""
@@ -181,7 +193,7 @@ def _threshold(images: HeldOut, target_error: float, candidates: int, other_netw
     if len(images.rows) < needed:
         return None, (
             f"nothing is accepted: an error of {target_error:g}{among} needs at least {needed} independent held-out images "
-            f"to be supported, and there are {len(images.rows)}; label more images, give a larger --target-error"
+            f"to be supported, and there are {len(images.rows)}"
         )
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
@@ -189,7 +201,7 @@ def _threshold(images: HeldOut, target_error: float, candidates: int, other_netw
     if threshold is None:
         return None, (
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
-            f"of {target_error:g}{among}; label more images, give a larger --target-error"
+            f"of {target_error:g}{among}"
         )
     assumed = "that new scans are drawn like these"
     if other_networks:

@@ -9,12 +9,12 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import before_temperature
 from fewscan.evaluation.evaluate import Evaluation
 from fewscan.evaluation.metrics import error_by_share, reliability
-from fewscan.labeling.decisions import CONFIDENCE
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.reporting.calibration_figure import Accepted, decision_curve, reliability_diagram
 from fewscan.reporting.figures import Theme
+from fewscan.splits.support import CONFIDENCE, TARGET_ERROR
 
-TARGET_ERRORS = (0.02, 0.05, 0.1)
+TARGET_ERRORS = (0.02, TARGET_ERROR, 0.1)
 
 
 @dataclass(frozen=True)

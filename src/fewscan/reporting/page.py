@@ -20,7 +20,7 @@ from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.images.png import scan_picture
 from fewscan.labeling.rule import Grounds
-from fewscan.progress import track
+from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
 from fewscan.reporting.evidence_figure import scan_beside_map
@@ -105,7 +105,7 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
             f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run 'fewscan evaluate "
             f"{run.folder} --overwrite'"
         )
-    run.note_test_opening("report", dataset)
+    say(run.note_test_opening("report", dataset).sentence)
     grounds = Grounds.of(run, dataset)
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
 

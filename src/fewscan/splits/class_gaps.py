@@ -16,17 +16,32 @@ def never_tested(dataset: Snapshot) -> tuple[str, ...]:
     return _without(dataset, "test") if len(dataset.rows("test")) else ()
 
 
+def never_validated(dataset: Snapshot) -> tuple[str, ...]:
+    """Return the classes that are learned and of which no image is in the validation set, where there is one."""
+    if not len(dataset.rows("validation")):
+        return ()
+    unlearned = never_learned(dataset)
+    return tuple(name for name in _without(dataset, "validation") if name not in unlearned)
+
+
+def classes_of_one_group(dataset: Snapshot) -> tuple[str, ...]:
+    """Return the classes whose labels that a split grants are of one patient or set of copies: none can be held out."""
+    rows = dataset.rows("labeled", "validation")
+    groups = pd.Series(dataset.groups[rows]).groupby(dataset.labels[rows]).nunique()
+    return tuple(dataset.classes[label] for label in groups.index[groups < 2])
+
+
 def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> list[str]:
     """Return in plain words what it means that no image of some classes is learned from, or tested."""
     found = []
     if unlearned:
         found.append(
-            f"no image of {_named(unlearned)} is learned from with its label, so no scan is ever rightly labeled so: split "
+            f"no image of {quoted(unlearned)} is learned from with its label, so no scan is ever rightly labeled so: split "
             "with a larger --labeled, label more images, or leave the class out"
         )
     if untested:
         found.append(
-            f"no image of {_named(untested)} is in the test set, so no score says anything of it: it has too few images, or "
+            f"no image of {quoted(untested)} is in the test set, so no score says anything of it: it has too few images, or "
             "too few patients, to be both learned and tested, or --test is too small"
         )
     return found
@@ -35,6 +50,12 @@ def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> lis
 def gap_warnings(dataset: Snapshot) -> list[str]:
     """Return in plain words which classes the split of `dataset` leaves out, and where its validation set is too small."""
     found = class_warnings(never_learned(dataset), never_tested(dataset))
+    unvalidated = never_validated(dataset)
+    if unvalidated:
+        found.append(
+            f"no image of {quoted(unvalidated)} is in the validation set, so no choice, no calibration and no threshold of "
+            "'fewscan label' has seen any: label scans of other patients, keep a larger --validation, or leave the class out"
+        )
     description = dataset.require_split()
     if not description.test:
         found += _never_held_out(dataset)
@@ -49,18 +70,17 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
 
 def _never_held_out(dataset: Snapshot) -> list[str]:
     """Return which classes have labels in one group alone, so that they cannot be held out to score by."""
-    rows = dataset.rows("labeled", "validation")
-    groups = pd.Series(dataset.groups[rows]).groupby(dataset.labels[rows]).nunique()
-    lone = tuple(dataset.classes[label] for label in groups.index[groups < 2])
+    lone = classes_of_one_group(dataset)
     if not lone:
         return []
     return [
-        f"the labels of {_named(lone)} are of one patient or set of copies alone, so none can be held out, and a run gets no "
+        f"the labels of {quoted(lone)} are of one patient or set of copies alone, so none can be held out, and a run gets no "
         "score: label scans of other patients, or leave the class out"
     ]
 
 
-def _named(classes: tuple[str, ...]) -> str:
+def quoted(classes: tuple[str, ...]) -> str:
+    """Return the names of classes, as a sentence has them."""
     return ", ".join(f"'{name}'" for name in classes)
 
 

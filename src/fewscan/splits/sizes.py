@@ -3,12 +3,15 @@
 from bisect import bisect_left
 from typing import NamedTuple
 
+import numpy as np
+
 from fewscan.datasets.descriptions import Protocol, Shares
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.splits.dealing import Bools
 from fewscan.splits.draw import Draw
+from fewscan.splits.support import ENOUGH_VALIDATION
 
 # With so many labels a test set is worth its labels; with fewer, all are learned from, and the score is cross-validated.
 ENOUGH_TO_TEST = 200
@@ -17,9 +20,7 @@ TEST_SHARE = 0.2
 LEAST_LEFT = 0.6
 
 VALIDATION_SHARE = 0.2
-# With a validation set of so many images a run is calibrated on it; with fewer, labels are held out in turn, which takes
-# more trainings. For that a somewhat larger share of the labels is worth keeping.
-ENOUGH_VALIDATION_IMAGES = 50
+# For ENOUGH_VALIDATION independent images a somewhat larger share of the labels is worth keeping.
 LARGEST_VALIDATION_SHARE = 0.3
 
 
@@ -45,7 +46,7 @@ def suitable_sizes(
 
     Without a budget all labels are learned from, but for those of the test set: TEST_SHARE of the labeled images, a set of
     copies counted once, or less where groups are large. Below ENOUGH_TO_TEST of them there is none, nor a validation set,
-    unless a budget makes an experiment of it. The validation set gets ENOUGH_VALIDATION_IMAGES where
+    unless a budget makes an experiment of it. The validation set gets images of ENOUGH_VALIDATION groups where
     LARGEST_VALIDATION_SHARE of the labels hold them. Raises FewscanError where no split can be drawn at all.
     """
     if labeled is not None and test is not None:
@@ -144,12 +145,12 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
 
 
 def _validation_share(draw: Draw, test: int) -> float:
-    """Return VALIDATION_SHARE, or the least larger share of the labels left that gives ENOUGH_VALIDATION_IMAGES, if any."""
+    """Return VALIDATION_SHARE, or the least larger share of the labels left that gives ENOUGH_VALIDATION groups, if any."""
     left = draw.untested(deal_leaving_most(draw, test))
-    if LARGEST_VALIDATION_SHARE * len(left) >= ENOUGH_VALIDATION_IMAGES:
+    if LARGEST_VALIDATION_SHARE * len(left) >= ENOUGH_VALIDATION:
         for percent in range(round(100 * VALIDATION_SHARE), round(100 * LARGEST_VALIDATION_SHARE) + 1):
             # Whole groups validate, so it may be fewer than the share.
             validating = draw.granted(len(left), round(percent * len(left) / 100), left).validation
-            if len(validating) >= ENOUGH_VALIDATION_IMAGES:
+            if len(np.unique(draw.group_of[validating])) >= ENOUGH_VALIDATION:
                 return percent / 100
     return VALIDATION_SHARE

@@ -20,6 +20,7 @@ from fewscan.images.readers import fitted
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.progress import track
 from fewscan.seeds import stream
+from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import write_csv
 from fewscan.stressing.corruption import MIDDLE, STRENGTHS, Corruption
 from fewscan.stressing.corruptions import chosen
@@ -53,7 +54,7 @@ class Asking(NamedTuple):
     images: int | None = None  # at most so many, drawn; None: all
     part: Part = "test"
     stored: bool = False  # change the dataset's own pixels instead of those of files
-    target_error: float = 0.05
+    target_error: float = TARGET_ERROR
 
 
 class Condition(Settings):

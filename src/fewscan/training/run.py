@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,7 @@ from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import Protocol
-from fewscan.datasets.openings import OPENINGS_FILE, note_opening
+from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
 from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
@@ -75,13 +75,6 @@ class RunRecord(Settings):
     plugins: tuple[Plugin, ...] = ()
     began_with: BeganWith | None = None  # None for random weights
     machine: str
-
-
-class Openings(NamedTuple):
-    """How often a test set has been opened: by one run, and by all runs on it."""
-
-    by_run: int
-    by_all_runs: int
 
 
 @dataclass(frozen=True)

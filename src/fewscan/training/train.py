@@ -47,8 +47,8 @@ def train_new(
 
     recipe: whose settings these are, for the record. notes: lines about the run for the person who waits, said once it is sure
     that training can begin. candidate: whether the run is one that somebody may choose by what it says of the validation set;
-    the dataset's record then names it. beginning: the weights that it begins with; None for what `settings.encoder` names.
-    devices: what it trains on; it is the same run on any.
+    once it is finished, the dataset's record names it. beginning: the weights that it begins with; None for what
+    `settings.encoder` names. devices: what it trains on; it is the same run on any.
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had or do not fit, and where a loss stops being finite.
     """
@@ -73,8 +73,6 @@ def train_new(
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)
         if candidate:
             note_training(dataset, run.identity)
-        if candidate and len(dataset.rows("validation")):
-            note_candidate(dataset, run.identity)
         tested = dataset.rows("test")
         seen = seen_among(dataset, tested)
         regrouped = regrouped_sentence(dataset)
@@ -82,7 +80,14 @@ def train_new(
             say(note)
         with alone(folder, "train"):
             _fit(run, dataset, devices, resume=False)
+            _note_finished(run, dataset, candidate=candidate)
     return run
+
+
+def _note_finished(run: Run, dataset: Snapshot, *, candidate: bool) -> None:
+    """Write down in the dataset that a run may be chosen by its validation set, now that it can be: it is finished."""
+    if candidate and len(dataset.rows("validation")):
+        note_candidate(dataset, run.identity)
 
 
 def _refuse_existing_run(folder: Path) -> None:
@@ -119,15 +124,15 @@ def refuse_other_settings(
 def train_on(run: Run, dataset: Snapshot, *, candidate: bool = True, devices: Devices = ONE_DEVICE) -> Run:
     """Train an interrupted run to its end, with the settings that it began with, and return it.
 
-    A run that is finished is left alone; one that was interrupted before its first checkpoint begins anew.
+    A run that is finished is left alone, but for its note in the dataset, which a kill may have left out; one that was
+    interrupted before its first checkpoint begins anew.
     Raises FewscanError where another process trains it.
     """
     if not run.finished:
         require_shareable(devices, run.settings, dataset)
         with writing(run.folder), alone(run.folder, "train"):
-            if candidate and len(dataset.rows("validation")):
-                note_candidate(dataset, run.identity)
             _fit(run, dataset, devices, resume=True)
+    _note_finished(run, dataset, candidate=candidate)
     return run
 
 

@@ -1,0 +1,47 @@
+"""What helps where a run's held-out images let nothing be accepted: more of them held out, more labels, a larger error."""
+
+from fewscan.config import Settings
+from fewscan.evaluation.calibrate import FOLDS
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
+from fewscan.splits.support import images_needed
+
+
+class Remedies(Settings):
+    """What would let a run accept labels that accepts none; None for what would not, or of which nobody can say it."""
+
+    folds: int | None = None  # of 'fewscan calibrate', which holds out more labels
+    labels: int | None = None  # so many more, of other patients; after a calibration by folds, where one is named
+    target_error: float | None = None  # the least that the held-out images support as they are
+
+    @classmethod
+    def of(cls, images: HeldOut, target_error: float, candidates: int, in_turn: int) -> "Remedies":
+        """Find what helps where `images`, one a group, support no acceptance at `target_error` for one of `candidates` runs.
+
+        in_turn: how many independent images folds would hold out, 0 where they cannot be held out so, or are already.
+        """
+        scores, correct = images.probabilities.max(axis=1), images.probabilities.argmax(axis=1) == images.labels
+        if len(scores):
+            would_do = images_that_would_do(scores, correct, target_error, candidates=candidates)
+        else:
+            would_do = images_needed(target_error, candidates=candidates)
+        held_out = max(in_turn, len(scores))
+        return cls(
+            folds=FOLDS if in_turn > len(scores) else None,
+            labels=None if would_do is None or would_do <= held_out else would_do - held_out,
+            target_error=least_accepting_target(scores, correct, candidates=candidates),
+        )
+
+    @property
+    def words(self) -> str:
+        """What helps, as the end of a sentence on why nothing is accepted; the run is called RUN."""
+        ways = []
+        if self.folds is not None:
+            ways.append(f"hold out all labels in turn with 'fewscan calibrate RUN --folds {self.folds} --overwrite'")
+        if self.labels is not None:
+            ways.append(f"label about {self.labels:,} more images{', too' if ways else ''}")
+        if self.target_error is not None:
+            ways.append(f"give --target-error {self.target_error:g}, the least that these images support")
+        if self.folds is None and self.labels is None:
+            ways.append("label more images, so that the network learns to be right where it is sure")
+        return ", or ".join(ways)

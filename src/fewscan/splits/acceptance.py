@@ -1,0 +1,49 @@
+"""Whether a split holds enough labels for `label` to accept anything by them: said before hours of training, not after."""
+
+import numpy as np
+
+from fewscan.datasets.descriptions import Split
+from fewscan.datasets.protocols import may_leak
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.splits.class_gaps import classes_of_one_group, quoted
+from fewscan.splits.support import TARGET_ERROR, images_to_keep, least_target
+
+
+def independent(dataset: Snapshot, *parts: Split) -> int:
+    """Return how many images of some parts can be held out that are independent: one of each patient or set of copies."""
+    return len(np.unique(dataset.groups[dataset.rows(*parts)]))
+
+
+def acceptance_warnings(dataset: Snapshot, runs: int = 1) -> list[str]:
+    """Return in plain words why `label` will accept nothing by the split of `dataset` as it stands, and what helps; or nothing.
+
+    runs: among how many runs the next one may be chosen by held-out labels.
+    """
+    protocol = dataset.require_split().protocol
+    if may_leak(protocol):
+        return [
+            f"'fewscan label' accepts nothing by a run on this split: under protocol {protocol} copies of held-out images may "
+            "have been learned from; --protocol leakfree keeps them apart"
+        ]
+    held_out, labels = independent(dataset, "validation"), independent(dataset, "labeled", "validation")
+    kept = images_to_keep(candidates=runs)
+    if held_out >= kept:
+        return []
+    among = f" for one of {runs} runs" if runs > 1 else ""
+    takes = (
+        f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes about {kept} held-out images, "
+        "each of another patient or set of copies"
+    )
+    in_turn = f"'fewscan calibrate RUN' holds out all {labels:,} in turn, by five more trainings"
+    lone = classes_of_one_group(dataset)
+    if labels >= kept and not lone:
+        there = f"the validation set holds {held_out:,}" if held_out else "there is no validation set"
+        return [f"{takes}; {there}: after training, {in_turn}"]
+    if labels >= kept:
+        return [
+            f"{takes}; the validation set holds {held_out:,}, and labels cannot be held out in turn, since those of "
+            f"{quoted(lone)} are of one patient or set of copies alone: label others, or leave the class out"
+        ]
+    reachable = least_target(labels, candidates=runs)
+    larger = "" if reachable is None else f", or ask for --target-error {reachable:g}"
+    return [f"{takes}; all labels together are {labels:,}, also where {in_turn}: label {kept - labels:,} more{larger}"]

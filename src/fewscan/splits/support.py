@@ -1,0 +1,52 @@
+"""How many held-out images it takes to accept labels at a stated error: what `label` asks for, and what a split keeps."""
+
+import math
+
+# Among accepted labels, where the user asks for no other.
+TARGET_ERROR = 0.05
+# Those that a user is offered where the one asked for cannot be had.
+TARGETS: tuple[float, ...] = tuple(percent / 100 for percent in range(1, 51))
+# Of draws of held-out images, the share in which the long-run error of what is accepted keeps to the target.
+CONFIDENCE = 0.9
+# Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
+# already forbids all, and at many the least sure ones do; each begins with its part of what we may be wrong by.
+STARTS: tuple[float, ...] = (0.25, 0.5, 0.75)
+# Of images like those learned from, the share that is called out of distribution: such held-out images support nothing.
+OUT_OF_DISTRIBUTION = 0.02
+# Of draws, the share in which a validation set that is just large enough has still enough images when those are taken away.
+_SURELY = 0.95
+
+
+def mistrust(candidates: int) -> float:
+    """Return how often one test of the error may be wrong, for a run that may have been chosen among so many."""
+    return (1 - CONFIDENCE) / len(STARTS) / candidates
+
+
+def images_needed(target_error: float, *, candidates: int = 1) -> int:
+    """Return how many held-out images, all of them right, it takes to support `target_error` at all."""
+    return math.ceil(math.log(mistrust(candidates)) / math.log1p(-target_error))
+
+
+def images_to_keep(target_error: float = TARGET_ERROR, *, candidates: int = 1) -> int:
+    """Return how many independent images to keep, so that `images_needed` are left when some are out of distribution."""
+    needed = images_needed(target_error, candidates=candidates)
+    kept = needed
+    while _at_most(kept - needed, kept) < _SURELY:
+        kept += 1
+    return kept
+
+
+def least_target(images: int, *, candidates: int = 1) -> float | None:
+    """Return the least of TARGETS for which so many images are enough to keep; None where they are for none."""
+    return next((target for target in TARGETS if images_to_keep(target, candidates=candidates) <= images), None)
+
+
+def _at_most(odd: int, images: int) -> float:
+    """Return how probable it is that of so many images no more than `odd` are called out of distribution."""
+    share = OUT_OF_DISTRIBUTION
+    return sum(math.comb(images, count) * share**count * (1 - share) ** (images - count) for count in range(odd + 1))
+
+
+# With a validation set of so many independent images, each of another patient or set of copies, a run is calibrated on it and
+# can accept labels at TARGET_ERROR; with fewer, labels are held out in turn, which takes more trainings.
+ENOUGH_VALIDATION = images_to_keep()
