@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.audit_changes import CHANGES as ALL_CHANGES
 from fewscan.auditing.copies import DEFAULT_SIMILARITY, CopyPairs, find_copies
+from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.describe import histograms, put_onto_itself
 from fewscan.auditing.copies.placing import SYMMETRIES, UNMOVED, VIEWS, combined, from_pixels, in_pixels, placed, placing_of
 from fewscan.datasets.pairs import components
@@ -265,6 +266,16 @@ def test_a_higher_similarity_names_a_part_of_the_pairs(heads: list[Picture]) -> 
     assert ends(strict) <= ends(every)
     assert (strict.similarity >= 0.97).all()
     assert len(strict) == (every.similarity >= 0.97).sum()
+
+
+def test_pairs_are_found_alike_enough_by_as_many_whether_or_not_looking_ends_there() -> None:
+    sharp = np.array([stored(head(seed)) for seed in range(12)], np.float32)
+    blur = np.linspace(0.3, 2.5, len(sharp))
+    other = np.array([gaussian_filter(image, sigma) for image, sigma in zip(sharp, blur, strict=True)], np.float32)
+    inside = np.ones_like(sharp)
+    fully = likeness(sharp, other, inside)
+    for enough in (0.8, DEFAULT_SIMILARITY, float(np.median(fully)), 0.99):
+        np.testing.assert_array_equal(likeness(sharp, other, inside, enough) >= enough, fully >= enough)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.auditing.copies import DEFAULT_SIMILARITY, similarity_of
+from fewscan.auditing.copies import are_copies
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.readers import Image
@@ -80,8 +80,7 @@ class Seen:
         alike = np.flatnonzero(correlation >= LEAST_CORRELATION)
         both = np.concatenate([pixels[alike], self._dataset.whole[partner[alike]]])
         first = np.arange(len(alike))
-        similarity = similarity_of(both, first, first + len(alike), symmetry[alike])
-        for place in alike[similarity >= DEFAULT_SIMILARITY]:
+        for place in alike[are_copies(both, first, first + len(alike), symmetry[alike])]:
             yield int(place), int(partner[place])
 
     @cached_property

@@ -5,10 +5,10 @@ from fewscan.auditing.copies.described import Described
 from fewscan.auditing.copies.find import (
     DEFAULT_SIMILARITY,
     LEAST_SIMILARITY,
+    are_copies,
     describe_images,
     find_copies,
     find_copies_of,
-    similarity_of,
 )
 from fewscan.auditing.copies.pairs import CopyPairs
 
@@ -18,8 +18,8 @@ __all__ = [
     "Compared",
     "CopyPairs",
     "Described",
+    "are_copies",
     "describe_images",
     "find_copies",
     "find_copies_of",
-    "similarity_of",
 ]

@@ -25,12 +25,16 @@ BLURS = {1.0: 1.5, 2.0: 2.0}
 WORTH_BLURRING = 0.65
 
 
-def likeness(first: Floats, second: Floats, inside: Floats) -> Floats:
-    """Return (P,) in [-1, 1] of aligned images (P, WORK_PX, WORK_PX); only where `inside` is 1 they are compared."""
+def likeness(first: Floats, second: Floats, inside: Floats, enough: float = np.inf) -> Floats:
+    """Return (P,) in [-1, 1] of aligned images (P, WORK_PX, WORK_PX); only where `inside` is 1 they are compared.
+
+    A pair that is found to be `enough` alike is not looked at again with one image blurred, by which it can only be more alike.
+    """
     sharp_a, sharp_b = _seen(first, 0), _seen(second, 0)
     best = agreement(sharp_a, sharp_b, inside)
-    again = np.flatnonzero(best >= WORTH_BLURRING)
+    worth = best >= WORTH_BLURRING
     for blur_px, strictness in BLURS.items():
+        again = np.flatnonzero(worth & (best < enough))
         soft_a = agreement(_seen(first[again], blur_px), sharp_b[again], inside[again])
         soft_b = agreement(sharp_a[again], _seen(second[again], blur_px), inside[again])
         best[again] = np.maximum(best[again], 1 - strictness * (1 - np.maximum(soft_a, soft_b)))

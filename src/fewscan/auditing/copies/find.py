@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from fewscan.auditing.copies.align import Aligned, align
@@ -121,22 +122,22 @@ def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
     return np.asarray(numbers[(rows[numbers] == pairs).all(axis=1)], np.int64)
 
 
-def similarity_of(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> Floats:
-    """Return the likeness (P,) of given pairs of images after alignment, -1 where this gives a pair up.
+def are_copies(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> npt.NDArray[np.bool_]:
+    """Return (P,) whether given pairs of images are copies: whether their likeness is at least DEFAULT_SIMILARITY.
 
     first, second: (P,) numbers of the images; symmetry: (P,) which of `placing.SYMMETRIES` of the first looks like the second.
     """
     candidates = Candidates.whole(first, second, symmetry)
     numbers = np.arange(len(pixels))
 
-    def scored(places: Int64s) -> Floats:
-        found = np.full(len(places), -1, np.float32)
-        aligned, scores = _compared(pixels, numbers, candidates.at(places))
-        found[aligned.which] = scores
-        return found
+    def found(places: Int64s) -> npt.NDArray[np.bool_]:
+        copies = np.zeros(len(places), bool)
+        aligned, alike = _compared(pixels, numbers, candidates.at(places), enough=DEFAULT_SIMILARITY)
+        copies[aligned.which] = alike >= DEFAULT_SIMILARITY
+        return copies
 
     with workers_of_one_thread() as workers:
-        return np.concatenate([np.zeros(0, np.float32), *workers.map(scored, in_batches(np.arange(len(first))))])
+        return np.concatenate([np.zeros(0, bool), *workers.map(found, in_batches(np.arange(len(first))))])
 
 
 def _ends(pairs: CopyPairs) -> Int64s:
@@ -181,10 +182,11 @@ def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity:
     return CopyPairs(first, second, score, mirrored, turned, aligned.signs < 0).at(score >= similarity)
 
 
-def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates) -> tuple[Aligned, Floats]:
-    """Return the candidates that could be aligned, and their likeness."""
+def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates, enough: float = np.inf) -> tuple[Aligned, Floats]:
+    """Return the candidates that could be aligned, and their likeness, as `likeness` does."""
     aligned = align(pixels, rows, candidates)
-    return aligned, likeness(aligned.signs[:, None, None] * aligned.first, aligned.second, aligned.inside)
+    first = aligned.signs[:, None, None] * aligned.first
+    return aligned, likeness(first, aligned.second, aligned.inside, enough)
 
 
 @contextmanager
