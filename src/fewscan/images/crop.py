@@ -12,6 +12,7 @@ import PIL.Image
 
 from fewscan.images.formats.image import Pixels
 from fewscan.images.options import Crop
+from fewscan.images.resizing import resized
 
 # The grid on which a box is looked for: GRID_PX x GRID_PX cells, whatever the scan's size.
 GRID_PX = 64
@@ -66,12 +67,11 @@ def foreground_box(pixels: Pixels) -> Box | None:
     reaches a cell further than what was found.
     Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
     """
-    image = PIL.Image.fromarray(pixels)
-    gray_image = image if pixels.ndim == 2 else image.convert("L")
-    gray = np.asarray(gray_image.resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
+    gray = pixels if pixels.ndim == 2 else np.asarray(PIL.Image.fromarray(pixels).convert("L"))
+    gray = resized(gray, GRID_PX, GRID_PX)
     filled = _filled(_in_levels(_on_black(gray)))
     threshold = _parting(filled)
-    if threshold is None or _edge(filled <= threshold).mean() < EMPTY_EDGE:
+    if threshold is None or _edge_share(filled <= threshold) < EMPTY_EDGE:
         return None
     cells = _solid_box((filled > threshold).view(np.uint8))
     if cells is None or not SMALLEST * GRID_PX**2 <= cells.area < GRID_PX**2:
@@ -89,23 +89,23 @@ def _on_black(gray: Grid) -> Grid:
     """Return the grid without a white frame around it, or as a negative where what it shows lies on white."""
     brightest = gray.max()
     white = gray >= WHITE_FRAME * brightest
-    if _edge(white).mean() < WHITE_EDGE:
+    if _edge_share(white) < WHITE_EDGE:
         return gray
     rows, columns = np.flatnonzero(~white.all(axis=1)), np.flatnonzero(~white.all(axis=0))
     if len(rows) and len(columns):
         # A cell further: the frame's edge is in the middle of one.
         inside = (slice(rows[0] + 1, rows[-1]), slice(columns[0] + 1, columns[-1]))
-        if white[inside].size and _edge(white[inside]).mean() < 0.5:
+        if white[inside].size and _edge_share(white[inside]) < 0.5:
             framed = np.zeros_like(gray)
             framed[inside] = gray[inside]
             return framed
-    return 255 - gray if _edge(gray >= WHITE_PAGE * brightest).mean() >= WHITE_EDGE else gray
+    return 255 - gray if _edge_share(gray >= WHITE_PAGE * brightest) >= WHITE_EDGE else gray
 
 
-def _edge(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    outermost = np.ones_like(cells)
-    outermost[1:-1, 1:-1] = False
-    return cells[outermost]
+def _edge_share(cells: npt.NDArray[np.bool_]) -> float:
+    """Return which share of the outermost cells holds."""
+    inner = cells[1:-1, 1:-1]
+    return float((np.count_nonzero(cells) - np.count_nonzero(inner)) / (cells.size - inner.size))
 
 
 def _in_levels(gray: Grid) -> Grid:

@@ -141,6 +141,6 @@ def native(values: Values) -> Values:
 
 def gray_if_equal(color: Values) -> Values:
     """Return (H, W) where the three channels of (H, W, 3) are equal, else `color` as it is."""
-    if (color[..., 0] == color[..., 1]).all() and (color[..., 0] == color[..., 2]).all():
-        return np.ascontiguousarray(color[..., 0])
-    return color
+    # Each channel on its own first: side by side in memory they are compared at half the speed.
+    red, *others = (np.ascontiguousarray(color[..., channel]) for channel in range(3))
+    return red if all((red == other).all() for other in others) else color

@@ -107,7 +107,8 @@ def upright(image: PIL.Image.Image) -> Values:
         return np.asarray(image.convert("L"))
     if _is_gray(image):
         return native(np.asarray(image))
-    return gray_if_equal(np.asarray(image.convert("RGB")))
+    # Converted, it would be copied.
+    return gray_if_equal(np.asarray(image if image.mode == "RGB" else image.convert("RGB")))
 
 
 def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
