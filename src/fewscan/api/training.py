@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.evaluation.trained import TrainedRun
+    from fewscan.training.beginning import Beginning
     from fewscan.training.devices import Devices
     from fewscan.training.run import Run
 
@@ -27,6 +28,7 @@ def train(
     split: str | None = None,
     begin: str | Path | Run | None = None,
     leave_out_test: bool = False,
+    unlabeled_first: bool | None = None,
     resume: bool = False,
     devices: int | None = None,
     nodes: int | None = None,
@@ -40,15 +42,16 @@ def train(
     `recipe` is `fewscan` where only a method is named, `split` the name of one of the dataset's, by default of the newest. With
     `resume` an interrupted run goes on with the settings that it began with; what is given besides must be what it has. `begin`
     is a finished run on the same dataset, with fewer labels say: the new one begins with its weights, method and network.
-    Where the validation set is large enough, the run is calibrated on it at the end; see `calibrate`.
+    A validation set that is large enough calibrates the run at the end; see `calibrate`.
     Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
     not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
+    With `unlabeled_first` the encoder learns from all other scans before that, without labels, in a run of its own, OUT-first;
+    by default with a GPU, where the recipe `finetune` is chosen and more scans are unlabeled than labeled.
     `devices` on each of `nodes` machines train it together, a process each; but for rounding the run is that of one.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
     """
-    from fewscan.evaluation.trained import TrainedRun
-    from fewscan.training.continuing import require_same_dataset, settings_of, whole_network, with_encoder_of_run
+    from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.devices import Devices, cpu_line
     from fewscan.training.settings import RunSettings
     from fewscan.training.train import train_new
@@ -56,25 +59,40 @@ def train(
 
     used = Devices.asked(devices, nodes)
     if used.follows:
-        return TrainedRun.open(_followed(used))
+        return _followed(used)
     if resume:
         given = {"method": method, "recipe": recipe, "changes": settings}
-        return TrainedRun.open(_resumed(Path(out), dataset, used, leave_out_test, given).folder)
+        return _resumed(Path(out), dataset, used, leave_out_test, unlabeled_first, given)
     opened = opened_snapshot(dataset, split)
-    before = None if begin is None else opened_run(begin)
-    settings = with_encoder_of_run(RunSettings.by_name(settings))
-    if before is not None:
-        require_same_dataset(before, opened)
-        method, settings = settings_of(before, method, settings)
-        recipe = recipe or before.record.recipe
+    settings, beginning = with_encoder_of_run(RunSettings.by_name(settings)), None
+    if begin is not None:
+        recipe, method, settings, beginning = _as_begun(begin, opened, recipe, method, settings)
     opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
-    recipe, method, settings, reasons = _chosen(opened, sizes, recipe, method, settings)
+    asked = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
+    recipe, method, settings, reasons, first = _chosen(opened, sizes, recipe, method, settings, asked)
+    if first:
+        settings, reasons = _begun_without_labels(opened, Path(out), recipe, settings, reasons, used, begin), ()
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
-    began = None if before is None else whole_network(before)
-    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=began, devices=used)
-    return TrainedRun.open(_calibrated(run, run.open_dataset(opened.folder)).folder)
+    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=beginning, devices=used)
+    return _calibrated(run, run.open_dataset(opened.folder))
+
+
+def _as_begun(
+    begin: str | Path | Run,
+    dataset: Snapshot,
+    recipe: str | None,
+    method: str | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> tuple[str | None, str | Mapping[str, Any] | None, dict[str, Any], Beginning]:
+    """Return recipe, method, settings and weights of a run that begins with the run `begin`."""
+    from fewscan.training.continuing import require_same_dataset, settings_of, whole_network
+
+    run = opened_run(begin)
+    require_same_dataset(run, dataset)
+    method, settings = settings_of(run, method, settings)
+    return recipe or run.record.recipe, method, settings, whole_network(run)
 
 
 def _chosen(
@@ -83,16 +101,45 @@ def _chosen(
     recipe: str | None,
     method: str | Mapping[str, Any] | None,
     settings: Mapping[str, Any],
-) -> tuple[str, str | Mapping[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Return recipe, method and settings, chosen where the user names no method, and then the reasons."""
+    unlabeled_first: bool | None,
+) -> tuple[str, str | Mapping[str, Any], dict[str, Any], tuple[str, ...], bool]:
+    """Return recipe, method and settings, chosen where the user names no method; why; and whether to begin without labels."""
     from fewscan.config import merge
     from fewscan.training.choice import choose
     from fewscan.training.recipes import DEFAULT_RECIPE
 
     if method is not None:
-        return recipe or DEFAULT_RECIPE, method, dict(settings), ()
-    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, recipe=recipe, changes=settings)
-    return choice.recipe, choice.method, merge(choice.changes, settings), choice.reasons
+        return recipe or DEFAULT_RECIPE, method, dict(settings), (), bool(unlabeled_first)
+    asked: dict[str, Any] = {"recipe": recipe, "changes": settings, "unlabeled_first": unlabeled_first}
+    choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, **asked)
+    return choice.recipe, choice.method, merge(choice.changes, settings), choice.reasons, choice.unlabeled_first
+
+
+def _begun_without_labels(
+    dataset: Snapshot,
+    out: Path,
+    recipe: str,
+    settings: Mapping[str, Any],
+    reasons: tuple[str, ...],
+    devices: Devices,
+    begin: str | Path | Run | None,
+) -> dict[str, Any]:
+    """Let an encoder learn without labels, and return the settings of a run that begins with it."""
+    from fewscan.config import merge
+    from fewscan.training.continuing import with_encoder_of_run
+    from fewscan.training.train import refuse_existing_run
+    from fewscan.training.unlabeled_first import taught_first
+
+    if begin is not None:
+        raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
+    if devices.started is not None:
+        raise FewscanError(
+            "--unlabeled-first trains two runs, and torchrun or Slurm has started the processes of one: train without labels "
+            "first, 'fewscan train DATASET --method simclr --leave-out-test --out FIRST', and then with encoder.weights=FIRST"
+        )
+    refuse_existing_run(out)
+    run = taught_first(dataset, out, recipe, settings, reasons, devices)
+    return with_encoder_of_run(merge(settings, {"encoder": {"weights": str(run.folder)}}))
 
 
 def _notes(dataset: Snapshot) -> list[str]:
@@ -109,21 +156,29 @@ def _notes(dataset: Snapshot) -> list[str]:
     return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 
-def _followed(devices: Devices) -> Path:
-    """Take part in a training that another process prepares, and return its run's folder."""
+def _followed(devices: Devices) -> TrainedRun:
+    """Take part in a training that another process prepares, and return its run."""
+    from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.together import train_together
 
-    return train_together(None, devices)
+    return TrainedRun.open(train_together(None, devices))
 
 
 def _resumed(
-    folder: Path, dataset: str | Path | Dataset | Snapshot, devices: Devices, leave_out_test: bool, given: dict[str, Any]
-) -> Run:
+    folder: Path,
+    dataset: str | Path | Dataset | Snapshot,
+    devices: Devices,
+    leave_out_test: bool,
+    unlabeled_first: bool | None,
+    given: dict[str, Any],
+) -> TrainedRun:
     """Train an interrupted run to its end and return it; `given` is what it must have been begun with."""
     from fewscan.training.run import Run
     from fewscan.training.train import refuse_other_settings, train_on
 
     run = Run.open(folder)
+    if unlabeled_first is not None:
+        raise FewscanError(f"{folder} goes on as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
     refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
     if leave_out_test and seen.require_split().test_groups_left_out is None:
@@ -131,12 +186,13 @@ def _resumed(
     return _calibrated(train_on(run, seen, devices=devices), seen)
 
 
-def _calibrated(run: Run, dataset: Snapshot) -> Run:
-    """Calibrate a finished run that is not calibrated yet, where that needs no further training."""
+def _calibrated(run: Run, dataset: Snapshot) -> TrainedRun:
+    """Return a finished run, calibrated where that needs no further training."""
     from fewscan.evaluation.calibrate import calibrate, has_enough_validation
     from fewscan.evaluation.calibration import Calibration
+    from fewscan.evaluation.trained import TrainedRun
 
     if Calibration.load(run) is None and has_enough_validation(dataset):
         with alone(run.folder, "train"):
             calibrate(run, dataset)
-    return run
+    return TrainedRun.open(run.folder)

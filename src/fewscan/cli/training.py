@@ -21,6 +21,15 @@ LeaveOutTest = Annotated[
         help="Learn from nothing that belongs to the split's test set: copies of its scans, scans of its patients.",
     ),
 ]
+UnlabeledFirst = Annotated[
+    bool | None,
+    typer.Option(
+        "--unlabeled-first/--no-unlabeled-first",
+        help="Let the encoder learn from all scans but the test set's first, without labels, in a run of its own, OUT-first. "
+        "[default: with a GPU, where finetune is chosen and more scans are unlabeled than labeled]",
+        show_default=False,
+    ),
+]
 DevicesOfEach = Annotated[
     int | None,
     typer.Option(
@@ -62,6 +71,9 @@ It is chosen for scans of 96 px and more where those are installed (pip install 
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
+Many scans, few labels, a GPU: --unlabeled-first lets the encoder learn from all scans without labels before it learns from
+labels. The same command goes on where that was stopped, and takes what is there.
+
 encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
 besides, timm fetches its weights from the network; nothing else ever fetches any.
 """
@@ -102,6 +114,7 @@ def train(
         ),
     ] = None,
     leave_out_test: LeaveOutTest = False,
+    unlabeled_first: UnlabeledFirst = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -121,6 +134,7 @@ def train(
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
+    given |= {"unlabeled_first": unlabeled_first}
     given |= {"devices": devices, "nodes": nodes}
     try:
         run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)

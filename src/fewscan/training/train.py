@@ -52,7 +52,7 @@ def train_new(
     Raises FewscanError where `folder` exists, where the split leaks and may not, where the encoder or its weights cannot be
     had or do not fit, and where a loss stops being finite.
     """
-    _refuse_existing_run(folder)
+    refuse_existing_run(folder)
     require_shareable(devices, settings, dataset)
     require_positives(dataset, method_type(settings.method.name), settings.positives)
     # An encoder or weights that cannot be had leave no run behind.
@@ -90,7 +90,7 @@ def _note_finished(run: Run, dataset: Snapshot, *, candidate: bool) -> None:
         note_candidate(dataset, run.identity)
 
 
-def _refuse_existing_run(folder: Path) -> None:
+def refuse_existing_run(folder: Path) -> None:
     """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
     unfinished = (folder / RECORD_FILE).is_file() and not Run.open(folder).finished
     refuse_existing(folder, "go on with this interrupted run by adding --resume" if unfinished else "remove it first")

@@ -1,0 +1,56 @@
+"""A training in two steps: an encoder learns from all scans without labels, in a run of its own; then a run begins with it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fewscan.datasets.learnable import without_labels, without_test_groups
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.progress import say
+from fewscan.training.choice import WITHOUT_LABELS
+from fewscan.training.continuing import require_same_dataset
+from fewscan.training.devices import Devices
+from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
+from fewscan.training.train import refuse_other_settings, train_new, train_on
+
+# What is asked of the run that learns from labels and holds for this one, too. Its length and its batches are its own.
+SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views")
+
+
+def first_folder(out: Path) -> Path:
+    """Return where the run without labels lies, of one that is to lie at `out`."""
+    return out.with_name(f"{out.name}-first")
+
+
+def taught_first(
+    dataset: Snapshot, out: Path, recipe: str, settings: Mapping[str, Any], notes: Sequence[str], devices: Devices
+) -> Run:
+    """Return a run that has learned from all scans of `dataset` but the test set's and their groups, without a label.
+
+    It lies beside `out`; one that an earlier call has made there is taken, and trained to its end where it was interrupted.
+    recipe, settings: of the run that is to begin with it. notes: lines that are said before it is trained.
+    Raises FewscanError where no label waits for it, and where another run lies there.
+    """
+    if not len(dataset.rows("labeled")):
+        raise FewscanError(f"{dataset.folder} has no labels to learn from afterwards: leave out --unlabeled-first")
+    folder = first_folder(out)
+    own = {name: settings[name] for name in SHARED if name in settings}
+    if folder.exists():
+        return _there(folder, dataset, recipe, own, devices)
+    left, line = without_test_groups(dataset) if len(dataset.rows("test")) else (dataset, "")
+    unlabeled = without_labels(left)
+    images = len(unlabeled.rows("unlabeled"))
+    resolved = RunSettings.resolve(WITHOUT_LABELS, recipe, own, labeled=0, unlabeled=images)
+    first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
+    lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
+    return train_new(unlabeled, resolved, folder, recipe=recipe, notes=lines, candidate=False, devices=devices)
+
+
+def _there(folder: Path, dataset: Snapshot, recipe: str, own: Mapping[str, Any], devices: Devices) -> Run:
+    run = Run.open(folder)
+    require_same_dataset(run, dataset)
+    refuse_other_settings(run, WITHOUT_LABELS, recipe, own)
+    say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
+    return train_on(run, run.open_dataset(dataset.folder), candidate=False, devices=devices)

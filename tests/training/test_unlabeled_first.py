@@ -1,0 +1,112 @@
+"""An encoder that learns from all scans without labels before it learns from labels, by one command."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fewscan import api
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.training import scan_recipe
+from fewscan.training.choice import choose
+from fewscan.training.fit import fit
+from fewscan.training.run import Run
+from fewscan.training.unlabeled_first import first_folder
+
+SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
+
+
+@pytest.fixture(autouse=True)
+def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the run without labels is trained on, whose length nobody gives."""
+    monkeypatch.setattr(scan_recipe, "TRAINING_IMAGES", 1)
+    monkeypatch.setattr(scan_recipe.ScanRecipe, "minimum_epochs", 1)
+
+
+@pytest.fixture
+def dataset(make_dataset: Callable[..., Snapshot]) -> Path:
+    folder = make_dataset().folder
+    api.split(folder, labeled=12, test=8, validation=0)
+    return folder
+
+
+def test_the_run_begins_with_what_all_scans_but_the_test_sets_taught_without_a_label(dataset: Path, tmp_path: Path) -> None:
+    run = api.train(dataset, out=tmp_path / "run", method="supervised", unlabeled_first=True, **SHORT)
+    first = Run.open(first_folder(run.folder))
+    assert first.finished
+    assert first.settings.method.name == "simclr"
+    assert run.settings.encoder.weights == str(first.folder)
+    learned, split = first.open_dataset(), run.open_dataset()
+    assert len(learned.rows("labeled")) == 0
+    assert len(learned.classes) == 0
+    assert not np.isin(learned.groups[learned.rows("unlabeled")], split.groups[split.rows("test")]).any()
+    # With nothing learned in between its encoder is the first run's.
+    weights = first.load_network().encoder.state_dict()
+    begun = run.first_network().encoder.state_dict()
+    assert all((begun[name] == weights[name]).all() for name in weights)
+
+
+def test_what_is_there_is_taken_and_what_was_stopped_goes_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    asked: dict[str, Any] = {"method": "supervised", "unlabeled_first": True, **SHORT}
+    with monkeypatch.context() as patched:
+        patched.setattr("fewscan.training.fit.fit", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            api.train(dataset, out=tmp_path / "run", **asked)
+    first = first_folder(tmp_path / "run")
+    assert first.is_dir()
+    assert not (tmp_path / "run").exists()
+    assert not Run.open(first).finished
+    api.train(dataset, out=tmp_path / "run", **asked)
+    made = (first / "model.safetensors").stat().st_mtime_ns
+
+    trained: list[Path] = []
+
+    def noted(run: Run, *words: Any, **named: Any) -> None:
+        trained.append(run.folder)
+        fit(run, *words, **named)
+
+    (tmp_path / "run").rename(tmp_path / "other")
+    monkeypatch.setattr("fewscan.training.fit.fit", noted)
+    api.train(dataset, out=tmp_path / "run", **asked)
+    assert trained == [tmp_path / "run"]
+    assert (first / "model.safetensors").stat().st_mtime_ns == made
+
+
+def test_what_cannot_be_taken_is_refused(dataset: Path, tmp_path: Path) -> None:
+    api.train(dataset, out=tmp_path / "run", method="supervised", unlabeled_first=True, **SHORT)
+    (tmp_path / "run").rename(tmp_path / "other")
+    asked: dict[str, Any] = {"method": "supervised", "unlabeled_first": True, **SHORT}
+    with pytest.raises(FewscanError, match=r"encoder\.width=32"):
+        api.train(dataset, out=tmp_path / "run", **asked, encoder={"width": 32})
+    with pytest.raises(FewscanError, match="--from"):
+        api.train(dataset, out=tmp_path / "next", begin=tmp_path / "other", unlabeled_first=True)
+    with pytest.raises(FewscanError, match="goes on"):
+        api.train(dataset, out=tmp_path / "other", resume=True, unlabeled_first=True)
+    with pytest.raises(FewscanError, match="exists already"):
+        api.train(dataset, out=tmp_path / "other", **asked)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "labeled", "unlabeled", "asked", "first"),
+    [
+        (True, 40, 3000, None, True),
+        (True, 3000, 40, None, False),
+        (False, 40, 3000, None, False),
+        (True, 40, 3000, False, False),
+        (False, 40, 3000, True, True),
+    ],
+)
+def test_it_is_chosen_where_there_is_a_gpu_and_more_scans_are_unlabeled_than_labeled(
+    cuda: bool, labeled: int, unlabeled: int, asked: bool | None, first: bool
+) -> None:
+    choice = choose(labeled, unlabeled, 128, unlabeled_first=asked, cuda=cuda)
+    assert (choice.recipe, choice.unlabeled_first) == ("finetune", first)
+    assert not choose(labeled, unlabeled, 64, cuda=cuda).unlabeled_first
