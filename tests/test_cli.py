@@ -161,12 +161,12 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["audit", "empty"], "fewscan import"),
         (["split", "empty", "--labeled", "10"], "fewscan import"),
         (["split", "empty", "--labeled", "ten", "--test", "1"], "--labeled"),
-        (["train", "empty", "--out", "run"], "fewscan import"),
+        (["train", "empty", "--out", "new"], "fewscan import"),
         (["evaluate", "empty"], "fewscan train"),
         (["label", "empty"], "fewscan train"),
         (["explain", "empty", "scan.png"], "fewscan train"),
-        (["explain", "empty"], "give --check"),
-        (["explain", "empty", "scan.png", "--check"], "--check takes no IMAGE"),
+        (["explain", "run"], "give --check"),
+        (["explain", "run", "empty", "--check"], "--check takes no IMAGE"),
         (["report", "empty"], "fewscan train"),
         (["export", "empty"], "fewscan train"),
         (["export", "empty", "--format", "pickle"], "--format"),
@@ -178,6 +178,8 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(
     arguments: list[str], message: str, fewscan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").touch()
     monkeypatch.chdir(tmp_path)
     assert message in refusal(fewscan(*arguments))
 

@@ -21,6 +21,15 @@ def kind_of(folder: Path) -> Kind | None:
     return next((kind for kind, mark in MARKS.items() if (folder / mark).is_file()), None)
 
 
+def require_kind(folder: Path) -> Kind:
+    """Return what a folder of fewscan's is; raises FewscanError where it is none, or is not there."""
+    kind = kind_of(folder)
+    if kind is not None:
+        return kind
+    why = f"it holds none of {', '.join(MARKS.values())}" if folder.exists() else "no such folder; check the path"
+    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: {why}")
+
+
 def require_file(folder: Path, name: str, kind: Kind) -> None:
     """Raise FewscanError where the folder lacks the file `name`, without which it is none of its kind."""
     if (folder / name).is_file():

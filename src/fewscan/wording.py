@@ -1,6 +1,6 @@
 """Numbers and names as sentences have them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -13,6 +13,11 @@ def listed(names: Sequence[str], most: int | None = None) -> str:
     if most is not None and len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def each_counted(counts: Mapping[str, int], most: int | None = None) -> str:
+    """Return names with their numbers, `a (3), b (4) and c (1)`: a name that is a number itself is told from its count."""
+    return listed([f"{name} ({count:,})" for name, count in counts.items()], most)
 
 
 def folder_below(level: int) -> str:

@@ -91,19 +91,29 @@ def test_every_verb_of_the_interface_is_interrupted_below() -> None:
     assert set(VERBS) | quick == set(api.__all__)
 
 
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    """A folder with all that VERBS name, which is looked for before any verb begins."""
+    for folder, mark in (("data", "dataset.json"), ("my data", "dataset.json"), ("run", "run.json"), ("scans", "1.png")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / mark).touch()
+    (tmp_path / "1.png").touch()
+    return tmp_path
+
+
 @pytest.mark.parametrize("name", list(VERBS))
 def test_the_same_command_goes_on_where_nothing_stands_in_its_way(
-    name: str, fewscan: Command, interrupted: Callable[..., None], tmp_path: Path
+    name: str, fewscan: Command, interrupted: Callable[..., None], named: Path
 ) -> None:
     interrupted(api, name)
-    assert going_on(fewscan(*VERBS[name], cwd=tmp_path)) == VERBS[name]
+    assert going_on(fewscan(*VERBS[name], cwd=named)) == VERBS[name]
 
 
-def test_a_run_that_has_begun_goes_on_with_resume(fewscan: Command, interrupted: Callable[..., None], tmp_path: Path) -> None:
-    interrupted(api, "train", tmp_path / "runs" / "my data")
-    words = going_on(fewscan("train", "my data", "epochs=3", cwd=tmp_path))
+def test_a_run_that_has_begun_goes_on_with_resume(fewscan: Command, interrupted: Callable[..., None], named: Path) -> None:
+    interrupted(api, "train", named / "runs" / "my data")
+    words = going_on(fewscan("train", "my data", "epochs=3", cwd=named))
     assert words == ["train", "my data", "--out", "runs/my data", "--resume"]
-    assert going_on(fewscan(*words, cwd=tmp_path)) == words
+    assert going_on(fewscan(*words, cwd=named)) == words
 
 
 def test_a_demo_begins_in_another_folder(fewscan: Command, interrupted: Callable[..., None], tmp_path: Path) -> None:

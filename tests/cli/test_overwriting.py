@@ -76,6 +76,7 @@ def workplace(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run],
         elif not path.suffix:
             path.mkdir(exist_ok=True)
     (place / "scans").mkdir()
+    (place / "scans" / "0.png").touch()
     return place
 
 

@@ -43,7 +43,8 @@ def test_no_more_files_are_looked_at_than_cost_little(mixed, monkeypatch):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_plan_tells_a_mixture_and_the_summary_counts(mixed, tmp_path, channels):
     sources = [str(mixed / "a"), str(mixed / "b")]
-    (warning,) = plan_import(sources, channels=channels).warnings
+    damaged, warning = plan_import(sources, channels=channels).warnings
+    assert "broken.jpg" in damaged
     assert "a 0 of 2, b 2 of 2" in warning
     dataset = import_scans(sources, tmp_path / "dataset", channels=channels, size_px=8)
     assert summary(dataset.snapshot()).in_color == 2

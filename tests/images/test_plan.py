@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
+import PIL.Image
+
 import fewscan as package
 
 Command = Callable[..., CompletedProcess[str]]
@@ -30,5 +33,33 @@ def test_a_plan_writes_nothing(tmp_path: Path, fewscan: Command) -> None:
     folders(tmp_path / "scans", glioma=3, normal=2)
     done = fewscan("import", "scans", "--plan", "--out", "data", cwd=tmp_path)
     assert done.returncode == 0
-    assert "glioma 3" in done.stdout
+    assert "glioma (3)" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+
+
+def test_a_plan_opens_some_scans_and_names_those_that_cannot_be_used(tmp_path: Path, fewscan: Command) -> None:
+    place = tmp_path / "scans"
+    for name in ("glioma", "normal"):
+        (place / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.random.default_rng(number).integers(0, 255, (32, 32)).astype(np.uint8)
+            PIL.Image.fromarray(pixels).save(place / name / f"{number}.png")
+    whole = (place / "glioma" / "1.png").read_bytes()
+    (place / "glioma" / "1.png").write_bytes(whole[: len(whole) // 2])
+    # A CT's Hounsfield units without a window: what is said of it in the plan is said no less when it is imported.
+    np.save(place / "normal" / "ct.npy", np.linspace(-1000, 2000, 4096).reshape(64, 64).astype(np.int16))
+    for crop in ("auto", "none"):
+        planned = fewscan("import", "scans", "--plan", "--crop", crop, cwd=tmp_path)
+        imported = fewscan("import", "scans", "--crop", crop, "--out", f"data-{crop}", cwd=tmp_path)
+        warnings = [line for line in planned.stdout.splitlines() if line.startswith("warning: ")]
+        (damaged,) = [line for line in warnings if "glioma/1.png: " in line]
+        (window,) = [line for line in warnings if "--window" in line]
+        assert {damaged, window} <= set(imported.stderr.splitlines())
+        assert "normal/ct.npy" in window
+        assert "opened: 7 of 7 scans" in planned.stdout
+
+
+def test_classes_that_are_numbers_are_told_from_their_counts_and_stand_in_their_order(tmp_path: Path, fewscan: Command) -> None:
+    folders(tmp_path / "scans", **{"1": 2, "2": 10, "10": 3, "none": 1})
+    done = fewscan("import", "scans", "--plan", cwd=tmp_path)
+    assert "1 (2), 2 (10), 10 (3) and none (1)" in done.stdout

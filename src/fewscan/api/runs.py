@@ -85,6 +85,10 @@ def label(
     folder are set aside without `follow_links`. devices: how many processes share the scans, each with a GPU or a part of the
     CPU's cores. Called again after a stop or a kill it goes on; see `fewscan.labeling.label`.
     """
+    from fewscan.partial import refuse_finished
+
+    refuse_finished(Path(out), "label")
+    # Only now, since it takes seconds.
     from fewscan.labeling.label import label_scans, label_unlabeled
     from fewscan.labeling.rule import Asked
 
@@ -114,11 +118,13 @@ def explain(
     rows. With `overwrite` a picture that stands there is replaced.
     """
     from fewscan.atomic import refuse_existing
-    from fewscan.explaining.evidence import explain_scan
-    from fewscan.reporting.evidence_figure import write_figure
 
     if not overwrite:
         refuse_existing(Path(out), GIVE_OVERWRITE)
+    # Only now, since it takes seconds.
+    from fewscan.explaining.evidence import explain_scan
+    from fewscan.reporting.evidence_figure import write_figure
+
     opened = opened_classifier(run)
     evidence = explain_scan(opened, opened_dataset_of(opened, data), Path(image), class_name)
     write_figure(evidence, Path(out), names=names)
@@ -182,7 +188,11 @@ def export(
 
     The folder appears only where the files say of scans what the run says; see `fewscan.exporting.proof.prove`.
     """
-    from fewscan.atomic import new_folder, writing
+    from fewscan.atomic import new_folder, refuse_existing, writing
+
+    if out is not None:
+        refuse_existing(Path(out))
+    # Only now, since it takes seconds.
     from fewscan.exporting.export import check_format, export_model
     from fewscan.reporting.model_card import write_model_card
 

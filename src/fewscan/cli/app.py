@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from fewscan.cli.places import there
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.memory import enough
@@ -49,8 +50,11 @@ class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the k
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output; progress goes to standard error.")
 ]
-DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.")]
+DatasetFolder = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET", help="A dataset folder, made by 'fewscan import'.", callback=there("dataset")),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, made by 'fewscan train'.", callback=there("run"))]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this command wrote before.")]
 Recipe = Annotated[
     str | None,
@@ -64,7 +68,10 @@ Devices = Annotated[
     int,
     typer.Option(help="How many devices share the scans, a process each: GPUs, or where there are none parts of the CPU."),
 ]
-MovedData = Annotated[Path | None, typer.Option("--data", help="Where the run's dataset lies now, if it was moved.")]
+MovedData = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the run's dataset lies now, if it was moved.", callback=there("dataset")),
+]
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
 from fewscan.cli.labels import SHOWN
+from fewscan.cli.places import there
 from fewscan.folders import kind_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ EncoderName = Annotated[
         "install 'fewscan[pretrained]']",
     ),
 ]
-Place = Annotated[Path, typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.")]
+Place = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.", callback=there("dataset", "run")),
+]
 SplitName = Annotated[str | None, typer.Option("--split", help="Whose test set stays closed. [default: the newest split]")]
 
 _HELP = """Say which scans to label next, and why.

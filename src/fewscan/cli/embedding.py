@@ -10,6 +10,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Devices, app, finish
 from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
+from fewscan.cli.places import scans_there
 from fewscan.config import parse_overrides, spelled_out
 from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
@@ -33,7 +34,10 @@ Example: fewscan embed scans/march --encoder runs/mri --out features.parquet
 
 @app.command(help=_HELP)
 def embed(
-    place: Annotated[Path, typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.")],
+    place: Annotated[
+        Path,
+        typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.", callback=scans_there),
+    ],
     encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.")],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[encoder.KEY=VALUE ...]", help="Other settings of the encoder.")

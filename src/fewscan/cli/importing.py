@@ -65,7 +65,7 @@ def _lines(dataset: "Snapshot", result: "ImportSummary") -> list[str]:
 
     lines = [f"{counted(result.images, 'image')} in {result.folder}"]
     lines += [f"  {dataset.spec.crop_sentence}"] if dataset.spec.crop_sentence else []
-    lines += [f"  {name}: {count:,}" for name, count in result.classes.items()]
+    lines += [f"  {name}: {counted(count, 'image')}" for name, count in result.classes.items()]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")
     if result.in_color:

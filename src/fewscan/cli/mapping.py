@@ -10,7 +10,7 @@ from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
 from fewscan.cli.choosing import EncoderName, Place, SplitName
 from fewscan.cli.following import after_dataset, after_run_in
 from fewscan.folders import kind_of
-from fewscan.wording import counted
+from fewscan.wording import counted, each_counted
 
 if TYPE_CHECKING:
     from fewscan.mapping.scan_map import ScanMap
@@ -54,7 +54,7 @@ def map_(
 def _lines(found: "ScanMap") -> list[str]:
     lines = [f"{counted(len(found.rows), 'scan')}, as {found.encoder} sees them, placed {found.placed.way}"]
     for name, counts in found.summary()["colors"].items():
-        lines.append(f"  {name}: {', '.join(f'{value} {count:,}' for value, count in counts.items())}")
+        lines.append(f"  {name}: {each_counted(counts)}")
     return lines
 
 

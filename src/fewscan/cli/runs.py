@@ -10,6 +10,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_label, after_run_in
 from fewscan.cli.import_options import FollowLinks
+from fewscan.cli.places import scans_there
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import counted, opened_times
 
@@ -133,15 +134,20 @@ Example: fewscan label runs/mri new_scans --out labels.parquet --target-error 0.
 """
 
 
+NewScans = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[SCANS]",
+        help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones.",
+        callback=scans_there,
+    ),
+]
+
+
 @app.command(help=_LABEL_HELP)
 def label(
     run: RunFolder,
-    scans: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[SCANS]", help="A folder of new scans, or one file; without it, the dataset's own unlabeled ones."
-        ),
-    ] = None,
+    scans: NewScans = None,
     out: Annotated[Path, typer.Option(help="The table to write, CSV or Parquet by its name.")] = Path("labels.csv"),
     target_error: Annotated[
         float,

@@ -8,6 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
+from fewscan.cli.places import scans_there
 from fewscan.errors import FewscanError
 from fewscan.wording import opened_times
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 def explain(
     run: RunFolder,
     image: Annotated[
-        Path | None, typer.Argument(metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.")
+        Path | None,
+        typer.Argument(
+            metavar="[IMAGE]", help="One scan, FILE or FILE#frame=3; leave it out with --check.", callback=scans_there
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write, a PNG file.")] = Path("explanation.png"),
     class_name: Annotated[

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from fewscan.wording import each_counted
+
 if TYPE_CHECKING:
     from fewscan.datasets.descriptions import SplitDescription
     from fewscan.datasets.snapshot import Snapshot
@@ -23,7 +25,7 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     lines = [
         f"{result.protocol} split, seed {result.seed}: {result.labeled:,} labeled, {result.validation:,} validation, "
         f"{result.unlabeled:,} unlabeled, {result.test:,} test, {result.left_out:,} left out",
-        f"  labeled: {', '.join(f'{name} {count}' for name, count in granted.items())}",
+        f"  labeled: {each_counted(granted.to_dict())}",
         *_why(result, labeled=labeled, test=test),
     ]
     if result.given_leaks is not None:

@@ -8,6 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
+from fewscan.cli.places import there
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def train(
             metavar="RUN",
             help="Begin with the weights of a finished run on the same dataset, one with fewer labels say; its method and "
             "network are taken, too.",
+            callback=there("run"),
         ),
     ] = None,
     leave_out_test: LeaveOutTest = False,

@@ -8,14 +8,23 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import after_dataset, after_run_in
+from fewscan.cli.places import there
 
 
 @app.command()
 def upgrade(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset or a run that an earlier version made.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="A dataset or a run that an earlier version made.", callback=there("dataset", "run")
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The new folder; FOLDER stays as it is.")],
     data: Annotated[
-        Path | None, typer.Option(metavar="DATASET", help="Of a run: the folder that its dataset was converted to.")
+        Path | None,
+        typer.Option(
+            metavar="DATASET", help="Of a run: the folder that its dataset was converted to.", callback=there("dataset")
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,11 +7,13 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import REFUSED, AsJson, app, finish
+from fewscan.cli.places import there
+from fewscan.folders import MARKS
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset, a run or a comparison.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A dataset, a run or a comparison.", callback=there(*MARKS))],
     as_json: AsJson = False,
 ) -> None:
     """Check that a folder holds what fewscan wrote.

@@ -15,9 +15,9 @@ from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.blocks import Blocks, has_blocks
-from fewscan.images.borders import look_at_borders
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
+from fewscan.images.looking import look_at
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.patients import known_patients
@@ -116,14 +116,17 @@ def plan_for(
 ) -> tuple[ImportPlan, ImageSpec]:
     """Return what is understood of scans that were listed, and how they are to be stored.
 
-    Of some a look is taken whether they have color, and, where that is to settle the crop, whether they have borders.
+    Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
+    the crop, whether they have borders.
     """
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
-    plan = plan_of(scans, sources, [*warnings_of(scans, sources, asked), *in_color])
+    look = look_at(scans, asked, workers)
+    plan = plan_of(scans, sources, [*warnings_of(scans, sources, asked), *look.warnings, *in_color])
+    plan = plan.model_copy(update={"opened": (look.sentence,)})
     if not asked.crop_by_borders:
         return plan, asked.spec
-    borders = look_at_borders(scans, asked, workers)
-    return plan.model_copy(update={"chosen": (borders.sentence,)}), asked.spec.model_copy(update={"crop": borders.crop})
+    chosen = plan.model_copy(update={"chosen": (look.borders.sentence,)})
+    return chosen, asked.spec.model_copy(update={"crop": look.borders.crop})
 
 
 def summary(dataset: Snapshot) -> ImportSummary:

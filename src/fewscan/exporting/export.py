@@ -14,6 +14,7 @@ from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import ONNX_FILE, OnnxModel, require_onnx, write_onnx
 from fewscan.exporting.proof import ExportedModel, Proof, prove
 from fewscan.exporting.weights import SavedModel, write_weights
+from fewscan.progress import say
 from fewscan.training.run import Run
 
 ExportFormat = Literal["onnx", "safetensors"]
@@ -45,16 +46,19 @@ def export_model(run: Run, dataset: Snapshot, folder: Path, out: Path, file_form
     """
     check_format(file_format)
     # On the CPU, since a GPU may round to fewer bits than the proof allows for.
+    say("1 of 3: what is out of distribution is fitted")
     found = Predictor.of(run)
     predictor = Predictor(found.network, torch.device("cpu"), found.temperature)
     typicality = Gate.of(dataset).typicality
     description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
+    say(f"2 of 3: {file_format} is written{', which takes minutes with a large network' if file_format == 'onnx' else ''}")
     if file_format == "onnx":
         write_onnx(predictor, typicality, description, folder / ONNX_FILE)
         model: ExportedModel = OnnxModel(folder / ONNX_FILE)
     else:
         write_weights(predictor, typicality, description, folder)
         model = SavedModel.open(folder)
+    say("3 of 3: what it says of scans is held against what the run says")
     return Export(
         out=str(out),
         format=file_format,

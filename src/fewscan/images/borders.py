@@ -1,24 +1,15 @@
-"""Whether scans have empty borders, and whether these differ: a look at some of them, by which `--crop auto` is settled."""
+"""Whether scans have empty borders, and whether these differ, by which `--crop auto` is settled."""
 
-import itertools
 from collections.abc import Sequence
-from contextlib import closing
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from fewscan.images.crop import foreground_box
-from fewscan.images.formats.image import Pixels, UnreadableImage
-from fewscan.images.formats.reading import Reading
-from fewscan.images.formats.recognition import silenced
+from fewscan.images.formats.image import Pixels
 from fewscan.images.options import Crop
-from fewscan.images.parallel import in_order
-from fewscan.images.readers import read_parts
-from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
-# So many scans are looked at, evenly spaced over all sources.
-SCANS_LOOKED_AT = 200
 # A border counts from this share of a scan's area on.
 BORDER = 0.1
 # Borders differ where, of what they leave of a scan, the nine tenths that are most differ from the tenth that is least by this.
@@ -46,26 +37,17 @@ class Borders(NamedTuple):
             return f"crop: {seen}{alike}, so it is cut away (--crop foreground); --crop none keeps scans whole"
         return f"crop: {seen}{alike}, so scans stay whole (--crop none); --crop foreground cuts borders away"
 
-
-def look_at_borders(scans: Sequence[ScanFile], reading: Reading, workers: int | None = None) -> Borders:
-    """Look at up to SCANS_LOOKED_AT of the scans, the same ones every time; what cannot be read does not count."""
-    taken = [scan for scan in scans if scan.set_aside is None]
-    places = np.unique(np.linspace(0, len(taken) - 1, min(SCANS_LOOKED_AT, len(taken))).astype(int))
-
-    def look(of_file: tuple[ScanFile, ...]) -> list[float]:
-        images = read_parts(of_file[0].path, tuple(scan.part for scan in of_file), reading=reading)
-        return [_kept(image.pixels) for image in images if not isinstance(image, UnreadableImage)]
-
-    files = [tuple(scans) for _, scans in itertools.groupby((taken[place] for place in places), lambda scan: scan.path)]
-    with silenced(), closing(in_order(look, files, workers=workers)) as looks:
-        kept = np.array([share for of_file in looks for share in of_file])
-    if not len(kept):
-        return Borders(0, 0, differ=False)
-    least, most = np.quantile(kept, [0.1, 0.9])
-    return Borders(len(kept), int((kept < 1 - BORDER).sum()), differ=bool(most >= DIFFERENCE * least))
+    @classmethod
+    def of(cls, kept: Sequence[float]) -> Self:
+        """Return what is seen of scans of whose areas their boxes keep these shares."""
+        if not len(kept):
+            return cls(0, 0, differ=False)
+        shares = np.array(kept)
+        least, most = np.quantile(shares, [0.1, 0.9])
+        return cls(len(shares), int((shares < 1 - BORDER).sum()), differ=bool(most >= DIFFERENCE * least))
 
 
-def _kept(pixels: Pixels) -> float:
+def kept_share(pixels: Pixels) -> float:
     """Return which share of a scan is in its box."""
     box = foreground_box(pixels)
     return 1.0 if box is None else box.area / pixels.size

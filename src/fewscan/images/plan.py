@@ -1,14 +1,16 @@
-"""What an import understood of its sources, before any pixel is read: for people to agree to, or to correct."""
+"""What an import understood of its sources, before all pixels are read: for people to agree to, or to correct."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
 from fewscan.config import Settings
+from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import PREDICTIONS, ScanFile, Source
-from fewscan.wording import counted, folder_below, listed
+from fewscan.wording import counted, each_counted, folder_below, listed
 
 # So many names stand in a line; the rest is counted.
 NAMES_SHOWN = 12
@@ -46,12 +48,13 @@ class ImportPlan(Settings):
     sources: tuple[SourcePlan, ...]
     warnings: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()  # how many scans were opened, and whether they can be read
 
     @property
     def lines(self) -> list[str]:
         """The plan for people, a line a fact."""
         lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
-        return [*lines, *self.chosen, *_warnings(self.warnings)]
+        return [*lines, *self.opened, *self.chosen, *_warnings(self.warnings)]
 
     @property
     def short_lines(self) -> list[str]:
@@ -60,7 +63,7 @@ class ImportPlan(Settings):
         lines = [line for source in shown for line in (*_understood(source), *_in_short(source))]
         rest = len(self.sources) - len(shown)
         lines += [f"and {counted(rest, 'more source')}: import --plan says what was understood of them"] if rest else []
-        return [*lines, *self.chosen, *_warnings(self.warnings)]
+        return [*lines, *self.opened, *self.chosen, *_warnings(self.warnings)]
 
 
 def plan_of(scans: Sequence[ScanFile], sources: Sequence[Source], warnings: Sequence[str] = ()) -> ImportPlan:
@@ -85,7 +88,7 @@ def _source_plan(source: Source, scans: Sequence[ScanFile]) -> SourcePlan:
         name=source.name,
         folder=str(source.folder),
         images=len(taken),
-        classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items())),
+        classes=dict(sorted(Counter(scan.label for scan in taken if scan.label is not None).items(), key=_in_order)),
         labels_from=_labels_from(taken),
         unlabeled=sum(scan.label is None for scan in taken),
         patients=len({patient_key(scan.patient) for scan in known if scan.patient is not None}),
@@ -121,7 +124,7 @@ def _labels_from(scans: Sequence[ScanFile]) -> dict[str, int]:
 def _understood(source: SourcePlan) -> list[str]:
     lines = [f"{source.name}: {counted(source.images, 'image')} in {source.folder}"]
     if source.classes:
-        lines.append(f"  classes, from {listed(list(source.labels_from))}: {_counted(source.classes)}")
+        lines.append(f"  classes, from {listed(list(source.labels_from))}: {each_counted(source.classes, NAMES_SHOWN)}")
     if source.unlabeled:
         lines.append(f"  without a label: {source.unlabeled:,}")
     if source.images_with_patient:
@@ -131,8 +134,15 @@ def _understood(source: SourcePlan) -> list[str]:
     else:
         lines.append("  patients: not known")
     if source.given_splits:
-        lines.append(f"  its own split: {_counted(source.given_splits)} ('fewscan split --keep-given' keeps it)")
+        parts = each_counted(source.given_splits, NAMES_SHOWN)
+        lines.append(f"  its own split: {parts} ('fewscan split --keep-given' keeps it)")
     return lines
+
+
+def _in_order(counted_class: tuple[str, int]) -> tuple[float, str]:
+    """Return by what classes are sorted: numbers as numbers, 2 before 10, and before all other names."""
+    name = counted_class[0]
+    return (float(name), name) if number_key(name) is not None else (math.inf, name)
 
 
 def _whence(label_from: str) -> str:
@@ -156,8 +166,11 @@ def _in_short(source: SourcePlan) -> list[str]:
     lines = []
     if source.set_aside:
         lines.append(f"  set aside: {_kinds(source.set_aside)}")
-    if source.notes:
-        lines.append(f"  notes: {_kinds(source.notes)}")
+    notes = list(source.notes.items())
+    # In full, as the plan has them: what a person should know of scans is no less to be known when they are read.
+    lines += [f"  note on {counted(count, 'image')}: {text}" for text, count in notes[:KINDS_SHOWN]]
+    if (rest := len(notes) - KINDS_SHOWN) > 0:
+        lines.append(f"  and {counted(rest, 'more note')}: import --plan says them")
     return lines
 
 
@@ -167,10 +180,6 @@ def _warnings(texts: Sequence[str]) -> list[str]:
 
 def _such_as(source: SourcePlan, text: str) -> str:
     return f"such as {', '.join(source.examples[text])}"
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return listed([f"{name} {count:,}" for name, count in counts.items()], NAMES_SHOWN)
 
 
 def _kinds(counts: dict[str, int]) -> str:

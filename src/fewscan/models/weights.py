@@ -17,7 +17,6 @@ from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.models.encoder import Encoder
 from fewscan.models.origin import Origin, Weights
-from fewscan.progress import say
 
 # How many tensors an error names of each kind.
 NAMED = 3
@@ -46,6 +45,13 @@ def read_weights(path: Path) -> Weights:
     return Weights(own or tensors, Origin(kind="file", source=path.name, sha256=sha256))
 
 
+def pickled_line(path: Path) -> str | None:
+    """Return what is to be said where a user names a file that torch.save wrote, which could hold code; None of any other."""
+    if path.suffix not in _PICKLED:
+        return None
+    return f"{path.name}: opened with torch.load(weights_only=True), which makes tensors and runs no code of the file"
+
+
 def _unpickled(path: Path) -> dict[str, Tensor]:
     """Return the tensors in a file that torch.save wrote: the one place where anything is unpickled.
 
@@ -57,7 +63,6 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
     )
     if path.suffix not in _PICKLED:
         raise FewscanError(f"{path} is no file of weights: give a .safetensors file, or one of {', '.join(_PICKLED)}")
-    say(f"{path.name}: opened with torch.load(weights_only=True), which makes tensors and runs no code of the file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's, about ways to store tensors that it is giving up

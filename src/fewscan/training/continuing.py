@@ -18,7 +18,8 @@ from fewscan.images.options import ImageSpec
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.encoders import build_encoder, encoder_settings, encoder_type
 from fewscan.models.origin import Origin, Weights
-from fewscan.models.weights import PREFIX, load_weights, read_weights, weights_identity
+from fewscan.models.weights import PREFIX, load_weights, pickled_line, read_weights, weights_identity
+from fewscan.progress import say
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.seen import learned_by
@@ -84,7 +85,10 @@ def _weights(encoder: Encoder, settings: EncoderSettings, spec: ImageSpec) -> We
         return encoder.get_weights(name)
     run = run_of_weights(settings)
     if run is None:
-        return read_weights(Path(name))
+        weights = read_weights(Path(name))
+        if (line := pickled_line(Path(name))) is not None:
+            say(line)
+        return weights
     if spec.channels != run.record.spec.channels:
         raise FewscanError(f"{run.folder} was trained on images of {run.record.spec.channels} channels, not {spec.channels}")
     theirs, ours = (leaves(each.untrained.model_dump(mode="json")) for each in (run.settings.encoder, settings))

@@ -19,6 +19,15 @@ SPOKEN = {
     "probe_accuracy": "nearest",
 }
 
+# And what these words mean, where a training begins.
+EXPLAINED = {
+    "c_acc": "how often a view is most like the other view of its scan",
+    "r_acc": "how often a feature goes with itself in the other view",
+    "p_acc": "labeled scans called rightly, changed as they are for learning",
+    "validation_accuracy": "scans of the validation set called rightly",
+    "probe_accuracy": "labeled scans whose nearest neighbor by features, of another patient or set of copies, has their class",
+}
+
 
 class Tally:
     """Means over the images of an epoch."""
@@ -78,3 +87,9 @@ def spoken(numbers: dict[str, Any]) -> str:
     parts = [f"loss {numbers['loss']:.3f}"]
     parts += [f"{word} {100 * numbers[name]:.1f}" for name, word in SPOKEN.items() if numbers.get(name) is not None]
     return "  ".join(parts)
+
+
+def legend(numbers: dict[str, Any]) -> str:
+    """Return what the words of `spoken` mean, for the numbers of an epoch."""
+    parts = [f"{word}: {EXPLAINED[name]}" for name, word in SPOKEN.items() if numbers.get(name) is not None]
+    return "; ".join(["loss: what training makes small", *parts]) + " (percent)"

@@ -18,7 +18,7 @@ from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
-from fewscan.folders import MARKS, Kind, kind_of
+from fewscan.folders import Kind, require_kind
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.checkpoint import has_checkpoint, read_checkpoint
 from fewscan.training.features import FOLDER, verify_features
@@ -57,11 +57,8 @@ def verify(folder: Path) -> Verification:
         "run": _run_checks,
         "comparison": _comparison_checks,
     }
-    kind = kind_of(folder)
-    if kind is not None:
-        return Verification(folder=str(folder), kind=kind, checks=tuple(checks[kind](folder)))
-    why = f"it holds none of {', '.join(MARKS.values())}" if folder.exists() else "no such folder; check the path"
-    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: {why}")
+    kind = require_kind(folder)
+    return Verification(folder=str(folder), kind=kind, checks=tuple(checks[kind](folder)))
 
 
 def _opened(what: str, look: Callable[[], Opened]) -> tuple[Check, Opened | None]:

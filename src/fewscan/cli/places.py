@@ -1,0 +1,36 @@
+"""Folders and files that a command names, looked for as it is read: before what takes seconds to load."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fewscan.errors import FewscanError
+from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind
+
+
+def there(*kinds: Kind) -> Callable[[Any], Any]:
+    """Return a callback that refuses a folder which is there and of none of these kinds, or is not there.
+
+    An option that was not given, None, passes.
+    """
+
+    def checked(folder: Path | None) -> Path | None:
+        if folder is not None:
+            _require(folder, kinds)
+        return folder
+
+    return checked
+
+
+def _require(folder: Path, kinds: tuple[Kind, ...]) -> None:
+    if set(kinds) == set(MARKS):
+        require_kind(folder)
+    elif kind_of(folder) not in kinds:
+        require_file(folder, MARKS[kinds[0]], kinds[0])
+
+
+def scans_there(place: Path | None) -> Path | None:
+    """Refuse a folder or file of scans that is not there; one image of a file, FILE#frame=3, is there where its file is."""
+    if place is not None and not place.exists() and not Path(str(place).rpartition("#")[0] or place).exists():
+        raise FewscanError(f"there is no folder or file {place}: check the path")
+    return place
