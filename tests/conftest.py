@@ -1,8 +1,13 @@
 """How tests are collected and dealt out. What they share is in fixtures.py and smaller.py, which take seconds to load."""
 
 import gc
+from typing import Any
 
 import pytest
+
+from tests.forks import fork_from, serve
+
+FAST = "not slow"  # what `make check` asks for; tests that start processes are slow
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -15,6 +20,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(fixtures)
         config.pluginmanager.register(smaller)
+        address = getattr(config, "workerinput", {}).get("forks")
+        if address is not None:
+            fork_from(address)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process where processes are forked for all; where none is started, none is loaded for it."""
+    if node.config.option.markexpr != FAST:
+        node.workerinput["forks"] = serve()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from fewscan.cli import main
 from fewscan.datasets.dataset import Dataset
@@ -28,8 +28,10 @@ from fewscan.training.settings import RunSettings
 from tests.made import empty_manifest, write_dataset
 
 # The same examples each time, so more of them find nothing new: a change is judged by what it changes. `tests/test_fuzz.py` and
-# benchmarks/faults draw more.
-settings.register_profile("fewscan", derandomize=True, max_examples=50)
+# benchmarks/faults draw more. On a busy machine an example may take any time, and be drawn in any time; examples may share a
+# test's fixtures.
+NOT_ASKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("fewscan", derandomize=True, max_examples=50, deadline=None, suppress_health_check=NOT_ASKED)
 settings.load_profile("fewscan")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

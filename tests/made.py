@@ -102,7 +102,7 @@ def _pairs(manifest: pd.DataFrame) -> pd.DataFrame:
     pairs: list[tuple[int, int, str, float]] = [(a, b, "near", 0.9) for a, b in pairwise(conflicting)]
     for column, kind in (("copy_set", "near"), ("group", "head")):
         numbers = manifest[column]
-        first = numbers.groupby(numbers).transform(lambda rows: rows.index[0])
+        first = numbers.index.to_series().groupby(numbers).transform("first")
         linked = [(int(a), int(b)) for b, a in first.dropna().items() if a != b]
         pairs += [(a, b, kind, 0.9) for a, b in linked]
     return pairs_table(pairs)

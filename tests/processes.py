@@ -6,15 +6,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing import Pipe, forkserver, resource_tracker
+from multiprocessing import Pipe, forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
 from fewscan.processes import processes
-
-# What every one has loaded when it begins.
-LOADED = "tests.loaded"
+from tests.forks import LOADED, fork_from
 
 
 class Program:
@@ -78,9 +76,7 @@ def _be_fewscan(words: list[str], folder: Path, told: Connection, address: str, 
     from fewscan.__main__ import main
 
     # What has forked this process forks those that it starts, too: another one would load PyTorch again.
-    server = forkserver._forkserver  # type: ignore[attr-defined]
-    server._forkserver_address = address
-    forkserver.ensure_running = server.ensure_running = resource_tracker.ensure_running
+    fork_from(address)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -5,16 +5,21 @@ And they do not wait for the disk.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import pytest
 from lightning_fabric import fabric
 from matplotlib.figure import Figure
 
+from fewscan.auditing.copies import described
+from fewscan.auditing.copies.describe import fit_projection
+from fewscan.evaluation import typicality
 from fewscan.evaluation.intervals import RESAMPLES, bootstrap
 from fewscan.explaining import attribution
 from fewscan.reporting import page
@@ -77,6 +82,29 @@ def callbacks_looked_for_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fabric, "_load_external_callbacks", cache(fabric._load_external_callbacks))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fitted_once() -> Iterator[None]:
+    """Of the same images the gate's fits to parts of them, and an audit's descriptions, are learned once, not by each verb."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typicality, "_held_out", once_of_the_same(typicality._held_out))
+        learned = once_of_the_same(lambda shown: fit_projection(shown, np.arange(len(shown))))
+        patch.setattr(described, "fit_projection", lambda pixels, rows: learned(pixels[rows]))
+        yield
+
+
+def once_of_the_same(work: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays that computes once of the same ones, and returns what nobody changes."""
+    known: dict[tuple[object, ...], Any] = {}
+
+    def worked(*arrays: np.ndarray) -> Any:
+        asked = tuple((each.shape, each.dtype.str, sha256(np.ascontiguousarray(each)).digest()) for each in arrays)
+        if asked not in known:
+            known[asked] = work(*arrays)
+        return known[asked]
+
+    return worked
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,6 +29,7 @@ FLOORS = [
         "memory",
         "processes",
         "digests",
+        "tensors",
         "folders",
         "parquet",
         "partial",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import fewscan
 from fewscan.comparison.plan import Comparison
@@ -320,6 +320,33 @@ def test_an_encoder_that_breaks_its_promise_is_said_before_a_run_is_made(unregis
 
     with pytest.raises(FewscanError, match=r"gives \(2, 1, 16, 16\) for 2 images, not .*\(2, 7\)"):
         build_encoder(encoder_settings("own"), 1, 16)
+
+
+def test_an_encoder_whose_parts_leave_weights_out_is_refused_and_unknown_weights_are_named(unregistered: None) -> None:
+    class Settings(EncoderSettings):
+        name: Literal["own"] = "own"
+
+    @fewscan.register_encoder
+    class OwnEncoder(Encoder):
+        name = "own"
+        summary = "two layers, of which it names one"
+        settings_type = Settings
+        feature_dim = 3
+
+        def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int) -> None:
+            super().__init__(settings, channels, image_size_px)
+            self.first, self.last = nn.Linear(16, 4), nn.Linear(4, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.last(self.first(images.mean(dim=(1, 2))))
+
+        def parts(self) -> list[nn.Module]:
+            return [self.first]
+
+    with pytest.raises(FewscanError, match=r"'own' of .*: its parts hold 2 parameters of 4"):
+        build_encoder(encoder_settings("own"), 1, 16)
+    with pytest.raises(FewscanError, match="'own' knows no weights 'imagenet'"):
+        OwnEncoder(Settings(), 1, 16).get_weights("imagenet")
 
 
 def test_the_guides_method_and_encoder_train(split_dataset: Dataset, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import fewscan
 from fewscan.seeds import FORMER, Stream, stream
@@ -110,3 +111,10 @@ def test_all_that_is_random_comes_from_a_named_stream() -> None:
         if bare.search(line)
     }
     assert found == set()
+
+
+def test_torch_draws_from_a_stream_what_it_draws_from_its_number() -> None:
+    stream(3, "epoch", 2).seed_torch()
+    drawn_from_stream = torch.rand(4)
+    torch.manual_seed(stream(3, "epoch", 2).number)
+    assert torch.equal(torch.rand(4), drawn_from_stream)

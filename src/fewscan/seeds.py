@@ -66,6 +66,16 @@ class Stream:
             return self.seed
         return int(np.random.SeedSequence(self.key).generate_state(1, np.uint64)[0] >> 1)
 
+    def seed_torch(self) -> None:
+        """Let torch draw from the stream, at its beginning, wherever it is not handed a generator."""
+        import torch
+
+        if torch.accelerator.is_available():
+            torch.manual_seed(self.number)
+        else:
+            # The same, but for kinds of devices that are not there: for each torch would write down who called, and keep it.
+            torch.default_generator.manual_seed(self.number)
+
 
 def stream(seed: int, name: str, *numbers: int) -> Stream:
     """Return the stream `name` of a seed, and of numbers such as epoch and step.

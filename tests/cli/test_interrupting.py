@@ -189,16 +189,14 @@ def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) ->
     assert said == "interrupted; run it again: fewscan train 'my data'\n"
 
 
-def descendants(process: int) -> list[int]:
-    """The processes that a process has started, and those that these have, as Linux lists them."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-    found = [process]
-    for parent in found:
-        found += [child for child in parents if parents[child] == parent]
-    return found[1:]
+def at_work_below(folder: Path) -> set[int]:
+    """The processes that have a file below a folder open, as Linux lists them: whatever has forked them."""
+    found = set()
+    for process in (path for path in Path("/proc").iterdir() if path.name.isdigit()):
+        with suppress(OSError):  # it has ended, or closed one, meanwhile
+            if any(link.readlink().is_relative_to(folder) for link in (process / "fd").iterdir()):
+                found.add(int(process.name))
+    return found
 
 
 def is_running(process: int) -> bool:
@@ -212,22 +210,24 @@ def test_a_comparison_that_is_terminated_leaves_no_process_and_goes_on(
     split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     words = ["compare", str(split_dataset.folder), "--out", "c", "--methods", "supervised,simclr", "--protocol", "leakfree"]
-    program = Program([*words, "--jobs", "2", *SHORT], tmp_path)
-    others = descendants(os.getpid())
+    # One step an epoch.
+    quick = [*SHORT, "batch_size=64"]
+    program = Program([*words, "--jobs", "2", *quick], tmp_path)
     logs = [tmp_path / "c" / "runs" / "leakfree" / f"{name}-seed0" / "metrics.jsonl" for name in ("supervised", "simclr")]
     while not all(log.is_file() for log in logs) and program.is_running():
         time.sleep(0.02)
     assert program.is_running(), program.ended()
-    # What serves forks has forked them, as it has the program.
-    workers = set(descendants(os.getpid())).difference(others)
+    # Each writes into the folder of its run.
+    workers = at_work_below(tmp_path / "c" / "runs")
     assert len(workers) == 2
+    assert program.pid not in workers
     os.kill(program.pid, signal.SIGTERM)
     code, said = program.ended()
     assert code == 143
     assert "Traceback" not in said
     while any(map(is_running, workers)):
         time.sleep(0.02)
-    assert fewscan(*words, "--jobs", "1", *SHORT, cwd=tmp_path).returncode == 0
+    assert fewscan(*words, "--jobs", "1", *quick, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.slow

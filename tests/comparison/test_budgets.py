@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.comparison.budgets import (
@@ -55,7 +55,7 @@ def content(folder: Path) -> dict[str, bytes]:
     budgets=st.sets(st.integers(8, 60), min_size=2, max_size=3),
 )
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None)
 def test_budgets_share_the_test_set_and_lie_within_one_another(
     make_dataset: MakeDataset, largest: int, seed: int, one_class: bool, budgets: set[int]
 ) -> None:

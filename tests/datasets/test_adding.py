@@ -295,7 +295,7 @@ adding.add_scans(Dataset.open(folder), [more])
 sys.setprofile(None)
 open(folder + "-calls", "w").write(str(calls))
 """
-MOMENTS = 20
+MOMENTS = 12
 
 
 @pytest.mark.slow  # processes of their own

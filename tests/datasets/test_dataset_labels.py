@@ -173,3 +173,13 @@ def test_what_cannot_be_is_refused_and_changes_nothing(dataset: Dataset, what: o
         dataset.labels.set(what, **given)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert dataset.labels.last == 12
+
+
+@pytest.mark.parametrize(("rows", "labels"), [([0, 1, 2], ["glioma", "pituitary"]), (0, ["glioma", "pituitary"])])
+def test_other_than_one_label_for_each_row_or_one_for_all_enters_nothing(
+    rows: int | list[int], labels: list[str], dataset: Dataset
+) -> None:
+    last = dataset.labels.last
+    with pytest.raises(FewscanError, match=r"\d rows and 2 labels"):
+        dataset.labels.set(rows, labels)
+    assert dataset.labels.last == last

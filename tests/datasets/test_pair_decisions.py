@@ -8,7 +8,7 @@ import pytest
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.judging import judge, judge_scan, judged_pairs, ties_of
-from fewscan.datasets.pair_decisions import PAIR_DECISIONS_FILE
+from fewscan.datasets.pair_decisions import PAIR_DECISIONS_FILE, PairDecisions
 from fewscan.datasets.pairs import as_pairs
 from fewscan.datasets.roles import counts_of
 from fewscan.datasets.turned import turns_in
@@ -140,3 +140,11 @@ def test_a_damaged_record_or_anothers_is_refused(dataset: Dataset) -> None:
     # What a kill left of a line counts for nothing.
     record.write_text(whole + whole[:20])
     assert sets_of(dataset)[4:6] == [4, 5]
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(3, "apart"), (4, "alike")])
+def test_what_nobody_can_say_of_two_images_is_not_written_down(other: int, verdict: str, tmp_path: Path) -> None:
+    record = PairDecisions(tmp_path, "these images")
+    with pytest.raises(FewscanError, match="of two images"):
+        record.enter(3, other, verdict)  # type: ignore[arg-type]
+    assert not record.path.exists()

@@ -40,7 +40,7 @@ def test_the_temperature_undoes_a_known_factor(factor: float) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.3, 4))
 def test_no_temperature_of_a_fine_grid_is_better(seed: int, factor: float) -> None:
     logits, labels = overconfident(60, factor, seed)

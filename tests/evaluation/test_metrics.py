@@ -18,7 +18,7 @@ def drawn(images: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]
 
 @pytest.mark.slow
 @given(st.integers(5, 60), st.integers(2, 5), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_scores_are_those_of_scikit_learn(images: int, classes: int, seed: int) -> None:
     probabilities, labels = drawn(images, classes, seed)
     predicted = probabilities.argmax(axis=1)

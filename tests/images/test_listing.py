@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.errors import FewscanError
@@ -299,7 +299,7 @@ def test_a_row_that_fits_several_sources_is_refused(tmp_path):
     assert "'a.png' is in several sources (one, two)" in refusal(tmp_path / "one", tmp_path / "two", labels=[labels])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet='path,label\n"a. \0;', max_size=60).map(str.encode))
 def test_no_csv_makes_anything_but_a_list_or_a_clear_refusal(tmp_path_factory, content):
     root = make(tmp_path_factory.mktemp("scans"), "a.png")

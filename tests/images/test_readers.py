@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -201,7 +201,7 @@ def test_exif_orientation_is_honored(tmp_path, name, orientation, turns):
     assert (read.height_px, read.width_px) == upright.shape
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None)
 @given(
     pixels=npst.arrays(
         np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)) | st.tuples(*[st.integers(1, 20)] * 2, st.just(3))
@@ -222,7 +222,7 @@ def encoded(format_: str) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_with_a_reason_never_a_crash(tmp_path, format_, data):
     content = bytearray(encoded(format_))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import binom, binomtest
 
+from fewscan.errors import FewscanError
 from fewscan.labeling.decisions import (
     acceptance_threshold,
     images_that_would_do,
@@ -14,6 +15,7 @@ from fewscan.labeling.decisions import (
     supports,
     wrong_at_most,
 )
+from fewscan.labeling.rule import Asked
 from fewscan.splits.support import OUT_OF_DISTRIBUTION, images_needed, images_to_keep, least_target
 
 
@@ -256,3 +258,9 @@ def test_what_is_kept_still_suffices_when_some_of_it_is_out_of_distribution() ->
     assert least_target(kept) == 0.05
     assert least_target(kept - 1) == 0.06
     assert least_target(1) is None
+
+
+def test_fewer_runs_than_the_one_itself_cannot_have_been_chosen_among() -> None:
+    with pytest.raises(FewscanError, match="--candidates counts this run too"):
+        Asked(candidates=0)
+    assert Asked(candidates=1).candidates == 1

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.in_memory import split_in_memory
@@ -162,7 +162,7 @@ def test_a_seed_draws_the_same_split_and_another_seed_another(make_dataset: Make
 
 @pytest.mark.slow
 @given(largest=st.integers(1, 6), seed=st.integers(0, 5), validation=st.sampled_from([0.0, 0.2]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None)
 def test_groups_never_cross(copies_of: Callable[..., Snapshot], largest: int, seed: int, validation: float) -> None:
     # Groups of up to `largest` images of one class, as copies are: image i has class i % 4.
     sizes = np.random.default_rng(seed).integers(1, largest + 1, size=60)
@@ -319,7 +319,7 @@ def test_a_leak_free_split_needs_an_audit(make_dataset: MakeDataset) -> None:
 
 @pytest.mark.slow
 @given(size=st.integers(1, 8), seed=st.integers(0, 5))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 def test_a_budget_drawn_within_larger_ones_holds_their_labels_alone(
     copies_of: Callable[..., Snapshot], size: int, seed: int
 ) -> None:

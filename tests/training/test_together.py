@@ -27,7 +27,7 @@ from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.together import Job, _take_part, train_together
-from tests.processes import LOADED
+from tests.forks import LOADED
 
 # How each is trained, methods and what else is shared out in a way of its own.
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from scipy.linalg import eigh
 from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.seeds import stream
 from fewscan.splits.support import OUT_OF_DISTRIBUTION
+from fewscan.tensors import safetensors_of
 from fewscan.training.batches import Rows
 
 # So many of the images learned from stand for them all: time grows with them.
@@ -127,7 +128,7 @@ class Typicality(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write it as a safetensors file."""
-        path.write_bytes(save({name: value.contiguous() for name, value in self.state_dict().items()}))
+        path.write_bytes(safetensors_of(self.state_dict()))
 
     @classmethod
     def load(cls, path: Path, channels: int, size_px: int) -> Self:

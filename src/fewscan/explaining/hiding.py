@@ -69,7 +69,7 @@ class HidingCheck(Settings):
 def untrained_predictor(run: Run, device: torch.device) -> Predictor:
     """Return a network of the run's shape that has learned nothing, with first weights of its own."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(UNTRAINED_SEED, "untrained weights").number)
+        stream(UNTRAINED_SEED, "untrained weights").seed_torch()
         return Predictor(run.new_network(), device)
 
 

@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from fewscan.atomic import write_text
 from fewscan.digests import file_sha256
@@ -17,6 +16,7 @@ from fewscan.evaluation.typicality import Typicality
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.images.readers import fitted
+from fewscan.tensors import safetensors_of
 
 WEIGHTS_FILE = "model.safetensors"
 TYPICALITY_FILE = "typicality.safetensors"
@@ -67,8 +67,7 @@ def write_weights(predictor: Predictor, typicality: Typicality, description: Mod
     """Write the three files into `folder`."""
     typicality.save(folder / TYPICALITY_FILE)
     write_text(folder / DESCRIPTION_FILE, description.model_dump_json(indent=2) + "\n")
-    tensors = {name: value.contiguous() for name, value in predictor.network.state_dict().items()}
-    (folder / WEIGHTS_FILE).write_bytes(save(tensors, {_BELONGS_TO: _digest(folder)}))
+    (folder / WEIGHTS_FILE).write_bytes(safetensors_of(predictor.network.state_dict(), {_BELONGS_TO: _digest(folder)}))
 
 
 def _digest(folder: Path) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
+from fewscan.tensors import safetensors_of
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 
 CHECKPOINT_FILE = "state.safetensors"
@@ -68,7 +68,7 @@ class Checkpoints:
         self.path.parent.mkdir(exist_ok=True)
         with replaced_file(self.path) as temporary:
             # Written by Python, so that a full disk is an OSError like any other.
-            temporary.write_bytes(save({key: value.contiguous() for key, value in tensors.items()}, metadata))
+            temporary.write_bytes(safetensors_of(tensors, metadata))
         self.epoch = epoch
         self._saved = time.monotonic()
 

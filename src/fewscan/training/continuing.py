@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors.torch import save
 
 from fewscan.config import json_object, leaves, merge
 from fewscan.datasets.snapshot import Snapshot
@@ -20,6 +19,7 @@ from fewscan.models.encoders import build_encoder, encoder_settings, encoder_typ
 from fewscan.models.origin import Origin, Weights
 from fewscan.models.weights import PREFIX, load_weights, pickled_line, read_weights, weights_identity
 from fewscan.progress import say
+from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.seen import learned_by
@@ -142,7 +142,7 @@ def encoder_alone(settings: EncoderSettings, spec: ImageSpec) -> Beginning | Non
         return None
     ready = ready_encoder(settings, spec)
     assert ready.origin is not None  # of what begins with weights
-    content = save({f"{PREFIX}{name}": value.contiguous() for name, value in ready.encoder.state_dict().items()})
+    content = safetensors_of({f"{PREFIX}{name}": value for name, value in ready.encoder.state_dict().items()})
     return Beginning(BeganWith(origin=ready.origin, sha256=hashlib.sha256(content).hexdigest()), content)
 
 

@@ -114,7 +114,7 @@ def fit(run: Run, dataset: Snapshot, *, resume: bool, ranks: Ranks | None = None
     settings = run.settings
     resume = resume and has_checkpoint(run)
     keep_freed_memory()
-    torch.manual_seed(stream(settings.seed, "first weights").number)
+    stream(settings.seed, "first weights").seed_torch()
     training = _Training.of(run, dataset, ranks or Ranks.alone(settings), resume=resume)
     leads = training.ranks.leads
     _say_who_else_is_shown(training)
@@ -149,7 +149,7 @@ def _say_who_else_is_shown(training: _Training) -> None:
 def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]) -> Tally:
     """Train for one epoch and return its sums; `stepped` is called after every step, with how many were made since epoch 1."""
     settings, rows, device = training.settings, training.rows, training.ranks.fabric.device
-    torch.manual_seed(stream(settings.seed, "epoch", epoch).number)
+    stream(settings.seed, "epoch", epoch).seed_torch()
     training.trained.train()
     tally = Tally()
     steps = training.steps

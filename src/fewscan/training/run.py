@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
@@ -30,6 +30,7 @@ from fewscan.folders import MARKS, require_file
 from fewscan.images.options import ImageSpec
 from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
+from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning, load_beginning
 from fewscan.training.moved import dataset_folder
 from fewscan.training.plugins import Plugin, plugins_of, require_plugins
@@ -53,6 +54,8 @@ _TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "lea
 TIES = "fewscan"
 Stored = TypeVar("Stored", bound=Settings)
 
+# It stands among a package's whole description, which takes long to read.
+_version = cache(version)
 # Whose versions a run notes.
 PACKAGES = ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")
 
@@ -111,7 +114,7 @@ class Run:
             spec=dataset.spec,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions={"fewscan": __version__, "python": platform.python_version()}
-            | {name: version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
+            | {name: _version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
             plugins=plugins_of(settings),
             began_with=None if beginning is None else beginning.record,
             machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
@@ -210,9 +213,8 @@ class Run:
 
     def save_network(self, network: Network) -> None:
         """Write the trained weights; their being there is what says that the run is finished."""
-        tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         with replaced_file(self.folder / MODEL_FILE) as temporary:
-            temporary.write_bytes(save(tensors, self.metadata()))
+            temporary.write_bytes(safetensors_of(network.state_dict(), self.metadata()))
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""

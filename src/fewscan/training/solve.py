@@ -35,7 +35,7 @@ def solve(run: Run, dataset: Snapshot) -> None:
     half-done but these, of which whole parts count. Raises FewscanError where the labels do not suffice.
     """
     settings = run.settings
-    torch.manual_seed(stream(settings.seed, "first weights").number)
+    stream(settings.seed, "first weights").seed_torch()
     network = run.first_network().eval().requires_grad_(False)
     features = kept_features_of(run, network, dataset)
     began = time.perf_counter()

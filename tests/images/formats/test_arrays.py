@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.images.formats import arrays, recognition
@@ -264,7 +264,7 @@ def test_neighbors_at_both_ends_of_a_type_do_not_overflow(tmp_path, dtype):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     np.save(tmp_path / "a.npy", STACK[:2])

@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -468,7 +468,7 @@ SMALL_JPEG = (SHIPPED / "SC_rgb_small_odd_jpeg.dcm").read_bytes()
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_with_a_reason_and_never_a_crash(tmp_path, data):
     content = bytearray(data.draw(st.sampled_from([SMALL, SMALL_JPEG])))

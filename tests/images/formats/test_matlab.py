@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.images.formats.image import UnreadableImage
@@ -83,7 +83,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     path = saved(tmp_path / "in/1.mat")

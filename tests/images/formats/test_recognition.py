@@ -1,11 +1,13 @@
 """Which format a file has; that pictures are not opened for it; and the error where a package is missing."""
 
+import logging
 import sys
 
 import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats import recognition
+from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_scans
 from fewscan.images.sources import Source
 
@@ -73,3 +75,13 @@ def test_files_are_told_by_name_or_first_bytes(tmp_path, name, head, expected):
     with (tmp_path / name).open("rb") as file:
         assert expected == recognition.recognize(tmp_path / name, file).NAME
         assert file.tell() == 0
+
+
+def test_what_libraries_log_is_kept_to_itself_and_only_meanwhile(caplog):
+    part_of_a_library = logging.getLogger("pydicom.a_part")
+    part_of_a_library.warning("before")
+    with silenced():
+        part_of_a_library.error("the patient's name")
+        logging.getLogger("another_library").warning("meanwhile")
+    part_of_a_library.warning("after")
+    assert caplog.messages == ["before", "meanwhile", "after"]
