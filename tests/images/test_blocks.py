@@ -1,6 +1,7 @@
 """An import or addition that was stopped goes on with what it had read, and ends as if it had not been stopped."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -165,14 +166,18 @@ def test_what_changed_meanwhile_is_read_again(
     assert len(asked) == (data.images.rows if again is None else again + IMAGES - 3 * BLOCK)
 
 
-def test_another_command_begins_anew_and_says_so(
-    scans: Path, tmp_path: Path, read: list[str], stopped_after: Callable[..., None], capsys: pytest.CaptureFixture[str]
+def test_other_settings_are_refused_and_what_was_read_is_kept_until_the_user_removes_it(
+    scans: Path, tmp_path: Path, read: list[str], stopped_after: Callable[..., None]
 ) -> None:
     stopped_after(9, lambda: fewscan.import_scans(scans, tmp_path / "data", size_px=16, crop="foreground"))
+    kept = content(tmp_path / "data.partial")
+    with pytest.raises(FewscanError, match=r"size_px=16, not 24; crop=foreground, not none.*remove") as refused:
+        fewscan.import_scans(scans, tmp_path / "data", size_px=24, crop="none")
+    assert content(tmp_path / "data.partial") == kept
     read.clear()
+    shutil.rmtree(str(refused.value).split(" or remove ")[1].removesuffix(" to begin anew"))
     data = fewscan.import_scans(scans, tmp_path / "data", size_px=24, crop="none")
     assert len(read) == IMAGES
-    assert "begins anew" in capsys.readouterr().err
     assert content(data.folder) == content(fewscan.import_scans(scans, tmp_path / "new", size_px=24, crop="none").folder)
 
 

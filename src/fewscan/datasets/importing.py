@@ -14,7 +14,7 @@ from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.images.blocks import Blocks, has_blocks
+from fewscan.images.blocks import Blocks, has_blocks, refuse_other_settings
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.looking import look_at
@@ -81,6 +81,7 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     for line in plan.short_lines:
         say(line)
     with writing(out), _images_growing(out) as begun, new_folder(out) as folder:
+        refuse_other_settings(begun, spec)
         keys = PatientKeys()
         nothing = ImageStore(begun, spec, ())
         with nothing.appending() as shard:

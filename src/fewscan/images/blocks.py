@@ -17,6 +17,7 @@ import pydantic
 
 from fewscan.atomic import write_text
 from fewscan.config import Settings
+from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, UnreadableImage, read_images
 from fewscan.images.sources import ScanFile, stamp
@@ -34,9 +35,13 @@ Notes = tuple[str, ...]
 
 
 class Block(Settings):
-    """What was read of some images besides their pixels, of which `digests` are: facts as IMAGE_DTYPES has them, and notes."""
+    """What was read of some images besides their pixels, of which `digests` are: facts as IMAGE_DTYPES has them, and notes.
+
+    spec: how they were read.
+    """
 
     stamp: str
+    spec: dict[str, Any]
     digests: tuple[str, ...]
     facts: tuple[dict[str, Any], ...]
     notes: tuple[Notes, ...]
@@ -64,7 +69,7 @@ class Blocks:
         if self._held:
             say(f"going on: {self._read}")
         elif has_blocks(shard.begun):
-            say("what was read before is of other files or settings: it begins anew")
+            say("what was read before is of other files, or was read by another version: it begins anew")
             shard.forget()
 
     @property
@@ -117,7 +122,13 @@ class Blocks:
             yield noted[-1]
 
     def _keep(self, number: int, facts: Sequence[dict[str, Any]], noted: Sequence[Notes]) -> None:
-        block = Block(stamp=self._stamps[number], digests=self._shard.digests_since(), facts=tuple(facts), notes=tuple(noted))
+        block = Block(
+            stamp=self._stamps[number],
+            spec=self._spec.model_dump(mode="json"),
+            digests=self._shard.digests_since(),
+            facts=tuple(facts),
+            notes=tuple(noted),
+        )
         self._shard.begun.mkdir(exist_ok=True)
         # ASCII, as `json` writes it: the name of a file that a note quotes may be no UTF-8.
         write_text(self._file(number), json.dumps(block.model_dump()))
@@ -157,3 +168,23 @@ def _values_stamps(scans: Sequence[ScanFile]) -> dict[Path, str]:
 def has_blocks(begun: Path) -> bool:
     """Return whether something is kept of a shard that was begun."""
     return any(begun.glob("*.json"))
+
+
+def refuse_other_settings(images: Path, spec: ImageSpec) -> None:
+    """Raise FewscanError where images that grow in a folder were read with other settings than `spec`.
+
+    Hours may lie in them, and only the user knows whether the others were meant.
+    """
+    asked = spec.model_dump(mode="json")
+    for path in sorted(images.glob("*/*.json")):
+        try:
+            had = Block.model_validate(json.loads(path.read_bytes())).spec
+        except (OSError, ValueError, RecursionError, pydantic.ValidationError):
+            continue  # damaged, so that it will be read again
+        names = [name for name in asked | had if had.get(name) != asked.get(name)]
+        if names:
+            others = "; ".join(f"{name}={had.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
+            raise FewscanError(
+                f"what was read before was read with other settings ({others}): give those again to go on with it, or remove "
+                f"{images.parent} to begin anew"
+            )
