@@ -6,7 +6,7 @@ from fewscan.datasets.descriptions import Split
 from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
-from fewscan.splits.support import TARGET_ERROR, images_to_keep, least_target
+from fewscan.splits.support import ENOUGH_VALIDATION, TARGET_ERROR, images_to_keep, least_target
 
 
 def independent(dataset: Snapshot, *parts: Split) -> int:
@@ -34,7 +34,9 @@ def acceptance_warnings(dataset: Snapshot, runs: int = 1) -> list[str]:
         f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes about {kept} held-out images, "
         "each of another patient or set of copies"
     )
-    in_turn = f"'fewscan calibrate RUN' holds out all {labels:,} in turn, by five more trainings"
+    # By so many a run is calibrated at its end, which is then to be replaced.
+    again = " --folds 5 --overwrite" if held_out >= ENOUGH_VALIDATION else ""
+    in_turn = f"'fewscan calibrate RUN{again}' holds out all {labels:,} in turn, by five more trainings"
     lone = classes_of_one_group(dataset)
     if labels >= kept and not lone:
         there = f"the validation set holds {held_out:,}" if held_out else "there is no validation set"
