@@ -160,17 +160,11 @@ def silenced() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in _TALKATIVE_LIBRARIES]
     levels = [logger.level for logger in loggers]
     try:
-        _set_levels(loggers, [logging.CRITICAL + 1] * len(loggers))
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
             yield
     finally:
-        _set_levels(loggers, levels)
-
-
-def _set_levels(loggers: Sequence[logging.Logger], levels: Sequence[int]) -> None:
-    """Set the levels of some loggers at once: for each alone Python would go through all that there are."""
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.level = level
-    # What is disabled stays so; but loggers forget what they remember of levels.
-    logging.disable(logging.root.manager.disable)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
