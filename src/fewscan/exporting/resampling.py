@@ -1,7 +1,8 @@
-"""The resizing of `images.resizing` in torch, equal to it to the gray level, so that a graph can do what `readers.fit` does."""
+"""Pillow's antialiased resizing in torch, equal to it to the gray level, so that a graph can do what `readers.fit` does."""
 
 from typing import NamedTuple
 
+import PIL
 import torch
 from torch import Tensor
 
@@ -9,6 +10,8 @@ from fewscan.images.options import Resize
 
 # Pillow's weights of 8-bit images are whole numbers of 2 ** -22.
 _ONE = 2.0**22
+# From this version on Pillow resizes vertically first what it shrinks much more vertically.
+_CHOOSES_ORDER = int(PIL.__version__.split(".")[0]) >= 13
 
 
 class Boxes(NamedTuple):
@@ -44,9 +47,11 @@ def resampled(images: Tensor, size_px: int, resize: Resize, boxes: Boxes | None 
     rows = _weights(images.shape[-2], top, height, fitted_height, size_px)
     columns = _weights(images.shape[-1], left, width, fitted_width, size_px).transpose(-1, -2)
     gray = images.double()
-    vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0)
-    down, across = _whole(_whole(rows @ gray) @ columns), _whole(rows @ _whole(gray @ columns))
-    return torch.where(vertically_first, down, across).to(torch.uint8)
+    resized = _whole(rows @ _whole(gray @ columns))
+    if _CHOOSES_ORDER:
+        vertically_first = height - fitted_height > 2 * (width - fitted_width).clamp(min=0)
+        resized = torch.where(vertically_first, _whole(_whole(rows @ gray) @ columns), resized)
+    return resized.to(torch.uint8)
 
 
 def _weights(side_px: int, first: Tensor, length: Tensor, fitted: Tensor, size_px: int) -> Tensor:

@@ -12,7 +12,6 @@ import PIL.Image
 
 from fewscan.images.formats.image import Pixels
 from fewscan.images.options import Crop
-from fewscan.images.resizing import resized
 
 # The grid on which a box is looked for: GRID_PX x GRID_PX cells, whatever the scan's size.
 GRID_PX = 64
@@ -67,8 +66,9 @@ def foreground_box(pixels: Pixels) -> Box | None:
     reaches a cell further than what was found.
     Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
     """
-    gray = pixels if pixels.ndim == 2 else np.asarray(PIL.Image.fromarray(pixels).convert("L"))
-    gray = resized(gray, GRID_PX, GRID_PX)
+    image = PIL.Image.fromarray(pixels)
+    gray_image = image if pixels.ndim == 2 else image.convert("L")
+    gray = np.asarray(gray_image.resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
     filled = _filled(_in_levels(_on_black(gray)))
     threshold = _parting(filled)
     if threshold is None or _edge_share(filled <= threshold) < EMPTY_EDGE:
