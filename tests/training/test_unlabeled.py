@@ -158,6 +158,7 @@ def test_verbs_that_need_classes_say_that_there_are_none(
     features_run: Run, fewscan: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
     folder = features_run.folder
+    (tmp_path / "scan.png").touch()
     verbs = [
         ["evaluate", folder],
         ["calibrate", folder],

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind
 
 
-def there(*kinds: Kind) -> Callable[[Any], Any]:
+def there(*kinds: Kind) -> Callable[..., Any]:
     """Return a callback that refuses a folder which is there and of none of these kinds, or is not there.
 
-    An option that was not given, None, passes.
+    An option that was not given, None, passes. So does whatever stands beside `--resume`, where a verb reads that first: what
+    an interrupted run was made of, it says better itself.
     """
 
-    def checked(folder: Path | None) -> Path | None:
-        if folder is not None:
+    def checked(context: typer.Context, folder: Path | None) -> Path | None:
+        if folder is not None and not context.params.get("resume"):
             _require(folder, kinds)
         return folder
 

@@ -120,7 +120,9 @@ def train(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with an interrupted run, as if nothing had happened, with the settings that it has."
+            "--resume",
+            help="Go on with an interrupted run, as if nothing had happened, with the settings that it has.",
+            is_eager=True,
         ),
     ] = False,
     devices: DevicesOfEach = None,
