@@ -290,7 +290,7 @@ def test_a_folder_of_scans_that_look_otherwise_as_a_whole_is_noticed_and_one_of_
         assert (table["typicality"].notna()).all()
         assert summary.shift is not None
         assert summary.shift == shift(table["typicality"].to_numpy(np.float64), Gate.of(dataset))
-        assert (summary.shift.sentence in summary.reasons) == summary.shift.noticed
+        assert (summary.shift.sentence(summary.promised) in summary.reasons) == summary.shift.noticed
         said.append(summary.shift.noticed)
     assert said == [False, True]
 

@@ -10,20 +10,12 @@ import pytest
 from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.training import scan_recipe
 from fewscan.training.choice import choose
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.unlabeled_first import first_folder
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
-
-
-@pytest.fixture(autouse=True)
-def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the run without labels is trained on, whose length nobody gives."""
-    monkeypatch.setattr(scan_recipe, "TRAINING_IMAGES", 1)
-    monkeypatch.setattr(scan_recipe.ScanRecipe, "minimum_epochs", 1)
 
 
 @pytest.fixture
@@ -77,6 +69,7 @@ def test_what_is_there_is_taken_and_what_was_stopped_goes_on(
     monkeypatch.setattr("fewscan.training.fit.fit", noted)
     api.train(dataset, out=tmp_path / "run", **asked)
     assert trained == [tmp_path / "run"]
+    assert Run.open(first).settings.epochs == asked["epochs"]
     assert (first / "model.safetensors").stat().st_mtime_ns == made
 
 

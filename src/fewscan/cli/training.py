@@ -27,6 +27,7 @@ UnlabeledFirst = Annotated[
     typer.Option(
         "--unlabeled-first/--no-unlabeled-first",
         help="Let the encoder learn from all scans but the test set's first, without labels, in a run of its own, OUT-first. "
+        "epochs= and training_images= hold for each of the two runs. "
         "[default: with a GPU, where finetune is chosen and more scans are unlabeled than labeled]",
         show_default=False,
     ),

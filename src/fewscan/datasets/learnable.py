@@ -49,9 +49,8 @@ def without_test_groups(dataset: Snapshot) -> tuple[Snapshot, str]:
     parts[dropped] = None
     others = int(belongs[dataset.usable].sum()) - len(tested)
     unknown = " (it is not audited: copies of them are not known)" if dataset.description.audit is None else ""
-    line = (
-        f"left out: the {len(tested):,} scans of the test set, and {others:,} more that belong to them{unknown}; "
-        f"of these {int(dropped.sum()):,} would be learned from otherwise"
+    line = f"left out: the {len(tested):,} scans of the test set, and {others:,} more that belong to them{unknown}" + (
+        f"; without --leave-out-test {int(dropped.sum()):,} of these would be learned from" if dropped.any() else ""
     )
     return _recounted(dataset, parts, split.model_copy(update={"test_groups_left_out": len(tested) + others})), line
 

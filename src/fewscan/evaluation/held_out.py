@@ -102,6 +102,6 @@ def most_folds(labels: Labels, groups: Rows, folds: int) -> int:
     if smallest < 2:
         raise FewscanError(
             "a class has labeled images of one patient or set of copies alone, so nothing of it can be held out: "
-            "label more images of it, or keep a larger --validation"
+            "label others of it, or leave the class out"
         )
     return min(folds, smallest)

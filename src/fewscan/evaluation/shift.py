@@ -23,14 +23,14 @@ class Shift(Settings):
         """Whether the scans are others than those learned from, as a whole."""
         return self.p_value < CHANCE and self.less_typical >= LEAST_SHARE
 
-    @property
-    def sentence(self) -> str:
-        """What is to be said of scans of which that was noticed."""
+    def sentence(self, accepted: int) -> str:
+        """Return what is to be said of scans of which that was noticed, so many of them accepted."""
         less = f"{100 * self.less_typical:.0f}"
+        checked = "accepted labels may be wrong: let a person check a sample of them" if accepted else "labels may be wrong"
         return (
-            f"as a whole these scans look otherwise than the labeled ones: in {less} of 100 pairs the new one is less typical, "
-            "in 50 it usually is. The promise is about scans like the held-out ones, so more of the accepted labels may be "
-            "wrong: let a person check a sample of them"
+            "as a whole these scans look otherwise than the labeled ones: of a new one and a labeled one, taken at random, the "
+            f"new one is less typical in {less} of 100 cases, where 50 are usual. All that is said here is about scans like "
+            f"the held-out ones, so more of the {checked}"
         )
 
 

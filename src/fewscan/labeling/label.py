@@ -173,7 +173,11 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         wrong_at_most=wrong_at_most(promised, asked.target_error),
         shift=shifted,
         threshold=rule.threshold,
-        reasons=(*rule.reasons, *_of_this_batch(rule, asked, promised, learned_from=scans.of_dataset), *_others(shifted)),
+        reasons=(
+            *rule.reasons,
+            *_of_this_batch(rule, asked, promised, learned_from=scans.of_dataset),
+            *_others(shifted, promised),
+        ),
         helps=rule.helps,
     )
 
@@ -190,8 +194,8 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
             yield _LEARNED_FROM
 
 
-def _others(shifted: Shift | None) -> tuple[str, ...]:
-    return (shifted.sentence,) if shifted is not None and shifted.noticed else ()
+def _others(shifted: Shift | None, accepted: int) -> tuple[str, ...]:
+    return (shifted.sentence(accepted),) if shifted is not None and shifted.noticed else ()
 
 
 def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tuple[str | None, ...]]:

@@ -164,7 +164,7 @@ class DecisionRule:
 
     def _reason(self, decision: Decision, score: float) -> str:
         if decision == "out_of_distribution":
-            return "it is out of distribution, like nothing that the run learned from, so its label means nothing"
+            return "it is out of distribution: unlike what the run learned from, so its label cannot be relied on"
         if self.threshold is None:
             return f"{self.reasons[0]}; so a person should look"
         if decision == "accept":

@@ -188,9 +188,10 @@ class RunSettings(Settings):
         if self.solved:
             return f"{self.method.name}, {self.encoder.name}: solved at once, on features of {labeled:,} labeled images"
         steps = self.steps(labeled, unlabeled)
-        seen = f"{labeled:,} labeled"
+        parts = [f"{labeled:,} labeled"] if labeled else []
         if method_type(self.method.name).uses_unlabeled:
-            seen += f" and {unlabeled:,} unlabeled"
+            parts.append(f"{unlabeled:,} unlabeled")
+        seen = " and ".join(parts)
         return (
             f"{self.method.name}, {self.encoder.name}, {self.precision}: "
             f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"

@@ -15,8 +15,9 @@ from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import refuse_other_settings, train_new, train_on
 
-# What is asked of the run that learns from labels and holds for this one, too. Its length and its batches are its own.
-SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views")
+# What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
+LENGTH = ("epochs", "training_images")
+SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENGTH)
 
 
 def first_folder(out: Path) -> Path:
@@ -45,12 +46,16 @@ def taught_first(
     resolved = RunSettings.resolve(WITHOUT_LABELS, recipe, own, labeled=0, unlabeled=images)
     first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
     lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
-    return train_new(unlabeled, resolved, folder, recipe=recipe, notes=lines, candidate=False, devices=devices)
+    run = train_new(unlabeled, resolved, folder, recipe=recipe, notes=lines, candidate=False, devices=devices)
+    say(f"the encoder has learned without labels: {folder}; now from the labels")
+    return run
 
 
 def _there(folder: Path, dataset: Snapshot, recipe: str, own: Mapping[str, Any], devices: Devices) -> Run:
     run = Run.open(folder)
     require_same_dataset(run, dataset)
-    refuse_other_settings(run, WITHOUT_LABELS, recipe, own)
+    # Who trains from a finished one anew may want less of the rest alone.
+    asked = {name: value for name, value in own.items() if not (run.finished and name in LENGTH)}
+    refuse_other_settings(run, WITHOUT_LABELS, recipe, asked)
     say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
     return train_on(run, run.open_dataset(dataset.folder), candidate=False, devices=devices)

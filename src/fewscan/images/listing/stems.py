@@ -9,6 +9,10 @@ _TOKENS = re.compile(r"[^\W_]+")
 _MOST = 0.8
 
 
+# A head has rarely more. What more files share on average is a class or a hospital.
+_SLICES = 300
+
+
 def patient_pattern(files: Sequence[str]) -> str | None:
     """Return a pattern, as --patient-from takes it, for the first number in files' names that several files share.
 
@@ -37,11 +41,11 @@ def _shape(stem: str) -> tuple[str, ...]:
 
 
 def _shared(names: Sequence[list[str]], at: int) -> bool:
-    """Return whether the token at `at` stands in two files or more on average, that differ behind it."""
+    """Return whether the token at `at` stands in two files or more on average, that differ behind it, no more than slices."""
     rests: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for tokens in names:
         rests[tokens[at]].add(tuple(tokens[at + 1 :]))
-    return sum(map(len, rests.values())) >= 2 * len(rests)
+    return 2 <= sum(map(len, rests.values())) / len(rests) <= _SLICES
 
 
 def _pattern(shape: tuple[str, ...], names: Sequence[list[str]], at: int) -> str:
