@@ -1,5 +1,6 @@
 """An encoder that learns from all scans without labels before it learns from labels, by one command."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,34 @@ def test_what_cannot_be_taken_is_refused(dataset: Path, tmp_path: Path) -> None:
         api.train(dataset, out=tmp_path / "other", resume=True, unlabeled_first=True)
     with pytest.raises(FewscanError, match="exists already"):
         api.train(dataset, out=tmp_path / "other", **asked)
+    first = first_folder(tmp_path / "run")
+    taken = first.rename(tmp_path / "away")
+    for wrong in ({"method": "mixmatsh"}, {"epoks": 3}, {"optimizer": {"learning_rate": -1}}):
+        with pytest.raises(FewscanError):
+            api.train(dataset, out=tmp_path / "run", **{**asked, **wrong})
+        assert not first.exists()
+    # A run that learned with labels, one that saw what is tested now, and what is no run.
+    api.train(dataset, out=first, method="simclr", leave_out_test=True, **SHORT)
+    with pytest.raises(FewscanError, match="with labels"):
+        api.train(dataset, out=tmp_path / "run", **asked)
+    shutil.rmtree(first)
+    first.touch()
+    with pytest.raises(FewscanError, match="is none"):
+        api.train(dataset, out=tmp_path / "run", **asked)
+    first.unlink()
+    taken.rename(first)
+    api.split(dataset, labeled=12, test=8, validation=0, seed=5, overwrite=True)
+    with pytest.raises(FewscanError, match="test set"):
+        api.train(dataset, out=tmp_path / "run", **asked)
+
+
+def test_a_second_run_that_was_stopped_goes_on_by_the_same_command_and_resume(dataset: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"method": "supervised", "unlabeled_first": True, **SHORT}
+    run = api.train(dataset, out=tmp_path / "run", **asked)
+    (run.folder / "model.safetensors").unlink()
+    with pytest.raises(FewscanError, match="--resume"):
+        api.train(dataset, out=tmp_path / "run", **asked)
+    assert api.train(dataset, out=tmp_path / "run", resume=True, **asked).finished
 
 
 @pytest.mark.parametrize(

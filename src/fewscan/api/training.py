@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fewscan.training.beginning import Beginning
     from fewscan.training.devices import Devices
     from fewscan.training.run import Run
+    from fewscan.training.settings import RunSettings
 
 
 def train(
@@ -72,7 +73,9 @@ def train(
     asked = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
     recipe, method, settings, reasons, first = _chosen(opened, sizes, recipe, method, settings, asked)
     if first:
-        settings, reasons = _begun_without_labels(opened, Path(out), recipe, settings, reasons, used, begin), ()
+        # What is wrong with the second run is said before the first one.
+        second = RunSettings.resolve(method, recipe, settings, **sizes)
+        settings, reasons = _begun_without_labels(opened, Path(out), recipe, settings, second, reasons, used, begin), ()
     resolved = RunSettings.resolve(method, recipe, settings, **sizes)
     notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
     run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=beginning, devices=used)
@@ -120,6 +123,7 @@ def _begun_without_labels(
     out: Path,
     recipe: str,
     settings: Mapping[str, Any],
+    second: RunSettings,
     reasons: tuple[str, ...],
     devices: Devices,
     begin: str | Path | Run | None,
@@ -127,6 +131,7 @@ def _begun_without_labels(
     """Let an encoder learn without labels, and return the settings of a run that begins with it."""
     from fewscan.config import merge
     from fewscan.training.continuing import with_encoder_of_run
+    from fewscan.training.leakage import check_leakage
     from fewscan.training.train import refuse_existing_run
     from fewscan.training.unlabeled_first import taught_first
 
@@ -134,10 +139,11 @@ def _begun_without_labels(
         raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
     if devices.started is not None:
         raise FewscanError(
-            "--unlabeled-first trains two runs, and torchrun or Slurm has started the processes of one: train without labels "
-            "first, 'fewscan train DATASET --method simclr --leave-out-test --out FIRST', and then with encoder.weights=FIRST"
+            "--unlabeled-first trains two runs, torchrun or Slurm has started the processes of one: give --devices instead, "
+            "or begin with a run without labels that is there, encoder.weights=RUN"
         )
     refuse_existing_run(out)
+    check_leakage(dataset, second)
     run = taught_first(dataset, out, recipe, settings, reasons, devices)
     return with_encoder_of_run(merge(settings, {"encoder": {"weights": str(run.folder)}}))
 
@@ -175,9 +181,10 @@ def _resumed(
     """Train an interrupted run to its end and return it; `given` is what it must have been begun with."""
     from fewscan.training.run import Run
     from fewscan.training.train import refuse_other_settings, train_on
+    from fewscan.training.unlabeled_first import first_folder
 
     run = Run.open(folder)
-    if unlabeled_first is not None:
+    if unlabeled_first not in (None, run.settings.encoder.weights == str(first_folder(folder))):
         raise FewscanError(f"{folder} goes on as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
     refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)

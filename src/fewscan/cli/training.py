@@ -74,7 +74,8 @@ It is chosen for scans of 96 px and more where those are installed (pip install 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
 Many scans, few labels, a GPU: --unlabeled-first lets the encoder learn from all scans without labels before it learns from
-labels. The same command goes on where that was stopped, and takes what is there.
+labels. The same command goes on where the first of the two was stopped, and takes one that is there; the second goes on with
+--resume.
 
 encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
 besides, timm fetches its weights from the network; nothing else ever fetches any.

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import kind_of
 from fewscan.progress import say
 from fewscan.training.choice import WITHOUT_LABELS
 from fewscan.training.continuing import require_same_dataset
@@ -14,6 +17,7 @@ from fewscan.training.devices import Devices
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.train import refuse_other_settings, train_new, train_on
+from fewscan.wording import counted
 
 # What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
 LENGTH = ("epochs", "training_images")
@@ -52,10 +56,22 @@ def taught_first(
 
 
 def _there(folder: Path, dataset: Snapshot, recipe: str, own: Mapping[str, Any], devices: Devices) -> Run:
+    other = "remove it, or give another --out"
+    if kind_of(folder) != "run":
+        raise FewscanError(f"{folder} is in the way of the run without labels, and is none: {other}")
     run = Run.open(folder)
     require_same_dataset(run, dataset)
+    learned = run.open_dataset(dataset.folder)
+    if learned.classes:
+        raise FewscanError(f"{folder} is in the way of the run without labels, and was trained with labels: {other}")
+    tested = np.isin(dataset.groups[learned.rows("unlabeled")], dataset.groups[dataset.rows("test")])
+    if tested.any():
+        raise FewscanError(
+            f"{folder} has learned from {counted(int(tested.sum()), 'scan')} of this split's test set or that belong to it, as "
+            f"it was drawn anew: {other}"
+        )
     # Who trains from a finished one anew may want less of the rest alone.
     asked = {name: value for name, value in own.items() if not (run.finished and name in LENGTH)}
     refuse_other_settings(run, WITHOUT_LABELS, recipe, asked)
     say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
-    return train_on(run, run.open_dataset(dataset.folder), candidate=False, devices=devices)
+    return train_on(run, learned, candidate=False, devices=devices)
