@@ -1,6 +1,7 @@
 """Other splits, parts and labels of a dataset for a benchmark: in memory, so that the dataset's folder keeps its own."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,14 @@ def with_labels(dataset: Snapshot, manifest: pd.DataFrame) -> Snapshot:
     return replace(dataset, manifest=manifest, description=description)
 
 
-def trained(dataset: Snapshot, out: Path, *, method: str | None = None, recipe: str = DEFAULT_RECIPE, **settings: Any) -> Run:
+def trained(
+    dataset: Snapshot,
+    out: Path,
+    *,
+    method: str | Mapping[str, Any] | None = None,
+    recipe: str = DEFAULT_RECIPE,
+    **settings: Any,
+) -> Run:
     """Train on a dataset in memory as `fewscan train` does on a folder, by the method that it would choose if none is named."""
     sizes = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
     if method is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fewscan.datasets.snapshot import Snapshot
     from fewscan.evaluation.trained import TrainedRun
     from fewscan.training.beginning import Beginning
+    from fewscan.training.choice import Choice
     from fewscan.training.devices import Devices
     from fewscan.training.run import Run
     from fewscan.training.settings import RunSettings
@@ -71,14 +73,14 @@ def train(
     opened, what = learned_from(opened, method, leave_out_test=leave_out_test)
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     asked = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
-    recipe, method, settings, reasons, first = _chosen(opened, sizes, recipe, method, settings, asked)
-    if first:
-        # What is wrong with the second run is said before the first one.
-        second = RunSettings.resolve(method, recipe, settings, **sizes)
-        settings, reasons = _begun_without_labels(opened, Path(out), recipe, settings, second, reasons, used, begin), ()
-    resolved = RunSettings.resolve(method, recipe, settings, **sizes)
-    notes = (*_notes(opened), *what, *reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
-    run = train_new(opened, resolved, Path(out), recipe=recipe, notes=notes, beginning=beginning, devices=used)
+    choice = _chosen(opened, sizes, recipe, method, settings, asked)
+    resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
+    if choice.unlabeled_first:
+        # What is wrong with the second run was said by now, before the first one.
+        choice = _begun_without_labels(opened, Path(out), choice, resolved, used, begin)
+        resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
+    notes = (*_notes(opened), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
+    run = train_new(opened, resolved, Path(out), recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
     return _calibrated(run, run.open_dataset(opened.folder))
 
 
@@ -105,30 +107,23 @@ def _chosen(
     method: str | Mapping[str, Any] | None,
     settings: Mapping[str, Any],
     unlabeled_first: bool | None,
-) -> tuple[str, str | Mapping[str, Any], dict[str, Any], tuple[str, ...], bool]:
-    """Return recipe, method and settings, chosen where the user names no method; why; and whether to begin without labels."""
+) -> Choice:
+    """Return what is trained, with all settings that are laid over the recipe's: chosen where the user names no method."""
     from fewscan.config import merge
-    from fewscan.training.choice import choose
+    from fewscan.training.choice import Choice, choose
     from fewscan.training.recipes import DEFAULT_RECIPE
 
     if method is not None:
-        return recipe or DEFAULT_RECIPE, method, dict(settings), (), bool(unlabeled_first)
+        return Choice(recipe or DEFAULT_RECIPE, method, dict(settings), (), bool(unlabeled_first))
     asked: dict[str, Any] = {"recipe": recipe, "changes": settings, "unlabeled_first": unlabeled_first}
     choice = choose(sizes["labeled"], sizes["unlabeled"], dataset.spec.size_px, **asked)
-    return choice.recipe, choice.method, merge(choice.changes, settings), choice.reasons, choice.unlabeled_first
+    return replace(choice, changes=merge(choice.changes, settings))
 
 
 def _begun_without_labels(
-    dataset: Snapshot,
-    out: Path,
-    recipe: str,
-    settings: Mapping[str, Any],
-    second: RunSettings,
-    reasons: tuple[str, ...],
-    devices: Devices,
-    begin: str | Path | Run | None,
-) -> dict[str, Any]:
-    """Let an encoder learn without labels, and return the settings of a run that begins with it."""
+    dataset: Snapshot, out: Path, choice: Choice, second: RunSettings, devices: Devices, begin: str | Path | Run | None
+) -> Choice:
+    """Let an encoder learn without labels, saying why, and return the choice of a run that begins with it."""
     from fewscan.config import merge
     from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.leakage import check_leakage
@@ -144,8 +139,9 @@ def _begun_without_labels(
         )
     refuse_existing_run(out)
     check_leakage(dataset, second)
-    run = taught_first(dataset, out, recipe, settings, reasons, devices)
-    return with_encoder_of_run(merge(settings, {"encoder": {"weights": str(run.folder)}}))
+    run = taught_first(dataset, out, choice.recipe, choice.changes, choice.reasons, devices)
+    changes = with_encoder_of_run(merge(choice.changes, {"encoder": {"weights": str(run.folder)}}))
+    return replace(choice, changes=changes, reasons=())
 
 
 def _notes(dataset: Snapshot) -> list[str]:

@@ -51,7 +51,7 @@ class Choice:
     """A recipe and a method, settings to lay over the recipe's, and a line on each of them for people."""
 
     recipe: str
-    method: str
+    method: str | Mapping[str, Any]  # its name, or name and settings
     changes: dict[str, Any]
     reasons: tuple[str, ...]
     unlabeled_first: bool = False  # whether the encoder learns from the unlabeled scans first
