@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.command_line import keep, parsed, training_parser
 from benchmarks.in_memory import taught, with_parts
@@ -48,8 +49,7 @@ def main() -> None:
             _, predictor = taught(part, method=arguments.method, recipe=arguments.recipe, **{**changes, "seed": draw})
             seconds = time.process_time() - began
             called = predictor.predict(part.pixels, pile.scored).probabilities.argmax(axis=1)
-            right = called == dataset.labels[pile.scored]
-            by_class = [right[dataset.labels[pile.scored] == label].mean() for label in range(len(dataset.classes))]
+            labels = dataset.labels[pile.scored]
             line = {
                 "scored": arguments.score,
                 "draw": draw,
@@ -58,8 +58,8 @@ def main() -> None:
                 "method": arguments.method,
                 "recipe": arguments.recipe,
                 "settings": " ".join(spelled_out(changes)),
-                "accuracy_percent": round(100 * right.mean(), 2),
-                "balanced_accuracy_percent": round(100 * float(np.mean(by_class)), 2),
+                "accuracy_percent": round(100 * float((called == labels).mean()), 2),
+                "balanced_accuracy_percent": round(100 * float(balanced_accuracy_score(labels, called)), 2),
                 "probe_accuracy_percent": round(accuracy_percent(pile, rows), 2),
                 "cpu_seconds": round(seconds),
             }

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -90,9 +91,9 @@ def scored(dataset: Snapshot, classify: Classifier) -> dict[str, tuple[float, fl
             random = np.random.default_rng(0)
             pixels = np.stack([fitted(CORRUPTIONS[name](scan, random)[0], dataset.spec) for scan in files])
         probabilities = classify(pixels)
-        right = probabilities.argmax(axis=1) == labels
-        by_class = [right[labels == label].mean() for label in np.unique(labels)]
-        scores[name] = float(right.mean()), float(np.mean(by_class)), float(probabilities.max(axis=1).mean())
+        called = probabilities.argmax(axis=1)
+        balanced = float(balanced_accuracy_score(labels, called))
+        scores[name] = float((called == labels).mean()), balanced, float(probabilities.max(axis=1).mean())
     return scores
 
 

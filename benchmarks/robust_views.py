@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.command_line import parsed, training_parser
 from benchmarks.crop_accuracy import carried, drawn
@@ -74,10 +75,10 @@ def accepted(plain: Floats, changed: Floats, labels: npt.NDArray[np.int64]) -> t
 def scores(probabilities: dict[str, Floats], labels: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """Yield a line for each kind of copy, from what a network says of all (N, K)."""
     for name, said in probabilities.items():
-        right = said.argmax(axis=1) == labels
-        by_class = [right[labels == label].mean() for label in np.unique(labels)]
+        called = said.argmax(axis=1)
+        balanced = balanced_accuracy_score(labels, called)
         taken, wrong = accepted(probabilities[UNCHANGED], said, labels)
-        figures = {"accuracy": right.mean(), "balanced": np.mean(by_class), "mean_probability": said.max(axis=1).mean()}
+        figures = {"accuracy": (called == labels).mean(), "balanced": balanced, "mean_probability": said.max(axis=1).mean()}
         figures |= {"accepted": taken, "wrong_of_accepted": wrong}
         yield {"corruption": name} | {f"{key}_percent": round(100 * float(value), 2) for key, value in figures.items()}
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.chosen import labeled_alone
 from benchmarks.command_line import gpu_part_parser
@@ -63,16 +64,15 @@ def score(scratch: Path, pile: Pile, job: Job, tiny: bool) -> dict[str, Any]:
         changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, DATASET))}})
     part = labeled_alone(pile, job.rows)
     run, predictor = taught(part, method=method, recipe=recipe, **changes, seed=job.draw, probe_images=0)
-    labels = pile.dataset.labels
-    right = predictor.predict(part.pixels, pile.scored).probabilities.argmax(axis=1) == labels[pile.scored]
-    by_class = [right[labels[pile.scored] == label].mean() for label in np.unique(labels[pile.scored])]
+    labels = pile.dataset.labels[pile.scored]
+    called = predictor.predict(part.pixels, pile.scored).probabilities.argmax(axis=1)
     return {
         "way": job.way,
         "labels": len(job.rows),
         "draw": job.draw,
-        "scored": len(right),
-        "accuracy_percent": round(100 * float(right.mean()), 2),
-        "balanced_percent": round(100 * float(np.mean(by_class)), 2),
+        "scored": len(labels),
+        "accuracy_percent": round(100 * float((called == labels).mean()), 2),
+        "balanced_percent": round(100 * float(balanced_accuracy_score(labels, called)), 2),
         "probe_percent": round(accuracy_percent(pile, job.rows), 2),
         "training_seconds": round(run.training_seconds, 1),
     }

@@ -19,8 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.command_line import gpu_part_parser
 from benchmarks.crop_accuracy import carried, drawn
@@ -108,14 +108,14 @@ def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: boo
         run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
         seconds = time.monotonic() - began
         rows = split.rows("test")
-        right = Predictor.of(run).predict(split.pixels, rows).probabilities.argmax(axis=1) == split.labels[rows]
-    by_class = [right[split.labels[rows] == label].mean() for label in np.unique(split.labels[rows])]
+        called = Predictor.of(run).predict(split.pixels, rows).probabilities.argmax(axis=1)
+    known = split.labels[rows]
     return asdict(candidate) | {
         "labels": labels,
         "draw": draw,
         "scored": len(rows),
-        "accuracy_percent": round(100 * float(right.mean()), 2),
-        "balanced_percent": round(100 * float(np.mean(by_class)), 2),
+        "accuracy_percent": round(100 * float((called == known).mean()), 2),
+        "balanced_percent": round(100 * float(balanced_accuracy_score(known, called)), 2),
         "epochs": run.settings.epochs,
         "training_seconds": round(seconds, 1),
     }
