@@ -1,5 +1,7 @@
 """The program `fewscan`, and `python -m fewscan`: the command line, and Ctrl-C while it is still being loaded."""
 
+import atexit
+import gc
 import os
 import shlex
 import signal
@@ -16,6 +18,8 @@ WAITING = {"GOMP_SPINCOUNT": "30000"}
 def main() -> NoReturn:
     """Run the command line; see `fewscan.cli.app.main`."""
     _wait_briefly()
+    # As Python ends, it looks for cycles among all objects, half a million by then: seconds, in which nothing is done any more.
+    atexit.register(gc.freeze)
     # A shell that starts programs in the background has them ignore Ctrl-C.
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:

@@ -4,22 +4,42 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 Item = TypeVar("Item")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # a file may be called `:dog:`
 
 
+class Numbers(ProgressColumn):
+    """What work says of itself, in one line: the part of it for which the terminal is wide enough."""
+
+    def render(self, task: Task) -> Text:
+        """Return the numbers, to be cut at the end."""
+        return Text(task.fields["numbers"], no_wrap=True, overflow="ellipsis")
+
+
 def progress_bar() -> Progress:
     """Return a bar with count, time spent and time left; without a terminal it draws nothing until the end."""
+    # In a narrow terminal columns that may wrap give way, and of these there is one: the others stay as wide as they are.
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=20, table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        Numbers(),
         console=console,
     )
 

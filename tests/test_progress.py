@@ -1,0 +1,24 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from fewscan import progress
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_count_and_time_stay_whole_whatever_the_work_says_of_itself(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=screen, width=columns, force_terminal=True, color_system=None))
+    numbers = "loss 0.532  contrastive 81.2  correlation 44.1  training 91.3  validation 84.0  nearest 79.5"
+    with progress.progress_bar() as bar:
+        task = bar.add_task("train barlow_twins", total=14_105, completed=3_000, numbers="")
+        bar.update(task, numbers=numbers)
+        bar.refresh()
+        (line,) = bar.console.render_lines(bar.get_renderable(), pad=False)
+    shown = "".join(segment.text for segment in line)
+    assert "train barlow_twins" in shown
+    assert "3000/14105" in shown
+    assert shown.count(":") >= 4  # hours, minutes, seconds, of what is spent and what is left
+    assert "loss" in shown
+    assert len(shown) <= columns
