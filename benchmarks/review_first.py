@@ -22,7 +22,7 @@ from fewscan.choosing.model import probed, solved
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.choosing.suggest import RANDOM_SHARE, Suggestion, choose
-from fewscan.learning.probe import USUAL_STRENGTH
+from fewscan.learning.logistic_regression import USUAL_STRENGTH
 from fewscan.progress import say
 from fewscan.reviewing.suggestions import LEFT, PLANNED, mixed, planned
 

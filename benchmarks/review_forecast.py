@@ -25,7 +25,7 @@ from fewscan.choosing.model import held_out_accuracy, probed, solved
 from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.choosing.suggest import honest_rows
-from fewscan.learning.probe import FOLDS, USUAL_STRENGTH, folds
+from fewscan.learning.logistic_regression import FOLDS, USUAL_STRENGTH, folds
 from fewscan.progress import say
 
 MOST = 340

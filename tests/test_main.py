@@ -25,6 +25,8 @@ def test_how_threads_wait_is_said_unless_the_user_has(
 @pytest.mark.slow
 def test_program_that_has_ended_searches_no_cycles() -> None:
     asked_last = "atexit.register(lambda: print('frozen' if gc.get_freeze_count() else 'searched'))"
-    code = f"import atexit, gc, sys; {asked_last}; from fewscan.__main__ import main; sys.argv = ['fewscan', '--version']; main()"
+    code = (
+        f"import atexit, gc, sys; {asked_last}; from fewscan.__main__ import main; sys.argv = ['fewscan', '--version']; main()"
+    )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.split()[-1] == "frozen"

@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fewscan.errors import FewscanError
+from fewscan.learning.logistic_regression import STRENGTHS, USUAL_STRENGTH, folds
 from fewscan.learning.method import LabeledFeatures, Solution
-from fewscan.learning.probe import STRENGTHS, USUAL_STRENGTH, Probe, ProbeSettings, folds
+from fewscan.learning.probe import Probe, ProbeSettings
 
 CLASSES = ("a", "b", "c")
 

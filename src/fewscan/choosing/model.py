@@ -6,8 +6,8 @@ from scipy.special import softmax
 
 from fewscan.choosing.scans import Floats, Int64s
 from fewscan.evaluation.intervals import RESAMPLES, Interval, bootstrap
+from fewscan.learning.logistic_regression import FOLDS, USUAL_STRENGTH, folds, regression
 from fewscan.learning.method import LabeledFeatures, Solution
-from fewscan.learning.probe import FOLDS, USUAL_STRENGTH, Probe, ProbeSettings, folds
 from fewscan.training.solve import telling
 
 # With fewer groups an accuracy says nothing.
@@ -32,9 +32,7 @@ def solved(
     weights *= len(labels) / weights.sum()
     ones = np.ones(len(labels))
     labeled = LabeledFeatures(features, labels, groups, weights, ones, ones > 0, classes, deviation)
-    # What a method that makes steps wants to know besides means nothing to one that solves.
-    probe = Probe(ProbeSettings(strength=strength), features.shape[-1], 0, None)  # type: ignore[arg-type]
-    return probe.solve(labeled, seed=0)
+    return regression(labeled, strength, seed=0)
 
 
 def probed(

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from fewscan.choosing import model
 from fewscan.evaluation.intervals import Interval
-from fewscan.learning.probe import USUAL_STRENGTH
+from fewscan.learning.logistic_regression import USUAL_STRENGTH
 from fewscan.reviewing.apart import Call, here
 
 Floats = npt.NDArray[np.float32]
