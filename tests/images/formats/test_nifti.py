@@ -195,6 +195,18 @@ def test_slope_byte_order_zip_and_version_do_not_matter(tmp_path):
     assert np.abs(scaled - images["plain.nii"].pixels).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.mgz"])
+def test_a_zipped_volume_whose_sum_is_another_is_set_aside(tmp_path, name):
+    image = nibabel.MGHImage if name.endswith(".mgz") else nibabel.Nifti1Image
+    nibabel.save(image(head().astype(np.float32), np.eye(4)), tmp_path / name)
+    assert read_image(tmp_path / name, part="axial=8").width_px == 12
+    content = bytearray((tmp_path / name).read_bytes())
+    content[-8] ^= 1  # as damage does that is inflated into other values
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableImage, match="truncated or damaged: "):
+        read_image(tmp_path / name, part="axial=8")
+
+
 def test_nan_is_no_value_and_becomes_black(tmp_path):
     volume = head().astype(np.float32)
     plain = read_image(saved(volume, tmp_path / "plain.nii"), part="axial=8").pixels

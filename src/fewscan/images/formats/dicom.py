@@ -21,8 +21,8 @@ from fewscan.images.formats.dicom_pixels import (
     declared_frames,
     frames_ahead,
     frames_held,
-    require_as_declared,
     signed_as_stored,
+    stored_values,
     undecodable,
     upper_8_bits,
 )
@@ -33,7 +33,6 @@ from fewscan.images.formats.image import (
     UnreadableImage,
     damage_named,
     decoded_alone,
-    native,
     numbered,
     positions,
     require_size,
@@ -126,10 +125,7 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
 
 
 def _decode(dataset: "Dataset", number: int, chosen: Window | None) -> Decoded | UnreadableImage:
-    from pydicom.pixels.utils import pixel_array
-
-    require_as_declared(dataset, number)
-    values = native(pixel_array(dataset, index=number))
+    values = stored_values(dataset, number)
     if dataset.PhotometricInterpretation in GRAY:
         values, notes = signed_as_stored(values, dataset, number)
         one = decoded(values, partial(shown, dataset=dataset, number=number, chosen=chosen))

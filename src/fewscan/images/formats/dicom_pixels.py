@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fewscan.images.formats import jpeg
 from fewscan.images.formats.codestreams import declared
 from fewscan.images.formats.dicom_kinds import text
 from fewscan.images.formats.gray import Shown
-from fewscan.images.formats.image import UnreadableImage, Values, gray_if_equal
+from fewscan.images.formats.image import UnreadableImage, Values, gray_if_equal, native
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -103,27 +104,43 @@ def is_compressed(dataset: "Dataset") -> bool:
     return syntax is not None and (syntax.is_private or syntax.is_encapsulated)
 
 
-def require_as_declared(dataset: "Dataset", number: int) -> None:
-    """Raise UnreadableImage where a frame's codestream holds more values than the header says.
+def stored_values(dataset: "Dataset", number: int) -> Values:
+    """Return a frame's values, (H, W) or (H, W, C), as pydicom decodes them; `number` counts from 0.
 
-    Libraries believe the codestream, however much memory that takes. `number` counts from 0. Raises ValueError where no
-    codestream begins.
+    Raises UnreadableImage for a frame whose codestream holds more values than the header says, since libraries believe it
+    however much memory that takes, and for a damaged JPEG of 8 bits, of which they say nothing; and what pydicom and its
+    plug-ins raise.
     """
     from pydicom import uid
+    from pydicom.pixels.utils import pixel_array
+
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax in (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes, *uid.JPEG2000TransferSyntaxes):
+        stream = _codestream(dataset, number)
+        if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) and dataset.BitsAllocated == 8:
+            if dataset.SamplesPerPixel == 1 and dataset.PixelRepresentation == 0:
+                gray = jpeg.decode(stream, "GRAY", int(dataset.Columns), int(dataset.Rows))
+                if gray is not None:
+                    return gray
+            else:
+                jpeg.require_whole(stream)
+    return native(pixel_array(dataset, index=number))
+
+
+def _codestream(dataset: "Dataset", number: int) -> bytes:
+    """Return a frame that is no larger than the header says; raises ValueError where no codestream begins."""
     from pydicom.encaps import get_frame
 
-    known = (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes, *uid.JPEG2000TransferSyntaxes)
-    if dataset.file_meta.get("TransferSyntaxUID") not in known:
-        return
     tables = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
-    frame = get_frame(
+    stream = get_frame(
         dataset.PixelData, number, extended_offsets=tables if all(tables) else None, number_of_frames=declared_frames(dataset)
     )
-    size = declared(frame)
+    size = declared(stream)
     if size is None:
         raise ValueError("no codestream")
     if size.values > int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel):
         raise UnreadableImage("contradicts itself: a compressed frame is larger than the header says")
+    return stream
 
 
 def undecodable(dataset: "Dataset") -> str:

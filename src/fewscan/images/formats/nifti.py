@@ -20,6 +20,8 @@ NIFTI2_HEADER_BYTES = 540
 # Of these nibabel tells by the name what they are.
 MGH_SUFFIXES = (".mgz", ".mgh")
 ANALYZE_SUFFIX = ".img"
+# What stands behind the values, and at the end the sum that gzip checks when it is read: a few tags, or zeros.
+_BEHIND_BYTES = 2**16
 
 
 def contents(file: BufferedReader, reading: Reading) -> Contents:
@@ -43,15 +45,19 @@ def _opened(file: BufferedReader, reading: Reading) -> Iterator[Volume]:
             require_volume(image.shape, image.get_data_dtype())
             number = number_of(math.prod(image.shape[3:]), reading)
             values = values_of(image.dataobj.reshape((*(*image.shape, 1, 1)[:3], -1)), number)
+            if zipped:
+                stream.read(_BEHIND_BYTES)
         yield upright(values, image.affine, slope=image.dataobj.slope, placed=_is_placed(image))
 
 
 def _image(stream: Any, path: Path) -> Any:
     import nibabel
 
-    if path.name.lower().endswith((*MGH_SUFFIXES, ANALYZE_SUFFIX)):
-        # Not from the stream: Analyze has its header in another file.
+    if path.name.lower().endswith(ANALYZE_SUFFIX):
+        # Not from the stream, since it has its header in another file.
         return nibabel.load(path)
+    if path.name.lower().endswith(MGH_SUFFIXES):
+        return nibabel.MGHImage.from_stream(stream)
     head = stream.read(4)
     stream.seek(0)
     sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}

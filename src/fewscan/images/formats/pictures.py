@@ -1,4 +1,4 @@
-"""Pictures of one image: JPEG, JPEG 2000, PNG, BMP, GIF, WebP, PGM and PPM, by Pillow, and deep color by OpenCV."""
+"""Pictures of one image: PNG, BMP, GIF, WebP, JPEG 2000, PGM and PPM by Pillow, deep color by OpenCV, JPEG strictly."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ import PIL.Image
 import PIL.ImageOps
 from PIL.PpmImagePlugin import PpmImageFile
 
+from fewscan.images.formats import jpeg
 from fewscan.images.formats.channels import has_color, on_black, turned
 from fewscan.images.formats.codestreams import scans
 from fewscan.images.formats.gray import decoded, to_8_bit
@@ -75,7 +76,8 @@ def in_color(file: BufferedReader) -> bool:
         if _is_gray(image):
             return False
         require_size(image.width, image.height)
-        _require_few_scans(file, image)
+        if image.format == "JPEG":
+            _of_few_scans(file)
         image.draft("RGB", (LOOK_SIDE_PX, LOOK_SIDE_PX))
         image.thumbnail((LOOK_SIDE_PX, LOOK_SIDE_PX), PIL.Image.Resampling.BOX)
         return has_color(np.asarray(image.convert("RGB")))
@@ -98,7 +100,7 @@ def opened_picture(file: BufferedReader, formats: tuple[str, ...]) -> Iterator[P
 def upright(image: PIL.Image.Image) -> Values:
     """Return the values of a picture as Pillow decodes it, (H, W) or (H, W, 3), turned upright and laid on black."""
     image.load()
-    if image.getexif().get(_ORIENTATION, 1) != 1:  # or it would be copied for nothing
+    if _orientation(image) != 1:  # or it would be copied for nothing
         image = PIL.ImageOps.exif_transpose(image)
     if image.has_transparency_data and not image.mode.startswith("I"):
         faded = np.asarray(image.convert("RGBA"))
@@ -113,23 +115,45 @@ def upright(image: PIL.Image.Image) -> Values:
 
 def _decode(file: BufferedReader, image: PIL.Image.Image, chosen: Window | None) -> Decoded | UnreadableImage:
     require_size(image.width, image.height)
-    _require_few_scans(file, image)
-    if _is_gray(image) or not _is_deep(file, image):
-        return decoded(upright(image), partial(to_8_bit, chosen=chosen))
-    # OpenCV takes half a file for a whole one, Pillow does not.
-    image.load()
-    values = turned(_deep_color(file), int(image.getexif().get(_ORIENTATION, 1)))
+    if image.format == "JPEG":
+        values = _of_jpeg(file, image)
+    elif _is_gray(image) or not _is_deep(file, image):
+        values = upright(image)
+    else:
+        # OpenCV takes half a file for a whole one, Pillow does not.
+        image.load()
+        values = turned(_deep_color(file), _orientation(image))
     return decoded(values, partial(to_8_bit, chosen=chosen))
 
 
-def _require_few_scans(file: BufferedReader, image: PIL.Image.Image) -> None:
-    """Raise UnreadableImage for a JPEG of more than MAX_JPEG_SCANS."""
-    if image.format == "JPEG":
-        place = file.tell()
-        file.seek(0)
-        if scans(file.read()) > MAX_JPEG_SCANS:
-            raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each as much work as a picture")
-        file.seek(place)
+def _of_jpeg(file: BufferedReader, image: PIL.Image.Image) -> Values:
+    """Return the values of a JPEG that Pillow has opened, as `upright` does, and strictly; raises UnreadableImage."""
+    stream = _of_few_scans(file)
+    if image.mode == "CMYK":
+        # What its inks look like Pillow knows.
+        jpeg.require_whole(stream)
+        return upright(image)
+    values = jpeg.decode(stream, "GRAY" if _is_gray(image) else "RGB", image.width, image.height)
+    if values is None:
+        return upright(image)
+    values = turned(values, _orientation(image))
+    return values if values.ndim == 2 else gray_if_equal(values)
+
+
+def _of_few_scans(file: BufferedReader) -> bytes:
+    """Return the bytes of a JPEG, and leave `file` where it stood; raises UnreadableImage for one of over MAX_JPEG_SCANS."""
+    place = file.tell()
+    file.seek(0)
+    stream = file.read()
+    file.seek(place)
+    if scans(stream) > MAX_JPEG_SCANS:
+        raise UnreadableImage(f"too large: a JPEG of more than {MAX_JPEG_SCANS} scans, each as much work as a picture")
+    return stream
+
+
+def _orientation(image: PIL.Image.Image) -> int:
+    said = image.getexif().get(_ORIENTATION, 1)
+    return said if isinstance(said, int) else 1
 
 
 def _is_gray(image: PIL.Image.Image) -> bool:

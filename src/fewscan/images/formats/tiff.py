@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TIFF, TiffFile
 
+from fewscan.images.formats import jpeg
 from fewscan.images.formats.channels import on_black, turned
 from fewscan.images.formats.gray import decoded, to_8_bit
 from fewscan.images.formats.image import (
@@ -42,6 +43,7 @@ _ORIENTATION = 274
 _COPY, _MASK = "smaller copies of another page", "masks of another page"
 _WHOLE_BYTES = (8, 16, 32, 64)
 _UNSIGNED = 1
+_BITS_OF_JPEG = 8
 _DAMAGED = "truncated or damaged: not one whole TIFF page"
 
 
@@ -86,6 +88,8 @@ def _opened(file: BufferedReader) -> Iterator[Sequence[Any]]:
             raise UnreadableImage("not an image: no TIFF begins here")
         with TiffFile(file) as tiff:
             # Counted, since a chain of pages may be damaged anywhere; `numbered` refuses too many.
+            if not len(tiff.pages):
+                raise UnreadableImage(_DAMAGED)
             yield tiff.pages
 
 
@@ -157,6 +161,10 @@ def _decode(pages: Sequence[Any], number: int, file: BufferedReader, chosen: Win
         raise UnreadableImage(
             f"not decodable: {compression} of {page.bitspersample} bits needs one more package: pip install imagecodecs"
         )
+    if page.compression == COMPRESSION.JPEG and page.bitspersample == _BITS_OF_JPEG:
+        for segment, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
+            # What all segments need may stand in the page's header, once, as a JPEG without a picture.
+            jpeg.require_whole(segment if page.jpegtables is None else page.jpegtables[:-2] + segment[2:])
     file.seek(0)
     with opened_picture(file, ("TIFF",)) as image:
         image.seek(number)
