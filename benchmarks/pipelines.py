@@ -1,8 +1,10 @@
-"""Pretraining steps beside fewscan's own, timed: the machine's limit, the usual pipeline, and one with views by kornia.
+"""Pretraining steps beside fewscan's own, timed: the machine's limit, the usual pipeline, and those of kornia and lightly.
 
 `benchmarks.pretrain` says what each is.
 """
 
+import importlib.util
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -19,6 +21,7 @@ from fewscan.training.allocator import keep_freed_memory
 
 TEMPERATURE = 0.1
 WARM_UP_STEPS = 2
+MOST_WORKERS = 16
 
 
 def synchronize() -> None:
@@ -34,6 +37,10 @@ def device() -> torch.device:
 def new_network(encoder: str, size_px: int) -> Network:
     torch.manual_seed(0)
     return Network(encoder_settings(encoder), HeadSettings(), channels=1, image_size_px=size_px, classes=4).to(device())
+
+
+def own_loss(z0: Tensor, z1: Tensor) -> Tensor:
+    return nt_xent(z0, z1, TEMPERATURE)
 
 
 def per_second(step: Callable[[], None], images: int, steps: int) -> float:
@@ -97,15 +104,17 @@ class PillowViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
 
 def usual(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
-    workers = torch.utils.data.DataLoader(
-        PillowViews(pixels, views), batch_size=batch, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
+    step = plain_step(encoder, pixels.shape[-1], read(PillowViews(pixels, views), batch, workers=2), own_loss)
+    return {"images_per_second": per_second(step, batch, steps)}
+
+
+def read(images: torch.utils.data.Dataset[tuple[Tensor, Tensor]], batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches without end, made by worker processes."""
+    loader = torch.utils.data.DataLoader(
+        images, batch_size=batch, shuffle=True, num_workers=workers, persistent_workers=True, drop_last=True
     )
-
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        while True:
-            yield from workers
-
-    return {"images_per_second": per_second(plain_step(encoder, pixels.shape[-1], batches()), batch, steps)}
+    while True:
+        yield from loader
 
 
 def kornia(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
@@ -131,10 +140,40 @@ def kornia(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: 
             images = ready[torch.randint(len(ready), (batch,), device=ready.device)].float() / 255
             yield augment(images), augment(images)
 
-    return {"images_per_second": per_second(plain_step(encoder, pixels.shape[-1], batches()), batch, steps)}
+    return {"images_per_second": per_second(plain_step(encoder, pixels.shape[-1], batches(), own_loss), batch, steps)}
 
 
-def plain_step(encoder: str, size_px: int, batches: Iterator[tuple[Tensor, Tensor]]) -> Callable[[], None]:
+class LightlyViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """Two views of one image at a time, as lightly makes them; the image's colors stay as they are."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        from lightly.transforms.simclr_transform import SimCLRTransform
+
+        self.pixels = pixels
+        self.transform = SimCLRTransform(input_size=pixels.shape[-1], normalize=None)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        view0, view1 = self.transform(Image.fromarray(self.pixels[row, 0]))
+        return view0, view1
+
+
+def lightly(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
+    from lightly.loss import NTXentLoss
+
+    workers = min(MOST_WORKERS, os.cpu_count() or 1)
+    step = plain_step(encoder, pixels.shape[-1], read(LightlyViews(pixels), batch, workers), NTXentLoss(TEMPERATURE))
+    return {"images_per_second": per_second(step, batch, steps)}
+
+
+def plain_step(
+    encoder: str,
+    size_px: int,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+) -> Callable[[], None]:
     """Return a training step as an example in a textbook has it."""
     network = new_network(encoder, size_px)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -142,9 +181,17 @@ def plain_step(encoder: str, size_px: int, batches: Iterator[tuple[Tensor, Tenso
     def step() -> None:
         view0, view1 = next(batches)
         z0, z1 = network(view0.to(device())).z, network(view1.to(device())).z
-        loss = nt_xent(z0, z1, TEMPERATURE)
+        loss = loss_of(z0, z1)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not say
         optimizer.step()
 
     return step
+
+
+# By the name of the package that each needs; `usual` needs none that fewscan does not.
+OTHERS = {"usual": usual, "kornia": kornia, "lightly": lightly}
+
+
+def is_installed(pipeline: str) -> bool:
+    return pipeline == "usual" or importlib.util.find_spec(pipeline) is not None

@@ -10,9 +10,11 @@ limit     the encoder's forward and backward pass alone, on tensors that are rea
 usual     the usual pipeline: a DataLoader with two workers that changes image after image with Pillow, then the same network
           and loss, in PyTorch's default memory layout and with its default allocator
 kornia    the same, with views made by kornia for the whole batch at once, without workers (needs the package kornia)
+lightly   what lightly's own example of SimCLR does: its views of image after image, made by a worker a core, its loss (needs
+          lightly and torchvision)
 
-`usual` and `kornia` compute in float32, as examples do. Images per second are images before views: each is seen twice. The
-first steps warm up and are not counted.
+All but `fewscan` and `limit` compute in float32, as examples do. Images per second are images before views: each is seen
+twice. The first steps warm up and are not counted.
 """
 
 import argparse
@@ -35,7 +37,7 @@ import torch
 import fewscan
 from benchmarks.in_memory import trained
 from benchmarks.measure import peak_memory_mb
-from benchmarks.pipelines import kornia, limit, synchronize, usual
+from benchmarks.pipelines import OTHERS, limit, synchronize
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.learning.simclr import SimCLR
@@ -48,7 +50,7 @@ from fewscan.training.recorded import RecordedNetwork
 from fewscan.training.run import Run
 from fewscan.training.tally import Tally
 
-PIPELINES = ("fewscan", "limit", "usual", "kornia")
+PIPELINES = ("fewscan", "limit", *OTHERS)
 
 
 class Stopwatch:
@@ -105,11 +107,15 @@ def epochs_of_training(
     return epochs
 
 
+def images_per_second(epochs: list[Seconds], images: int) -> float:
+    """Return the speed of epochs of so many images each, without the first."""
+    return images * (len(epochs) - 1) / sum(epoch.seconds for epoch in epochs[1:])
+
+
 def ours(dataset: Snapshot, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     """Return the speed of a run that nobody watches, then the shares of its parts in one that is watched."""
     unwatched = epochs_of_training(dataset, encoder, views, precision, batch, steps, Stopwatch())
-    images = len(dataset.rows("labeled", "unlabeled"))
-    figures = {"images_per_second": images * (len(unwatched) - 1) / sum(epoch.seconds for epoch in unwatched[1:])}
+    figures = {"images_per_second": images_per_second(unwatched, len(dataset.rows("labeled", "unlabeled")))}
     # One of the two ways forward is a run's.
     parts: list[tuple[str, Any, str]] = [
         ("views", fit, "random_views"),
@@ -138,7 +144,7 @@ def one_pipeline(arguments: argparse.Namespace) -> dict[str, float]:
     if arguments.pipeline == "fewscan":
         figures = ours(dataset, *given)
     else:
-        pipelines = {"limit": limit, "usual": usual, "kornia": kornia}
+        pipelines = {"limit": limit, **OTHERS}
         figures = pipelines[arguments.pipeline](np.array(dataset.pixels), *given)
     return figures | {"peak_mb": peak_memory_mb()}
 

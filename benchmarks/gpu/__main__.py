@@ -8,6 +8,7 @@ finetuned   its rows from ImageNet's weights, on the same splits at 192 px
 adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
 guessing    the same encoder, which learns from unlabeled scans by `mixmatch` then
+others      a pretraining step as kornia and lightly make it, where they are installed, beside ours
 chosen      labels that `fewscan suggest` chose, scored outside README's test set
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
@@ -32,13 +33,13 @@ from typing import Any
 import torch
 
 import fewscan
-from benchmarks.gpu import chosen, losses, screen, speed, trainings
+from benchmarks.gpu import chosen, losses, others, screen, speed, trainings
 from benchmarks.gpu.datasets import DATASETS, make_all
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
-PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "screen")
-ASKED_FOR = {"chosen", "screen"}
+PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "screen")
+ASKED_FOR = {"chosen", "others", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def datasets_of(part: str) -> set[str]:
         "losses": {"mri"},
         "speed": {name for _, name, *_ in speed.CASES},
         "chosen": {chosen.DATASET},
+        "others": {others.DATASET},
         "screen": screen.DATASETS,
     }[part]
 
@@ -107,7 +109,7 @@ def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[s
 def look(arguments: argparse.Namespace) -> None:
     """Run the parts of `--tiny` one after the other, in this process."""
     practice_datasets(arguments.scratch)
-    mains = {"losses": losses.main, "speed": speed.main, "chosen": chosen.main, "screen": screen.main}
+    mains = {"losses": losses.main, "speed": speed.main, "chosen": chosen.main, "others": others.main, "screen": screen.main}
     for part in arguments.parts:
         mains.get(part, trainings.main)(words_of(part, arguments))
         print(part, "ran")

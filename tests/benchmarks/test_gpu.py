@@ -14,7 +14,7 @@ from benchmarks.gpu.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 # Those that differ by more than a size, a dataset or a protocol.
-PARTS = ("losses", "speed", "study", "efficiency", "adapted", "screen")
+PARTS = ("losses", "speed", "study", "efficiency", "adapted", "others", "screen")
 # Says what it is called with, in place of Python: what it would run is run by the test's own process.
 STAND_IN = '#!/bin/sh\nprintf \'%s\\n\' "$PYTHONPATH" "$@" > "$CALLED"\n'
 
@@ -49,6 +49,8 @@ def test_every_kind_of_part_runs_and_leaves_its_figures(tmp_path: Path, monkeypa
     assert all(numbers["equal"] and len(numbers["cpu"]) == losses["steps"] for numbers in losses["methods"].values())
     for case in json.loads((out / "speed.json").read_text()):
         assert case["share_of_limit"] == case["fewscan"]["images_per_second"] / case["limit"]["images_per_second"]
+    others = json.loads((out / "others.json").read_text())
+    assert {*others["images_per_second"], *others["not_installed"]} == {"fewscan", "limit", "usual", "kornia", "lightly"}
     for part, method in (("study", "joint"), ("efficiency", "mixmatch"), ("adapted", "supervised")):
         found = json.loads((out / f"{part}.json").read_text())
         assert {run["method"] for run in found["runs"]} == {method}
