@@ -1,5 +1,6 @@
 """A dataset folder written from a manifest: whatever labels, groups, sources and parts a test needs."""
 
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -21,6 +22,7 @@ from fewscan.images.table import IMAGE_DTYPES
 from fewscan.images.turns import Turn
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.splits.split import describe
+from fewscan.training.run import RECORD_FILE, Run
 
 
 def empty_manifest(images: int, **columns: object) -> pd.DataFrame:
@@ -81,6 +83,13 @@ def remade(dataset: Snapshot, manifest: pd.DataFrame | None = None, **changes: o
     options = {"spec": dataset.spec, "audited": dataset.description.audit is not None, "sources": dataset.description.sources}
     shutil.rmtree(dataset.folder)
     return write_dataset(dataset.folder, pixels, manifest, **(options | changes))  # type: ignore[arg-type]
+
+
+def copied_run(run: Run, folder: Path, dataset: Snapshot) -> Run:
+    """Return a copy, in `folder`, of a run on a dataset of which `dataset` is a copy: a test does to both what it likes."""
+    record = shutil.copytree(run.folder, folder) / RECORD_FILE
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"dataset": str(dataset.folder)}))
+    return Run.open(folder)
 
 
 def _patients(manifest: pd.DataFrame) -> pd.Series:

@@ -23,14 +23,14 @@ def write_scans(folder: Path, pixels: np.ndarray, labeled: bool) -> None:
 
 @pytest.mark.slow
 def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(tmp_path: Path) -> None:
-    pixels = squares(600, 16, seed=5)
-    write_scans(tmp_path / "labeled", pixels[:300], labeled=True)
-    write_scans(tmp_path / "unlabeled", pixels[300:500], labeled=False)
-    write_scans(tmp_path / "later", pixels[500:], labeled=False)
+    pixels = squares(300, 16, seed=5)
+    write_scans(tmp_path / "labeled", pixels[:150], labeled=True)
+    write_scans(tmp_path / "unlabeled", pixels[150:250], labeled=False)
+    write_scans(tmp_path / "later", pixels[250:], labeled=False)
     place = tmp_path / "mri"
     dataset = fewscan.import_scans([tmp_path / "labeled"], place, unlabeled=[str(tmp_path / "unlabeled")], size_px=16)
     fewscan.audit(place)
-    drawn = fewscan.split(place, labeled=160, test=80)
+    drawn = fewscan.split(place, labeled=80, test=40)
     first = fewscan.train(place, method="supervised", out=tmp_path / "first", **QUICK)
     scored = fewscan.evaluate(first)
     snapshot = first.open_dataset()
@@ -39,12 +39,12 @@ def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(t
     rows = [*drawn.rows("labeled")[:2], *drawn.rows("test")[:2], np.flatnonzero(snapshot.labels >= 0)[-1]]
     truth = [CLASSES[(CLASSES.index(snapshot.manifest["label"].iloc[row]) + 1) % 4] for row in rows]
     dataset.labels.set([int(row) for row in rows], truth, who="reader")
-    # A hundred scans come, fifty scans are labeled by a reader, and two of these labels are taken back.
+    # Fifty scans come, twenty-five are labeled by a reader, and two of these labels are taken back.
     fewscan.add_scans(place, [tmp_path / "later"])
     dataset = fewscan.open_dataset(place)
-    assert dataset.images.rows == 600
+    assert dataset.images.rows == 300
     waiting = dataset.snapshot("main").rows("unlabeled")
-    waiting = waiting[dataset.snapshot("main").labels[waiting] < 0][:50]
+    waiting = waiting[dataset.snapshot("main").labels[waiting] < 0][:25]
     dataset.labels.set([int(row) for row in waiting], [CLASSES[int(row) % 4] for row in waiting], who="reader")
     for row in waiting[:2]:
         fewscan.undo_labels(place, scan=int(row))
@@ -52,7 +52,7 @@ def test_every_run_of_a_year_evaluates_and_every_number_traces_to_its_snapshot(t
     assert set(waiting[2:]) <= set(now.rows("labeled"))
     assert not set(waiting[:2]) & set(now.rows("labeled"))
 
-    fewscan.split(place, name="second", labeled=200, test=60, seed=3)
+    fewscan.split(place, name="second", labeled=100, test=30, seed=3)
     second = fewscan.train(place, split="main", begin=first, out=tmp_path / "second", batch_size=64, epochs=1, device="cpu")
     third = fewscan.train(place, split="second", method="supervised", out=tmp_path / "third", **QUICK)
 

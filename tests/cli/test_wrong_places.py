@@ -1,10 +1,12 @@
 """A folder or file that is not there is refused while the command is read: before libraries that take seconds to load."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import NamedTuple
 
 import pytest
 import typer
@@ -12,15 +14,20 @@ import typer
 from fewscan.cli.app import app
 
 Command = Callable[..., CompletedProcess[str]]
-# Says at the end whether the networks' library was loaded.
+# Runs commands one after the other, and says of each how it ended, what it said, and which heavy libraries are loaded by then.
 PROGRAM = """
-import sys
+import contextlib, io, json, sys
 from fewscan.cli.app import main
 import fewscan.cli
-try:
-    main()
-finally:
-    print("torch" in sys.modules, "pandas" in sys.modules)
+ended = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["fewscan", *words]
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            main()
+        except SystemExit as end:
+            ended.append([end.code, said.getvalue(), [name for name in ("torch", "pandas") if name in sys.modules]])
+print(json.dumps(ended))
 """
 WRONG = [
     ["train", "nowhere"],
@@ -38,21 +45,43 @@ WRONG = [
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
+    return with_folders(tmp_path)
+
+
+def with_folders(place: Path) -> Path:
     for folder, mark in (("data", "dataset.json"), ("run", "run.json"), ("scans", "1.png")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / mark).touch()
-    (tmp_path / "table.csv").write_text("mine")
-    return tmp_path
+        (place / folder).mkdir()
+        (place / folder / mark).touch()
+    (place / "table.csv").write_text("mine")
+    return place
+
+
+class Ended(NamedTuple):
+    code: int
+    said: str
+    loaded: list[str]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """How each of WRONG ends: in one process, which takes half a second to start."""
+    place = with_folders(tmp_path_factory.mktemp("place"))
+    command = [sys.executable, "-c", PROGRAM, json.dumps(WRONG)]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {" ".join(words): Ended(*each) for words, each in zip(WRONG, found, strict=True)}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
-def test_what_is_not_there_is_said_before_anything_is_loaded(words: list[str], place: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], cwd=place, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout.splitlines()[-1] == "False False"
+def test_what_is_not_there_is_said_before_anything_is_loaded(words: list[str], ended: dict[str, Ended]) -> None:
+    code, said, loaded = ended[" ".join(words)]
+    assert code == 2, said
+    assert said.startswith("error: ")
+    assert len(said.splitlines()) == 1
+    # What an earlier command of the process has loaded would be named, too.
+    assert loaded == []
 
 
 def test_every_verb_that_takes_a_folder_of_fewscan_looks_for_it_first() -> None:

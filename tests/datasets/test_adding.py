@@ -272,8 +272,8 @@ def test_an_error_while_files_are_read_adds_nothing(pile: Path, dataset: Dataset
     assert fewscan.add_scans(dataset, pile).images == 1
 
 
-# Adds to a dataset and counts the calls of what reads and writes it. At the moments named, the folder is copied as it stands,
-# which is what a kill would leave; at the last of them this process is killed.
+# Adds to a dataset and counts the lines that are run of what reads and writes it. At the moments named, the folder is copied as
+# it stands, which is what a kill would leave; at the last of them this process is killed.
 KILLED = """
 import os, signal, subprocess, sys
 import fewscan
@@ -281,19 +281,22 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.auditing import adding
 WATCHED = ("fewscan.atomic", "fewscan.labels", "fewscan.datasets", "fewscan.images.store", "fewscan.auditing.kept")
 more, folder, *moments = sys.argv[1:]
-calls = 0
+lines = 0
+def watch(frame, event, argument):
+    return count if str(frame.f_globals.get("__name__")).startswith(WATCHED) else None
 def count(frame, event, argument):
-    global calls
-    if str(frame.f_globals.get("__name__")).startswith(WATCHED):
-        calls += 1
-        if str(calls) in moments:
-            subprocess.run(["cp", "-R", folder, f"{folder}-{calls}"], check=True)
-            if str(calls) == moments[-1]:
+    global lines
+    if event == "line":
+        lines += 1
+        if str(lines) in moments:
+            subprocess.run(["cp", "-R", folder, f"{folder}-{lines}"], check=True)
+            if str(lines) == moments[-1]:
                 os.kill(os.getpid(), signal.SIGKILL)
-sys.setprofile(count)
+    return count
+sys.settrace(watch)
 adding.add_scans(Dataset.open(folder), [more])
-sys.setprofile(None)
-open(folder + "-calls", "w").write(str(calls))
+sys.settrace(None)
+open(folder + "-lines", "w").write(str(lines))
 """
 MOMENTS = 12
 
@@ -309,8 +312,8 @@ def test_killed_at_any_moment_it_adds_nothing_or_all(tmp_path: Path) -> None:
     assert exit_code_of(KILLED, more, undisturbed) == 0
     after = facts_of(Dataset.open(undisturbed))
     assert len(after) == 6
-    calls = int((tmp_path / "undisturbed-calls").read_text())
-    moments = sorted(random.Random(0).sample(range(1, calls), MOMENTS))
+    lines = int((tmp_path / "undisturbed-lines").read_text())
+    moments = sorted(random.Random(0).sample(range(1, lines), MOMENTS))
     assert exit_code_of(KILLED, more, killed, *moments) == -signal.SIGKILL
     folders = [*(tmp_path / f"killed-{moment}" for moment in moments), killed]
     whole = []

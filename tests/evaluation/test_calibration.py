@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
 from fewscan.datasets.candidates import candidates
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation import calibrate as calibrating
@@ -21,7 +22,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.training.fit import fit
 from fewscan.training.run import OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
-from tests.made import remade
+from tests.made import copied_run, remade
 
 
 def overconfident(images: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -104,14 +105,19 @@ def test_one_image_stands_for_a_group() -> None:
     assert drawn == {0, 1, 2}
 
 
-@pytest.fixture
-def run(split_dataset: Snapshot, tmp_path: Path) -> Run:
+@pytest.fixture(scope="module")
+def trained(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     quick = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 6, "device": "cpu", "views": {"flip_probability": 0}}
-    made = Run.create(
-        tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=12, unlabeled=40), split_dataset, 0
-    )
-    fit(made, split_dataset, resume=False)
+    settings = RunSettings.resolve("supervised", "fewscan", quick, labeled=12, unlabeled=40)
+    dataset = Dataset.open(split_folder).snapshot()
+    made = Run.create(tmp_path_factory.mktemp("trained") / "run", settings, dataset, 0)
+    fit(made, dataset, resume=False)
     return made
+
+
+@pytest.fixture
+def run(trained: Run, split_dataset: Snapshot, tmp_path: Path) -> Run:
+    return copied_run(trained, tmp_path / "run", split_dataset)
 
 
 @pytest.mark.slow

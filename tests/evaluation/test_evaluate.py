@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
@@ -16,15 +17,22 @@ from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, OPENINGS_FILE, Run
 from fewscan.training.settings import RunSettings
+from tests.made import copied_run
+
+
+@pytest.fixture(scope="module")
+def trained(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu"}
+    settings = RunSettings.resolve("joint", "fewscan", quick, labeled=12, unlabeled=40)
+    dataset = Dataset.open(split_folder).snapshot()
+    made = Run.create(tmp_path_factory.mktemp("trained") / "run", settings, dataset, 0)
+    fit(made, dataset, resume=False)
+    return made
 
 
 @pytest.fixture
-def run(split_dataset: Snapshot, tmp_path: Path) -> Run:
-    quick: dict[str, Any] = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu"}
-    settings = RunSettings.resolve("joint", "fewscan", quick, labeled=12, unlabeled=40)
-    made = Run.create(tmp_path / "run", settings, split_dataset, 0)
-    fit(made, split_dataset, resume=False)
-    return made
+def run(trained: Run, split_dataset: Snapshot, tmp_path: Path) -> Run:
+    return copied_run(trained, tmp_path / "run", split_dataset)
 
 
 @pytest.mark.slow

@@ -403,7 +403,7 @@ from pathlib import Path
 from fewscan.labeling import label
 from fewscan.training.run import Run
 run, folder, out = map(Path, sys.argv[1:])
-label.PART_ROWS = 100
+label.PART_ROWS = 20
 add = label.LabelTable.add
 label.LabelTable.add = lambda *arguments: (add(*arguments), os.kill(os.getpid(), signal.SIGKILL))
 label.label_scans(Run.open(run), Run.open(run).open_dataset(), folder, out)
@@ -416,22 +416,22 @@ def test_a_killed_labeling_goes_on_and_ends_with_the_same_table(
 ) -> None:
     folder = tmp_path / "scans"
     folder.mkdir()
-    for number in range(250):
+    for number in range(50):
         PIL.Image.fromarray(dataset.pixels[number, 0]).save(folder / f"{number:05}.bmp")
-    (folder / "00050.bmp").write_bytes(b"BM, but no picture")
+    (folder / "00010.bmp").write_bytes(b"BM, but no picture")
     out = tmp_path / "labels.csv"
     assert exit_code_of(KILLED, run.folder, folder, out) == -signal.SIGKILL
     parts = tmp_path / "labels.csv.partial"
     assert len(list(parts.glob("part-*.parquet"))) == 1
     assert not out.exists()
-    monkeypatch.setattr(label, "PART_ROWS", 100)
+    monkeypatch.setattr(label, "PART_ROWS", 20)
     gone_on = label_scans(run, dataset, folder, out)
-    assert gone_on.scans == 250
+    assert gone_on.scans == 50
     assert gone_on.unreadable == 1
     assert not parts.exists()
     whole = tmp_path / "whole.csv"
     assert label_scans(run, dataset, folder, whole).model_copy(update={"out": str(out)}) == gone_on
-    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(250)]
+    assert pd.read_csv(out)["path"].tolist() == [f"{number:05}.bmp" for number in range(50)]
     ours, theirs = pd.read_csv(out), pd.read_csv(whole)
     np.testing.assert_allclose(ours["score"], theirs["score"], atol=1e-5)
     assert ours["label"].fillna("").tolist() == theirs["label"].fillna("").tolist()

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,8 +127,9 @@ def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another
     start = subprocess.Popen
 
     def begun(line: list[str], **options: Any) -> Any:
-        # The first command is started as it is for a user, the trainings from what has loaded PyTorch.
-        return Begun(line, **options) if line[3] == "train" else start(line, **options)
+        # As it is for a user, but that the program begins in what has loaded PyTorch: so are the options heeded.
+        start([sys.executable, "-S", "-c", ""], **options).wait()
+        return Begun(line, **options)
 
     monkeypatch.setattr(commands.subprocess, "Popen", begun)
     for row in range(20):

@@ -23,8 +23,8 @@ from tests.made import remade
 RUN = [Trial("leakfree", "supervised", 0), Trial("leakfree", "supervised", 1), Trial("leakfree", "simclr", 0)]
 
 
-@pytest.fixture
-def results(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Results:
+@pytest.fixture(scope="module")
+def results(make_dataset: Callable[..., Snapshot], tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Two methods, two seeds, two protocols: eight trials, three of them run."""
     plan = make_plan(
         make_dataset(),
@@ -37,7 +37,7 @@ def results(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> Results:
         test=24,
         validation=0.25,
     )
-    comparison = Comparison.begin(tmp_path / "comparison", plan)
+    comparison = Comparison.begin(tmp_path_factory.mktemp("compared") / "comparison", plan)
     for trial in RUN:
         run_trial(comparison.folder, trial)
     return collect(comparison)

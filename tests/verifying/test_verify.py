@@ -200,7 +200,6 @@ def test_a_folder_as_it_was_written_passes_also_where_it_was_copied(place: Path)
 def test_tampering_is_found_by_verify_and_by_the_verbs_where_that_is_cheap(name: str, place: Path, fewscan: Command) -> None:
     tamper, said = TAMPERING[name]
     tamper(place)
-    assert api.verify(place / "run").faults
     done = fewscan("verify", place / "run")
     assert (done.returncode, done.stderr) == (2, "")
     if said is not None:
