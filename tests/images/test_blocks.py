@@ -181,6 +181,36 @@ def test_other_settings_are_refused_and_what_was_read_is_kept_until_the_user_rem
     assert content(data.folder) == content(fewscan.import_scans(scans, tmp_path / "new", size_px=24, crop="none").folder)
 
 
+@pytest.fixture
+def others(tmp_path: Path) -> Path:
+    folder = tmp_path / "others"
+    folder.mkdir()
+    PIL.Image.fromarray(head(SMALL)).save(folder / "a.png")
+    PIL.Image.fromarray(head(LARGE)).save(folder / "b.png")
+    return folder
+
+
+def way_out(refused: pytest.ExceptionInfo[FewscanError]) -> str:
+    return str(refused.value).split(" or remove ")[1].removesuffix(" to begin anew")
+
+
+def test_another_source_is_refused_and_what_was_read_is_kept_until_the_user_removes_it(
+    scans: Path, others: Path, tmp_path: Path, read: list[str], stopped_after: Callable[..., None]
+) -> None:
+    stopped_after(9, lambda: fewscan.import_scans(scans, tmp_path / "data", size_px=16))
+    kept = content(tmp_path / "data.partial")
+    for wrong in (others, f"scans={others}"):
+        with pytest.raises(FewscanError, match=f"scans={scans}.*={others}.*remove") as refused:
+            fewscan.import_scans(wrong, tmp_path / "data", size_px=16)
+    assert content(tmp_path / "data.partial") == kept
+    read.clear()
+    # With a further one it goes on.
+    stopped_after(9, lambda: fewscan.import_scans([str(scans), str(others)], tmp_path / "data", size_px=16))
+    assert len(read) < IMAGES
+    shutil.rmtree(way_out(refused))
+    assert fewscan.import_scans(others, tmp_path / "data", size_px=16).images.rows == 2
+
+
 def test_labels_may_change_meanwhile(scans: Path, tmp_path: Path, read: list[str], stopped_after: Callable[..., None]) -> None:
     stopped_after(9, lambda: fewscan.import_scans(scans, tmp_path / "data", size_px=16))
     labels = tmp_path / "labels.csv"
@@ -212,7 +242,7 @@ def test_an_addition_that_is_stopped_goes_on_and_ends_as_undisturbed(
     assert content(data) == content(undisturbed)
 
 
-def test_an_addition_of_others_writes_over_what_was_read(
+def test_an_addition_of_others_is_refused_until_what_was_read_is_removed_and_then_writes_over_it(
     scans: Path, tmp_path: Path, stopped_after: Callable[..., None]
 ) -> None:
     (tmp_path / "first").mkdir()
@@ -220,6 +250,11 @@ def test_an_addition_of_others_writes_over_what_was_read(
     data = fewscan.import_scans(tmp_path / "first", tmp_path / "data", size_px=16).folder
     stopped_after(13, lambda: fewscan.add_scans(data, scans))
     PIL.Image.fromarray(head(LARGE)).save(tmp_path / "first" / "b.png")
+    before = content(data)
+    with pytest.raises(FewscanError, match=f"scans={scans}.*remove") as refused:
+        fewscan.add_scans(data, f"first={tmp_path / 'first'}")
+    assert content(data) == before
+    shutil.rmtree(way_out(refused))
     fewscan.add_scans(data, f"first={tmp_path / 'first'}")
     assert not verify(data).faults
     images = Dataset.open(data).images

@@ -12,6 +12,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
 from fewscan.errors import FewscanError
+from fewscan.images.blocks import refuse_others
 from fewscan.images.classes import fit_classes
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImageSpec, ImportOptions, SourceOptions
@@ -85,17 +86,18 @@ def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iter
     """Yield the dataset with what is new, read behind its images and labeled; until it is written (`named`), nothing is there.
 
     What an addition that was killed had read of the same scans is not read again; its labels are taken back, and those of this
-    one, if it fails. Raises FewscanError where a source has no usable image among what is new, and where the folder cannot be
-    written.
+    one, if it fails. Raises FewscanError where one of other scans was stopped and what it had read is there, where a source has
+    no usable image among what is new, and where the folder cannot be written.
     """
     log, store = dataset.labels, dataset.images
     first = store.rows
+    refuse_others(store.begun, store.spec, listed.sources, kept_in=store.begun)
     take_back(log, first)
     known = is_known(store.table(["patient"])["patient"]).any()
     to_know = any(scan.patient is not None and scan.patient_known for scan in listed.new)
     keys = PatientKeys.load(dataset.folder, needed=bool(known and to_know))
     with store.appending() as shard:
-        notes = write_images(listed.new, shard, store.spec, keys, workers, said="add")
+        notes = write_images(listed.new, shard, store.spec, listed.sources, keys, workers, said="add")
     table = usable_table(shard, listed.sources)
     sources = tuple(source for source in listed.sources if (table["source"] == source.name).any())
     keys.save(dataset.folder)

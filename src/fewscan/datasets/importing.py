@@ -14,7 +14,7 @@ from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.images.blocks import Blocks, has_blocks, refuse_other_settings
+from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
 from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.looking import look_at
@@ -81,11 +81,11 @@ def import_scans(sources: Sequence[str], out: str | Path, *, workers: int | None
     for line in plan.short_lines:
         say(line)
     with writing(out), _images_growing(out) as begun, new_folder(out) as folder:
-        refuse_other_settings(begun, spec)
         keys = PatientKeys()
         nothing = ImageStore(begun, spec, ())
+        refuse_others(nothing.begun, spec, found, kept_in=begun.parent)
         with nothing.appending() as shard:
-            notes = write_images(scans, shard, spec, keys, workers)
+            notes = write_images(scans, shard, spec, found, keys, workers)
         keys.save(folder)
         table = usable_table(shard, found)
         images = nothing.sealed(shard, table)
@@ -161,17 +161,18 @@ def write_images(
     scans: Sequence[ScanFile],
     shard: ShardWriter,
     spec: ImageSpec,
+    sources: Sequence[Source],
     keys: PatientKeys,
     workers: int | None,
     *,
     said: str = "import",
 ) -> tuple[ReadingNote, ...]:
-    """Write the pixels and facts of all scans into a shard; one that is set aside has zero pixels. Return notes on reading.
+    """Write the pixels and facts of all scans of `sources` into a shard, and return notes on reading.
 
-    What a process that was stopped had read of them is not read again (`blocks`). said: what is under way. Patients that are
+    One that is set aside has zero pixels. What a process that was stopped had read of them is not read again (`blocks`). said: what is under way. Patients that are
     new are added to `keys`.
     """
-    blocks = Blocks(shard, scans, spec)
+    blocks = Blocks(shard, scans, spec, sources)
     listed = (
         {"path": scan.relative, "source": scan.source, "given_split": scan.given_split, "patient": patient}
         for scan, patient in zip(scans, keys.hashed(scans), strict=True)

@@ -21,7 +21,7 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, UnreadableImage, read_images
-from fewscan.images.sources import ScanFile, stamp
+from fewscan.images.sources import ScanFile, Source, stamp
 from fewscan.images.store import ShardWriter
 from fewscan.progress import say
 from fewscan.version import __version__
@@ -38,11 +38,12 @@ Notes = tuple[str, ...]
 class Block(Settings):
     """What was read of some images besides their pixels, of which `digests` are: facts as IMAGE_DTYPES has them, and notes.
 
-    spec: how they were read.
+    spec: how they were read; sources: the names and folders of those that were read, of these images or others.
     """
 
     stamp: str
     spec: dict[str, Any]
+    sources: dict[str, str]
     digests: tuple[str, ...]
     facts: tuple[dict[str, Any], ...]
     notes: tuple[Notes, ...]
@@ -51,9 +52,10 @@ class Block(Settings):
 class Blocks:
     """The images of a new shard, block by block, of which a process that was stopped may have read some."""
 
-    def __init__(self, shard: ShardWriter, scans: Sequence[ScanFile], spec: ImageSpec) -> None:
-        """Take what is there of these scans, and say so; what is of others, or was read otherwise, is removed."""
+    def __init__(self, shard: ShardWriter, scans: Sequence[ScanFile], spec: ImageSpec, sources: Sequence[Source]) -> None:
+        """Take what is there of these scans of `sources`, and say so; what is of others, or was read otherwise, is removed."""
         self._shard, self._scans, self._spec = shard, scans, spec
+        self._folders = _folders(sources)
         self._blank = np.zeros(spec.shape, np.uint8)
         self._places = [slice(first, first + BLOCK_ROWS) for first in range(0, len(scans), BLOCK_ROWS)]
         reading = f"{spec.model_dump_json()} {__version__} {PIL.__version__} {cv2.__version__} {simplejpeg.__version__}"
@@ -126,6 +128,7 @@ class Blocks:
         block = Block(
             stamp=self._stamps[number],
             spec=self._spec.model_dump(mode="json"),
+            sources=self._folders,
             digests=self._shard.digests_since(),
             facts=tuple(facts),
             notes=tuple(noted),
@@ -171,21 +174,27 @@ def has_blocks(begun: Path) -> bool:
     return any(begun.glob("*.json"))
 
 
-def refuse_other_settings(images: Path, spec: ImageSpec) -> None:
-    """Raise FewscanError where images that grow in a folder were read with other settings than `spec`.
+def refuse_others(begun: Path, spec: ImageSpec, sources: Sequence[Source], *, kept_in: Path) -> None:
+    """Raise FewscanError where what is kept of a shard that was begun is of other sources, or was read otherwise than by `spec`.
 
-    Hours may lie in them, and only the user knows whether the others were meant.
+    Hours may lie in it, and only the user knows whether the others were meant. `kept_in` is what to remove if they were.
     """
-    asked = spec.model_dump(mode="json")
-    for path in sorted(images.glob("*/*.json")):
+    asked, folders = spec.model_dump(mode="json"), _folders(sources)
+    for path in sorted(begun.glob("*.json")):
         try:
-            had = Block.model_validate(json.loads(path.read_bytes())).spec
+            had = Block.model_validate(json.loads(path.read_bytes()))
         except (OSError, ValueError, RecursionError, pydantic.ValidationError):
             continue  # damaged, so that it will be read again
-        names = [name for name in asked | had if had.get(name) != asked.get(name)]
+        way_out = f"give those again to go on with it, or remove {kept_in} to begin anew"
+        missing = [f"{name}={folder}" for name, folder in had.sources.items() if folders.get(name) != folder]
+        if missing:
+            given = ", ".join(f"{name}={folder}" for name, folder in folders.items())
+            raise FewscanError(f"what was read before was read of other sources ({', '.join(missing)}, not {given}): {way_out}")
+        names = [name for name in asked | had.spec if had.spec.get(name) != asked.get(name)]
         if names:
-            others = "; ".join(f"{name}={had.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
-            raise FewscanError(
-                f"what was read before was read with other settings ({others}): give those again to go on with it, or remove "
-                f"{images.parent} to begin anew"
-            )
+            others = "; ".join(f"{name}={had.spec.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
+            raise FewscanError(f"what was read before was read with other settings ({others}): {way_out}")
+
+
+def _folders(sources: Sequence[Source]) -> dict[str, str]:
+    return {source.name: str(source.folder) for source in sources}

@@ -194,6 +194,11 @@ class ImageStore:
         parts = [read_table(self._table_file(number), shard.table_sha256, columns) for number, shard in enumerate(self.shards)]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
+    @property
+    def begun(self) -> Path:
+        """Where that is kept what is known of the next shard while it is not whole."""
+        return self.folder / f"{len(self.shards):04}.partial"
+
     @contextmanager
     def appending(self) -> Iterator[ShardWriter]:
         """Yield what takes further images, written behind those that are there; `sealed` makes a shard of them."""
@@ -203,10 +208,9 @@ class ImageStore:
                 (self.folder / WHOLE_FILE).unlink(missing_ok=True)  # of one that was begun with a crop
             pixels = files.enter_context(self._end_of(PIXELS_FILE))
             whole = files.enter_context(self._end_of(WHOLE_FILE)) if self.keeps_whole else None
-            begun = self.folder / f"{len(self.shards):04}.partial"
-            for left in set(self.folder.glob("*.partial")) - {begun}:
+            for left in set(self.folder.glob("*.partial")) - {self.begun}:
                 shutil.rmtree(left)  # a kill right after its shard was whole
-            yield ShardWriter(begun, pixels, whole)
+            yield ShardWriter(self.begun, pixels, whole)
 
     def sealed(self, written: ShardWriter, images: pd.DataFrame) -> "ImageStore":
         """Return the images with what was `written`, `images` being the final table; it is the dataset's once it says so."""
