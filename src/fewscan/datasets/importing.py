@@ -169,8 +169,8 @@ def write_images(
 ) -> tuple[ReadingNote, ...]:
     """Write the pixels and facts of all scans of `sources` into a shard, and return notes on reading.
 
-    One that is set aside has zero pixels. What a process that was stopped had read of them is not read again (`blocks`). said: what is under way. Patients that are
-    new are added to `keys`.
+    One that is set aside has zero pixels. What a process that was stopped had read of them is not read again (`blocks`).
+    said: what is under way. Patients that are new are added to `keys`.
     """
     blocks = Blocks(shard, scans, spec, sources)
     listed = (

@@ -175,7 +175,7 @@ def has_blocks(begun: Path) -> bool:
 
 
 def refuse_others(begun: Path, spec: ImageSpec, sources: Sequence[Source], *, kept_in: Path) -> None:
-    """Raise FewscanError where what is kept of a shard that was begun is of other sources, or was read otherwise than by `spec`.
+    """Raise FewscanError where what is kept of a shard that was begun is of other sources, or was read not by `spec`.
 
     Hours may lie in it, and only the user knows whether the others were meant. `kept_in` is what to remove if they were.
     """
