@@ -63,3 +63,35 @@ def test_classes_that_are_numbers_are_told_from_their_counts_and_stand_in_their_
     folders(tmp_path / "scans", **{"1": 2, "2": 10, "10": 3, "none": 1})
     done = fewscan("import", "scans", "--plan", cwd=tmp_path)
     assert "1 (2), 2 (10), 10 (3) and none (1)" in done.stdout
+
+
+def test_a_class_with_too_few_images_to_split_is_named_and_its_number(tmp_path: Path) -> None:
+    scans = folders(tmp_path / "scans", glioma=3, normal=20, rare=1)
+    (warning,) = [text for text in package.plan_import(scans).warnings if "rare" in text]
+    assert "rare (1)" in warning
+    assert "glioma" not in warning
+
+
+def test_an_addition_names_no_class_that_the_dataset_has(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "first" / name).mkdir()
+        for number in range(3):
+            pixels = np.random.default_rng(number).integers(0, 255, (20, 20), np.uint8)
+            PIL.Image.fromarray(pixels).save(tmp_path / "first" / name / f"{name}{number}.png")
+    data = package.import_scans(tmp_path / "first", tmp_path / "data", size_px=16).folder
+    plan, _ = package.plan_add(data, folders(tmp_path / "more", a=1, new=1))
+    (warning,) = [text for text in plan.warnings if "--rename" in text]
+    assert "new (1)" in warning
+    assert "a (1)" not in warning
+
+
+def test_the_folder_of_one_class_names_the_folder_of_all(tmp_path: Path) -> None:
+    scans = folders(tmp_path / "scans", glioma=3, normal=2)
+    (warning,) = [text for text in package.plan_import(scans / "glioma").warnings if "normal" in text]
+    assert warning.endswith(str(scans))
+    for unlike in ("1", "train", "masks"):
+        assert not [
+            text for text in package.plan_import(folders(tmp_path / unlike, **{unlike: 3}) / unlike).warnings if "class" in text
+        ]
+    assert not [text for text in package.plan_import([], unlabeled=[scans / "glioma"]).warnings if "normal" in text]

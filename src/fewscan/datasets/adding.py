@@ -39,10 +39,11 @@ class Listed:
     held: tuple[ScanFile, ...]
     changed: tuple[ScanFile, ...]
     asked: ImportOptions
+    classes: tuple[str, ...] = ()  # of the dataset
 
     def plan(self, workers: int | None = None) -> ImportPlan:
         """Return what was understood of what is new."""
-        return plan_for(self.new, self.sources, self.asked, workers)[0]
+        return plan_for(self.new, self.sources, self.asked, workers, self.classes)[0]
 
     @property
     def lines(self) -> list[str]:
@@ -78,7 +79,8 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     facts = dataset.images.table(["source", "path", "sha256"])
     listed = _sorted_out(found, list_scans(found, asked, workers), asked, facts, workers)
     _check_places(listed, dataset.description.sources)
-    return replace(listed, new=_with_classes(listed.new, dataset.unsplit().classes))
+    classes = dataset.unsplit().classes
+    return replace(listed, new=_with_classes(listed.new, classes), classes=tuple(classes))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
-from fewscan.images.listing import list_scans, warnings_of
+from fewscan.images.listing import few_of_a_class, list_scans, warnings_of
 from fewscan.images.looking import look_at
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
@@ -113,16 +113,21 @@ def plan_import(sources: Sequence[str], *, workers: int | None = None, **options
 
 
 def plan_for(
-    scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions, workers: int | None
+    scans: Sequence[ScanFile],
+    sources: Sequence[Source],
+    asked: ImportOptions,
+    workers: int | None,
+    known_classes: Sequence[str] = (),
 ) -> tuple[ImportPlan, ImageSpec]:
     """Return what is understood of scans that were listed, and how they are to be stored.
 
     Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
-    the crop, whether they have borders.
+    the crop, whether they have borders. `known_classes` are there already, with images of their own.
     """
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     look = look_at(scans, asked, workers)
-    plan = plan_of(scans, sources, [*warnings_of(scans, sources, asked), *look.warnings, *in_color])
+    odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
+    plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
     plan = plan.model_copy(update={"opened": (look.sentence,)})
     if not asked.crop_by_borders:
         return plan, asked.spec

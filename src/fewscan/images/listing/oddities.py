@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
@@ -10,9 +12,13 @@ from fewscan.images.options import ImportOptions
 from fewscan.images.part_names import given_split
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile, Source
-from fewscan.wording import counted, folder_below, listed
+from fewscan.wording import counted, each_counted, folder_below, listed
 
 _NAMES_SHOWN = 4
+# One image of a class to learn from, one to validate and one to test.
+FEWEST_OF_CLASS = 3
+# So many folders beside a source, and files of each, are looked at.
+_LOOKED_AT = 100
 # One patient with most images and so many studies is rather the name that anonymizing gave to several.
 _MANY_STUDIES = 10
 
@@ -27,11 +33,24 @@ def warnings_of(scans: Sequence[ScanFile], sources: Sequence[Source], asked: Imp
     return found + list(_of_classes_and_patients(taken))
 
 
+def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
+    """Return a line where classes, but those that are `known` of a dataset, have fewer images than FEWEST_OF_CLASS."""
+    counts = Counter(scan.label for scan in scans if scan.label is not None and scan.set_aside is None)
+    few = {name: count for name, count in sorted(counts.items()) if count < FEWEST_OF_CLASS and name not in known}
+    if not few:
+        return []
+    return [
+        f"{each_counted(few, _NAMES_SHOWN)}: so few images of a class cannot learn, validate and test, which takes "
+        f"{FEWEST_OF_CLASS}: add some, or give it to another class with --rename OLD=NEW"
+    ]
+
+
 def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions) -> Iterator[str]:
     by_folder = [scan for scan in scans if scan.label_level is not None and scan.label_from == "folder"]
     if asked.class_level is None and asked.class_from is None:
         if source.labeled and not any(scan.label is not None for scan in scans):
             yield from _no_class(scans)
+            yield from _class_itself(scans, source)
         yield from _names_of_parts(by_folder)
         yield from _folders_above(by_folder)
         yield from _classes_in_classes(by_folder)
@@ -49,6 +68,35 @@ def _no_class(scans: Sequence[ScanFile]) -> Iterator[str]:
             f"no folder looks like a class ({described_levels(places)}): if one is, say which with --class-level, or give the "
             "labels with --labels CSV"
         )
+
+
+def _class_itself(scans: Sequence[ScanFile], source: Source) -> Iterator[str]:
+    """Yield a line where all images lie in the source's folder itself, and folders beside it hold such images, too."""
+    if not scans or any(scan.folders for scan in scans):
+        return
+    suffixes = {scan.path.suffix.lower() for scan in scans} - {""}
+    beside = sorted(
+        folder.name
+        for folder in _some_in(source.folder.parent)
+        if folder != source.folder and naming_levels((folder.name,)) and folder.is_dir() and _holds_any(folder, suffixes)
+    )
+    names = [source.folder.name, *beside]
+    if beside and naming_levels((source.folder.name,)) and not are_patients(names) and not are_numbered(names):
+        yield (
+            f"all images lie in {source.folder.name} itself, so no folder names a class, and there are images in "
+            f"{listed(beside, _NAMES_SHOWN)} beside it: if these folders are classes, give {source.folder.parent}"
+        )
+
+
+def _holds_any(folder: Path, suffixes: set[str]) -> bool:
+    return any(path.suffix.lower() in suffixes for path in _some_in(folder))
+
+
+def _some_in(folder: Path) -> list[Path]:
+    try:
+        return list(islice(folder.iterdir(), _LOOKED_AT))
+    except OSError:  # beside the source there may be what is not for us to read
+        return []
 
 
 def _names_of_parts(scans: Sequence[ScanFile]) -> Iterator[str]:
