@@ -5,6 +5,7 @@ import gc
 gc.disable()
 import fewscan.cli  # noqa: E402
 import fewscan.comparison.trials  # noqa: E402
+import fewscan.reviewing.serving  # noqa: E402
 import fewscan.reviewing.tutor  # noqa: E402
 import fewscan.training.together  # noqa: E402, F401
 

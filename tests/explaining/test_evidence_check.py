@@ -180,7 +180,7 @@ def test_a_trained_network_passes_and_an_untrained_one_does_not(make_dataset: Ca
     dataset = split(make_dataset(160), labeled=80, test=40, validation=0.25)
     # Flipped, an image of these classes is one of another.
     views = {"minimum_crop": 0.9, "flip_probability": 0.0}
-    quick = {"epochs": 5, "passes": 4, "batch_size": 16, "device": "cpu", "views": views, "encoder": {"width": 16}}
+    quick = {"epochs": 5, "passes": 4, "batch_size": 32, "device": "cpu", "views": views, "encoder": {"width": 16}}
     run = Run.create(
         tmp_path / "run", RunSettings.resolve("supervised", "fewscan", quick, labeled=60, unlabeled=40), dataset, 0
     )

@@ -57,7 +57,7 @@ def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
 def trained(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Run:
     quick = {
         "encoder": {"width": 16},
-        "batch_size": 16,
+        "batch_size": 32,
         "epochs": 15,
         "device": "cpu",
         "views": {"minimum_crop": 0.9, "flip_probability": 0},

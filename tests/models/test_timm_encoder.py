@@ -37,7 +37,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
-    return split(make_dataset(size_px=32), labeled=24, test=24, validation=0.25)
+    return split(make_dataset(60, size_px=32), labeled=24, test=24, validation=0.25)
 
 
 def train(dataset: Snapshot, out: Path, **settings: Any) -> Run:

@@ -15,13 +15,19 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.made import copied_run
 
 QUICK = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 1, "device": "cpu", "probe_images": 0}
 
 
+@pytest.fixture(scope="module")
+def trained(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return api.train(split_folder, method="supervised", out=tmp_path_factory.mktemp("trained") / "first", **QUICK)
+
+
 @pytest.fixture
-def first(split_dataset: Snapshot, tmp_path: Path) -> Run:
-    return api.train(split_dataset, method="supervised", out=tmp_path / "first", **QUICK)
+def first(trained: Run, split_dataset: Snapshot, tmp_path: Path) -> Run:
+    return copied_run(trained, tmp_path / "first", split_dataset)
 
 
 @pytest.mark.slow
