@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,19 @@ def evidence(
     )
 
 
+@pytest.fixture(scope="module")
+def written(all_painted: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that writes the picture of an evidence of this size, with so many channels and neighbors, once."""
+
+    @cache
+    def write(size_px: int, channels: int, neighbors: int) -> Path:
+        path = tmp_path_factory.mktemp("written") / "picture.png"
+        write_figure(evidence(size_px, channels, neighbors), path)
+        return path
+
+    return write
+
+
 def words(figure: Figure | SubFigure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(Text))
 
@@ -84,20 +99,18 @@ def test_a_scan_out_of_distribution_is_not_shown_as_a_diagnosis() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("size_px", "channels", "neighbors"), [(16, 3, 2), (256, 1, 5)])
 def test_scans_of_all_sizes_and_few_neighbors_make_a_picture(
-    size_px: int, channels: int, neighbors: int, tmp_path: Path
+    size_px: int, channels: int, neighbors: int, written: Callable[..., Path]
 ) -> None:
-    write_figure(evidence(size_px, channels, neighbors), tmp_path / "picture.png")
-    with Image.open(tmp_path / "picture.png") as picture:
+    with Image.open(written(size_px, channels, neighbors)) as picture:
         assert picture.format == "PNG"
         assert picture.size == (1440, 990)
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
 
 
 @pytest.mark.slow
-def test_the_same_evidence_gives_the_same_picture(tmp_path: Path) -> None:
-    for name in ("one.png", "two.png"):
-        write_figure(evidence(), tmp_path / name)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+def test_the_same_evidence_gives_the_same_picture(written: Callable[..., Path], tmp_path: Path) -> None:
+    write_figure(evidence(16, 3, 2), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == written(16, 3, 2).read_bytes()
 
 
 def test_the_maps_colors_grow_lighter_from_against_to_for() -> None:

@@ -61,8 +61,9 @@ class Draw:
         images["copy"] = (copies.duplicated() & copies.notna()).to_numpy() & grouped
         images = images.sort_values(["group", "copy"], kind="stable")
         images["stratum"] = images["class"] if self.look else 0
-        images["turn"] = images.groupby("group").cumcount()
-        images["turn_in_class"] = images.groupby(["group", "class"]).cumcount()
+        images["turn"] = _turns(images["group"].to_numpy(np.int64))
+        both = images["group"] * len(dataset.classes) + images["class"]
+        images["turn_in_class"] = _turns(both.to_numpy(np.int64))
         distinct = (~images["copy"]).groupby(images["group"]).transform("sum")
         images["among_all"] = (images["turn"] + images["again"]) / distinct
         self._by_class = images.sort_values(["copy", "turn_in_class", "turn", "group"])
@@ -158,6 +159,16 @@ class Draw:
 
 def _first(images: pd.DataFrame, stratum: str, wanted: Int64s) -> Int64s:
     """Return the rows of the first images of each stratum, as many as are `wanted` of it (K,)."""
-    taken = images.groupby(stratum).cumcount().to_numpy() < wanted[images[stratum]]
+    taken = _turns(images[stratum].to_numpy(np.int64)) < wanted[images[stratum]]
     rows: Int64s = images["row"].to_numpy(np.int64)[taken]
     return rows
+
+
+def _turns(numbers: Int64s) -> Int64s:
+    """Return (N,) how many of `numbers` (N,) before each one are equal to it."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    turns = np.empty(len(numbers), np.int64)
+    turns[order] = np.arange(len(numbers)) - np.repeat(first, np.diff(np.append(first, len(numbers))))
+    return turns
