@@ -1,14 +1,18 @@
 """The folders that fewscan writes, each known by one file, and how a folder of another kind is refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from fewscan.atomic import refuse_existing
 from fewscan.errors import FewscanError
 
 Kind = Literal["dataset", "run", "comparison"]
 
 # The file that makes a folder one of its kind.
 MARKS: dict[Kind, str] = {"dataset": "dataset.json", "run": "run.json", "comparison": "plan.json"}
+# By this file a run is finished.
+TRAINED_FILE = "model.safetensors"
 MADE_BY: dict[Kind, str] = {
     "dataset": "fewscan import SOURCE",
     "run": "fewscan train DATASET",
@@ -42,3 +46,16 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
     else:
         why = f"it is a {found}"
     raise FewscanError(f"{folder} is not a {kind} ({why}): check the path, or make one with '{MADE_BY[kind]} --out FOLDER'")
+
+
+def refuse_existing_run(folder: Path) -> None:
+    """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
+    unfinished = kind_of(folder) == "run" and not (folder / TRAINED_FILE).is_file()
+    refuse_existing(folder, "go on with this interrupted run by adding --resume" if unfinished else "remove it first")
+
+
+def require_split(folder: Path, name: str, names: Sequence[str]) -> None:
+    """Raise FewscanError where `name` is none of the `names` of a dataset's splits."""
+    if name not in names:
+        there = f"there are {', '.join(names)}" if names else "it has no split yet"
+        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw it with 'fewscan split {folder}'")

@@ -32,6 +32,16 @@ print(json.dumps(ended))
 WRONG = [
     ["train", "nowhere"],
     ["train", "data", "--from", "nowhere"],
+    ["train", "data", "--out", "scans"],
+    ["train", "data", "--split", "nowhere"],
+    ["train", "data", "encoder.weights=no/where"],
+    ["import", "nowhere"],
+    ["import", "table.csv"],
+    ["import", "scans", "--unlabeled", "name=nowhere"],
+    ["import", "scans", "--labels", "nowhere.csv"],
+    ["import", "scans", "--out", "data"],
+    ["add", "data", "nowhere"],
+    ["add", "data", "scans", "--labels", "nowhere.csv"],
     ["label", "run", "nowhere"],
     ["label", "run", "scans", "--data", "nowhere"],
     ["label", "run", "--out", "table.csv"],
@@ -52,6 +62,7 @@ def with_folders(place: Path) -> Path:
     for folder, mark in (("data", "dataset.json"), ("run", "run.json"), ("scans", "1.png")):
         (place / folder).mkdir()
         (place / folder / mark).touch()
+    (place / "data" / "dataset.json").write_text('{"splits": [{"name": "default"}]}')
     (place / "table.csv").write_text("mine")
     return place
 
@@ -100,3 +111,13 @@ def test_one_image_of_a_file_is_there_where_its_file_is(fewscan: Command, place:
     (place / "head.nii.gz").touch()
     # What is refused then is the run, which is none.
     assert "config.yaml" in fewscan("explain", "run", "head.nii.gz#axial=3", cwd=place).stderr
+
+
+def test_a_tilde_within_quotes_or_behind_an_equals_sign_is_the_home_folder(
+    fewscan: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    for word in ("~/nowhere", "name=~/nowhere"):
+        told = fewscan("import", word, "--plan", cwd=place).stderr
+        assert str(place) in told.splitlines()[-1]
+        assert "~/" not in told.splitlines()[-1].partition("cannot open")[2]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewscan.api.opening import opened_dataset, opened_run, opened_snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import refuse_existing_run
 from fewscan.locks import alone
 
 if TYPE_CHECKING:
@@ -127,7 +128,6 @@ def _begun_without_labels(
     from fewscan.config import merge
     from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.leakage import check_leakage
-    from fewscan.training.train import refuse_existing_run
     from fewscan.training.unlabeled_first import taught_first
 
     if begin is not None:

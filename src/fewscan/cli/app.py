@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -147,7 +148,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with enough("close other programs, or do this on a machine that has more"):
-            code = _command_of_all_verbs()(standalone_mode=False)
+            code = _command_of_all_verbs()(_words(), standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk is still told as an error
         if code == INTERRUPTED:
@@ -173,6 +174,15 @@ def main() -> NoReturn:
 def _command_of_all_verbs() -> Callable[..., Any]:
     """Return the application as Typer runs it: making it of all verbs takes as long as a small verb."""
     return typer.main.get_command(app)
+
+
+def _words() -> list[str]:
+    """Return the words of the command; `~/` at the beginning of one, or of what is behind its `=`, is the home folder.
+
+    A shell makes it so only outside of quotes and not behind `=`, and a folder called `~` is what nobody means.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() fails where nobody says which it is
+    return [re.sub(r"^([\w.-]+=)?~(?=/|$)", lambda begins: f"{begins[1] or ''}{home}", word) for word in sys.argv[1:]]
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fewscan.cli.places import sources_there, tables_there
 from fewscan.errors import FewscanError
 from fewscan.images.options import NO_LABEL
 
@@ -17,6 +18,7 @@ Sources = Annotated[
         metavar="SOURCE...",
         help="Folders of scans, each FOLDER or NAME=FOLDER; a URL of such a folder, as s3://bucket/scans; or the study's "
         "sources, kaggle:nickparvar kaggle:sartaj kaggle:dubail, which are downloaded with kagglehub.",
+        callback=sources_there,
     ),
 ]
 Out = Annotated[Path, typer.Option(help="The dataset folder to make.")]
@@ -25,10 +27,13 @@ Plan = Annotated[bool, typer.Option("--plan", help="Say all that was understood 
 # Labels.
 Labels = Annotated[
     list[Path] | None,
-    typer.Option(help="A CSV with columns of paths and of labels, patients or parts of a split. May be repeated."),
+    typer.Option(
+        help="A CSV with columns of paths and of labels, patients or parts of a split. May be repeated.", callback=tables_there
+    ),
 ]
 Unlabeled = Annotated[
-    list[str] | None, typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.")
+    list[str] | None,
+    typer.Option(help="A folder whose scans have no label, FOLDER or NAME=FOLDER. May be repeated.", callback=sources_there),
 ]
 Rename = Annotated[list[str] | None, typer.Option(help="Rename a label: OLD=NEW. May be repeated.")]
 PathColumn = Annotated[

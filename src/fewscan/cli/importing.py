@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from fewscan import api
+from fewscan.atomic import writing
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
+from fewscan.partial import refuse_finished
 
 if TYPE_CHECKING:
     from fewscan.datasets.importing import ImportSummary
@@ -46,9 +48,12 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a dataset, or with `plan` say what would be made; the parameters are passed on as the context holds them."""
+    options = option.import_options(context.params)
+    if not plan:
+        with writing(out):
+            refuse_finished(out, "import")
     from fewscan.datasets.importing import summary
 
-    options = option.import_options(context.params)
     if plan:
         understood = api.plan_import(sources or [], **options)
         finish(as_json, understood.model_dump(mode="json"), understood.lines)

@@ -6,8 +6,9 @@ from typing import Any
 
 import typer
 
+from fewscan.config import json_object
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind
+from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind, require_split
 
 
 def there(*kinds: Kind) -> Callable[..., Any]:
@@ -37,3 +38,31 @@ def scans_there(place: Path | None) -> Path | None:
     if place is not None and not place.exists() and not Path(str(place).rpartition("#")[0] or place).exists():
         raise FewscanError(f"there is no folder or file {place}: check the path")
     return place
+
+
+def tables_there(tables: list[Path] | None) -> list[Path] | None:
+    """Refuse tables that are not there."""
+    for table in tables or ():
+        scans_there(table)
+    return tables
+
+
+def sources_there(sources: list[str] | None) -> list[str] | None:
+    """Refuse sources that are no folder, as `parse_sources` does."""
+    from fewscan.images.sources import require_sources
+
+    require_sources(sources or [])
+    return sources
+
+
+def weights_there(weights: object) -> None:
+    """Refuse what names a file or folder of weights that is not there; a name without a slash may be known to an encoder."""
+    if isinstance(weights, str) and "/" in weights:
+        scans_there(Path(weights))
+
+
+def split_there(folder: Path, name: str | None) -> None:
+    """Refuse a split that a dataset does not have."""
+    if name is not None and kind_of(folder) == "dataset":
+        splits = json_object(folder / MARKS["dataset"], "import the scans again").get("splits", [])
+        require_split(folder, name, [split["name"] for split in splits])

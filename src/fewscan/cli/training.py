@@ -1,5 +1,6 @@
 """The verbs that make a run: train, and methods and encoders, which say what there is to train."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,13 +9,16 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
-from fewscan.cli.places import there
+from fewscan.cli.places import split_there, there, weights_there
 from fewscan.errors import FewscanError
+from fewscan.folders import refuse_existing_run
 
 if TYPE_CHECKING:
     from fewscan.training.run import Run
 
 
+# Where torchrun or Slurm has started several processes of a run, the first makes its folder while others begin.
+_STARTED_BY_OTHERS = {"TORCHELASTIC_RUN_ID", "SLURM_STEP_NUM_TASKS"}
 LeaveOutTest = Annotated[
     bool,
     typer.Option(
@@ -137,6 +141,10 @@ def train(
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method")
+    if not resume and not _STARTED_BY_OTHERS & os.environ.keys():
+        refuse_existing_run(folder)
+    split_there(dataset, split)
+    weights_there(encoder.get("weights") if isinstance(encoder := changes.get("encoder"), dict) else None)
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}

@@ -20,7 +20,7 @@ from fewscan.datasets.showing import as_html
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import Audited, take
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, require_file
+from fewscan.folders import MARKS, require_file, require_split
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
 from fewscan.labels.log import LABELS_FILE, LabelLog
@@ -123,11 +123,9 @@ class Dataset:
 
     def split(self, name: str) -> StoredSplit:
         """Return a split as it was drawn; raises FewscanError where there is none of that name, or it is damaged."""
-        for split in self.description.splits:
-            if split.name == name:
-                return StoredSplit.read(self._split_file(name), split.sha256)
-        there = f"there are {', '.join(self.splits)}" if self.splits else "it has no split yet"
-        raise FewscanError(f"{self.folder} has no split '{name}' ({there}): draw it with 'fewscan split'")
+        require_split(self.folder, name, self.splits)
+        (sha256,) = (split.sha256 for split in self.description.splits if split.name == name)
+        return StoredSplit.read(self._split_file(name), sha256)
 
     def snapshot(self, split: str | None = None) -> Snapshot:
         """Return the dataset as it is now, under the split of that name, or under the one that was drawn last, if any."""

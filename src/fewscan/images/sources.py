@@ -105,6 +105,12 @@ def _written(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
+def require_sources(sources: Sequence[str]) -> None:
+    """Raise FewscanError where one that is written so is no readable folder; what is to be fetched is not looked for."""
+    for text in sources:
+        _parse_source(text, True)
+
+
 def parse_sources(sources: Sequence[str], unlabeled: Sequence[str] = ()) -> tuple[Source, ...]:
     """Turn `FOLDER`, `NAME=FOLDER`, the same with a URL, and `kaggle:NAME` into sources, the unlabeled ones last.
 

@@ -26,7 +26,7 @@ from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, require_file
+from fewscan.folders import MARKS, TRAINED_FILE, require_file
 from fewscan.images.options import ImageSpec
 from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
@@ -41,7 +41,7 @@ from fewscan.version import __version__
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
 METRICS_FILE = "metrics.jsonl"
-MODEL_FILE = "model.safetensors"
+MODEL_FILE = TRAINED_FILE
 SNAPSHOT_FILE = "snapshot.parquet"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"

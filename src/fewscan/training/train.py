@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fewscan.atomic import refuse_existing, writing
+from fewscan.atomic import writing
 from fewscan.auditing.leaks import regrouped_sentence
 from fewscan.config import leaves
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.trainings import note_training
 from fewscan.errors import FewscanError
+from fewscan.folders import refuse_existing_run
 from fewscan.learning.registry import method_type
 from fewscan.locks import alone
 from fewscan.memory import enough
@@ -23,7 +24,7 @@ from fewscan.training.leakage import check_leakage
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.positives import require_positives
 from fewscan.training.recipes import DEFAULT_RECIPE
-from fewscan.training.run import RECORD_FILE, Run
+from fewscan.training.run import Run
 from fewscan.training.seen import seen_among, seen_sentence
 from fewscan.training.settings import RunSettings
 from fewscan.training.shuffling import buffer_for_memory, shuffling_sentence
@@ -88,12 +89,6 @@ def _note_finished(run: Run, dataset: Snapshot, *, candidate: bool) -> None:
     """Write down in the dataset that a run may be chosen by its validation set, now that it can be: it is finished."""
     if candidate and len(dataset.rows("validation")):
         note_candidate(dataset, run.identity)
-
-
-def refuse_existing_run(folder: Path) -> None:
-    """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
-    unfinished = (folder / RECORD_FILE).is_file() and not Run.open(folder).finished
-    refuse_existing(folder, "go on with this interrupted run by adding --resume" if unfinished else "remove it first")
 
 
 def refuse_other_settings(
