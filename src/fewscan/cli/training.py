@@ -141,10 +141,7 @@ def train(
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method")
-    if not resume and not _STARTED_BY_OTHERS & os.environ.keys():
-        refuse_existing_run(folder)
-    split_there(dataset, split)
-    weights_there(encoder.get("weights") if isinstance(encoder := changes.get("encoder"), dict) else None)
+    _refuse_wrong_places(dataset, folder, split, changes, resume)
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
@@ -158,6 +155,15 @@ def train(
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None
     if _leads(devices, nodes):
         _finish_training(run, dataset, as_json)
+
+
+def _refuse_wrong_places(dataset: Path, out: Path, split: str | None, changes: dict[str, Any], resume: bool) -> None:
+    """Refuse what the words alone show to be wrong, before what takes seconds to load."""
+    if not resume and not _STARTED_BY_OTHERS & os.environ.keys():
+        refuse_existing_run(out)
+    split_there(dataset, split)
+    encoder = changes.get("encoder")
+    weights_there(encoder.get("weights") if isinstance(encoder, dict) else None)
 
 
 def _leads(devices: int | None, nodes: int | None) -> bool:
