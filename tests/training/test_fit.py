@@ -116,7 +116,7 @@ class Killed(Exception):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "changes"),
-    [*((name, {}) for name in TRAINING_METHODS), ("joint", {"chunk_size": 5}), ("joint", {"shuffle_buffer": 32})],
+    [*((name, {}) for name in TRAINING_METHODS), ("joint", {"chunk_size": 12}), ("joint", {"shuffle_buffer": 32})],
 )
 def test_a_run_resumed_after_any_epoch_is_bit_for_bit_the_same(
     method: str,
