@@ -131,7 +131,11 @@ def test_sizes_leave_enough_for_the_usual_target_error_where_three_tenths_of_the
 @pytest.mark.parametrize(("images", "helps"), [(120, "fewscan calibrate"), (40, "--target-error")])
 def test_a_split_by_which_nothing_will_be_accepted_says_what_helps(images: int, helps: str, make_dataset: MakeDataset) -> None:
     dataset = make_dataset(images)
-    (warning,) = acceptance_warnings(split(dataset, **suitable_sizes(dataset)._asdict()))
+    drawn = split(dataset, **suitable_sizes(dataset)._asdict())
+    (warning,) = acceptance_warnings(drawn)
+    (of_run,) = acceptance_warnings(drawn, run="runs/my scans")
+    # The command as a shell takes it.
+    assert "fewscan calibrate 'runs/my scans'" in of_run
     assert helps in warning
     (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2))
     assert "random" in leaks

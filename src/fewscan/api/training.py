@@ -80,7 +80,7 @@ def train(
         # What is wrong with the second run was said by now, before the first one.
         choice = _begun_without_labels(opened, Path(out), choice, resolved, used, begin)
         resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
-    notes = (*_notes(opened), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
+    notes = (*_notes(opened, Path(out)), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
     run = train_new(opened, resolved, Path(out), recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
     return _calibrated(run, run.open_dataset(opened.folder))
 
@@ -144,8 +144,8 @@ def _begun_without_labels(
     return replace(choice, changes=changes, reasons=())
 
 
-def _notes(dataset: Snapshot) -> list[str]:
-    """Return what classes and labels give to say before a training."""
+def _notes(dataset: Snapshot, out: Path) -> list[str]:
+    """Return what classes and labels give to say before a training into the folder `out`."""
     from fewscan.datasets.candidates import candidates
     from fewscan.datasets.trainings import news
     from fewscan.splits.acceptance import acceptance_warnings
@@ -154,7 +154,7 @@ def _notes(dataset: Snapshot) -> list[str]:
     fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
     warnings = gap_warnings(dataset)
     if dataset.classes:
-        warnings += acceptance_warnings(dataset, len(candidates(dataset.folder)) + 1)
+        warnings += acceptance_warnings(dataset, len(candidates(dataset.folder)) + 1, out)
     return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 

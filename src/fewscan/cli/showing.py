@@ -1,5 +1,6 @@
 """The verbs that show a run or hand it on: explain, report, export."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,7 +62,10 @@ def explain(
             )
         _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:
-        raise FewscanError("name the scan to explain, 'fewscan explain RUN IMAGE', or give --check")
+        place = shlex.quote(str(run))
+        raise FewscanError(
+            f"name the scan to explain, 'fewscan explain {place} IMAGE', or check all with 'fewscan explain {place} --check'"
+        )
     else:
         evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)
         _finish_evidence(evidence, run, data, out, as_json)
