@@ -1,11 +1,12 @@
 """What labels are worth that `fewscan suggest` chose: the accuracy of logistic regression on features, beside drawn labels.
 
-    python -m benchmarks.suggest DATASET [--score rest|test] [--others] [--draws 5] [--csv FILE] [--figure FILE.png]
+    python -m benchmarks.suggest DATASET [--score rest|test] [--others] [--encoder NAME] [--draws 5] [--csv FILE]
+        [--figure FILE.png]
 
-DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known. Under README's split (1,235 labels,
-308 test images) all that is labeled or unlabeled is the pile that is chosen from, without a look at its labels but those that
-were asked for, 20 at a time. `--score rest`, by which strategies were chosen, keeps a quarter of the pile's groups out of it,
-drawn anew each time, and scores one scan of each; the test set stays closed. `--score test` opens it.
+DATASET is audited, and all its labels are known; features that it does not keep yet are computed first. Under README's split
+(1,235 labels, 308 test images) all that is labeled or unlabeled is the pile that is chosen from, without a look at its labels
+but those that were asked for, 20 at a time. `--score rest`, by which strategies were chosen, keeps a quarter of the pile's
+groups out of it, drawn anew each time, and scores one scan of each; the test set stays closed. `--score test` opens it.
 
 What is labeled is learned from as `--method probe` does, the image and its mirror image, strength by cross-validation; but
 features are standardized over the whole pile, not over what is labeled.
@@ -27,6 +28,7 @@ from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
 from fewscan.progress import say
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import dataset_features
@@ -111,10 +113,10 @@ def figure(table: pd.DataFrame, out: Path, labels: str = "labels") -> None:
     drawing.savefig(out, dpi=120, bbox_inches="tight")
 
 
-def readme_scans(folder: Path) -> tuple[Snapshot, np.ndarray]:
-    """Return README's scans under README's split, in memory, and what ImageNet's encoder makes of each and its mirror image."""
+def readme_scans(folder: Path, encoder: str = EfficientNetLite0Middle.name) -> tuple[Snapshot, np.ndarray]:
+    """Return README's scans under README's split, in memory, and what an encoder makes of each and its mirror image."""
     dataset = split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
-    return dataset, features_of(dataset, "efficientnet_lite0", device="cpu")
+    return dataset, features_of(dataset, encoder, device="cpu")
 
 
 def features_of(dataset: Snapshot, encoder: str, *, device: str) -> np.ndarray:
@@ -129,18 +131,20 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--score", choices=("rest", "test"), default="rest")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--encoder", default=EfficientNetLite0Middle.name)
     parser.add_argument("--others", action="store_true", help="ways that the package does not have")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
-    dataset, features = readme_scans(arguments.dataset)
+    dataset, features = readme_scans(arguments.dataset, arguments.encoder)
     ways = OTHERS if arguments.others else SHIPPED
     lines = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
         for name, way in ways.items():
             for labels, accuracy in scores(pile, way, draw).items():
-                line = {"size_px": dataset.spec.size_px, "scored_on": arguments.score, "scored": len(pile.scored)}
+                line = {"encoder": arguments.encoder, "size_px": dataset.spec.size_px, "scored_on": arguments.score}
+                line |= {"scored": len(pile.scored)}
                 lines.append(line | {"choice": name, "draw": draw, "labels": labels, "accuracy_percent": round(accuracy, 2)})
         say(f"draw {draw + 1} of {arguments.draws}")
     table = pd.DataFrame(lines)

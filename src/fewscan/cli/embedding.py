@@ -24,9 +24,9 @@ table: path, reason where a scan could not be read, h0, h1, ...
 
 The encoder is one of 'fewscan encoders' with the weights that it knows, a run, or a file of weights.
 
-Example: fewscan embed mri --encoder efficientnet_lite0
+Example: fewscan embed mri --encoder efficientnet_lite0_middle
 
-Example: fewscan embed mri --encoder efficientnet_lite0 encoder.input_px=128
+Example: fewscan embed mri --encoder efficientnet_lite0_middle encoder.input_px=128
 
 Example: fewscan embed scans/march --encoder runs/mri --out features.parquet
 """

@@ -42,7 +42,7 @@ def review(
         str | None,
         typer.Option(
             metavar="NAME|RUN|FILE",
-            help="What the page's model sees scans with. [default: efficientnet_lite0 of ImageNet, or pixels alone]",
+            help="What the page's model sees scans with. [default: efficientnet_lite0_middle of ImageNet, or pixels alone]",
         ),
     ] = None,
     host: Annotated[

@@ -3,10 +3,11 @@
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from fewscan.errors import FewscanError
@@ -31,7 +32,7 @@ class _Stage(NamedTuple):
 
 
 # Tan and Le 2019, table 1 (EfficientNet-B0); the lite form has the same.
-_STAGES = (
+_STAGES: tuple[_Stage, ...] = (
     _Stage(1, 3, 1, 1, 16),
     _Stage(2, 3, 2, 6, 24),
     _Stage(2, 5, 2, 6, 40),
@@ -41,6 +42,8 @@ _STAGES = (
     _Stage(1, 3, 1, 6, 320),
 )
 _STEM, _HEAD = 32, 1280
+# The stages in the middle: of 80, 112 and 192 maps.
+_MIDDLE = slice(3, 6)
 
 # What the package calls the layers: those outside of blocks, and those of a block.
 _OUTER_NAMES = {"conv_stem": "stem.0", "bn0": "stem.1", "conv_head": "head.0", "bn1": "head.1"}
@@ -58,6 +61,12 @@ class EfficientNetLite0Settings(EncoderSettings):
     """Settings of `efficientnet_lite0`."""
 
     name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+
+
+class EfficientNetLite0MiddleSettings(EncoderSettings):
+    """Settings of `efficientnet_lite0_middle`."""
+
+    name: Literal["efficientnet_lite0_middle"] = "efficientnet_lite0_middle"
 
 
 def _padding(side_px: int, kernel: int, stride: int) -> nn.Module:
@@ -98,16 +107,9 @@ class InvertedResidual(nn.Module):
         return x + y if self.adds_input else y
 
 
-class EfficientNetLite0(Encoder):
-    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, every image standardized.
+class EfficientNetLite0Stages(Encoder):
+    """What encoders share that begin as EfficientNet-Lite0 does: the stem, so many of its stages, and ImageNet's weights."""
 
-    Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1; the lite form
-    is that of Google, given with its weights and without a paper.
-    """
-
-    name = "efficientnet_lite0"
-    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
-    settings_type = EfficientNetLite0Settings
     same_passes = True
     known_weights = (
         KnownWeights(
@@ -121,31 +123,33 @@ class EfficientNetLite0(Encoder):
         ),
     )
 
-    def __init__(self, settings: EfficientNetLite0Settings, channels: int, image_size_px: int) -> None:
+    def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:
         super().__init__(settings, channels, image_size_px)
         self.pad = _padding(image_size_px, 3, 2)
         self.stem = _convolution(channels, _STEM, 3, stride=2)
         side_px, inputs = -(-image_size_px // 2), _STEM
         blocks = []
-        for stage in _STAGES:
+        for stage in _STAGES[:stages]:
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
                 blocks.append(InvertedResidual(side_px, inputs, stage.outputs, stage.kernel, stride, stage.expansion))
                 side_px, inputs = -(-side_px // stride), stage.outputs
         self.blocks = nn.Sequential(*blocks)
-        self.head = _convolution(inputs, _HEAD, 1)
-        self.feature_dim = _HEAD
+        self._ends = list(accumulate(stage.blocks for stage in _STAGES[:stages]))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return h, (B, 1280): the mean of every map of the head."""
-        maps: Tensor = self.head(self.blocks(self.stem(self.pad(_DEVIATION * standardized(images)))))
-        return maps.mean(dim=(2, 3))
+    def stage_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the maps that each stage ends with, (B, C, H, W), of images (B, channels, S, S)."""
+        maps: Tensor = self.stem(self.pad(_DEVIATION * standardized(images)))
+        found = []
+        for number, block in enumerate(self.blocks, start=1):
+            maps = block(maps)
+            if number in self._ends:
+                found.append(maps)
+        return found
 
     def parts(self) -> list[nn.Module]:
-        """Return the stem, each stage and the head."""
-        ends = list(accumulate(stage.blocks for stage in _STAGES))
-        stages = [self.blocks[end - stage.blocks : end] for end, stage in zip(ends, _STAGES, strict=True)]
-        return [self.stem, *stages, self.head]
+        """Return the stem and each stage."""
+        return [self.stem, *(self.blocks[start:end] for start, end in pairwise([0, *self._ends]))]
 
     def get_weights(self, name: str) -> Weights:
         """Return the ImageNet weights of the package that carries them; nothing is fetched, and nothing of it is run."""
@@ -167,10 +171,62 @@ class EfficientNetLite0(Encoder):
         return Weights(weights.tensors, origin)
 
     def own_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return the package's tensors under the encoder's names, its classifier of photographs left out."""
+        """Return the package's tensors under the encoder's names, without its classifier of photographs and layers beyond."""
         if "_conv_stem.weight" not in tensors:
             return tensors
-        return {_own_name(name): value for name, value in tensors.items() if not name.startswith("_fc.")}
+        named = {_own_name(name): value for name, value in tensors.items() if not name.startswith("_fc.")}
+        own = self.state_dict().keys()
+        return {name: value for name, value in named.items() if name in own}
+
+
+class EfficientNetLite0(EfficientNetLite0Stages):
+    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, every image standardized.
+
+    Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1; the lite form
+    is that of Google, given with its weights and without a paper.
+    """
+
+    name = "efficientnet_lite0"
+    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
+    settings_type = EfficientNetLite0Settings
+
+    def __init__(self, settings: EfficientNetLite0Settings, channels: int, image_size_px: int) -> None:
+        super().__init__(settings, channels, image_size_px, stages=len(_STAGES))
+        self.head = _convolution(_STAGES[-1].outputs, _HEAD, 1)
+        self.feature_dim = _HEAD
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, 1280): the mean of every map of the head."""
+        maps: Tensor = self.head(self.stage_maps(images)[-1])
+        return maps.mean(dim=(2, 3))
+
+    def parts(self) -> list[nn.Module]:
+        """Return the stem, each stage and the head."""
+        return [*super().parts(), self.head]
+
+
+class EfficientNetLite0Middle(EfficientNetLite0Stages):
+    """EfficientNet-Lite0 without its last layers: what its middle stages find, and how unevenly over the scan.
+
+    The last layers learned to name what photographs show. What tells scans apart by few labels lies before them:
+    docs/search.md, 20.
+    """
+
+    name = "efficientnet_lite0_middle"
+    summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end does"
+    settings_type = EfficientNetLite0MiddleSettings
+
+    def __init__(self, settings: EfficientNetLite0MiddleSettings, channels: int, image_size_px: int) -> None:
+        super().__init__(settings, channels, image_size_px, stages=_MIDDLE.stop)
+        self.feature_dim = 2 * sum(stage.outputs for stage in _STAGES[_MIDDLE])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return h, (B, 768): of each middle stage the mean of every map, then its deviation."""
+        found = []
+        for maps in self.stage_maps(images)[_MIDDLE]:
+            values = maps.flatten(2).float()
+            found += [values.mean(dim=2), (values.var(dim=2, correction=0) + _EPSILON**2).sqrt()]
+        return torch.cat(found, dim=1)
 
 
 def _own_name(name: str) -> str:

@@ -10,14 +10,16 @@ from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
 from fewscan.models.depthwise import with_fast_depthwise
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.resnet_small import ResNetSmall
 from fewscan.models.timm_encoder import FETCHED, TimmEncoder
 from fewscan.registry import Registry, parsed, settings_flaw
 
 # Fewscan's own. After a colon a name may say which model of several: timm:resnet18.
-ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, EfficientNetLite0, TimmEncoder)}
+ENCODERS: dict[str, type[Encoder]] = {
+    encoder.name: encoder for encoder in (ResNetSmall, EfficientNetLite0, EfficientNetLite0Middle, TimmEncoder)
+}
 DEFAULT_ENCODER = ResNetSmall.name
 
 # What the settings of every encoder held before 2026-11-27.

