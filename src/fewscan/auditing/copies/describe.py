@@ -27,7 +27,7 @@ from fewscan.auditing.copies.images import (
     to_unit,
     without_contrast,
 )
-from fewscan.auditing.copies.placing import SYMMETRIES, VIEWS, WHOLE, Placing, placed
+from fewscan.auditing.copies.placing import SYMMETRIES, VIEWS, WHOLE, Placing, in_pixels, placed, shown_by
 from fewscan.seeds import stream
 
 SEED = 0
@@ -138,9 +138,10 @@ def _write_on(image: npt.NDArray[np.uint8], random: np.random.Generator) -> None
 def histograms(gray: Floats, view: Placing) -> Floats:
     """Describe a view of images (B, S, S) by (B, FEATURES) histograms of edge orientation, unit length."""
     found = np.empty((len(gray), FEATURES), np.float32)
+    matrix = in_pixels(view, DESCRIPTOR_PX, WORK_PX)
     for start in range(0, len(gray), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        found[some] = _histograms(np.stack([placed(image, view, DESCRIPTOR_PX) for image in gray[some]]))
+        found[some] = _histograms(shown_by(gray[some], matrix, DESCRIPTOR_PX))
     return to_unit(found)
 
 

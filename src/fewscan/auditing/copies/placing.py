@@ -96,6 +96,15 @@ def placed(image: npt.NDArray[np.uint8] | Floats, placing: Placing, to_px: int) 
     return np.asarray(cv2.warpAffine(image, matrix, (to_px, to_px), flags=how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
+def shown_by(images: Floats, matrix: Floats, to_px: int) -> Floats:
+    """Show images (B, S, S) in another frame, as (B, to_px, to_px), by what `in_pixels` returns of their placing."""
+    out = np.empty((len(images), to_px, to_px), np.float32)
+    for number, image in enumerate(images):
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(image, matrix, (to_px, to_px), out[number], how, cv2.BORDER_REPLICATE)
+    return out
+
+
 def overlap(placing: Placing, size_px: int) -> Floats:
     """Return 1 for each pixel of a frame (size_px, size_px) that lies well inside the other frame, else 0."""
     shown = cv2.warpAffine(
