@@ -15,7 +15,7 @@ from benchmarks.gpu.table import ADAPTED, heads_table, hits, study_pairs, study_
 from fewscan.cli.app import app
 from fewscan.comparison.significance import seeds_p_value
 from fewscan.evaluation.intervals import Interval
-from fewscan.training.choice import ADAPTED_WORTH, WORTH
+from fewscan.training.choice import ADAPTED_WORTH, PROBED_WORTH, WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
@@ -55,10 +55,12 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
         if row["less_supervised_points"]:
             # `fewscan train` says it in words when it chooses the method by itself.
             sure = row["verdict"] == "statistically significant"
-            said = ADAPTED_WORTH if row["method"] == ADAPTED else WORTH
+            said = {ADAPTED: ADAPTED_WORTH, "probe": PROBED_WORTH}.get(row["method"], WORTH)
             worth, _, nothing_sure = said.partition("nothing sure")
             assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
-            assert not sure or f"{round(float(row['less_supervised_points']))} points" in worth
+            points = round(float(row["less_supervised_points"]))
+            assert not sure or f"{abs(points)} points" in worth
+            assert points >= 0 or f"points less with {int(row['labels']):,}" in worth
             assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
 
 
@@ -77,9 +79,9 @@ def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tm
     rows = committed(tmp_path / "heads.csv")
     assert rows == committed(DOCS / "results" / "gpu" / "heads_table.csv")
     accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
-    for supervised, adapted, mixmatch in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+    for supervised, adapted, probe, mixmatch in zip(rows[::4], rows[1::4], rows[2::4], rows[3::4], strict=True):
         labels = f"{int(supervised['labels']):,}"
-        in_order = (supervised, mixmatch, adapted)
+        in_order = (supervised, mixmatch, probe, adapted)
         cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in in_order]
         assert f"| {labels} | {' | '.join(cells)} |" in accuracy
         if supervised["learned_from"] == "no slice of the head":
@@ -341,12 +343,12 @@ def test_what_labels_take_is_what_was_measured() -> None:
 
 def test_what_chosen_labels_are_worth_is_as_it_was_measured() -> None:
     text = (DOCS / "choosing.md").read_text(encoding="utf-8")
-    measured: dict[tuple[str, str], dict[int, list[float]]] = {}
+    measured: dict[tuple[str, str, str], dict[int, list[float]]] = {}
     for row in committed(DOCS / "results" / "suggest.csv"):
-        of = measured.setdefault((row["scored_on"], row["choice"]), {})
+        of = measured.setdefault((row["encoder"], row["scored_on"], row["choice"]), {})
         of.setdefault(int(row["labels"]), []).append(float(row["accuracy_percent"]))
-    assert {scored_on for scored_on, _ in measured} == {"test, standardized over all scans", "test", "rest"}
-    for (_, choice), of in measured.items():
+    assert len({(encoder, scored_on) for encoder, scored_on, _ in measured}) == 5
+    for (*_, choice), of in measured.items():
         assert all(len(scores) == 5 for scores in of.values())
         cells = [f"{sum(scores) / len(scores):.1f} ({min(scores):.1f})" for _, scores in sorted(of.items())]
         assert f"| {choice} | {' | '.join(cells)} |" in text

@@ -127,6 +127,19 @@ def trained(trials: Sequence[tuple[Comparison, Trial]], at_once: int) -> Iterato
             yield running[future]
 
 
+def write_each(done: Iterator[tuple[Comparison, Trial]], found: dict[str, Any], out: Path, began: float) -> None:
+    """Write what became of each training as it is done: its scores into `found` and `out`, its predictions beside that."""
+    predictions = []
+    for comparison, trial in done:
+        numbers, predicted = line(comparison, trial)
+        found["runs"].append(numbers)
+        found["seconds"] = round(time.monotonic() - began, 1)
+        found["seconds_of_training"] = round(sum(run["training_seconds"] for run in found["runs"]), 1)
+        write_json(out, found)
+        predictions.append(predicted)
+        pd.concat(predictions).to_csv(out.with_suffix(".csv"), index=False)
+
+
 def one_thread() -> None:
     torch.set_num_threads(1)
 
@@ -156,17 +169,9 @@ def main(words: Sequence[str] | None = None) -> None:
     trials = list(in_order(drawn))
     at_once = min(len(trials), part.at_once) if torch.cuda.is_available() else 1
     found: dict[str, Any] = {"at_once": at_once, "planned": len(trials), "runs": []}
-    predictions = []
     if part.adapted:
         found["seconds_of_adaptation"] = seconds_of_adaptation
-    for comparison, trial in trained(trials, at_once):
-        numbers, predicted = line(comparison, trial)
-        found["runs"].append(numbers)
-        found["seconds"] = round(time.monotonic() - began, 1)
-        found["seconds_of_training"] = round(sum(run["training_seconds"] for run in found["runs"]), 1)
-        write_json(arguments.out, found)
-        predictions.append(predicted)
-        pd.concat(predictions).to_csv(arguments.out.with_suffix(".csv"), index=False)
+    write_each(trained(trials, at_once), found, arguments.out, began)
 
 
 if __name__ == "__main__":

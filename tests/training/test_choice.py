@@ -4,7 +4,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
-from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, WORTH, choose
+from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, PROBED_LABELS, WORTH, choose
 from fewscan.training.settings import RunSettings
 
 
@@ -65,7 +65,7 @@ def test_a_schedule_without_unlabeled_images_does_not_speak_of_them() -> None:
 @pytest.mark.parametrize(
     ("size_px", "labeled", "changes", "recipe"),
     [
-        (96, 40, {}, "finetune"),
+        (96, PROBED_LABELS, {}, "finetune"),
         (224, 988, {}, "finetune"),
         (95, 40, {}, "fewscan"),
         (128, 0, {}, "fewscan"),
@@ -80,6 +80,22 @@ def test_large_scans_begin_with_weights_that_are_installed_unless_another_encode
     choice = choose(size_px=size_px, labeled=labeled, unlabeled=3000, changes=changes)
     assert choice.recipe == recipe
     assert any(line.startswith(f"recipe {recipe}") for line in choice.reasons) == (recipe == "finetune")
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_of_few_labels_the_classifier_is_solved_for_and_can_be(cuda: bool) -> None:
+    choice = choose(size_px=96, labeled=PROBED_LABELS - 1, unlabeled=3000, cuda=cuda)
+    settings = RunSettings.resolve(choice.method, choice.recipe, choice.changes, labeled=PROBED_LABELS - 1, unlabeled=3000)
+    assert settings.solved
+    assert not choice.unlabeled_first
+    assert choice.reasons[0].startswith("method probe")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"changes": {"epochs": 3}}, {"changes": {"views": "scan"}}, {"recipe": "finetune"}, {"unlabeled_first": True}]
+)
+def test_whoever_asks_for_steps_gets_a_training_however_few_the_labels(asked: dict[str, Any]) -> None:
+    assert choose(size_px=128, labeled=40, unlabeled=3000, **asked).method == "supervised"
 
 
 def test_without_the_weights_it_says_how_to_have_them(monkeypatch: pytest.MonkeyPatch) -> None:

