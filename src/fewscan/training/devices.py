@@ -105,7 +105,9 @@ def require_shareable(devices: Devices, settings: RunSettings, dataset: Snapshot
     if devices.count == 1:
         return
     if settings.solved:
-        raise FewscanError(f"{settings.method.name} is solved at once, on one device: leave out --devices")
+        raise FewscanError(
+            f"{settings.method.name} is solved at once, on one device: leave out --devices, or name another method or recipe"
+        )
     require_here(devices.on_each, settings.device)
     labeled, unlabeled = len(dataset.rows("labeled")), used(method_type(settings.method.name), len(dataset.rows("unlabeled")))
     least = smallest_batch(labeled, unlabeled, settings.batch_size, settings.labeled_share, settings.passes)
