@@ -2,7 +2,7 @@
 
     python -m benchmarks.review_curve DATASET [--draws 3] [--every 1] [--folder FOLDER] [--csv FILE] [--figure FILE.png]
 
-DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known: to this script alone. It starts
+DATASET is audited, keeps features of `efficientnet_lite0_middle`, and all its labels are known: to this script alone. It starts
 `fewscan review` on a copy without labels and answers each scan that the page asks for with the truth, as a person would, one by
 one, each time waiting until the model has learned from it. Or it waits after every fifth, --every 5,
 which is sooner than the page plans anew what to ask for. README's 308 test images are in the split as a test set without

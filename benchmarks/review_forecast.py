@@ -2,7 +2,7 @@
 
     python -m benchmarks.review_forecast DATASET [--first 0] [--draws 5] [--csv FILE]
 
-DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known. Labels are asked for 20 at a time, as
+DATASET is audited, and all its labels are known. Labels are asked for 20 at a time, as
 `suggest` does, of README's pile without a quarter of its groups, which is scored; the test set stays closed. Each step has what
 the page would say, from scans that were drawn at random among the labeled ones, and by how much accuracy on the scored
 quarter then grew; that has an error of its own, which counts against the interval.

@@ -2,10 +2,10 @@
 
     python -m benchmarks.review_load DATASET [--rate 200] [--seconds 60] [--folder /tmp/review_load] [--json FILE]
 
-DATASET is audited, keeps features of `efficientnet_lite0`, and all its labels are known. `fewscan review` serves a copy without
-labels. Requests are sent when they are due, whether earlier ones were answered or not: the next scan, its picture, a decision,
-where all stands, one after the other, for four people. A request's time counts from when it was due. Afterwards the label log
-is read: what was answered as saved and is not in it is lost.
+DATASET is audited, keeps the features that the page sees with, and all its labels are known. `fewscan review` serves a copy
+without labels. Requests are sent when they are due, whether earlier ones were answered or not: the next scan, its picture, a
+decision, where all stands, one after the other, for four people. A request's time counts from when it was due. Afterwards the
+label log is read: what was answered as saved and is not in it is lost.
 """
 
 import argparse

@@ -7,6 +7,7 @@ efficiency  README's table: accuracy by number of labels, five seeds
 finetuned   its rows from ImageNet's weights, on the same splits at 192 px
 adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
+adapted_middle, adapted_probe  the same of the encoder's middle, by training and by logistic regression
 guessing    the same encoder, which learns from unlabeled scans by `mixmatch` then
 others      a pretraining step as kornia and lightly make it, where they are installed, beside ours
 chosen      labels that `fewscan suggest` chose, scored outside README's test set
@@ -39,7 +40,7 @@ from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
 PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "screen")
-ASKED_FOR = {"chosen", "others", "screen"}
+ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "others", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:

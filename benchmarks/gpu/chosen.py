@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.chosen SCRATCH OUT.json [--tiny]
 
 The pile, what is scored and how labels are asked for are those of `benchmarks.chosen --score rest`; features are those of
-`efficientnet_lite0` for the scans as they are trained on. Each way of learning gets the same labels.
+`efficientnet_lite0_middle` for the scans as they are trained on. Each way of learning gets the same labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from benchmarks.suggest import Pile, accuracy_percent, asked, features_of, pile_
 from benchmarks.suggest_ways import SHIPPED
 from fewscan.atomic import write_json
 from fewscan.config import merge
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
 from fewscan.models.encoders import DEFAULT_ENCODER
 
 DATASET = "mri192"
@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 def piles(scratch: Path, tiny: bool) -> Iterator[tuple[int, Pile]]:
     dataset = readme_split(scratch, DATASET, tiny=tiny)
-    encoder = DEFAULT_ENCODER if tiny else EfficientNetLite0.name
+    encoder = DEFAULT_ENCODER if tiny else EfficientNetLite0Middle.name
     features = features_of(dataset, encoder, device="auto")
     yield from ((draw, pile_of(dataset, features, "rest", draw)) for draw in DRAWS)
 
@@ -61,7 +61,7 @@ def score(scratch: Path, pile: Pile, job: Job, tiny: bool) -> dict[str, Any]:
     recipe = "fewscan" if tiny else "finetune"
     changes = {"epochs": 1, "batch_size": 16} if tiny else changes
     if begins_adapted:
-        changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, DATASET))}})
+        changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, DATASET, EfficientNetLite0.name))}})
     part = labeled_alone(pile, job.rows)
     run, predictor = taught(part, method=method, recipe=recipe, **changes, seed=job.draw, probe_images=0)
     labels = pile.dataset.labels[pile.scored]
@@ -89,7 +89,7 @@ def scored(scratch: Path, jobs: Sequence[tuple[Pile, Job]], tiny: bool) -> Itera
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = gpu_part_parser(__doc__).parse_args(words)
-    adapted(arguments.scratch, DATASET, tiny=arguments.tiny)
+    adapted(arguments.scratch, DATASET, EfficientNetLite0.name, tiny=arguments.tiny)
     budgets = (8,) if arguments.tiny else BUDGETS
     jobs = [
         (pile, Job(way, draw, rows))

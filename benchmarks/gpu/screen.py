@@ -33,6 +33,7 @@ from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 
 AUDITED = "mri"
 LABELS = (988, 124, 40)
@@ -102,7 +103,7 @@ def score(scratch: Path, candidate: Candidate, labels: int, draw: int, tiny: boo
     )
     changes = merge(quick(candidate.changes, tiny), {"probe_images": 0, "seed": draw})
     if candidate.adapted:
-        changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, candidate.dataset))}})
+        changes = merge(changes, {"encoder": {"weights": str(adapted_run(scratch, candidate.dataset, EfficientNetLite0.name))}})
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         began = time.monotonic()
         run = trained(split, Path(folder) / "run", method=candidate.method, recipe=candidate.recipe, **changes)
@@ -127,7 +128,7 @@ def scored(jobs: Sequence[Job], scratch: Path, *, tiny: bool) -> Iterator[tuple[
     The encoders that some begin with come first, each alone on the GPU: beside others it would be the last.
     """
     for name in dict.fromkeys(candidate.dataset for candidate, _, _ in jobs if candidate.adapted):
-        adapted(scratch, name, tiny=tiny)
+        adapted(scratch, name, EfficientNetLite0.name, tiny=tiny)
     if not torch.cuda.is_available():
         for at, job in enumerate(jobs):
             yield at, score(scratch, *job, tiny)

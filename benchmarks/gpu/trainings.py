@@ -27,7 +27,8 @@ from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trial
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.learning.registry import method_type
+from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
 from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.run import Run
 
@@ -44,6 +45,7 @@ class Part:
     seeds: int = 5
     first_seed: int = 0
     changes: dict[str, Any] = field(default_factory=dict)
+    encoder: str = EfficientNetLite0.name  # of parts whose encoder is adapted
     adapted: bool = False  # whether the encoder learns from unlabeled scans first: adaptation.py
     at_once: int = 18  # a little more than an H100's machine has cores: whole seeds end together
 
@@ -55,6 +57,7 @@ GUESSING: dict[str, Any] = {
     "labeled_share": 0.5,
     "batch_size": 96,
 }
+MIDDLE = EfficientNetLite0Middle.name
 STUDIED = ("supervised", "barlow_twins", "nnclr", "simclr", "joint")
 PARTS = {
     "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),
@@ -64,6 +67,11 @@ PARTS = {
     "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", at_once=9),
     "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True, at_once=9),
     "guessing": Part("mri192", ("mixmatch",), (1235, 124, 40), recipe="finetune", changes=GUESSING, adapted=True, at_once=9),
+    # The middle of the encoder, which tells scans apart by few labels: docs/search.md, 20.
+    "adapted_middle": Part(
+        "mri192", ("supervised",), (1235, 124, 40), recipe="finetune", encoder=MIDDLE, adapted=True, at_once=9
+    ),
+    "adapted_probe": Part("mri192", ("probe",), (1235, 124, 40), encoder=MIDDLE, adapted=True, at_once=3),
     "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
     "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
 }
@@ -72,10 +80,11 @@ SCORES = ("accuracy", "balanced_accuracy", "auroc")
 
 def comparisons(part: Part, scratch: Path, folder: Path, *, tiny: bool) -> list[Comparison]:
     """Draw the splits of a part, and return its comparison for each budget of labels."""
-    changes: dict[str, Any] = {"epochs": 1, "batch_size": 16} if tiny else part.changes
+    short: dict[str, Any] = {} if method_type(part.methods[-1]).solves else {"epochs": 1, "batch_size": 16}
+    changes = short if tiny else part.changes
     if part.adapted:
-        encoder = DEFAULT_ENCODER if tiny else EfficientNetLite0.name
-        changes = changes | {"encoder": {"name": encoder, "weights": str(adapted_run(scratch, part.dataset))}}
+        encoder = DEFAULT_ENCODER if tiny else part.encoder
+        changes = changes | {"encoder": {"name": encoder, "weights": str(adapted_run(scratch, part.dataset, part.encoder))}}
     budgets = (40, 20)[: len(part.budgets)] if tiny else part.budgets
     plan = make_plan(
         Dataset.open(scratch / part.dataset).snapshot(),
@@ -163,7 +172,7 @@ def main(words: Sequence[str] | None = None) -> None:
     folder = arguments.scratch / f"compared-{arguments.part}"
     began = time.monotonic()
     if part.adapted:
-        adapted(arguments.scratch, part.dataset, tiny=arguments.tiny)
+        adapted(arguments.scratch, part.dataset, part.encoder, tiny=arguments.tiny)
     seconds_of_adaptation = round(time.monotonic() - began, 1)
     drawn = comparisons(part, arguments.scratch, folder, tiny=arguments.tiny)
     trials = list(in_order(drawn))
