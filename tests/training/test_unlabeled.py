@@ -214,6 +214,21 @@ def test_what_was_seen_without_labels_is_told_from_what_was_taught(make_dataset:
 
 
 @pytest.mark.slow
+def test_an_encoder_that_a_classifier_was_solved_on_was_taught_nothing_by_its_labels(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    dataset = make_dataset(images=40)
+    first = api.train(dataset, out=tmp_path / "first", method="simclr", **QUICK | {"epochs": 1})
+    parted = split(dataset, labeled=16, test=12, validation=0)
+    probe = api.train(parted, out=tmp_path / "probe", method="probe", encoder={"weights": str(first.folder)})
+    again = api.train(parted, out=tmp_path / "again", method="probe", encoder={"weights": str(probe.folder)})
+    marks = again.open_dataset().manifest
+    assert not marks["taught_before"].any()
+    assert marks["seen_before"].all()
+    assert taught_by(probe, parted).manifest["taught_before"].sum() == len(parted.rows("labeled"))  # its classifier was
+
+
+@pytest.mark.slow
 def test_copies_that_bear_a_label_are_taught(make_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset = split(make_dataset(groups=[row % 40 for row in range(80)]), labeled=16, test=12, validation=0)
     run = api.train(dataset, out=tmp_path / "run", method="simclr", **QUICK | {"epochs": 1})

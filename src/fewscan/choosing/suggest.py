@@ -37,7 +37,7 @@ class Suggestion(NamedTuple):
 WHY: dict[Kind, str] = {
     "disputed": "people say different things of it",
     "random": "drawn at random, to tell how good a model is",
-    "typical": "typical of scans that are unlike the labeled ones",
+    "typical": "typical of scans that look alike, of which none has a label",
     "uncertain": "the model is unsure of it, and of others like it",
 }
 

@@ -116,7 +116,9 @@ def _read(dataset: Snapshot, path: Path) -> Pixels:
     scan = ScanFile(source="", relative=path.name, path=file, part=part)
     (image,) = read_images([scan], dataset.spec, workers=1)
     if isinstance(image, UnreadableImage):
-        raise FewscanError(f"{path} cannot be explained: {image.reason}; give the path of one image, such as FILE#frame=3")
+        raise FewscanError(
+            f"{path} cannot be explained: {image.reason}; of a file with several images give one, such as FILE#frame=3"
+        )
     return image.pixels
 
 

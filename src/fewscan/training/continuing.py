@@ -159,23 +159,25 @@ def is_same_dataset(run: Run, snapshot: Snapshot) -> bool:
     return run.record.dataset_identity == snapshot.description.identity and run.record.spec == snapshot.spec
 
 
-def taught_by(run: Run, snapshot: Snapshot) -> Snapshot:
+def taught_by(run: Run, snapshot: Snapshot, *, encoder_alone: bool = False) -> Snapshot:
     """Return `snapshot` with a mark on every row that `run`, or one that it began with itself, has learned from.
 
     Rows that it learned from with a label are told from those that it saw without. Of a run on another dataset, a mark on every
     row whose file has the bytes of one of its own, where that dataset is at hand; near-duplicates of these cannot be told.
+    encoder_alone: whether its encoder is meant, not its classifier.
     """
     if is_same_dataset(run, snapshot):
         before = run.open_dataset(snapshot.folder)
         later = np.zeros(len(snapshot.manifest) - len(before.manifest), bool)
-        taught, seen = (np.concatenate([rows, later]) for rows in learned_by(run, before))
+        taught, seen = (np.concatenate([rows, later]) for rows in learned_by(run, before, encoder_alone=encoder_alone))
     else:
         try:
             before = run.open_dataset()
         except FewscanError:
             return snapshot
         files, known = snapshot.manifest["sha256"], before.manifest["sha256"]
-        taught, seen = (files.isin(known[rows]).to_numpy(bool) for rows in learned_by(run, before))
+        learned = learned_by(run, before, encoder_alone=encoder_alone)
+        taught, seen = (files.isin(known[rows]).to_numpy(bool) for rows in learned)
     taught = taught | snapshot.manifest["taught_before"].to_numpy(bool)
     seen = (seen | snapshot.manifest["seen_before"].to_numpy(bool)) & ~taught
     return replace(snapshot, manifest=snapshot.manifest.assign(taught_before=taught, seen_before=seen))

@@ -21,13 +21,16 @@ class Learned(NamedTuple):
     seen: Marks  # learned from without
 
 
-def learned_by(run: Run, dataset: Snapshot) -> Learned:
+def learned_by(run: Run, dataset: Snapshot, *, encoder_alone: bool = False) -> Learned:
     """Return what `run`, with the weights that it began with, has learned from; dataset: as the run saw it.
 
-    An unlabeled copy that bears the label of another image is learned from with it. A guessed label is none.
+    An unlabeled copy that bears the label of another image is learned from with it. A guessed label is none. encoder_alone:
+    leave out what only the classifier has learned from.
     """
     settings = run.settings
     taught, seen = (dataset.manifest[column].to_numpy(bool).copy() for column in ("taught_before", "seen_before"))
+    if encoder_alone and settings.solved:  # its encoder stayed as it was
+        return Learned(taught, seen & ~taught)
     taught[dataset.rows("labeled")] = True
     if settings.copies_share_labels:
         taught[LabelBearers.of(dataset).copies] = True

@@ -15,6 +15,7 @@ from fewscan.folders import refuse_existing_run
 from fewscan.learning.registry import method_type
 from fewscan.locks import alone
 from fewscan.memory import enough
+from fewscan.models.encoders import encoder_type
 from fewscan.progress import say
 from fewscan.training.beginning import Beginning
 from fewscan.training.checkpoint import has_checkpoint
@@ -62,13 +63,14 @@ def train_new(
         notes = (*notes, shuffling_sentence(dataset.description.images, buffer))
     beginning = beginning or encoder_alone(settings.encoder, dataset.spec)
     if beginning is None and settings.solved:
+        known = [f"encoder.weights={weights.name}" for weights in encoder_type(settings.encoder.name).known_weights]
         raise FewscanError(
             f"{settings.method.name} learns on an encoder that stays as it is, and {settings.encoder.name} begins with random "
-            "weights: name a run or a file, encoder.weights=RUN, or leave out encoder= to take ImageNet's"
+            f"weights: add {' or '.join([*known, 'encoder.weights=RUN'])}, or leave out encoder= to take ImageNet's"
         )
-    teacher = None if beginning is None else beginning.record.origin.run
-    if teacher is not None:
-        dataset = taught_by(Run.open(teacher), dataset)
+    if beginning is not None and beginning.record.origin.run is not None:
+        teacher = Run.open(beginning.record.origin.run)
+        dataset = taught_by(teacher, dataset, encoder_alone=beginning.record.classes is None)
     leaking_pairs = check_leakage(dataset, settings)
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)
