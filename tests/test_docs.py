@@ -129,6 +129,21 @@ def test_what_is_said_of_unlabeled_scans_and_imagenets_weights_follows_from_each
     assert f"{points:.1f} ± {spread:.1f}, {100 * first.mean(axis=None) - points:.1f} points less (p = {p_value:.2f};" in text
 
 
+def test_what_is_said_of_a_classifier_in_seconds_follows_from_each_prediction_that_is_committed() -> None:
+    gpu, text = DOCS / "results" / "gpu", (DOCS / "accuracy.md").read_text(encoding="utf-8")
+    probed, adapted = (pd.read_csv(gpu / f"{part}.csv") for part in ("probed", "adapted"))
+    groups = adapted.drop_duplicates("row").set_index("row")["group"]
+    for labels in (1235, 124, 40):
+        ours, theirs = hits(probed, labels, "probe"), hits(adapted, labels, "supervised")
+        points = 100 * (ours.mean(axis=None) - theirs.mean(axis=None))
+        p_value = seeds_p_value(ours.to_numpy(), theirs[ours.columns].to_numpy(), groups.loc[ours.columns].to_numpy())
+        found = re.search(
+            rf"{abs(points):.1f} points {'above' if points > 0 else 'below'}[^(]* with {labels:,} \(p = ([\d.]+)\)", text
+        )
+        assert found is not None
+        assert float(found[1]) == pytest.approx(p_value, rel=0.2)
+
+
 def test_p_values_of_the_earlier_table_are_bounds_for_other_seeds_from_the_committed_numbers() -> None:
     rows = committed(DOCS / "results" / "label_efficiency_earlier.csv")
     baseline = {row["labels"]: row for row in rows if row["method"] == "supervised"}
