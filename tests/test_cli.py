@@ -165,7 +165,7 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["evaluate", "empty"], "fewscan train"),
         (["label", "empty"], "fewscan train"),
         (["explain", "empty", "scan.png"], "fewscan train"),
-        (["explain", "run"], "give --check"),
+        (["explain", "run"], "explain run --check"),
         (["explain", "run", "empty", "--check"], "--check takes no IMAGE"),
         (["report", "empty"], "fewscan train"),
         (["export", "empty"], "fewscan train"),

@@ -22,7 +22,7 @@ from tests.processes import Program
 
 Command = Callable[..., CompletedProcess[str]]
 VERBS = {
-    "import_scans": ["import", "my scans", "--out", "data"],
+    "import_scans": ["import", "my scans", "--out", "new data"],
     "plan_import": ["import", "my scans", "--plan"],
     "add_scans": ["add", "data", "my scans"],
     "plan_add": ["add", "data", "my scans", "--plan"],
@@ -40,7 +40,7 @@ VERBS = {
     "suggest": ["suggest", "data", "--count", "20"],
     "review": ["review", "data"],
     "map_scans": ["map", "data"],
-    "train": ["train", "data", "--out", "run", "epochs=3"],
+    "train": ["train", "data", "--out", "new run", "epochs=3"],
     "calibrate": ["calibrate", "run", "--folds", "3"],
     "evaluate": ["evaluate", "run"],
     "stress": ["stress", "run"],
@@ -94,7 +94,8 @@ def test_every_verb_of_the_interface_is_interrupted_below() -> None:
 @pytest.fixture
 def named(tmp_path: Path) -> Path:
     """A folder with all that VERBS name, which is looked for before any verb begins."""
-    for folder, mark in (("data", "dataset.json"), ("my data", "dataset.json"), ("run", "run.json"), ("scans", "1.png")):
+    marks = {"data": "dataset.json", "my data": "dataset.json", "run": "run.json", "scans": "1.png", "my scans": "1.png"}
+    for folder, mark in marks.items():
         (tmp_path / folder).mkdir()
         (tmp_path / folder / mark).touch()
     (tmp_path / "1.png").touch()
