@@ -189,7 +189,7 @@ def _surer(calibration: Calibration | None) -> str | None:
 def _threshold(images: HeldOut, target_error: float, candidates: int, other_networks: bool) -> tuple[float | None, str]:
     """Return from which score on labels are accepted, and in words what that promises."""
     needed = images_needed(target_error, candidates=candidates)
-    among = f" for one of {candidates} runs" if candidates > 1 else ""
+    among = f" while you choose among {candidates} runs" if candidates > 1 else ""
     if len(images.rows) < needed:
         return None, (
             f"nothing is accepted: an error of {target_error:g}{among} needs at least {needed} independent held-out images "

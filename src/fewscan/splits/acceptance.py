@@ -32,7 +32,7 @@ def acceptance_warnings(dataset: Snapshot, runs: int = 1, run: str | Path = "RUN
     kept = images_to_keep(candidates=runs)
     if held_out >= kept:
         return []
-    among = f" for one of {runs} runs" if runs > 1 else ""
+    among = f" while you choose among {runs} runs" if runs > 1 else ""
     takes = (
         f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes about {kept} held-out images, "
         "each of another patient or set of copies"
