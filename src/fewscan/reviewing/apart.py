@@ -60,6 +60,8 @@ class Apart:
         with self._asking:
             self._begun.wait()
             try:
+                if self._ended.is_set():
+                    raise EOFError  # its process may not have ended yet, and answer still
                 self._line.send((function, arguments))
                 returned, found = self._line.recv()
             except (EOFError, OSError):
