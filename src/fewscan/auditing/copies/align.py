@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fewscan.auditing.copies.compare import agreement
 from fewscan.auditing.copies.images import WORK_PX, Floats, Int64s, Pixels, blurred, read_gray, reduced, without_contrast
-from fewscan.auditing.copies.placing import UNMOVED, combined, from_pixels, in_pixels, overlap, placing_of
+from fewscan.auditing.copies.placing import UNMOVED, combined, from_pixels, in_pixels, overlap, placing_of, shown_by
 from fewscan.auditing.copies.search import Candidates
 
 Placings = npt.NDArray[np.float64]
@@ -144,12 +144,7 @@ def _better_equalized(pairs: _Pairs, placings: Placings, level: Level) -> npt.ND
 def _moved(images: Floats, placings: Placings, beyond: float | None = None) -> Floats:
     """Show images (P, n, n) in other frames; past their edge is what is at the edge, or `beyond`."""
     size_px = images.shape[-1]
-    out = np.empty_like(images)
-    border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
-    for number, matrix in enumerate(in_pixels(placings, size_px, size_px)):
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(images[number], matrix, (size_px, size_px), out[number], how, border, beyond or 0)
-    return out
+    return shown_by(images, in_pixels(placings, size_px, size_px), size_px, beyond)
 
 
 def _at_level(images: Floats, numbers: Int64s, level: Level) -> Floats:

@@ -5,6 +5,7 @@ from -1 to 1: the first number of a point goes to the right, the second one down
 """
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,17 +92,22 @@ def from_pixels(matrix: npt.NDArray[np.floating], size_px: int) -> Placing:
 
 def placed(image: npt.NDArray[np.uint8] | Floats, placing: Placing, to_px: int) -> Floats:
     """Show an image (S, S) in another frame, as (to_px, to_px); beyond the image its edge is repeated."""
-    matrix = in_pixels(placing, to_px, image.shape[0])
+    (shown,) = shown_by(image[np.newaxis], in_pixels(placing, to_px, image.shape[0]), to_px)
+    return np.asarray(shown, np.float32)
+
+
+def shown_by(
+    images: npt.NDArray[np.uint8] | Floats, matrices: Floats, to_px: int, beyond: float | None = None
+) -> npt.NDArray[Any]:
+    """Show images (B, S, S) in other frames, as (B, to_px, to_px); past their edge is what is at the edge, or `beyond`.
+
+    matrices: what `in_pixels` returns of their placings, (B, 2, 3), or (2, 3) of one for all. Values keep their type.
+    """
+    out = np.empty((len(images), to_px, to_px), images.dtype)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, matrix, (to_px, to_px), flags=how, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
-def shown_by(images: Floats, matrix: Floats, to_px: int) -> Floats:
-    """Show images (B, S, S) in another frame, as (B, to_px, to_px), by what `in_pixels` returns of their placing."""
-    out = np.empty((len(images), to_px, to_px), np.float32)
-    for number, image in enumerate(images):
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(image, matrix, (to_px, to_px), out[number], how, cv2.BORDER_REPLICATE)
+    border = cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT
+    for number, matrix in enumerate(np.broadcast_to(matrices, (len(images), 2, 3))):
+        cv2.warpAffine(images[number], matrix, (to_px, to_px), out[number], how, border, beyond or 0)
     return out
 
 
