@@ -17,9 +17,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.in_memory import split_in_memory
-from benchmarks.suggest import LABELS, TEST_IMAGES, pile_of
-from fewscan.datasets.dataset import Dataset
+from benchmarks.suggest import pile_of, readme_dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.models.efficientnet_lite0 import EfficientNetLite0
 from fewscan.progress import track
@@ -97,7 +95,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
-    dataset = split_in_memory(Dataset.open(arguments.dataset).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
+    dataset = readme_dataset(arguments.dataset)
     if arguments.kept and arguments.kept.exists():
         layers = dict(np.load(arguments.kept))
     else:

@@ -113,9 +113,14 @@ def figure(table: pd.DataFrame, out: Path, labels: str = "labels") -> None:
     drawing.savefig(out, dpi=120, bbox_inches="tight")
 
 
+def readme_dataset(folder: Path) -> Snapshot:
+    """Return README's scans under README's split, in memory."""
+    return split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
+
+
 def readme_scans(folder: Path, encoder: str = EfficientNetLite0Middle.name) -> tuple[Snapshot, np.ndarray]:
     """Return README's scans under README's split, in memory, and what an encoder makes of each and its mirror image."""
-    dataset = split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
+    dataset = readme_dataset(folder)
     return dataset, features_of(dataset, encoder, device="cpu")
 
 
