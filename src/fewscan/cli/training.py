@@ -215,10 +215,11 @@ def encoders(as_json: AsJson = False) -> None:
     is said on standard error.
     """
     found = api.encoders()
+    width = max(map(len, found))
     lines = []
     for name, encoder in found.items():
-        lines.append(f"{name:18} {encoder.summary}")
-        lines += [f"{'':18} encoder.weights={known.name}: {known}" for known in encoder.known_weights]
+        lines.append(f"{name:{width}} {encoder.summary}")
+        lines += [f"{'':{width}} encoder.weights={known.name}: {known}" for known in encoder.known_weights]
     lines += [f"each of them: encoder.weights=RUN, {WEIGHTS_OF_RUN}", f"each of them: encoder.weights=FILE, {WEIGHTS_OF_FILE}"]
     facts = {
         name: {
@@ -231,4 +232,5 @@ def encoders(as_json: AsJson = False) -> None:
 
 
 def _finish_list(as_json: bool, summaries: dict[str, str]) -> None:
-    finish(as_json, summaries, [f"{name:12} {summary}" for name, summary in summaries.items()], "train", "--help")
+    width = max(map(len, summaries))
+    finish(as_json, summaries, [f"{name:{width}} {summary}" for name, summary in summaries.items()], "train", "--help")
