@@ -156,7 +156,6 @@ def test_help_and_import_leave_the_heavy_libraries_alone() -> None:
         (["impor"], "No such command 'impor'"),
         (["import", "nowhere", "--out", "data"], "nowhere"),
         (["import", "--out", "data"], "no source given"),
-        (["import", "empty", "--unlabeled", "--out", "data"], "--unlabeled FOLDER"),
         (["import", "empty", "--out", "data"], "empty"),
         (["import", "empty", "--out", "data", "--rename", "glioma"], "OLD=NEW"),
         (["audit", "empty"], "fewscan import"),

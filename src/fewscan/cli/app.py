@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from fewscan.cli.parsing import Verbs
 from fewscan.cli.places import there
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
@@ -24,6 +25,7 @@ from fewscan.progress import printable
 from fewscan.version import __version__
 
 app = typer.Typer(
+    cls=Verbs,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -11,6 +11,7 @@ from fewscan import api
 from fewscan.cli import import_options as option
 from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_labels
+from fewscan.cli.parsing import Verbs
 from fewscan.images.options import NO_LABEL
 from fewscan.wording import counted, listed
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SHOWN = 20  # of a list on the terminal; --json has all
 
 verbs = typer.Typer(
+    cls=Verbs,
     rich_markup_mode=None,
     help="""Add, correct, export, undo labels, and see who said what.
 

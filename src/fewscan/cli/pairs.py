@@ -8,12 +8,14 @@ import typer
 from fewscan import api
 from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, app, finish
 from fewscan.cli.labels import SHOWN, Who
+from fewscan.cli.parsing import Verbs
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
     from fewscan.datasets.pair_decisions import Verdict
 
 verbs = typer.Typer(
+    cls=Verbs,
     rich_markup_mode=None,
     help="""List, dissolve, confirm the audit's pairs of copies.
 

@@ -160,10 +160,6 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except OSError as error:
-        if text.startswith("--"):
-            raise FewscanError(
-                f"an option, '{text}', stands where a folder must: name that first, as in --unlabeled FOLDER"
-            ) from None
         raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
     if not is_folder:
         raise FewscanError(f"source '{text}': {folder} is a file; name the folder that it is in")

@@ -1,0 +1,40 @@
+"""How the words of a command are read: as Typer does, but for an option that would take another option as its value."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from typer.core import TyperGroup, TyperOption
+
+from fewscan.errors import FewscanError
+
+
+class Verbs(TyperGroup):
+    """A group of verbs, none of whose options takes the name of another as its value."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and the words behind it, as Typer does, whose own types of these are private.
+
+        Raises FewscanError where an option stands in the place of another one's value.
+        """
+        name, command, words = super().resolve_command(ctx, args)
+        if command is not None:
+            _require_values([one for one in command.get_params(ctx) if isinstance(one, TyperOption)], words)
+        return name, command, words
+
+
+def _require_values(options: Sequence[TyperOption], words: Iterable[str]) -> None:
+    names = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+    taking = {name: option.nargs for option in options if not (option.is_flag or option.count) for name in option.opts}
+    waiting, values = "", 0  # the option whose values come next, and how many
+    for word in words:
+        if values:
+            if word.partition("=")[0] in names:
+                raise FewscanError(
+                    f"the option {waiting} has no value: behind it stands another option, {word} "
+                    f"(a value that is meant to be called so is written {waiting}={word})"
+                )
+            values -= 1
+        elif word == "--":
+            return
+        elif word in taking:
+            waiting, values = word, taking[word]
