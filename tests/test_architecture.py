@@ -132,6 +132,12 @@ def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
     assert long_files | long_functions <= BEING_SPLIT
 
 
+def test_every_folder_in_a_command_is_quoted_for_the_shell() -> None:
+    for path in [*ROOT.rglob("*.py")]:
+        unquoted = re.findall(r"['\"`]fewscan [a-z][a-z -]*\{.*", path.read_text(encoding="utf-8"))
+        assert unquoted == [], f"{path}: commands with folders are made by `command_line`"
+
+
 def test_the_house_names_every_file_of_the_package_on_its_floor_and_no_other() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     (house,) = re.findall(r"```\nsrc/fewscan/\n(.*?)```", text, flags=re.DOTALL)

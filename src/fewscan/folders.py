@@ -6,6 +6,7 @@ from typing import Literal
 
 from fewscan.atomic import refuse_existing
 from fewscan.errors import FewscanError
+from fewscan.wording import command_line
 
 Kind = Literal["dataset", "run", "comparison"]
 
@@ -58,4 +59,4 @@ def require_split(folder: Path, name: str, names: Sequence[str]) -> None:
     """Raise FewscanError where `name` is none of the `names` of a dataset's splits."""
     if name not in names:
         there = f"there are {', '.join(names)}" if names else "it has no split yet"
-        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw it with 'fewscan split {folder}'")
+        raise FewscanError(f"{folder} has no split '{name}' ({there}): draw it with '{command_line('split', folder)}'")

@@ -1,6 +1,8 @@
-"""Numbers and names as sentences have them."""
+"""Numbers, names and commands as sentences have them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -34,3 +36,8 @@ def one_line(error: Exception) -> str:
 def opened_times(by_run: int, by_all_runs: int) -> str:
     """Return how often a test set was opened."""
     return f"opened {counted(by_run, 'time')} by this run, {by_all_runs} by all runs"
+
+
+def command_line(*words: str | Path) -> str:
+    """Return verb and arguments as a line for the shell, `fewscan audit 'my data'`, quoted so that it can be copied."""
+    return shlex.join(map(str, ("fewscan", *words)))

@@ -229,9 +229,13 @@ def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name:
 def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     for name in (HELD_OUT_FILE, CALIBRATION_FILE):
         (run.folder / name).unlink()
-    summary = label_unlabeled(run, dataset, tmp_path / "labels.csv")
+    moved = Run.open(run.folder.rename(run.folder.with_name("my run")))
+    summary = label_unlabeled(moved, dataset, tmp_path / "labels.csv")
     assert summary.accepted == 0
-    assert "fewscan calibrate" in summary.reasons[0]
+    # The command as a shell takes it.
+    command = f"fewscan calibrate '{moved.folder}'"
+    assert command in summary.reasons[0]
+    assert pd.read_csv(tmp_path / "labels.csv").query("decision == 'review'")["reason"].str.contains(command, regex=False).all()
     # Nothing is known of its mistakes: no class of a scan can be ruled out.
     table = pd.read_csv(tmp_path / "labels.csv")
     assert set(table["possible"].dropna()) == {"|".join(dataset.classes)}

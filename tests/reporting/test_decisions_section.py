@@ -163,6 +163,9 @@ def test_a_run_that_is_not_calibrated_is_told_how(calibrated: tuple[Run, Snapsho
     evaluate(copy, dataset)
     page = write_report(copy, dataset).read_text()
     assert "fewscan calibrate RUN" in page
+    # The page has no paths, so it says what RUN is.
+    assert "RUN stands for this run's folder" in page
+    assert str(copy.folder.parent) not in page
     assert page.count("the run is not calibrated; run &#39;fewscan calibrate RUN&#39;") == 1
 
 

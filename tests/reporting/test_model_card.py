@@ -65,6 +65,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
     assert "Not measured. `fewscan evaluate RUN`" in card
     assert "Not calibrated" in card
     assert "`fewscan calibrate RUN`" in card
+    assert "RUN stands for the folder of the run first try" in card
     assert "sensitivity" not in card
 
 

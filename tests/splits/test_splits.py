@@ -120,9 +120,9 @@ def test_sizes_leave_enough_for_the_usual_target_error_where_three_tenths_of_the
     drawn = split(dataset, **sizes._asdict())
     # Some of them may be out of distribution, and support nothing.
     assert (independent(drawn, "validation") > images_needed(TARGET_ERROR)) == enough
-    assert (acceptance_warnings(drawn) == []) == enough
+    assert (acceptance_warnings(drawn, "run") == []) == enough
     assert enough or sizes.validation == 0.2
-    (among_many,) = acceptance_warnings(drawn, runs=1000)
+    (among_many,) = acceptance_warnings(drawn, "run", runs=1000)
     # A run that train has calibrated by its validation set is calibrated anew.
     assert ("--overwrite" in among_many) == (enough and "calibrate" in among_many)
 
@@ -132,12 +132,11 @@ def test_sizes_leave_enough_for_the_usual_target_error_where_three_tenths_of_the
 def test_a_split_by_which_nothing_will_be_accepted_says_what_helps(images: int, helps: str, make_dataset: MakeDataset) -> None:
     dataset = make_dataset(images)
     drawn = split(dataset, **suitable_sizes(dataset)._asdict())
-    (warning,) = acceptance_warnings(drawn)
-    (of_run,) = acceptance_warnings(drawn, run="runs/my scans")
+    (warning,) = acceptance_warnings(drawn, "runs/my scans")
     # The command as a shell takes it.
-    assert "fewscan calibrate 'runs/my scans'" in of_run
+    assert "fewscan calibrate 'runs/my scans'" in warning
     assert helps in warning
-    (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2))
+    (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2), "run")
     assert "random" in leaks
 
 

@@ -11,6 +11,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
 from fewscan.locks import alone
 from fewscan.progress import say
+from fewscan.wording import command_line
 
 if TYPE_CHECKING:
     from fewscan.datasets.dataset import Dataset
@@ -77,7 +78,7 @@ def opened_classifier(run: str | Path | Run) -> Run:
         return opened
     raise FewscanError(
         f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "
-        f"'fewscan train {opened.record.dataset} encoder.weights={opened.folder}'"
+        f"'{command_line('train', opened.record.dataset, f'encoder.weights={opened.folder}')}'"
     )
 
 

@@ -154,7 +154,7 @@ def _notes(dataset: Snapshot, out: Path) -> list[str]:
     fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
     warnings = gap_warnings(dataset)
     if dataset.classes:
-        warnings += acceptance_warnings(dataset, len(candidates(dataset.folder)) + 1, out)
+        warnings += acceptance_warnings(dataset, out, len(candidates(dataset.folder)) + 1)
     return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 

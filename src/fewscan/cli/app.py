@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.memory import enough
 from fewscan.progress import printable
 from fewscan.version import __version__
+from fewscan.wording import command_line
 
 app = typer.Typer(
     cls=Verbs,
@@ -139,7 +139,7 @@ def finish(as_json: bool, result: dict[str, Any], lines: list[str], *next_words:
     for line in lines:
         typer.echo(printable(line))
     if next_words:
-        typer.echo(printable(f"next: {_command(next_words)}"))
+        typer.echo(printable(f"next: {command_line(*next_words)}"))
 
 
 def main() -> NoReturn:
@@ -197,7 +197,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     # Of most verbs nothing is left to go on with: the same command then begins anew.
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    typer.echo(f"{'terminated' if terminated else 'interrupted'}; {how}: {printable(_command(words))}", err=True)
+    typer.echo(f"{'terminated' if terminated else 'interrupted'}; {how}: {printable(command_line(*words))}", err=True)
     return TERMINATED if terminated else INTERRUPTED
 
 
@@ -212,8 +212,3 @@ def _refuse(message: str) -> int:
     # No bar is left that the line would have to stand above, and little memory may be left for Rich.
     typer.echo(refusal(message), err=True)
     return REFUSED
-
-
-def _command(words: Sequence[str | Path]) -> str:
-    """Return verb and arguments as a line for the shell."""
-    return shlex.join(map(str, ("fewscan", *words)))

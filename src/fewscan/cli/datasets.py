@@ -6,7 +6,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, Overwrite, app, finish
-from fewscan.cli.following import after_audit, after_split
+from fewscan.cli.following import after_audit, after_split, next_run
 from fewscan.cli.split_options import (
     KeepGiven,
     LabelBudget,
@@ -114,7 +114,7 @@ def split(
         overwrite=overwrite,
     )
     result = done.require_split()
-    warnings = [*gap_warnings(done), *acceptance_warnings(done)]
+    warnings = [*gap_warnings(done), *acceptance_warnings(done, next_run(dataset))]
     chosen = {"labeled": labeled is None, "test": test is None} if not keep_given else {}
     lines = [*parts_of_split(done, **chosen), *(f"warning: {warning}" for warning in warnings)]
     finish(as_json, result.model_dump(mode="json") | {"warnings": warnings}, lines, *after_split(dataset))

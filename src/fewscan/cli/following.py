@@ -26,6 +26,11 @@ def default_run(dataset: Path) -> Path:
     return Path("runs") / dataset.resolve().name
 
 
+def next_run(dataset: Path) -> Path:
+    """Return the folder of the run that `after_split` trains."""
+    return free_path(default_run(dataset))
+
+
 def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     """Return what follows an audit, and why no split can be drawn, where none can."""
     from fewscan.auditing.leaks import leaking_pairs
@@ -52,8 +57,7 @@ def after_dataset(dataset: "Dataset") -> Words:
 
 def after_split(dataset: Path) -> Words:
     """Return how to train on a split dataset."""
-    folder = default_run(dataset)
-    return ["train", dataset, "--out", free_path(folder)] if folder.exists() else ["train", dataset]
+    return ["train", dataset, "--out", next_run(dataset)] if default_run(dataset).exists() else ["train", dataset]
 
 
 def after_labels(dataset: "Dataset", disputed: int) -> Words:

@@ -1,6 +1,5 @@
 """The verbs that show a run or hand it on: explain, report, export."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +10,7 @@ from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, app,
 from fewscan.cli.following import after_run_in
 from fewscan.cli.places import scans_there
 from fewscan.errors import FewscanError
-from fewscan.wording import opened_times
+from fewscan.wording import command_line, opened_times
 
 if TYPE_CHECKING:
     from fewscan.explaining.evidence import Evidence
@@ -62,9 +61,9 @@ def explain(
             )
         _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:
-        place = shlex.quote(str(run))
         raise FewscanError(
-            f"name the scan to explain, 'fewscan explain {place} IMAGE', or check all with 'fewscan explain {place} --check'"
+            f"name the scan to explain, '{command_line('explain', run, 'IMAGE')}', or check all with "
+            f"'{command_line('explain', run, '--check')}'"
         )
     else:
         evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)

@@ -10,6 +10,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import TRAINING_METHODS, method_type
 from fewscan.splits.sizes import VALIDATION_SHARE
+from fewscan.wording import command_line
 
 
 def make_plan(
@@ -59,8 +60,8 @@ def _sizes(
     own = dataset.description.split
     if own is None and (labeled is None or test is None):
         raise FewscanError(
-            f"{dataset.folder} has no split to take the sizes from: run 'fewscan split {dataset.folder}', or give --labeled "
-            "and --test"
+            f"{dataset.folder} has no split to take the sizes from: run '{command_line('split', dataset.folder)}', or give "
+            "--labeled and --test"
         )
     if own is not None:
         budget = own.labeled + own.validation

@@ -17,6 +17,7 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.spreadsheet import read_csv
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.wording import command_line
 
 # Every score on the test images that an evaluation has, each with its interval.
 METRICS = tuple(name for name, field in Evaluation.model_fields.items() if field.annotation is Interval)
@@ -47,7 +48,7 @@ class EvaluatedRun:
     def tested(self) -> pd.DataFrame:
         """Return of each test image, by its row number, its `label`, and whether it was called `right`."""
         path = self.run.folder / PREDICTIONS_FILE
-        anew = f"run 'fewscan evaluate {self.run.folder} --overwrite'"
+        anew = f"run '{command_line('evaluate', self.run.folder, '--overwrite')}'"
         table = read_csv(path, {"row": "int64", "label": "str", "predicted": "str"}, anew)
         return table.set_index("row").assign(right=table["label"].eq(table["predicted"]).to_numpy())[["label", "right"]]
 

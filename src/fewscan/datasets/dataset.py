@@ -24,6 +24,7 @@ from fewscan.folders import MARKS, require_file, require_split
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
 from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.wording import command_line
 
 DATASET_FILE = MARKS["dataset"]
 SPLITS_FOLDER = "splits"
@@ -70,8 +71,8 @@ class Dataset:
         content = json_object(folder / DATASET_FILE, "import the scans again")
         if content.get("format") == 1:
             raise FewscanError(
-                f"{folder} was made by an earlier version: convert it with 'fewscan upgrade {folder} NEW_FOLDER'; nothing is "
-                "lost, and the old folder stays"
+                f"{folder} was made by an earlier version: convert it with "
+                f"'{command_line('upgrade', folder, 'NEW_FOLDER')}'; nothing is lost, and the old folder stays"
             )
         dataset = cls(folder, DatasetDescription.parse(content, where=DATASET_FILE))
         _ = dataset.images.pixels  # that they are there, and long enough
@@ -97,7 +98,7 @@ class Dataset:
     def pairs(self) -> pd.DataFrame:
         """The pairs of rows that the audit found, as PAIR_DTYPES; raises FewscanError before an audit."""
         if self.description.audit is None:
-            raise FewscanError(f"{self.folder} is not audited: run 'fewscan audit {self.folder}' first")
+            raise FewscanError(f"{self.folder} is not audited: run '{command_line('audit', self.folder)}' first")
         return read_pairs(self.folder, self.description.pairs_sha256)
 
     @property

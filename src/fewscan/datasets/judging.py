@@ -9,6 +9,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.pair_decisions import CERTAIN, PairDecision, Verdict, way_between
 from fewscan.datasets.pairs import ends
 from fewscan.errors import FewscanError
+from fewscan.wording import command_line
 
 SAID: dict[Verdict, str] = {"together": "confirmed", "apart": "dissolved", "open": "as the audit found them"}
 
@@ -56,7 +57,7 @@ def judge(dataset: Dataset, row_a: int, row_b: int, verdict: Verdict, *, who: st
     if named.empty:
         ties = ties_of(dataset, low, high)
         why = f": {ties.words(low, high)}" if ties.copies is not None else ""
-        them = f"'fewscan pairs list {dataset.folder}' shows those that it names"
+        them = f"'{command_line('pairs', 'list', dataset.folder)}' shows those that it names"
         raise FewscanError(f"the audit names no pair of the rows {low} and {high}{why}; {them}")
     before = dataset.decided(named)[0]
     if before is not None and before.verdict == verdict:

@@ -14,6 +14,7 @@ from fewscan.atomic import replaced_file
 from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.parquet import parquet_frame, typed
+from fewscan.wording import command_line
 
 PAIRS_FILE = "pairs.parquet"
 
@@ -73,7 +74,7 @@ def write_pairs(folder: Path, content: bytes) -> None:
 def read_pairs(folder: Path, sha256s: Sequence[str]) -> pd.DataFrame:
     """Read `pairs.parquet`, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
     path = folder / PAIRS_FILE
-    anew = f"run 'fewscan audit {folder} --overwrite'"
+    anew = f"run '{command_line('audit', folder, '--overwrite')}'"
     content = known_content(path, sha256s, anew)
     try:
         return as_pairs(parquet_frame(content))

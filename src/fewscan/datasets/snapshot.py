@@ -33,6 +33,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.parquet import parquet_table, typed
+from fewscan.wording import command_line
 
 Int64s = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -137,7 +138,7 @@ class Snapshot:
     def require_split(self) -> SplitDescription:
         """Return how the dataset was split; raises FewscanError where it was not."""
         if self.description.split is None:
-            raise FewscanError(f"{self.folder} has no split yet: run 'fewscan split {self.folder}' first")
+            raise FewscanError(f"{self.folder} has no split yet: run '{command_line('split', self.folder)}' first")
         return self.description.split
 
     def with_split(self, parts: npt.NDArray[np.object_], split: SplitDescription) -> "Snapshot":

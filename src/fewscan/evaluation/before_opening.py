@@ -5,6 +5,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 
 def before_opening(run: Run, dataset: Snapshot) -> list[str]:
@@ -20,7 +21,8 @@ def before_opening(run: Run, dataset: Snapshot) -> list[str]:
         )
     if Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
         lines.append(
-            f"the run is not calibrated: 'fewscan calibrate {run.folder}' does that without the test set. After it, 'fewscan "
-            "evaluate --overwrite' scores the calibrated probabilities, and opens the test set once more"
+            f"the run is not calibrated: '{command_line('calibrate', run.folder)}' does that without the test set. After it, "
+            f"'{command_line('evaluate', run.folder, '--overwrite')}' scores the calibrated probabilities, and opens the test "
+            "set once more"
         )
     return lines

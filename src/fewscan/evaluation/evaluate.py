@@ -28,6 +28,7 @@ from fewscan.training.leakage import leaking_now
 from fewscan.training.probes import nearest_neighbors
 from fewscan.training.run import Run
 from fewscan.training.seen import seen_among, seen_sentence
+from fewscan.wording import command_line
 
 EVALUATION_FILE = "evaluation.json"
 PREDICTIONS_FILE = "test_predictions.csv"
@@ -137,7 +138,7 @@ class Evaluation(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's evaluation, or None where it has not been evaluated."""
-        return run.stored(EVALUATION_FILE, cls, f"fewscan evaluate {run.folder}")
+        return run.stored(EVALUATION_FILE, cls, command_line("evaluate", run.folder))
 
 
 def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
@@ -240,7 +241,7 @@ def read_predictions(run: Run, kind: ScoreKind = "test set") -> pd.DataFrame:
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
     types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
     name = PREDICTIONS_FILE if kind == "test set" else HELD_OUT_PREDICTIONS_FILE
-    return read_csv(run.folder / name, types, f"run 'fewscan evaluate {run.folder} --overwrite'")
+    return read_csv(run.folder / name, types, f"run '{command_line('evaluate', run.folder, '--overwrite')}'")
 
 
 def write_predictions(

@@ -20,6 +20,7 @@ from fewscan.seeds import stream
 from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 HELD_OUT_FILE = "held_out.csv"
 _LOGIT = "logit_"
@@ -61,7 +62,7 @@ class HeldOut:
             return None
         classes = run.record.classes
         columns = [f"{_LOGIT}{name}" for name in classes]
-        anew = f"run 'fewscan calibrate {run.folder} --overwrite'"
+        anew = f"run '{command_line('calibrate', run.folder, '--overwrite')}'"
         table = read_csv(path, {"row": "int64", "label": "str"} | dict.fromkeys(columns, "float32"), anew)
         rows = table["row"].to_numpy()
         if not (table["label"].isin(classes).all() and ((rows >= 0) & (rows < len(dataset.groups))).all()):

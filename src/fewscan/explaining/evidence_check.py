@@ -13,6 +13,7 @@ from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.hiding import HidingCheck, Images, hiding_check, untrained_predictor
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 EVIDENCE_FILE = "evidence.json"
 
@@ -46,7 +47,7 @@ class EvidenceCheck(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's check, or None where it has not been made."""
-        return run.stored(EVIDENCE_FILE, cls, f"fewscan explain {run.folder} --check")
+        return run.stored(EVIDENCE_FILE, cls, command_line("explain", run.folder, "--check"))
 
 
 def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
@@ -56,8 +57,8 @@ def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
     """
     if not len(dataset.rows("test")):
         raise FewscanError(
-            f"{run.folder} has no test set to check evidence on: draw a split with one, 'fewscan split {dataset.folder} --name "
-            "tested --test N', and train on it"
+            f"{run.folder} has no test set to check evidence on: draw a split with one, "
+            f"'{command_line('split', dataset.folder, '--name', 'tested', '--test', 'N')}', and train on it"
         )
     predictor = Predictor.of(run)
     openings = run.note_test_opening("explain", dataset)

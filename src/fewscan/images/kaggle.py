@@ -10,7 +10,7 @@ from pathlib import Path
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.progress import say
-from fewscan.wording import one_line
+from fewscan.wording import command_line, one_line
 
 KAGGLE_PREFIX = "kaggle:"
 
@@ -68,10 +68,8 @@ def fetch(name: str) -> Path:
 
 
 def _download(name: str, wanted: KaggleSet) -> Path:
-    by_hand = (
-        f"download {wanted.page} by hand, unpack it into FOLDER, and run "
-        f"'fewscan import {name}={Path('FOLDER', wanted.folder)} ...'"
-    )
+    source = f"{name}={Path('FOLDER', wanted.folder)}"
+    by_hand = f"download {wanted.page} by hand, unpack it into FOLDER, and run '{command_line('import', source)} ...'"
     try:
         import kagglehub
         import requests

@@ -1,10 +1,13 @@
 """What helps where a run's held-out images let nothing be accepted: more of them held out, more labels, a larger error."""
 
+from pathlib import Path
+
 from fewscan.config import Settings
 from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
 from fewscan.splits.support import images_needed
+from fewscan.wording import command_line
 
 
 class Remedies(Settings):
@@ -32,12 +35,12 @@ class Remedies(Settings):
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
 
-    @property
-    def words(self) -> str:
-        """What helps, as the end of a sentence on why nothing is accepted; the run is called RUN."""
+    def words(self, run: str | Path) -> str:
+        """Return what helps, as the end of a sentence on why nothing is accepted; `run` is what commands call the run."""
         ways = []
         if self.folds is not None:
-            ways.append(f"hold out all labels in turn with 'fewscan calibrate RUN --folds {self.folds} --overwrite'")
+            command = command_line("calibrate", run, "--folds", str(self.folds), "--overwrite")
+            ways.append(f"hold out all labels in turn with '{command}'")
         if self.labels is not None:
             ways.append(f"label about {self.labels:,} more images{', too' if ways else ''}")
         if self.target_error is not None:

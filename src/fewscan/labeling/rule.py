@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
 from fewscan.training.batches import Rows
 from fewscan.training.leakage import doubt
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 Decision = Literal["accept", "review", "out_of_distribution"]
 
@@ -66,6 +68,7 @@ class Asked:
 class Grounds:
     """What the decisions of a run rest on."""
 
+    called: str | Path  # what commands in its sentences call the run
     predictor: Predictor
     gate: Gate
     classes: tuple[str, ...]
@@ -77,9 +80,10 @@ class Grounds:
     in_turn: int = 0  # how many independent images would be held out by folds; 0 where they are already, or cannot be
 
     @classmethod
-    def of(cls, run: Run, dataset: Snapshot) -> Self:
+    def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None) -> Self:
         """Describe what the run learned from, and read its held-out images; the test set has no share in either.
 
+        called: what commands call the run, None for its folder: a page that is passed on has no paths.
         Raises FewscanError where the run is unfinished or damaged.
         """
         predictor = Predictor.of(run)
@@ -92,8 +96,10 @@ class Grounds:
         calibration = Calibration.load(run)
         source = None if calibration is None else calibration.source
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
-        leaking, surer = doubt(run, dataset), _surer(calibration)
+        called = run.folder if called is None else called
+        leaking, surer = doubt(run, dataset), _surer(calibration, called)
         return cls(
+            called,
             predictor,
             gate,
             run.record.classes,
@@ -113,7 +119,7 @@ class Grounds:
         runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported = self.doubt
         if self.held_out is None:
-            unsupported = "the run is not calibrated; run 'fewscan calibrate RUN'"
+            unsupported = f"the run is not calibrated; run '{command_line('calibrate', self.called)}'"
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
@@ -123,7 +129,7 @@ class Grounds:
         helps = None
         if threshold is None:
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
-            accepting += f". What helps: {helps.words}"
+            accepting += f". What helps: {helps.words(self.called)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         reasons = [accepting, including]
         if runs > 1:
@@ -176,13 +182,13 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _surer(calibration: Calibration | None) -> str | None:
+def _surer(calibration: Calibration | None, run: str | Path) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
     if calibration is None or calibration.surety is None or not calibration.surety.surer:
         return None
     return (
         f"the network is surer than those whose held-out images it would be judged by: {calibration.surety.words}; "
-        "try 'fewscan calibrate RUN' with more --folds, whose networks learn from nearly as many labels"
+        f"try '{command_line('calibrate', run)}' with more --folds, whose networks learn from nearly as many labels"
     )
 
 

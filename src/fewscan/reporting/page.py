@@ -37,6 +37,8 @@ MISTAKES_SHOWN = 10
 SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
 CROPS_SHOWN = 8
+# What commands on the page call the run: it is passed on, so it has no paths.
+RUN = "RUN"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
             f"{run.folder} --overwrite'"
         )
     say(run.note_test_opening("report", dataset).sentence)
-    grounds = Grounds.of(run, dataset)
+    grounds = Grounds.of(run, dataset, called=RUN)
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
 
     def explained(row: int, predicted: str, out_of_distribution: bool) -> Scan:

@@ -1,6 +1,5 @@
 """Whether a split holds enough labels for `label` to accept anything by them: said before hours of training, not after."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
 from fewscan.splits.support import ENOUGH_VALIDATION, TARGET_ERROR, images_to_keep, least_target
+from fewscan.wording import command_line
 
 
 def independent(dataset: Snapshot, *parts: Split) -> int:
@@ -17,10 +17,10 @@ def independent(dataset: Snapshot, *parts: Split) -> int:
     return len(np.unique(dataset.groups[dataset.rows(*parts)]))
 
 
-def acceptance_warnings(dataset: Snapshot, runs: int = 1, run: str | Path = "RUN") -> list[str]:
+def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> list[str]:
     """Return in plain words why `label` will accept nothing by the split of `dataset` as it stands, and what helps; or nothing.
 
-    runs: among how many runs the next one may be chosen by held-out labels. run: its folder, where it is known.
+    run: the folder of the next run. runs: among how many it may be chosen by held-out labels.
     """
     protocol = dataset.require_split().protocol
     if may_leak(protocol):
@@ -38,8 +38,8 @@ def acceptance_warnings(dataset: Snapshot, runs: int = 1, run: str | Path = "RUN
         "each of another patient or set of copies"
     )
     # By so many a run is calibrated at its end, which is then to be replaced.
-    again = " --folds 5 --overwrite" if held_out >= ENOUGH_VALIDATION else ""
-    in_turn = f"'fewscan calibrate {shlex.quote(str(run))}{again}' holds out all {labels:,} in turn, by five more trainings"
+    again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
+    in_turn = f"'{command_line('calibrate', run, *again)}' holds out all {labels:,} in turn, by five more trainings"
     lone = classes_of_one_group(dataset)
     if labels >= kept and not lone:
         there = f"the validation set holds {held_out:,}" if held_out else "there is no validation set"

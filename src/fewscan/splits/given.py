@@ -11,7 +11,7 @@ from fewscan.splits.dealing import Int64s
 from fewscan.splits.draw import Draw
 from fewscan.splits.sizes import VALIDATION_SHARE, require_labels
 from fewscan.splits.split import describe, freeze
-from fewscan.wording import counted
+from fewscan.wording import command_line, counted
 
 # How many leaking groups an error names.
 GROUPS_NAMED = 3
@@ -70,7 +70,7 @@ def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
     if given.isna().all():
         raise FewscanError(
             f"{dataset.folder} came with no split: neither folders or sources named train, validation and test, nor a column "
-            f"of a table. Draw one with 'fewscan split {dataset.folder}'"
+            f"of a table. Draw one with '{command_line('split', dataset.folder)}'"
         )
     parts: npt.NDArray[np.object_] = given.fillna("").to_numpy(object)
     parts[(dataset.labels < 0) & (parts != "train") & (parts != "")] = "without a label"

@@ -12,6 +12,7 @@ from fewscan.errors import FewscanError
 from fewscan.splits.dealing import Bools
 from fewscan.splits.draw import Draw
 from fewscan.splits.support import ENOUGH_VALIDATION
+from fewscan.wording import command_line
 
 # With so many labels a test set is worth its labels; with fewer, all are learned from, and the score is cross-validated.
 ENOUGH_TO_TEST = 200
@@ -125,13 +126,14 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
 def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     """Raise FewscanError where no split of any size can be drawn: without an audit, without labels, of one class."""
     if keeps_groups(protocol) and dataset.description.audit is None:
-        raise FewscanError(f"a leak-free split needs to know the copies: run 'fewscan audit {dataset.folder}' first")
+        raise FewscanError(f"a leak-free split needs to know the copies: run '{command_line('audit', dataset.folder)}' first")
     manifest = dataset.manifest.iloc[dataset.usable]
     named = manifest["label"].dropna()
     if named.empty:
         raise FewscanError(
-            f"{dataset.folder} has no labels at all: enter some with 'fewscan labels set {dataset.folder} TABLE'; without any, "
-            f"'fewscan train {dataset.folder}' learns features"
+            f"{dataset.folder} has no labels at all: enter some with "
+            f"'{command_line('labels', 'set', dataset.folder, 'TABLE')}'; without any, "
+            f"'{command_line('train', dataset.folder)}' learns features"
         )
     if named.nunique() == 1:
         raise FewscanError(f"{dataset.folder} has one class only ('{named.iloc[0]}'): there is nothing to tell apart")

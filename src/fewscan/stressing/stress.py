@@ -28,6 +28,7 @@ from fewscan.stressing.scans import scans_of
 from fewscan.stressing.scoring import Said, condition_scores, mean_accuracy
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 STRESS_FILE = "stress.json"
 STRESS_TABLE_FILE = "stress.csv"
@@ -95,7 +96,7 @@ class StressTest(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's stress test, or None where there was none."""
-        return run.stored(STRESS_FILE, cls, f"fewscan stress {run.folder}")
+        return run.stored(STRESS_FILE, cls, command_line("stress", run.folder))
 
     def at(self, strength: int) -> list[Condition]:
         """Return the conditions of one strength, the lowest accuracy first."""

@@ -8,6 +8,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.method import Method
 from fewscan.training.batches import Rows
+from fewscan.wording import command_line
 
 # views: the image itself. copies: any of its set of copies. groups: any of its group, slices of its head or patient among them.
 Positives = Literal["views", "copies", "groups"]
@@ -51,4 +52,6 @@ def require_positives(dataset: Snapshot, method: type[Method], positives: Positi
     if not method.two_views:
         raise FewscanError(f"positives={positives} is about second views, and {method.name} looks at one: leave it out")
     if dataset.description.audit is None:
-        raise FewscanError(f"positives={positives} needs to know the copies: run 'fewscan audit {dataset.folder}' first")
+        raise FewscanError(
+            f"positives={positives} needs to know the copies: run '{command_line('audit', dataset.folder)}' first"
+        )

@@ -37,6 +37,7 @@ from fewscan.training.plugins import Plugin, plugins_of, require_plugins
 from fewscan.training.seal import SEAL, is_whole, sealed
 from fewscan.training.settings import RunSettings
 from fewscan.version import __version__
+from fewscan.wording import command_line
 
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
@@ -220,7 +221,8 @@ class Run:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
         if not self.finished:
             raise FewscanError(
-                f"{self.folder} is not finished: go on with 'fewscan train {self.record.dataset} --out {self.folder} --resume'"
+                f"{self.folder} is not finished: go on with "
+                f"'{command_line('train', self.record.dataset, '--out', self.folder, '--resume')}'"
             )
         network = self.new_network()
         path = self.folder / MODEL_FILE

@@ -28,6 +28,7 @@ from fewscan.training.devices import Devices, machine_number
 from fewscan.training.fit import fit
 from fewscan.training.ranks import Ranks
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 # After one process has failed the others fail, too, for want of it: so long is waited for what they say.
 GRACE_SECONDS = 3.0
@@ -115,7 +116,7 @@ def _ended(ranks: list[_Rank], job: Job | None) -> Path:
 
 def _raise(failed: dict[str, str], job: Job | None) -> NoReturn:
     """Raise what is told of a training of which processes failed: in which ways, and the first words of each."""
-    go_on = "" if job is None else f": go on with 'fewscan train {job.dataset} --out {job.run} --resume'"
+    go_on = "" if job is None else f": go on with '{command_line('train', job.dataset, '--out', job.run, '--resume')}'"
     if "refused" in failed:
         raise FewscanError(failed["refused"])
     if "memory" in failed:

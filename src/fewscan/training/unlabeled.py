@@ -7,7 +7,7 @@ from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import method_type, methods_without_labels
-from fewscan.wording import counted
+from fewscan.wording import command_line, counted
 
 LEAST_IMAGES = 2
 
@@ -33,9 +33,9 @@ def learned_from(
     if name is None and waiting:
         dataset.require_split()
     if name is not None and method_type(str(name)).needs_labels:
-        lacks, then = "no labels to learn from", f"enter some with 'fewscan labels set {dataset.folder} TABLE'"
+        lacks, then = "no labels to learn from", f"enter some with '{command_line('labels', 'set', dataset.folder, 'TABLE')}'"
         if waiting:
-            lacks, then = "no split yet", f"run 'fewscan split {dataset.folder}' first"
+            lacks, then = "no split yet", f"run '{command_line('split', dataset.folder)}' first"
         free = ", ".join(methods_without_labels())
         raise FewscanError(f"{dataset.folder} has {lacks}, and {name} needs labels: {then}, or give --method one of {free}")
     unlabeled = without_labels(dataset)
