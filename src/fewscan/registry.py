@@ -7,7 +7,7 @@ fewscan, a folder of its own above those that it uses, brings what is its by the
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,8 @@ Own = TypeVar("Own", bound=type)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 OWN_PACKAGE = "fewscan"
 PLACE = Path(__file__).parent
+# What was registered in this process, by group and name.
+_REGISTERED: dict[str, dict[str, Any]] = {}
 
 
 EntryPoints = dict[str, metadata.EntryPoint]
@@ -35,18 +37,62 @@ class Brought(NamedTuple):
     package: str  # name and version
 
 
-class Registry(Generic[Kind]):
+class Names:
+    """The names of things of one kind: nothing that is called so is imported for them."""
+
+    def __init__(self, kind: str, group: str, built_in: Sequence[str]) -> None:
+        self.kind = kind  # as sentences have it
+        self.group = group  # of entry points
+        self._built_in = tuple(built_in)  # the package's own
+        self._registered = _REGISTERED.setdefault(group, {})
+
+    def require(self, name: str) -> None:
+        """Raise FewscanError, naming the nearest, where nothing is called `name`."""
+        if name not in self.own_names() and name not in self.names():
+            raise FewscanError(f"unknown {self.kind} '{name}': {nearest(name, self.names())}")
+
+    def own_names(self) -> tuple[str, ...]:
+        """Return the names of the package's own, those of its wings last."""
+        return (*self._built_in, *wings(self.group))
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, the package's own first; nothing is imported for it."""
+        brought = sorted(each.point.name for each in self._brought()[0])
+        return tuple(dict.fromkeys((*self.own_names(), *self._registered, *brought)))
+
+    def _brought(self) -> tuple[list[Brought], list[str]]:
+        """Return the entry points of installed packages, and a line on each package whose entry points cannot be read."""
+        found: list[Brought] = []
+        problems: list[str] = []
+        seen: set[str] = set()
+        for package in metadata.distributions():
+            if self.group not in (package.read_text("entry_points.txt") or ""):
+                continue
+            name = "without a name"
+            try:
+                name = package.metadata["Name"] or name
+                called = f"{name} {package.version}"
+                points = [point for point in package.entry_points if point.group == self.group]
+            except Exception:  # what is malformed leads the reader to whatever error
+                problems.append(f"package {name}: its entry_points.txt or METADATA cannot be read")
+                continue
+            # Installed twice: the first on the path is the one that is imported.
+            if normalized(name) not in seen:
+                found += [Brought(point, called) for point in points]
+            seen.add(normalized(name))
+        return found, problems
+
+
+class Registry(Names, Generic[Kind]):
     """Classes of one kind by name, each with a `name` and a `summary` of one line.
 
     built_in: the package's own; their names are nobody else's. flaw: says what a class lacks, None where it is sound.
     """
 
     def __init__(self, kind: str, group: str, built_in: Mapping[str, Kind], flaw: Callable[[Any], str | None]) -> None:
-        self.kind = kind  # as sentences have it
-        self.group = group  # of entry points
+        super().__init__(kind, group, tuple(built_in))
         self.built_in = built_in
         self._flaw = flaw
-        self._registered: dict[str, Kind] = {}
         self._loaded: dict[str, Kind] = {}
 
     def register(self, own: Own) -> Own:
@@ -67,7 +113,7 @@ class Registry(Generic[Kind]):
         for point, package in self._brought()[0]:
             if point.name == name and point.value.replace(" ", "") != f"{own.__module__}:{own.__qualname__}":
                 raise FewscanError(f"{self.kind} '{name}' of {source}: package {package} brings another of that name")
-        self._registered[name] = own  # type: ignore[assignment]  # it is sound
+        self._registered[name] = own
         return own
 
     def unregister(self, name: str) -> None:
@@ -86,18 +132,9 @@ class Registry(Generic[Kind]):
         self._loaded[name] = wing[name].load() if name in wing else self._load(name)
         return self._loaded[name]
 
-    def own_names(self) -> tuple[str, ...]:
-        """Return the names of the package's own, those of its wings last."""
-        return (*self.built_in, *wings(self.group))
-
     def own(self) -> dict[str, Kind]:
         """Return the package's own by name."""
         return {name: self.find(name) for name in self.own_names()}
-
-    def names(self) -> tuple[str, ...]:
-        """Return every name, the package's own first; nothing is imported for it."""
-        brought = sorted(each.point.name for each in self._brought()[0])
-        return tuple(dict.fromkeys((*self.own_names(), *self._registered, *brought)))
 
     def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return names, each once: the package's own in their order, then others as they come."""
@@ -148,9 +185,8 @@ class Registry(Generic[Kind]):
         return None if own.__module__ == "__main__" else own.__module__
 
     def _load(self, name: str) -> Kind:
+        self.require(name)
         brought = [each for each in self._brought()[0] if each.point.name == name]
-        if not brought:
-            raise FewscanError(f"unknown {self.kind} '{name}': {nearest(name, self.names())}")
         if len(brought) > 1:
             packages = " and ".join(each.package for each in brought)
             raise FewscanError(f"{self.kind} '{name}' is brought by packages {packages}: uninstall all but one")
@@ -181,28 +217,6 @@ class Registry(Generic[Kind]):
         if flaw is not None:
             said = name or called or getattr(own, "__name__", own)
             raise FewscanError(f"{self.kind} '{said}' of {source} is none: {flaw}")
-
-    def _brought(self) -> tuple[list[Brought], list[str]]:
-        """Return the entry points of installed packages, and a line on each package whose entry points cannot be read."""
-        found: list[Brought] = []
-        problems: list[str] = []
-        seen: set[str] = set()
-        for package in metadata.distributions():
-            if self.group not in (package.read_text("entry_points.txt") or ""):
-                continue
-            name = "without a name"
-            try:
-                name = package.metadata["Name"] or name
-                called = f"{name} {package.version}"
-                points = [point for point in package.entry_points if point.group == self.group]
-            except Exception:  # what is malformed leads the reader to whatever error
-                problems.append(f"package {name}: its entry_points.txt or METADATA cannot be read")
-                continue
-            # Installed twice: the first on the path is the one that is imported.
-            if normalized(name) not in seen:
-                found += [Brought(point, called) for point in points]
-            seen.add(normalized(name))
-        return found, problems
 
 
 @cache

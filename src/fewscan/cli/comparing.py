@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, listed_names, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, Recipe, app, finish, parsed_settings
 from fewscan.cli.comparison_options import (
     Baseline,
     BudgetShares,
@@ -23,6 +23,7 @@ from fewscan.cli.comparison_options import (
     Validation,
 )
 from fewscan.cli.following import Words, report_words
+from fewscan.cli.names import METHODS, all_known, listed_names
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def compare(
     dataset: DatasetFolder,
     out: Out,
     settings: SettingsForAll = None,
-    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]")] = "",
+    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]", callback=all_known(METHODS))] = "",
     seeds: Seeds = "0",
     protocol: Protocols = "leakfree",
     recipe: Recipe = None,

@@ -5,12 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from fewscan.cli.names import METHODS, PROTOCOLS, all_known, known
+
 Out = Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")]
 SettingsForAll = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")
 ]
 Seeds = Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")]
-Protocols = Annotated[str, typer.Option(help="How the test set is drawn; one or several.")]
+Protocols = Annotated[str, typer.Option(help="How the test set is drawn; one or several.", callback=all_known(PROTOCOLS))]
 LabelsBudget = Annotated[
     str | None,
     typer.Option(help="Several budgets of labels, separated by commas: a comparison with each, and scores against labels."),
@@ -24,7 +26,10 @@ BudgetShares = Annotated[
 ]
 Baseline = Annotated[
     str | None,
-    typer.Option(help="The method that the others are held against. [default: supervised, where it is among them]"),
+    typer.Option(
+        help="The method that the others are held against. [default: supervised, where it is among them]",
+        callback=known(METHODS),
+    ),
 ]
 RankBy = Annotated[
     Literal["accuracy", "balanced_accuracy"] | None,

@@ -10,6 +10,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Devices, app, finish
 from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
+from fewscan.cli.names import encoder_known
 from fewscan.cli.places import scans_there
 from fewscan.config import parse_overrides, spelled_out
 from fewscan.errors import FewscanError
@@ -38,7 +39,7 @@ def embed(
         Path,
         typer.Argument(metavar="DATASET|FOLDER", help="A dataset, or a folder or file of scans.", callback=scans_there),
     ],
-    encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.")],
+    encoder: Annotated[str, typer.Option(metavar="NAME|RUN|FILE", help="Which encoder.", callback=encoder_known)],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[encoder.KEY=VALUE ...]", help="Other settings of the encoder.")
     ] = None,

@@ -7,6 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import DatasetFolder, app, ended_at_once
+from fewscan.cli.names import encoder_known
 from fewscan.progress import printable
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def review(
         typer.Option(
             metavar="NAME|RUN|FILE",
             help="What the page's model sees scans with. [default: efficientnet_lite0_middle of ImageNet, or pixels alone]",
+            callback=encoder_known,
         ),
     ] = None,
     host: Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fewscan.cli.names import PROTOCOLS, known
 from fewscan.splits.support import ENOUGH_VALIDATION
 
 SplitName = Annotated[str, typer.Option("--name", help="A dataset can have many splits; 'train' takes the newest unless told.")]
@@ -27,6 +28,7 @@ SplitProtocol = Annotated[
     typer.Option(
         "--protocol",
         help="leakfree: copies never cross, nor do patients where they are known. random: wherever copies lie.",
+        callback=known(PROTOCOLS),
     ),
 ]
 ValidationShare = Annotated[

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish, listed_names
+from fewscan.cli.app import AsJson, MovedData, Overwrite, RunFolder, app, finish
 from fewscan.cli.following import after_run_in
+from fewscan.cli.names import listed_names
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import opened_times
 

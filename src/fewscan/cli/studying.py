@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, app, finish, listed_names, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.comparing import next_words, percent, whole_numbers
 from fewscan.cli.comparison_options import Jobs, Out, Protocols, Seeds, Training
+from fewscan.cli.names import METHODS, all_known, listed_names
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -21,7 +22,12 @@ def study(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the study's, for every method.")
     ] = None,
-    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: supervised, and the study's four]")] = "",
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Names, separated by commas. [default: supervised, and the study's four]", callback=all_known(METHODS)
+        ),
+    ] = "",
     seeds: Seeds = "0",
     protocol: Protocols = "study,leakfree",
     labeled: Annotated[int | None, typer.Option(help="The budget of labels. [default: the study's, 1235]")] = None,

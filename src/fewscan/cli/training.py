@@ -9,6 +9,7 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
+from fewscan.cli.names import METHODS, RECIPES, known
 from fewscan.cli.places import split_there, there, weights_there
 from fewscan.errors import FewscanError
 from fewscan.folders import refuse_existing_run
@@ -85,11 +86,20 @@ labels. The same command goes on where the first of the two was stopped, and tak
 encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
 besides, timm fetches its weights from the network; nothing else ever fetches any.
 """
+MethodName = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]",
+        callback=known(METHODS),
+    ),
+]
 TrainingRecipe = Annotated[
     str | None,
     typer.Option(
         help="fewscan: from scratch. finetune: from weights that are there. study: a published study's encoder, views and "
-        "optimizer. [default: as the scans' size, labels and installed weights suggest]"
+        "optimizer. [default: as the scans' size, labels and installed weights suggest]",
+        callback=known(RECIPES),
     ),
 ]
 WEIGHTS_OF_RUN = "a finished run's folder: its encoder, whatever method it was trained with"
@@ -106,10 +116,7 @@ def train(
         Path | None,
         typer.Option(help="The run folder to make, or with --resume the one to go on with. [default: runs/DATASET]"),
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help="The way of learning; 'fewscan methods' lists them. [default: chosen from the data]"),
-    ] = None,
+    method: MethodName = None,
     recipe: TrainingRecipe = None,
     split: Annotated[str | None, typer.Option(help="Which of the dataset's splits. [default: the one drawn last]")] = None,
     begin: Annotated[

@@ -1,0 +1,66 @@
+"""Names of methods, recipes and the like in a command, looked up as it is read: before what takes seconds to load."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fewscan.registry import Names
+
+# Fewscan's own as their registries have them, which load the things themselves; a test holds the two together.
+METHODS = Names(
+    "method",
+    "fewscan.methods",
+    ("supervised", "barlow_twins", "nnclr", "simclr", "vicreg", "joint", "mixmatch", "probe"),
+)
+ENCODERS = Names("encoder", "fewscan.encoders", ("resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle", "timm"))
+VIEWS = Names("policy of views", "fewscan.views", ("scan",))
+RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
+PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))
+
+
+def listed_names(text: str) -> list[str]:
+    """Return the names in an option, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def known(names: Names) -> Callable[[str | None], str | None]:
+    """Return a callback that refuses an unknown name; an option that was not given, None, passes."""
+
+    def checked(name: str | None) -> str | None:
+        if name is not None:
+            names.require(name)
+        return name
+
+    return checked
+
+
+def all_known(names: Names) -> Callable[[str], str]:
+    """Return a callback that refuses a list of names, separated by commas, where one is unknown."""
+
+    def checked(text: str) -> str:
+        for name in listed_names(text):
+            names.require(name)
+        return text
+
+    return checked
+
+
+def encoder_known(text: str | None) -> str | None:
+    """Refuse what is to be an encoder and is neither the name of one nor a run or file that is there."""
+    if text is not None and not Path(text).exists():
+        _require_encoder(text)
+    return text
+
+
+def require_names(settings: Mapping[str, Any]) -> None:
+    """Raise FewscanError where settings of a run name an unknown encoder or unknown views."""
+    for group, require in (("encoder", _require_encoder), ("views", VIEWS.require)):
+        value = settings.get(group)
+        name = value.get("name") if isinstance(value, Mapping) else value
+        if isinstance(name, str):
+            require(name)
+
+
+def _require_encoder(name: str) -> None:
+    # After a colon a name may say which model of several: timm:resnet18.
+    ENCODERS.require(name.partition(":")[0])
