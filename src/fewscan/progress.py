@@ -1,6 +1,7 @@
 """Progress of long work, on standard error, so that standard output stays free for results."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -44,13 +45,28 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """Yield `items` while a progress bar counts them."""
+def track(items: Iterable[Item], description: str, total: int | None = None) -> Generator[Item, None, None]:
+    """Yield `items` while a progress bar counts them; whoever keeps what is returned closes it, and with it the bar."""
     with progress_bar() as bar:
         task = bar.add_task(description, total=total, numbers="")
         for item in items:
             yield item
             bar.advance(task)
+
+
+@contextmanager
+def kept_if_stopped(kept: Callable[[], str | None]) -> Iterator[None]:
+    """Say, where work is stopped, what of it is kept for going on; `kept` returns that as a line, None for nothing.
+
+    The line goes along with what stopped it, so that the command line knows whether there is something to go on with.
+    """
+    try:
+        yield
+    except BaseException as stopped:
+        if (line := kept()) is not None:
+            say(line)
+            stopped.add_note(line)
+        raise
 
 
 def say(message: str) -> None:

@@ -107,7 +107,10 @@ def test_the_same_command_goes_on_where_nothing_stands_in_its_way(
     name: str, fewscan: Command, interrupted: Callable[..., None], named: Path
 ) -> None:
     interrupted(api, name)
-    assert going_on(fewscan(*VERBS[name], cwd=named)) == VERBS[name]
+    done = fewscan(*VERBS[name], cwd=named)
+    assert going_on(done) == VERBS[name]
+    # Nothing of it is kept.
+    assert "begin anew" in done.stderr
 
 
 def test_a_run_that_has_begun_goes_on_with_resume(fewscan: Command, interrupted: Callable[..., None], named: Path) -> None:

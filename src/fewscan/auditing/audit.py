@@ -19,6 +19,7 @@ from fewscan.auditing.suspects import Suspect, enter_suspects, find_suspects
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.progress import kept_if_stopped
 
 AUDIT_FILE = "audit.json"
 
@@ -85,7 +86,7 @@ def _audited(
     """Find the pairs and keep how images are described; that is no part of the dataset before its description names it."""
     readable = np.flatnonzero(dataset.images.table(["set_aside"])["set_aside"].isna().to_numpy())
     compared = compared_in(dataset, similarity)
-    with compared.told():
+    with kept_if_stopped(lambda: compared.kept):
         found = find_pairs(
             now.whole, now.manifest, readable, similarity=similarity, same_head=same_head, before=before, compared=compared
         )

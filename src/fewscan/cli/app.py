@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.names import RECIPES, known, require_names
 from fewscan.cli.parsing import Verbs
 from fewscan.cli.places import there
@@ -41,14 +42,6 @@ INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 TERMINATED = 143  # and of one that SIGTERM has
 REFUSED = 2
 LONGEST_REFUSAL = 1500  # characters: what was refused is quoted, and may be a file's whole content
-
-
-class InterruptedVerb(Exception):  # noqa: N818  # no error: the person at the keyboard wanted it
-    """Ctrl-C in a verb that another command than its own goes on with, given as verb and arguments; or that begins anew."""
-
-    def __init__(self, *words: str | Path, anew: bool = False) -> None:
-        super().__init__(*words)
-        self.how = "begin anew with" if anew else "go on with"
 
 
 AsJson = Annotated[
@@ -154,7 +147,6 @@ def main() -> NoReturn:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk is still told as an error
         if code == INTERRUPTED:
-            # Every verb either goes on by the same command or left nothing behind.
             code = _interrupted(sys.argv[1:])
     except KeyboardInterrupt:
         code = _interrupted(sys.argv[1:])
@@ -162,7 +154,7 @@ def main() -> NoReturn:
         # So Typer ends, and nothing else here, where whoever reads the output has read enough, as `head` does: no error.
         code = 0
     except InterruptedVerb as stopped:
-        code = _interrupted(stopped.args, stopped.how)
+        code = _interrupted(stopped.args or sys.argv[1:], stopped.how)
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
@@ -195,7 +187,6 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
-    # Of most verbs nothing is left to go on with: the same command then begins anew.
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     typer.echo(f"{'terminated' if terminated else 'interrupted'}; {how}: {printable(command_line(*words))}", err=True)
     return TERMINATED if terminated else INTERRUPTED

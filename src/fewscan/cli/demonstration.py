@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, InterruptedVerb, app, finish
+from fewscan.cli.app import AsJson, app, finish
 from fewscan.cli.following import free_path
+from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.reviewing import serve
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from fewscan.registry import Names
 
 # Fewscan's own as their registries have them, which load the things themselves; a test holds the two together.
@@ -23,11 +25,14 @@ def listed_names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def known(names: Names) -> Callable[[str | None], str | None]:
-    """Return a callback that refuses an unknown name; an option that was not given, None, passes."""
+def known(names: Names) -> Callable[..., str | None]:
+    """Return a callback that refuses an unknown name; an option that was not given, None, passes.
 
-    def checked(name: str | None) -> str | None:
-        if name is not None:
+    So does whatever stands beside `--resume`: the verb says what the run has instead.
+    """
+
+    def checked(context: typer.Context, name: str | None) -> str | None:
+        if name is not None and not context.params.get("resume"):
             names.require(name)
         return name
 

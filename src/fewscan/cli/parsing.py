@@ -1,15 +1,16 @@
-"""How the words of a command are read: as Typer does, but for an option that would take another option as its value."""
+"""The verbs as Typer reads and calls them, but for an option that would take another as its value, and for Ctrl-C."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from typer.core import TyperGroup, TyperOption
 
+from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.errors import FewscanError
 
 
 class Verbs(TyperGroup):
-    """A group of verbs, none of whose options takes the name of another as its value."""
+    """A group of verbs."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return name, command and the words behind it, as Typer does, whose own types of these are private.
@@ -20,6 +21,16 @@ class Verbs(TyperGroup):
         if command is not None:
             _require_values([one for one in command.get_params(ctx) if isinstance(one, TyperOption)], words)
         return name, command, words
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the verb.
+
+        Raises InterruptedVerb where Ctrl-C stops it: what is kept of its work says by itself that it goes on.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            raise InterruptedVerb(anew=not hasattr(stopped, "__notes__")) from None
 
 
 def _require_values(options: Sequence[TyperOption], words: Iterable[str]) -> None:

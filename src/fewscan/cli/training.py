@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewscan import api
-from fewscan.cli.app import AsJson, DatasetFolder, InterruptedVerb, app, finish, parsed_settings
+from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
+from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.names import METHODS, RECIPES, known
 from fewscan.cli.places import split_there, there, weights_there
 from fewscan.errors import FewscanError
@@ -158,6 +159,8 @@ def train(
     try:
         run = api.train(dataset, out=folder, method=asked, resume=resume, **given, **changes)
     except KeyboardInterrupt:
+        if resume:
+            raise InterruptedVerb from None
         if taken or not folder.exists():
             raise
         raise InterruptedVerb("train", dataset, "--out", folder, "--resume") from None

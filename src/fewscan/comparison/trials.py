@@ -17,7 +17,7 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.processes import processes
-from fewscan.progress import say
+from fewscan.progress import kept_if_stopped, say
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
 from fewscan.training.shares import take_place
@@ -40,8 +40,18 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
     say(f"{counted(len(comparison.plan.trials), 'run')}: {done} finished, {len(missing)} to do")
     devices = 0 if comparison.plan.changes.get("device") == "cpu" else torch.cuda.device_count()
     at_once = min(jobs or max(1, devices), len(missing))
-    if at_once > 1:
-        return _side_by_side(comparison, missing, at_once, devices)
+    with kept_if_stopped(lambda: _kept(comparison)):
+        return _side_by_side(comparison, missing, at_once, devices) if at_once > 1 else _in_turn(comparison, missing)
+
+
+def _kept(comparison: Comparison) -> str | None:
+    """Return what is kept of a comparison's runs where these are stopped, None for nothing."""
+    runs = [comparison.run_folder(trial) for trial in comparison.plan.trials]
+    begun = sum(run.exists() for run in runs)
+    return f"{counted(begun, 'run')} of {len(runs)}, finished or begun, kept in {comparison.folder}" if begun else None
+
+
+def _in_turn(comparison: Comparison, missing: list[Trial]) -> dict[Trial, str]:
     failures = {}
     for number, trial in enumerate(missing, start=1):
         say(f"run {number}/{len(missing)}: {trial}")

@@ -12,7 +12,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import ReadingNote, SourceDescription
 from fewscan.datasets.importing import described_sources, enter_labels, plan_for, usable_table, write_images
 from fewscan.errors import FewscanError
-from fewscan.images.blocks import refuse_others
+from fewscan.images.blocks import has_blocks, refuse_others
 from fewscan.images.classes import fit_classes
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImageSpec, ImportOptions, SourceOptions
@@ -24,7 +24,7 @@ from fewscan.images.readers import file_sha256
 from fewscan.images.sources import ScanFile, Source, is_inside, parse_sources
 from fewscan.images.store import ImageStore
 from fewscan.labels.log import LabelLog
-from fewscan.progress import track
+from fewscan.progress import kept_if_stopped, track
 from fewscan.wording import counted
 
 EXAMPLES = 3
@@ -104,14 +104,15 @@ def adding(dataset: Dataset, listed: Listed, workers: int | None = None) -> Iter
     sources = tuple(source for source in listed.sources if (table["source"] == source.name).any())
     keys.save(dataset.folder)
     longer = store.sealed(shard, table)
-    try:
-        enter_labels(log, listed.new, table, first)
-        yield _extended(dataset, longer, described_sources(sources, table), notes)
-        shard.forget()
-    except BaseException:
-        if Dataset.open(dataset.folder).images.rows == first:
-            take_back(log, first)
-        raise
+    with kept_if_stopped(lambda: "what was read is kept" if has_blocks(store.begun) else None):
+        try:
+            enter_labels(log, listed.new, table, first)
+            yield _extended(dataset, longer, described_sources(sources, table), notes)
+            shard.forget()
+        except BaseException:
+            if Dataset.open(dataset.folder).images.rows == first:
+                take_back(log, first)
+            raise
 
 
 def take_back(log: LabelLog, rows: int) -> None:

@@ -26,7 +26,7 @@ from fewscan.images.sources import ScanFile, Source, parse_sources
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, ShardWriter
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.partial import growing, refuse_finished
-from fewscan.progress import say, track
+from fewscan.progress import kept_if_stopped, say, track
 
 SET_ASIDE_EXAMPLES = 5
 
@@ -183,15 +183,10 @@ def write_images(
         for scan, patient in zip(scans, keys.hashed(scans), strict=True)
     )
     noted: dict[str, list[str]] = {}
-    try:
-        with closing(blocks.read(listed, workers)) as reading:
-            for scan, notes in zip(track(scans, said, total=len(scans)), reading, strict=True):
-                for note in notes:
-                    noted.setdefault(note, []).append(scan.relative)
-    except BaseException:
-        if blocks.way_on:
-            say(blocks.way_on)
-        raise
+    with kept_if_stopped(lambda: blocks.kept), closing(blocks.read(listed, workers)) as reading:
+        for scan, notes in zip(track(scans, said, total=len(scans)), reading, strict=True):
+            for note in notes:
+                noted.setdefault(note, []).append(scan.relative)
     return tuple(ReadingNote(note=note, images=len(paths), example=paths[0]) for note, paths in noted.items())
 
 
@@ -200,14 +195,16 @@ def _images_growing(out: Path) -> Iterator[Path]:
     """Yield where the images of a dataset grow, which is to be at `out`; what is worth to go on with stays there."""
     with growing(out, "import") as folder:
         images = folder / IMAGES_FOLDER
-        try:
-            yield images
-        except BaseException:
+
+        def kept() -> str | None:
+            """Return what is kept; what is nothing worth is removed."""
             if any(map(has_blocks, images.glob("*"))):
-                say(f"what was read is kept in {folder}: remove it if you do not go on")
-            else:
-                shutil.rmtree(images, ignore_errors=True)
-            raise
+                return f"what was read is kept in {folder}: remove it if you do not go on"
+            shutil.rmtree(images, ignore_errors=True)
+            return None
+
+        with kept_if_stopped(kept):
+            yield images
 
 
 def enter_labels(log: LabelLog, scans: Sequence[ScanFile], images: pd.DataFrame, first_row: int = 0) -> None:

@@ -1,6 +1,7 @@
 """Every labeled image held out once: as many trainings as folds, each without the labels and groups of its fold."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.held_out import HeldOut, group_folds, predict_held_out
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.surety import Surety
-from fewscan.progress import say
+from fewscan.progress import kept_if_stopped, say
 from fewscan.seeds import stream
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import kept_beginning
@@ -56,7 +57,8 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     predictions, sureties = [], []
     for held_out, folder in zip(parts, folders, strict=True):
         say(f"fold {folder.name.replace('-of-', '/')}")
-        trained, without = _train_without(run, dataset, held_out, folder)
+        with kept_if_stopped(lambda: _kept(folders)):
+            trained, without = _train_without(run, dataset, held_out, folder)
         predictor = Predictor.of(trained)
         predictions.append(predict_held_out(predictor, without, held_out))
         if len(unlabeled):
@@ -72,6 +74,15 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     network = _mean_score(Predictor.of(run), dataset, unlabeled)
     surety = Surety(images=len(unlabeled), network=network, others=tuple(sureties))
     return CrossFit(held_out_images, len(parts), surety)
+
+
+def _kept(folders: Sequence[Path]) -> str | None:
+    """Return what is kept of the folds' trainings where these are stopped, None for nothing."""
+    trained = sum((folder / MODEL_FILE).is_file() for folder in folders)
+    begun = sum(folder.exists() for folder in folders) - trained
+    if not trained + begun:
+        return None
+    return f"{trained} of {len(folders)} trainings are done{' and one is begun' if begun else ''}: they are kept"
 
 
 def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tuple[Run, Snapshot]:

@@ -76,9 +76,9 @@ class Blocks:
             shard.forget()
 
     @property
-    def way_on(self) -> str | None:
+    def kept(self) -> str | None:
         """How far the same command has come already when it goes on; None where it begins anew."""
-        return f"{self._read}: the same command goes on from there" if self._held else None
+        return self._read if self._held else None
 
     @property
     def _read(self) -> str:

@@ -11,7 +11,7 @@ import pydantic
 from fewscan.atomic import write_text, writing
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.progress import say, track
+from fewscan.progress import kept_if_stopped, say, track
 from fewscan.wording import counted, one_line
 
 # Where copies lie: a folder for each URL.
@@ -62,10 +62,13 @@ def fetch(url: str) -> Path:
         for name in before.keys() - found.keys():
             (folder / name).unlink(missing_ok=True)
         parts = [missing[start : start + _AT_ONCE] for start in range(0, len(missing), _AT_ONCE)]
-        for names in track(parts, "copy", total=len(parts)) if parts else ():
-            _copy(url, system, [found[name]["name"] for name in names], [folder / name for name in names])
-            copied |= {name: told[name] for name in names}
-            write_text(place / _LISTING, _Copied(url=url, files=copied).model_dump_json())
+        with kept_if_stopped(
+            lambda: f"{len(copied):,} of {counted(len(found), 'file')} are copied to {folder}" if copied else None
+        ):
+            for names in track(parts, "copy", total=len(parts)) if parts else ():
+                _copy(url, system, [found[name]["name"] for name in names], [folder / name for name in names])
+                copied |= {name: told[name] for name in names}
+                write_text(place / _LISTING, _Copied(url=url, files=copied).model_dump_json())
     return folder
 
 

@@ -25,7 +25,7 @@ from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Decision, DecisionRule
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
 from fewscan.partial import growing, refuse_finished
-from fewscan.progress import say, track
+from fewscan.progress import kept_if_stopped, say, track
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
@@ -147,8 +147,11 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
             say(f"going on: {counted(len(done), 'scan')} labeled already, {len(left):,} are left")
-        with closing(scans.pile.at(left).labeled_by(devices, labeler, asked)) as blocks:
-            labeled = track(chain.from_iterable(blocks), "label", total=len(left))
+        with (
+            kept_if_stopped(lambda: _kept(table, len(scans.names))),
+            closing(scans.pile.at(left).labeled_by(devices, labeler, asked)) as blocks,
+            closing(track(chain.from_iterable(blocks), "label", total=len(left))) as labeled,
+        ):
             while part := list(islice(labeled, PART_ROWS)):
                 table.add(part)
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
@@ -180,6 +183,12 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         ),
         helps=rule.helps,
     )
+
+
+def _kept(table: LabelTable, scans: int) -> str | None:
+    """Return what a table that is stopped keeps of so many scans, None for nothing."""
+    labeled = len(table.done())
+    return f"{labeled:,} of {counted(scans, 'scan')} are labeled, and kept in {table.folder}" if labeled else None
 
 
 def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_from: bool) -> Iterator[str]:

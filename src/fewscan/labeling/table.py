@@ -54,7 +54,8 @@ class LabelTable:
         self.folder = partial_folder(out)
         self.folder.mkdir(parents=True, exist_ok=True)
         written = self.folder / _PLAN_FILE
-        if not written.exists():
+        # A plan without a single part is of a table that was stopped before it kept anything.
+        if not written.exists() or not self._parts():
             write_text(written, plan.model_dump_json(indent=2) + "\n")
         elif written.read_text(encoding="utf-8") != plan.model_dump_json(indent=2) + "\n":
             raise FewscanError(

@@ -29,11 +29,12 @@ from fewscan.learning.views import plain
 from fewscan.locks import alone
 from fewscan.models.encoder import Encoder
 from fewscan.models.origin import Origin
-from fewscan.progress import progress_bar, say
+from fewscan.progress import kept_if_stopped, progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, shared_out
+from fewscan.wording import counted
 
 FOLDER = "features"
 # What an encoder is shown of every image; the mirrored one changes left and right.
@@ -162,7 +163,13 @@ def dataset_features(
     with alone(place, "embed", wait=True):
         kept = kept_features(folder, images, asked, encode)
         missing = images.rows - len(kept)
-        with closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks, progress_bar() as bar:
+        with (
+            kept_if_stopped(
+                lambda: f"features of {len(kept):,} of {counted(images.rows, 'image')} are kept" if len(kept) else None
+            ),
+            closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks,
+            progress_bar() as bar,
+        ):
             task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
             while len(kept) < images.rows:
                 part = []

@@ -10,7 +10,7 @@ from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
-from fewscan.progress import say
+from fewscan.progress import kept_if_stopped, say
 from fewscan.training.choice import WITHOUT_LABELS
 from fewscan.training.continuing import require_same_dataset
 from fewscan.training.devices import Devices
@@ -41,6 +41,13 @@ def taught_first(
     if not len(dataset.rows("labeled")):
         raise FewscanError(f"{dataset.folder} has no labels to learn from afterwards: leave out --unlabeled-first")
     folder = first_folder(out)
+    with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
+        return _taught(folder, dataset, recipe, settings, notes, devices)
+
+
+def _taught(
+    folder: Path, dataset: Snapshot, recipe: str, settings: Mapping[str, Any], notes: Sequence[str], devices: Devices
+) -> Run:
     own = {name: settings[name] for name in SHARED if name in settings}
     if folder.exists():
         return _there(folder, dataset, recipe, own, devices)

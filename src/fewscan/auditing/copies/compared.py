@@ -7,8 +7,7 @@ they are compared: where the search proposes others, they are compared.
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,15 +32,10 @@ class Compared:
         if any(self._folder.glob("*.npz")):
             say("going on: pairs that were compared before it was stopped are not compared again")
 
-    @contextmanager
-    def told(self) -> Iterator[None]:
-        """Say, where this is stopped, that what was compared is kept."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            if any(self._folder.glob("*.npz")):
-                say("pairs that were compared are kept: the same command goes on with them")
-            raise
+    @property
+    def kept(self) -> str | None:
+        """What is kept where the audit is stopped, in words; None where there is nothing yet."""
+        return "pairs that were compared are kept" if any(self._folder.glob("*.npz")) else None
 
     def copies(self, rows: Int64s, candidates: Candidates, compare: Callable[[], CopyPairs]) -> CopyPairs:
         """Return the copies among candidates, which are numbers of `rows`; by `compare`, unless they are known."""
