@@ -542,6 +542,7 @@ def test_another_command_does_not_go_on_with_a_table(run: Run, dataset: Snapshot
     parts = tmp_path / "labels.csv.partial"
     with growing(out, "label"):
         (parts / "plan.json").write_text("{}\n")
+        (parts / "part-000000.parquet").touch()
     with pytest.raises(FewscanError, match="begun with another"):
         label_unlabeled(run, dataset, out)
     assert parts.is_dir()

@@ -23,6 +23,7 @@ from fewscan.training.choice import choose
 from fewscan.training.continuing import taught_by
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.unlabeled import labels_alone, learned_from
 from tests.fixtures import squares
 from tests.made import empty_manifest, remade, write_dataset
 
@@ -49,6 +50,17 @@ def same_weights(one: Run, other: Run) -> bool:
     return weights[0].keys() == weights[1].keys() and all(
         torch.equal(weights[0][name], weights[1][name]) for name in weights[0]
     )
+
+
+def test_without_unlabeled_scans_it_is_said_who_learns_from_labels_alone(make_dataset: MakeDataset) -> None:
+    all_labeled = split(make_dataset(), test=0, validation=0)
+    assert len(all_labeled.rows("unlabeled")) == 0
+    _, (line,) = learned_from(all_labeled, {"name": "mixmatch"})
+    assert "mixmatch" in line
+    assert learned_from(all_labeled, "supervised")[1] == ()
+    (line,) = labels_alone(all_labeled, ["supervised", "mixmatch", "joint"])
+    assert "mixmatch and joint learn" in line
+    assert labels_alone(split(make_dataset(), labeled=16, test=0), ["mixmatch"]) == []
 
 
 @pytest.mark.slow

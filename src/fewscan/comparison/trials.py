@@ -22,6 +22,7 @@ from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
 from fewscan.training.shares import take_place
 from fewscan.training.train import train_new, train_on
+from fewscan.training.unlabeled import labels_alone
 from fewscan.wording import counted
 
 
@@ -34,7 +35,9 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
     once and other processes cannot know the method or encoder of one.
     """
     for protocol in comparison.plan.protocols:
-        comparison.dataset(protocol)
+        lines = labels_alone(comparison.dataset(protocol), comparison.plan.methods)
+        for line in lines:
+            say(f"under protocol {protocol} {line}" if len(comparison.plan.protocols) > 1 else line)
     missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
     done = len(comparison.plan.trials) - len(missing)
     say(f"{counted(len(comparison.plan.trials), 'run')}: {done} finished, {len(missing)} to do")

@@ -1,13 +1,13 @@
 """Whether a training learns from labels, or from all scans without them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import method_type, methods_without_labels
-from fewscan.wording import command_line, counted
+from fewscan.wording import command_line, counted, listed
 
 LEAST_IMAGES = 2
 
@@ -26,9 +26,9 @@ def learned_from(
         dataset, line = without_test_groups(dataset)
         lines = (line,)
     split = dataset.description.split
-    if split is not None and len(dataset.rows("labeled")):
-        return dataset, lines
     name = method.get("name") if isinstance(method, Mapping) else method
+    if split is not None and len(dataset.rows("labeled")):
+        return dataset, (*lines, *labels_alone(dataset, [] if name is None else [str(name)]))
     waiting = split is None and bool(dataset.classes)
     if name is None and waiting:
         dataset.require_split()
@@ -45,3 +45,14 @@ def learned_from(
     why = f"{len(dataset.classes)} classes are labeled, but not split" if waiting else "none is labeled"
     line = f"learning from {images:,} scans without labels ({why}): the run will give features and know no classes"
     return unlabeled, (*lines, line)
+
+
+def labels_alone(dataset: Snapshot, methods: Sequence[str]) -> list[str]:
+    """Return a line on those of `methods` that would learn from unlabeled images, too, where a dataset has none; or nothing."""
+    learning = [name for name in methods if method_type(name).uses_unlabeled]
+    if not learning or len(dataset.rows("unlabeled")):
+        return []
+    verb = "learns" if len(learning) == 1 else "learn"
+    return [
+        f"there are no unlabeled scans to learn from: {listed(learning)} {verb} from the labeled ones alone, as supervised does"
+    ]
