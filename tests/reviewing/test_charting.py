@@ -1,6 +1,7 @@
 """The map of all scans in the page: where they lie, what one may know of them, and who is kept back."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -159,3 +160,25 @@ def test_what_others_said_is_kept_back_inside_a_cluster_too(client: TestClient, 
     assert look_into(client, [3], "Grace")[3]["said"] == "glioma"
     assert client.post("/api/map/scans", json={"rows": [UNREADABLE], "reviewer": "Ada"}).status_code == 404
     assert client.post("/api/map/scans", json={"rows": [], "reviewer": "Ada"}).status_code == 422
+
+
+def test_a_map_by_source_tells_where_each_scan_came_from(client: TestClient, charted: None, review: Review) -> None:
+    said, _ = colors(client, "source")
+    assert said == {row: review.desk.facts["source"].iloc[row] for row in SHOWN}
+
+
+def test_a_fault_in_making_the_map_is_said_and_not_hidden(
+    client: TestClient, review: Review, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: object, features: np.ndarray) -> Coordinates:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(atlas, "kept_coordinates", broken)
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    while (now := client.get("/api/map").json())["phase"] == "placing":
+        time.sleep(0.01)
+    assert (now["phase"], bool(now["words"])) == ("failed", True)
+    while not told:
+        time.sleep(0.01)
+    assert told[0].exc_type is ZeroDivisionError

@@ -1,8 +1,10 @@
 """Only the page itself, at its own address and beyond this machine with the token, is let in; all else is refused."""
 
+import asyncio
 import gzip
 import json
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.reviewing import guard
 from fewscan.reviewing.app import application
 from fewscan.reviewing.door import Door, is_local
-from fewscan.reviewing.guard import MAX_JSON_BYTES
+from fewscan.reviewing.guard import MAX_JSON_BYTES, Guard
+from fewscan.reviewing.pages import VIEWS
 from fewscan.reviewing.serving import reviewed, served
 from tests.reviewing.conftest import ADDRESS, CLASSES, UNREADABLE
 
@@ -197,3 +201,43 @@ def test_an_address_that_cannot_be_had_is_one_line(pile: Path) -> None:
 def test_an_encoder_that_is_not_there_is_refused_before_a_page_is_open(wrong: str, dataset: Dataset) -> None:
     with pytest.raises(FewscanError, match=wrong):
         served(dataset.folder, port=0, encoder=wrong)
+
+
+def test_every_view_is_there_and_leads_to_every_other(client: TestClient) -> None:
+    for path in VIEWS:
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert all(f'href="{other}"' in answer.text for other in VIEWS), path
+    assert client.get("/login").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
+    page = reviewed(dataset, classes=CLASSES, encoder=None, door=Door.at("127.0.0.1", 8765), runs=Path("runs"))
+    statuses: list[int] = []
+
+    async def never() -> dict[str, object]:
+        return await asyncio.Future()
+
+    async def sent(message: dict[str, object]) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    headers = [(b"host", b"127.0.0.1:8765"), (b"content-type", b"application/json"), (b"content-length", b"5")]
+    scope = {"type": "http", "method": "POST", "path": "/api/decisions", "headers": headers, "query_string": b""}
+    asyncio.run(application(page)(scope, never, sent))
+    assert statuses == [408]
+
+
+def test_a_websocket_is_not_let_in() -> None:
+    async def nothing(*told: object) -> None:
+        pytest.fail("it came through")
+
+    asyncio.run(Guard(nothing, Door.at("127.0.0.1", 8765))({"type": "websocket", "path": "/"}, nothing, nothing))
+
+
+def test_whoever_opens_the_page_to_others_is_told_the_token_and_the_machines_name(pile: Path) -> None:
+    page = served(pile, host="0.0.0.0", port=0)
+    page.listening.close()
+    assert page.address.endswith(f"{socket.gethostname()}:{page.review.door.port}")
+    assert page.review.door.token is not None
+    assert any(page.review.door.token in line for line in page.lines())

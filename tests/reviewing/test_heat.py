@@ -10,6 +10,7 @@ import torch
 from fastapi.testclient import TestClient
 from torch import Tensor, nn
 
+from fewscan.reviewing import heat as heating
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.seeing import Seen
 from tests.reviewing.conftest import CLASSES, IMAGES
@@ -51,7 +52,10 @@ def heat(client: TestClient, row: int, **more: str) -> tuple[int, np.ndarray]:
     return 200, np.frombuffer(answer.content, np.uint8).reshape(head["rows"], head["columns"], 3)
 
 
-def test_it_colors_what_decides_and_leaves_the_rest_gray(client: TestClient, taught: list[int]) -> None:
+def test_it_colors_what_decides_and_leaves_the_rest_gray(
+    client: TestClient, taught: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heating, "KEPT", 1)
     status, picture = heat(client, taught[0])
     assert status == 200
     color = np.ptp(picture.astype(int), axis=2)
@@ -60,6 +64,8 @@ def test_it_colors_what_decides_and_leaves_the_rest_gray(client: TestClient, tau
     assert color[decides].mean() > 3 * color[~decides].mean()
     _, other = heat(client, taught[0], label=CLASSES[(taught[0] + 1) % 2])
     assert (other != picture).any()
+    for _ in range(2):  # made anew where it was not kept, and then kept
+        assert (heat(client, taught[0])[1] == picture).all()
 
 
 def test_where_the_model_is_not_to_be_known_there_is_no_heat_map(

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
+from fewscan.evaluation.intervals import Interval
 from fewscan.labels import database
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.seeing import Seen, pixel_features
@@ -131,7 +133,8 @@ def test_a_new_class_can_be_given_and_a_spelling_of_a_known_one_cannot(client: T
     assert client.post("/api/decisions", json=asked).status_code == 404
     assert client.post("/api/classes", json={"name": "cyst"}).json() == [*CLASSES, "cyst"]
     assert decide(1, "cyst")["batch"] == 1
-    for name in ("Glioma", "unsure", "a|b", "\x1b[31m", " "):
+    assert client.post("/api/classes", json={"name": "cyst"}).json() == [*CLASSES, "cyst"]
+    for name in ("Glioma", "unsure", "a|b", "\x1b[31m", " ", "x" * 61):
         assert client.post("/api/classes", json={"name": name}).status_code in (400, 422), name
 
 
@@ -215,3 +218,19 @@ def test_the_models_opinion_then_stands_beside_the_label(decide: Decide, review:
     assert (note["model"], note["model_labels"]) == ([called], 8)
     assert note["probability"] == [pytest.approx(share, abs=1e-4)]
     assert np.argmax(opinion.probabilities[20]) == CLASSES.index("glioma")
+
+
+@pytest.mark.slow
+def test_how_good_the_model_is_comes_with_what_more_labels_are_likely_to_bring(
+    client: TestClient, decide: Decide, review: Review
+) -> None:
+    for row in range(8):
+        decide(row, CLASSES[row % 2])
+    review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+    opinion = review.tutor.learn()
+    assert opinion is not None
+    assert client.get("/api/status").json()["model"]["accuracy"] is None
+    review.tutor.opinion = replace(opinion, accuracy=Interval(value=0.7, low=0.5, high=0.9), scored=16)
+    model = client.get("/api/status").json()["model"]
+    assert (model["accuracy"]["value"], model["accuracy"]["scans"]) == (0.7, 16)
+    assert model["gain"]["labels"] > 0

@@ -1,5 +1,6 @@
 """A scan on the page is the file's, in all its gray levels, and at first looks as the dataset stores it."""
 
+import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -99,3 +100,30 @@ def test_many_who_ask_at_once_start_no_reader_each(client: TestClient, monkeypat
         asked = list(people.map(lambda row: client.get(f"/api/scans/{row}/levels").content, range(12)))
     assert asked == [bytes([row]) for row in range(12)]
     assert most == looking.READ_AT_ONCE
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_scan_that_is_all_dark_or_all_bright_is_shown_through_a_window_of_its_own(dark: bool) -> None:
+    values = np.linspace(100, 900, 400).reshape(20, 20).astype(np.float32)
+    pixels = np.full((20, 20), 10 if dark else 240, np.uint8)
+    shown = levels_of(Decoded(values, pixels))
+    assert np.ptp(seen_through_window(shown)) > 200
+
+
+def test_what_was_looked_at_last_is_not_read_again(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def found(dataset: Dataset, row: int, *_: str) -> Levels:
+        read.append(row)
+        return Levels(np.full((1, 1), row, np.uint8), 1, 1, 0.0, 1.0, 0.0, 255.0, "file", "")
+
+    monkeypatch.setattr(looking, "levels_of_row", found)
+    monkeypatch.setattr(looking, "KEPT_IMAGES", 2)
+    asked = [0, 1, 0, 2, 0, 1]
+    assert [client.get(f"/api/scans/{row}/levels").content for row in asked] == [bytes([row]) for row in asked]
+    assert read == [0, 1, 2, 1]
+
+
+def test_a_thumbnail_is_the_stored_scan_as_a_small_picture(client: TestClient, dataset: Dataset) -> None:
+    picture = PIL.Image.open(io.BytesIO(client.get("/api/scans/3/thumbnail.png").content))
+    assert (np.asarray(picture) == dataset.pixels[3, 0]).all()

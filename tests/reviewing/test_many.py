@@ -126,3 +126,21 @@ def test_agreement_names_scans_in_dispute_and_says_nothing_of_labels(client: Tes
     found = client.get("/api/agreement").json()
     assert found["disputed"] == [3]
     assert not any(label in json.dumps(found) for label in CLASSES)
+
+
+def test_without_a_model_it_calls_nothing_anything(client: TestClient) -> None:
+    assert grid(client, "glioma") == []
+
+
+def test_readers_who_have_read_no_scan_in_common_are_no_pair(dataset: Dataset) -> None:
+    for row, who in enumerate(("Ada", "Grace")):
+        dataset.labels.enter([row], ["glioma"], origin="review", who=who)
+    assert agreement(dataset.labels) == []
+
+
+def test_readers_who_differ_of_hardly_any_scan_have_a_kappa_though_some_draws_have_none(dataset: Dataset) -> None:
+    for who in ("Ada", "Grace"):
+        dataset.labels.enter(range(LEAST_SCANS), ["meningioma", *["glioma"] * (LEAST_SCANS - 1)], origin="review", who=who)
+    (pair,) = agreement(dataset.labels)
+    assert pair.kappa is not None
+    assert pair.kappa.value == pytest.approx(1)

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.images.turns import Turn
+from fewscan.labels import database
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.overlay import overlay_of
 from tests.made import pairs_table
@@ -218,3 +219,45 @@ def test_an_overlay_says_how_one_image_became_the_other() -> None:
         assert laid.png.startswith(b"\x89PNG")
     other = random.integers(0, 255, (1, 96, 96), dtype=np.uint8)
     assert overlay_of(first, other) is None
+
+
+def test_a_pair_is_laid_over_each_other_as_far_as_it_can_be(client: TestClient, review: Review) -> None:
+    pixels = np.array(review.desk.dataset.pixels)
+    random = np.random.default_rng(3)
+    smooth = PIL.Image.fromarray(random.normal(size=(6, 6)).astype(np.float32)).resize((16, 16), PIL.Image.Resampling.BICUBIC)
+    pixels[0, 0] = pixels[1, 0] = np.clip(128 + 60 * np.asarray(smooth), 0, 255)
+    pixels[2, 0] = random.integers(0, 255, (16, 16))
+    review.desk.dataset.images.__dict__["pixels"] = pixels
+    same = client.get("/api/pairs/0/1").json()
+    assert same == {"words": [], "difference": pytest.approx(0, abs=3)}
+    assert client.get("/api/pairs/0/1/overlay.png").content.startswith(b"\x89PNG")
+    assert client.get("/api/pairs/0/2").json() == {"words": [], "difference": None}
+    assert client.get("/api/pairs/0/2/overlay.png").status_code == 404
+    assert client.get("/api/aside/99/picture.png").status_code == 404
+
+
+def test_before_an_audit_no_conflict_is_settled(client: TestClient, review: Review) -> None:
+    description = review.desk.dataset.description.model_copy(update={"audit": None})
+    object.__setattr__(review.desk.dataset, "description", description)
+    asked = {"rows": [38, 39], "state": "label", "label": "glioma"} | ADA
+    assert client.post("/api/conflicts/settle", json=asked).status_code == 409
+
+
+def test_an_image_that_cannot_return_now_stays_where_it_is(
+    client: TestClient, decide: Decide, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(3, None, state="not a scan")
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.01)
+    with database.writing(dataset.labels.path):
+        assert client.post("/api/aside/back", json={"row": 3} | ADA).status_code == 503
+    assert client.post("/api/aside/back", json={"row": 3} | ADA).json()["row"] == 3
+
+
+def test_what_the_audit_says_nothing_of_has_no_copies(client: TestClient) -> None:
+    assert client.get("/api/scans/20", params=ADA).json()["copies"] == []
+
+
+def test_the_nearest_scans_are_of_other_groups_and_one_of_each(review: Review) -> None:
+    features = np.ones((len(review.desk.snapshot.groups), 2), np.float32)
+    near = review.scans.nearest(36, [37, 38, 39, 1], features)  # 36 and 37 are one patient's, 38 and 39 copies
+    assert sorted(near) == [1, 38]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fewscan.choosing.scans import Scans
-from fewscan.reviewing.suggestions import EVERY, PLANNED, planned
+from fewscan.choosing.suggest import Suggestion
+from fewscan.reviewing.suggestions import EVERY, PLANNED, mixed, planned
 
 CLUSTERS, EACH = PLANNED + PLANNED // (EVERY - 1), 6
 
@@ -56,3 +57,13 @@ def test_what_has_an_answer_is_left_no_more(scans: Scans) -> None:
 def test_what_tells_how_good_the_model_is_is_never_chosen(scans: Scans) -> None:
     sample = sampled(scans, 10)
     assert not sample[[one.row for one in planned(scans, sample, None)]].any()
+
+
+@pytest.mark.parametrize("answers", [0, EVERY - 1])
+def test_of_a_long_plan_every_open_scan_comes_once_whatever_is_in_both(scans: Scans, answers: int) -> None:
+    order = scans.random_order
+    plan = [Suggestion(row, "typical", "") for row in [*order[:6].tolist(), *range(1, 3 * PLANNED)]]
+    sample = sampled(scans, 3 * PLANNED)
+    rows = [one.row for one in mixed(plan, scans.open, order, sample, answers)]
+    assert sorted(rows) == np.flatnonzero(scans.open).tolist()
+    assert rows[EVERY - 1 - answers] in order[:6]

@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -17,11 +19,13 @@ from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.labeling.table import partial_folder
-from fewscan.reviewing import taking
+from fewscan.reviewing import commands, taking
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
+from fewscan.training.run import MODEL_FILE
 from tests.reviewing.conftest import CLASSES
 
 ADA = {"reviewer": "Ada"}
@@ -127,9 +131,11 @@ def test_a_process_that_is_cancelled_ends_and_leaves_nothing(client: TestClient,
 
 @pytest.mark.slow
 def test_labels_that_were_begun_are_gone_on_with_and_made_anew(client: TestClient, run: Path, in_process: None) -> None:
-    partial_folder(run / PAGE_FOLDER / "labels.csv").mkdir(parents=True)
+    begun = partial_folder(run / PAGE_FOLDER / "labels.csv")
+    begun.mkdir(parents=True)
     assert client.get("/api/runs").json()["runs"][0]["labels_begun"]
     for anew in (False, True):
+        begun.mkdir(exist_ok=True)  # as one that was interrupted leaves it
         client.post("/api/making", json={"run": "first", "what": "labels", "anew": anew})
         now = made(client)
         assert now["phase"] == "finished", now["words"]
@@ -196,8 +202,94 @@ def test_where_the_extra_is_lacking_the_page_says_what_to_install(
 
 
 def test_what_was_cancelled_before_it_began_does_not_begin(tmp_path: Path) -> None:
-    commands = Commands()
-    commands.cancel()
+    asked = Commands()
+    asked.cancel()
     with pytest.raises(FewscanError, match="cancelled"):
-        commands.run("import", tmp_path, "--out", tmp_path / "out")
+        asked.run("import", tmp_path, "--out", tmp_path / "out")
+    asked.close()
     refuse_existing(tmp_path / "out")
+
+
+def test_what_cannot_be_opened_or_is_not_finished_is_no_run_to_take_from(client: TestClient, run: Path) -> None:
+    for name in ("damaged", "half", "second"):
+        shutil.copytree(run, run.with_name(name))
+    (run.with_name("damaged") / "run.json").write_text("{")
+    (run.with_name("half") / MODEL_FILE).unlink()
+    assert {one["name"] for one in client.get("/api/runs").json()["runs"]} == {"first", "second"}
+    for name, status in (("first", 200), ("second", 200), ("damaged", 404), ("half", 404)):
+        assert client.get(f"/api/runs/{name}/suspects").status_code == status
+
+
+def test_a_damaged_table_of_labels_in_doubt_is_to_be_made_again(client: TestClient, run: Path) -> None:
+    (run / PAGE_FOLDER).mkdir()
+    (run / PAGE_FOLDER / "labels_to_check.csv").write_bytes(b"\xff\xfe\x00")
+    assert client.get("/api/runs/first/suspects").status_code == 404
+
+
+def test_a_fault_in_a_command_is_said_and_not_hidden(client: TestClient, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Commands, *words: str | Path) -> str:
+        raise ZeroDivisionError
+
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(Commands, "run", broken)
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    client.post("/api/making", json={"run": "first", "what": "report"})
+    assert made(client)["phase"] == "failed"
+    while not told:
+        time.sleep(0.01)
+    assert told[0].exc_type is ZeroDivisionError
+
+
+def test_a_page_that_ends_ends_what_it_makes(
+    client: TestClient, run: Path, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = threading.Event()
+
+    def waiting(self: Commands, *words: str | Path) -> str:
+        waits.wait()
+        raise FewscanError("ended")
+
+    monkeypatch.setattr(Commands, "run", waiting)
+    client.post("/api/making", json={"run": "first", "what": "report"})
+    review.makings.close()
+    waits.set()
+    assert made(client)["phase"] == "cancelled"
+
+
+def test_what_is_cancelled_as_it_begins_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Commands()
+    sent: list[int] = []
+
+    class Beginning:
+        def __init__(self, *_: object, **__: object) -> None:
+            asked.cancelled = True  # by another thread, just now
+
+        def send_signal(self, number: int) -> None:
+            sent.append(number)
+
+        def wait(self) -> int:
+            return 143
+
+    monkeypatch.setattr(commands.subprocess, "Popen", Beginning)
+    with pytest.raises(FewscanError):
+        asked.run("import", tmp_path)
+    assert sent == [signal.SIGTERM]
+
+
+def test_a_new_run_is_held_against_the_pages_model_on_what_neither_has_learned_from(
+    client: TestClient, run: Path, review: Review, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(self: Commands, verb: str, data: Path, _: str, out: Path, *words: str) -> str:
+        assert verb == "train"
+        shutil.copytree(run, out)
+        return ""
+
+    monkeypatch.setattr(Commands, "run", train)
+    review.tutor.take(Seen(pixel_features(dataset.pixels)[:, :1], "above or below", None))
+    client.post("/api/training", json={"length": "short"})
+    while (job := client.get("/api/training").json())["phase"] == "running":
+        time.sleep(0.01)
+    assert job["phase"] == "finished", job["words"]
+    assert job["compared_images"] == len(dataset.snapshot().rows("validation")) > 0
+    assert job["before"] == 1
+    assert 0 <= job["after"] <= 1

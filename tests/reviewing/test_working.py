@@ -1,8 +1,10 @@
 """A training in the background, an uploaded scan, and the labels as a table."""
 
 import io
+import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,12 @@ import torch
 from fastapi.testclient import TestClient
 
 import fewscan
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.dataset import DATASET_FILE, Dataset
 from fewscan.reviewing import commands
 from fewscan.reviewing.app import Review
+from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
-from fewscan.reviewing.seeing import Seen
+from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
 from fewscan.training.run import Run
@@ -95,6 +98,15 @@ def test_before_there_is_a_model_nothing_is_said(client: TestClient) -> None:
 
 
 @pytest.mark.slow
+def test_a_model_of_pixels_alone_knows_no_other_scan(client: TestClient, decide: Decide, review: Review) -> None:
+    review.tutor.take(Seen(pixel_features(review.desk.dataset.pixels), "pixels", None))
+    for row in range(8):
+        decide(row, CLASSES[row % 2])
+    review.tutor.learn()
+    assert upload(client, png(np.eye(20, dtype=np.uint8) * 255))[0] == 409
+
+
+@pytest.mark.slow
 def test_the_table_of_labels_is_taken_back_as_it_is(
     client: TestClient, decide: Decide, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -155,3 +167,30 @@ def test_a_training_runs_in_the_background_is_cancelled_gone_on_with_and_another
     assert Run.open(job["run"]).finished
     assert client.post("/api/training/use", json={}).json()["used"]
     assert review.tutor._encoder == job["run"]
+
+
+def test_a_dataset_is_audited_and_split_before_it_is_trained_on_and_a_fault_is_not_hidden(
+    client: TestClient, decide: Decide, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = review.desk.dataset.folder
+    unaudited = json.loads((folder / DATASET_FILE).read_text()) | {"audit": None}
+    (folder / DATASET_FILE).write_text(json.dumps(unaudited))
+    for row in range(4):
+        decide(row, CLASSES[row % 2])
+    assert client.post("/api/training", json={"resume": True}).status_code == 409
+    verbs: list[str] = []
+    told: list[threading.ExceptHookArgs] = []
+
+    def run(self: Commands, *words: str | Path) -> str:
+        verbs.append(str(words[0]))
+        return ""
+
+    monkeypatch.setattr(Commands, "run", run)
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr(review.trainings, "_compared", lambda run: 1 / 0)
+    client.post("/api/training", json={"length": "probe"})
+    assert ended(client)["phase"] == "failed"
+    assert verbs == ["audit", "split", "train"]
+    while not told:
+        time.sleep(0.01)
+    assert told[0].exc_type is ZeroDivisionError

@@ -7,7 +7,6 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.judging import judged_pairs
 from fewscan.datasets.pair_decisions import CERTAIN
 from fewscan.datasets.pairs import as_told, members_of
-from fewscan.errors import FewscanError
 from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import CannotNowError, Desk
@@ -113,9 +112,5 @@ def conflict_set(desk: Desk, scans: Scans, rows: list[int]) -> ConflictSet:
 
 def require_conflict(desk: Desk, rows: list[int]) -> None:
     """Raise CannotNowError unless all rows are of one set of copies that contradict each other."""
-    try:
-        sets = conflicting_sets(desk)
-    except FewscanError as error:
-        raise CannotNowError(str(error)) from None
-    if not any(set(rows) <= set(members) for members in sets):
+    if not any(set(rows) <= set(members) for members in conflicting_sets(desk)):
         raise CannotNowError("these copies do not contradict each other any more: look at them again")
