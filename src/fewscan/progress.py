@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # a file may be called `:dog:`
 
+_said: set[str] = set()  # by `say_once`
+
 
 class Numbers(ProgressColumn):
     """What work says of itself, in one line: the part of it for which the terminal is wide enough."""
@@ -67,6 +69,18 @@ def kept_if_stopped(kept: Callable[[], str | None]) -> Iterator[None]:
             say(line)
             stopped.add_note(line)
         raise
+
+
+def say_once(message: str) -> None:
+    """Say what need not be said again, as what words mean: once in a command, or where there is none in a process."""
+    if message not in _said:
+        _said.add(message)
+        say(message)
+
+
+def forget_said() -> None:
+    """Let everything be said anew: a command begins."""
+    _said.clear()
 
 
 def say(message: str) -> None:

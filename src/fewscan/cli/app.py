@@ -22,7 +22,7 @@ from fewscan.cli.places import there
 from fewscan.config import parse_overrides
 from fewscan.errors import FewscanError
 from fewscan.memory import enough
-from fewscan.progress import printable
+from fewscan.progress import forget_said, printable
 from fewscan.version import __version__
 from fewscan.wording import command_line
 
@@ -141,6 +141,7 @@ def main() -> NoReturn:
     Ctrl-C ends it with the command that goes on, and exit code 130; SIGTERM likewise, with 143.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    forget_said()
     try:
         with enough("close other programs, or do this on a machine that has more"):
             code = _command_of_all_verbs()(_words(), standalone_mode=False)

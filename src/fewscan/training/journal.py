@@ -7,7 +7,7 @@ from typing import Any
 from rich.progress import Progress
 from torch.utils.tensorboard import SummaryWriter
 
-from fewscan.progress import progress_bar, say
+from fewscan.progress import progress_bar, say, say_once
 from fewscan.training.forecast import Forecast, spoken_duration
 from fewscan.training.run import TENSORBOARD_FOLDER, Run
 from fewscan.training.symptoms import Symptom, new_symptoms
@@ -25,7 +25,6 @@ class Journal:
         self._forecast = Forecast(total, done)
         self._history: list[dict[str, Any]] = [] if board is None else run.metrics()
         self._symptoms: list[Symptom] = []
-        self._explained = False
 
     def stepped(self, done: int) -> None:
         """Note that a step is over, of `done` since epoch 1."""
@@ -48,9 +47,7 @@ class Journal:
         for name, value in numbers.items():
             if value is not None:
                 self._board.add_scalar(name, value, epoch)
-        if not self._explained:
-            say(legend(numbers))
-            self._explained = True
+        say_once(legend(numbers))
         self._bar.update(self._task, numbers=spoken(numbers))
         _tell(self._forecast.after(epoch * self._steps, epoch_ended=True))
         if epoch % max(1, epochs // 20) == 0 or epoch == epochs:
