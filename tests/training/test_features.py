@@ -73,12 +73,32 @@ def test_kept_features_are_those_of_the_encoder_and_of_the_mirrored_image(split_
 
 
 @pytest.mark.slow
+def test_what_is_set_aside_counts_neither_as_computed_nor_as_a_scan_with_features(
+    pile: Path, weights: Path, tmp_path: Path, fewscan: Callable[..., CompletedProcess[str]]
+) -> None:
+    dataset = api.import_scans(pile, tmp_path / "data", size_px=16)
+    of_dataset, of_folder = embed(dataset.folder, weights), embed(pile, weights, size_px=16)
+    for found in (of_dataset, of_folder):
+        summary = found.summary()
+        assert (found.computed, summary["unreadable"]) == (summary["images"] - 1, 1)
+    (pile / "torn.png").write_bytes(b"no picture")
+    PIL.Image.fromarray(np.full((16, 16), 9, np.uint8) * np.eye(16, dtype=np.uint8)).save(pile / "later.png")
+    api.add_scans(dataset, pile)
+    said = fewscan("embed", dataset.folder, "--encoder", weights).stdout
+    assert f"features each of {of_dataset.computed + 1} scans" in said
+    assert "computed now: 1 in" in said
+    assert "set aside: 2" in said
+    assert embed(dataset.folder, weights).computed == 0
+
+
+@pytest.mark.slow
 def test_only_new_images_are_computed_and_the_features_are_those_computed_anew(
     pile: Path, weights: Path, ready: ReadyEncoder, tmp_path: Path
 ) -> None:
     dataset = api.import_scans(pile, tmp_path / "data", size_px=16)
     first = embed(dataset.folder, weights)
-    assert (first.computed, len(first.names)) == (11, 11)
+    # One of them is set aside.
+    assert (first.computed, len(first.names)) == (10, 11)
     assert embed(dataset.folder, weights).computed == 0
     PIL.Image.fromarray(np.full((16, 16), 9, np.uint8) * np.eye(16, dtype=np.uint8)).save(pile / "later.png")
     api.add_scans(dataset, pile)
@@ -86,7 +106,7 @@ def test_only_new_images_are_computed_and_the_features_are_those_computed_anew(
     assert (grown.computed, len(grown.names)) == (1, 12)
     shutil.rmtree(dataset.folder / features.FOLDER)
     anew = embed(dataset.folder, weights)
-    assert anew.computed == 12
+    assert anew.computed == 11
     np.testing.assert_allclose(grown.features, anew.features, rtol=1e-4, atol=1e-5)
     assert api.verify(dataset.folder).faults == []
 

@@ -77,7 +77,7 @@ def embed(
     )
     summary = found.summary()
     lines = [
-        f"{found.features.shape[1]:,} features each of {counted(len(found.names), 'scan')}, in {out or found.place}",
+        f"{found.features.shape[1]:,} features each of {counted(found.usable, 'scan')}, in {out or found.place}",
         f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second"
         if found.computed
         else "all of them were kept already",

@@ -39,7 +39,7 @@ SUFFIX = ".parquet"
 class Embeddings:
     """Features of N images, in the order of `names`; a line of NaN where an image could not be read.
 
-    seconds: what was spent on the `computed` images whose features were not kept yet, reading files included.
+    seconds: what was spent on the `computed` images, usable ones whose features were not kept yet, reading files included.
     """
 
     place: str
@@ -50,6 +50,11 @@ class Embeddings:
     began_with: str
     computed: int
     seconds: float
+
+    @property
+    def usable(self) -> int:
+        """How many images could be read and used."""
+        return self.reasons.count(None)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -69,7 +74,7 @@ class Embeddings:
         return {
             "place": self.place,
             "images": len(self.names),
-            "unreadable": sum(reason is not None for reason in self.reasons),
+            "unreadable": len(self.reasons) - self.usable,
             "features": self.features.shape[1],
             "encoder": self.encoder.model_dump(mode="json"),
             "began_with": self.began_with,
@@ -110,14 +115,15 @@ def embed_dataset(dataset: Dataset, settings: EncoderSettings, device: str = "au
     ready = _ready(settings, dataset.description.spec)
     kept = dataset_features(dataset.folder, dataset.images, ready, usable_device(device), devices=devices)
     facts = dataset.images.table(["source", "path", "set_aside"])
+    reasons = facts["set_aside"].astype(object).where(facts["set_aside"].notna(), None).tolist()
     return Embeddings(
         place=str(dataset.folder / FOLDER),
         names=(facts["source"] + "/" + facts["path"]).tolist(),
-        reasons=facts["set_aside"].astype(object).where(facts["set_aside"].notna(), None).tolist(),
+        reasons=reasons,
         features=kept.features.plain,
         encoder=settings,
         began_with=_words(ready),
-        computed=kept.computed,
+        computed=reasons[len(reasons) - kept.computed :].count(None),  # those behind what was kept
         seconds=kept.seconds,
     )
 
@@ -161,7 +167,7 @@ def embed_files(
         features=features,
         encoder=settings,
         began_with=_words(ready),
-        computed=len(files),
+        computed=reasons.count(None),
         seconds=time.perf_counter() - began,
     )
 
