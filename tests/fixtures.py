@@ -1,5 +1,6 @@
 """What tests share: small datasets that they make themselves, a run, the command line."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -233,3 +234,20 @@ def real_scans() -> Path:
     if not (folder / "sartaj").is_dir():
         pytest.skip(f"no real scans at {folder}: set FEWSCAN_DATA to the folder that holds sartaj/ and nickparvar/")
     return folder
+
+
+@pytest.fixture
+def rights_count() -> Iterator[None]:
+    """Rights of files count for this thread, and those that it starts, also where root runs the tests."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of higher numbers
+    if libc.capget(header, held) != 0:
+        pytest.skip("root may read and write everything")
+    fewer = (ctypes.c_uint32 * 6)(held[0] & ~0b110, *held[1:])  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, fewer) == 0
+    yield
+    assert libc.capset(header, held) == 0

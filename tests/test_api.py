@@ -30,3 +30,7 @@ def test_every_verb_can_be_called_again_after_every_module_was_imported() -> Non
             importlib.import_module(module.name)
     assert [name for name in fewscan.__all__ if not callable(getattr(fewscan, name))] == []
     assert fewscan.methods() == first
+
+
+def test_what_a_notebook_completes_are_the_verbs() -> None:
+    assert {*fewscan.__all__, "__version__"} == {*dir(fewscan)}

@@ -1,7 +1,6 @@
 """The command line as a user meets it: real files, exit codes and lines."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -398,8 +397,9 @@ def test_training_into_an_interrupted_run_names_how_to_go_on(fewscan: Command, s
     assert "--resume" in refusal(fewscan(*command))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_rights_is_one_line(fewscan: Command, split_dataset: Snapshot, tmp_path: Path) -> None:
+def test_a_folder_without_rights_is_one_line(
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path, rights_count: None
+) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     assert "locked" in refusal(fewscan("train", split_dataset.folder, "--out", locked / "run", *QUICK))

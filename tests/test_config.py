@@ -101,3 +101,14 @@ def test_nearest_lists_all_where_none_is_close() -> None:
     assert nearest("simclt", ["simclr", "joint"]) == "did you mean 'simclr'?"
     assert nearest("xyz", ["simclr", "joint"]) == "there are: joint, simclr"
     assert nearest("xyz", [f"a{number:03}" for number in range(100)]).endswith("a018, a019 and 80 more")
+
+
+def test_an_unknown_key_within_a_list_is_named_by_its_place() -> None:
+    class Part(Settings):
+        weight: float = 1.0
+
+    class Whole(Settings):
+        parts: tuple[Part, ...] = ()
+
+    with pytest.raises(FewscanError, match=r"parts\.0\.wait"):
+        Whole.parse({"parts": [{"wait": 2}]})

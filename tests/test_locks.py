@@ -1,14 +1,15 @@
 """One process at a time writes; a dead one is in nobody's way."""
 
-import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from fewscan.errors import FewscanError
-from fewscan.locks import alone
+from fewscan.locks import LOCK_FILE, alone
 
 HOLDS = """
 import sys
@@ -40,8 +41,31 @@ def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_rights_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_folder_without_rights_is_refused_before_any_work(tmp_path: Path, rights_count: None) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(FewscanError, match="cannot write"), alone(tmp_path, "audit"):
         pass
+
+
+def test_who_waits_for_a_folder_says_so_and_gets_it_once_it_is_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
+
+    def wait() -> None:
+        with alone(tmp_path, "add", wait=True):
+            done.append("add")
+
+    waiting = Thread(target=wait)
+    with alone(tmp_path, "audit"):
+        waiting.start()
+        while "fewscan audit" not in capsys.readouterr().err:
+            time.sleep(0.01)
+        done.append("audit")
+    waiting.join()
+    assert done == ["audit", "add"]
+
+
+def test_a_process_that_has_not_yet_said_who_it_is_holds_the_folder_all_the_same(tmp_path: Path) -> None:
+    with alone(tmp_path, "audit"):
+        (tmp_path / LOCK_FILE).write_text("")
+        with pytest.raises(FewscanError, match="another process"), alone(tmp_path, "split"):
+            pass

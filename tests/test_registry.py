@@ -229,6 +229,9 @@ def test_a_broken_package_is_named_in_one_line_and_breaks_nothing_else(
     assert found == METHODS
     assert problems == [str(error.value)]
     assert METHOD_REGISTRY.find("joint") is METHODS["joint"]
+    capsys.readouterr()
+    assert fewscan.methods().keys() == METHODS.keys()
+    assert str(error.value) in capsys.readouterr().err
 
 
 def test_entry_points_that_cannot_be_read_are_named_too(install: Install) -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewscan.config import json_object
+from fewscan.digests import known_content
 from fewscan.errors import FewscanError
 from fewscan.images.tables.reading import read_cells
 from fewscan.spreadsheet import as_text, from_text, read_csv, write_csv
@@ -107,6 +109,25 @@ def test_a_damaged_table_is_one_line(content: str, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match="damaged") as caught:
         read_csv(path, {"row": "int64", "label": "str"}, "run it again")
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_that_is_none_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("row,score\n1,nan\n")
+    with pytest.raises(FewscanError, match="damaged"):
+        read_csv(tmp_path / "table.csv", {"row": "int64", "score": "float32"}, "run it again")
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, rights_count: None) -> None:
+    path = tmp_path / "kept"
+    path.write_text("{}")
+    path.chmod(0)
+    for read in (
+        lambda: read_csv(path, {"row": "int64"}, "run it again"),
+        lambda: json_object(path, "run it again"),
+        lambda: known_content(path, [], "run it again"),
+    ):
+        with pytest.raises(FewscanError, match="permission"):
+            read()
 
 
 def test_a_table_that_is_not_there_says_what_helps(tmp_path: Path) -> None:

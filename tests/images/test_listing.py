@@ -124,8 +124,7 @@ def test_sources_that_cannot_be_are_refused(tmp_path):
     assert "overlap" in refusal(f"a={tmp_path / 'one'}", unlabeled=(f"b={tmp_path / 'one'}",))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_folders_without_rights_are_refused(root):
+def test_folders_without_rights_are_refused(root, rights_count):
     make(root, "a/1.png", "b/2.png")
     (root / "b").chmod(0)
     message = refusal(root)

@@ -303,8 +303,7 @@ def test_files_that_cannot_be_opened(tmp_path):
     assert reason(tmp_path / "loop").startswith("cannot be read")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_rights(tmp_path):
+def test_a_file_without_rights(tmp_path, rights_count):
     path = saved(tmp_path / "scan.png", PIL.Image.fromarray(GRAY))
     path.chmod(0)
     assert reason(path) == "no permission to read it"

@@ -524,3 +524,12 @@ def test_large_logs_are_read_in_parts_and_in_order(log: LabelLog, monkeypatch: p
     log.enter(rows, [f"of {row}" for row in rows], origin="folder")
     assert log.current(50)["label"].tolist() == [f"of {row}" for row in range(50)]
     log.verify()
+
+
+@pytest.mark.parametrize("change", ["UPDATE entry SET row = -1 WHERE id = 1", "UPDATE entry SET row = 'x' WHERE id = 1"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # NumPy's, of a text that is no number
+def test_entries_that_cannot_be_are_found_also_by_who_only_reads(log: LabelLog, change: str) -> None:
+    log.enter([0, 1], ["x", "y"], origin="folder")
+    tampered(log.path, "PRAGMA ignore_check_constraints = 1", change)
+    with pytest.raises(FewscanError, match="damaged"):
+        LabelLog.open(log.path).current(2)

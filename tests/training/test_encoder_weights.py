@@ -14,6 +14,7 @@ from fewscan.errors import FewscanError
 from fewscan.models.encoders import encoder_settings
 from fewscan.splits.split import split
 from fewscan.training.continuing import asked_encoder, ready_encoder
+from fewscan.training.embedding import spec_for
 from fewscan.training.run import Run
 
 QUICK = {"batch_size": 16, "epochs": 1, "device": "cpu", "probe_images": 0}
@@ -125,5 +126,33 @@ def test_settings_and_weights_that_do_not_fit_are_named(taught: Run, split_datas
         asked_encoder(str(tmp_path / "bare.safetensors"))
     with pytest.raises(FewscanError, match="unknown encoder"):
         asked_encoder("resnet_smal")
+    with pytest.raises(FewscanError, match="images of 1 channels"):
+        ready_encoder(asked_encoder(str(taught.folder)), taught.record.spec.model_copy(update={"channels": 3}))
     with pytest.raises(FewscanError, match="leave out encoder"):
         api.train(split_dataset, begin=taught, encoder={"weights": "x"}, out=tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_file_that_torch_saved_is_opened_so_that_no_code_of_it_runs_and_that_is_said(
+    taught: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {
+        name.removeprefix("encoder."): value
+        for name, value in encoder_of(load_file(taught.folder / "model.safetensors")).items()
+    }
+    torch.save({"state_dict": weights}, tmp_path / "brains.pth")
+    ready = ready_encoder(encoder_settings(width=24, weights=str(tmp_path / "brains.pth")), taught.record.spec)
+    assert torch.equal(ready.encoder.state_dict()["stem.0.weight"], weights["stem.0.weight"])
+    assert "brains.pth" in capsys.readouterr().err
+    torch.save([1, 2], tmp_path / "numbers.pth")
+    with pytest.raises(FewscanError, match="holds no weights by name"):
+        ready_encoder(encoder_settings(width=24, weights=str(tmp_path / "numbers.pth")), taught.record.spec)
+
+
+@pytest.mark.slow
+def test_a_run_reads_other_files_as_its_own(taught: Run) -> None:
+    settings = asked_encoder(str(taught.folder))
+    assert spec_for(settings, None, color=False) == taught.record.spec
+    assert spec_for(settings, 32, color=False) == taught.record.spec.model_copy(update={"size_px": 32})
+    with pytest.raises(FewscanError, match="--color"):
+        spec_for(settings, None, color=True)

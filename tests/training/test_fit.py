@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -268,7 +268,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["cut", "other network"])
+@pytest.mark.parametrize("damage", ["cut", "other network", "no epoch of its"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(
     damage: str, finished: Run, split_dataset: Snapshot, tmp_path: Path
 ) -> None:
@@ -280,6 +280,10 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
         run = new_run(split_dataset, tmp_path / "other", encoder={"width": 24})
         (run.folder / CHECKPOINT_FOLDER).mkdir()
         path.rename(run.folder / CHECKPOINT_FOLDER / "state.safetensors")
+    if damage == "no epoch of its":
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata() | {"epoch": "99"}
+        save_file(load_file(path), path, said)
     with pytest.raises(FewscanError, match=r"start a new run|another training"):
         fit(run, split_dataset, resume=True)
 

@@ -7,9 +7,9 @@ import pytest
 from fewscan.auditing.leaks import regrouped_sentence
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.training.leakage import doubt, leaking_now
+from fewscan.training.leakage import check_leakage, doubt, leaking_now
 from fewscan.training.run import Run
-from tests.made import pairs_table
+from tests.made import pairs_table, remade
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,13 @@ def test_a_split_that_was_drawn_by_other_groups_is_called_so_where_it_does_not_l
     assert "drawn by other groups" in (regrouped_sentence(with_pair(split_dataset, first, second)) or "")
     # That one is refused by training, and named by the audit.
     assert regrouped_sentence(with_pair(split_dataset, first, split_dataset.rows("test")[0])) is None
+
+
+def test_where_nobody_has_looked_for_copies_it_is_not_known_whether_a_split_leaks(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(split_dataset)
+    unaudited = remade(split_dataset, audited=False)
+    assert check_leakage(unaudited, run.settings) is None
+    changed = replace(run, record=run.record.model_copy(update={"leaking_pairs": None}))
+    assert leaking_now(changed, unaudited) is None

@@ -22,11 +22,11 @@ from fewscan.models.resnet_small import ResNetSmall
 from fewscan.processes import processes
 from fewscan.splits.split import split
 from fewscan.training.checkpoint import CHECKPOINT_FILE, Checkpoints
-from fewscan.training.devices import Devices, cpu_line, require_shareable
+from fewscan.training.devices import Devices, available, cpu_line, on_cpu, require_shareable
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
-from fewscan.training.together import Job, _take_part, train_together
+from fewscan.training.together import DesertedError, Job, _deserted, _raise, _take_part, _told, train_together
 from tests.forks import LOADED
 
 # How each is trained: the methods, two of them in chunks and by blocks, and what else is shared out in a way of its own.
@@ -324,3 +324,59 @@ def test_a_training_on_a_cpu_says_its_threads_and_a_load_that_slows_it_down(
     lines = cpu_line(Devices(), settings)
     assert len(lines) == len(said)
     assert all(line.startswith(expected) for line, expected in zip(lines, said, strict=True))
+
+
+class Unlike(RuntimeError):
+    """Not one of fewscan's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (FewscanError("labels are lacking"), FewscanError, "^labels are lacking$"),
+        (MemoryError("no room"), MemoryError, "^no room$"),
+        (
+            DesertedError("another has ended"),
+            FewscanError,
+            "another has ended: go on with 'fewscan train data --out run --resume'",
+        ),
+        (Unlike("a fault"), RuntimeError, "Unlike: a fault"),
+    ],
+)
+def test_what_ends_a_process_of_a_training_is_what_the_person_is_told(
+    error: Exception, kind: type[Exception], said: str
+) -> None:
+    try:
+        raise error
+    except Exception as raised:
+        told = _told(raised)
+    with pytest.raises(kind, match=said) as caught:
+        _raise(dict([told]), Job(Path("run"), Path("data"), resume=False))
+    assert type(caught.value) is kind
+
+
+def test_only_what_others_left_unfinished_is_laid_to_them() -> None:
+    with pytest.raises(Unlike), _deserted():
+        raise Unlike("shapes differ")
+    with pytest.raises(DesertedError), _deserted():
+        raise RuntimeError("[gloo] connection closed by peer")
+
+
+def test_devices_are_counted_from_one_and_a_job_of_slurms_must_say_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FewscanError, match="count from 1"):
+        Devices.asked(0, 1)
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(FewscanError, match="Slurm: "):
+        Devices.asked(None, None)
+
+
+def test_chunks_that_leave_each_device_an_image_can_be_shared(dataset: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fewscan.training.devices.available", lambda device: 4)
+    settings = RunSettings.resolve("joint", "fewscan", {"device": "cpu", "chunk_size": 16}, labeled=12, unlabeled=40)
+    require_shareable(Devices(2), settings, dataset)
+
+
+def test_a_kind_of_device_that_is_not_counted_is_one() -> None:
+    assert available("mps") == 1 or on_cpu("mps")

@@ -250,3 +250,9 @@ def test_copies_that_bear_a_label_are_taught(make_dataset: MakeDataset, tmp_path
     assert len(bearing)
     assert marked["taught_before"].to_numpy()[np.concatenate([labeled, bearing])].all()
     assert marked["seen_before"].sum() == len(dataset.rows("unlabeled")) - len(bearing)
+
+
+def test_a_single_scan_teaches_nothing(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    made = make_dataset(images=1)
+    with pytest.raises(FewscanError, match="fewscan add"):
+        api.train(remade(made, made.manifest.assign(label=None)), out=tmp_path / "run", method="simclr", **QUICK)
