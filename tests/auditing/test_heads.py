@@ -1,6 +1,7 @@
 """Slices that are probably of one head: which files follow each other, who is joined, and who is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,11 @@ def heads_in(folder: Path) -> set[tuple[str, ...]]:
     names, pairs = dataset.unsplit().file_names, dataset.pairs
     heads = ends(pairs[pairs["kind"] == "head"])
     return {tuple(sorted((names[a], names[b]))) for a, b in heads.tolist()}
+
+
+@pytest.mark.slow
+def test_of_one_scan_there_is_nobody_to_join(make_dataset: Callable[..., Snapshot]) -> None:
+    found = audit(make_dataset(1), same_head=True)
+    assert found.same_head == ()
+    assert found.cropped_sentence == ""
+    assert replace(found, search="cells").search_sentence in replace(found, search="cells").lines()

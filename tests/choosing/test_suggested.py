@@ -1,6 +1,7 @@
 """`fewscan suggest`: of datasets and runs, as a table that `labels set` takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import fewscan as package
 from fewscan.choosing.model import held_out_accuracy
 from fewscan.choosing.pool import parts_of
 from fewscan.choosing.random_sample import random_order
+from fewscan.choosing.uncertain import margin
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -178,3 +181,25 @@ def test_a_run_that_learned_without_labels_lends_its_encoder_and_the_labels_of_n
     assert found.model is not None
     assert "logistic regression on" in found.model
     assert np.isin([one.row for one in found.suggestions], unlabeled.rows("unlabeled")).all()
+
+
+def test_what_is_told_of_suggestions_is_what_is_known_of_the_pile(unlabeled: Snapshot) -> None:
+    found = package.suggest(unlabeled.folder, 4, encoder=ENCODER)
+    lines = found.lines()
+    assert any(str(found.judging) in line for line in lines)
+    accuracy = Interval(value=0.75, low=0.5, high=0.9)
+    more = replace(found, accuracy=accuracy, labels=417, honest=313, set_aside=29, audited=False, judging=0)
+    text = "\n".join(more.lines())
+    assert all(number in text for number in ("75", "417", "313", "29"))
+    assert len(more.lines()) == len(lines) + 2
+
+
+def test_where_all_but_one_patient_say_the_same_accuracy_is_not_known() -> None:
+    labels = np.array([0] * 30 + [1] * 30)
+    groups = np.array([*range(30), *[30] * 30])
+    features = np.zeros((60, 2), np.float32)
+    assert held_out_accuracy(features, labels, groups, ("a", "b"), np.ones(2, np.float32), np.arange(60)) is None
+
+
+def test_of_one_class_nothing_is_uncertain() -> None:
+    assert margin(np.ones((3, 1), np.float32)).tolist() == [0, 0, 0]

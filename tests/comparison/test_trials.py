@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from fewscan.comparison.commands import commands
+from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
 from fewscan.comparison.plan import Comparison, Plan, Trial
 from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trial, run_trials
 from fewscan.config import Settings
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
@@ -293,5 +295,25 @@ def test_a_trained_run_is_only_evaluated(split_dataset: Snapshot, tmp_path: Path
     evaluation.unlink()
     run_trials(comparison)
     assert states(comparison.folder) == before
+    scored = evaluation.read_bytes()
+    run_trial(comparison.folder, trial)  # nor is it evaluated twice
+    assert evaluation.read_bytes() == scored
     assert json.loads(evaluation.read_text())["test_openings"] == 2
     assert isinstance(Evaluation.load(Run.open(comparison.run_folder(trial))), Settings)
+
+
+def test_settings_of_steps_are_left_out_for_a_method_that_makes_none_and_refused_where_none_does() -> None:
+    changes = {"epochs": 3, "encoder": {"name": "efficientnet_lite0", "weights": "imagenet"}}
+    settings = settings_of("probe", "fewscan", changes, seed=0, labeled=40, unlabeled=60)
+    assert settings.solved
+    with pytest.raises(FewscanError, match="leave out epochs"):
+        refuse_settings_of_no_method(["probe"], changes)
+    refuse_settings_of_no_method(["probe", "supervised"], changes)
+
+
+def test_labels_that_were_given_since_ask_for_another_comparison(split_dataset: Snapshot, tmp_path: Path) -> None:
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset))
+    now = Dataset.open(split_dataset.folder)
+    now.labels.enter([int(split_dataset.rows("labeled")[0])], ["cyst"], origin="review")
+    with pytest.raises(FewscanError, match="another --out"):
+        comparison._require_same(now.snapshot())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.judging import judge, judge_scan, judged_pairs, ties_of
+from fewscan.datasets.judging import Ties, judge, judge_scan, judged_pairs, ties_of
 from fewscan.datasets.pair_decisions import PAIR_DECISIONS_FILE, PairDecisions
 from fewscan.datasets.pairs import as_pairs
 from fewscan.datasets.roles import counts_of
@@ -148,3 +148,11 @@ def test_what_nobody_can_say_of_two_images_is_not_written_down(other: int, verdi
     with pytest.raises(FewscanError, match="of two images"):
         record.enter(3, other, verdict)  # type: ignore[arg-type]
     assert not record.path.exists()
+
+
+def test_only_what_was_said_is_taken_back_and_what_else_holds_two_together_is_told(dataset: Dataset) -> None:
+    with pytest.raises(FewscanError, match="nobody has said"):
+        judge(dataset, 4, 5, "open")
+    words = Ties(None, group=True).words(4, 5)
+    assert "patient" in words
+    assert words != Ties(None, group=False).words(4, 5)

@@ -94,7 +94,7 @@ def test_everything_is_as_it_was(before: Snapshot, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_goes_on_where_its_dataset_went(
-    before: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+    before: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
 ) -> None:
     old, run = first_format(before, tmp_path / "old"), untrained_run(before)
     said = json.loads((run.folder / RECORD_FILE).read_text())
@@ -110,6 +110,11 @@ def test_a_run_goes_on_where_its_dataset_went(
     upgraded = api.upgrade(run.folder, tmp_path / "run", data=dataset)
     assert upgraded.open_dataset().manifest.equals(before.manifest)
     assert (upgraded.folder / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
+    done = fewscan("upgrade", run.folder, tmp_path / "again", "--data", tmp_path / "new")
+    assert next_words(done)[1] == str(tmp_path / "again")
+    api.split(dataset.folder, labeled=24, test=12, seed=5, overwrite=True)
+    with pytest.raises(FewscanError, match="not what"):
+        api.upgrade(run.folder, tmp_path / "other", data=dataset.folder)
 
 
 def test_what_needs_no_conversion_or_is_damaged_is_one_line(before: Snapshot, tmp_path: Path) -> None:
@@ -118,6 +123,14 @@ def test_what_needs_no_conversion_or_is_damaged_is_one_line(before: Snapshot, tm
     old = first_format(before, tmp_path / "old")
     (old / "pixels.npy").write_bytes((old / "pixels.npy").read_bytes()[:-9])
     with pytest.raises(FewscanError, match=r"pixels\.npy is missing or damaged"):
+        api.upgrade(old, tmp_path / "new")
+    said = json.loads((old / "dataset.json").read_text())
+    (old / "dataset.json").write_text(json.dumps(said | {"manifest_sha256": ["0" * 64]}))
+    with pytest.raises(FewscanError, match=r"manifest\.parquet was changed"):
+        api.upgrade(old, tmp_path / "new")
+    (old / "dataset.json").write_text(json.dumps(said))
+    (old / "manifest.parquet").write_bytes(b"no table")
+    with pytest.raises(FewscanError, match=r"manifest\.parquet is missing or damaged"):
         api.upgrade(old, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -130,6 +143,9 @@ def test_what_follows_a_conversion_works_as_it_stands(
     done = fewscan("upgrade", old, tmp_path / "new", cwd=tmp_path)
     assert next_words(done)[:2] == ["train", str(tmp_path / "new")]
     content = json.loads((old / "dataset.json").read_text())
+    (old / "dataset.json").write_text(json.dumps(content | {"split": None, "audit": None}))
+    (old / "test_openings.jsonl").unlink()
+    assert next_words(fewscan("upgrade", old, tmp_path / "unaudited", cwd=tmp_path))[0] == "audit"
     (old / "dataset.json").write_text(json.dumps(content | {"split": None}))
     (old / "audit.html").write_text("a page")
     words = next_words(fewscan("upgrade", old, tmp_path / "unsplit", cwd=tmp_path))

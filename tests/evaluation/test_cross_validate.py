@@ -13,6 +13,8 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation import cross_fitting
+from fewscan.evaluation import cross_validate as cross_validating
+from fewscan.evaluation.calibrate import cross_calibrated
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.cross_validate import cross_validate
 from fewscan.evaluation.evaluate import EVALUATION_FILE, HELD_OUT_PREDICTIONS_FILE, Evaluation, evaluate
@@ -91,6 +93,41 @@ def test_it_is_by_the_labels_of_today(run: Run, dataset: Snapshot) -> None:
     assert (found.accuracy.value, found.images) == (1.0, 35)
     assert (found.since_training.relabeled, found.since_training.without_label) == (1, 1)
     assert len(found.changes) == 2
+    log.enter(held_out.rows, [None] * len(held_out.rows), origin="review")
+    with pytest.raises(FewscanError, match="fewscan labels set"):
+        api.evaluate(run, overwrite=True)
+
+
+def test_held_out_images_of_one_patient_tell_no_temperature(dataset: Snapshot) -> None:
+    rows = dataset.rows("labeled")
+    held_out = HeldOut(rows, np.zeros(len(rows), np.int64), dataset.labels[rows], np.zeros((len(rows), 4), np.float32))
+    with pytest.raises(FewscanError, match="one patient"):
+        cross_calibrated(held_out)
+
+
+def test_what_was_held_out_must_be_of_the_runs_classes_and_images(run: Run, dataset: Snapshot) -> None:
+    held_out_known(run, dataset, wrong=[])
+    path = run.folder / HELD_OUT_FILE
+    path.write_text(path.read_text().replace("glioma", "cyst", 3).replace("cyst", "glioma", 1))
+    with pytest.raises(FewscanError, match="fewscan calibrate"):
+        HeldOut.load(run, dataset)
+
+
+def test_where_the_validation_set_calibrated_the_folds_are_trained_for_the_score_and_go_with_it(
+    run: Run, dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = held_out_known(run, dataset, wrong=[3])
+    calibration = Calibration.load(run)
+    assert calibration is not None
+    calibration.model_copy(update={"folds": None, "source": "validation"}).save(run, [HELD_OUT_FILE])
+
+    def fitted(run: Run, dataset: Snapshot, folds: int) -> cross_fitting.CrossFit:
+        (run.folder / cross_fitting.FOLDS_FOLDER).mkdir()
+        return cross_fitting.CrossFit(held_out, folds, None)
+
+    monkeypatch.setattr(cross_validating, "cross_fit", fitted)
+    assert cross_validate(run, dataset).accuracy.value == pytest.approx(35 / 36)
+    assert not (run.folder / cross_fitting.FOLDS_FOLDER).exists()
 
 
 @pytest.mark.slow  # page, model card, labels: every verb after it once

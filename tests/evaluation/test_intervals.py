@@ -158,3 +158,11 @@ def test_a_score_that_is_not_defined_has_no_interval() -> None:
     found = bootstrap(lambda positions: {"auroc": float("nan")}, np.arange(5), resamples=5)["auroc"]
     assert (found.value, found.low, found.high) == (None, None, None)
     assert found.percent == "not defined"
+
+
+def test_an_error_that_chance_raises_has_no_interval_of_two_patients() -> None:
+    random = np.random.default_rng(0)
+    p, y = random.dirichlet(np.ones(2), 30), random.integers(0, 2, 30)
+    found = bootstrap(lambda q: {"e": calibration_error(p[q], y[q])}, np.arange(30) % 2, raised_by_resampling=("e",))["e"]
+    assert (found.low, found.high) == (None, None)
+    assert found.value is not None

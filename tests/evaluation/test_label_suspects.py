@@ -98,6 +98,9 @@ def test_labels_are_those_of_today(run: Run, split_dataset: Snapshot) -> None:
     found = find_label_suspects(run, split_dataset, now)
     assert found.table["row"].tolist() == [spoiled]
     assert found.checked == 15
+    now.labels.set(split_dataset.rows("labeled", "validation").tolist(), state="unsure")
+    nothing = find_label_suspects(run, split_dataset, now)
+    assert (nothing.checked, nothing.agreement.value, nothing.warning) == (0, None, None)
 
 
 @pytest.mark.slow

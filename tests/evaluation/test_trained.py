@@ -55,6 +55,10 @@ def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: Trained
         run.predict(tmp_path / "text.png")
     with pytest.raises(FewscanError, match="no such file"):
         run.predict(tmp_path / "nowhere.png")
+    with pytest.raises(FewscanError, match="not a regular file"):
+        run.predict(tmp_path)
+    with pytest.raises(FewscanError, match="too long"):
+        run.predict(tmp_path / ("x" * 300 + ".png"))
 
 
 def test_tables_hold_what_the_folders_hold(run: TrainedRun, split_dataset: Snapshot) -> None:
@@ -68,7 +72,9 @@ def test_what_a_notebook_shows_is_short_and_names_no_file(run: TrainedRun, split
     dataset = fewscan.open_dataset(split_dataset.folder)
     for shown in (dataset, split_dataset, run):
         assert len(repr(shown)) < 300
-    for page in (dataset._repr_html_(), run._repr_html_(), run.predict(np.zeros((1, 9, 9), np.uint8))._repr_html_()):
+    predicted = run.predict(np.zeros((1, 9, 9), np.uint8))
+    assert repr(predicted) == repr(predicted.table)
+    for page in (dataset._repr_html_(), run._repr_html_(), predicted._repr_html_()):
         assert page.startswith("<")
         assert ".png" not in page
     assert dataset._repr_html_().count("<img") == 4 * 6

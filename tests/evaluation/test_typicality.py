@@ -131,3 +131,12 @@ def test_a_saved_one_says_the_same(gate: Gate, practice_pixels: np.ndarray, tmp_
     opened = Typicality.load(tmp_path / "typicality.safetensors", 1, 48)
     np.testing.assert_array_equal(opened.of(practice_pixels[:20]), gate.typicality.of(practice_pixels[:20]))
     assert float(opened.limit) == gate.limit
+
+
+def test_of_very_many_images_some_stand_for_all(make_dataset: Callable[..., Snapshot], monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = split(make_dataset(60), labeled=16, test=4)
+    monkeypatch.setattr(module, "REFERENCE_IMAGES", 30)
+    gate = Gate.of(dataset)
+    assert len(gate.rows) == 30
+    assert np.isin(gate.rows, dataset.rows("labeled", "unlabeled", "validation")).all()
+    assert (np.diff(gate.rows) > 0).all()

@@ -46,3 +46,14 @@ def test_a_damaged_map_is_made_anew(tmp_path: Path, made: list[int], content: by
     assert made == [9, 9]
     kept.kept_coordinates(tmp_path, features)
     assert made == [9, 9]
+
+
+def test_a_map_that_cannot_be_kept_is_shown_all_the_same(
+    tmp_path: Path, made: list[int], rights_count: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o500)
+    features = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    for _ in range(2):
+        assert len(kept.kept_coordinates(tmp_path, features).xy) == 9
+    assert made == [9, 9]
+    assert str(tmp_path) in capsys.readouterr().err

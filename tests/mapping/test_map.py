@@ -15,6 +15,7 @@ import fewscan as package
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.mapping.scan_map import HIDDEN, NO_LABEL, TEST_SET
 from fewscan.reporting import map_page
+from fewscan.reporting.map_page import _palette
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -126,3 +127,10 @@ def test_what_is_no_page_is_refused(make_dataset: Callable[..., Snapshot], tmp_p
     refused = fewscan("map", make_dataset(8).folder, "--encoder", ENCODER, "--out", tmp_path / "map.png")
     assert refused.returncode == 2
     assert ".html" in refused.stderr
+
+
+def test_of_very_many_classes_each_has_a_color_of_its_own() -> None:
+    for count in (3, 40):
+        colors = _palette(count)
+        assert len(set(colors)) == count
+        assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)

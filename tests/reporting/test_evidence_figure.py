@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -144,3 +145,9 @@ def test_a_map_that_says_nothing_leaves_the_scan_gray() -> None:
     right = scan_beside_map(shown.pixels, np.zeros_like(shown.heat_map))[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :]
     assert (right[0] == right[1]).all()
     assert (right[0] == right[2]).all()
+
+
+def test_a_map_that_speaks_against_the_class_everywhere_has_no_outline() -> None:
+    against = replace(evidence(), heat_map=np.full((24, 24), -1, np.float32))
+    outlined, plain = (sum(len(axes.collections) for axes in draw_evidence(one).get_axes()) for one in (evidence(), against))
+    assert outlined - plain == 2

@@ -132,3 +132,9 @@ def test_the_verb_keeps_the_given_split_and_asks_for_no_sizes(leaking: Snapshot,
     assert done.returncode == 0, done.stderr
     assert "20 test" in done.stdout
     assert Dataset.open(leaking.folder).snapshot().require_split().given_leaks == "drop"
+
+
+def test_a_share_of_the_labels_is_below_all_of_them(given: Snapshot) -> None:
+    unvalidated = given.manifest["given_split"].where(given.manifest["given_split"] != "validation")
+    with pytest.raises(FewscanError, match="--validation"):
+        keep_given(remade(given, given.manifest.assign(given_split=unvalidated)), validation=1.0)

@@ -376,3 +376,12 @@ def test_with_unknown_shares_every_image_is_as_likely_to_be_labeled(make_dataset
     # The test set takes one group of the class; single draws differ, as draws do.
     assert np.mean(counts) == pytest.approx(30 * 9 / 140, abs=3 * np.std(counts) / np.sqrt(25))
     assert np.std(counts) > 0.5
+
+
+def test_labels_that_only_one_patient_has_cannot_be_held_out_in_turn_and_that_is_said(make_dataset: MakeDataset) -> None:
+    groups = [row if row % 4 else 0 for row in range(480)]
+    made = make_dataset(480, groups=groups)
+    drawn = split(remade(made, made.manifest.assign(copy_set=np.arange(480))), labeled=400, test=0, validation=0.05)
+    (warning,) = acceptance_warnings(drawn, "run")
+    assert made.classes[0] in warning
+    assert "fewscan calibrate" not in warning

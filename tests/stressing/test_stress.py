@@ -28,6 +28,7 @@ from fewscan.labeling.rule import DecisionRule, Grounds
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.page import write_report
 from fewscan.reporting.rendering import markdown
+from fewscan.reporting.stress_figure import draw_stress
 from fewscan.stressing.corruption import MIDDLE, STRENGTHS
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.findings import findings
@@ -301,3 +302,13 @@ def test_corruptions_that_do_no_harm_or_are_noticed_are_said_to() -> None:
     *_, out, would = findings(noticed)
     assert "blur" in out
     assert "would notice" in would
+
+
+def test_the_figure_shows_accepted_labels_that_are_wrong_only_where_some_are_accepted() -> None:
+    shown = made_up(blur=0.7, crop=0.4)
+    nothing = [each.model_copy(update={"wrong_accepted": interval(None)}) for each in shown.conditions]
+    for test, panels in ((shown, 2), (shown.model_copy(update={"conditions": tuple(nothing)}), 1)):
+        assert len(draw_stress(test).axes) == panels
+    half = (nothing[0], shown.conditions[1])
+    figure = draw_stress(shown.model_copy(update={"conditions": half}))
+    assert [len(axes.texts) for axes in figure.axes] == [2, 1]

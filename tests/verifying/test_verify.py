@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fewscan import api
+from fewscan.comparison.plan import Comparison
+from fewscan.comparison.planning import make_plan
 from fewscan.datasets.dataset import DATASET_FILE, SPLITS_FOLDER, Dataset
 from fewscan.datasets.pairs import PAIRS_FILE
 from fewscan.datasets.snapshot import Snapshot
@@ -292,3 +294,32 @@ def test_a_run_is_what_it_was_whatever_became_of_labels_and_splits(place: Path) 
     assert after.manifest.equals(before.manifest)
     assert after.description == before.description
     assert api.verify(place / "run").faults == []
+
+
+@pytest.mark.slow
+def test_of_a_comparison_the_plan_and_every_run_that_is_there_are_looked_at(place: Path) -> None:
+    dataset = Dataset.open(place / "data").snapshot()
+    plan = make_plan(dataset, methods=["supervised"], seeds=[0, 1], protocols=["leakfree"], recipe="fewscan", changes=QUICK)
+    comparison = Comparison.begin(place / "comparison", plan)
+    (one, other) = comparison.plan.trials
+    shutil.copytree(place / "run", comparison.run_folder(one))
+    found = api.verify(comparison.folder)
+    assert found.faults == []
+    of_run = [check.what for check in found.checks if str(one) in check.what]
+    assert len(of_run) > 3
+    assert not any(str(other) in check.what for check in found.checks)
+    (comparison.run_folder(one) / MODEL_FILE).write_bytes(b"cut short")
+    faults = api.verify(comparison.folder).faults
+    assert faults
+    assert all(str(one) in fault for fault in faults)
+    (comparison.folder / "plan.json").write_text("{")
+    assert len(api.verify(comparison.folder).checks) == len(api.verify(comparison.folder).faults) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_is_not_finished_and_a_dataset_that_cannot_be_opened_are_looked_at_as_far_as_they_go(place: Path) -> None:
+    (place / "run" / MODEL_FILE).unlink()
+    assert not any("the weights" in check.what for check in api.verify(place / "run").checks)
+    (place / "data" / DATASET_FILE).write_text("{")
+    found = api.verify(place / "data")
+    assert len(found.checks) == len(found.faults) == 1

@@ -98,5 +98,3 @@ def _read_file(run: Run, path: Path) -> npt.NDArray[np.uint8]:
         return read_image(file, run.record.spec.channels, part=part, reading=run.record.spec).pixels
     except UnreadableImage as unreadable:
         raise FewscanError(f"{path}: {unreadable.reason}") from None
-    except OSError as error:
-        raise FewscanError(f"{path}: {error.strerror or error}") from None

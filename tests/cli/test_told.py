@@ -1,0 +1,209 @@
+"""What verbs tell of what they did where there is much of it, little, or something rare; and which step they name then."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewscan import api, demo
+from fewscan.cli import adding, app, demonstration, embedding, following, label_suspects, showing
+from fewscan.cli.split_words import parts_of_split
+from fewscan.datasets.added import AddedToSplit, AddSummary
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.learnable import without_labels
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.evaluation.evaluate import EVALUATION_FILE
+from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.label_suspects import LabelSuspects
+from fewscan.explaining.evidence import Evidence
+from fewscan.models.encoders import ENCODERS
+from fewscan.splits.split import split
+from fewscan.training.run import MODEL_FILE, Run
+from tests.made import remade
+
+Command = Callable[..., CompletedProcess[str]]
+MakeDataset = Callable[..., Snapshot]
+Untrained = Callable[[Snapshot], Run]
+
+
+def test_all_that_an_addition_brought_is_counted_and_nothing_else_is() -> None:
+    part = AddedToSplit(split="main", labeled=101, unlabeled=102, validation=103, test=104, tying=105, left_out=106)
+    whole = AddSummary(
+        folder="data",
+        images=107,
+        classes={"glioma": 108},
+        new_classes=(),
+        unlabeled=109,
+        set_aside=0,
+        examples=(),
+        held=0,
+        changed=0,
+        changed_examples=(),
+        rows=110,
+        with_copies=111,
+        of_old=112,
+        suspects=113,
+        suspects_set_aside=False,
+        splits=(part,),
+    )
+    text = "\n".join(adding._lines(whole))
+    assert all(str(number) in text for number in range(101, 114))
+    unaudited = {"with_copies": None, "of_old": None, "suspects": None, "unlabeled": 0}
+    few = whole.model_copy(update=unaudited | {"splits": (part.model_copy(update={"tying": 0, "left_out": 0}),)})
+    text = "\n".join(adding._lines(few))
+    assert not any(str(number) in text for number in (105, 106, 109, 111, 112, 113))
+
+
+def test_of_many_labels_in_doubt_some_are_shown_and_the_rest_is_counted() -> None:
+    shown = label_suspects.SHOWN
+    line = {"path": "a.png", "label": "a", "label_state": "", "predicted": "b", "label_probability": 0.1}
+    table = pd.DataFrame([line | {"predicted_probability": 0.9, "row": row} for row in range(shown + 7)])
+    agreement = Interval(value=0.9, low=0.8, high=0.95)
+    found = LabelSuspects(table, shown + 30, agreement, 0.5, 0, 0)
+    lines = label_suspects._lines(found, names=False)
+    assert len(lines) == shown + 2
+    assert "7" in lines[-1]
+    assert not any("a.png" in each for each in lines)
+    few = LabelSuspects(table[:1], shown, agreement, 0.5, 41, 43)
+    *_, test, others = label_suspects._lines(few, names=True)
+    assert ("41" in test, "43" in others) == (True, True)
+
+
+@pytest.mark.slow
+def test_a_scan_that_is_like_nothing_learned_from_is_called_so_before_its_probabilities(
+    split_dataset: Snapshot, untrained_run: Untrained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = untrained_run(split_dataset)
+    for heat_map in (None, np.ones((4, 4), np.float32)):
+        odd = Evidence(
+            pixels=np.zeros((1, 4, 4), np.uint8),
+            classes=("a", "b"),
+            probabilities=np.array([0.4, 0.6], np.float32),
+            explained="b",
+            heat_map=heat_map,
+            neighbors=(),
+            typicality=0.25,
+            typicality_limit=1.5,
+        )
+        showing._finish_evidence(odd, run.folder, None, Path("picture.png"), as_json=False)
+        first, second, *_ = capsys.readouterr().out.splitlines()
+        assert ("0.25" in first, "1.50" in first) == (True, True)
+        assert ("--class" in second) == (heat_map is None)
+
+
+@pytest.mark.slow
+def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset(40)
+    drawn = split(dataset, labeled=16, test=8)
+    asked, left = (parts_of_split(drawn, labeled=chosen, test=chosen) for chosen in (False, True))
+    assert [line for line in left if line not in asked] == left[2:4]
+    assert ("--labeled" in left[2], "--test" in left[3]) == (True, True)
+    by_image = parts_of_split(split(dataset, protocol="random", labeled=16, test=8, name="torn"))
+    assert sum("groups" in line for line in asked) - sum("groups" in line for line in by_image) == 1
+
+
+def test_encoders_are_listed_with_the_weights_that_each_can_begin_with(fewscan: Command) -> None:
+    listed = json.loads(fewscan("encoders", "--json").stdout)
+    assert listed.keys() >= ENCODERS.keys()
+    assert [one["name"] for one in listed["efficientnet_lite0"]["weights"]] == ["imagenet"]
+    told = fewscan("encoders").stdout
+    assert all(name in told for name in listed)
+    assert "encoder.weights=imagenet" in told
+
+
+def test_of_many_changes_of_labels_some_are_told_and_the_rest_is_counted(
+    make_dataset: MakeDataset, fewscan: Command, tmp_path: Path
+) -> None:
+    dataset = make_dataset(40)
+    lines = [f"{name},class {number}" for number, name in enumerate(dataset.manifest["path"][:24])]
+    (tmp_path / "table.csv").write_text("path,label\n" + "\n".join(lines) + "\n")
+    done = fewscan("labels", "set", dataset.folder, tmp_path / "table.csv", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert sum("->" in line for line in done.stdout.splitlines()) == 20
+    assert "and 4 other" in done.stdout
+
+
+def test_what_copies_say_is_not_known_before_an_audit(make_dataset: MakeDataset, fewscan: Command) -> None:
+    dataset = make_dataset(8)
+    unaudited = remade(dataset, audited=False)
+    assert "fewscan audit" in fewscan("labels", "conflicts", unaudited.folder).stdout
+    with pytest.raises(FewscanError, match="fewscan audit"):
+        _ = Dataset.open(unaudited.folder).pairs
+    assert following.after_dataset(Dataset.open(unaudited.folder)) == ["audit", unaudited.folder]
+
+
+def test_a_run_leads_from_its_end_to_labels_of_the_rest(split_dataset: Snapshot, untrained_run: Untrained) -> None:
+    run = untrained_run(split_dataset)
+    for name in (CALIBRATION_FILE, EVALUATION_FILE):
+        (run.folder / name).touch()
+    (run.folder / "report.html").touch()
+    assert following.after_run(run, split_dataset)[:2] == ["label", run.folder]
+    (run.folder / MODEL_FILE).unlink()
+    assert following.after_run(run, split_dataset)[-1] == "--resume"
+
+
+def test_a_run_without_classes_leads_to_one_that_begins_with_it_once_there_are_labels(
+    split_dataset: Snapshot, untrained_run: Untrained
+) -> None:
+    run = untrained_run(without_labels(split_dataset))
+    (run.folder / "report.html").touch()
+    verb, folder, *_, weights = following.after_run(run, split_dataset)
+    assert (verb, folder, weights) == ("train", split_dataset.folder, f"encoder.weights={run.folder}")
+
+
+def test_features_of_a_pretrained_encoder_lead_to_a_probe_on_them(split_dataset: Snapshot) -> None:
+    plain = {"name": "resnet_small", "weights": None}
+    assert embedding._after(split_dataset.folder, plain) == ["train", split_dataset.folder]
+    words = embedding._after(split_dataset.folder, plain | {"weights": "file.safetensors"})
+    assert words[:4] == ["train", split_dataset.folder, "--method", "probe"]
+    assert "encoder.weights=file.safetensors" in words
+
+
+def test_ctrl_c_before_a_verb_begins_names_the_command(fewscan: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "_command_of_all_verbs", interrupted)
+    done = fewscan("methods")
+    assert done.returncode == 130
+    assert "fewscan methods" in done.stderr
+
+
+def test_a_demo_to_label_opens_the_page_and_beside_what_is_there_begins_nothing_anew(
+    split_folder: Path, fewscan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, ...]] = []
+    monkeypatch.setattr(demo, "pile", lambda out: (split_folder, ("a", "b")))
+    monkeypatch.setattr(api, "review", lambda dataset, classes: (dataset, classes))
+    monkeypatch.setattr(demonstration, "serve", lambda page, *words: opened.append((*page, *words)))
+    done = fewscan("demo", "--review", "--out", tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    assert opened == [(split_folder, ("a", "b"), "review", split_folder, "--classes", "a,b")]
+
+    def interrupted(out: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "pile", interrupted)
+    (tmp_path / "taken").mkdir()
+    for out, named in (("new", "new"), ("taken", "taken")):
+        done = fewscan("demo", "--review", "--out", out, cwd=tmp_path)
+        assert done.returncode == 130
+        assert f"--out {named}" in done.stderr
+
+
+@pytest.mark.slow
+def test_pairs_without_a_verb_is_help_and_a_pair_can_be_confirmed(make_dataset: MakeDataset, fewscan: Command) -> None:
+    done = fewscan("pairs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "confirm" in done.stderr
+    dataset = make_dataset(8, groups=[0, 1, 2, 3, 0, 5, 6, 7])
+    done = fewscan("pairs", "confirm", dataset.folder, "0", "4", "--who", "Ada")
+    assert done.returncode == 0, done.stderr
+    (said,) = Dataset.open(dataset.folder).pair_decisions.entries()
+    assert (said.verdict, said.who) == ("together", "Ada")

@@ -1,0 +1,100 @@
+"""Functions of the package refuse what cannot be, with what to do instead, before they open or write anything."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import fewscan
+from fewscan.api.opening import opened_place, opened_snapshot
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.mapping.scan_map import map_of
+from fewscan.splits.split import split
+from fewscan.training.run import Run
+from tests.made import remade
+
+MakeDataset = Callable[..., Snapshot]
+
+
+def test_a_table_is_a_csv_in_a_folder_that_is_there(split_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match=r"\.csv"):
+        fewscan.suggest(split_folder, 4, out=tmp_path / "scans.txt")
+    with pytest.raises(FewscanError, match="no folder"):
+        fewscan.label_suspects(split_folder, out=tmp_path / "nowhere" / "doubts.csv")
+    with pytest.raises(FewscanError, match="--count"):
+        fewscan.suggest(split_folder, 0, encoder="resnet_small", out=tmp_path / "scans.csv", overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_split_needs_a_name_that_files_can_have(split_folder: Path) -> None:
+    with pytest.raises(FewscanError, match="name"):
+        fewscan.split(split_folder, name="../main")
+
+
+def test_of_several_splits_the_newest_is_taken_and_that_is_said(
+    split_dataset: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split(Dataset.open(split_dataset.folder).unsplit(), labeled=16, test=8, name="other")
+    assert opened_snapshot(split_dataset.folder).require_split().name == "other"
+    assert "--split" in capsys.readouterr().err
+    assert opened_snapshot(split_dataset.folder, "main").require_split().name == "main"
+    assert capsys.readouterr().err == ""
+
+
+def test_only_a_runs_dataset_may_lie_elsewhere(split_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FewscanError, match="--data"):
+        opened_place(split_folder, data=tmp_path)
+
+
+def test_of_a_volume_one_slice_is_to_be_named(make_dataset: MakeDataset) -> None:
+    made = make_dataset(8)
+    path = [f"head.nii#axial={number}" for number in range(7)] + ["other.png"]
+    dataset = remade(made, made.manifest.assign(path=path))
+    with pytest.raises(FewscanError, match="7 images"):
+        fewscan.judge_pair(dataset.folder, "head.nii", "other.png", "apart")
+
+
+def test_the_page_says_which_packages_it_lacks_and_hides_no_other_fault(
+    split_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("fewscan.reviewing")]:
+        monkeypatch.delitem(sys.modules, name)
+    for lacking, told in (("uvicorn", FewscanError), ("fewscan.reviewing.atlas", ModuleNotFoundError)):
+        with monkeypatch.context() as patch, pytest.raises(told):
+            patch.setitem(sys.modules, lacking, None)
+            fewscan.review(split_folder)
+
+
+@pytest.mark.slow
+def test_a_pile_of_which_nothing_can_be_used_has_no_map(make_dataset: MakeDataset) -> None:
+    made = make_dataset(4)
+    with pytest.raises(FewscanError, match="no map"):
+        map_of(Dataset.open(remade(made, made.manifest.assign(set_aside="truncated", label=None)).folder))
+
+
+def test_only_datasets_and_runs_of_former_versions_are_converted(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    (tmp_path / "comparison").mkdir()
+    (tmp_path / "comparison" / "plan.json").write_text("{}")
+    for folder, said in ((tmp_path / "comparison", "comparison"), (tmp_path, "no dataset or run")):
+        with pytest.raises(FewscanError, match=said):
+            fewscan.upgrade(folder, tmp_path / "new")
+    run = untrained_run(split_dataset)
+    with pytest.raises(FewscanError, match="today"):
+        fewscan.upgrade(run.folder, tmp_path / "new", data=split_dataset.folder)
+    assert not (tmp_path / "new").exists()
+
+
+def test_processes_that_something_else_started_train_one_run(
+    split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+    for name, value in started.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(FewscanError, match="--unlabeled-first"):
+        fewscan.train(split_folder, out=tmp_path / "run", method="supervised", unlabeled_first=True, device="cpu")
+    assert not (tmp_path / "run").exists()
