@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.evidence_check import (
     EVIDENCE_FILE,
@@ -19,7 +20,7 @@ from fewscan.explaining.evidence_check import (
     shortcut_check,
     without_border,
 )
-from fewscan.explaining.hiding import hide, hiding_check, top_tenth, untrained_predictor
+from fewscan.explaining.hiding import HidingCheck, HidingFigures, hide, hiding_check, top_tenth, untrained_predictor
 from fewscan.models.network import Outputs
 from fewscan.splits.split import split
 from fewscan.training.fit import fit
@@ -221,3 +222,19 @@ def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
     (run.folder / EVIDENCE_FILE).write_text("{}")
     with pytest.raises(FewscanError, match=r"explain .* --check"):
         EvidenceCheck.load(run)
+
+
+def test_maps_are_said_to_mean_something_only_where_both_intervals_are_above_nothing() -> None:
+    def figures(low: float) -> HidingFigures:
+        found = Interval(value=low + 0.1, low=low, high=low + 0.2)
+        return HidingFigures(map_drop=found, searched_drop=found, difference=found)
+
+    def check(difference: float, above: float) -> HidingCheck:
+        above_untrained = figures(above).difference
+        return HidingCheck(
+            images=40, groups=40, places=9, network=figures(difference), untrained=figures(0), above_untrained=above_untrained
+        )
+
+    passed, no_better, nothing = check(0.1, 0.1), check(0.1, -0.05), check(-0.05, 0.1)
+    assert [one.passed for one in (passed, no_better, nothing)] == [True, False, False]
+    assert len({one.verdict for one in (passed, no_better, nothing)}) == 3

@@ -11,6 +11,7 @@ from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate, Typicality
 from fewscan.explaining.evidence import explain_scan
 from fewscan.exporting import export as exporting
+from fewscan.exporting import onnx_model
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.onnx_model import OnnxModel
 from fewscan.exporting.proof import TOLERANCE, TYPICALITY_TOLERANCE, Answers, Images, prove
@@ -492,3 +494,13 @@ def test_a_file_is_read_for_a_prediction_an_explanation_and_labels_as_it_was_imp
     np.testing.assert_allclose(labeled, expected, atol=1e-5)
     explained = explain_scan(color, dataset, files[0])
     np.testing.assert_array_equal(explained.pixels, dataset.pixels[rows[0]])
+
+
+def test_a_network_that_torch_cannot_write_is_one_line_with_the_other_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise torch.onnx.OnnxExporterError("no operator\nand much more")
+
+    monkeypatch.setattr(torch.onnx, "export", refused)
+    with pytest.raises(FewscanError, match=r"no operator.*--format safetensors") as caught:
+        onnx_model._traced(SimpleNamespace(image_size_px=16), 1)
+    assert "much more" not in str(caught.value)

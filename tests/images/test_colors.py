@@ -54,3 +54,9 @@ def test_all_gray_says_nothing_and_all_color_only_where_it_is_lost():
     assert color_warnings([ColorCount("a", 0, 200), ColorCount("b", 0, 0)], 1) == []
     assert color_warnings([ColorCount("a", 9, 9)], 3) == []
     assert len(color_warnings([ColorCount("a", 9, 9)], 1)) == 1
+
+
+def test_a_picture_that_cannot_be_read_is_not_looked_at_for_color(tmp_path):
+    (tmp_path / "broken.tif").write_bytes(b"II*\0 and no more")
+    sources = [Source("a", tmp_path)]
+    assert count_colors(list_scans(sources), sources) == [("a", 0, 0)]

@@ -346,3 +346,27 @@ def test_a_column_of_numbers_names_files_where_no_other_column_does(root, column
 def test_a_column_of_paths_is_no_column_of_labels(root):
     labels = table(root, "path,label\n" + "".join(f"{path},x\n" for path in PLAIN))
     assert "name another one" in refusal(root, labels=labels, label_column="path")
+
+
+def test_rows_that_put_one_image_into_two_parts_of_a_split_are_refused_and_a_table_goes_before_a_folder(tmp_path):
+    root = make(tmp_path / "pool", "train/1.png", "train/2.png")
+    two = table(tmp_path, "path,split,patient\ntrain/1.png,train,p\ntrain/1.png,test,p\n")
+    message = refusal(root, labels=two)
+    assert all(word in message for word in ("train/1.png", "'train'", "'test'"))
+    scans = listed(root, labels=table(tmp_path, "path,split,patient\ntrain/1.png,test,p\ntrain/2.png,,p\ntrain/2.png,,p\n"))
+    assert [(scan.given_split, scan.patient) for scan in scans] == [("test", "p"), ("train", "p")]
+    assert [bool(scan.notes) for scan in scans] == [True, False]
+
+
+def test_probabilities_alone_are_no_labels(root):
+    rows = "".join(f"{path},p{number},0.9\n" for number, path in enumerate(PLAIN))
+    scans = listed(root, labels=table(root, "path,patient,probability_a\n" + rows))
+    assert {scan.patient for scan in scans if scan.path.suffix == ".png"} == {"p0", "p1", "p2", "p3"}
+    assert {scan.label_from for scan in scans if scan.label is not None} <= {"folder"}
+
+
+def test_the_plan_says_that_labels_are_a_networks(root):
+    rows = "".join(f"{path},a,0.9,0.1,0.9,a,accept,\n" for path in PLAIN)
+    scans = listed(root, labels=table(root, PREDICTED + rows), trust_predictions=True)
+    ((whence, count),) = plan_of(scans, parse_sources([str(root)])).sources[0].labels_from.items()
+    assert ("labels.csv" in whence, "network" in whence, count) == (True, True, 4)

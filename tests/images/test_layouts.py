@@ -1,5 +1,6 @@
 """Folders as public sets and hospitals have them: what a radiologist would call class, patient, mask and split of each."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from fewscan.images.listing import list_scans, warnings_of
 from fewscan.images.listing.levels import levels_of
 from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
-from fewscan.images.plan import ImportPlan, plan_of
+from fewscan.images.plan import KINDS_SHOWN, ImportPlan, plan_of
 from fewscan.images.sources import ScanFile, parse_sources
 
 
@@ -374,3 +375,46 @@ def test_the_short_plan_of_a_large_import_does_not_drown_the_terminal(tmp_path):
     short = plan_of(list_scans(found), found).short_lines
     assert len(short) < 30
     assert max(map(len, short)) < 400
+
+
+def test_classes_that_are_called_like_parts_of_a_split_are_warned_of(root):
+    make(root, "glioma/1.png", "normal/2.png")
+    assert "test" in warnings(root, rename={"glioma": "test"})
+    assert warnings(root) == ""
+
+
+def test_series_below_patients_are_warned_of_as_classes(root):
+    make(root, *(f"PAT000{number}/{name}/1.png" for number in range(3) for name in ("glioma", "normal")))
+    assert "--unlabeled" in warnings(root)
+
+
+def test_where_every_image_has_a_class_of_the_level_nothing_is_said(root):
+    make(root, "a/1.png", "b/2.png")
+    assert warnings(root, class_level=1) == ""
+
+
+def test_what_lies_beside_a_source_and_may_not_be_looked_into_is_left_alone(tmp_path, rights_count):
+    make(tmp_path / "shared", "glioma/1.png", "normal/2.png")
+    assert "normal" in warnings(tmp_path / "shared" / "glioma")
+    (tmp_path / "shared").chmod(0o300)
+    found = warnings(tmp_path / "shared" / "glioma")
+    (tmp_path / "shared").chmod(0o700)
+    assert "normal" not in found
+
+
+def test_one_number_for_many_patients_is_warned_of_by_their_studies(root):
+    make(root, *(f"a/{number}.png" for number in range(12)))
+    known = [replace(scan, patient="0", study=f"s{number}") for number, scan in enumerate(listed(root))]
+    sources = parse_sources([str(root)])
+    (told,) = [line for line in warnings_of(known, sources, ImportOptions()) if "--patient-tag" in line]
+    assert "12" in told
+    apart = [replace(scan, patient=str(number)) for number, scan in enumerate(known)]
+    assert not any("--patient-tag" in line for line in warnings_of(apart, sources, ImportOptions()))
+
+
+def test_of_many_notes_a_short_plan_shows_some_and_counts_the_rest(root):
+    make(root, "a/1.png", "b/2.png")
+    noted = [replace(scan, notes=tuple(f"note {number}" for number in range(KINDS_SHOWN + 3))) for scan in listed(root)]
+    short = plan_of(noted, parse_sources([str(root)])).short_lines
+    assert sum(": note" in line for line in short) == KINDS_SHOWN
+    assert any("3 more" in line for line in short)

@@ -5,6 +5,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -385,3 +387,11 @@ def test_more_folders_than_there_can_be_classes_are_refused_with_the_ways_out(ro
 def test_one_hundred_classes_are_allowed(root):
     make(root, *(f"c{number}/a.png" for number in range(100)))
     assert len(set(labels_of(listed(root)).values())) == 100
+
+
+def test_a_file_that_is_called_like_an_image_in_another_file_is_refused(tmp_path):
+    np.save(tmp_path / "stack.npy", np.zeros((4, 8, 9), np.uint8))
+    name = list_scans([Source("in", tmp_path)])[0].relative
+    PIL.Image.new("L", (8, 8)).save(tmp_path / name, "PNG")
+    with pytest.raises(FewscanError, match="rename the file"):
+        list_scans([Source("in", tmp_path)])

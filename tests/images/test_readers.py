@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as npst
 
 from fewscan.images.formats import pictures
 from fewscan.images.options import ImageSpec
-from fewscan.images.readers import Image, UnreadableImage, fit, read_image, read_images
+from fewscan.images.parallel import in_order
+from fewscan.images.readers import Image, UnreadableImage, file_sha256, fit, read_image, read_images
 
 FORMATS = (*pictures.FORMATS, "TIFF")
 RNG = np.random.default_rng(0)
@@ -360,3 +361,13 @@ def test_many_files_come_in_order_each_image_or_reason_whatever_the_workers(tmp_
     assert read(1) == read(4)
     expected = [fit(GRAY + np.uint8(number), 8, "pad").tobytes() for number in range(30) if number != 7]
     assert [content for number, (_, content) in enumerate(read(2)) if number != 7] == expected
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 100])
+def test_results_come_in_the_order_of_the_items_however_many_are_worked_on_at_once(block):
+    assert list(in_order(abs, range(-5, 0), workers=2, block=block)) == [5, 4, 3, 2, 1]
+    assert list(in_order(abs, range(-5, 0), workers=2, block=block, weigh=lambda item: -item)) == [5, 4, 3, 2, 1]
+
+
+def test_what_is_not_there_has_no_hash(tmp_path):
+    assert file_sha256(tmp_path / "nothing.png") is None

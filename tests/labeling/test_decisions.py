@@ -6,6 +6,7 @@ from scipy.special import softmax
 from scipy.stats import binom, binomtest
 
 from fewscan.errors import FewscanError
+from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import (
     acceptance_threshold,
     images_that_would_do,
@@ -15,7 +16,8 @@ from fewscan.labeling.decisions import (
     supports,
     wrong_at_most,
 )
-from fewscan.labeling.rule import Asked
+from fewscan.labeling.remedies import Remedies
+from fewscan.labeling.rule import Asked, _inclusion
 from fewscan.splits.support import OUT_OF_DISTRIBUTION, images_needed, images_to_keep, least_target
 
 
@@ -264,3 +266,29 @@ def test_fewer_runs_than_the_one_itself_cannot_have_been_chosen_among() -> None:
     with pytest.raises(FewscanError, match="--candidates counts this run too"):
         Asked(candidates=0)
     assert Asked(candidates=1).candidates == 1
+
+
+def held_out(images: int, classes: int) -> HeldOut:
+    """Images of the first two classes, each called rightly, one more surely than the next."""
+    labels = np.arange(images) % 2
+    logits = np.eye(classes, dtype=np.float32)[labels] * np.linspace(1, 4, images, dtype=np.float32)[:, None]
+    return HeldOut(np.arange(images), np.arange(images), labels, logits)
+
+
+def test_which_classes_are_possible_is_promised_for_all_scans_or_for_each_class_and_not_beyond_what_images_tell() -> None:
+    names = ("glioma", "meningioma", "never seen")
+    _, over_all = _inclusion(held_out(100, 3), names, Asked(coverage=0.9), 1)
+    assert "--coverage-per-class" in over_all
+    thresholds, within = _inclusion(held_out(100, 3), names, Asked(coverage=0.9, coverage_per_class=True), 5)
+    assert "--coverage-per-class" not in within
+    assert "never seen" in within
+    assert (thresholds > 0).tolist() == [True, True, False]
+    thresholds, few = _inclusion(held_out(3, 3), names, Asked(coverage=0.99), 1)
+    assert not thresholds.any()
+    assert "3" in few
+
+
+def test_without_a_held_out_image_as_many_labels_help_as_the_error_asks_for() -> None:
+    nothing = held_out(0, 2)
+    assert Remedies.of(nothing, 0.05, 1, 0).labels == images_needed(0.05)
+    assert Remedies.of(nothing, 0.05, 1, 500).labels is None

@@ -256,3 +256,11 @@ def test_several_devices_make_the_features_of_one(split_dataset: Snapshot, pile:
     assert second.computed == len(split_dataset.manifest)
     np.testing.assert_allclose(second.features, first.features, rtol=1e-5, atol=1e-6)
     assert not verify(tmp_path / "2").faults
+
+
+def test_a_record_under_another_name_is_found(split_dataset: Snapshot, ready: ReadyEncoder) -> None:
+    features.dataset_features(split_dataset.folder, split_dataset.store, ready, CPU)
+    (record,) = (split_dataset.folder / features.FOLDER).glob("*.json")
+    record.rename(record.with_name("other.json"))
+    with pytest.raises(FewscanError, match=r"other\.json"):
+        features.verify_features(split_dataset.folder)

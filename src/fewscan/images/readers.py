@@ -85,10 +85,7 @@ def read_values(path: Path, *, part: str | None, reading: Reading) -> tuple[Deco
     Color stays color. Raises UnreadableImage as `read_image` does.
     """
     with silenced():
-        result = guarded(_read_values, path, part, reading)
-    if isinstance(result, UnreadableImage):
-        raise result
-    return result
+        return guarded(_read_values, path, part, reading)
 
 
 def locate(path: Path) -> tuple[Path, str | None]:
@@ -178,11 +175,12 @@ def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> li
     return list(_images_of(task, channels, reading))
 
 
-def _read_values(path: Path, part: str | None, reading: Reading) -> tuple[Decoded, str] | UnreadableImage:
-    """Return what `read_values` does, or why it cannot be."""
+def _read_values(path: Path, part: str | None, reading: Reading) -> tuple[Decoded, str]:
     with opened(path) as file:
         (one,) = recognize(path, file).read(file, (part,), reading)
-    return one if isinstance(one, UnreadableImage) else (one, _values_digest(one.values))
+    if isinstance(one, UnreadableImage):
+        raise one
+    return one, _values_digest(one.values)
 
 
 def _images_of(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> Iterator[Image | UnreadableImage]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewscan.images.formats import arrays, recognition
+from fewscan.images.formats.array_labels import class_names
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_scans
@@ -276,3 +277,14 @@ def test_a_damaged_file_is_read_or_set_aside_and_never_a_crash(tmp_path, data):
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     for result in read_images(listed(tmp_path), ImageSpec(size_px=8, resize="pad", channels=1), workers=1):
         assert isinstance(result, Image) or ("\n" not in result.reason and result.sha256)
+
+
+def test_a_stack_is_no_image_until_one_of_it_is_named(tmp_path):
+    np.save(tmp_path / "stack.npy", np.zeros((4, 8, 9), np.uint8))
+    with pytest.raises(UnreadableImage, match="4 images"):
+        read_image(tmp_path / "stack.npy")
+
+
+def test_several_numbers_an_image_are_no_class():
+    assert isinstance(class_names(np.full((3, 2), 2), 3), str)
+    assert class_names(np.eye(3, dtype=int), 3) == ("0", "1", "2")

@@ -67,3 +67,8 @@ def test_a_box_without_a_length_does_not_hold_up_the_reader(tmp_path):
     endless.PixelData = encapsulate([JP2_BEGINS + bytes(3000)])
     with pytest.raises(UnreadableImage, match="not decodable"):
         read_image(saved(endless, tmp_path / "endless.dcm"))
+
+
+def test_bytes_that_fill_up_before_a_marker_are_passed_over():
+    stream = stored("JPEG")
+    assert declared(stream[:2] + b"\xff\xff\xff" + stream[2:]) == declared(stream) == Declared(40, 24, 1)

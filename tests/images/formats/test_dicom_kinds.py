@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from dicom_objects import CT, MR, RAMP, SECONDARY_CAPTURE, saved, scan
 from pydicom import dcmwrite
-from pydicom.dataset import FileMetaDataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import RLELossless
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.formats.dicom_pixels import color
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_scans
@@ -152,3 +153,10 @@ def test_what_only_begins_alike_is_no_dicom(tmp_path, content):
     (tmp_path / "IM0001").write_bytes(content)
     with pytest.raises(UnreadableImage, match=r"not an image|empty|truncated"):
         read_image(tmp_path / "IM0001")
+
+
+def test_a_frame_of_two_channels_is_neither_gray_nor_color():
+    header = Dataset()
+    header.PhotometricInterpretation = "RGB"
+    with pytest.raises(UnreadableImage, match="channels"):
+        color(np.zeros((4, 4, 2), np.uint8), header)

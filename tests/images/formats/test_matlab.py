@@ -70,6 +70,9 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
         file["cvind"] = np.arange(9)
     (tmp_path / "old.mat").write_bytes(b"MATLAB 5.0 MAT-file".ljust(200))
     saved(tmp_path / "label.mat", label=7)
+    with h5py.File(saved(tmp_path / "labels.mat"), "r+") as file:
+        del file["cjdata/label"]
+        file["cjdata/label"] = np.array([[1.0, 2.0]])
     saved(tmp_path / "volume.mat", image=np.zeros((3, 4, 5)))
     reasons = {}
     scans = listed(tmp_path)
@@ -79,6 +82,7 @@ def test_other_files_of_matlabs_are_set_aside(tmp_path):
     assert reasons["cvind.mat"].startswith("not an image: of MATLAB's files only")
     assert reasons["old.mat"].startswith("truncated or damaged: not one whole scan of the figshare set")
     assert reasons["label.mat"].startswith("no known label")
+    assert reasons["labels.mat"].startswith("truncated or damaged")
     assert reasons["volume.mat"].startswith("not an image: cjdata.image is no gray one")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.images.formats import recognition
+from fewscan.images.formats.image import MAX_IMAGES, UnreadableImage, numbered
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_scans
 from fewscan.images.sources import Source
@@ -85,3 +86,10 @@ def test_what_libraries_log_is_kept_to_itself_and_only_meanwhile(caplog):
         logging.getLogger("another_library").warning("meanwhile")
     part_of_a_library.warning("after")
     assert caplog.messages == ["before", "meanwhile", "after"]
+
+
+def test_more_images_in_a_file_than_there_can_be_are_refused_before_they_are_named():
+    assert numbered("page", 1, first=1) == (None,)
+    assert len(numbered("page", MAX_IMAGES, first=1)) == MAX_IMAGES
+    with pytest.raises(UnreadableImage, match="too large"):
+        numbered("page", MAX_IMAGES + 1, first=1)

@@ -179,3 +179,34 @@ def test_one_bad_page_leaves_the_others(tmp_path, damaged):
     assert isinstance(results[1], UnreadableImage)
     np.testing.assert_array_equal(results[0].pixels[0], pages[0])
     np.testing.assert_array_equal(results[2].pixels[0], pages[2])
+
+
+def test_pages_that_all_say_to_be_copies_are_scans(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
+        for _ in range(2):
+            tiff.write(RNG.integers(0, 255, (16, 16), dtype=np.uint8), subfiletype=1)
+    assert pages_of(tmp_path / "scan.tif") == ["page=1", "page=2"]
+
+
+def test_small_pages_of_other_proportions_or_of_one_gray_are_no_copies(tmp_path):
+    scan = np.asarray(PIL.Image.radial_gradient("L").resize((64, 64)))
+    with tifffile.TiffWriter(tmp_path / "scan.tif") as tiff:
+        tiff.write(scan)
+        tiff.write(np.asarray(PIL.Image.fromarray(scan).resize((16, 32))))
+        tiff.write(np.full((16, 16), 7, np.uint8))
+    assert pages_of(tmp_path / "scan.tif")[:2] == ["page=1", "page=2"]
+
+
+@pytest.mark.parametrize("content", [b"II*\0", b"II*\0" + bytes(12), b"MM\0*\0\0\xff\xff", b"no picture"])
+def test_what_is_no_tiff_behind_its_beginning_is_set_aside_by_who_reads_it(tmp_path, content):
+    (tmp_path / "scan.tif").write_bytes(content)
+    (scan,) = list_scans([Source("in", tmp_path)])
+    (result,) = read_images([scan], ImageSpec(size_px=8))
+    assert isinstance(result, UnreadableImage)
+
+
+def test_a_page_that_is_a_volume_is_set_aside(tmp_path):
+    values = RNG.integers(0, 255, (16, 32, 32), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "scan.tif", values, volumetric=True, tile=(16, 16, 16), photometric="minisblack")
+    with pytest.raises(UnreadableImage, match="volume"):
+        read_image(tmp_path / "scan.tif")

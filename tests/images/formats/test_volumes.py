@@ -8,6 +8,7 @@ import SimpleITK
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import contents_of
+from fewscan.images.formats.volumes import require_volume
 from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
 from fewscan.images.readers import read_image, read_images
@@ -158,3 +159,15 @@ def test_a_values_file_beside_its_header_may_be_named_in_two_ways(tmp_path, writ
     path = saved(tmp_path / "head.nhdr")
     path.write_text(path.read_text().replace("data file: head.raw.gz", f"data file: {written}"))
     assert len(contents_of(path, Reading(slices="all")).parts) == 10
+
+
+def test_a_volume_is_no_image_until_a_slice_is_named(tmp_path):
+    with pytest.raises(UnreadableImage, match="more than one image"):
+        read_image(saved(tmp_path / "head.nii"))
+
+
+@pytest.mark.parametrize(("shape", "said"), [((0, 3, 4), "no pixels"), ((7,), "no pixels"), ((30_000, 3, 4), "too large")])
+def test_a_volume_without_voxels_or_with_too_many_is_set_aside(shape, said):
+    with pytest.raises(UnreadableImage, match=said):
+        require_volume(shape, np.dtype(np.int16))
+    require_volume((3, 4, 5), np.dtype(np.int16))

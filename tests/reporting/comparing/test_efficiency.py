@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fewscan.comparison.budgets import LabelEfficiency, begin_budgets, collect_budgets
@@ -24,8 +25,9 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.intervals import Interval
 from fewscan.reporting.comparing.curves import method_looks
 from fewscan.reporting.comparing.efficiency import commands, write_efficiency
-from fewscan.reporting.comparing.efficiency_figure import draw_efficiency
+from fewscan.reporting.comparing.efficiency_figure import _prepare, draw_efficiency
 from fewscan.reporting.comparing.sentences import efficiency_headline as headline
+from fewscan.reporting.comparing.tables import bounds
 from tests.made import remade
 
 pytestmark = pytest.mark.usefixtures("all_painted")
@@ -280,3 +282,15 @@ def test_with_every_budget_methods_are_ranked_as_with_the_largest(efficiency: La
     means = [point.row.cell("balanced_accuracy").mean for point in again.points_of(8, "leakfree") if point.row.runs]
     places = [point.standing.place for point in again.points_of(8, "leakfree") if point.row.runs]
     assert places == [1 + sum(other > mean for other in means) for mean in means]
+
+
+def test_budgets_that_lie_close_have_their_numbers_upright() -> None:
+    for budgets, turned in (((100, 1000, 10_000), 0), ((100, 110, 10_000), 90)):
+        axes = Figure().subplots()
+        _prepare(axes, budgets)
+        assert {label.get_rotation() for label in axes.get_xticklabels()} == {turned}
+
+
+def test_a_score_that_is_not_defined_has_no_bounds() -> None:
+    assert len(set(bounds(Interval(value=None, low=None, high=None)))) == 1
+    assert len(set(bounds(Interval(value=0.5, low=0.4, high=0.6)))) == 2
