@@ -14,10 +14,10 @@ Kind = Literal["dataset", "run", "comparison"]
 MARKS: dict[Kind, str] = {"dataset": "dataset.json", "run": "run.json", "comparison": "plan.json"}
 # By this file a run is finished.
 TRAINED_FILE = "model.safetensors"
-MADE_BY: dict[Kind, str] = {
-    "dataset": "fewscan import SOURCE",
-    "run": "fewscan train DATASET",
-    "comparison": "fewscan compare DATASET",
+MADE_BY: dict[Kind, tuple[str, str]] = {
+    "dataset": ("import", "SOURCE"),
+    "run": ("train", "DATASET"),
+    "comparison": ("compare", "DATASET"),
 }
 
 
@@ -46,7 +46,9 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
         why = f"no {name}"
     else:
         why = f"it is a {found}"
-    raise FewscanError(f"{folder} is not a {kind} ({why}): check the path, or make one with '{MADE_BY[kind]} --out FOLDER'")
+    out = "FOLDER" if folder.exists() else folder
+    made = command_line(*MADE_BY[kind], "--out", out)
+    raise FewscanError(f"{folder} is not a {kind} ({why}): check the path, or make one with '{made}'")
 
 
 def refuse_existing_run(folder: Path) -> None:

@@ -173,3 +173,7 @@ def test_a_tilde_within_quotes_or_behind_an_equals_sign_is_the_home_folder(
         told = fewscan("import", word, "--plan", cwd=place).stderr
         assert str(place) in told.splitlines()[-1]
         assert "~/" not in told.splitlines()[-1].partition("cannot open")[2]
+
+
+def test_a_folder_that_is_not_there_is_named_in_the_command_that_makes_one(fewscan: Command, tmp_path: Path) -> None:
+    assert "--out 'my run'" in fewscan("evaluate", "my run", cwd=tmp_path).stderr
