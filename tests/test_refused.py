@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -11,8 +12,11 @@ from fewscan.api.opening import opened_place, opened_snapshot
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation import calibrate
+from fewscan.evaluation.calibration import Calibration
 from fewscan.mapping.scan_map import map_of
 from fewscan.splits.split import split
+from fewscan.training import together
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -98,3 +102,41 @@ def test_processes_that_something_else_started_train_one_run(
     with pytest.raises(FewscanError, match="--unlabeled-first"):
         fewscan.train(split_folder, out=tmp_path / "run", method="supervised", unlabeled_first=True, device="cpu")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_picture_is_replaced_only_where_that_is_asked_for(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    run = untrained_run(split_dataset)
+    (tmp_path / "picture.png").touch()
+    for overwrite, said in ((False, "--overwrite"), (True, "no such file")):
+        with pytest.raises(FewscanError, match=said):
+            fewscan.explain(run, tmp_path / "none.png", out=tmp_path / "picture.png", overwrite=overwrite)
+
+
+def test_a_process_that_takes_part_in_a_training_follows_the_first_one_and_says_nothing(
+    split_dataset: Snapshot,
+    untrained_run: Callable[[Snapshot], Run],
+    fewscan: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = untrained_run(split_dataset)
+    started = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+    for name, value in started.items():
+        monkeypatch.setenv(name, value)
+    jobs: list[object] = []
+    monkeypatch.setattr(together, "_take_part", lambda job, devices: jobs.append(job) or run.folder)
+    done = fewscan("train", split_dataset.folder, "--out", run.folder.with_name("followed"))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert jobs == [None]
+    assert not run.folder.with_name("followed").exists()
+
+
+@pytest.mark.slow
+def test_a_run_is_calibrated_at_its_end_where_its_validation_set_is_large_enough(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = untrained_run(split_dataset)
+    assert Calibration.load(fewscan.train(split_dataset, out=run.folder, resume=True)) is None
+    monkeypatch.setattr(calibrate, "has_enough_validation", lambda dataset: True)
+    assert Calibration.load(fewscan.train(split_dataset, out=run.folder, resume=True)) is not None

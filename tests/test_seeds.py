@@ -118,3 +118,12 @@ def test_torch_draws_from_a_stream_what_it_draws_from_its_number() -> None:
     drawn_from_stream = torch.rand(4)
     torch.manual_seed(stream(3, "epoch", 2).number)
     assert torch.equal(torch.rand(4), drawn_from_stream)
+
+
+def test_what_torch_draws_from_a_stream_is_the_same_whether_there_is_a_gpu_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for there in (True, False):
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda there=there: there)
+        stream(3, "views").seed_torch()
+        drawn.append(torch.rand(4))
+    assert torch.equal(*drawn)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fewscan import api, demo
-from fewscan.cli import adding, app, demonstration, embedding, following, label_suspects, showing
+from fewscan.cli import adding, app, demonstration, embedding, following, label_suspects, mapping, showing
 from fewscan.cli.split_words import parts_of_split
 from fewscan.datasets.added import AddedToSplit, AddSummary
 from fewscan.datasets.dataset import Dataset
@@ -144,6 +144,7 @@ def test_a_run_leads_from_its_end_to_labels_of_the_rest(split_dataset: Snapshot,
         (run.folder / name).touch()
     (run.folder / "report.html").touch()
     assert following.after_run(run, split_dataset)[:2] == ["label", run.folder]
+    assert mapping._after(run.folder, None) == following.after_run_in(run.folder, None)
     (run.folder / MODEL_FILE).unlink()
     assert following.after_run(run, split_dataset)[-1] == "--resume"
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from fewscan.comparison.significance import holm, methods_p_value
 from fewscan.comparison.trials import run_trials
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.reporting.comparing.sentences import _below, headline
 from fewscan.splits.split import split
 from tests.comparison.made_up import made_up
 
@@ -208,3 +210,17 @@ def test_a_run_that_is_not_evaluated_counts_as_not_run(results: Results) -> None
     pair = again.pair("leakfree", "joint", "supervised")
     assert pair is not None
     assert pair.seeds == 1
+
+
+def test_methods_without_a_seed_in_common_are_not_held_against_each_other(results: Results) -> None:
+    for method, seed in (("supervised", 1), ("nnclr", 0), ("joint", 0)):
+        (results.comparison.folder / "runs" / "leakfree" / f"{method}-seed{seed}" / "evaluation.json").unlink()
+    again = collect(Comparison.open(results.comparison.folder))
+    assert [(pair.first, pair.second) for pair in again.pairs] == [("nnclr", "joint")]
+    (said,) = headline(again)
+    assert "p = " not in said
+
+
+def test_the_next_method_is_lower_level_or_not_lower_where_both_have_seeds(results: Results) -> None:
+    pair = results.pairs[0]
+    assert len({_below(replace(pair, difference=difference)) for difference in (1.5, 0.0, -1.5)}) == 3

@@ -4,6 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from fewscan.cli import importing
 from fewscan.datasets.importing import import_scans, plan_import, summary
 from fewscan.images import colors
 from fewscan.images.colors import ColorCount, color_warnings, count_colors
@@ -48,6 +49,8 @@ def test_the_plan_tells_a_mixture_and_the_summary_counts(mixed, tmp_path, channe
     assert "a 0 of 2, b 2 of 2" in warning
     dataset = import_scans(sources, tmp_path / "dataset", channels=channels, size_px=8)
     assert summary(dataset.snapshot()).in_color == 2
+    (told,) = [line for line in importing._lines(dataset.snapshot(), summary(dataset.snapshot())) if "color" in line]
+    assert ("--color" in told) == (channels == 1)
 
 
 def test_all_gray_says_nothing_and_all_color_only_where_it_is_lost():

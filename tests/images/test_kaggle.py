@@ -332,3 +332,14 @@ def test_a_full_disk_is_an_error(kaggle, largest_file_bytes):
     with pytest.raises(FewscanError, match=f"cannot fetch kaggle:dubail: {os.strerror(errno.EFBIG)}") as refused:
         parse_sources(["kaggle:dubail"])
     assert COMMANDS["dubail"] in str(refused.value)
+
+
+def test_what_a_notebook_of_kaggles_does_not_mount_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import kagglehub
+    from kagglehub.exceptions import NotFoundError
+
+    def lacking(handle: str) -> str:
+        raise NotFoundError("not mounted here")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", lacking)
+    assert "not mounted here" in refused_fetch("dubail")

@@ -15,7 +15,7 @@ import fewscan
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.models.encoders import build_encoder, encoder_settings
-from fewscan.models.timm_encoder import TimmEncoder, TimmSettings
+from fewscan.models.timm_encoder import TimmEncoder, TimmSettings, _feature_dim
 from fewscan.models.weights import load_weights, read_weights
 from fewscan.splits.split import split
 from fewscan.training.continuing import encoder_alone
@@ -84,6 +84,8 @@ def test_features_are_pooled_and_say_their_number(
     encoder = build_encoder(encoder_settings(f"timm:{name}"), channels, image_size_px)
     images = torch.rand(3, channels, image_size_px, image_size_px)
     assert encoder.training
+    with pytest.raises(FewscanError, match="knows no weights 'other'"):
+        encoder.get_weights("other")
     assert encoder(images).shape == (3, encoder.feature_dim)
     encoder.eval()
     with torch.no_grad():
@@ -217,3 +219,8 @@ def test_a_run_goes_on_and_is_judged_like_any_other(
     weights = whole.load_network().state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in broken.load_network().state_dict().items())
     assert fewscan.evaluate(broken).accuracy == fewscan.evaluate(whole).accuracy
+
+
+def test_a_model_that_gives_maps_and_no_features_does_not_fit() -> None:
+    with pytest.raises(TypeError, match="pooled"):
+        _feature_dim(torch.nn.Conv2d(1, 2, 3), 1, 8)

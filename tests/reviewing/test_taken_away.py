@@ -252,6 +252,7 @@ def test_a_page_that_ends_ends_what_it_makes(
     monkeypatch.setattr(Commands, "run", waiting)
     client.post("/api/making", json={"run": "first", "what": "report"})
     review.makings.close()
+    review.trainings.close()  # of which none runs
     waits.set()
     assert made(client)["phase"] == "cancelled"
 

@@ -288,6 +288,7 @@ def test_what_belongs_to_a_labeled_image_is_there_to_learn_from_and_what_belongs
         ({"labeled": 100, "test": 10}, "100 labeled and 10 test images were asked for, but there are 80"),
         ({"labeled": 0, "test": 10}, "at least 1"),
         ({"test": -1}, "or more"),
+        ({"test": 4000}, "4,?000"),
         ({"labeled": 10, "test": 10, "validation": 1.0}, r"--validation is a share"),
     ],
 )

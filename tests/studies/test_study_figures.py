@@ -26,7 +26,7 @@ from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.reporting.comparing.canvas import FONT_SIZES, new_figure
 from fewscan.studies.bitlis.curves import ASIDE_LOOKS, LOOKS
 from fewscan.studies.bitlis.figures import FILES, figures, write_figures
-from fewscan.studies.bitlis.samples import SAMPLES_A_ROW
+from fewscan.studies.bitlis.samples import SAMPLES_A_ROW, _show
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -419,3 +419,10 @@ def test_no_words_leave_the_picture_or_lie_on_one_another(
         on_one_another = ((low <= high.swapaxes(0, 1)) & (low.swapaxes(0, 1) <= high)).all(axis=2)
         texts = list(boxes)
         assert not [(name, texts[one], texts[other]) for one, other in np.argwhere(np.triu(on_one_another, 1))]
+
+
+def test_where_there_is_no_scan_to_show_that_is_said(split_dataset: Snapshot) -> None:
+    axes = Figure().subplots()
+    _show(axes, split_dataset, np.zeros(0, np.int64))
+    assert len(axes.texts) == 1
+    assert not axes.images

@@ -1,3 +1,5 @@
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewscan.training.batches import Rows, epoch_batches
+from fewscan.training.images import read_ascending
 from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
 from fewscan.training.shuffling import Buffer, shuffled
 
@@ -142,3 +145,13 @@ def test_what_a_step_reads_lies_in_a_few_blocks_whatever_the_stream() -> None:
     assert len(np.unique(window)) == 2000
     # Of 200 pieces of the file, all of which it would touch without a buffer.
     assert len(np.unique(window // 100)) < 100
+
+
+def test_rows_are_read_alike_where_the_system_takes_no_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.random.default_rng(0).integers(0, 255, (50, 1, 4, 4), dtype=np.uint8)
+    whole.tofile(tmp_path / "pixels.raw")
+    mapped = np.memmap(tmp_path / "pixels.raw", np.uint8, "r", shape=whole.shape)
+    rows = np.array([0, 3, 4, 5, 30, 49])
+    for _ in range(2):
+        np.testing.assert_array_equal(read_ascending(mapped, rows), whole[rows])
+        monkeypatch.delattr(os, "posix_fadvise", raising=False)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fewscan.training import precision
+from fewscan.training.images import usable_device
 from fewscan.training.precision import cpu_flags, fastest_precision
 from fewscan.training.settings import RunSettings
 
@@ -48,3 +49,24 @@ def test_settings_hold_the_precision_that_a_run_computes_in_and_the_user_may_cho
     assert settings.precision == "bf16-mixed"
     chosen = RunSettings.resolve("joint", "study", {"precision": "32-true"}, labeled=10, unlabeled=10)
     assert chosen.precision == "32-true"
+
+
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_a_gpu_decides_by_itself(has_bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bfloat16)
+    for device in ("auto", "cuda"):
+        assert fastest_precision(device) == ("bf16-mixed" if has_bfloat16 else "32-true")
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "taken"),
+    [("auto", "cuda", "cuda"), ("cuda", "cuda", "cuda"), ("cuda", "mps", "cpu"), ("mps", "mps", "mps"), ("mps", "cuda", "cpu")],
+)
+def test_the_device_that_is_asked_for_is_taken_where_the_machine_has_it(
+    asked: str, there: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there == "cuda")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there == "mps")
+    assert usable_device(asked).type == taken
+    assert usable_device("cpu").type == "cpu"
