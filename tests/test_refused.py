@@ -23,19 +23,21 @@ from tests.made import remade
 MakeDataset = Callable[..., Snapshot]
 
 
-def test_a_table_is_a_csv_in_a_folder_that_is_there(split_folder: Path, tmp_path: Path) -> None:
+def test_a_table_is_a_csv_in_a_folder_that_is_there(split_dataset: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match=r"\.csv"):
-        fewscan.suggest(split_folder, 4, out=tmp_path / "scans.txt")
+        fewscan.suggest(split_dataset.folder, 4, out=tmp_path / "scans.txt")
     with pytest.raises(FewscanError, match="no folder"):
-        fewscan.label_suspects(split_folder, out=tmp_path / "nowhere" / "doubts.csv")
+        fewscan.label_suspects(split_dataset.folder, out=tmp_path / "nowhere" / "doubts.csv")
     with pytest.raises(FewscanError, match="--count"):
-        fewscan.suggest(split_folder, 0, encoder="resnet_small", out=tmp_path / "scans.csv", overwrite=True)
+        fewscan.suggest(split_dataset.folder, 0)
+    with pytest.raises(FewscanError, match="nothing"):
+        fewscan.suggest(split_dataset.folder, 4, encoder="nothing", out=tmp_path / "scans.csv", overwrite=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_split_needs_a_name_that_files_can_have(split_folder: Path) -> None:
+def test_a_split_needs_a_name_that_files_can_have(split_dataset: Snapshot) -> None:
     with pytest.raises(FewscanError, match="name"):
-        fewscan.split(split_folder, name="../main")
+        fewscan.split(split_dataset.folder, name="../main")
 
 
 def test_of_several_splits_the_newest_is_taken_and_that_is_said(
@@ -48,9 +50,9 @@ def test_of_several_splits_the_newest_is_taken_and_that_is_said(
     assert capsys.readouterr().err == ""
 
 
-def test_only_a_runs_dataset_may_lie_elsewhere(split_folder: Path, tmp_path: Path) -> None:
+def test_only_a_runs_dataset_may_lie_elsewhere(split_dataset: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(FewscanError, match="--data"):
-        opened_place(split_folder, data=tmp_path)
+        opened_place(split_dataset.folder, data=tmp_path)
 
 
 def test_of_a_volume_one_slice_is_to_be_named(make_dataset: MakeDataset) -> None:
@@ -62,14 +64,14 @@ def test_of_a_volume_one_slice_is_to_be_named(make_dataset: MakeDataset) -> None
 
 
 def test_the_page_says_which_packages_it_lacks_and_hides_no_other_fault(
-    split_folder: Path, monkeypatch: pytest.MonkeyPatch
+    split_dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("fewscan.reviewing")]:
         monkeypatch.delitem(sys.modules, name)
     for lacking, told in (("uvicorn", FewscanError), ("fewscan.reviewing.atlas", ModuleNotFoundError)):
         with monkeypatch.context() as patch, pytest.raises(told):
             patch.setitem(sys.modules, lacking, None)
-            fewscan.review(split_folder)
+            fewscan.review(split_dataset.folder)
 
 
 @pytest.mark.slow
@@ -94,13 +96,13 @@ def test_only_datasets_and_runs_of_former_versions_are_converted(
 
 
 def test_processes_that_something_else_started_train_one_run(
-    split_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
     for name, value in started.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(FewscanError, match="--unlabeled-first"):
-        fewscan.train(split_folder, out=tmp_path / "run", method="supervised", unlabeled_first=True, device="cpu")
+        fewscan.train(split_dataset.folder, out=tmp_path / "run", method="supervised", unlabeled_first=True, device="cpu")
     assert not (tmp_path / "run").exists()
 
 

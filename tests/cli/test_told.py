@@ -177,15 +177,15 @@ def test_ctrl_c_before_a_verb_begins_names_the_command(fewscan: Command, monkeyp
 
 
 def test_a_demo_to_label_opens_the_page_and_beside_what_is_there_begins_nothing_anew(
-    split_folder: Path, fewscan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    split_dataset: Snapshot, fewscan: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[tuple[str, ...]] = []
-    monkeypatch.setattr(demo, "pile", lambda out: (split_folder, ("a", "b")))
+    monkeypatch.setattr(demo, "pile", lambda out: (split_dataset.folder, ("a", "b")))
     monkeypatch.setattr(api, "review", lambda dataset, classes: (dataset, classes))
     monkeypatch.setattr(demonstration, "serve", lambda page, *words: opened.append((*page, *words)))
     done = fewscan("demo", "--review", "--out", tmp_path / "new")
     assert done.returncode == 0, done.stderr
-    assert opened == [(split_folder, ("a", "b"), "review", split_folder, "--classes", "a,b")]
+    assert opened == [(split_dataset.folder, ("a", "b"), "review", split_dataset.folder, "--classes", "a,b")]
 
     def interrupted(out: Path) -> None:
         raise KeyboardInterrupt

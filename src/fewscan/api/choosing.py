@@ -35,11 +35,13 @@ def suggest(
     alike, by default the run's, or EfficientNet-Lite0 as ImageNet taught it; features that the dataset does not keep are
     computed. Scans of the test set are never suggested. out: a CSV that `set_labels` takes once its column `label` is filled
     in. data: where a run's dataset lies now.
-    Raises FewscanError where the encoder cannot be had, no scan is left, or `out` exists.
+    Raises FewscanError where `count` is no number of scans, the encoder cannot be had, no scan is left, or `out` exists.
     """
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggested import suggest_from
 
+    if count < 1:  # before scans are looked at, which may take long
+        raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
     table = None if out is None else Path(out)
     if table is not None:
         if table.suffix.lower() != ".csv":

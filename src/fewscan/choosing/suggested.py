@@ -81,9 +81,7 @@ class Suggested:
 def suggest_from(
     pool: Pool, count: int, *, strategy: Strategy = "auto", random_share: float = RANDOM_SHARE, seed: int = 0
 ) -> Suggested:
-    """Return the scans of a pool to label next; raises FewscanError where `count` is no number of scans, or none is left."""
-    if count < 1:
-        raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
+    """Return the scans of a pool to label next, `count` of them, 1 or more; raises FewscanError where none is left."""
     scans, manifest = pool.scans, pool.dataset.manifest
     found = choose(scans, count, probabilities=pool.probabilities, strategy=strategy, random_share=random_share, seed=seed)
     conflict = manifest["conflict"].to_numpy(bool)
