@@ -21,7 +21,7 @@ from tests.images.misbehaving import (
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def a_reader_of_ones_own() -> None:
     """What has read for other tests ends by itself: what a process ran that is brought down counts in no coverage."""
     guarding.end_idle()
@@ -58,6 +58,7 @@ def test_a_reason_comes_through_and_a_fault_of_ours_is_not_hidden() -> None:
         guarded(refuses)
     with pytest.raises(RuntimeError, match="our own mistake"):
         guarded(is_at_fault)
+    guarding.end_idle()  # by itself: see above
 
 
 @pytest.mark.slow

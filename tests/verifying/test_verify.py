@@ -187,6 +187,8 @@ TAMPERING: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "a log line that is none": (add(f"run/{METRICS_FILE}", "junk}\n"), "damaged line"),
     "an opening that is none": (add("run/test_openings.jsonl", "{}\n"), "damaged line"),
 }
+# What `label` has no use for; it would label all scans.
+OF_THE_REPORT = list(TAMPERING)[-5:]
 
 
 @pytest.mark.slow
@@ -206,8 +208,10 @@ def test_tampering_is_found_by_verify_and_by_the_verbs_where_that_is_cheap(name:
     assert (done.returncode, done.stderr) == (2, "")
     if said is not None:
         with pytest.raises(FewscanError, match=said) as caught:
-            api.label(place / "run", out=place / "labels.csv")
-            api.report(place / "run")
+            if name in OF_THE_REPORT:
+                api.report(place / "run")
+            else:
+                api.label(place / "run", out=place / "labels.csv")
         assert "\n" not in str(caught.value)
 
 
