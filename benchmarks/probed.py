@@ -1,9 +1,10 @@
-"""README's rows of `probe`: logistic regression on features of ImageNet's encoder as it is, on the splits of its other rows.
+"""README's rows of `propagation`, and `probe`: on features of ImageNet's encoder as it is, on the splits of its other rows.
 
-    python -m benchmarks.probed SCRATCH OUT.json
+    python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe]
 
 SCRATCH holds `mri224`, made by `benchmarks.gpu.datasets` of what `benchmarks.gpu.pack` packs. Features that it does not keep
-yet are computed first. A seed deals out which labels are held out while the strength of the penalty is chosen, and no more.
+yet are computed first. A seed deals out which labels are held out while the strength of the penalty is chosen; of `probe` no
+more, of `propagation` it draws what the small classifier begins with and is shown, too.
 """
 
 import argparse
@@ -13,16 +14,20 @@ from typing import Any
 
 from benchmarks.gpu.trainings import Part, comparisons, in_order, trained, write_each
 
-PART = Part("mri224", ("probe",), (1235, 124, 40))
+METHODS = ("propagation", "probe")
+BUDGETS = (1235, 124, 40)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scratch", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0])
     arguments = parser.parse_args()
+    part = Part("mri224", (arguments.method,), BUDGETS)
     began = time.monotonic()
-    trials = list(in_order(comparisons(PART, arguments.scratch, arguments.scratch / "compared-probed", tiny=False)))
+    place = arguments.scratch / f"compared-{arguments.method}"
+    trials = list(in_order(comparisons(part, arguments.scratch, place, tiny=False)))
     found: dict[str, Any] = {"at_once": 1, "planned": len(trials), "runs": []}
     write_each(trained(trials, at_once=1), found, arguments.out, began)
 

@@ -150,15 +150,21 @@ def practice_dataset(make_dataset: Callable[..., Snapshot], practice_pixels: np.
 
 
 @pytest.fixture(scope="session")
-def split_folder(make_dataset: Callable[..., Snapshot]) -> Path:
-    """The dataset that `split_dataset` is a copy of."""
+def split_once(make_dataset: Callable[..., Snapshot]) -> Path:
+    """The dataset that `split_dataset` and `split_folder` are copies of: nothing writes into it."""
     return split(make_dataset(), labeled=16, test=24, validation=0.25).folder
 
 
+@pytest.fixture(scope="module")
+def split_folder(split_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy for all tests of a module: what runs leave in it stays there."""
+    return shutil.copytree(split_once, tmp_path_factory.mktemp("made") / "dataset")
+
+
 @pytest.fixture
-def split_dataset(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+def split_dataset(split_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     """80 easy images: 16 labeled, 4 of them for validation, and 24 test images."""
-    copied = shutil.copytree(split_folder, tmp_path_factory.mktemp("made") / "dataset")
+    copied = shutil.copytree(split_once, tmp_path_factory.mktemp("made") / "dataset")
     return Dataset.open(copied).snapshot()
 
 

@@ -15,7 +15,7 @@ from benchmarks.gpu.table import ADAPTED, heads_table, hits, study_pairs, study_
 from fewscan.cli.app import app
 from fewscan.comparison.significance import seeds_p_value
 from fewscan.evaluation.intervals import Interval
-from fewscan.training.choice import ADAPTED_WORTH, PROBED_WORTH, WORTH
+from fewscan.training.choice import ADAPTED_WORTH, SOLVED_WORTH, WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
@@ -55,7 +55,7 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
         if row["less_supervised_points"]:
             # `fewscan train` says it in words when it chooses the method by itself.
             sure = row["verdict"] == "statistically significant"
-            said = {ADAPTED: ADAPTED_WORTH, "probe": PROBED_WORTH}.get(row["method"], WORTH)
+            said = {ADAPTED: ADAPTED_WORTH, "propagation": SOLVED_WORTH}.get(row["method"], WORTH)
             worth, _, nothing_sure = said.partition("nothing sure")
             assert f"{int(row['labels']):,}" in (worth if sure else nothing_sure)
             points = round(float(row["less_supervised_points"]))

@@ -4,7 +4,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
-from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, PROBED_LABELS, WORTH, choose
+from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, SOLVED_LABELS, WORTH, choose
 from fewscan.training.settings import RunSettings
 
 
@@ -65,7 +65,7 @@ def test_a_schedule_without_unlabeled_images_does_not_speak_of_them() -> None:
 @pytest.mark.parametrize(
     ("size_px", "labeled", "changes", "recipe"),
     [
-        (96, PROBED_LABELS, {}, "finetune"),
+        (96, SOLVED_LABELS, {}, "finetune"),
         (224, 988, {}, "finetune"),
         (95, 40, {}, "fewscan"),
         (128, 0, {}, "fewscan"),
@@ -82,13 +82,16 @@ def test_large_scans_begin_with_weights_that_are_installed_unless_another_encode
     assert any(line.startswith(f"recipe {recipe}") for line in choice.reasons) == (recipe == "finetune")
 
 
+@pytest.mark.parametrize(("unlabeled", "method"), [(3000, "propagation"), (0, "probe")])
 @pytest.mark.parametrize("cuda", [False, True])
-def test_of_few_labels_the_classifier_is_solved_for_and_can_be(cuda: bool) -> None:
-    choice = choose(size_px=96, labeled=PROBED_LABELS - 1, unlabeled=3000, cuda=cuda)
-    settings = RunSettings.resolve(choice.method, choice.recipe, choice.changes, labeled=PROBED_LABELS - 1, unlabeled=3000)
+def test_of_few_labels_the_classifier_is_solved_for_and_can_be(cuda: bool, unlabeled: int, method: str) -> None:
+    sizes = {"labeled": SOLVED_LABELS - 1, "unlabeled": unlabeled}
+    choice = choose(size_px=96, cuda=cuda, **sizes)
+    settings = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
+    assert choice.method == method
     assert settings.solved
     assert not choice.unlabeled_first
-    assert choice.reasons[0].startswith("method probe")
+    assert choice.reasons[0].startswith(f"method {method}")
 
 
 @pytest.mark.parametrize(

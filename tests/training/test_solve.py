@@ -25,6 +25,7 @@ from fewscan.training.budget import BudgetRows
 from fewscan.training.features import FOLDER
 from fewscan.training.run import METRICS_FILE, MODEL_FILE, Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.train import train_new
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -71,6 +72,31 @@ def test_the_network_is_the_encoder_as_it_was_and_says_of_pixels_what_it_says_of
     validation = dataset.rows("validation")
     calls = anew.probabilities if len(validation) == len(rows) else predictor.predict(dataset.pixels, validation).probabilities
     assert numbers["validation_accuracy"] == pytest.approx((calls.argmax(axis=1) == dataset.labels[validation]).mean())
+
+
+@pytest.mark.slow
+def test_propagation_learns_from_unlabeled_scans_too_and_its_run_is_like_any_other(
+    run: Run, asked: dict[str, Any], fewscan: Command, tmp_path: Path
+) -> None:
+    data, method = run.folder.parent / "data", {"name": "propagation", "steps": 20}
+    passed_on = api.train(data, method=method, out=tmp_path / "run", **asked)
+    assert Run.open(passed_on.folder).settings == passed_on.settings
+    inputs, weights = passed_on.new_network().encoder.feature_dim, load_file(passed_on.folder / MODEL_FILE)
+    shapes = [tuple(weights[f"classifier.{layer}.weight"].shape) for layer in (0, 2)]
+    assert shapes == [(256, inputs), (4, 256)]
+    dataset, rows = passed_on.open_dataset(), np.arange(0, 80, 3)
+    predictor = Predictor.of(passed_on)
+    kept, anew = predictor.of_rows(dataset, rows), predictor.predict(dataset.pixels, rows)
+    np.testing.assert_allclose(kept.probabilities, anew.probabilities, atol=1e-5)
+    # Which scans lie beside the labeled ones makes a difference: of these alone it is another classifier.
+    alone = replace(dataset, manifest=dataset.manifest.assign(split=dataset.manifest["split"].replace("unlabeled", None)))
+    settings = passed_on.settings
+    (tmp_path / "alone").mkdir()
+    other = train_new(alone, settings, tmp_path / "alone" / "run", recipe="fewscan")
+    assert np.abs(Predictor.of(other).of_rows(dataset, rows).probabilities - kept.probabilities).max() > 1e-3
+    assert api.calibrate(passed_on, folds=2, overwrite=True).images == 40
+    assert api.evaluate(passed_on).images == 24
+    assert fewscan("export", passed_on.folder, "--format", "safetensors", "--out", tmp_path / "export").returncode == 0
 
 
 @pytest.mark.slow

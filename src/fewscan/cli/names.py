@@ -12,7 +12,7 @@ from fewscan.registry import Names
 METHODS = Names(
     "method",
     "fewscan.methods",
-    ("supervised", "barlow_twins", "nnclr", "simclr", "vicreg", "joint", "mixmatch", "probe"),
+    ("supervised", "barlow_twins", "nnclr", "simclr", "vicreg", "joint", "mixmatch", "probe", "propagation"),
 )
 ENCODERS = Names("encoder", "fewscan.encoders", ("resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle", "timm"))
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))

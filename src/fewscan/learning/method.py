@@ -37,6 +37,8 @@ class LabeledFeatures(NamedTuple):
     classes: tuple[str, ...]
     # (D,) of each feature over all scans that may be learned from, labeled or not; None where these are not at hand.
     deviation: npt.NDArray[np.float32] | None = None
+    # (U, V, D) of images that bear none, or of so many of them as tell enough, where the method uses unlabeled ones.
+    unlabeled: npt.NDArray[np.float32] | None = None
 
     def take(self, positions: npt.NDArray[np.int64]) -> Self:
         """Return the images at these positions."""
@@ -44,13 +46,24 @@ class LabeledFeatures(NamedTuple):
         return images._replace(weights=self.weights[positions], shares=self.shares[positions], own=self.own[positions])
 
 
-class Solution(NamedTuple):
-    """A linear classifier of features (B, D), and what is to be told of it."""
+class Dense(NamedTuple):
+    """A dense layer, (B, D) -> (B, H)."""
 
-    weight: npt.NDArray[np.float32]  # (K, D)
+    weight: npt.NDArray[np.float32]  # (H, D)
+    bias: npt.NDArray[np.float32]  # (H,)
+
+
+class Solution(NamedTuple):
+    """A classifier of features (B, D), and what is to be told of it: linear, or behind hidden layers.
+
+    Those are the method's `heads["classifier_hidden_units"]`, in the order of a pass, with a ReLU after each.
+    """
+
+    weight: npt.NDArray[np.float32]  # (K, D), or of what the last hidden layer gives
     bias: npt.NDArray[np.float32]  # (K,)
     numbers: dict[str, float]  # for the log
     lines: tuple[str, ...] = ()  # for people
+    hidden: tuple[Dense, ...] = ()
 
 
 class Method(nn.Module):

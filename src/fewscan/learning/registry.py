@@ -8,13 +8,14 @@ from fewscan.learning.method import Method, MethodSettings
 from fewscan.learning.mixmatch import MixMatch
 from fewscan.learning.nnclr import NNCLR
 from fewscan.learning.probe import Probe
+from fewscan.learning.propagation import Propagation
 from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
 from fewscan.learning.vicreg import VICReg
 from fewscan.registry import Registry, settings_flaw
 
 # Fewscan's own, in the order of tables.
-_OWN: tuple[type[Method], ...] = (Supervised, BarlowTwins, NNCLR, SimCLR, VICReg, Joint, MixMatch, Probe)
+_OWN: tuple[type[Method], ...] = (Supervised, BarlowTwins, NNCLR, SimCLR, VICReg, Joint, MixMatch, Probe, Propagation)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _OWN}
 
 # Those that train an encoder, step by step: what is compared unless others are named.

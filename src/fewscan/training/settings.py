@@ -80,7 +80,7 @@ class RunSettings(Settings):
         given = sorted(OF_STEPS & values.keys())
         if given:
             raise FewscanError(f"{name} is solved at once, without steps: leave out {', '.join(given)}")
-        return {**values, **_ONE_STEP}
+        return {**values, **_ONE_STEP, "heads": dict(method_type(str(name)).heads)}
 
     @pydantic.model_serializer(mode="wrap")
     def _written(self, written: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -185,13 +185,13 @@ class RunSettings(Settings):
 
     def schedule(self, labeled: int, unlabeled: int) -> str:
         """Return in a line what will be computed on a dataset of that size."""
-        if self.solved:
-            return f"{self.method.name}, {self.encoder.name}: solved at once, on features of {labeled:,} labeled images"
-        steps = self.steps(labeled, unlabeled)
         parts = [f"{labeled:,} labeled"] if labeled else []
         if method_type(self.method.name).uses_unlabeled:
             parts.append(f"{unlabeled:,} unlabeled")
         seen = " and ".join(parts)
+        if self.solved:
+            return f"{self.method.name}, {self.encoder.name}: solved at once, on features of {seen} images"
+        steps = self.steps(labeled, unlabeled)
         return (
             f"{self.method.name}, {self.encoder.name}, {self.precision}: "
             f"{counted(self.epochs, 'epoch')} of {counted(steps, 'step')}, {self.batch_size} images a step, of {seen} ones"

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.learning.method import LabeledFeatures, Solution
+from fewscan.learning.method import Dense, LabeledFeatures, Solution
 from fewscan.learning.registry import method_type
 from fewscan.models.network import Network, Outputs
 from fewscan.progress import say
@@ -24,7 +24,7 @@ from fewscan.training.run import Run
 from fewscan.training.signs import chance_limit
 from fewscan.training.tally import spoken
 
-# Rows from which the deviation of a feature is taken.
+# Rows from which the deviation of a feature is taken, and unlabeled ones that a method which uses them is given.
 TELLING_ROWS = 10_000
 
 
@@ -39,10 +39,13 @@ def solve(run: Run, dataset: Snapshot) -> None:
     network = run.first_network().eval().requires_grad_(False)
     features = kept_features_of(run, network, dataset)
     began = time.perf_counter()
-    rows = BudgetRows.of(dataset, uses_unlabeled=False, copies_share_labels=settings.copies_share_labels)
+    kind = method_type(settings.method.name)
+    rows = BudgetRows.of(dataset, uses_unlabeled=kind.uses_unlabeled, copies_share_labels=settings.copies_share_labels)
     labeled = labeled_features(features, rows, dataset.classes, settings.class_balance)
     labeled = labeled._replace(deviation=deviation(features, dataset.rows("labeled", "unlabeled")))
-    kind = method_type(settings.method.name)
+    if kind.uses_unlabeled:
+        without_label = np.setdiff1d(rows.unlabeled, rows.bearers.copies)
+        labeled = labeled._replace(unlabeled=features.of(telling(without_label)))
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
     solution = method.solve(labeled, settings.seed)
@@ -87,16 +90,16 @@ def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
 
 
 def telling(rows: Rows) -> Rows:
-    """Return so many of the rows, evenly spread, as tell how much a feature varies."""
+    """Return so many of the rows, evenly spread, as tell how features vary."""
     return rows[:: max(1, math.ceil(len(rows) / TELLING_ROWS))]
 
 
 def _take_over(network: Network, solution: Solution) -> None:
     """Make the solution the network's classifier."""
-    (linear,) = network.classifier
-    assert isinstance(linear, torch.nn.Linear)
-    linear.weight.copy_(torch.from_numpy(solution.weight))
-    linear.bias.copy_(torch.from_numpy(solution.bias))
+    linear = [layer for layer in network.classifier if isinstance(layer, torch.nn.Linear)]
+    for layer, found in zip(linear, (*solution.hidden, Dense(solution.weight, solution.bias)), strict=True):
+        layer.weight.copy_(torch.from_numpy(found.weight))
+        layer.bias.copy_(torch.from_numpy(found.bias))
 
 
 @torch.no_grad()

@@ -1,0 +1,94 @@
+"""What label propagation among unlabeled scans is worth over logistic regression on the same features.
+
+    python -m benchmarks.propagation DATASET [--score rest|test] [--draws 5] [--drawn N ...] [--suggested N ...] [--csv FILE]
+        [method.KEY=VALUE ...]
+
+DATASET, pile and scored scans are those of `benchmarks.suggest`: with `--score rest` README's test set stays closed, a quarter
+of the pile's groups is kept out and one scan of each scored. Labels are drawn at random, one of a group, or asked for as
+`suggest` asks.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.command_line import keep, parsed
+from benchmarks.encoder_stages import drawn
+from benchmarks.suggest import Pile, asked, deviation_of, pile_of, readme_scans
+from benchmarks.suggest_ways import SHIPPED
+from fewscan.config import spelled_out
+from fewscan.learning.logistic_regression import regression
+from fewscan.learning.method import LabeledFeatures, Solution
+from fewscan.learning.propagation import Propagation
+
+DRAWN, SUGGESTED = (20, 40, 124, 320, 988), (20, 40, 80, 160, 320)
+
+
+def labeled_features(pile: Pile, rows: np.ndarray) -> LabeledFeatures:
+    """Return what a method solves on: classes weigh alike, all else of the pile is unlabeled."""
+    dataset = pile.dataset
+    labels = dataset.labels[rows]
+    weights = 1 / np.bincount(labels, minlength=len(dataset.classes))[labels]
+    ones = np.ones(len(rows))
+    return LabeledFeatures(
+        pile.features[rows],
+        labels,
+        dataset.groups[rows],
+        weights * len(rows) / weights.sum(),
+        ones,
+        ones > 0,
+        dataset.classes,
+        deviation_of(pile),
+        pile.features[np.setdiff1d(pile.rows, rows)],
+    )
+
+
+def accuracy_percent(pile: Pile, solution: Solution) -> float:
+    """Return the score of a classifier on the scored scans as they are."""
+    features = pile.features[pile.scored, 0]
+    for layer in solution.hidden:
+        features = np.maximum(features @ layer.weight.T + layer.bias, 0)
+    called = (features @ solution.weight.T + solution.bias).argmax(axis=1)
+    return round(100 * float(np.mean(called == pile.dataset.labels[pile.scored])), 2)
+
+
+def main() -> None:
+    """Solve by both at each budget, and write a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--score", choices=("rest", "test"), default="rest")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--drawn", type=int, nargs="*", default=list(DRAWN))
+    parser.add_argument("--suggested", type=int, nargs="*", default=list(SUGGESTED))
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
+    arguments, changes = parsed(parser)
+    dataset, features = readme_scans(arguments.dataset)
+    lines: list[dict[str, object]] = []
+    for draw in range(arguments.draws):
+        pile = pile_of(dataset, features, arguments.score, draw)
+        order = drawn(dataset, pile.rows, draw)
+        chosen = asked(pile, SHIPPED["auto"], draw, arguments.suggested)
+        for way, budgets in (("drawn", (order[:count] for count in arguments.drawn)), ("suggested", chosen)):
+            for rows in budgets:
+                labeled = labeled_features(pile, rows)
+                probe = regression(labeled, None, seed=0)
+                began = time.process_time()
+                settings = Propagation.settings_type(**{"strength": probe.numbers["strength"], **changes.get("method", {})})
+                shares = torch.ones(len(dataset.classes)) / len(dataset.classes)
+                found = Propagation(settings, features.shape[2], 64, shares).solve(labeled, seed=draw)
+                line: dict[str, object] = {"score": arguments.score, "labels_are": way, "draw": draw, "labels": len(rows)}
+                line |= {"scored": len(pile.scored), "settings": " ".join(spelled_out(changes))}
+                line |= {"probe_percent": accuracy_percent(pile, probe)}
+                line |= {"propagation_percent": accuracy_percent(pile, found)}
+                keep(lines, line | {"cpu_seconds": round(time.process_time() - began, 1)}, arguments.csv)
+    table = pd.DataFrame(lines).groupby(["labels_are", "labels"], sort=False)[["probe_percent", "propagation_percent"]]
+    print(table.agg(["mean", "min"]).round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()

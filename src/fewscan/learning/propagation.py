@@ -1,0 +1,143 @@
+"""The method `propagation`: a probe's guesses pass to the nearest unlabeled scans, and a small classifier learns from all."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import torch
+from scipy.special import softmax
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewscan.learning.losses import soft_cross_entropy
+from fewscan.learning.method import Dense, LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.seeds import stream
+
+Floats = npt.NDArray[np.float32]
+
+BATCH_SIZE = 128
+LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
+DROPOUT = 0.3
+# A feature that varies less than this, as a share of its size, is always the same.
+LEAST_VARIATION = 1e-6
+
+
+class PropagationSettings(MethodSettings):
+    """Settings of `propagation`. strength: of the probe that it begins with, as in `probe`."""
+
+    name: Literal["propagation"] = "propagation"
+    strength: float | None = pydantic.Field(default=None, gt=0, allow_inf_nan=False)
+    neighbors: int = pydantic.Field(default=10, ge=1)
+    neighbor_share: float = pydantic.Field(default=0.5, ge=0, le=1)  # how much of a guess is what the nearest images say
+    neighbor_temperature: float = pydantic.Field(default=0.1, gt=0)  # of the softmax over their cosine similarities
+    sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
+    mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
+    steps: int = pydantic.Field(default=1500, ge=1)  # of the small classifier
+
+
+class _Images(NamedTuple):
+    """All images that are learned from, the labeled ones first."""
+
+    features: Floats  # (N, V, D), standardized
+    targets: Floats  # (N, K): labels, or guesses
+
+
+class Propagation(Method):
+    """Label propagation on the features of an encoder that stays as it is; the classifier has one hidden layer.
+
+    Step 1: logistic regression on the labels, as `probe` solves it, guesses every unlabeled image. Step 2: half of a guess
+    gives way to what the image's nearest neighbors bear or are guessed to be, and guesses are sharpened. Step 3: a classifier
+    with one hidden layer learns from labels and guesses, each image, or its mirror image, mixed with another one. What
+    neighbors say is in its weights then: no features of anybody's scans are kept in the network. Sources: Iscen et al. 2019,
+    "Label propagation for deep semi-supervised learning"; sharpening and mixing as in `mixmatch`.
+    """
+
+    name = "propagation"
+    summary = "a probe's guesses, passed on among the nearest unlabeled scans, teach a small classifier: seconds"
+    settings_type = PropagationSettings
+    heads: ClassVar[Mapping[str, Any]] = {"classifier_hidden_units": (256,)}
+    two_views = False
+    uses_unlabeled = True
+    solves = True
+
+    settings: PropagationSettings
+
+    def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
+        """Return the classifier; raises FewscanError where the labels are of one class."""
+        from fewscan.learning.logistic_regression import regression  # see `probe`
+
+        probe = regression(labeled, self.settings.strength, seed)
+        others = labeled.features[:0] if labeled.unlabeled is None else labeled.unlabeled
+        features = np.concatenate([labeled.features, others])
+        guesses = softmax(features[:, 0] @ probe.weight.T + probe.bias, axis=1)
+        mean, deviation = _units(features)
+        standardized = (features - mean) / deviation
+        targets = self._spread(standardized[:, 0], guesses, np.eye(guesses.shape[1], dtype=np.float32)[labeled.labels])
+        first, second = self._taught(_Images(standardized, targets), seed)
+        # What standardizes becomes a part of the first layer.
+        weight = first.weight / deviation
+        hidden = Dense(weight.astype(np.float32), (first.bias - weight @ mean).astype(np.float32))
+        return Solution(second.weight, second.bias, probe.numbers, probe.lines, (hidden,))
+
+    def _spread(self, points: Floats, guesses: Floats, known: Floats) -> Floats:
+        """Return targets (N, K): of the first M what is known, (M, K), of the others their guesses, moved and sharpened.
+
+        points: (N, D), by whose directions neighbors are found. guesses: (N, K).
+        """
+        settings = self.settings
+        said = np.concatenate([known, guesses[len(known) :]]).astype(np.float32)
+        if settings.neighbor_share and len(said) > 1:
+            unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
+            index = faiss.IndexFlatIP(unit.shape[1])
+            index.add(unit)
+            similarity, nearest = index.search(unit, min(settings.neighbors + 1, len(unit)))
+            similarity[nearest == np.arange(len(unit))[:, np.newaxis]] = -np.inf  # an image is no neighbor of itself
+            weights = softmax(similarity / settings.neighbor_temperature, axis=1)
+            votes = (weights[:, :, np.newaxis] * said[nearest]).sum(axis=1)
+            said = (1 - settings.neighbor_share) * said + settings.neighbor_share * votes
+        sharpened = said ** (1 / settings.sharpening)
+        sharpened /= sharpened.sum(axis=1, keepdims=True)
+        sharpened[: len(known)] = known
+        return np.asarray(sharpened, np.float32)
+
+    def _taught(self, images: _Images, seed: int) -> tuple[Dense, Dense]:
+        """Return both layers of the classifier, of standardized features."""
+        settings = self.settings
+        stream(seed, "propagation").seed_torch()
+        features, targets = torch.from_numpy(images.features), torch.from_numpy(images.targets)
+        (hidden,) = self.heads["classifier_hidden_units"]
+        first, second = nn.Linear(features.shape[2], hidden), nn.Linear(hidden, targets.shape[1])
+        parameters = [*first.parameters(), *second.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+        mixing = torch.distributions.Beta(settings.mixup_alpha, settings.mixup_alpha)
+        for _ in range(settings.steps):
+            drawn, partner = torch.randint(len(features), (2, BATCH_SIZE))
+            view = torch.randint(features.shape[1], (BATCH_SIZE,))
+            share = mixing.sample()
+            share = torch.maximum(share, 1 - share)
+            shown = torch.lerp(features[partner, view], features[drawn, view], share)
+            wanted = torch.lerp(targets[partner], targets[drawn], share)
+            logits = second(F.dropout(first(shown).relu(), DROPOUT))
+            optimizer.zero_grad()
+            torch.autograd.backward(soft_cross_entropy(logits, wanted).mean())
+            optimizer.step()
+            schedule.step()
+        return _dense(first), _dense(second)
+
+
+def _units(features: Floats) -> tuple[Floats, Any]:
+    """Return mean and deviation (D,) of features (N, V, D); of one that is always the same the deviation is infinite."""
+    flat = features.reshape(-1, features.shape[2])
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    return mean, np.where(deviation > LEAST_VARIATION * np.abs(mean), deviation, np.float32(np.inf))
+
+
+def _dense(layer: nn.Linear) -> Dense:
+    def numbers(tensor: Tensor) -> Floats:
+        return np.asarray(tensor.detach().numpy(), np.float32)
+
+    return Dense(numbers(layer.weight), numbers(layer.bias))
