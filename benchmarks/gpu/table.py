@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.table [FOLDER] [--csv FILE] [--study-csv FILE] [--study-pairs-csv FILE] [--heads-csv FILE]
 
-FOLDER (docs/results/gpu) holds efficiency, efficiency_later (further seeds, run on another day), adapted and propagated
-where they were run, study, study_supervised and study_128, each .json and .csv, and test_images.csv. Methods are compared over the
+FOLDER (docs/results/gpu) holds efficiency, efficiency_later (further seeds, run on another day), adapted and propagated where
+they were run, study, study_supervised and study_128, each .json and .csv, and test_images.csv. Methods are compared over the
 seeds that both have, p-values corrected for the methods that are held against the baseline with so many labels. The table of
 heads scores the same networks on parts of the test set: test_images.csv (heads.py makes it) says of which test images
 `audit --same-head` found a slice of the same head among the images learned from.
