@@ -1,10 +1,10 @@
 """README's rows of `propagation`, and `probe`: on features of ImageNet's encoder as it is, on the splits of its other rows.
 
-    python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe]
+    python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe] [--dataset mri224]
 
-SCRATCH holds `mri224`, made by `benchmarks.gpu.datasets` of what `benchmarks.gpu.pack` packs. Features that it does not keep
-yet are computed first. A seed deals out which labels are held out while the strength of the penalty is chosen; of `probe` no
-more, of `propagation` it draws what the small classifier begins with and is shown, too.
+SCRATCH holds `mri224`, or another of README's scans, made by `benchmarks.gpu.datasets` of what `benchmarks.gpu.pack` packs.
+Features that it does not keep yet are computed first. A seed deals out which labels are held out while the strength of the
+penalty is chosen; of `probe` no more, of `propagation` it draws what the small classifier begins with and is shown, too.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu.datasets import DATASETS
 from benchmarks.gpu.trainings import Part, comparisons, in_order, trained, write_each
 
 METHODS = ("propagation", "probe")
@@ -23,10 +24,11 @@ def main() -> None:
     parser.add_argument("scratch", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--method", choices=METHODS, default=METHODS[0])
+    parser.add_argument("--dataset", choices=[name for name in DATASETS if name.startswith("mri")], default="mri224")
     arguments = parser.parse_args()
-    part = Part("mri224", (arguments.method,), BUDGETS)
+    part = Part(arguments.dataset, (arguments.method,), BUDGETS)
     began = time.monotonic()
-    place = arguments.scratch / f"compared-{arguments.method}"
+    place = arguments.scratch / f"compared-{arguments.method}-{arguments.dataset}"
     trials = list(in_order(comparisons(part, arguments.scratch, place, tiny=False)))
     found: dict[str, Any] = {"at_once": 1, "planned": len(trials), "runs": []}
     write_each(trained(trials, at_once=1), found, arguments.out, began)

@@ -41,6 +41,7 @@ DATASETS = {
     "mri128": Shown(128),
     "mri192": Shown(192),
     "mri224": Shown(224),
+    "mri320": Shown(320),
     "study": Shown(96, audited="study", crop="none", sources=(*OWN, STANDIN)),
 }
 AUDITED = tuple(dict.fromkeys(shown.audited for shown in DATASETS.values()))

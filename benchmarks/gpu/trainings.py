@@ -71,7 +71,7 @@ PARTS = {
     "adapted_middle": Part(
         "mri192", ("supervised",), (1235, 124, 40), recipe="finetune", encoder=MIDDLE, adapted=True, at_once=9
     ),
-    "adapted_probe": Part("mri192", ("probe",), (1235, 124, 40), encoder=MIDDLE, adapted=True, at_once=3),
+    "adapted_probe": Part("mri192", ("probe", "propagation"), (1235, 124, 40), encoder=MIDDLE, adapted=True, at_once=3),
     "heads": Part("mri_heads", ("supervised", "mixmatch"), (1235, 124, 40)),
     "crossing": Part("mri", ("supervised", "mixmatch"), (1235,), "study"),
 }

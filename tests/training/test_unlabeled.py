@@ -83,10 +83,10 @@ def test_every_method_without_labels_learns_from_all_usable_images_of_a_pile(
 def test_those_methods_are_the_ones_that_say_so() -> None:
     assert set(methods_without_labels()) == {"simclr", "barlow_twins", "nnclr", "vicreg"}
     needing = {name for name, line in fewscan.methods().items() if line.endswith("needs labels")}
-    assert needing == {"supervised", "joint", "mixmatch", "probe"}
+    assert needing == {"supervised", "joint", "mixmatch", "probe", "propagation"}
 
 
-@pytest.mark.parametrize("method", ["supervised", "joint", "mixmatch", "probe"])
+@pytest.mark.parametrize("method", ["supervised", "joint", "mixmatch", "probe", "propagation"])
 def test_a_method_that_needs_labels_names_those_that_do_not(method: str, pile: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(FewscanError) as refused:
         api.train(pile, out=tmp_path / "run", method=method)

@@ -119,10 +119,10 @@ def test_a_second_run_that_was_stopped_goes_on_by_the_same_command_and_resume(da
 @pytest.mark.parametrize(
     ("cuda", "labeled", "unlabeled", "asked", "first"),
     [
-        (True, 100, 3000, None, True),
+        (True, 300, 3000, None, True),
         (True, 3000, 40, None, False),
-        (False, 100, 3000, None, False),
-        (True, 100, 3000, False, False),
+        (False, 300, 3000, None, False),
+        (True, 300, 3000, False, False),
         (False, 40, 3000, True, True),
     ],
 )

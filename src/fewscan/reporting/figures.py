@@ -30,17 +30,17 @@ FEATURE_NUMBERS: dict[str, str] = {
     "alignment": "alignment (0: views are the same)",
     "uniformity": "uniformity (0: all scans alike)",
 }
-# Okabe and Ito's colors, which the color-blind can tell apart, darker or lighter as the page is, and two more; line styles and
+# Okabe and Ito's colors, which the color-blind can tell apart, darker or lighter as the page is, and more; line styles and
 # markers tell the curves apart in gray.
 COLORS: dict[Theme, tuple[str, ...]] = {
-    "light": ("#0072b2", "#d55e00", "#007a5a", "#a8447f", "#000000", "#8a6d00", "#5e35b1", "#4e6b12"),
-    "dark": ("#56b4e9", "#e69f00", "#2fc79b", "#e59bc6", "#f0e442", "#c9b8ff", "#ff8a65", "#a5d46a"),
+    "light": ("#0072b2", "#d55e00", "#007a5a", "#a8447f", "#000000", "#8a6d00", "#5e35b1", "#4e6b12", "#7a2e0e"),
+    "dark": ("#56b4e9", "#e69f00", "#2fc79b", "#e59bc6", "#f0e442", "#c9b8ff", "#ff8a65", "#a5d46a", "#8fb4c9"),
 }
 STYLES = (
     *("solid", (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (9, 1.5, 1, 1.5, 1, 1.5))),
-    *((0, (12, 3)), (0, (1, 3))),
+    *((0, (12, 3)), (0, (1, 3)), (0, (4, 1, 1, 1, 1, 1, 1, 1))),
 )
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
 MARKERS_A_CURVE = 10
 INK: dict[Theme, str] = {"light": "#1b1f24", "dark": "#e6e9ec"}
 GRID: dict[Theme, str] = {"light": "#d3d9df", "dark": "#3a4149"}

@@ -80,7 +80,7 @@ class NewClass(Question):
 class Begin(Question):
     """A training to begin: how long, or whether to go on with one that was interrupted."""
 
-    length: Literal["probe", "short", "usual"] = "probe"
+    length: Literal["probe", "propagation", "short", "usual"] = "probe"
     resume: bool = False
 
 

@@ -21,9 +21,14 @@ from fewscan.reviewing.tutor import Tutor
 from fewscan.training.run import MODEL_FILE, Run
 
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
-Length = Literal["probe", "short", "usual"]
+Length = Literal["probe", "propagation", "short", "usual"]
 # What each adds to `fewscan train`.
-WORDS: dict[Length, list[str]] = {"probe": ["--method", "probe"], "short": ["training_images=150000"], "usual": []}
+WORDS: dict[Length, list[str]] = {
+    "probe": ["--method", "probe"],
+    "propagation": ["--method", "propagation"],
+    "short": ["training_images=150000"],
+    "usual": [],
+}
 
 
 @dataclass(frozen=True)
