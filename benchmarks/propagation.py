@@ -20,6 +20,7 @@ from benchmarks.command_line import keep, parsed
 from benchmarks.encoder_stages import drawn
 from benchmarks.suggest import Pile, asked, deviation_of, pile_of, readme_scans
 from benchmarks.suggest_ways import SHIPPED
+from fewscan.choosing.model import alike
 from fewscan.config import spelled_out
 from fewscan.learning.logistic_regression import regression
 from fewscan.learning.method import LabeledFeatures, Solution
@@ -31,28 +32,13 @@ DRAWN, SUGGESTED = (20, 40, 124, 320, 988), (20, 40, 80, 160, 320)
 def labeled_features(pile: Pile, rows: np.ndarray) -> LabeledFeatures:
     """Return what a method solves on: classes weigh alike, all else of the pile is unlabeled."""
     dataset = pile.dataset
-    labels = dataset.labels[rows]
-    weights = 1 / np.bincount(labels, minlength=len(dataset.classes))[labels]
-    ones = np.ones(len(rows))
-    return LabeledFeatures(
-        pile.features[rows],
-        labels,
-        dataset.groups[rows],
-        weights * len(rows) / weights.sum(),
-        ones,
-        ones > 0,
-        dataset.classes,
-        deviation_of(pile),
-        pile.features[np.setdiff1d(pile.rows, rows)],
-    )
+    found = alike(pile.features[rows], dataset.labels[rows], dataset.groups[rows], dataset.classes, deviation_of(pile))
+    return found._replace(unlabeled=pile.features[np.setdiff1d(pile.rows, rows)])
 
 
 def accuracy_percent(pile: Pile, solution: Solution) -> float:
     """Return the score of a classifier on the scored scans as they are."""
-    features = pile.features[pile.scored, 0]
-    for layer in solution.hidden:
-        features = np.maximum(features @ layer.weight.T + layer.bias, 0)
-    called = (features @ solution.weight.T + solution.bias).argmax(axis=1)
+    called = solution.logits(pile.features[pile.scored, 0]).argmax(axis=1)
     return round(100 * float(np.mean(called == pile.dataset.labels[pile.scored])), 2)
 
 

@@ -95,7 +95,7 @@ def accuracy_percent(pile: Pile, labels: np.ndarray, views: int, strength: float
     rows, dataset = np.flatnonzero(labels >= 0), pile.dataset
     features = pile.features[rows][:, :views]
     found = solved(features, labels[rows], dataset.groups[rows], dataset.classes, deviation_of(pile), strength)
-    called = (pile.features[pile.scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
+    called = found.logits(pile.features[pile.scored, 0]).argmax(axis=1)
     return 100 * float(np.mean(called == dataset.labels[pile.scored]))
 
 

@@ -38,7 +38,7 @@ def right(pile: Pile, labeled: np.ndarray, scored: np.ndarray) -> np.ndarray:
     if len(np.unique(labels)) < 2:
         return np.zeros(len(scored), bool)
     found = solved(pile.features[labeled, :1], labels, groups, dataset.classes, deviation_of(pile), USUAL_STRENGTH)
-    called = (pile.features[scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
+    called = found.logits(pile.features[scored, 0]).argmax(axis=1)
     return np.asarray(called == dataset.labels[scored])
 
 

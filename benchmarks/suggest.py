@@ -70,7 +70,7 @@ def accuracy_percent(pile: Pile, labeled: np.ndarray) -> float:
     dataset = pile.dataset
     labels, groups = dataset.labels[labeled], dataset.groups[labeled]
     found = solved(pile.features[labeled], labels, groups, dataset.classes, deviation_of(pile), strength=None)
-    called = (pile.features[pile.scored, 0] @ found.weight.T + found.bias).argmax(axis=1)
+    called = found.logits(pile.features[pile.scored, 0]).argmax(axis=1)
     return 100 * float(np.mean(called == dataset.labels[pile.scored]))
 
 

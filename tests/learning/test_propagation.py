@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.probe import Probe
-from fewscan.learning.propagation import Propagation
+from fewscan.learning.propagation import Propagation, passed_on
 
 CLASSES = ("a", "b")
 
@@ -18,9 +18,7 @@ def learned(kind: type[Probe | Propagation], labeled: LabeledFeatures, seed: int
 
 
 def said(solution: Solution, features: np.ndarray) -> np.ndarray:
-    for layer in solution.hidden:
-        features = np.maximum(features @ layer.weight.T + layer.bias, 0)
-    return np.asarray(softmax(features @ solution.weight.T + solution.bias, axis=1))
+    return np.asarray(softmax(solution.logits(features), axis=1))
 
 
 def heads(labels: int = 12, heads: int = 60, slices: int = 10) -> tuple[LabeledFeatures, np.ndarray, np.ndarray]:
@@ -81,12 +79,12 @@ def test_targets_are_shares_and_known_ones_stay(share: float) -> None:
     random = np.random.default_rng(0)
     points, known = random.normal(size=(30, 5)).astype(np.float32), np.eye(3, dtype=np.float32)[random.integers(3, size=6)]
     guesses = softmax(random.normal(size=(30, 3)), axis=1)
-    method = Propagation(Propagation.settings_type(neighbor_share=share), 5, 64, torch.ones(3) / 3)
-    targets = method._spread(points, guesses, known)
+    settings = Propagation.settings_type(neighbor_share=share)
+    targets = passed_on(points, guesses, known, settings)
     np.testing.assert_array_equal(targets[:6], known)
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
     order = np.concatenate([np.arange(6), 6 + random.permutation(24)])
-    np.testing.assert_allclose(method._spread(points[order], guesses[order], known), targets[order], atol=1e-5)
+    np.testing.assert_allclose(passed_on(points[order], guesses[order], known, settings), targets[order], atol=1e-5)
     if share == 0:
         squared = guesses[6:] ** 2
         np.testing.assert_allclose(targets[6:], squared / squared.sum(axis=1, keepdims=True), atol=1e-5)
@@ -96,7 +94,7 @@ def test_an_image_is_no_neighbor_of_itself_and_copies_vote() -> None:
     points = np.repeat(np.eye(4, 3, dtype=np.float32), 2, axis=0)
     guesses = np.tile(np.array([[0.9, 0.1], [0.2, 0.8]]), (4, 1))
     settings = Propagation.settings_type(neighbor_share=1.0, neighbors=1, sharpening=1.0)
-    targets = Propagation(settings, 3, 64, torch.ones(2) / 2)._spread(points, guesses, np.empty((0, 2), np.float32))
+    targets = passed_on(points, guesses, np.empty((0, 2), np.float32), settings)
     # Of the first three pairs each says what its copy is guessed to be, but for what the softmax leaves to others.
     np.testing.assert_allclose(targets[:6], guesses[[1, 0, 3, 2, 5, 4]], atol=1e-3)
 

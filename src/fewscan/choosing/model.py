@@ -28,11 +28,17 @@ def solved(
     None: by the labels alone.
     strength: scikit-learn's C; None: chosen by the labels. Raises FewscanError where labels are of one class.
     """
+    return regression(alike(features, labels, groups, classes, deviation), strength, seed=0)
+
+
+def alike(
+    features: Floats, labels: Int64s, groups: Int64s, classes: tuple[str, ...], deviation: Floats | None
+) -> LabeledFeatures:
+    """Return labeled scans, as `solved` has them, whose classes weigh alike."""
     weights = 1.0 / np.bincount(labels, minlength=len(classes))[labels]
     weights *= len(labels) / weights.sum()
     ones = np.ones(len(labels))
-    labeled = LabeledFeatures(features, labels, groups, weights, ones, ones > 0, classes, deviation)
-    return regression(labeled, strength, seed=0)
+    return LabeledFeatures(features, labels, groups, weights, ones, ones > 0, classes, deviation)
 
 
 def probed(
@@ -46,7 +52,7 @@ def probed(
     if len(np.unique(labels[rows])) < 2:
         return None
     found = solved(features[rows][:, np.newaxis], labels[rows], groups[rows], classes, deviation, USUAL_STRENGTH)
-    return np.asarray(softmax(features @ found.weight.T + found.bias, axis=1), np.float32)
+    return np.asarray(softmax(found.logits(features), axis=1), np.float32)
 
 
 def deviation_over(features: Floats, rows: Int64s) -> Floats:
@@ -80,6 +86,6 @@ def held_out_accuracy(
         if len(np.unique(labels[rest])) < 2:
             return None
         found = solved(features[rest][:, np.newaxis], labels[rest], groups[rest], classes, deviation, USUAL_STRENGTH)
-        called = (features[rows[held_out]] @ found.weight.T + found.bias).argmax(axis=1)
+        called = found.logits(features[rows[held_out]]).argmax(axis=1)
         right[held_out] = called == labels[rows[held_out]]
     return bootstrap(lambda drawn: {"accuracy": float(right[drawn].mean())}, groups[rows], resamples=resamples)["accuracy"]

@@ -65,6 +65,12 @@ class Solution(NamedTuple):
     lines: tuple[str, ...] = ()  # for people
     hidden: tuple[Dense, ...] = ()
 
+    def logits(self, features: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what it says of features (B, D): (B, K)."""
+        for layer in self.hidden:
+            features = np.maximum(features @ layer.weight.T + layer.bias, 0)
+        return np.asarray(features @ self.weight.T + self.bias)
+
 
 class Method(nn.Module):
     """A way of learning. A subclass states the facts below and writes `losses`; the loop does everything else.

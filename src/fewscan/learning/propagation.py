@@ -1,15 +1,13 @@
 """The method `propagation`: a probe's guesses pass to the nearest unlabeled scans, and a small classifier learns from all."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 import pydantic
 import torch
-from scipy.special import softmax
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from fewscan.learning.losses import soft_cross_entropy
@@ -18,6 +16,7 @@ from fewscan.seeds import stream
 
 Floats = npt.NDArray[np.float32]
 
+HIDDEN_UNITS = 256
 BATCH_SIZE = 128
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-2
 DROPOUT = 0.3
@@ -38,13 +37,6 @@ class PropagationSettings(MethodSettings):
     steps: int = pydantic.Field(default=1500, ge=1)  # of the small classifier
 
 
-class _Images(NamedTuple):
-    """All images that are learned from, the labeled ones first."""
-
-    features: Floats  # (N, V, D), standardized
-    targets: Floats  # (N, K): labels, or guesses
-
-
 class Propagation(Method):
     """Label propagation on the features of an encoder that stays as it is; the classifier has one hidden layer.
 
@@ -58,7 +50,7 @@ class Propagation(Method):
     name = "propagation"
     summary = "a probe's guesses, passed on among the nearest unlabeled scans, teach a small classifier: seconds"
     settings_type = PropagationSettings
-    heads: ClassVar[Mapping[str, Any]] = {"classifier_hidden_units": (256,)}
+    heads: ClassVar[Mapping[str, Any]] = {"classifier_hidden_units": (HIDDEN_UNITS,)}
     two_views = False
     uses_unlabeled = True
     solves = True
@@ -67,66 +59,72 @@ class Propagation(Method):
 
     def solve(self, labeled: LabeledFeatures, seed: int) -> Solution:
         """Return the classifier; raises FewscanError where the labels are of one class."""
-        from fewscan.learning.logistic_regression import regression  # see `probe`
+        # Scikit-learn, SciPy and faiss take long to load, and most methods need none of them.
+        from scipy.special import softmax
+
+        from fewscan.learning.logistic_regression import regression
 
         probe = regression(labeled, self.settings.strength, seed)
         others = labeled.features[:0] if labeled.unlabeled is None else labeled.unlabeled
         features = np.concatenate([labeled.features, others])
-        guesses = softmax(features[:, 0] @ probe.weight.T + probe.bias, axis=1)
+        guesses = softmax(probe.logits(features[:, 0]), axis=1)
         mean, deviation = _units(features)
         standardized = (features - mean) / deviation
-        targets = self._spread(standardized[:, 0], guesses, np.eye(guesses.shape[1], dtype=np.float32)[labeled.labels])
-        first, second = self._taught(_Images(standardized, targets), seed)
+        known = np.eye(guesses.shape[1], dtype=np.float32)[labeled.labels]
+        targets = passed_on(standardized[:, 0], guesses, known, self.settings)
+        first, second = _taught(standardized, targets, self.settings, seed)
         # What standardizes becomes a part of the first layer.
         weight = first.weight / deviation
         hidden = Dense(weight.astype(np.float32), (first.bias - weight @ mean).astype(np.float32))
         return Solution(second.weight, second.bias, probe.numbers, probe.lines, (hidden,))
 
-    def _spread(self, points: Floats, guesses: Floats, known: Floats) -> Floats:
-        """Return targets (N, K): of the first M what is known, (M, K), of the others their guesses, moved and sharpened.
 
-        points: (N, D), by whose directions neighbors are found. guesses: (N, K).
-        """
-        settings = self.settings
-        said = np.concatenate([known, guesses[len(known) :]]).astype(np.float32)
-        if settings.neighbor_share and len(said) > 1:
-            unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
-            index = faiss.IndexFlatIP(unit.shape[1])
-            index.add(unit)
-            similarity, nearest = index.search(unit, min(settings.neighbors + 1, len(unit)))
-            similarity[nearest == np.arange(len(unit))[:, np.newaxis]] = -np.inf  # an image is no neighbor of itself
-            weights = softmax(similarity / settings.neighbor_temperature, axis=1)
-            votes = (weights[:, :, np.newaxis] * said[nearest]).sum(axis=1)
-            said = (1 - settings.neighbor_share) * said + settings.neighbor_share * votes
-        sharpened = said ** (1 / settings.sharpening)
-        sharpened /= sharpened.sum(axis=1, keepdims=True)
-        sharpened[: len(known)] = known
-        return np.asarray(sharpened, np.float32)
+def passed_on(points: Floats, guesses: Floats, known: Floats, settings: PropagationSettings) -> Floats:
+    """Return targets (N, K): of the first M what is known, (M, K), of the others their guesses, moved and sharpened.
 
-    def _taught(self, images: _Images, seed: int) -> tuple[Dense, Dense]:
-        """Return both layers of the classifier, of standardized features."""
-        settings = self.settings
-        stream(seed, "propagation").seed_torch()
-        features, targets = torch.from_numpy(images.features), torch.from_numpy(images.targets)
-        (hidden,) = self.heads["classifier_hidden_units"]
-        first, second = nn.Linear(features.shape[2], hidden), nn.Linear(hidden, targets.shape[1])
-        parameters = [*first.parameters(), *second.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-        mixing = torch.distributions.Beta(settings.mixup_alpha, settings.mixup_alpha)
-        for _ in range(settings.steps):
-            drawn, partner = torch.randint(len(features), (2, BATCH_SIZE))
-            view = torch.randint(features.shape[1], (BATCH_SIZE,))
-            share = mixing.sample()
-            share = torch.maximum(share, 1 - share)
-            shown = torch.lerp(features[partner, view], features[drawn, view], share)
-            wanted = torch.lerp(targets[partner], targets[drawn], share)
-            logits = second(F.dropout(first(shown).relu(), DROPOUT))
-            optimizer.zero_grad()
-            torch.autograd.backward(soft_cross_entropy(logits, wanted).mean())
-            optimizer.step()
-            schedule.step()
-        return _dense(first), _dense(second)
+    points: (N, D), by whose directions neighbors are found. guesses: (N, K).
+    """
+    import faiss
+    from scipy.special import softmax
+
+    said = np.concatenate([known, guesses[len(known) :]]).astype(np.float32)
+    if settings.neighbor_share and len(said) > 1:
+        unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
+        index = faiss.IndexFlatIP(unit.shape[1])
+        index.add(unit)
+        similarity, nearest = index.search(unit, min(settings.neighbors + 1, len(unit)))
+        similarity[nearest == np.arange(len(unit))[:, np.newaxis]] = -np.inf  # an image is no neighbor of itself
+        weights = softmax(similarity / settings.neighbor_temperature, axis=1)
+        votes = (weights[:, :, np.newaxis] * said[nearest]).sum(axis=1)
+        said = (1 - settings.neighbor_share) * said + settings.neighbor_share * votes
+    sharpened = said ** (1 / settings.sharpening)
+    sharpened /= sharpened.sum(axis=1, keepdims=True)
+    sharpened[: len(known)] = known
+    return np.asarray(sharpened, np.float32)
+
+
+def _taught(standardized: Floats, targets: Floats, settings: PropagationSettings, seed: int) -> tuple[Dense, Dense]:
+    """Return both layers of a classifier that learns from images (N, V, D), labeled or not, and their targets (N, K)."""
+    stream(seed, "propagation").seed_torch()
+    features, wanted_of = torch.from_numpy(standardized), torch.from_numpy(targets)
+    first, second = nn.Linear(features.shape[2], HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, targets.shape[1])
+    parameters = [*first.parameters(), *second.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    mixing = torch.distributions.Beta(settings.mixup_alpha, settings.mixup_alpha)
+    for _ in range(settings.steps):
+        drawn, partner = torch.randint(len(features), (2, BATCH_SIZE))
+        view = torch.randint(features.shape[1], (BATCH_SIZE,))
+        share = mixing.sample()
+        share = torch.maximum(share, 1 - share)
+        shown = torch.lerp(features[partner, view], features[drawn, view], share)
+        wanted = torch.lerp(wanted_of[partner], wanted_of[drawn], share)
+        logits = second(F.dropout(first(shown).relu(), DROPOUT))
+        optimizer.zero_grad()
+        torch.autograd.backward(soft_cross_entropy(logits, wanted).mean())
+        optimizer.step()
+        schedule.step()
+    return _dense(first), _dense(second)
 
 
 def _units(features: Floats) -> tuple[Floats, Any]:
@@ -137,7 +135,4 @@ def _units(features: Floats) -> tuple[Floats, Any]:
 
 
 def _dense(layer: nn.Linear) -> Dense:
-    def numbers(tensor: Tensor) -> Floats:
-        return np.asarray(tensor.detach().numpy(), np.float32)
-
-    return Dense(numbers(layer.weight), numbers(layer.bias))
+    return Dense(layer.weight.detach().numpy(), layer.bias.detach().numpy())
