@@ -13,6 +13,7 @@ from fewscan.datasets.descriptions import Split
 from fewscan.datasets.pairs import members_of, names_in
 from fewscan.datasets.roles import fingerprint_of_groups
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.wording import command_line
 
 Int64s = npt.NDArray[np.int64]
 Between = Literal["sources", "folders", "split"]
@@ -66,11 +67,11 @@ def regrouped_sentence(dataset: Snapshot) -> str | None:
         return None
     if fingerprint_of_groups(dataset.groups[: split.rows]) == split.groups:
         return None
-    name = "" if split.name == "main" else f" --name {split.name}"
+    name = [] if split.name == "main" else ["--name", split.name]
     return (
         f"the split '{split.name}' was drawn by other groups than there are now: since then there was another audit, or people "
-        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; 'fewscan split "
-        f"{dataset.folder}{name} --overwrite' draws it anew"
+        f"judged pairs or set scans aside. Nothing crosses its parts, and it stays as it is; "
+        f"'{command_line('split', dataset.folder, *name, '--overwrite')}' draws it anew"
     )
 
 

@@ -29,6 +29,7 @@ from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, so
 from fewscan.reporting.stress_section import describe_stress
 from fewscan.reporting.training_section import describe_run, describe_training
 from fewscan.training.run import Run
+from fewscan.wording import command_line
 
 Rows = npt.NDArray[np.int64]
 
@@ -104,8 +105,8 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
     predictions = read_predictions(run)
     if not np.array_equal(predictions["row"], dataset.rows("test")) or len(predictions) != evaluation.images:
         raise FewscanError(
-            f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run 'fewscan evaluate "
-            f"{run.folder} --overwrite'"
+            f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run "
+            f"'{command_line('evaluate', run.folder, '--overwrite')}'"
         )
     say(run.note_test_opening("report", dataset).sentence)
     grounds = Grounds.of(run, dataset, called=RUN)

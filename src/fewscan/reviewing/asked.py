@@ -27,6 +27,10 @@ Row = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
+# How long a training is that the page begins.
+Length = Literal["probe", "propagation", "short", "usual"]
+
+
 class Question(BaseModel):
     """What is sent to the page's server."""
 
@@ -80,7 +84,7 @@ class NewClass(Question):
 class Begin(Question):
     """A training to begin: how long, or whether to go on with one that was interrupted."""
 
-    length: Literal["probe", "propagation", "short", "usual"] = "probe"
+    length: Length = "probe"
     resume: bool = False
 
 

@@ -14,6 +14,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
+from fewscan.reviewing.asked import Length
 from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
@@ -21,7 +22,6 @@ from fewscan.reviewing.tutor import Tutor
 from fewscan.training.run import MODEL_FILE, Run
 
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
-Length = Literal["probe", "propagation", "short", "usual"]
 # What each adds to `fewscan train`.
 WORDS: dict[Length, list[str]] = {
     "probe": ["--method", "probe"],

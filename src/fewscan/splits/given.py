@@ -78,8 +78,8 @@ def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
     for name, for_what in (("test", "test"), ("train", "learn from")):
         if not ((parts == name) & (dataset.labels >= 0)).any():
             raise FewscanError(
-                f"the split that {dataset.folder} came with has no labeled image to {for_what}: draw one with 'fewscan split "
-                f"{dataset.folder}', or import it again with the labels of its {name} images"
+                f"the split that {dataset.folder} came with has no labeled image to {for_what}: draw one with "
+                f"'{command_line('split', dataset.folder)}', or import it again with the labels of its {name} images"
             )
     return parts
 

@@ -178,8 +178,8 @@ def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
     if not len(rows):
         instead = "--validation takes the validation set" if len(dataset.rows("validation")) else "label more scans"
         raise FewscanError(
-            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, 'fewscan split "
-            f"{dataset.folder} --name tested', and train on it"
+            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, "
+            f"'{command_line('split', dataset.folder, '--name', 'tested')}', and train on it"
         )
     if asking.images is None:
         return rows

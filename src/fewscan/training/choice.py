@@ -122,13 +122,12 @@ def _solved(labeled: int, size_px: int, asked: Mapping[str, Any]) -> bool:
 
 
 def _why_solved(labeled: int, unlabeled: int) -> str:
-    what = f"{counted(labeled, 'label')}, so a small classifier on what ImageNet's encoder sees in scans, found in seconds"
-    if unlabeled:
-        what = f"{Propagation.name}: {what}; labels are passed on to {counted(unlabeled, 'unlabeled scan')}"
-    else:
-        what = f"{Probe.name}: {what}"
-    worth = f". That was worth {SOLVED_WORTH}" if unlabeled else ""
-    return f"method {what}{worth}; '--recipe {FinetuneRecipe.name}' trains the encoder, too"
+    few = f"{counted(labeled, 'label')}, so a small classifier on what ImageNet's encoder sees in scans, found in seconds"
+    otherwise = f"'--recipe {FinetuneRecipe.name}' trains the encoder, too"
+    if not unlabeled:
+        return f"method {Probe.name}: {few}; {otherwise}"
+    others = counted(unlabeled, "unlabeled scan")
+    return f"method {Propagation.name}: {few}; labels are passed on to {others}. That was worth {SOLVED_WORTH}; {otherwise}"
 
 
 def _why_first(unlabeled: int, cuda: bool) -> str:
