@@ -132,6 +132,13 @@ def test_no_file_is_over_300_lines_and_no_function_over_60() -> None:
     assert long_files | long_functions <= BEING_SPLIT
 
 
+def test_what_most_methods_need_not_is_loaded_by_the_one_that_does() -> None:
+    """All methods are loaded as any training begins; these packages take as long as all the rest of it."""
+    for path in (ROOT / "learning").glob("*.py"):
+        loaded = re.findall(r"^(?:from|import) (sklearn|scipy|faiss)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not loaded or path.name == "logistic_regression.py", f"{path}: import {loaded} where it is used"
+
+
 def test_every_folder_in_a_command_is_quoted_for_the_shell() -> None:
     for path in [*ROOT.rglob("*.py")]:
         # Also where a text goes on in the next line.
