@@ -79,7 +79,7 @@ class RunSettings(Settings):
             return values
         given = sorted(OF_STEPS & values.keys())
         if given:
-            raise FewscanError(f"{name} is solved at once, without steps: leave out {', '.join(given)}")
+            raise FewscanError(f"{name} is solved at once, on features of its encoder: leave out {', '.join(given)}")
         return {**values, **_ONE_STEP, "heads": dict(method_type(str(name)).heads)}
 
     @pydantic.model_serializer(mode="wrap")
