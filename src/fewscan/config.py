@@ -51,6 +51,12 @@ class Settings(pydantic.BaseModel):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
+class ChosenSettings(Settings):
+    """Settings that a person chooses: their numbers are finite, as those that JSON and YAML can hold."""
+
+    model_config = pydantic.ConfigDict(allow_inf_nan=False)
+
+
 def json_object(path: Path, otherwise: str) -> dict[str, Any]:
     """Return the object in a JSON file; raises FewscanError, saying what helps, where it cannot be read or is none."""
     try:

@@ -1,8 +1,11 @@
 """Progress of long work, on standard error, so that standard output stays free for results."""
 
+from __future__ import annotations
+
+import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -18,11 +21,21 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+    from multiprocessing.sharedctypes import SynchronizedArray
+
+    SaidTogether = SynchronizedArray[int]
+
 Item = TypeVar("Item")
+
+# How many messages several processes keep in common; these are a few lines on what words mean.
+MESSAGES_TOGETHER = 64
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # a file may be called `:dog:`
 
 _said: set[str] = set()  # by `say_once`
+_said_together: SaidTogether | None = None  # by those of all processes that work on one command
 
 
 class Numbers(ProgressColumn):
@@ -75,7 +88,31 @@ def say_once(message: str) -> None:
     """Say what need not be said again, as what words mean: once in a command, or where there is none in a process."""
     if message not in _said:
         _said.add(message)
-        say(message)
+        if _said_together is None or _is_first(message, _said_together):
+            say(message)
+
+
+def said_together(context: BaseContext) -> SaidTogether:
+    """Return what several processes keep in common of what they have said once; each of them calls `say_together` with it."""
+    return context.Array("Q", MESSAGES_TOGETHER)
+
+
+def say_together(said: SaidTogether) -> None:
+    """Let what is said once in this process be said once in all that share `said`."""
+    global _said_together
+    _said_together = said
+
+
+def _is_first(message: str, said: SaidTogether) -> bool:
+    """Note a message, by its digest, where nobody has noted it; one for which there is no place left counts as new."""
+    number = int.from_bytes(hashlib.sha256(message.encode()).digest()[:8])
+    with said.get_lock():
+        for place in range(len(said)):
+            other = int(said[place])
+            if other in (0, number):
+                said[place] = number
+                return other == 0
+    return True
 
 
 def forget_said() -> None:

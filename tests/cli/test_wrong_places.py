@@ -17,6 +17,7 @@ from fewscan.datasets.protocols import REGISTRY as protocols  # noqa: N811 - one
 from fewscan.learning.policies import REGISTRY as views  # noqa: N811
 from fewscan.learning.registry import REGISTRY as methods  # noqa: N811
 from fewscan.models.encoders import REGISTRY as encoders  # noqa: N811
+from fewscan.models.encoders import encoder_type
 from fewscan.training.recipes import REGISTRY as recipes  # noqa: N811
 
 Command = Callable[..., CompletedProcess[str]]
@@ -77,6 +78,13 @@ UNKNOWN = {
         ["suggest", "data", "--encoder", "resnet_smal", "--out", "table.csv"],
         ["map", "data", "--encoder", "resnet_smal", "--out", "table.csv"],
         ["review", "data", "--encoder", "resnet_smal"],
+    ],
+    "imagenett": [
+        ["train", "data", "encoder.weights=imagenett", "--out", "scans"],
+        ["train", "data", "encoder=efficientnet_lite0", "encoder.weights=imagenett", "--out", "scans"],
+        ["compare", "data", "encoder.weights=imagenett", "--out", "scans"],
+        ["embed", "data", "--encoder", "efficientnet_lite0_middle", "--weights", "imagenett"],
+        ["embed", "scans", "--encoder", "resnet_small", "--weights", "imagenett", "--out", "table.csv"],
     ],
     "scann": [["train", "data", "views=scann", "--out", "scans"]],
     "leakfre": [
@@ -145,6 +153,19 @@ def test_the_names_that_commands_know_are_those_of_the_registries() -> None:
         (names.PROTOCOLS, protocols),
     ):
         assert (known.kind, known.group, known.names()) == (registry.kind, registry.group, registry.names())
+
+
+def test_the_weights_that_commands_know_are_those_of_the_encoders(tmp_path: Path) -> None:
+    own = names.ENCODERS.own_names()
+    known = {name: tuple(each.name for each in encoder_type(name).known_weights) for name in own}
+    assert {name: weights for name, weights in known.items() if weights or name in names.WEIGHTS} == names.WEIGHTS
+    for name, weights in known.items():
+        for each in weights:
+            names.require_weights(each, name)
+            names.require_weights(each)
+    # What somebody else's encoder knows is not asked before it is loaded.
+    names.require_weights("theirs", "of_somebody")
+    names.require_weights(str(tmp_path), "resnet_small")
 
 
 def test_every_verb_that_takes_a_folder_of_fewscan_looks_for_it_first() -> None:

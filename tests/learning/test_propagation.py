@@ -5,9 +5,11 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from fewscan.errors import FewscanError
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.probe import Probe
 from fewscan.learning.propagation import Propagation, passed_on
+from fewscan.training.settings import RunSettings
 
 CLASSES = ("a", "b")
 
@@ -72,6 +74,41 @@ def test_features_in_other_units_and_one_that_never_changes_make_no_difference()
     solution = learned(Propagation, labeled._replace(features=more[0], unlabeled=rest), steps=20)
     there, elsewhere = (np.column_stack([features, np.full(len(features), value, np.float32)]) for value in (4.0, 9.0))
     np.testing.assert_array_equal(said(solution, there), said(solution, elsewhere))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sharpening": 5e-324},
+        {"neighbor_temperature": 1e-6},
+        {"neighbor_temperature": 1e6},
+        {"mixup_alpha": 1e-30},
+        {"mixup_alpha": 1e6},
+        {"neighbors": 1000},
+        {"steps": 1},
+        {"strength": 1e-30},
+        {"strength": 1e30},
+    ],
+    ids=str,
+)
+def test_settings_at_their_limits_give_numbers(settings: dict[str, float]) -> None:
+    labeled, features, _ = heads()
+    assert np.isfinite(learned(Propagation, labeled, **{"steps": 5, "strength": 0.01} | settings).logits(features)).all()
+
+
+@pytest.mark.parametrize("name", ["strength", "neighbor_temperature", "mixup_alpha", "sharpening"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_what_is_no_number_is_no_setting(name: str, value: str) -> None:
+    with pytest.raises(FewscanError, match=f"method.{name}"):
+        RunSettings.resolve({"name": "propagation", name: value}, "fewscan", {}, labeled=9, unlabeled=9)
+
+
+def test_scans_that_are_all_the_same_are_called_alike() -> None:
+    labeled, features, _ = heads()
+    assert labeled.unlabeled is not None
+    same = labeled._replace(features=np.ones_like(labeled.features), unlabeled=np.ones_like(labeled.unlabeled))
+    shares = said(learned(Propagation, same, steps=20), np.ones_like(features[:2]))
+    np.testing.assert_allclose(shares, 0.5, atol=0.2)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

@@ -18,6 +18,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.method import LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.learning.probe import Probe
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.splits.split import split
 from fewscan.training import solve
@@ -94,6 +95,8 @@ def test_propagation_learns_from_unlabeled_scans_too_and_its_run_is_like_any_oth
     (tmp_path / "alone").mkdir()
     other = train_new(alone, settings, tmp_path / "alone" / "run", recipe="fewscan")
     assert np.abs(Predictor.of(other).of_rows(dataset, rows).probabilities - kept.probabilities).max() > 1e-3
+    # What chose the strength of the first classifier says nothing of the one that came of it.
+    assert not passed_on.metrics()[0].keys() & run.metrics()[0].keys() & {"strength", "cross_validated_accuracy"}
     assert api.calibrate(passed_on, folds=2, overwrite=True).images == 40
     assert api.evaluate(passed_on).images == 24
     assert fewscan("export", passed_on.folder, "--format", "safetensors", "--out", tmp_path / "export").returncode == 0
@@ -230,6 +233,25 @@ def test_an_encoder_that_was_taught_what_tests_is_refused_and_one_taught_what_is
     assert run.settings.encoder.width == 16  # type: ignore[attr-defined]
     with pytest.raises(FewscanError, match="stays as it is"):
         api.calibrate(run, folds=2, overwrite=True)
+
+
+@pytest.mark.slow
+def test_what_begins_with_a_run_that_was_solved_has_its_encoder_from_where_that_had_it(run: Run, tmp_path: Path) -> None:
+    # The labels taught that run's classifier alone, which the new one does not take.
+    again = api.train(run.folder.parent / "data", begin=run, out=tmp_path / "again", device="cpu")
+    assert not again.open_dataset().manifest["taught_before"].any()
+    assert api.calibrate(again, folds=2, overwrite=True).source == "cross-fitting"
+    first, second = (load_file(each.folder / MODEL_FILE) for each in (run, again))
+    assert all(torch.equal(first[name], second[name]) for name in first if name.startswith("encoder."))
+
+
+def test_a_classifier_of_no_numbers_is_refused(run: Run, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Solution(np.full((4, 128), np.nan, np.float32), np.zeros(4, np.float32), {})
+    monkeypatch.setattr(Probe, "solve", lambda self, labeled, seed: nothing)
+    out = run.folder.parent / "none"
+    with pytest.raises(FewscanError, match=r"no number.*method\.KEY"):
+        api.train(run.folder.parent / "data", method="probe", out=out, **asked)
+    assert not (out / MODEL_FILE).exists()
 
 
 def test_a_method_of_ones_own_may_solve(

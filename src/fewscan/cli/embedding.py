@@ -10,7 +10,7 @@ from fewscan import api
 from fewscan.cli.app import AsJson, Devices, app, finish
 from fewscan.cli.following import Words, after_dataset
 from fewscan.cli.import_options import FollowLinks
-from fewscan.cli.names import encoder_known
+from fewscan.cli.names import encoder_known, require_weights
 from fewscan.cli.places import scans_there
 from fewscan.config import parse_overrides, spelled_out
 from fewscan.errors import FewscanError
@@ -60,6 +60,7 @@ def embed(
     of_dataset = kind_of(place) == "dataset"
     if out is None and not of_dataset:
         raise FewscanError(f"{place} is no dataset, which would keep its features: name the table to write, --out FILE.parquet")
+    require_weights(weights, encoder)
     changes = parse_overrides(settings or [])
     own = changes.pop("encoder", {})
     if changes or not isinstance(own, dict) or own.keys() & {"name", *inspect.signature(api.embed).parameters}:

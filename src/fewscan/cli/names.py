@@ -6,7 +6,9 @@ from typing import Any
 
 import typer
 
+from fewscan.errors import FewscanError
 from fewscan.registry import Names
+from fewscan.wording import listed
 
 # Fewscan's own as their registries have them, which load the things themselves; a test holds the two together.
 METHODS = Names(
@@ -15,6 +17,13 @@ METHODS = Names(
     ("supervised", "barlow_twins", "nnclr", "simclr", "vicreg", "joint", "mixmatch", "probe", "propagation"),
 )
 ENCODERS = Names("encoder", "fewscan.encoders", ("resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle", "timm"))
+# The weights that each of fewscan's own encoders knows by name.
+WEIGHTS = {
+    "resnet_small": (),
+    "efficientnet_lite0": ("imagenet",),
+    "efficientnet_lite0_middle": ("imagenet",),
+    "timm": ("timm",),
+}
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))
 RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
 PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))
@@ -58,12 +67,34 @@ def encoder_known(text: str | None) -> str | None:
 
 
 def require_names(settings: Mapping[str, Any]) -> None:
-    """Raise FewscanError where settings of a run name an unknown encoder or unknown views."""
+    """Raise FewscanError where settings of a run name an unknown encoder, unknown weights of one, or unknown views."""
     for group, require in (("encoder", _require_encoder), ("views", VIEWS.require)):
         value = settings.get(group)
         name = value.get("name") if isinstance(value, Mapping) else value
         if isinstance(name, str):
             require(name)
+    encoder = settings.get("encoder")
+    if isinstance(encoder, Mapping):
+        require_weights(encoder.get("weights"), encoder.get("name"))
+
+
+def require_weights(weights: object, encoder: object = None) -> None:
+    """Raise FewscanError where weights are no run or file that is there, and no name that the encoder knows.
+
+    encoder: its name; None for one that is chosen later. Which names somebody else's knows is not to be had without loading it.
+    """
+    if not isinstance(weights, str) or Path(weights).exists():
+        return
+    if "/" in weights:
+        raise FewscanError(f"there is no folder or file {weights}: check the path")
+    name = str(encoder).partition(":")[0]
+    if encoder is not None and name not in WEIGHTS:
+        return
+    known = sorted({each for own, names in WEIGHTS.items() for each in names if encoder is None or own == name})
+    if weights in known:
+        return
+    others = f"{'encoders know' if encoder is None else f'{encoder} knows'} {listed(known)}, or " if known else ""
+    raise FewscanError(f"there are no weights '{weights}': {others}name a finished run's folder or a file of weights")
 
 
 def _require_encoder(name: str) -> None:

@@ -55,12 +55,6 @@ def sources_there(sources: list[str] | None) -> list[str] | None:
     return sources
 
 
-def weights_there(weights: object) -> None:
-    """Refuse what names a file or folder of weights that is not there; a name without a slash may be known to an encoder."""
-    if isinstance(weights, str) and "/" in weights:
-        scans_there(Path(weights))
-
-
 def split_there(folder: Path, name: str | None) -> None:
     """Refuse a split that a dataset does not have."""
     if name is not None and kind_of(folder) == "dataset":

@@ -11,7 +11,7 @@ from fewscan.cli.app import AsJson, DatasetFolder, app, finish, parsed_settings
 from fewscan.cli.following import after_run, default_run
 from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.names import METHODS, RECIPES, known
-from fewscan.cli.places import split_there, there, weights_there
+from fewscan.cli.places import split_there, there
 from fewscan.errors import FewscanError
 from fewscan.folders import refuse_existing_run
 
@@ -151,7 +151,7 @@ def train(
     method_changes = changes.pop("method", {})
     if method is None and method_changes and not resume:
         raise FewscanError("settings of a method need its name: give --method")
-    _refuse_wrong_places(dataset, folder, split, changes, resume)
+    _refuse_wrong_places(dataset, folder, split, resume)
     asked = ({} if method is None else {"name": method}) | method_changes or None
     taken = folder.exists()
     given: dict[str, Any] = {"recipe": recipe, "split": split, "begin": begin, "leave_out_test": leave_out_test}
@@ -169,13 +169,11 @@ def train(
         _finish_training(run, dataset, as_json)
 
 
-def _refuse_wrong_places(dataset: Path, out: Path, split: str | None, changes: dict[str, Any], resume: bool) -> None:
+def _refuse_wrong_places(dataset: Path, out: Path, split: str | None, resume: bool) -> None:
     """Refuse what the words alone show to be wrong, before what takes seconds to load."""
     if not resume and not _STARTED_BY_OTHERS & os.environ.keys():
         refuse_existing_run(out)
     split_there(dataset, split)
-    encoder = changes.get("encoder")
-    weights_there(encoder.get("weights") if isinstance(encoder, dict) else None)
 
 
 def _leads(devices: int | None, nodes: int | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # These two before processes are forked, each of which would else take seconds for them.
 import lightning_fabric  # noqa: F401
@@ -17,13 +18,16 @@ from fewscan.comparison.plan import Comparison, Trial
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.processes import processes
-from fewscan.progress import kept_if_stopped, say
+from fewscan.progress import kept_if_stopped, said_together, say, say_together
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
 from fewscan.training.shares import take_place
 from fewscan.training.train import train_new, train_on
 from fewscan.training.unlabeled import labels_alone
 from fewscan.wording import counted
+
+if TYPE_CHECKING:
+    from fewscan.progress import SaidTogether
 
 
 def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, str]:
@@ -112,7 +116,8 @@ def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, de
         places.put(place)
     failures = {}
     began = time.monotonic()
-    with ProcessPoolExecutor(at_once, context, _take_place, (places, at_once, devices)) as pool, _ended_with(pool):
+    shared = (places, said_together(context), at_once, devices)
+    with ProcessPoolExecutor(at_once, context, _take_place, shared) as pool, _ended_with(pool):
         running = {pool.submit(run_trial_beside, modules, comparison.folder, trial): trial for trial in missing}
         for number, future in enumerate(as_completed(running), start=1):
             trial = running[future]
@@ -140,7 +145,8 @@ def _ended_with(pool: ProcessPoolExecutor) -> Iterator[None]:
         raise
 
 
-def _take_place(places: "multiprocessing.SimpleQueue[int]", at_once: int, devices: int) -> None:
+def _take_place(places: "multiprocessing.SimpleQueue[int]", said: "SaidTogether", at_once: int, devices: int) -> None:
+    say_together(said)
     take_place(places.get(), at_once, devices)
 
 

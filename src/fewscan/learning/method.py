@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from fewscan.config import Settings
+from fewscan.config import ChosenSettings
 from fewscan.learning.losses import labeled_cross_entropy
 from fewscan.models.network import Outputs
 
@@ -19,7 +19,7 @@ LINEAR_PROBE: Mapping[str, Any] = {
 }
 
 
-class MethodSettings(Settings):
+class MethodSettings(ChosenSettings):
     """Settings of a method; a subclass fixes `name` and adds its own."""
 
     name: str

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewscan.learning import mixing
 from fewscan.learning.losses import soft_cross_entropy
 from fewscan.learning.method import Method, MethodSettings
 from fewscan.models.network import Outputs
@@ -21,12 +22,12 @@ class MixMatchSettings(MethodSettings):
 
     name: Literal["mixmatch"] = "mixmatch"
     sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
-    mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
+    mixup_alpha: float = pydantic.Field(default=0.75, gt=0, le=1e6)  # weights of two images are drawn from Beta(alpha, alpha)
     unlabeled_weight: float = pydantic.Field(default=1.0, ge=0)
     # How much of a guess is what its nearest neighbors among earlier images say; 0 for none.
     neighbor_share: float = pydantic.Field(default=0.5, ge=0, le=1)
     neighbors: int = pydantic.Field(default=10, ge=1)
-    neighbor_temperature: float = pydantic.Field(default=0.1, gt=0)  # of the softmax over their cosine similarities
+    neighbor_temperature: float = pydantic.Field(default=0.1, ge=1e-6, le=1e6)  # of the softmax over cosine similarities
     queue_size: int = pydantic.Field(default=8192, ge=1)  # earlier images that neighbors are sought among
     # Steps over which both weights grow from nothing: first guesses and first features are worth little.
     ramp_steps: int = pydantic.Field(default=300, ge=1)
@@ -82,18 +83,14 @@ class MixMatch(Method):
         assert averaged is not None
         self.steps += 1
         targets = self._targets(labels, averaged)
-        weight, partner = self.pairs(len(views), views.device)
-        images = torch.lerp(views[partner], views, weight.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
-        mixed_targets = torch.lerp(targets[partner], targets, weight.view(-1, 1))
+        weights, partner = self.pairs(len(views), views.device)
+        images = mixing.mixed(views, views[partner], weights).contiguous(memory_format=torch.channels_last)
+        mixed_targets = mixing.mixed(targets, targets[partner], weights)
         return images, torch.cat([mixed_targets, (labels >= 0).float().view(-1, 1)], dim=1)
 
     def pairs(self, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Draw how much of each of B images stays, (B,) in [0.5, 1], and which image it is mixed with, (B,) int64."""
-        alpha = torch.full((), self.settings.mixup_alpha, device=device)
-        # Unchecked: to check alpha is to wait for the GPU.
-        drawn = torch.distributions.Beta(alpha, alpha, validate_args=False).sample((images,))
-        # At least half of an image is itself, so that a labeled one stays one.
-        return torch.maximum(drawn, 1 - drawn), torch.randperm(images, device=device)
+        return mixing.mixing_weights(self.settings.mixup_alpha, images, device), torch.randperm(images, device=device)
 
     def losses(self, view0: Outputs, view1: Outputs, targets: Tensor) -> dict[str, Tensor]:
         """Return the cross-entropy of the labeled images, and that of the unlabeled ones with its weight."""
@@ -127,8 +124,7 @@ class MixMatch(Method):
             features = averaged.h.float()
             guesses = torch.lerp(guesses, self._votes(features), self.settings.neighbor_share * self._ramp)
             self._queue(features, torch.where(labeled, known, guesses))
-        sharpened = guesses ** (1 / self.settings.sharpening)
-        sharpened = sharpened / sharpened.sum(dim=1, keepdim=True)
+        sharpened = mixing.sharpened(guesses, self.settings.sharpening)
         self.guess_counts += (F.one_hot(sharpened.argmax(dim=1), sharpened.shape[1]) * ~labeled).sum(dim=0)
         return torch.where(labeled, known, sharpened)
 
@@ -155,5 +151,4 @@ class MixMatch(Method):
         mean = self.queue_features.sum(dim=0) / taken.sum().clamp(min=1)
         similarity = F.normalize(features - mean, dim=1) @ F.normalize(self.queue_features - mean, dim=1).T
         nearest = similarity.masked_fill(~taken, -1.0).topk(self.settings.neighbors, dim=1)
-        weights = (nearest.values / self.settings.neighbor_temperature).softmax(dim=1)
-        return (weights.unsqueeze(2) * self.queue_targets[nearest.indices]).sum(dim=1)
+        return mixing.votes(nearest.values, self.queue_targets[nearest.indices], self.settings.neighbor_temperature)

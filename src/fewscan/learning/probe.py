@@ -11,7 +11,7 @@ class ProbeSettings(MethodSettings):
     """Settings of `probe`. strength: scikit-learn's C, which grows as the penalty shrinks; None: chosen by the labels."""
 
     name: Literal["probe"] = "probe"
-    strength: float | None = pydantic.Field(default=None, gt=0, allow_inf_nan=False)
+    strength: float | None = pydantic.Field(default=None, gt=0)
 
 
 class Probe(Method):

@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from fewscan.learning.losses import soft_cross_entropy
 from fewscan.learning.method import Dense, LabeledFeatures, Method, MethodSettings, Solution
+from fewscan.learning.mixing import mixed, mixing_weights, sharpened, votes
+from fewscan.learning.probe import Probe
+from fewscan.progress import track
 from fewscan.seeds import stream
 
 Floats = npt.NDArray[np.float32]
@@ -28,12 +31,12 @@ class PropagationSettings(MethodSettings):
     """Settings of `propagation`. strength: of the probe that it begins with, as in `probe`."""
 
     name: Literal["propagation"] = "propagation"
-    strength: float | None = pydantic.Field(default=None, gt=0, allow_inf_nan=False)
-    neighbors: int = pydantic.Field(default=10, ge=1)
+    strength: float | None = pydantic.Field(default=None, gt=0)
+    neighbors: int = pydantic.Field(default=10, ge=1, le=1000)
     neighbor_share: float = pydantic.Field(default=0.5, ge=0, le=1)  # how much of a guess is what the nearest images say
-    neighbor_temperature: float = pydantic.Field(default=0.1, gt=0)  # of the softmax over their cosine similarities
+    neighbor_temperature: float = pydantic.Field(default=0.1, ge=1e-6, le=1e6)  # of the softmax over cosine similarities
     sharpening: float = pydantic.Field(default=0.5, gt=0, le=1)  # temperature of guesses: 1 leaves them as they are
-    mixup_alpha: float = pydantic.Field(default=0.75, gt=0)  # weights of the two images are drawn from Beta(alpha, alpha)
+    mixup_alpha: float = pydantic.Field(default=0.75, gt=0, le=1e6)  # weights of two images are drawn from Beta(alpha, alpha)
     steps: int = pydantic.Field(default=1500, ge=1)  # of the small classifier
 
 
@@ -69,14 +72,17 @@ class Propagation(Method):
         features = np.concatenate([labeled.features, others])
         guesses = softmax(probe.logits(features[:, 0]), axis=1)
         mean, deviation = _units(features)
-        standardized = (features - mean) / deviation
+        features -= mean  # in place: of many scans there need be one copy
+        features /= deviation
         known = np.eye(guesses.shape[1], dtype=np.float32)[labeled.labels]
-        targets = passed_on(standardized[:, 0], guesses, known, self.settings)
-        first, second = _taught(standardized, targets, self.settings, seed)
+        targets = passed_on(features[:, 0], guesses, known, self.settings)
+        first, second = _taught(features, targets, self.settings, seed)
         # What standardizes becomes a part of the first layer.
         weight = first.weight / deviation
         hidden = Dense(weight.astype(np.float32), (first.bias - weight @ mean).astype(np.float32))
-        return Solution(second.weight, second.bias, probe.numbers, probe.lines, (hidden,))
+        # The probe's numbers are not the classifier's.
+        numbers = {f"{Probe.name}_{name}": value for name, value in probe.numbers.items()}
+        return Solution(second.weight, second.bias, numbers, probe.lines, (hidden,))
 
 
 def passed_on(points: Floats, guesses: Floats, known: Floats, settings: PropagationSettings) -> Floats:
@@ -84,23 +90,29 @@ def passed_on(points: Floats, guesses: Floats, known: Floats, settings: Propagat
 
     points: (N, D), by whose directions neighbors are found. guesses: (N, K).
     """
-    import faiss
-    from scipy.special import softmax
+    known_images, images = len(known), len(points)
+    said = torch.from_numpy(np.concatenate([known, guesses[known_images:]]).astype(np.float32))
+    guessed = said[known_images:]
+    if settings.neighbor_share and images > 1:
+        similarity, nearest = _nearest(points, known_images, settings.neighbors)
+        passed = votes(similarity, said[nearest], settings.neighbor_temperature)
+        guessed = (1 - settings.neighbor_share) * guessed + settings.neighbor_share * passed
+    return np.concatenate([known, sharpened(guessed, settings.sharpening).numpy()])
 
-    said = np.concatenate([known, guesses[len(known) :]]).astype(np.float32)
-    if settings.neighbor_share and len(said) > 1:
-        unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
-        index = faiss.IndexFlatIP(unit.shape[1])
-        index.add(unit)
-        similarity, nearest = index.search(unit, min(settings.neighbors + 1, len(unit)))
-        similarity[nearest == np.arange(len(unit))[:, np.newaxis]] = -np.inf  # an image is no neighbor of itself
-        weights = softmax(similarity / settings.neighbor_temperature, axis=1)
-        votes = (weights[:, :, np.newaxis] * said[nearest]).sum(axis=1)
-        said = (1 - settings.neighbor_share) * said + settings.neighbor_share * votes
-    sharpened = said ** (1 / settings.sharpening)
-    sharpened /= sharpened.sum(axis=1, keepdims=True)
-    sharpened[: len(known)] = known
-    return np.asarray(sharpened, np.float32)
+
+def _nearest(points: Floats, first: int, neighbors: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return cosine similarity and number (M, neighbors + 1) of the nearest points to each of `points[first:]`.
+
+    A point is no neighbor of itself: where it stands among them its similarity is -inf.
+    """
+    import faiss
+
+    unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
+    index = faiss.IndexFlatIP(unit.shape[1])
+    index.add(unit)
+    similarity, nearest = index.search(unit[first:], min(neighbors + 1, len(unit)))
+    similarity[nearest == np.arange(first, len(unit))[:, np.newaxis]] = -np.inf
+    return torch.from_numpy(similarity), torch.from_numpy(nearest)
 
 
 def _taught(standardized: Floats, targets: Floats, settings: PropagationSettings, seed: int) -> tuple[Dense, Dense]:
@@ -111,14 +123,12 @@ def _taught(standardized: Floats, targets: Floats, settings: PropagationSettings
     parameters = [*first.parameters(), *second.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    mixing = torch.distributions.Beta(settings.mixup_alpha, settings.mixup_alpha)
-    for _ in range(settings.steps):
+    for _ in track(range(settings.steps), "learn from guesses", settings.steps):
         drawn, partner = torch.randint(len(features), (2, BATCH_SIZE))
         view = torch.randint(features.shape[1], (BATCH_SIZE,))
-        share = mixing.sample()
-        share = torch.maximum(share, 1 - share)
-        shown = torch.lerp(features[partner, view], features[drawn, view], share)
-        wanted = torch.lerp(wanted_of[partner], wanted_of[drawn], share)
+        share = mixing_weights(settings.mixup_alpha, 1, features.device)
+        shown = mixed(features[drawn, view], features[partner, view], share)
+        wanted = mixed(wanted_of[drawn], wanted_of[partner], share)
         logits = second(F.dropout(first(shown).relu(), DROPOUT))
         optimizer.zero_grad()
         torch.autograd.backward(soft_cross_entropy(logits, wanted).mean())

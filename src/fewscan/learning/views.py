@@ -5,12 +5,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from fewscan.config import Settings
+from fewscan.config import ChosenSettings
 from fewscan.errors import FewscanError
 from fewscan.seeds import Stream
 
 
-class ViewSettings(Settings):
+class ViewSettings(ChosenSettings):
     """Settings of views; a subclass fixes `name` and adds its own."""
 
     name: str

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self
 import pydantic
 from torch import Tensor, nn
 
-from fewscan.config import Settings
+from fewscan.config import ChosenSettings
 from fewscan.errors import FewscanError
 from fewscan.models.origin import KnownWeights, Weights
 
 
-class EncoderSettings(Settings):
+class EncoderSettings(ChosenSettings):
     """Settings of an encoder; a subclass fixes `name` and adds its own."""
 
     name: str

@@ -56,9 +56,11 @@ def _solution(numbers: Mapping[str, Any]) -> dict[str, str]:
         "training accuracy": numbers.get("p_acc"),
         "validation accuracy": numbers.get("validation_accuracy"),
         "cross-validated accuracy, which chose the strength": numbers.get("cross_validated_accuracy"),
+        "cross-validated accuracy of the linear classifier that it began with": numbers.get("probe_cross_validated_accuracy"),
     }
     said = {"loss": decimals(numbers["loss"])} | {name: percent(share) for name, share in shares.items() if share is not None}
-    return said | ({"strength (C)": f"{numbers['strength']:g}"} if "strength" in numbers else {})
+    strengths = {"strength (C)": "strength", "strength (C) of the linear classifier that it began with": "probe_strength"}
+    return said | {name: f"{numbers[key]:g}" for name, key in strengths.items() if key in numbers}
 
 
 def _defined(metrics: Sequence[Mapping[str, Any]], name: str) -> bool:

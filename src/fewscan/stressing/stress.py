@@ -179,7 +179,7 @@ def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
         instead = "--validation takes the validation set" if len(dataset.rows("validation")) else "label more scans"
         raise FewscanError(
             f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, "
-            f"'{command_line('split', dataset.folder, '--name', 'tested')}', and train on it"
+            f"'{command_line('split', dataset.folder, '--name', 'tested', f'--{asking.part}', 'N')}', and train on it"
         )
     if asking.images is None:
         return rows

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import pydantic
 
-from fewscan.config import Settings, merge
+from fewscan.config import ChosenSettings, Settings, merge
 from fewscan.errors import FewscanError
 from fewscan.learning.method import MethodSettings
 from fewscan.learning.policies import AnyViewSettings, view_settings
@@ -20,7 +20,7 @@ from fewscan.training.recipes import recipe_named
 from fewscan.wording import counted
 
 
-class OptimizerSettings(Settings):
+class OptimizerSettings(ChosenSettings):
     """Which optimizer, and its learning rate over time."""
 
     name: Literal["adam", "adamw"] = "adamw"
@@ -35,7 +35,7 @@ class OptimizerSettings(Settings):
     frozen_epochs: float = pydantic.Field(default=0, ge=0)
 
 
-class RunSettings(Settings):
+class RunSettings(ChosenSettings):
     """Everything that decides what a run computes; written to `config.yaml`."""
 
     method: pydantic.SerializeAsAny[MethodSettings]

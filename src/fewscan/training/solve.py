@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.learning.method import Dense, LabeledFeatures, Solution
 from fewscan.learning.registry import method_type
 from fewscan.models.network import Network, Outputs
@@ -49,6 +50,7 @@ def solve(run: Run, dataset: Snapshot) -> None:
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
     solution = method.solve(labeled, settings.seed)
+    _require_finite(run, solution)
     _take_over(network, solution)
     taught = int(dataset.manifest["taught_before"].to_numpy(bool)[rows.labeled].sum())
     if taught:
@@ -92,6 +94,16 @@ def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
 def telling(rows: Rows) -> Rows:
     """Return so many of the rows, evenly spread, as tell how features vary."""
     return rows[:: max(1, math.ceil(len(rows) / TELLING_ROWS))]
+
+
+def _require_finite(run: Run, solution: Solution) -> None:
+    """Raise FewscanError where a classifier holds what is no number."""
+    layers = (*solution.hidden, Dense(solution.weight, solution.bias))
+    if not all(np.isfinite(part).all() for layer in layers for part in layer):
+        raise FewscanError(
+            f"{run.settings.method.name} has found no classifier: it came to what is no number; start a new run with other "
+            "settings of the method (method.KEY=VALUE), or another encoder"
+        )
 
 
 def _take_over(network: Network, solution: Solution) -> None:

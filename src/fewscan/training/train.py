@@ -70,7 +70,8 @@ def train_new(
         )
     if beginning is not None and beginning.record.origin.run is not None:
         teacher = Run.open(beginning.record.origin.run)
-        dataset = taught_by(teacher, dataset, encoder_alone=beginning.record.classes is None)
+        # One that solves leaves the encoder as it is, and finds its classifier anew, whatever it begins with.
+        dataset = taught_by(teacher, dataset, encoder_alone=beginning.record.classes is None or settings.solved)
     leaking_pairs = check_leakage(dataset, settings)
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)

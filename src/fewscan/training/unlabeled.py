@@ -53,6 +53,4 @@ def labels_alone(dataset: Snapshot, methods: Sequence[str]) -> list[str]:
     if not learning or len(dataset.rows("unlabeled")):
         return []
     verb = "learns" if len(learning) == 1 else "learn"
-    return [
-        f"there are no unlabeled scans to learn from: {listed(learning)} {verb} from the labeled ones alone, as supervised does"
-    ]
+    return [f"there are no unlabeled scans to learn from: {listed(learning)} {verb} from the labeled ones alone"]
