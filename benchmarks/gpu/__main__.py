@@ -59,7 +59,7 @@ def machine(mps: str) -> dict[str, Any]:
 
 def practice_datasets(folder: Path) -> None:
     """Make the datasets of `--tiny`: the names that pack.py packs, a few practice scans in each."""
-    write_practice_scans(folder / "scans", images=120, size_px=32)
+    write_practice_scans(folder / "scans", images=96, size_px=32)
     fewscan.import_scans(folder / "scans", folder / "mri", size_px=16)
     fewscan.audit(folder / "mri")
     for name in DATASETS.keys() - {"mri"}:

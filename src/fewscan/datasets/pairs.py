@@ -89,9 +89,10 @@ def among(pairs: pd.DataFrame, rows: Int64s) -> pd.DataFrame:
 
 def grouping(pairs: pd.DataFrame, patients: Sequence[str | None], rows: Int64s) -> Grouping:
     """Return the sets of copies and the groups of `rows`, by the pairs among them and by patients (N,), None where unknown."""
-    own = among(pairs, rows)
-    copies = ends(own[own["kind"] != "head"])
-    links = [ends(own), same_patient([patients[row] for row in rows.tolist()], rows)]
+    both = ends(pairs)
+    own = np.isin(both, rows).all(axis=1)
+    copies = both[own & np.asarray(pairs["kind"].array != "head")]
+    links = [both[own], same_patient([patients[row] for row in rows.tolist()], rows)]
     return Grouping(numbered(len(patients), rows, copies), numbered(len(patients), rows, np.concatenate(links)))
 
 
@@ -159,7 +160,7 @@ def members_of(numbers: Int64s, rows: Int64s) -> list[Int64s]:
     return [members for members in np.split(order, borders) if len(members) > 1]
 
 
-def names_in(column: pd.Series) -> list[str | None]:
+def names_in(column: pd.Series | pd.api.extensions.ExtensionArray) -> list[str | None]:
     """Return a column of names, None where one is missing."""
     names: list[str | None] = column.to_numpy(object, na_value=None).tolist()
     return names

@@ -136,9 +136,9 @@ class StoredSplit(NamedTuple):
             raise FewscanError(f"{path} is damaged: draw the split again") from None
 
 
-def split_fingerprint(parts: pd.Series) -> str:
-    """Return a SHA-256 over which row is in which part."""
-    return hashlib.sha256(",".join(parts.fillna("-")).encode()).hexdigest()
+def split_fingerprint(parts: Texts) -> str:
+    """Return a SHA-256 over which row is in which part, (N,) one of SPLITS each, or missing."""
+    return hashlib.sha256(",".join(np.where(pd.isna(parts), "-", parts)).encode()).hexdigest()
 
 
 def fingerprint_of_test_set(identity: str, rows: Int64s) -> str:

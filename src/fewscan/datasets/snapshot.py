@@ -143,11 +143,10 @@ class Snapshot:
 
     def with_split(self, parts: npt.NDArray[np.object_], split: SplitDescription) -> "Snapshot":
         """Return the same with other parts (N,), one of SPLITS or None for each row; nothing is written."""
-        column = pd.Series(parts, dtype="str")
         described = self.description.model_copy(
-            update={"split": split.model_copy(update={"fingerprint": split_fingerprint(column)})}
+            update={"split": split.model_copy(update={"fingerprint": split_fingerprint(parts)})}
         )
-        return replace(self, description=described, manifest=self.manifest.assign(split=column))
+        return replace(self, description=described, manifest=self.manifest.assign(split=pd.Series(parts, dtype="str")))
 
     def as_parquet(self) -> bytes:
         """Return what may change of the rows, and the description, as a file's content."""
@@ -182,7 +181,7 @@ class Snapshot:
         return cls(folder, description, manifest, store)
 
 
-def class_indices(labels: pd.Series, classes: tuple[str, ...]) -> Int64s:
+def class_indices(labels: pd.Series | pd.api.extensions.ExtensionArray, classes: tuple[str, ...]) -> Int64s:
     """Return (N,) the index of each label's class, -1 where there is no label or it is none of the classes."""
     return np.asarray(pd.Index(classes, dtype="str").get_indexer(labels), np.int64)
 

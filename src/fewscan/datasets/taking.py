@@ -1,20 +1,22 @@
 """Images, labels, pairs and a split -> the snapshot that they make now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
-from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription
+from fewscan.datasets.descriptions import AuditDescription, ReadingNote, SourceDescription, SplitDescription
 from fewscan.datasets.pairs import Grouping, conflicts, grouping, names_in
-from fewscan.datasets.roles import Moment, StoredSplit, counts_of
+from fewscan.datasets.roles import Int64s, Moment, StoredSplit, Texts, counts_of, split_fingerprint
 from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, SnapshotDescription, class_indices, snapshot_fingerprint
 from fewscan.images.store import ImageStore
-from fewscan.labels.log import LabelLog, State
-from fewscan.parquet import typed
+from fewscan.images.table import IMAGE_DTYPES
+from fewscan.labels.log import STATES, Held, LabelLog, State
 
 NOT_A_SCAN: State = "not a scan"
 
@@ -27,6 +29,24 @@ class Audited:
     pairs: pd.DataFrame
 
 
+class _Said(NamedTuple):
+    """What is said of N rows, a column each. A label of a row that cannot be used is none."""
+
+    set_aside: ExtensionArray
+    label: ExtensionArray
+    label_from: ExtensionArray
+    usable: npt.NDArray[np.bool_]
+    classes: tuple[str, ...]
+
+
+class _Tied(NamedTuple):
+    """What holds N rows together, as in `Moment`."""
+
+    groups: Int64s
+    copy_sets: Int64s
+    conflict: npt.NDArray[np.bool_]
+
+
 def take(
     folder: Path,
     images: ImageStore,
@@ -36,26 +56,49 @@ def take(
     sources: Sequence[SourceDescription],
     notes: Sequence[ReadingNote],
 ) -> Snapshot:
-    """Return the dataset in `folder` as it is now, under a split, if one is given."""
+    """Return the dataset in `folder` as it is now, under a split, if one is given.
+
+    Columns are computed as arrays and put together once: a table takes longer over each than they take to compute.
+    """
+    facts = images.table()
     entry = log.last
-    manifest = _labeled(images.table(), log, entry)
-    usable = manifest["set_aside"].isna().to_numpy()
-    classes = tuple(sorted(manifest.loc[usable, "label"].dropna().unique()))
-    manifest = _grouped(manifest, audited).assign(split=_nothing(manifest, "str"), taught_before=False, seen_before=False)
-    described = SnapshotDescription(
+    said = _said(facts["set_aside"].array, log.held(len(facts), until=entry))
+    tied = _tied(facts, said, audited)
+    parts = np.full(len(facts), None, dtype=object)
+    described = None
+    if split is not None:
+        labels = class_indices(said.label, said.classes)
+        parts, tying = split.parts(Moment(labels, said.usable, tied.conflict, tied.groups, tied.copy_sets))
+        if len(tying):
+            # What ties two sides together is left out, and so is the tie.
+            tied = _tied(facts, said, audited, tying.tolist())
+        described = _counted_parts(split.description, parts, int(said.usable.sum()), len(tying))
+    columns = {name: facts[name].array for name in IMAGE_DTYPES} | {
+        "label": said.label,
+        "label_from": said.label_from,
+        "group": _nullable(tied.groups),
+        "copy_set": _nullable(tied.copy_sets),
+        "conflict": tied.conflict,
+        "split": pd.array(parts, dtype="str"),
+        "set_aside": said.set_aside,
+        "taught_before": np.zeros(len(facts), bool),
+        "seen_before": np.zeros(len(facts), bool),
+    }
+    manifest = pd.DataFrame({name: columns[name] for name in MANIFEST_DTYPES}, copy=False)
+    description = SnapshotDescription(
         identity=images.identity,
         images=images.rows,
         chain=images.chain,
         spec=images.spec,
-        classes=classes,
-        sources=_counted(sources, manifest),
+        classes=said.classes,
+        sources=_counted(sources, facts["source"], said.usable),
         notes=tuple(notes),
         audit=None if audited is None else audited.description,
+        split=described,
         label_entry=entry,
-        fingerprint=snapshot_fingerprint(images.chain, classes, manifest),
+        fingerprint=snapshot_fingerprint(images.chain, said.classes, manifest),
     )
-    snapshot = Snapshot(folder, described, typed(manifest, MANIFEST_DTYPES), images)
-    return snapshot if split is None else _under(snapshot, split, audited)
+    return Snapshot(folder, description, manifest, images)
 
 
 def moment_of(snapshot: Snapshot) -> Moment:
@@ -70,44 +113,47 @@ def moment_of(snapshot: Snapshot) -> Moment:
     )
 
 
-def _labeled(facts: pd.DataFrame, log: LabelLog, entry: int) -> pd.DataFrame:
-    """Return the facts of all images with what the log says of them; a label of a row that cannot be used is none."""
-    said = log.current(len(facts), until=entry)
-    aside = facts["set_aside"].mask(facts["set_aside"].isna() & (said["state"] == NOT_A_SCAN).to_numpy(), NOT_A_SCAN)
-    labels = said["label"].where(aside.isna().to_numpy())
-    return facts.assign(set_aside=aside, label=labels, label_from=said["origin"].where(labels.notna()))
+def _said(set_aside: ExtensionArray, held: Held) -> _Said:
+    """Return what the log says of rows that import set aside, or not: None."""
+    usable = set_aside.isna()
+    no_scan = usable & (held.said == -STATES.index(NOT_A_SCAN))
+    if no_scan.any():
+        set_aside = set_aside.copy()
+        set_aside[no_scan] = NOT_A_SCAN
+        usable &= ~no_scan
+    labeled = usable & (held.said > 0)
+    label, label_from = (held.texts.take(np.where(labeled, numbers, 0)) for numbers in (held.said, held.origin))
+    classes = tuple(sorted(held.texts.take(np.unique(held.said[labeled])).tolist()))
+    return _Said(set_aside, label, label_from, usable, classes)
 
 
-def _grouped(manifest: pd.DataFrame, audited: Audited | None, without: Sequence[int] = ()) -> pd.DataFrame:
-    """Return the manifest with groups, sets of copies and conflicts, whatever links the rows `without` make left out."""
+def _tied(facts: pd.DataFrame, said: _Said, audited: Audited | None, without: Sequence[int] = ()) -> _Tied:
+    """Return groups, sets of copies and conflicts, whatever links the rows `without` make left out."""
+    conflicting = np.zeros(len(facts), bool)
     if audited is None:
-        nobody = _nothing(manifest, "Int64")
-        return manifest.assign(group=nobody, copy_set=nobody, conflict=False)
-    looked_at = np.flatnonzero(manifest["set_aside"].isna().to_numpy())
+        nobody = np.full(len(facts), -1)
+        return _Tied(nobody, nobody, conflicting)
+    looked_at = np.flatnonzero(said.usable)
     looked_at = np.setdiff1d(looked_at[looked_at < audited.description.rows], np.asarray(without, np.int64))
-    patients = names_in(manifest["patient"])
+    patients = names_in(facts["patient"])
     found: Grouping = grouping(audited.pairs, patients, looked_at)
-    conflicting = np.zeros(len(manifest), bool)
-    for rows in conflicts(audited.pairs, names_in(manifest["label"]), patients, looked_at):
+    for rows in conflicts(audited.pairs, names_in(said.label), patients, looked_at):
         conflicting[list(rows)] = True
-    return manifest.assign(group=_nullable(found.groups), copy_set=_nullable(found.copy_sets), conflict=conflicting)
+    return _Tied(found.groups, found.copy_sets, conflicting)
 
 
-def _under(snapshot: Snapshot, split: StoredSplit, audited: Audited | None) -> Snapshot:
-    parts, tying = split.parts(moment_of(snapshot))
-    manifest = snapshot.manifest
-    if len(tying):
-        # What ties two sides together is left out, and so is the tie.
-        manifest = typed(_grouped(manifest, audited, tying.tolist()), MANIFEST_DTYPES)
+def _counted_parts(split: SplitDescription, parts: Texts, usable: int, tying: int) -> SplitDescription:
+    """Return what is said of a split, with what it comes to of so many usable rows."""
     counts = counts_of(parts)
-    left_out = len(snapshot.usable) - sum(counts.values())
-    changes = {**counts, "left_out": left_out, "tying_left_out": len(tying)}
-    return replace(snapshot, manifest=manifest).with_split(parts, split.description.model_copy(update=changes))
+    changes = {"left_out": usable - sum(counts.values()), "tying_left_out": tying, "fingerprint": split_fingerprint(parts)}
+    return split.model_copy(update={**counts, **changes})
 
 
-def _counted(sources: Sequence[SourceDescription], manifest: pd.DataFrame) -> tuple[SourceDescription, ...]:
-    numbers, names = pd.factorize(manifest["source"])
-    usable = manifest["set_aside"].isna().to_numpy()
+def _counted(
+    sources: Sequence[SourceDescription], source: pd.Series, usable: npt.NDArray[np.bool_]
+) -> tuple[SourceDescription, ...]:
+    """Return the sources with how many of their rows can be used, and how many were set aside; source: (N,) names."""
+    numbers, names = pd.factorize(source.array)
     images, aside = (np.bincount(numbers[which], minlength=len(names)).tolist() for which in (usable, ~usable))
     counts = dict(zip(names, zip(images, aside, strict=True), strict=True))
     return tuple(
@@ -115,10 +161,6 @@ def _counted(sources: Sequence[SourceDescription], manifest: pd.DataFrame) -> tu
     )
 
 
-def _nothing(manifest: pd.DataFrame, dtype: str) -> pd.Series:
-    """Return a column in which nothing is said of any row."""
-    return pd.Series(None, index=manifest.index, dtype=dtype)
-
-
-def _nullable(numbers: npt.NDArray[np.int64]) -> pd.Series:
-    return pd.Series(pd.arrays.IntegerArray(numbers, numbers < 0))
+def _nullable(numbers: Int64s) -> ExtensionArray:
+    """Return a column in which -1 says nothing of a row."""
+    return pd.arrays.IntegerArray(numbers, numbers < 0)

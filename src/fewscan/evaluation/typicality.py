@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load
-from scipy.linalg import eigh
 from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics
+from fewscan.evaluation.principal import principal
 from fewscan.seeds import stream
 from fewscan.splits.support import OUT_OF_DISTRIBUTION
 from fewscan.tensors import safetensors_of
@@ -67,7 +67,7 @@ class Density(nn.Module):
         scale = 1 / np.sqrt(np.maximum(sums, LEAST_VARIANCE))[index]
         axes = min(AXES, max(1, len(statistics) // IMAGES_AN_AXIS), statistics.shape[1] - 1)
         scaled = (statistics - mean) * scale
-        directions, along = _principal(scaled, axes)
+        directions, along = principal(scaled, axes)
         left = scaled.var(axis=0, ddof=1).sum() - along.sum()
         density = cls(statistics.shape[1], axes)
         values = {
@@ -200,23 +200,6 @@ class Gate(NamedTuple):
         """Return (N,) which images are out of distribution; as `of_images`."""
         odd: npt.NDArray[np.bool_] = self.of_images(pixels, rows) < self.limit
         return odd
-
-
-def _principal(centered: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArray[np.float64], Values]:
-    """Return (D, count) the directions in which (N, D) centered rows vary most, of length 1, and the variances along them.
-
-    A direction in which nothing varies is 0.
-    """
-    size, width = centered.shape
-    # The product of rows with rows has the eigenvalues of that of columns with columns, and is smaller where there are fewer.
-    few = size < width
-    product = centered @ centered.T if few else centered.T @ centered
-    values, vectors = eigh(product, subset_by_index=(len(product) - count, len(product) - 1))
-    varies = values > 1e-12 * max(values[-1], 0)
-    directions = (centered.T @ vectors if few else vectors) * varies
-    if few:
-        directions /= np.sqrt(np.where(varies, values, 1))
-    return directions[:, ::-1], np.where(varies, values, 0)[::-1] / (size - 1)
 
 
 def _limit(held_out: Values, groups: Rows) -> float:

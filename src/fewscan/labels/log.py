@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,17 @@ LABELS_FILE = "labels.db"
 UNDO = "undo"  # the origin of entries that take others back
 
 Rows = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+class Held(NamedTuple):
+    """What holds of rows 0..count-1, a column each, as in `Entries`: `texts[number]` is what a number of a text stands for."""
+
+    said: Numbers
+    origin: Numbers
+    who: Numbers
+    entry: Numbers  # the id that says so, 0 for none
+    disputed: npt.NDArray[np.bool_]
+    texts: pd.api.extensions.ExtensionArray
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,14 @@ class LabelLog:
         Columns: state ("none" where nothing was said), label, origin, who, entry (the id that says so, 0 for none), disputed.
         A disputed row has the state "none", and neither label, origin nor who; its entry is the newest of those that differ.
         """
+        held = self.held(count, until)
+        texts = held.texts
+        columns = {"state": _state(held.said), "label": _label(texts, held.said)}
+        columns |= {"origin": texts.take(held.origin), "who": texts.take(held.who)}
+        return pd.DataFrame({**columns, "entry": held.entry, "disputed": held.disputed})
+
+    def held(self, count: int, until: int | None = None) -> Held:
+        """Return the same as numbers."""
         entries, texts, _ = self._read(until)
         holds = standing(entries, count)
         said = (holds.entry > 0) & ~holds.disputed
@@ -140,9 +159,7 @@ class LabelLog:
             values[said] = column[at]
             return values
 
-        columns = {"state": _state(of(entries.said)), "label": _label(texts, of(entries.said))}
-        columns |= {"origin": texts.take(of(entries.origin)), "who": texts.take(of(entries.who))}
-        return pd.DataFrame({**columns, "entry": holds.entry, "disputed": holds.disputed})
+        return Held(of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, texts)
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
         """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""

@@ -51,14 +51,19 @@ def application(review: Review) -> FastAPI:
         responses=REFUSALS,
     )
     app.state.review = review
-    app.include_router(labeling.router(review.desk, review.queue, review.tutor))
-    app.include_router(looking.router(review.desk, review.scans, review.tutor))
-    app.include_router(many.router(review.desk, review.scans, review.tutor))
-    app.include_router(charting.router(review.desk, review.scans, review.tutor, review.atlas))
-    app.include_router(quality.router(review.desk, review.scans, review.tutor))
-    app.include_router(results.router(review.desk, review.scans, review.tutor, review.runs, review.makings))
-    app.include_router(working.router(review.desk, review.tutor, review.trainings))
-    app.include_router(pages.router(review.desk, review.door, app.openapi))
+    parts = (
+        labeling.router(review.desk, review.queue, review.tutor),
+        looking.router(review.desk, review.scans, review.tutor),
+        many.router(review.desk, review.scans, review.tutor),
+        charting.router(review.desk, review.scans, review.tutor, review.atlas),
+        quality.router(review.desk, review.scans, review.tutor),
+        results.router(review.desk, review.scans, review.tutor, review.runs, review.makings),
+        working.router(review.desk, review.tutor, review.trainings),
+        pages.router(review.desk, review.door, app.openapi),
+    )
+    for part in parts:
+        # As they are: to include them would build each of their routes a second time.
+        app.router.routes.extend(part.routes)
     _serve_files(app)
     _tell_errors(app)
     app.add_middleware(Guard, door=review.door)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from fewscan.reviewing.asked import MAX_ROWS, Name, Person, Row
+from fewscan.reviewing.asked import MAX_ROWS, REFUSALS, Name, Person, Row
 from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.board import Board
 from fewscan.reviewing.desk import Desk
@@ -55,7 +55,7 @@ class Inside(BaseModel):
 
 def router(desk: Desk, scans: Scans, tutor: Tutor, atlas: Atlas) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api/map", tags=["map"])
+    routes = APIRouter(prefix="/api/map", tags=["map"], responses=REFUSALS)
 
     @routes.get("")
     def standing() -> Map:

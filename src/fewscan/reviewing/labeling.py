@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from fewscan.choosing.forecast import MORE, next_gain
 from fewscan.reviewing.asked import (
+    REFUSALS,
     Accuracy,
     Count,
     Decision,
@@ -30,7 +31,7 @@ from fewscan.reviewing.tutor import Tutor
 
 def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api", tags=["labels"])
+    routes = APIRouter(prefix="/api", tags=["labels"], responses=REFUSALS)
 
     @routes.get("/status")
     def status(reviewer: Annotated[Name | None, Query()] = None) -> Status:

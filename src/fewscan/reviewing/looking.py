@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from fewscan.reviewing.asked import Name, Related, Scan, Share
+from fewscan.reviewing.asked import REFUSALS, Name, Related, Scan, Share
 from fewscan.reviewing.beside import Lying
 from fewscan.reviewing.board import Board, Said
 from fewscan.reviewing.desk import CannotNowError, Desk
@@ -29,7 +29,7 @@ PNG, BYTES = "image/png", "application/octet-stream"
 
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api/scans", tags=["scans"])
+    routes = APIRouter(prefix="/api/scans", tags=["scans"], responses=REFUSALS)
     kept, heat_maps = _Kept(desk), HeatMaps(desk, tutor)
 
     @routes.get("/{row}")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query
 
-from fewscan.reviewing.asked import Agreement, Called, Count, Grid, Name, Pair
+from fewscan.reviewing.asked import REFUSALS, Agreement, Called, Count, Grid, Name, Pair
 from fewscan.reviewing.desk import Desk, NoSuchThingError
 from fewscan.reviewing.readers import agreement
 from fewscan.reviewing.scans import Scans
@@ -18,7 +18,7 @@ Start = Annotated[int, Query(ge=0, lt=2**31)]
 
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api", tags=["many scans"])
+    routes = APIRouter(prefix="/api", tags=["many scans"], responses=REFUSALS)
 
     @routes.get("/grid")
     def grid(

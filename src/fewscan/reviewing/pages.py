@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from fewscan.reporting.rendering import render
-from fewscan.reviewing.asked import Token
+from fewscan.reviewing.asked import REFUSALS, Token
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
 
@@ -26,7 +26,7 @@ SESSION_SECONDS = 12 * 3600
 
 def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIRouter:
     """Return the routes; schema: the description of the interface."""
-    routes = APIRouter(default_response_class=HTMLResponse)
+    routes = APIRouter(default_response_class=HTMLResponse, responses=REFUSALS)
     name = desk.dataset.folder.resolve().name
 
     def page(template: str, **content: Any) -> str:

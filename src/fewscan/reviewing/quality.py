@@ -13,7 +13,7 @@ from fewscan.auditing.result import result_of, suspects_in
 from fewscan.datasets import judging
 from fewscan.reporting.audit_page import write_audit_page
 from fewscan.reviewing import aside, pairing
-from fewscan.reviewing.asked import Count, Name, Row, Saved
+from fewscan.reviewing.asked import REFUSALS, Count, Name, Row, Saved
 from fewscan.reviewing.desk import Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.looking import PNG, Look
@@ -44,7 +44,7 @@ KEPT_OVERLAYS = 64
 
 def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api", tags=["data quality"])
+    routes = APIRouter(prefix="/api", tags=["data quality"], responses=REFUSALS)
     _pair_routes(routes, desk, scans, tutor)
     _conflict_routes(routes, desk, scans, tutor)
     _aside_routes(routes, desk, scans)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
-from fewscan.reviewing.asked import Accuracy, Count, Nothing, Question, Saved
+from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.quality_asked import Settle
@@ -100,7 +100,7 @@ class Doubts(BaseModel):
 
 def router(desk: Desk, scans: Scans, tutor: Tutor, runs: FinishedRuns, makings: Makings) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api", tags=["results"])
+    routes = APIRouter(prefix="/api", tags=["results"], responses=REFUSALS)
     _making_routes(routes, desk, runs, makings)
     _doubt_routes(routes, desk, scans, tutor, runs)
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.evaluation.principal import principal
 from fewscan.images.readers import fit
 from fewscan.progress import say
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder
@@ -57,5 +57,6 @@ def pixel_features(pixels: npt.NDArray[np.uint8]) -> Floats:
     flat = small.reshape(len(small), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(flat.std(axis=1, keepdims=True), 1.0)
-    components = min(COMPONENTS, *flat.shape)
-    return np.asarray(PCA(components, svd_solver="covariance_eigh", random_state=0).fit_transform(flat), np.float32)
+    flat -= flat.mean(axis=0)
+    directions, _ = principal(flat, min(COMPONENTS, *flat.shape))
+    return np.asarray(flat @ directions, np.float32)

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from fewscan.errors import FewscanError
 from fewscan.images.readers import UnreadableImage, fitted, read_image
-from fewscan.reviewing.asked import Begin, Nothing, Predicted, Share, Training
+from fewscan.reviewing.asked import REFUSALS, Begin, Nothing, Predicted, Share, Training
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.training import Job, Trainings
@@ -30,7 +30,7 @@ CSV = "text/csv"
 
 def router(desk: Desk, tutor: Tutor, trainings: Trainings) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api", tags=["models"])
+    routes = APIRouter(prefix="/api", tags=["models"], responses=REFUSALS)
     reading = BoundedSemaphore(AT_ONCE)
 
     def predicted(content: bytes, kind: str) -> Predicted:
