@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.suggest import pile_of, readme_dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.progress import track
 from fewscan.training.continuing import asked_encoder, ready_encoder
 

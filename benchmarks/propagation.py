@@ -11,6 +11,7 @@ of the pile's groups is kept out and one scan of each scored. Labels are drawn a
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,22 @@ def accuracy_percent(pile: Pile, solution: Solution) -> float:
     return round(100 * float(np.mean(called == pile.dataset.labels[pile.scored])), 2)
 
 
+def scores_of(pile: Pile, rows: np.ndarray, seed: int, changes: dict[str, Any]) -> dict[str, float]:
+    """Return what both call right where these rows have labels; `changes` are settings of `propagation`."""
+    labeled, classes = labeled_features(pile, rows), pile.dataset.classes
+    probe = regression(labeled, None, seed=0)
+    began = time.process_time()
+    settings = Propagation.settings_type(**{"strength": probe.numbers["strength"], **changes})
+    shares = torch.ones(len(classes)) / len(classes)
+    # A solver does not ask how large the images are.
+    found = Propagation(settings, pile.features.shape[2], 64, shares).solve(labeled, seed)
+    return {
+        "probe_percent": accuracy_percent(pile, probe),
+        "propagation_percent": accuracy_percent(pile, found),
+        "cpu_seconds": round(time.process_time() - began, 1),
+    }
+
+
 def main() -> None:
     """Solve by both at each budget, and write a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -61,17 +78,9 @@ def main() -> None:
         chosen = asked(pile, SHIPPED["auto"], draw, arguments.suggested)
         for way, budgets in (("drawn", (order[:count] for count in arguments.drawn)), ("suggested", chosen)):
             for rows in budgets:
-                labeled = labeled_features(pile, rows)
-                probe = regression(labeled, None, seed=0)
-                began = time.process_time()
-                settings = Propagation.settings_type(**{"strength": probe.numbers["strength"], **changes.get("method", {})})
-                shares = torch.ones(len(dataset.classes)) / len(dataset.classes)
-                found = Propagation(settings, features.shape[2], 64, shares).solve(labeled, seed=draw)
                 line: dict[str, object] = {"score": arguments.score, "labels_are": way, "draw": draw, "labels": len(rows)}
                 line |= {"scored": len(pile.scored), "settings": " ".join(spelled_out(changes))}
-                line |= {"probe_percent": accuracy_percent(pile, probe)}
-                line |= {"propagation_percent": accuracy_percent(pile, found)}
-                keep(lines, line | {"cpu_seconds": round(time.process_time() - began, 1)}, arguments.csv)
+                keep(lines, line | scores_of(pile, rows, draw, changes.get("method", {})), arguments.csv)
     table = pd.DataFrame(lines).groupby(["labels_are", "labels"], sort=False)[["probe_percent", "propagation_percent"]]
     print(table.agg(["mean", "min"]).round(1).to_string())
 

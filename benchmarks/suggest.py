@@ -28,7 +28,7 @@ from fewscan.choosing.random_sample import random_order
 from fewscan.choosing.scans import Scans, reduced
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.progress import say
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import dataset_features

@@ -13,6 +13,7 @@ others      a pretraining step as kornia and lightly make it, where they are ins
 chosen      labels that `fewscan suggest` chose, scored outside README's test set
 crossing    1,235 labels where copies may cross (`--protocol study`)
 study_128   the study's Table 2 with the other reading of its batch, 128
+encoders    encoders that learn from unlabeled scans first, scored outside README's test set
 screen      candidates for the highest accuracy, scored outside README's test set; only where it is asked for
 
 Each writes OUT/PART.json as it goes on; OUT/machine.json says what it ran on. A part that fails says why in its own file, and
@@ -34,13 +35,13 @@ from typing import Any
 import torch
 
 import fewscan
-from benchmarks.gpu import chosen, losses, others, screen, speed, trainings
+from benchmarks.gpu import chosen, encoders, losses, others, screen, speed, trainings
 from benchmarks.gpu.datasets import DATASETS, make_all
 from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
-PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "screen")
-ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "others", "screen"}
+PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "encoders", "screen")
+ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "encoders", "others", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def datasets_of(part: str) -> set[str]:
         "speed": {name for _, name, *_ in speed.CASES},
         "chosen": {chosen.DATASET},
         "others": {others.DATASET},
+        "encoders": {encoders.DATASET},
         "screen": screen.DATASETS,
     }[part]
 
@@ -84,7 +86,7 @@ def words_of(part: str, arguments: argparse.Namespace) -> list[str]:
     words += [part] if part in trainings.PARTS else []
     words += ["--seeds", str(arguments.seeds)] if part in trainings.PARTS and arguments.seeds else []
     words += ["--first-seed", str(arguments.first_seed)] if part in trainings.PARTS else []
-    words += ["--only", *arguments.only] if part == "screen" and arguments.only else []
+    words += ["--only", *arguments.only] if part in ("encoders", "screen") and arguments.only else []
     return words + (["--tiny"] if arguments.tiny else [])
 
 
@@ -110,7 +112,7 @@ def run_part(part: str, arguments: argparse.Namespace, seconds: float) -> dict[s
 def look(arguments: argparse.Namespace) -> None:
     """Run the parts of `--tiny` one after the other, in this process."""
     practice_datasets(arguments.scratch)
-    mains = {"losses": losses.main, "speed": speed.main, "chosen": chosen.main, "others": others.main, "screen": screen.main}
+    mains = {part.__name__.rpartition(".")[2]: part.main for part in (losses, speed, chosen, others, encoders, screen)}
     for part in arguments.parts:
         mains.get(part, trainings.main)(words_of(part, arguments))
         print(part, "ran")
@@ -124,7 +126,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, help="of parts that train from several: so many")
     parser.add_argument("--first-seed", type=int, default=0, help="of such parts: the first of them")
-    parser.add_argument("--only", nargs="+", help="of the part screen: these candidates")
+    parser.add_argument("--only", nargs="+", help="of the parts encoders and screen: these candidates")
     parser.add_argument("--minutes", type=float, default=9.0, help="for all parts together")
     parser.add_argument("--mps", default="no", help="whether processes share the GPU through NVIDIA's service")
     parser.add_argument("--tiny", action="store_true")

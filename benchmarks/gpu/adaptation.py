@@ -12,7 +12,7 @@ from benchmarks.gpu.datasets import readme_split
 from benchmarks.in_memory import trained
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.processes import processes
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE

@@ -26,7 +26,7 @@ from benchmarks.suggest import Pile, accuracy_percent, asked, features_of, pile_
 from benchmarks.suggest_ways import SHIPPED
 from fewscan.atomic import write_json
 from fewscan.config import merge
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite0Middle
 from fewscan.models.encoders import DEFAULT_ENCODER
 
 DATASET = "mri192"

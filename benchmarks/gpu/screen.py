@@ -33,7 +33,7 @@ from fewscan.config import merge
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.predictor import Predictor
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 
 AUDITED = "mri"
 LABELS = (988, 124, 40)

@@ -28,7 +28,7 @@ from fewscan.comparison.trials import run_trial
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.evaluate import PREDICTIONS_FILE, Evaluation
 from fewscan.learning.registry import method_type
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite0Middle
 from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.run import Run
 

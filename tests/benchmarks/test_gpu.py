@@ -14,7 +14,7 @@ from benchmarks.gpu.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 # Those that differ by more than a size, a dataset or a protocol.
-PARTS = ("losses", "speed", "study", "efficiency", "adapted", "others", "screen")
+PARTS = ("losses", "speed", "study", "efficiency", "adapted", "others", "encoders", "screen")
 # Says what it is called with, in place of Python: what it would run is run by the test's own process.
 STAND_IN = '#!/bin/sh\nprintf \'%s\\n\' "$PYTHONPATH" "$@" > "$CALLED"\n'
 
@@ -57,6 +57,9 @@ def test_every_kind_of_part_runs_and_leaves_its_figures(tmp_path: Path, monkeypa
         assert len(found["runs"]) == found["planned"]
         assert math.isclose(found["seconds_of_training"], sum(run["training_seconds"] for run in found["runs"]), abs_tol=0.1)
         assert (out / f"{part}.csv").read_text().count("\n") > 20
+    encoders = json.loads((out / "encoders.json").read_text())
+    assert [line["name"] for line in encoders["lines"]] == ["random", "tiny"]
+    assert (out / "encoders.tiny.safetensors").is_file()
     screened = json.loads((out / "screen.json").read_text())
     assert len(screened["runs"]) == screened["planned"] > 1
     assert {run["scored"] for run in screened["runs"]} == {20}

@@ -10,15 +10,21 @@ from torch.nn import functional as F
 
 from fewscan.errors import FewscanError
 from fewscan.models.depthwise import with_fast_depthwise
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0, EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import (
+    EfficientNetLite0,
+    EfficientNetLite0Middle,
+    EfficientNetLite2,
+    EfficientNetLite2Middle,
+)
 from fewscan.models.encoder import Encoder, EncoderSettings
 from fewscan.models.resnet_small import ResNetSmall
 from fewscan.models.timm_encoder import FETCHED, TimmEncoder
 from fewscan.registry import Registry, parsed, settings_flaw
 
+LITE = (EfficientNetLite0, EfficientNetLite0Middle, EfficientNetLite2, EfficientNetLite2Middle)
 # Fewscan's own. After a colon a name may say which model of several: timm:resnet18.
 ENCODERS: dict[str, type[Encoder]] = {
-    encoder.name: encoder for encoder in (ResNetSmall, EfficientNetLite0, EfficientNetLite0Middle, TimmEncoder)
+    encoder.name: encoder for encoder in (ResNetSmall, *LITE, TimmEncoder)
 }
 DEFAULT_ENCODER = ResNetSmall.name
 

@@ -13,7 +13,7 @@ from fewscan.learning.propagation import Propagation
 from fewscan.learning.registry import DEFAULT_METHOD, method_type
 from fewscan.learning.simclr import SimCLR
 from fewscan.learning.supervised import Supervised
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.models.encoders import DEFAULT_ENCODER
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE, recipe_named

@@ -21,7 +21,7 @@ from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
 from fewscan.images.sources import ScanFile
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
 from fewscan.progress import progress_bar, say

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fewscan.learning.method import Method
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.training.recipe import Preferred, Recipe
 
 TRAINING_IMAGES = 25_000

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from fewscan.learning.method import Method
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0Middle
+from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.training.lengths import images_per_pass
 from fewscan.training.recipe import Recipe
 

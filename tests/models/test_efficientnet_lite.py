@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fewscan.errors import FewscanError
-from fewscan.models.efficientnet_lite0 import EfficientNetLite0
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.models.encoder import Encoder
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.models.standardize import standardized

