@@ -1,6 +1,6 @@
 """README's rows of `propagation`, and `probe`: on features of ImageNet's encoder as it is, on the splits of its other rows.
 
-    python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe] [--dataset mri224]
+    python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe] [--dataset mri224] [--encoder NAME]
 
 SCRATCH holds `mri224`, or another of README's scans, made by `benchmarks.gpu.datasets` of what `benchmarks.gpu.pack` packs.
 Features that it does not keep yet are computed first. A seed deals out which labels are held out while the strength of the
@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu.adaptation import IMAGENET
 from benchmarks.gpu.datasets import DATASETS
 from benchmarks.gpu.trainings import Part, comparisons, in_order, trained, write_each
+from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 
 METHODS = ("propagation", "probe")
 BUDGETS = (1235, 124, 40)
@@ -25,10 +27,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--method", choices=METHODS, default=METHODS[0])
     parser.add_argument("--dataset", choices=[name for name in DATASETS if name.startswith("mri")], default="mri224")
+    parser.add_argument("--encoder", default=EfficientNetLite0Middle.name, help="with its ImageNet weights")
     arguments = parser.parse_args()
-    part = Part(arguments.dataset, (arguments.method,), BUDGETS)
+    encoder = {"name": arguments.encoder, "weights": IMAGENET}
+    part = Part(arguments.dataset, (arguments.method,), BUDGETS, changes={"encoder": encoder})
     began = time.monotonic()
-    place = arguments.scratch / f"compared-{arguments.method}-{arguments.dataset}"
+    place = arguments.scratch / f"compared-{arguments.method}-{arguments.dataset}-{arguments.encoder}"
     trials = list(in_order(comparisons(part, arguments.scratch, place, tiny=False)))
     found: dict[str, Any] = {"at_once": 1, "planned": len(trials), "runs": []}
     write_each(trained(trials, at_once=1), found, arguments.out, began)

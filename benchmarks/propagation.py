@@ -1,7 +1,7 @@
 """What label propagation among unlabeled scans is worth over logistic regression on the same features.
 
-    python -m benchmarks.propagation DATASET [--score rest|test] [--draws 5] [--drawn N ...] [--suggested N ...] [--csv FILE]
-        [method.KEY=VALUE ...]
+    python -m benchmarks.propagation DATASET [--score rest|test] [--draws 5] [--drawn N ...] [--suggested N ...]
+        [--encoder NAME] [--csv FILE] [method.KEY=VALUE ...]
 
 DATASET, pile and scored scans are those of `benchmarks.suggest`: with `--score rest` README's test set stays closed, a quarter
 of the pile's groups is kept out and one scan of each scored. Labels are drawn at random, one of a group, or asked for as
@@ -26,6 +26,7 @@ from fewscan.config import spelled_out
 from fewscan.learning.logistic_regression import regression
 from fewscan.learning.method import LabeledFeatures, Solution
 from fewscan.learning.propagation import Propagation
+from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 
 DRAWN, SUGGESTED = (20, 40, 124, 320, 988), (20, 40, 80, 160, 320)
 
@@ -67,10 +68,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--drawn", type=int, nargs="*", default=list(DRAWN))
     parser.add_argument("--suggested", type=int, nargs="*", default=list(SUGGESTED))
+    parser.add_argument("--encoder", default=EfficientNetLite0Middle.name)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
     arguments, changes = parsed(parser)
-    dataset, features = readme_scans(arguments.dataset)
+    dataset, features = readme_scans(arguments.dataset, arguments.encoder)
     lines: list[dict[str, object]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
@@ -79,7 +81,7 @@ def main() -> None:
         for way, budgets in (("drawn", (order[:count] for count in arguments.drawn)), ("suggested", chosen)):
             for rows in budgets:
                 line: dict[str, object] = {"score": arguments.score, "labels_are": way, "draw": draw, "labels": len(rows)}
-                line |= {"scored": len(pile.scored), "settings": " ".join(spelled_out(changes))}
+                line |= {"scored": len(pile.scored), "settings": " ".join(spelled_out(changes)), "encoder": arguments.encoder}
                 keep(lines, line | scores_of(pile, rows, draw, changes.get("method", {})), arguments.csv)
     table = pd.DataFrame(lines).groupby(["labels_are", "labels"], sort=False)[["probe_percent", "propagation_percent"]]
     print(table.agg(["mean", "min"]).round(1).to_string())

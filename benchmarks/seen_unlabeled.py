@@ -1,0 +1,118 @@
+"""How sure `propagation` is of scans that it learned from without labels, and how often accepted ones of them are wrong.
+
+    python -m benchmarks.seen_unlabeled DATASET [--draws 3] [--labels N ...] [--csv FILE]
+
+DATASET, pile and new scans are those of `benchmarks.propagation --score rest`: README's test set stays closed. Labels are drawn
+at random, one of a group, and held out in turn: `left out`, where no fold sees a held-out scan or another one of its group, as
+`calibrate` does it; `unlabeled`, where the folds learn from it without its label, as the network learned from the pile. The
+threshold is the lowest score above which at most that share of the held-out scans is wrong, without the margin that `label`
+keeps for chance. Every group counts once.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+
+from benchmarks.command_line import keep
+from benchmarks.encoder_stages import drawn
+from benchmarks.propagation import labeled_features
+from benchmarks.suggest import Pile, pile_of, readme_scans
+from fewscan.evaluation.held_out import group_folds
+from fewscan.learning.logistic_regression import regression
+from fewscan.learning.propagation import Propagation
+
+FOLDS = 5
+ERRORS = (0.05, 0.1)
+HELD_OUT = ("left out", "unlabeled")
+
+
+def said(pile: Pile, labeled: np.ndarray, unlabeled: np.ndarray, asked: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return score and correctness (N,) of the rows `asked`, by a network that learned from the others."""
+    features = labeled_features(pile, labeled)._replace(unlabeled=pile.features[unlabeled])
+    strength = regression(features, None, seed=0).numbers["strength"]
+    classes = len(pile.dataset.classes)
+    method = Propagation(
+        Propagation.settings_type(strength=strength), pile.features.shape[2], 64, torch.ones(classes) / classes
+    )
+    probabilities = softmax(method.solve(features, seed).logits(pile.features[asked, 0]), axis=1)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == pile.dataset.labels[asked]
+
+
+def held_out(pile: Pile, labeled: np.ndarray, how: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return score and correctness (M,) of the labeled rows, each by a network that did not learn from its label."""
+    dataset = pile.dataset
+    scores, correct = np.empty(len(labeled)), np.empty(len(labeled), bool)
+    for fold in group_folds(dataset.labels[labeled], dataset.groups[labeled], FOLDS, seed):
+        unlabeled = np.setdiff1d(pile.rows, np.delete(labeled, fold))
+        if how == "left out":
+            unlabeled = unlabeled[~np.isin(dataset.groups[unlabeled], dataset.groups[labeled[fold]])]
+        scores[fold], correct[fold] = said(pile, np.delete(labeled, fold), unlabeled, labeled[fold], seed)
+    return scores, correct
+
+
+def threshold(scores: np.ndarray, correct: np.ndarray, error: float) -> float:
+    """Return the lowest score above which at most a share `error` is wrong; infinity where there is none."""
+    order = np.argsort(-scores)
+    wrong = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
+    supported = np.flatnonzero(wrong <= error)
+    return float(scores[order][supported[-1]]) if len(supported) else float("inf")
+
+
+def line_of(known: dict[str, Any], groups: np.ndarray, scores: np.ndarray, correct: np.ndarray, least: float) -> dict[str, Any]:
+    """Return what is accepted from a score of `least` on, and how much of that is wrong; every group counts once."""
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = 1 / counts[inverse]
+    accepted = scores >= least
+    wrong = np.average(~correct[accepted], weights=weights[accepted]) if accepted.any() else np.nan
+    return known | {
+        "images": len(scores),
+        "mean_score": round(float(np.average(scores, weights=weights)), 4),
+        "right": round(float(np.average(correct, weights=weights)), 4),
+        "accepted": round(float(np.average(accepted, weights=weights)), 4),
+        "accepted_wrong": round(float(wrong), 4),
+    }
+
+
+def main() -> None:
+    """Hold labels out in both ways, and write a line for each draw, budget, way, error and kind of scans."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
+    parser.add_argument("--csv", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset, features = readme_scans(arguments.dataset)
+    lines: list[dict[str, Any]] = []
+    for draw in range(arguments.draws):
+        pile = pile_of(dataset, features, "rest", draw)
+        for count in arguments.labels:
+            labeled = drawn(dataset, pile.rows, draw)[:count]
+            rest = np.setdiff1d(pile.rows, labeled)
+            scans = {"seen without labels": rest, "new": pile.scored}
+            asked = np.concatenate(list(scans.values()))
+            scores, correct = said(pile, labeled, rest, asked, draw)
+            for how in HELD_OUT:
+                own = held_out(pile, labeled, how, draw)
+                for error in ERRORS:
+                    least = threshold(*own, error)
+                    known = {"draw": draw, "labels": count, "held_out": how, "error": error}
+                    judged = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
+                    keep(lines, judged, arguments.csv)
+                    for kind, rows in scans.items():
+                        here = np.isin(asked, rows)
+                        found = line_of(
+                            known | {"scans": kind}, dataset.groups[asked[here]], scores[here], correct[here], least
+                        )
+                        keep(lines, found, arguments.csv)
+    table = pd.DataFrame(lines).groupby(["labels", "error", "held_out", "scans"], sort=False)
+    print(table[["mean_score", "right", "accepted", "accepted_wrong"]].mean().round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
