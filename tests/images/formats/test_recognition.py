@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -86,6 +88,32 @@ def test_what_libraries_log_is_kept_to_itself_and_only_meanwhile(caplog):
         logging.getLogger("another_library").warning("meanwhile")
     part_of_a_library.warning("after")
     assert caplog.messages == ["before", "meanwhile", "after"]
+
+
+def test_libraries_are_silent_until_the_last_reader_is_done_whoever_began(caplog):
+    part_of_a_library = logging.getLogger("pydicom.a_part")
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(silenced())
+    second.enter_context(silenced())
+    first.close()
+    part_of_a_library.error("the patient's name")
+    second.close()
+    part_of_a_library.warning("after")
+    assert caplog.messages == ["after"]
+
+
+def test_many_threads_that_read_leave_the_loggers_as_they_were():
+    before = logging.getLogger("pydicom").level
+    heard = []
+
+    def read(_: int) -> None:
+        with silenced():
+            heard.append(logging.getLogger("pydicom").isEnabledFor(logging.ERROR))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read, range(2000)))
+    assert not any(heard)
+    assert logging.getLogger("pydicom").level == before
 
 
 def test_more_images_in_a_file_than_there_can_be_are_refused_before_they_are_named():

@@ -3,10 +3,11 @@
 import importlib
 import logging
 import stat
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -155,16 +156,42 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 def silenced() -> Iterator[None]:
     """Keep to itself what libraries warn of in files that they read well: pydicom quotes patients' data when it warns.
 
-    What matters is raised, not warned of. Not for threads: enter it before they start.
+    What matters is raised, not warned of. Of all that are inside at once, in whichever threads, the last to leave lets
+    libraries speak again.
     """
-    loggers = [logging.getLogger(name) for name in _TALKATIVE_LIBRARIES]
-    levels = [logger.level for logger in loggers]
+    _SILENCE.enter()
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
-            yield
+        yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        _SILENCE.leave()
+
+
+class _Silence:
+    """Loggers and warnings belong to the process, so all its threads share one silence."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._kept = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._begin()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._kept.close()
+
+    def _begin(self) -> None:
+        for logger in map(logging.getLogger, _TALKATIVE_LIBRARIES):
+            self._kept.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL + 1)
+        self._kept.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
+
+
+_SILENCE = _Silence()
