@@ -242,7 +242,7 @@ class EfficientNetLite2Middle(EfficientNetLiteMiddle):
     """The middle of that form, 832 features."""
 
     name = "efficientnet_lite2_middle"
-    summary = "the middle of EfficientNet-Lite2, whose ImageNet weights (an extra) tell scans apart"
+    summary = "the middle of EfficientNet-Lite2: often a little better than that of Lite0, and slower (an extra)"
     settings_type = EfficientNetLite2MiddleSettings
     form = LITE2
     known_weights = form.imagenet

@@ -172,14 +172,19 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     return result
 
 
+# Of a part that a split is to have, as `split` takes them: images, or a share of the labels.
+_SIZES = {"test": "N", "validation": "0.3"}
+
+
 def _rows(run: Run, dataset: Snapshot, asking: Asking) -> Rows:
     """Return the images to change, increasing."""
     rows = dataset.rows(asking.part)
     if not len(rows):
         instead = "--validation takes the validation set" if len(dataset.rows("validation")) else "label more scans"
+        drawing = command_line("split", dataset.folder, "--name", "tested", f"--{asking.part}", _SIZES[asking.part])
         raise FewscanError(
-            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, "
-            f"'{command_line('split', dataset.folder, '--name', 'tested', f'--{asking.part}', 'N')}', and train on it"
+            f"{run.folder} has no {asking.part} set to change scans of: {instead}, or draw a split with one, '{drawing}', "
+            "and train on it"
         )
     if asking.images is None:
         return rows
