@@ -10,6 +10,7 @@ of the pile's groups is kept out and one scan of each scored. Labels are drawn a
 
 import argparse
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,18 @@ def scores_of(pile: Pile, rows: np.ndarray, seed: int, changes: dict[str, Any]) 
     }
 
 
+def lines_of(
+    pile: Pile, draw: int, counts: Sequence[int], suggested: Sequence[int], changes: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield a line for each budget of labels of a draw: so many drawn at random, then so many suggested."""
+    order = drawn(pile.dataset, pile.rows, draw)
+    chosen = asked(pile, SHIPPED["auto"], draw, suggested)
+    for way, budgets in (("drawn", (order[:count] for count in counts)), ("suggested", chosen)):
+        for rows in budgets:
+            known = {"labels_are": way, "draw": draw, "labels": len(rows), "scored": len(pile.scored)}
+            yield known | scores_of(pile, rows, draw, changes)
+
+
 def main() -> None:
     """Solve by both at each budget, and write a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,16 +86,12 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
     arguments, changes = parsed(parser)
     dataset, features = readme_scans(arguments.dataset, arguments.encoder)
-    lines: list[dict[str, object]] = []
+    known = {"score": arguments.score, "settings": " ".join(spelled_out(changes)), "encoder": arguments.encoder}
+    lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
-        order = drawn(dataset, pile.rows, draw)
-        chosen = asked(pile, SHIPPED["auto"], draw, arguments.suggested)
-        for way, budgets in (("drawn", (order[:count] for count in arguments.drawn)), ("suggested", chosen)):
-            for rows in budgets:
-                line: dict[str, object] = {"score": arguments.score, "labels_are": way, "draw": draw, "labels": len(rows)}
-                line |= {"scored": len(pile.scored), "settings": " ".join(spelled_out(changes)), "encoder": arguments.encoder}
-                keep(lines, line | scores_of(pile, rows, draw, changes.get("method", {})), arguments.csv)
+        for line in lines_of(pile, draw, arguments.drawn, arguments.suggested, changes.get("method", {})):
+            keep(lines, known | line, arguments.csv)
     table = pd.DataFrame(lines).groupby(["labels_are", "labels"], sort=False)[["probe_percent", "propagation_percent"]]
     print(table.agg(["mean", "min"]).round(1).to_string())
 

@@ -15,7 +15,7 @@ features are standardized over the whole pile, not over what is labeled.
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -124,9 +124,9 @@ def readme_scans(folder: Path, encoder: str = EfficientNetLite0Middle.name) -> t
     return dataset, features_of(dataset, encoder, device="cpu")
 
 
-def features_of(dataset: Snapshot, encoder: str, *, device: str) -> np.ndarray:
-    """Return what an encoder makes of each scan and its mirror image, which the dataset keeps."""
-    ready = ready_encoder(asked_encoder(encoder), dataset.spec)
+def features_of(dataset: Snapshot, encoder: str, *, device: str, **changes: Any) -> np.ndarray:
+    """Return what an encoder, with `changes` of its settings, makes of each scan and its mirror image: the dataset keeps it."""
+    ready = ready_encoder(asked_encoder(encoder, **changes), dataset.spec)
     kept = dataset_features(dataset.folder, dataset.store, ready, usable_device(device)).features
     return kept.of(np.arange(len(dataset.labels)))
 

@@ -33,10 +33,14 @@ def adapted(scratch: Path, dataset: str, encoder: str, *, tiny: bool) -> Path:
     if folder.is_dir() and Run.open(folder).finished:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    split = readme_split(scratch, dataset, tiny=tiny)
     with ProcessPoolExecutor(1, processes(__name__)) as pool:
-        pool.submit(_adapt, without_labels(without_test_groups(split)[0]), folder, encoder, tiny).result()
+        pool.submit(_adapt, learnable(scratch, dataset, tiny=tiny), folder, encoder, tiny).result()
     return folder
+
+
+def learnable(scratch: Path, dataset: str, *, tiny: bool) -> Snapshot:
+    """Return what such an encoder learns from, without labels."""
+    return without_labels(without_test_groups(readme_split(scratch, dataset, tiny=tiny))[0])
 
 
 def adapted_run(scratch: Path, dataset: str, encoder: str) -> Path:

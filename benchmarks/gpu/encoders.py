@@ -4,12 +4,13 @@
 
 Each learns without labels from all of README's scans but the test set, and what is held together with that. On its features at
 224 px `probe` and `propagation` are scored as by `benchmarks.propagation`: README's test set stays closed. The scans that are
-scored are among those that it learned from, as they are for whoever labels a part of a pile and wants the rest labeled. Its
-weights come into OUT.NAME.safetensors, for `encoder.weights=FILE`. Two encoders learn at once, since one leaves a large GPU
-idle at times; the processor scores them meanwhile.
+scored are among those that it learned from, as they are for whoever labels a part of a pile and wants the rest labeled. The
+weights of its run come into OUT.NAME.safetensors, for `encoder.weights=FILE`. Two encoders learn at once, since one leaves a
+large GPU idle at times; the processor scores them meanwhile.
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
@@ -18,31 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import save_file
 
 from benchmarks.command_line import gpu_part_parser
-from benchmarks.encoder_stages import drawn
-from benchmarks.gpu.adaptation import IMAGENET
+from benchmarks.gpu.adaptation import IMAGENET, learnable
+from benchmarks.gpu.adaptation import TINY as TINY_CHANGES
 from benchmarks.gpu.datasets import readme_split
 from benchmarks.gpu.trainings import one_thread
 from benchmarks.in_memory import trained
-from benchmarks.propagation import scores_of
-from benchmarks.suggest import asked, pile_of
-from benchmarks.suggest_ways import SHIPPED
+from benchmarks.propagation import lines_of
+from benchmarks.suggest import features_of, pile_of
 from fewscan.atomic import write_json
-from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
-from fewscan.models.encoder import Encoder
-from fewscan.training.continuing import asked_encoder, ready_encoder
-from fewscan.training.features import VIEWS, features_of
+from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE
+from fewscan.training.run import MODEL_FILE
 
 DATASET = "mri224"
 DRAWN, SUGGESTED = (40, 124, 320, 988), (40, 124, 320)
 DRAWS = 3
 SIDE_BY_SIDE = 2
-BATCH = 256
 MIDDLE = EfficientNetLite0Middle.name
 
 
@@ -75,59 +70,33 @@ CANDIDATES = (
 TINY = (Candidate("random", None, None), learned("tiny", "simclr", 16, 0, weights=None))
 
 
-def learn(scratch: Path, candidate: Candidate, tiny: bool) -> str:
+def learn(scratch: Path, candidate: Candidate, tiny: bool) -> Path:
     """Train a candidate without labels; return its run's folder."""
     assert candidate.method is not None
-    dataset = without_labels(without_test_groups(readme_split(scratch, DATASET, tiny=tiny))[0])
-    changes = {"epochs": 1, "batch_size": 16} if tiny else candidate.changes
+    changes = TINY_CHANGES if tiny else candidate.changes
     encoder = {"name": candidate.encoder, "weights": candidate.weights, "input_px": candidate.input_px}
     folder = scratch / f"encoder-{candidate.name}"
-    recipe = DEFAULT_RECIPE if tiny else "finetune"
+    recipe = DEFAULT_RECIPE if tiny else FinetuneRecipe.name
+    dataset = learnable(scratch, DATASET, tiny=tiny)
     trained(dataset, folder, method=candidate.method, recipe=recipe, encoder=encoder, **changes, probe_images=0)
-    return str(folder)
-
-
-def ready(candidate: Candidate, scratch: Path, run: str | None, tiny: bool) -> Encoder:
-    """Return the encoder of a candidate for scans as they are, with its weights."""
-    spec = readme_split(scratch, DATASET, tiny=tiny).spec
-    if run is None:
-        return ready_encoder(asked_encoder(candidate.encoder, weights=candidate.weights), spec).encoder
-    return ready_encoder(asked_encoder(run, input_px=None), spec).encoder
-
-
-@torch.inference_mode()
-def embedded(encoder: Encoder, pixels: Any) -> np.ndarray:
-    """Return (N, V, D): its features of all scans and their mirror images."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    encoder.to(device)
-    parts = []
-    for start in range(0, len(pixels), BATCH):
-        images = torch.from_numpy(np.array(pixels[start : start + BATCH])).to(device)
-        parts.append(features_of(encoder, images, VIEWS).cpu().numpy())
-    return np.concatenate(parts)
+    return folder
 
 
 def score(scratch: Path, name: str, draw: int, tiny: bool) -> list[dict[str, Any]]:
     """Return a line for each budget of labels of a draw: what `probe` and `propagation` call right."""
-    dataset = readme_split(scratch, DATASET, tiny=tiny)
-    pile = pile_of(dataset, np.load(scratch / f"{name}.npy"), "rest", draw)
-    order = drawn(dataset, pile.rows, draw)
-    budgets = [("drawn", order[:count]) for count in ((20,) if tiny else DRAWN)]
-    suggested = asked(pile, SHIPPED["auto"], draw, () if tiny else SUGGESTED)
-    lines = []
-    for way, rows in [*budgets, *(("suggested", rows) for rows in suggested)]:
-        known = {"name": name, "labels_are": way, "draw": draw, "labels": len(rows), "scored": len(pile.scored)}
-        lines.append(known | scores_of(pile, rows, draw, {}))
-    return lines
+    pile = pile_of(readme_split(scratch, DATASET, tiny=tiny), np.load(scratch / f"{name}.npy"), "rest", draw)
+    drawn, suggested = ((20,), ()) if tiny else (DRAWN, SUGGESTED)
+    return [{"name": name} | line for line in lines_of(pile, draw, drawn, suggested, {})]
 
 
 def scored(candidates: Sequence[Candidate], scratch: Path, out: Path, draws: int, *, tiny: bool) -> Iterator[dict[str, Any]]:
     """Yield a line for each candidate, draw and budget, as it is there."""
-    images = readme_split(scratch, DATASET, tiny=tiny).pixels
+    dataset = readme_split(scratch, DATASET, tiny=tiny)
     context = get_context("spawn")
     cores = max(1, (os.cpu_count() or 1) - SIDE_BY_SIDE - 1)
     with (
-        ProcessPoolExecutor(SIDE_BY_SIDE, context, one_thread) as learners,
+        # A process that ends gives the GPU's memory back.
+        ProcessPoolExecutor(SIDE_BY_SIDE, context, one_thread, max_tasks_per_child=1) as learners,
         ProcessPoolExecutor(1 if tiny else cores, context, one_thread) as scorers,
     ):
         learning: dict[Future[Any], Candidate] = {
@@ -135,12 +104,12 @@ def scored(candidates: Sequence[Candidate], scratch: Path, out: Path, draws: int
         }
         scoring: set[Future[Any]] = set()
 
-        def score_all(candidate: Candidate, run: str | None) -> None:
-            encoder = ready(candidate, scratch, run, tiny)
-            np.save(scratch / f"{candidate.name}.npy", embedded(encoder, images))
+        def score_all(candidate: Candidate, run: Path | None) -> None:
+            encoder = candidate.encoder if run is None else str(run)
+            changes = {"weights": candidate.weights} if run is None else {"input_px": None}
+            np.save(scratch / f"{candidate.name}.npy", features_of(dataset, encoder, device="auto", **changes))
             if run is not None:
-                weights = {key: value.cpu() for key, value in encoder.state_dict().items()}
-                save_file(weights, out.with_suffix(f".{candidate.name}.safetensors"))
+                shutil.copy(run / MODEL_FILE, out.with_suffix(f".{candidate.name}.safetensors"))
             scoring.update(scorers.submit(score, scratch, candidate.name, draw, tiny) for draw in range(draws))
 
         for each in candidates:
