@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
 from fewscan.reviewing import charting, labeling, looking, many, pages, quality, results, working
-from fewscan.reviewing.asked import REFUSALS
 from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.door import Door
@@ -48,7 +47,6 @@ def application(review: Review) -> FastAPI:
         description="Labels where they matter most. Research use only: not a medical device.",
         docs_url=None,
         redoc_url=None,
-        responses=REFUSALS,
     )
     app.state.review = review
     parts = (
