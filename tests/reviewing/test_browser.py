@@ -60,8 +60,12 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     page.wait_for_function("() => document.querySelectorAll('.cell').length === 17")
     page.locator(".cell").nth(0).click()
     page.locator(".cell").nth(3).click(modifiers=["Shift"])
+    before = len(log.entries())
+    page.keyboard.press("2")
     page.keyboard.press("2")
     page.wait_for_function("() => document.getElementById('saved').textContent.includes('4 scans')")
+    page.wait_for_function("() => document.querySelectorAll('.cell').length === 13")
+    assert len(log.entries()) == before + 4
     assert log.current(IMAGES)["label"].value_counts().to_dict() == {"meningioma": 20, "glioma": 13}
     assert faults == []
 

@@ -1,10 +1,13 @@
 """The map in a real browser: drawn on, a cluster picked by number, scans answered together and taken back."""
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fewscan.mapping import clusters
+from fewscan.reviewing import charting
 from fewscan.reviewing.serving import Served
 from tests.reviewing.conftest import IMAGES, opened
 
@@ -15,11 +18,22 @@ COUNTED = "count => document.querySelectorAll('.cell').length === count"
 SAVED = "text => document.getElementById('saved').textContent.startsWith(text)"
 
 
+def slow_colors(colored: Callable[..., object]) -> Callable[..., object]:
+    """Return it with a pause before, as on a busy machine: what can be drawn around can be looked into then, too."""
+
+    def slowly(*given: object) -> object:
+        time.sleep(0.5)
+        return colored(*given)
+
+    return slowly
+
+
 @pytest.mark.slow
 def test_what_is_drawn_around_is_looked_into_and_answered_together(
     browser: "playwright.Browser", page_server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "LEAST_SCANS", 3)  # so that even so few scans have several clusters
+    monkeypatch.setattr(charting, "colored", slow_colors(charting.colored))
     faults: list[str] = []
     desk, log = page_server.review.desk, page_server.review.desk.dataset.labels
     page = opened(browser, page_server.address, "Ada", faults, view="/map")

@@ -1,5 +1,6 @@
 """Data quality and results in a real browser: pairs judged by key, copies settled, scans taken back, a DICOM uploaded."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,32 @@ def says(page: "playwright.Page", element: str, text: str) -> None:
     page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
+def shown(page: "playwright.Page", element: str) -> None:
+    """Wait until what is to be answered is on the screen."""
+    page.wait_for_function("id => document.getElementById(id).getAttribute('aria-busy') === 'false'", arg=element)
+
+
+def held_back(page: "playwright.Page", address: str) -> Callable[[], None]:
+    """Answer no request to an address until the returned function is called."""
+    waiting: list[playwright.Route] = []
+    held = True
+
+    def take(request: "playwright.Route") -> None:
+        if held:
+            waiting.append(request)
+        else:
+            request.continue_()
+
+    def let_in() -> None:
+        nonlocal held
+        held = False
+        for request in waiting:
+            request.continue_()
+
+    page.route(address, take)
+    return let_in
+
+
 def dicom(path: Path, pixels: np.ndarray) -> Path:
     """One MR image as a file."""
     scan = pydicom.Dataset()
@@ -58,7 +85,7 @@ WALK = """async () => {
   const { OneByOne, AT_ONCE } = await import("/static/one_by_one.js");
   let rows = [...Array(2 * AT_ONCE + 7).keys()], asked = 0;
   const part = ({ start, count }) => ({ total: rows.length, rows: rows.slice(start, start + count) });
-  const list = new OneByOne("rows", async (wanted) => { asked += 1; return part(wanted); });
+  const list = new OneByOne("rows", async (wanted) => { asked += 1; return part(wanted); }, document.getElementById("pair"));
   await list.load();
   const seen = [list.now];
   for (let at = 1; at < rows.length + 2; at += 1) { await list.step(1); seen.push(list.now); }
@@ -124,9 +151,16 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     page = opened(browser, page_server.address, "Ada", faults, "/quality")
 
     says(page, "pair-said", "1 of 3: near copies, similarity 0.880")
+    shown(page, "pair")
+    let_in = held_back(page, "**/api/scans/*/levels*")
+    page.keyboard.press("d")
+    # No second answer to the same pair, and none to a pair that is not on the screen yet.
     page.keyboard.press("d")
     says(page, "saved", "Dissolved")
     says(page, "pair-said", "1 of 2")
+    page.keyboard.press("c")
+    let_in()
+    shown(page, "pair")
     page.keyboard.press("c")
     says(page, "saved", "Confirmed")
     said = [(one.row_a, one.row_b, one.verdict, one.who) for one in Dataset.open(data.folder).pair_decisions.entries()]
@@ -138,6 +172,7 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
 
     page.check("input[name=part][value=conflicts]", force=True)
     says(page, "conflicts-told", "1 set of copies")
+    shown(page, "conflict")
     page.keyboard.press("1")
     says(page, "conflicts-told", "No copies")
     assert review.desk.board().labels[[6, 7]].tolist() == ["glioma", "glioma"]

@@ -7,6 +7,7 @@ export class Cells {
   constructor(grid, chosen) {
     this.grid = grid;
     this.chosen = chosen;
+    this.saving = false;
     this.clear();
   }
 
@@ -95,8 +96,14 @@ export const showChosen = (number) => { element("chosen").textContent = number ?
 // Save what is decided of the selected cells, and say so; returns whether any were selected.
 export async function saveFor(cells, state, name) {
   const { rows } = cells;
-  if (rows.length === 0) return false;
-  await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
+  // A key that is pressed again while it is being saved says nothing new.
+  if (rows.length === 0 || cells.saving) return false;
+  cells.saving = true;
+  try {
+    await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
+  } finally {
+    cells.saving = false;
+  }
   element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
   return true;
 }

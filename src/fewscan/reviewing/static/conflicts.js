@@ -7,47 +7,49 @@ import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
 const LARGE = 8; // so many of a set come from their files, the others as small copies
-const list = new OneByOne("sets", (part) => ask("/api/conflicts", part));
+const list = new OneByOne("sets", (part) => ask("/api/conflicts", part), element("conflict"));
 
 async function show() {
   const answer = await list.load();
   element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
     `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until they are settled.`;
-  look();
+  await look();
 }
 
-function look() {
+async function look() {
   const set = list.now;
+  list.show(undefined);
   element("conflict").hidden = set === undefined;
   if (!set) return;
+  const large = set.scans.slice(0, LARGE).map(fromFile);
   element("conflict-scans").replaceChildren(...set.scans.map((one, at) => made("li", {}, made("figure", {},
-    at < LARGE ? fromFile(one) : laid(made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy" }), one.lying),
+    large[at]?.stage ?? laid(made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy" }), one.lying),
     made("figcaption", {}, made("b", {}, one.said ?? "no label"), made("br"), `scan ${one.row}`, made("br"), ...(one.lying.words.length ? [wordsOf(one.lying), made("br")] : []), one.name)))));
   element("conflict-moves").replaceChildren(...page.status.classes.map((name, at) => {
     const button = made("button", { type: "button" }, made("kbd", {}, at < 9 ? String(at + 1) : "·"), ` ${name}`);
     button.addEventListener("click", told(() => settle("label", name)));
     return button;
   }));
+  await Promise.all(large.map((one) => one.read));
+  if (list.now === set) list.show(set);
 }
 
 function fromFile(one) {
   const canvas = made("canvas", { role: "img", "aria-label": `Scan ${one.row}, ${one.name}` });
   const stage = made("div", { class: "stage" }, canvas);
   const viewer = new Viewer(canvas, () => {});
-  told(async () => viewer.show(undone(await fetched(one.row), one.lying), false))();
-  return stage;
+  return { stage, read: told(async () => viewer.show(undone(await fetched(one.row), one.lying), false))() };
 }
 
-async function settle(state, label = null) {
-  if (!list.now) return;
-  const rows = list.now.scans.map((one) => one.row);
+const settle = (state, label = null) => list.answer(async (set) => {
+  const rows = set.scans.map((one) => one.row);
   await sendUntilSaved("/api/conflicts/settle", { rows, state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, ${rows.length} copies`);
   await page.refresh();
   await show();
-}
+});
 
-const next = async () => { await list.next(); look(); };
+const next = async () => { await list.next(); await look(); };
 const asPairs = async () => { if (list.now) await page.open("pairs", list.now.scans[0].row); };
 
 function key(name) {

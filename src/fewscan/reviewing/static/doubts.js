@@ -9,7 +9,7 @@ const viewer = new Viewer(element("doubted"), () => {});
 let waits = null; // for what is being made
 
 const run = () => element("doubt-run").value;
-const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent(run())}/suspects`, part));
+const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent(run())}/suspects`, part), element("doubt"));
 
 async function show() {
   const before = run();
@@ -41,6 +41,7 @@ async function showList() {
 
 async function look() {
   const one = list.now;
+  list.show(undefined);
   element("doubt").hidden = one === undefined;
   if (!one) return;
   element("doubted-said").textContent = `scan ${one.row} · ${one.name}`;
@@ -52,17 +53,17 @@ async function look() {
     return button;
   }));
   const image = await fetched(one.row);
-  if (list.now === one) viewer.show(image, false);
+  if (list.now !== one) return;
+  viewer.show(image, false);
+  list.show(one);
 }
 
-async function settle(state, label = null) {
-  const one = list.now;
-  if (!one) return;
+const settle = (state, label = null) => list.answer(async (one) => {
   await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, scan ${one.row}`);
   await showList();
   await page.refresh();
-}
+});
 
 // What is being made is asked for until it has ended, also where it was begun on another page.
 async function follow(making) {

@@ -24,15 +24,22 @@ const by = () => document.querySelector("input[name=by]:checked").value;
 const color = (code) => (code < shown.plain ? PLAIN[code % PLAIN.length] : COLORS[(code - shown.plain) % COLORS.length]);
 const abgr = (hex) => (0xff000000 | (parseInt(hex.slice(5), 16) << 16) | (parseInt(hex.slice(3, 5), 16) << 8) | parseInt(hex.slice(1, 3), 16)) >>> 0;
 
+// All that is known of the scans comes before any is shown: what can be drawn around can be looked into then, too.
 async function loadMap() {
   const answer = await askBytes("/api/map/points");
   const { scans } = JSON.parse(answer.headers.get("x-points"));
   const bytes = await answer.arrayBuffer();
   const part = (number) => new Uint16Array(bytes, 4 * scans + 2 * number * scans, scans);
+  const colors = await askColors(by());
+  if (colors.codes.length !== scans) return false; // it was made anew meanwhile
   map = { rows: new Uint32Array(bytes, 0, scans), clusters: part(2) };
+  inside = [];
+  element("more").hidden = true;
   scatter.show(Float32Array.from(part(0), (x) => x / FAR), Float32Array.from(part(1), (y) => y / FAR));
   showClusters();
-  await loadColors();
+  showColors(colors);
+  if (colors.by !== by()) await loadColors();
+  return true;
 }
 
 function showClusters() {
@@ -47,17 +54,24 @@ function showClusters() {
   element("cluster").replaceChildren(made("option", { value: "" }, "none"), ...found.map(({ count }, at) => made("option", { value: String(at) }, `${at + 1}: ${counted(count)}`)));
 }
 
-async function loadColors() {
-  if (!map) return;
-  const asked = by();
+async function askColors(asked) {
   const answer = await askBytes(`/api/map/colors?${new URLSearchParams({ by: asked, reviewer: reviewer() })}`);
-  const head = JSON.parse(answer.headers.get("x-colors"));
+  const { scans, names, plain } = JSON.parse(answer.headers.get("x-colors"));
   const bytes = await answer.arrayBuffer();
-  if (asked !== by() || head.scans !== map.rows.length) return;
-  if (shown.by !== asked) scatter.hidden.clear();
-  shown = { by: asked, names: head.names, plain: head.plain, codes: new Uint16Array(bytes, 0, head.scans), open: new Uint8Array(bytes, 2 * head.scans) };
+  return { by: asked, names, plain, codes: new Uint16Array(bytes, 0, scans), open: new Uint8Array(bytes, 2 * scans) };
+}
+
+function showColors(colors) {
+  if (shown.by !== colors.by) scatter.hidden.clear();
+  shown = colors;
   scatter.color(shown.codes, shown.names.map((_, code) => abgr(color(code))), shown.plain);
   showLegend();
+}
+
+async function loadColors() {
+  if (!map) return;
+  const colors = await askColors(by());
+  if (colors.by === by() && colors.codes.length === map.rows.length) showColors(colors);
 }
 
 function showLegend() {
@@ -147,13 +161,13 @@ async function look() {
     looking: `The model looks at the scans: ${now.looked_at.toLocaleString("en")} of ${now.scans.toLocaleString("en")}`,
     placing: `Placing ${counted(now.scans)}: ${now.seconds.toFixed(0)} s. You can label meanwhile; the map is kept.`, failed: `No map: ${now.words}`, ready: "",
   };
+  if (now.phase === "ready" && now.number !== number) {
+    if (!await loadMap()) return false;
+    number = now.number;
+  }
   element("waiting").textContent = said[now.phase];
   element("waiting").hidden = now.phase === "ready";
   element("way").textContent = now.phase === "ready" ? `Scans are placed ${now.words}.` : "";
-  if (now.phase === "ready" && now.number !== number) {
-    number = now.number;
-    await loadMap();
-  }
   return now.phase === "ready";
 }
 

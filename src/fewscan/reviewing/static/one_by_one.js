@@ -3,10 +3,12 @@
 export const AT_ONCE = 50;
 
 export class OneByOne {
-  // ask: asked for a part ({ start, count }), answers with { total } and, under `name`, that part.
-  constructor(name, ask) {
+  // ask: asked for a part ({ start, count }), answers with { total } and, under `name`, that part; view: where one of them is shown.
+  constructor(name, ask, view) {
     this.name = name;
     this.ask = ask;
+    this.view = view;
+    this.shown = undefined;
     this.place = 0;
     this.first = 0;
     this.total = 0;
@@ -15,6 +17,25 @@ export class OneByOne {
 
   // What stands at the place; undefined where the list is empty.
   get now() { return this.part[this.place - this.first]; }
+
+  // What is on the screen from now on; nothing while the next one is opened.
+  show(one) {
+    this.shown = one;
+    this.view.setAttribute("aria-busy", String(one === undefined));
+  }
+
+  // Answer what is on the screen, and that once: a key that is pressed again meanwhile is not for what comes next.
+  async answer(act) {
+    const one = this.shown;
+    if (!one) return;
+    this.shown = undefined;
+    try {
+      await act(one);
+    } catch (refused) {
+      this.shown ??= one;
+      throw refused;
+    }
+  }
 
   // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer.
   async load() {

@@ -11,7 +11,7 @@ let of = null; // a row whose set of copies is looked at
 const list = new OneByOne("pairs", (part) => {
   const query = { reviewer: reviewer(), which: element("which-pairs").value, ...part };
   return ask("/api/pairs", of === null ? query : { ...query, of });
-});
+}, element("pair"));
 const judged = []; // what was said here, to be taken back
 
 const KINDS = { bytes: "the same file twice", pixels: "the same pixels in two files", near: "near copies", head: "probably two slices of one head" };
@@ -32,6 +32,7 @@ async function show(row = null) {
 
 async function look() {
   const pair = list.now;
+  list.show(undefined);
   element("pair").hidden = pair === undefined;
   if (!pair) return;
   element("first-said").replaceChildren(...caption(pair.first));
@@ -54,6 +55,7 @@ async function look() {
   if (list.now !== pair) return;
   viewers[0].show(one, false);
   viewers[1].show(undone(other, pair.second.lying), false);
+  list.show(pair);
   if (differs.difference === null) {
     element("overlay-none").textContent = "Too unlike to be laid over each other";
     return;
@@ -80,8 +82,7 @@ function showSet(pair) {
   element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
-async function say(verdict, pair = list.now) {
-  if (!pair || pair.kind === "bytes" || pair.kind === "pixels") return;
+async function say(verdict, pair) {
   const answer = await send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() });
   if (verdict !== "open") judged.push(pair);
   const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
@@ -102,10 +103,16 @@ async function takeBack() {
   if (pair) await say("open", pair);
 }
 
+// Of what is the same file or the same pixels there is nothing to say.
+const judge = (verdict) => list.answer(async (pair) => {
+  if (pair.kind === "bytes" || pair.kind === "pixels") list.show(pair);
+  else await say(verdict, pair);
+});
+
 const step = (by) => async () => { await list.step(by); await look(); };
 const both = (act) => async () => { for (const viewer of viewers) act(viewer); };
 const KEYS = {
-  c: () => say("together"), d: () => say("apart"), u: takeBack, ArrowRight: step(1), ArrowLeft: step(-1),
+  c: () => judge("together"), d: () => judge("apart"), u: takeBack, ArrowRight: step(1), ArrowLeft: step(-1),
   "[": both((one) => one.adjust(-0.05, 0)), "]": both((one) => one.adjust(0.05, 0)), "{": both((one) => one.adjust(0, -0.1)), "}": both((one) => one.adjust(0, 0.1)),
   "+": both((one) => one.scale(1.25)), "-": both((one) => one.scale(0.8)), 0: both((one) => one.reset()),
 };
