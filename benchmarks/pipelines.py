@@ -104,12 +104,13 @@ class PillowViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
 
 def usual(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
-    step = plain_step(encoder, pixels.shape[-1], read(PillowViews(pixels, views), batch, workers=2), own_loss)
+    step = plain_step(encoder, pixels.shape[-1], read(PillowViews(pixels, views), batch), own_loss)
     return {"images_per_second": per_second(step, batch, steps)}
 
 
-def read(images: torch.utils.data.Dataset[tuple[Tensor, Tensor]], batch: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+def read(images: torch.utils.data.Dataset[tuple[Tensor, Tensor]], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches without end, made by worker processes."""
+    workers = min(MOST_WORKERS, os.cpu_count() or 1)
     loader = torch.utils.data.DataLoader(
         images, batch_size=batch, shuffle=True, num_workers=workers, persistent_workers=True, drop_last=True
     )
@@ -163,8 +164,7 @@ class LightlyViews(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 def lightly(pixels: np.ndarray, encoder: str, views: str, precision: str, batch: int, steps: int) -> dict[str, float]:
     from lightly.loss import NTXentLoss
 
-    workers = min(MOST_WORKERS, os.cpu_count() or 1)
-    step = plain_step(encoder, pixels.shape[-1], read(LightlyViews(pixels), batch, workers), NTXentLoss(TEMPERATURE))
+    step = plain_step(encoder, pixels.shape[-1], read(LightlyViews(pixels), batch), NTXentLoss(TEMPERATURE))
     return {"images_per_second": per_second(step, batch, steps)}
 
 

@@ -7,8 +7,8 @@ moves the weights with Adam. Timed on the same images, one after the other, each
 
 fewscan   what `fewscan train --method simclr` does, loop and logging included, and where its time goes
 limit     the encoder's forward and backward pass alone, on tensors that are ready, channels-last, freed memory kept
-usual     the usual pipeline: a DataLoader with two workers that changes image after image with Pillow, then the same network
-          and loss, in PyTorch's default memory layout and with its default allocator
+usual     the usual pipeline: a DataLoader with a worker a core that changes image after image with Pillow, then the same
+          network and loss, in PyTorch's default memory layout and with its default allocator
 kornia    the same, with views made by kornia for the whole batch at once, without workers (needs the package kornia)
 lightly   what lightly's own example of SimCLR does: its views of image after image, made by a worker a core, its loss (needs
           lightly and torchvision)

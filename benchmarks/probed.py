@@ -1,6 +1,7 @@
-"""README's rows of `propagation`, and `probe`: on features of ImageNet's encoder as it is, on the splits of its other rows.
+"""README's rows of `propagation`, and `probe`: on features of an encoder as it is, on the splits of its other rows.
 
     python -m benchmarks.probed SCRATCH OUT.json [--method propagation|probe] [--dataset mri224] [--encoder NAME]
+        [--weights FILE]
 
 SCRATCH holds `mri224`, or another of README's scans, made by `benchmarks.gpu.datasets` of what `benchmarks.gpu.pack` packs.
 Features that it does not keep yet are computed first. A seed deals out which labels are held out while the strength of the
@@ -27,12 +28,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--method", choices=METHODS, default=METHODS[0])
     parser.add_argument("--dataset", choices=[name for name in DATASETS if name.startswith("mri")], default="mri224")
-    parser.add_argument("--encoder", default=EfficientNetLite0Middle.name, help="with its ImageNet weights")
+    parser.add_argument("--encoder", default=EfficientNetLite0Middle.name)
+    parser.add_argument("--weights", default=IMAGENET, help="its own ImageNet weights, or a file")
     arguments = parser.parse_args()
-    encoder = {"name": arguments.encoder, "weights": IMAGENET}
+    encoder = {"name": arguments.encoder, "weights": arguments.weights}
     part = Part(arguments.dataset, (arguments.method,), BUDGETS, changes={"encoder": encoder})
     began = time.monotonic()
-    place = arguments.scratch / f"compared-{arguments.method}-{arguments.dataset}-{arguments.encoder}"
+    seen_by = f"{arguments.encoder}-{Path(arguments.weights).stem}"
+    place = arguments.scratch / f"compared-{arguments.method}-{arguments.dataset}-{seen_by}"
     trials = list(in_order(comparisons(part, arguments.scratch, place, tiny=False)))
     found: dict[str, Any] = {"at_once": 1, "planned": len(trials), "runs": []}
     write_each(trained(trials, at_once=1), found, arguments.out, began)

@@ -22,16 +22,16 @@ FEATURES = 32
 LABELS = torch.tensor([0, 1, 2, 3, 0, 1] + [-1] * (IMAGES - 6))
 
 
-def new_network(method: str, encoder: str = "study_cnn") -> Network:
+def new_network(method: str, encoder: str = "study_cnn", classes: int = 4) -> Network:
     torch.manual_seed(0)
     heads = HeadSettings.parse(METHODS[method].heads)
     settings = encoder_settings(encoder, **({"dense_units": FEATURES} if encoder == "study_cnn" else {}))
-    return Network(settings, heads, channels=1, image_size_px=16, classes=4).to(memory_format=torch.channels_last)
+    return Network(settings, heads, channels=1, image_size_px=16, classes=classes).to(memory_format=torch.channels_last)
 
 
-def new_method(name: str) -> Method:
+def new_method(name: str, classes: int = 4) -> Method:
     kind = METHODS[name]
-    return kind(kind.settings_type(), FEATURES, HeadSettings().projection_units[-1], torch.full((4,), 0.25))
+    return kind(kind.settings_type(), FEATURES, HeadSettings().projection_units[-1], torch.full((classes,), 0.25))
 
 
 def new_views(method: str, seed: int = 1) -> Tensor:
@@ -93,6 +93,21 @@ def test_chunks_give_the_losses_gradients_and_state_of_the_plain_step(name: str,
         for key, value in method.state_dict().items():
             torch.testing.assert_close(other_method.state_dict()[key], value)
         network.zero_grad()
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINING_METHODS if not METHODS[name].needs_labels])
+def test_chunks_of_scans_without_any_class_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.LABELS", torch.full((IMAGES,), -1))
+    found = []
+    for chunk_size in (None, 5):
+        network, method = new_network(name, classes=0), new_method(name, classes=0)
+        for seed in (1, 2):  # the second step of nnclr has a queue to look into
+            losses = step(network, method, new_views(name, seed), chunk_size).losses
+        found.append((losses, gradients(network)))
+    (plain, expected), (chunked, summed) = found
+    for loss, value in plain.items():
+        torch.testing.assert_close(chunked[loss], value, rtol=1e-5, atol=1e-6)
+    assert distance(summed, expected) < 1e-4
 
 
 @pytest.mark.parametrize("chunk_size", [IMAGES, IMAGES + 1, 1000])

@@ -14,7 +14,8 @@ from fewscan.errors import FewscanError
 from fewscan.training.choice import choose
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
-from fewscan.training.unlabeled_first import first_folder
+from fewscan.training.settings import RunSettings
+from fewscan.training.unlabeled_first import OF_FEATURES_PX, divided, first_folder, lesson
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
 
@@ -116,6 +117,41 @@ def test_a_second_run_that_was_stopped_goes_on_by_the_same_command_and_resume(da
     assert api.train(dataset, out=tmp_path / "run", resume=True, **asked).finished
 
 
+def test_what_is_solved_on_features_begins_with_an_encoder_that_learned_them(dataset: Path, tmp_path: Path) -> None:
+    small: dict[str, Any] = {"encoder": {"name": "study_cnn", "weights": None}, "chunk_size": 8, **SHORT}
+    with pytest.raises(FewscanError, match="leave out"):
+        api.train(dataset, out=tmp_path / "run", method="propagation", **small)
+    run = api.train(dataset, out=tmp_path / "run", method="propagation", unlabeled_first=True, **small)
+    first = Run.open(first_folder(run.folder))
+    assert (first.settings.method.name, run.settings.method.name) == ("simclr", "propagation")
+    assert (first.settings.epochs, first.settings.chunk_size, first.settings.batch_size) == (1, 8, 16)
+    assert run.settings.encoder.weights == str(first.folder)
+    taught, used = (each.load_network().encoder.state_dict() for each in (first, run))
+    assert all((used[name] == taught[name]).all() for name in taught)
+
+
+def test_settings_go_to_the_run_that_has_them() -> None:
+    asked = {"epochs": 3, "positives": "copies", "seed": 2, "encoder": {"name": "study_cnn"}, "class_balance": 0.5}
+    both = {"seed": 2, "encoder": {"name": "study_cnn"}}
+    assert divided("propagation", asked) == (both | {"epochs": 3, "positives": "copies"}, both | {"class_balance": 0.5})
+    trained = both | {"epochs": 3}
+    assert divided("supervised", asked) == (trained | {"positives": "copies"}, trained | {"class_balance": 0.5})
+    assert divided("joint", asked) == (trained, asked)
+
+
+def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from(make_dataset: Callable[..., Snapshot]) -> None:
+    for size_px, wanted in ((96, None), (224, OF_FEATURES_PX)):
+        pile = make_dataset(images=24, size_px=size_px)
+        for asked, learns_from in (({}, wanted), ({"encoder": {"input_px": 128}}, 128)):
+            second = RunSettings.resolve("propagation", "fewscan", asked, labeled=12, unlabeled=12)
+            found = lesson(pile, "fewscan", asked, second)
+            first = RunSettings.resolve("simclr", found.recipe, found.settings, labeled=0, unlabeled=24)
+            assert first.encoder.name == second.encoder.name
+            assert first.encoder.weights == second.encoder.weights
+            assert first.encoder.input_px == learns_from
+            assert first.positives == ("groups" if pile.description.audit else "views")
+
+
 @pytest.mark.parametrize(
     ("cuda", "labeled", "unlabeled", "asked", "first"),
     [
@@ -123,7 +159,8 @@ def test_a_second_run_that_was_stopped_goes_on_by_the_same_command_and_resume(da
         (True, 3000, 40, None, False),
         (False, 300, 3000, None, False),
         (True, 300, 3000, False, False),
-        (False, 40, 3000, True, True),
+        (True, 300, 900, None, False),
+        (False, 300, 3000, True, True),
     ],
 )
 def test_it_is_chosen_where_there_is_a_gpu_and_more_scans_are_unlabeled_than_labeled(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fewscan.training.choice import Choice
     from fewscan.training.devices import Devices
     from fewscan.training.run import Run
-    from fewscan.training.settings import RunSettings
 
 
 def train(
@@ -50,7 +49,8 @@ def train(
     Where nothing is labeled, or no split says which labels count, a method that needs none learns from all scans; labels are
     not looked at, and the run knows no classes. With `leave_out_test` nothing is learned from that belongs to the test set.
     With `unlabeled_first` the encoder learns from all other scans before that, without labels, in a run of its own, OUT-first;
-    by default with a GPU, where the recipe `finetune` is chosen and more scans are unlabeled than labeled.
+    by default with a GPU, where ImageNet's weights are begun with and 1,000 scans or more are unlabeled. Where the second run
+    only solves, settings of steps are the first one's.
     `devices` on each of `nodes` machines train it together, a process each; but for rounding the run is that of one.
     Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
     is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
@@ -75,11 +75,9 @@ def train(
     sizes = {part: len(opened.rows(part)) for part in ("labeled", "unlabeled")}
     asked = unlabeled_first if used.started is None else bool(unlabeled_first)  # whoever started it has started one run
     choice = _chosen(opened, sizes, recipe, method, settings, asked)
-    resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
     if choice.unlabeled_first:
-        # What is wrong with the second run was said by now, before the first one.
-        choice = _begun_without_labels(opened, Path(out), choice, resolved, used, begin)
-        resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
+        choice = _begun_without_labels(opened, Path(out), choice, sizes, used, begin)
+    resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
     notes = (*_notes(opened, Path(out)), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
     run = train_new(opened, resolved, Path(out), recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
     return _calibrated(run, run.open_dataset(opened.folder))
@@ -122,13 +120,19 @@ def _chosen(
 
 
 def _begun_without_labels(
-    dataset: Snapshot, out: Path, choice: Choice, second: RunSettings, devices: Devices, begin: str | Path | Run | None
+    dataset: Snapshot,
+    out: Path,
+    choice: Choice,
+    sizes: Mapping[str, int],
+    devices: Devices,
+    begin: str | Path | Run | None,
 ) -> Choice:
     """Let an encoder learn without labels, saying why, and return the choice of a run that begins with it."""
     from fewscan.config import merge
     from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.leakage import check_leakage
-    from fewscan.training.unlabeled_first import taught_first
+    from fewscan.training.settings import RunSettings
+    from fewscan.training.unlabeled_first import divided, lesson, taught_first
 
     if begin is not None:
         raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
@@ -138,10 +142,16 @@ def _begun_without_labels(
             "or begin with a run without labels that is there, encoder.weights=RUN"
         )
     refuse_existing_run(out)
+    method = choice.method if isinstance(choice.method, str) else str(choice.method["name"])
+    asked, changes = divided(method, choice.changes)
+    # What is wrong with the second run is said before the first one.
+    second = RunSettings.resolve(choice.method, choice.recipe, changes, **sizes)
     check_leakage(dataset, second)
-    run = taught_first(dataset, out, choice.recipe, choice.changes, choice.reasons, devices)
-    changes = with_encoder_of_run(merge(choice.changes, {"encoder": {"weights": str(run.folder)}}))
-    return replace(choice, changes=changes, reasons=())
+    run = taught_first(dataset, out, lesson(dataset, choice.recipe, asked, second), asked, choice.reasons, devices)
+    begun: dict[str, Any] = {"weights": str(run.folder)}
+    if second.solved:
+        begun["input_px"] = second.encoder.input_px  # features may be of larger images than those that it learned from
+    return replace(choice, changes=with_encoder_of_run(merge(changes, {"encoder": begun})), reasons=())
 
 
 def _notes(dataset: Snapshot, out: Path) -> list[str]:

@@ -33,8 +33,8 @@ UnlabeledFirst = Annotated[
     typer.Option(
         "--unlabeled-first/--no-unlabeled-first",
         help="Let the encoder learn from all scans but the test set's first, without labels, in a run of its own, OUT-first. "
-        "epochs= and training_images= hold for each of the two runs. "
-        "[default: with a GPU, where finetune is chosen and more scans are unlabeled than labeled]",
+        "epochs= and training_images= hold for each of the two runs, or for it alone where the second one only solves. "
+        "[default: with a GPU, where ImageNet weights are begun with and 1,000 scans or more are unlabeled]",
         show_default=False,
     ),
 ]
@@ -81,9 +81,9 @@ With 200 labels and more it is chosen for scans of 96 px and more:
 
 Example: fewscan train mri --recipe finetune encoder.weights=runs/pile
 
-Many scans, few labels, a GPU: --unlabeled-first lets the encoder learn from all scans without labels before it learns from
-labels. The same command goes on where the first of the two was stopped, and takes one that is there; the second goes on with
---resume.
+Many scans, few labels, a GPU: --unlabeled-first lets the encoder learn from all scans without labels, before finetune,
+propagation or probe learn from the labels. The same command goes on where the first of the two was stopped, and takes one that
+is there; the second goes on with --resume.
 
 encoder=timm:resnet18 takes that model of timm with random weights (pip install 'fewscan[timm]'). With encoder.weights=timm
 besides, timm fetches its weights from the network; nothing else ever fetches any.

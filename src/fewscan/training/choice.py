@@ -49,10 +49,14 @@ SOLVED_LABELS = 200
 SOLVED_WORTH = (
     "20 points of accuracy over 'supervised' from scratch with 40 labels, 13 points with 124, and nothing sure with 1,235"
 )
+# What that encoder sees after it has learned from the unlabeled scans, outside the test set: docs/search.md, 23.
+FEATURES_WORTH = "8 points of accuracy with 40 drawn labels and 5 with 124"
 # The rows `simclr, then finetune` of README's table; to be changed with it.
 ADAPTED_WORTH = (
     "14 points of accuracy over 'supervised' from scratch with 40 labels, 12 points with 124, and 3 points with 1,235"
 )
+# Whether an encoder gains by what it learns from fewer unlabeled scans than these was not measured.
+LEAST_UNLABELED = 1000
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,15 @@ def choose(
     asked = RunSettings.by_name(changes)
     cuda = torch.cuda.is_available() if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
-    if recipe is None and not unlabeled_first and _solved(labeled, size_px, asked):
-        return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, (_why_solved(labeled, unlabeled),))
+    if recipe is None and _solved(labeled, size_px, asked):
+        learnable = unlabeled >= LEAST_UNLABELED
+        first = (cuda and learnable) if unlabeled_first is None else unlabeled_first
+        reasons = (_why_solved(labeled, unlabeled), *([_why_features(unlabeled, cuda)] if learnable else []))
+        return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, reasons, first)
     if recipe is None:
         recipe, why_recipe = _recipe(labeled, size_px, asked)
-        if recipe == FinetuneRecipe.name and unlabeled > labeled and unlabeled_first is None:
+        learnable = unlabeled >= max(labeled + 1, LEAST_UNLABELED)
+        if recipe == FinetuneRecipe.name and learnable and unlabeled_first is None:
             unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda))
     preferred = recipe_named(recipe).preferred
     if preferred is not None and (labeled or not method_type(preferred.method).needs_labels):
@@ -128,6 +136,14 @@ def _why_solved(labeled: int, unlabeled: int) -> str:
         return f"method {Probe.name}: {few}; {otherwise}"
     others = counted(unlabeled, "unlabeled scan")
     return f"method {Propagation.name}: {few}; labels are passed on to {others}. That was worth {SOLVED_WORTH}; {otherwise}"
+
+
+def _why_features(unlabeled: int, cuda: bool) -> str:
+    if cuda:
+        what = "the encoder learns from them first, without labels; '--no-unlabeled-first' leaves that out"
+    else:
+        what = "the encoder itself learns nothing from them: '--unlabeled-first' takes hours here, with a GPU minutes"
+    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {FEATURES_WORTH}"
 
 
 def _why_first(unlabeled: int, cuda: bool) -> str:

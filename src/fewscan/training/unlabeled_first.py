@@ -2,26 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fewscan.config import merge
 from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import kind_of
+from fewscan.learning.registry import method_type
 from fewscan.progress import kept_if_stopped, say
 from fewscan.training.choice import WITHOUT_LABELS
 from fewscan.training.continuing import require_same_dataset
 from fewscan.training.devices import Devices
+from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.run import Run
-from fewscan.training.settings import RunSettings
+from fewscan.training.settings import OF_STEPS, RunSettings
 from fewscan.training.train import refuse_other_settings, train_new, train_on
 from fewscan.wording import counted
 
 # What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
 LENGTH = ("epochs", "training_images")
 SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENGTH)
+# Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: docs/search.md, 23.
+OF_FEATURES = {"training_images": 240_000}
+OF_FEATURES_PX = 160
+
+
+class Lesson(NamedTuple):
+    """What the run without labels is to learn by: a recipe, and what is laid over it."""
+
+    recipe: str
+    settings: dict[str, Any]
 
 
 def first_folder(out: Path) -> Path:
@@ -29,40 +42,65 @@ def first_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}-first")
 
 
+def divided(method: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return which of the settings that a user gives are for the run without labels, and which for the one after it.
+
+    method: of the one after it, which may have no second view, or no steps: then what is about these is for the first.
+    """
+    kind = method_type(method)
+    first_alone = set() if kind.two_views else {"positives"} | (OF_STEPS if kind.solves else set())
+    first = {name: value for name, value in settings.items() if name in SHARED or name in first_alone}
+    return first, {name: value for name, value in settings.items() if name not in first_alone}
+
+
+def lesson(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: RunSettings) -> Lesson:
+    """Return what the run without labels is to learn by.
+
+    recipe, second: of the run that is to begin with it. asked: what the user asks of the run without labels.
+    """
+    if not second.solved:
+        return Lesson(recipe, dict(asked))
+    settings: dict[str, Any] = {"encoder": second.encoder.model_dump(mode="json")}
+    if dataset.spec.size_px > OF_FEATURES_PX and second.encoder.input_px is None:
+        settings["encoder"]["input_px"] = OF_FEATURES_PX
+    if "epochs" not in asked:
+        settings |= OF_FEATURES
+    if dataset.description.audit is not None:
+        settings["positives"] = "groups"
+    return Lesson(FinetuneRecipe.name, merge(settings, asked))
+
+
 def taught_first(
-    dataset: Snapshot, out: Path, recipe: str, settings: Mapping[str, Any], notes: Sequence[str], devices: Devices
+    dataset: Snapshot, out: Path, lesson: Lesson, asked: Mapping[str, Any], notes: Sequence[str], devices: Devices
 ) -> Run:
     """Return a run that has learned from all scans of `dataset` but the test set's and their groups, without a label.
 
     It lies beside `out`; one that an earlier call has made there is taken, and trained to its end where it was interrupted.
-    recipe, settings: of the run that is to begin with it. notes: lines that are said before it is trained.
+    asked: what of the lesson the user asks for, which such a one must have. notes: lines that are said before it is trained.
     Raises FewscanError where no label waits for it, and where another run lies there.
     """
     if not len(dataset.rows("labeled")):
         raise FewscanError(f"{dataset.folder} has no labels to learn from afterwards: leave out --unlabeled-first")
     folder = first_folder(out)
     with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
-        return _taught(folder, dataset, recipe, settings, notes, devices)
+        if folder.exists():
+            return _there(folder, dataset, lesson.recipe, asked, devices)
+        return _taught(folder, dataset, lesson, notes, devices)
 
 
-def _taught(
-    folder: Path, dataset: Snapshot, recipe: str, settings: Mapping[str, Any], notes: Sequence[str], devices: Devices
-) -> Run:
-    own = {name: settings[name] for name in SHARED if name in settings}
-    if folder.exists():
-        return _there(folder, dataset, recipe, own, devices)
+def _taught(folder: Path, dataset: Snapshot, lesson: Lesson, notes: Sequence[str], devices: Devices) -> Run:
     left, line = without_test_groups(dataset) if len(dataset.rows("test")) else (dataset, "")
     unlabeled = without_labels(left)
     images = len(unlabeled.rows("unlabeled"))
-    resolved = RunSettings.resolve(WITHOUT_LABELS, recipe, own, labeled=0, unlabeled=images)
+    resolved = RunSettings.resolve(WITHOUT_LABELS, lesson.recipe, lesson.settings, labeled=0, unlabeled=images)
     first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
     lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
-    run = train_new(unlabeled, resolved, folder, recipe=recipe, notes=lines, candidate=False, devices=devices)
+    run = train_new(unlabeled, resolved, folder, recipe=lesson.recipe, notes=lines, candidate=False, devices=devices)
     say(f"the encoder has learned without labels: {folder}; now from the labels")
     return run
 
 
-def _there(folder: Path, dataset: Snapshot, recipe: str, own: Mapping[str, Any], devices: Devices) -> Run:
+def _there(folder: Path, dataset: Snapshot, recipe: str, asked: Mapping[str, Any], devices: Devices) -> Run:
     other = "remove it, or give another --out"
     if kind_of(folder) != "run":
         raise FewscanError(f"{folder} is in the way of the run without labels, and is none: {other}")
@@ -78,7 +116,7 @@ def _there(folder: Path, dataset: Snapshot, recipe: str, own: Mapping[str, Any],
             f"it was drawn anew: {other}"
         )
     # Who trains from a finished one anew may want less of the rest alone.
-    asked = {name: value for name, value in own.items() if not (run.finished and name in LENGTH)}
-    refuse_other_settings(run, WITHOUT_LABELS, recipe, asked)
+    same = {name: value for name, value in asked.items() if not (run.finished and name in LENGTH)}
+    refuse_other_settings(run, WITHOUT_LABELS, recipe, same)
     say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
     return train_on(run, learned, candidate=False, devices=devices)
