@@ -1,7 +1,7 @@
 """What label propagation among unlabeled scans is worth over logistic regression on the same features.
 
     python -m benchmarks.propagation DATASET [--score rest|test] [--draws 5] [--drawn N ...] [--suggested N ...]
-        [--encoder NAME] [--csv FILE] [method.KEY=VALUE ...]
+        [--encoder NAME] [--weights FILE] [--csv FILE] [method.KEY=VALUE ...]
 
 DATASET, pile and scored scans are those of `benchmarks.suggest`: with `--score rest` README's test set stays closed, a quarter
 of the pile's groups is kept out and one scan of each scored. Labels are drawn at random, one of a group, or asked for as
@@ -82,11 +82,14 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, nargs="*", default=list(DRAWN))
     parser.add_argument("--suggested", type=int, nargs="*", default=list(SUGGESTED))
     parser.add_argument("--encoder", default=EfficientNetLite0Middle.name)
+    parser.add_argument("--weights", help="of the encoder; by default the first that it knows")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
     arguments, changes = parsed(parser)
-    dataset, features = readme_scans(arguments.dataset, arguments.encoder)
-    known = {"score": arguments.score, "settings": " ".join(spelled_out(changes)), "encoder": arguments.encoder}
+    weights = {} if arguments.weights is None else {"weights": arguments.weights}
+    dataset, features = readme_scans(arguments.dataset, arguments.encoder, **weights)
+    seen_by = " ".join([arguments.encoder, *(Path(each).stem for each in weights.values())])
+    known = {"score": arguments.score, "settings": " ".join(spelled_out(changes)), "encoder": seen_by}
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)

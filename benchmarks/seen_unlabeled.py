@@ -1,15 +1,17 @@
 """How sure `propagation` is of scans that it learned from without labels, and how often accepted ones of them are wrong.
 
-    python -m benchmarks.seen_unlabeled DATASET [--draws 3] [--labels N ...] [--csv FILE]
+    python -m benchmarks.seen_unlabeled DATASET [--score rest|test] [--draws 3] [--labels N ...]
+        [--held-out "left out" unlabeled] [--weights FILE] [--csv FILE]
 
-DATASET, pile and new scans are those of `benchmarks.propagation --score rest`: README's test set stays closed. Labels are drawn
-at random, one of a group, and held out in turn: `left out`, where no fold sees a held-out scan or another one of its group, as
-`calibrate` does it; `unlabeled`, where the folds learn from it without its label, as the network learned from the pile. The
-threshold is the lowest score above which at most that share of the held-out scans is wrong, without the margin that `label`
-keeps for chance. Every group counts once.
+DATASET, pile and new scans are those of `benchmarks.propagation`: with `--score rest` README's test set stays closed. Labels
+are drawn at random, one of a group, and held out in turn: `left out`, where no fold sees a held-out scan or another one of its
+group; `unlabeled`, where the folds learn from it without its label, as the network learned from the pile: what `calibrate` does
+for new scans, and for the pile. Two thresholds: `share`, the lowest score above which at most that share of the held-out scans
+is wrong; `label`, the one that `label` sets, which keeps a margin for chance. Every group counts once.
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from benchmarks.encoder_stages import drawn
 from benchmarks.propagation import labeled_features
 from benchmarks.suggest import Pile, pile_of, readme_scans
 from fewscan.evaluation.held_out import group_folds
+from fewscan.labeling.decisions import acceptance_threshold
 from fewscan.learning.logistic_regression import regression
 from fewscan.learning.propagation import Propagation
 
@@ -55,12 +58,21 @@ def held_out(pile: Pile, labeled: np.ndarray, how: str, seed: int) -> tuple[np.n
     return scores, correct
 
 
-def threshold(scores: np.ndarray, correct: np.ndarray, error: float) -> float:
+def by_share(scores: np.ndarray, correct: np.ndarray, error: float) -> float:
     """Return the lowest score above which at most a share `error` is wrong; infinity where there is none."""
     order = np.argsort(-scores)
     wrong = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
     supported = np.flatnonzero(wrong <= error)
     return float(scores[order][supported[-1]]) if len(supported) else float("inf")
+
+
+def as_label_sets_it(scores: np.ndarray, correct: np.ndarray, error: float) -> float:
+    """Return the threshold of `label`, the run being settled beforehand; infinity where nothing is accepted."""
+    found = acceptance_threshold(scores.astype(np.float32), correct, error)
+    return float("inf") if found is None else found
+
+
+THRESHOLDS = {"share": by_share, "label": as_label_sets_it}
 
 
 def line_of(known: dict[str, Any], groups: np.ndarray, scores: np.ndarray, correct: np.ndarray, least: float) -> dict[str, Any]:
@@ -84,24 +96,27 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
+    parser.add_argument("--score", choices=("rest", "test"), default="rest")
+    parser.add_argument("--held-out", choices=HELD_OUT, nargs="+", default=HELD_OUT)
+    parser.add_argument("--weights", help="of the encoder; by default ImageNet's")
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dataset, features = readme_scans(arguments.dataset)
+    dataset, features = readme_scans(arguments.dataset, **({"weights": arguments.weights} if arguments.weights else {}))
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
-        pile = pile_of(dataset, features, "rest", draw)
+        pile = pile_of(dataset, features, arguments.score, draw)
         for count in arguments.labels:
             labeled = drawn(dataset, pile.rows, draw)[:count]
             rest = np.setdiff1d(pile.rows, labeled)
             scans = {"seen without labels": rest, "new": pile.scored}
             asked = np.concatenate(list(scans.values()))
             scores, correct = said(pile, labeled, rest, asked, draw)
-            for how in HELD_OUT:
+            for how in arguments.held_out:
                 own = held_out(pile, labeled, how, draw)
-                for error in ERRORS:
-                    least = threshold(*own, error)
-                    known = {"draw": draw, "labels": count, "held_out": how, "error": error}
+                for error, rule in product(ERRORS, THRESHOLDS):
+                    least = THRESHOLDS[rule](*own, error)
+                    known = {"draw": draw, "labels": count, "held_out": how, "error": error, "threshold": rule}
                     judged = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
                     keep(lines, judged, arguments.csv)
                     for kind, rows in scans.items():
@@ -110,8 +125,10 @@ def main() -> None:
                             known | {"scans": kind}, dataset.groups[asked[here]], scores[here], correct[here], least
                         )
                         keep(lines, found, arguments.csv)
-    table = pd.DataFrame(lines).groupby(["labels", "error", "held_out", "scans"], sort=False)
-    print(table[["mean_score", "right", "accepted", "accepted_wrong"]].mean().round(3).to_string())
+    table = pd.DataFrame(lines)
+    table["passed"] = table["accepted_wrong"] > table["error"]
+    groups = table.groupby(["labels", "error", "held_out", "threshold", "scans"], sort=False)
+    print(groups[["mean_score", "right", "accepted", "accepted_wrong", "passed"]].mean().round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -65,8 +65,6 @@ CANDIDATES = (
     learned("simclr_groups", "simclr", 160, 240_000, positives="groups"),
     learned("vicreg", "vicreg", 160, 240_000),
     learned("scratch", "simclr", 128, 480_000, weights=None),
-    # What one core does in an hour or less.
-    learned("simclr_brief", "simclr", 128, 30_000, positives="groups"),
 )
 # For a test: no weights from elsewhere, and few passes.
 TINY = (Candidate("random", None, None), learned("tiny", "simclr", 16, 0, weights=None))

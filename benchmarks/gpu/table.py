@@ -57,7 +57,14 @@ def against_baseline(predictions: pd.DataFrame, labels: int, methods: Sequence[s
 
 # README's rows: what a part calls `supervised` is another way of learning where another recipe makes it one.
 ADAPTED = "simclr, then finetune"
-PARTS: dict[str, dict[str, str]] = {"efficiency": {}, "efficiency_later": {}, "adapted": {BASELINE: ADAPTED}, "propagated": {}}
+ADAPTED_PROPAGATION = "simclr, then propagation"
+PARTS: dict[str, dict[str, str]] = {
+    "efficiency": {},
+    "efficiency_later": {},
+    "propagated": {},
+    "propagated_first": {"propagation": ADAPTED_PROPAGATION},
+    "adapted": {BASELINE: ADAPTED},
+}
 
 
 def scored(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

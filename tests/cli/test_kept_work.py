@@ -64,7 +64,7 @@ def begun_then_stopped(folder: Path, trial: Trial) -> None:
     stop()
 
 
-def trained_then_stopped(run: Run, dataset: Snapshot, rows: object, folder: Path) -> None:
+def trained_then_stopped(run: Run, dataset: Snapshot, rows: object, folder: Path, as_pile: bool) -> None:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").touch()
     stop()

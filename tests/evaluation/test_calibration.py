@@ -193,7 +193,7 @@ def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dat
     manifest = split_dataset.manifest.copy()
     manifest.loc[unlabeled[0], "group"] = manifest.loc[granted[0], "group"]
     grouped = remade(split_dataset, manifest)
-    without = _without_labels_of(grouped, granted[:5])
+    without = _without_labels_of(grouped, granted[:5], as_pile=False)
     assert without.rows("validation").tolist() == sorted(granted[:5].tolist())
     assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
     assert unlabeled[0] not in without.rows("unlabeled")

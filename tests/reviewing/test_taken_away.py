@@ -18,6 +18,7 @@ from fewscan.atomic import refuse_existing
 from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.labeling.table import partial_folder
 from fewscan.reviewing import commands, taking
 from fewscan.reviewing.app import Review
@@ -25,7 +26,7 @@ from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
-from fewscan.training.run import MODEL_FILE
+from fewscan.training.run import MODEL_FILE, Run
 from tests.reviewing.conftest import CLASSES
 
 ADA = {"reviewer": "Ada"}
@@ -119,6 +120,22 @@ def test_labels_report_and_weights_are_made_in_the_background_and_taken(
     assert client.get("/api/runs/first/files/weights_card").headers["content-type"].startswith("text/plain")
     assert set(files_of(client)) >= {"report", "labels", "weights", "weights_card", "weights_description"}
     assert client.post("/api/making", json={"run": "first", "what": "weights"}).status_code == 409
+
+
+@pytest.mark.slow
+def test_what_is_calibrated_in_seconds_is_before_labels_are_made(
+    client: TestClient, run: Path, dataset: Dataset, in_process: None
+) -> None:
+    shutil.rmtree(run)
+    first = {"encoder": {"name": "resnet_small"}, "unlabeled_first": True, "epochs": 1, "batch_size": 8}
+    fewscan.train(dataset.folder, out=run, method={"name": "propagation", "steps": 5}, **first)
+    assert not (run / CALIBRATION_FILE).exists()
+    client.post("/api/making", json={"run": "first", "what": "labels"})
+    now = made(client)
+    assert now["phase"] == "finished", now["words"]
+    calibration = Calibration.load(Run.open(run))
+    assert calibration is not None
+    assert calibration.pile is not None
 
 
 @pytest.mark.slow

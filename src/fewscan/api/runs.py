@@ -23,19 +23,27 @@ GIVE_OVERWRITE = "give --overwrite"
 
 
 def calibrate(
-    run: str | Path | Run, *, folds: int | None = None, data: str | Path | None = None, overwrite: bool = False
+    run: str | Path | Run,
+    *,
+    folds: int | None = None,
+    pile: bool | None = None,
+    data: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Calibration:
     """Fit the run's temperature on labeled images that it has not learned from; see `fewscan.evaluation.calibrate`.
 
-    With `overwrite` a calibration that stands there is replaced.
+    With `pile` labels are held out once more for the dataset's own unlabeled scans, by default where that takes seconds; a
+    calibration without it stays, and gets it. With `overwrite` a calibration that stands there is replaced.
     """
     from fewscan.evaluation import calibrate as calibrating
-    from fewscan.evaluation.calibration import CALIBRATION_FILE
+    from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 
     opened = opened_classifier(run)
     with alone(opened.folder, "calibrate"):
-        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite)
-        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds)
+        known = Calibration.load(opened) if pile and folds is None else None
+        lacks_pile = known is not None and known.pile is None
+        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or lacks_pile)
+        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds, pile=pile)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:

@@ -207,5 +207,5 @@ def _calibrated(run: Run, dataset: Snapshot) -> TrainedRun:
 
     if Calibration.load(run) is None and has_enough_validation(dataset):
         with alone(run.folder, "train"):
-            calibrate(run, dataset)
+            calibrate(run, dataset, pile=False)
     return TrainedRun.open(run.folder)

@@ -27,6 +27,15 @@ def calibrate(
         int | None,
         typer.Option(help="Hold out all labels in turn, by so many trainings. [default: 5 where validation images are few]"),
     ] = None,
+    pile: Annotated[
+        bool | None,
+        typer.Option(
+            "--pile/--no-pile",
+            help="Hold labels out once more for the dataset's own unlabeled scans, by as many trainings. [default: where the "
+            "run learned from them and training takes seconds]",
+            show_default=False,
+        ),
+    ] = None,
     data: MovedData = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -38,14 +47,19 @@ def calibrate(
     turn: five trainings, each without a fifth of the labels, as long as the run's own each. Stop it at any time: the same
     command goes on. The test set has no share in it.
 
+    Of unlabeled scans that it has learned from a run may be surer than of new ones. With --pile labels are held out once more,
+    from images that the trainings learn from without them: so 'fewscan label RUN' can promise something of the dataset's own.
+
     Example: fewscan calibrate runs/mri
     """
-    result = api.calibrate(run, folds=folds, data=data, overwrite=overwrite)
+    result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
         f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
         f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
     ]
+    if result.pile is not None:
+        lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
 
 

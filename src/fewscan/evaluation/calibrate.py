@@ -10,12 +10,13 @@ from fewscan.atomic import remove_folder
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibration import Calibration, Logits, fit_temperature
+from fewscan.evaluation.calibration import Calibration, Logits, PileCalibration, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, refuse_taught_encoder
-from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut, most_folds, predict_held_out
+from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, most_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
+from fewscan.learning.registry import method_type
 from fewscan.splits.acceptance import independent
 from fewscan.splits.support import ENOUGH_VALIDATION
 from fewscan.training.run import Run
@@ -23,25 +24,64 @@ from fewscan.training.run import Run
 FOLDS = 5
 
 
-def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None) -> Calibration:
+def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None, pile: bool | None = None) -> Calibration:
     """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
     Held out are the images of the validation set where they are of ENOUGH_VALIDATION groups. Otherwise, or with `folds` given,
     all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test set has no share in it.
+    With `pile` the labels are held out once more, in turn, from images that are learned from without them, into
+    `held_out_pile.csv`: what that says holds for the dataset's own unlabeled scans, from which the run has learned, too. By
+    default where it takes seconds.
     Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation set would
-    replace what a cross-fitting gave.
+    replace what a cross-fitting gave; for `pile`, where nothing was learned from unlabeled scans.
     """
+    wanted = _wants_pile(run, dataset, pile)
     known = Calibration.load(run)
-    if folds is None and known is not None and known.source == "cross-fitting":
-        raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
-    if folds is None and has_enough_validation(dataset):
-        return _calibrate(run, dataset, predict_held_out(Predictor.of(run), dataset, dataset.rows("validation")))
+    if folds is None and known is not None:
+        if pile and known.pile is None:
+            return _with_pile(run, dataset, known)
+        if known.source == "cross-fitting":
+            raise FewscanError(
+                f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again"
+            )
     run.load_network()  # an unfinished run is refused before hours of training
-    fitted = cross_fit(run, dataset, FOLDS if folds is None else folds)
-    calibration = _calibrate(run, dataset, fitted.held_out, fitted)
-    # Only now, when what the folds said is written: hours of training lie in them.
+    fitted = None
+    if folds is None and has_enough_validation(dataset):
+        held_out = predict_held_out(Predictor.of(run), dataset, dataset.rows("validation"))
+    else:
+        fitted = cross_fit(run, dataset, FOLDS if folds is None else folds)
+        held_out = fitted.held_out
+    of_pile = cross_fit(run, dataset, FOLDS if folds is None else folds, as_pile=True) if wanted else None
+    calibration = _calibrate(run, dataset, held_out, fitted, of_pile)
+    if fitted is not None or of_pile is not None:
+        # Only now, when what the folds said is written: hours of training lie in them.
+        remove_folder(run.folder / FOLDS_FOLDER)
+    return calibration
+
+
+def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
+    learns = method_type(run.settings.method.name).uses_unlabeled and len(dataset.rows("unlabeled")) > 0
+    if asked and not learns:
+        raise FewscanError(
+            f"the classifier of {run.folder} has learned nothing from unlabeled scans, so what its held-out labels say of new "
+            "scans holds for them, too: leave out --pile"
+        )
+    return learns and run.settings.solved if asked is None else asked
+
+
+def _with_pile(run: Run, dataset: Snapshot, known: Calibration) -> Calibration:
+    """Hold labels out for the unlabeled scans alone; what is known of new ones stays as it is."""
+    fitted = cross_fit(run, dataset, known.folds or FOLDS, as_pile=True)
+    fitted.held_out.save(run.folder, dataset.classes, PILE_FILE)
+    calibration = known.model_copy(update={"pile": _of_pile(fitted)})
+    calibration.save(run, [HELD_OUT_FILE, PILE_FILE])
     remove_folder(run.folder / FOLDS_FOLDER)
     return calibration
+
+
+def _of_pile(fitted: CrossFit) -> PileCalibration:
+    images, groups = len(fitted.held_out.rows), len(np.unique(fitted.held_out.groups))
+    return PileCalibration(folds=fitted.folds, images=images, groups=groups, surety=fitted.surety)
 
 
 def cannot_calibrate(run: Run, dataset: Snapshot) -> str | None:
@@ -65,7 +105,9 @@ def has_enough_validation(dataset: Snapshot) -> bool:
     return independent(dataset, "validation") >= ENOUGH_VALIDATION
 
 
-def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit | None = None) -> Calibration:
+def _calibrate(
+    run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit | None = None, of_pile: CrossFit | None = None
+) -> Calibration:
     before, after = held_out.probabilities, cross_calibrated(held_out)
     note_candidate(dataset, run.identity)
 
@@ -87,12 +129,19 @@ def _calibrate(run: Run, dataset: Snapshot, held_out: HeldOut, fitted: CrossFit 
             "calibration_error_before": errors["before"],
             "calibration_error_after": errors["after"],
             "surety": None if fitted is None else fitted.surety,
+            "pile": None if of_pile is None else _of_pile(of_pile),
             "dataset_fingerprint": dataset.description.fingerprint,
         }
     )
     # The temperature last: its being there says that both are.
     held_out.save(run.folder, dataset.classes)
-    calibration.save(run, [HELD_OUT_FILE])
+    beside = [HELD_OUT_FILE]
+    if of_pile is None:
+        (run.folder / PILE_FILE).unlink(missing_ok=True)
+    else:
+        of_pile.held_out.save(run.folder, dataset.classes, PILE_FILE)
+        beside.append(PILE_FILE)
+    calibration.save(run, beside)
     return calibration
 
 

@@ -24,6 +24,15 @@ Logits = npt.NDArray[np.float32]  # (N, K)
 Labels = npt.NDArray[np.int64]  # (N,)
 
 
+class PileCalibration(Settings):
+    """What `held_out_pile.csv` holds: labels held out in turn, whose images were learned from as unlabeled scans are."""
+
+    folds: int
+    images: int
+    groups: int
+    surety: Surety | None
+
+
 class Calibration(Settings):
     """The content of `calibration.json`; errors are of held-out images, whose own group had no part in the temperature."""
 
@@ -35,6 +44,7 @@ class Calibration(Settings):
     calibration_error_before: Interval
     calibration_error_after: Interval
     surety: Surety | None = None  # of the run's network beside those of a cross-fitting; None where it was not looked at
+    pile: PileCalibration | None = None  # None where nothing was held out so
     dataset_fingerprint: str
 
     @classmethod

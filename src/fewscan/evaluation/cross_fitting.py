@@ -35,9 +35,11 @@ class CrossFit(NamedTuple):
     surety: Surety | None  # None where there are no unlabeled images to see it on
 
 
-def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
+def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
+    What is held out is new to who predicts it, or with `as_pile` learned from without its label, as the unlabeled scans are:
+    then it speaks for these, of which such a network may be surer than of new ones.
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
     the run's folder FOLDS_FOLDER, until who keeps what they said removes it.
     Raises FewscanError where fewer than two folds are asked for, or the labeled images are too few for two.
@@ -48,19 +50,21 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int) -> CrossFit:
     refuse_taught_encoder(run, dataset)
     rows = dataset.rows("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
-    folders = [run.folder / FOLDS_FOLDER / f"{number}-of-{len(parts)}" for number in range(1, len(parts) + 1)]
+    name = "pile-{}-of-{}" if as_pile else "{}-of-{}"
+    folders = [run.folder / FOLDS_FOLDER / name.format(number, len(parts)) for number in range(1, len(parts) + 1)]
     missing = sum(not (folder / MODEL_FILE).is_file() for folder in folders)
     minutes = math.ceil(missing * run.training_seconds / 60)
     to_go = f"about {minutes} min to go" if missing else "all of them done already"
-    say(f"cross-fitting: {len(parts)} trainings without a part of the labels each, {to_go}")
+    of_these = ", whose images they learn from as from unlabeled scans" if as_pile else ""
+    say(f"cross-fitting: {len(parts)} trainings without a part of the labels each{of_these}, {to_go}")
     unlabeled = _surety_rows(dataset)
     predictions, sureties = [], []
     for held_out, folder in zip(parts, folders, strict=True):
-        say(f"fold {folder.name.replace('-of-', '/')}")
+        say(f"fold {folder.name.removeprefix('pile-').replace('-of-', '/')}")
         with kept_if_stopped(lambda: _kept(folders)):
-            trained, without = _train_without(run, dataset, held_out, folder)
+            trained = _train_without(run, dataset, held_out, folder, as_pile)
         predictor = Predictor.of(trained)
-        predictions.append(predict_held_out(predictor, without, held_out))
+        predictions.append(predict_held_out(predictor, dataset, held_out))
         if len(unlabeled):
             sureties.append(_mean_score(predictor, dataset, unlabeled))
     held_out_images = HeldOut(
@@ -85,16 +89,16 @@ def _kept(folders: Sequence[Path]) -> str | None:
     return f"{trained} of {len(folders)} trainings are done{' and one is begun' if begun else ''}: they are kept"
 
 
-def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path) -> tuple[Run, Snapshot]:
-    """Train without the labels of `rows`, or go on with it; return the run in `folder`, and the dataset of the fold."""
-    without = _without_labels_of(dataset, rows)
+def _train_without(run: Run, dataset: Snapshot, rows: Rows, folder: Path, as_pile: bool) -> Run:
+    """Train without the labels of `rows`, or go on with it; return the run in `folder`."""
+    without = _without_labels_of(dataset, rows, as_pile)
     if folder.exists():
-        return train_on(Run.open(folder), without, candidate=False), without
+        return train_on(Run.open(folder), without, candidate=False)
     beginning = None if are_taught_before(dataset) else kept_beginning(run)
     settings = run.settings
     if beginning is None:
         settings = settings.model_copy(update={"encoder": settings.encoder.untrained})
-    return train_new(without, settings, folder, candidate=False, beginning=beginning), without
+    return train_new(without, settings, folder, candidate=False, beginning=beginning)
 
 
 def are_taught_before(dataset: Snapshot) -> bool:
@@ -111,15 +115,17 @@ def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
         )
 
 
-def _without_labels_of(dataset: Snapshot, rows: Rows) -> Snapshot:
+def _without_labels_of(dataset: Snapshot, rows: Rows, as_pile: bool) -> Snapshot:
     """Return the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
 
-    What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from.
+    What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from. With `as_pile`
+    they are to be, and `rows` are unlabeled, too.
     """
     parts = dataset.manifest["split"].to_numpy(dtype=object).copy()
     parts[dataset.rows("labeled", "validation")] = "labeled"
-    parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
-    parts[rows] = "validation"
+    if not as_pile:
+        parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
+    parts[rows] = "unlabeled" if as_pile else "validation"
     counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())
     # What the run began with teaches a fold nothing that is held out: see `_train_without`.

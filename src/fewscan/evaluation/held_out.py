@@ -23,12 +23,14 @@ from fewscan.training.run import Run
 from fewscan.wording import command_line
 
 HELD_OUT_FILE = "held_out.csv"
+# Of images that were learned from without their labels, as unlabeled scans are: see `cross_fitting.cross_fit`.
+PILE_FILE = "held_out_pile.csv"
 _LOGIT = "logit_"
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labeled images of a dataset and the logits of a network that learned nothing from them or from their groups."""
+    """Labeled images of a dataset and the logits of a network that was taught none of their labels, nor their groups'."""
 
     rows: Rows  # (N,)
     groups: Rows  # (N,)
@@ -52,12 +54,12 @@ class HeldOut:
         return self.take(np.sort(order[first]))
 
     @classmethod
-    def load(cls, run: Run, dataset: Snapshot) -> Self | None:
-        """Return what the run was calibrated on, or None where it was not calibrated.
+    def load(cls, run: Run, dataset: Snapshot, file: str = HELD_OUT_FILE) -> Self | None:
+        """Return what the run was calibrated on, or None where it was not calibrated so; file: its name, PILE_FILE say.
 
         Groups are those that `dataset`, the run's, has today: another audit may have numbered them anew.
         """
-        path = run.folder / HELD_OUT_FILE
+        path = run.folder / file
         if not path.is_file():
             return None
         classes = run.record.classes
@@ -70,12 +72,12 @@ class HeldOut:
         labels = pd.Index(classes).get_indexer(table["label"]).astype(np.int64)
         return cls(rows, dataset.groups[rows], labels, table[columns].to_numpy())
 
-    def save(self, folder: Path, classes: tuple[str, ...]) -> None:
-        """Write `held_out.csv` into the run's folder."""
+    def save(self, folder: Path, classes: tuple[str, ...], file: str = HELD_OUT_FILE) -> None:
+        """Write them into a file of that name in the run's folder."""
         table = pd.DataFrame({"row": self.rows, "label": [classes[label] for label in self.labels]})
         for number, name in enumerate(classes):
             table[f"{_LOGIT}{name}"] = self.logits[:, number]
-        with replaced_file(folder / HELD_OUT_FILE) as temporary:
+        with replaced_file(folder / file) as temporary:
             write_csv(table, temporary)
 
 

@@ -22,19 +22,15 @@ from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.remedies import Remedies
-from fewscan.labeling.rule import Asked, Decision, DecisionRule
+from fewscan.labeling.rule import Asked, Decision, DecisionRule, Population, speaks_for_pile
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
+from fewscan.learning.registry import method_type
 from fewscan.partial import growing, refuse_finished
 from fewscan.progress import kept_if_stopped, say, track
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
-from fewscan.wording import counted
-
-_LEARNED_FROM = (
-    "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is for "
-    "new scans"
-)
+from fewscan.wording import command_line, counted
 
 
 class LabelSummary(Settings):
@@ -113,7 +109,8 @@ def label_scans(
 def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None = None, *, devices: int = 1) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
-    The run may have learned from them, so none of them is asked for as being like itself or its copies.
+    The run may have learned from them, so none of them is asked for as being like itself or its copies, and the threshold is
+    of labels that were held out so, where there are any (`speaks_for_pile`): else nothing is promised of them.
     """
     require_table_name(out)
     refuse_finished(out, "label")
@@ -121,13 +118,14 @@ def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None 
     names = dataset.file_names
 
     version = dataset.require_split().fingerprint
-    scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows))
+    population: Population = "pile" if speaks_for_pile(run, dataset) else "new"
+    scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows, population=population))
     return _label(run, dataset, scans, out, asked or Asked(), devices)
 
 
 def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, devices: int) -> LabelSummary:
     require_devices(devices, run.settings.device)
-    labeler = Labeler.of(run, dataset, asked)
+    labeler = Labeler.of(run, dataset, asked, scans.pile.population)
     rule = labeler.rule
     if rule.threshold is None:
         say(rule.reasons[0])  # before an hour of labeling, not after
@@ -178,7 +176,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         threshold=rule.threshold,
         reasons=(
             *rule.reasons,
-            *_of_this_batch(rule, asked, promised, learned_from=scans.of_dataset),
+            *_of_this_batch(rule, asked, promised),
+            *(_learned_from(run) if scans.of_dataset and scans.pile.population == "new" and rule.threshold is not None else ()),
             *_others(shifted, promised),
         ),
         helps=rule.helps,
@@ -191,7 +190,18 @@ def _kept(table: LabelTable, scans: int) -> str | None:
     return f"{labeled:,} of {counted(scans, 'scan')} are labeled, and kept in {table.folder}" if labeled else None
 
 
-def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_from: bool) -> Iterator[str]:
+def _learned_from(run: Run) -> Iterator[str]:
+    """Yield what is to be known of the dataset's own scans where no label was held out as these were learned from."""
+    helps = ""
+    if method_type(run.settings.method.name).uses_unlabeled:
+        helps = f"; '{command_line('calibrate', run.folder, '--pile')}' holds labels out so that there is one for these"
+    yield (
+        "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is "
+        f"for new scans{helps}"
+    )
+
+
+def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[str]:
     """Yield what is to be known of the scans that were labeled, where any may be accepted."""
     if rule.threshold is not None:
         wrong = wrong_at_most(accepted, asked.target_error)
@@ -199,8 +209,6 @@ def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int, *, learned_f
             f"of a batch of {counted(accepted, 'accepted scan')}, all of different patients, up to {wrong:,} are wrong in "
             f"{100 * BATCHES:g} % of such batches, where the long-run error is {asked.target_error:g}"
         )
-        if learned_from:
-            yield _LEARNED_FROM
 
 
 def _others(shifted: Shift | None, accepted: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
-from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds, Population
 from fewscan.labeling.seen import Seen
 from fewscan.training.batches import Rows
 from fewscan.training.plugins import modules_to_import
@@ -48,9 +48,9 @@ class Labeler:
     rule: DecisionRule
 
     @classmethod
-    def of(cls, run: Run, dataset: Snapshot, asked: Asked) -> "Labeler":
-        """Find the rule that the run's held-out images support; see `Grounds.rule`."""
-        return cls(run, dataset, Grounds.of(run, dataset).rule(asked))
+    def of(cls, run: Run, dataset: Snapshot, asked: Asked, population: Population = "new") -> "Labeler":
+        """Find the rule that the run's held-out images support for scans of a population; see `Grounds.rule`."""
+        return cls(run, dataset, Grounds.of(run, dataset, population=population).rule(asked))
 
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
@@ -106,10 +106,11 @@ class Labeler:
 
 @dataclass(frozen=True)
 class Pile:
-    """What is to be labeled: files, or rows of the run's dataset; near: see `Seen`."""
+    """What is to be labeled: files, or rows of the run's dataset; near: see `Seen`; population: what they are decided on as."""
 
     scans: tuple[ScanFile, ...] | Rows
     near: bool = True
+    population: Population = "new"
 
     def at(self, places: Sequence[int] | Rows) -> "Pile":
         """Return some of the scans."""
@@ -139,7 +140,7 @@ class Pile:
 
 def _labeled_share(pile: Pile, run: Path, dataset: Path, asked: Asked) -> Iterator[list[TableRow]]:
     opened = Run.open(run)
-    yield from pile.labeled(Labeler.of(opened, opened.open_dataset(dataset), asked))
+    yield from pile.labeled(Labeler.of(opened, opened.open_dataset(dataset), asked, pile.population))
 
 
 def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

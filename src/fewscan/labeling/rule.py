@@ -14,7 +14,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
 from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import Gate, Values
@@ -25,6 +25,7 @@ from fewscan.labeling.decisions import (
     possible_classes,
 )
 from fewscan.labeling.remedies import Remedies
+from fewscan.learning.registry import method_type
 from fewscan.splits.acceptance import independent
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
 from fewscan.training.batches import Rows
@@ -64,9 +65,13 @@ class Asked:
             raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
 
 
+# new: drawn like the held-out images. pile: the dataset's own unlabeled scans, which a run may have learned from, too.
+Population = Literal["new", "pile"]
+
+
 @dataclass(frozen=True)
 class Grounds:
-    """What the decisions of a run rest on."""
+    """What the decisions of a run on scans of a population rest on."""
 
     called: str | Path  # what commands in its sentences call the run
     predictor: Predictor
@@ -78,26 +83,31 @@ class Grounds:
     candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
     surer: bool = False  # whether the network is surer than those of its cross-fitting
     in_turn: int = 0  # how many independent images would be held out by folds; 0 where they are already, or cannot be
+    population: Population = "new"
+    seen: bool = False  # whether the held-out images were learned from without their labels, by the encoder say
 
     @classmethod
-    def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None) -> Self:
+    def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None, *, population: Population = "new") -> Self:
         """Describe what the run learned from, and read its held-out images; the test set has no share in either.
 
-        called: what commands call the run, None for its folder: a page that is passed on has no paths.
+        called: what commands call the run, None for its folder: a page that is passed on has no paths. population: which scans
+        are to be decided on; for a `pile`, `speaks_for_pile` says whether anything was held out that is like it.
         Raises FewscanError where the run is unfinished or damaged.
         """
         predictor = Predictor.of(run)
         gate = Gate.of(dataset)
-        held_out = HeldOut.load(run, dataset)
+        calibration = Calibration.load(run)
+        as_pile = population == "pile" and calibration is not None and calibration.pile is not None
+        held_out = HeldOut.load(run, dataset, PILE_FILE if as_pile else HELD_OUT_FILE)
+        seen = held_out is not None and bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
             odd = gate.out_of_distribution(dataset.pixels[held_out.rows], held_out.rows)
             held_out = held_out.take(~odd).one_a_group()
-        calibration = Calibration.load(run)
-        source = None if calibration is None else calibration.source
+        source = "cross-fitting" if as_pile else None if calibration is None else calibration.source
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
         called = run.folder if called is None else called
-        leaking, surer = doubt(run, dataset), _surer(calibration, called)
+        leaking, surer = doubt(run, dataset), _surer(calibration, called, as_pile)
         return cls(
             called,
             predictor,
@@ -109,6 +119,8 @@ class Grounds:
             len(candidates(dataset.folder) | {run.identity}),
             leaking is None and surer is not None,
             independent(dataset, "labeled", "validation") if foldable else 0,
+            population,
+            seen,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -125,7 +137,7 @@ class Grounds:
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps)
-        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self.source == "cross-fitting")
+        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed())
         helps = None
         if threshold is None:
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
@@ -139,6 +151,17 @@ class Grounds:
                 + ": if it was not chosen so, say --candidates 1"
             )
         return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps)
+
+    def _assumed(self) -> str:
+        if self.population == "pile":
+            assumed = "that the unlabeled scans are like these, as where what was labeled was drawn from them at random"
+        else:
+            assumed = "that new scans are drawn like these"
+        if self.source == "cross-fitting":
+            assumed += ", and scored as the networks of the cross-fitting scored these"
+        if self.seen and self.population == "new":
+            assumed += ", and that the encoder, which has learned from these without their labels, knows new ones as well"
+        return assumed
 
 
 @dataclass(frozen=True)
@@ -182,18 +205,35 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _surer(calibration: Calibration | None, run: str | Path) -> str | None:
+def _surer(calibration: Calibration | None, run: str | Path, as_pile: bool) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
-    if calibration is None or calibration.surety is None or not calibration.surety.surer:
+    of = calibration.pile if calibration is not None and as_pile else calibration
+    if of is None or of.surety is None or not of.surety.surer:
         return None
     return (
-        f"the network is surer than those whose held-out images it would be judged by: {calibration.surety.words}; "
+        f"the network is surer than those whose held-out images it would be judged by: {of.surety.words}; "
         f"try '{command_line('calibrate', run)}' with more --folds, whose networks learn from nearly as many labels"
     )
 
 
-def _threshold(images: HeldOut, target_error: float, candidates: int, other_networks: bool) -> tuple[float | None, str]:
-    """Return from which score on labels are accepted, and in words what that promises."""
+def speaks_for_pile(run: Run, dataset: Snapshot) -> bool:
+    """Return whether what was held out is like the dataset's unlabeled scans: learned from without labels, or not, as they are.
+
+    Labels that `calibrate` held out for them are. Others are where the classifier has learned nothing from unlabeled scans, and
+    the encoder from both or neither.
+    """
+    calibration, held_out = Calibration.load(run), HeldOut.load(run, dataset)
+    if calibration is None or held_out is None:
+        return False
+    if method_type(run.settings.method.name).uses_unlabeled:
+        return calibration.pile is not None
+    seen = dataset.manifest["seen_before"].to_numpy(bool)
+    both = np.concatenate([seen[dataset.rows("unlabeled")], seen[held_out.rows]])
+    return bool(both.all() or not both.any())
+
+
+def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str) -> tuple[float | None, str]:
+    """Return from which score on labels are accepted, and in words what that promises and assumes."""
     needed = images_needed(target_error, candidates=candidates)
     among = f" while you choose among {candidates} runs" if candidates > 1 else ""
     if len(images.rows) < needed:
@@ -209,9 +249,6 @@ def _threshold(images: HeldOut, target_error: float, candidates: int, other_netw
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
             f"of {target_error:g}{among}"
         )
-    assumed = "that new scans are drawn like these"
-    if other_networks:
-        assumed += ", and scored as the networks of the cross-fitting scored these"
     return threshold, (
         f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "
         f"chosen so keeps the long-run error of accepted labels within {target_error:g}, each patient or set of copies counted "

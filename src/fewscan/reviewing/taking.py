@@ -9,8 +9,10 @@ import pandas as pd
 
 from fewscan.atomic import remove_folder, write_text
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibrate import FOLDS
+from fewscan.evaluation.calibrate import FOLDS, cannot_calibrate
+from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
@@ -179,11 +181,17 @@ class Makings:
             labels = path_of(run.folder, "labels")
             if what == "labels" and labels.exists() and not anew:
                 raise CannotNowError("the scans are labeled already: ask for it anew to replace the table")
-            total = len(Run.open(run.folder).open_dataset(folder).rows("unlabeled")) if what == "labels" else 0
+            opened = Run.open(run.folder)
+            seen = opened.open_dataset(folder)
+            total = len(seen.rows("unlabeled")) if what == "labels" else 0
             self._commands, self._folder = Commands(), run.folder
             self.making = Making("running", what, run.folder.name, total=total)
-        words = _words(run.folder, what, folder)
-        Thread(target=self._go, args=[words, labels if what == "labels" and anew else None], name="making", daemon=True).start()
+        commands = [_words(run.folder, what, folder)]
+        # Without it nothing is accepted. Where each training takes as long as the run's did, nobody waits for five unasked.
+        if what == "labels" and opened.settings.solved and _lacks_calibration(opened, seen):
+            commands.insert(0, ["calibrate", run.folder, "--data", folder])
+        first_gone = labels if what == "labels" and anew else None
+        Thread(target=self._go, args=[commands, first_gone], name="making", daemon=True).start()
 
     def cancel(self) -> None:
         """End it; raises CannotNowError where nothing is being made."""
@@ -196,14 +204,14 @@ class Makings:
         if self.making.phase == "running":
             self._commands.close()
 
-    def _go(self, words: list[str | Path], first_gone: Path | None) -> None:
+    def _go(self, commands: list[list[str | Path]], first_gone: Path | None) -> None:
         try:
             path_of(self._folder, "labels").parent.mkdir(exist_ok=True)
             if first_gone is not None:
                 first_gone.unlink(missing_ok=True)
                 if partial_folder(first_gone).exists():
                     remove_folder(partial_folder(first_gone))
-            said = self._commands.run(*words)
+            said = [self._commands.run(*words) for words in commands][-1]
         except (FewscanError, OSError) as error:
             self.making = replace(self.now, phase="cancelled" if self._commands.cancelled else "failed", words=str(error))
             return
@@ -215,6 +223,10 @@ class Makings:
             write_text(_words_file(self._folder), "\n".join(lines))
         now = self.now
         self.making = replace(now, phase="finished", done=now.total, words="\n".join(lines))
+
+
+def _lacks_calibration(run: Run, dataset: Snapshot) -> bool:
+    return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None
 
 
 def _words(run: Path, what: What, dataset: Path) -> list[str | Path]:

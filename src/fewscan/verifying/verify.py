@@ -16,7 +16,7 @@ from fewscan.datasets.openings import TestSetOpenings, openings
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
-from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.folders import Kind, require_kind
 from fewscan.stressing.stress import STRESS_FILE, StressTest
@@ -125,7 +125,8 @@ def _run_checks(folder: Path) -> Iterator[Check]:
     check, dataset = _opened("its dataset has the images that it learned from", run.open_dataset)
     yield check
     if dataset is not None:
-        yield _check("what was said of held-out images", lambda: HeldOut.load(run, dataset))
+        for name in (HELD_OUT_FILE, PILE_FILE):
+            yield _check(f"what was said of held-out images, {name}", partial(HeldOut.load, run, dataset, name))
         yield from _checks_of(run.dataset_now(dataset.folder))
 
 

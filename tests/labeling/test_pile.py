@@ -1,0 +1,146 @@
+"""A dataset's own unlabeled scans, which a run has learned from: labels held out as these were speak for them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fewscan import api
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import calibrate
+from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, _without_labels_of
+from fewscan.evaluation.held_out import PILE_FILE, HeldOut
+from fewscan.evaluation.surety import Surety
+from fewscan.labeling.rule import Asked, Grounds, speaks_for_pile
+from fewscan.models.encoders import build_encoder, encoder_settings
+from fewscan.training.run import Run
+from tests.made import remade
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings that name a small encoder and a file with its weights."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "encoder.safetensors"
+    save_file(build_encoder(encoder_settings("study_cnn"), 1, 16).state_dict(), path)
+    return {"encoder": {"name": "study_cnn", "weights": str(path)}, "device": "cpu"}
+
+
+@pytest.fixture
+def dataset(make_dataset: Callable[..., Snapshot]) -> Path:
+    """400 images, 100 labels, 20 test images: of class k a band is bright on noise, in quarter k of the height."""
+    pixels = np.random.default_rng(0).integers(0, 120, size=(400, 1, 16, 16), dtype=np.uint8)
+    for row, image in enumerate(pixels):
+        image[0, 4 * (row % 4) : 4 * (row % 4) + 4] += 60
+    folder = make_dataset(pixels=pixels).folder
+    api.split(folder, labeled=100, test=20, validation=0)
+    return folder
+
+
+@pytest.fixture
+def run(dataset: Path, solved: dict[str, Any], tmp_path: Path) -> Run:
+    """A run that learned from unlabeled scans, too, in seconds."""
+    return Run.open(api.train(dataset, out=tmp_path / "run", method={"name": "propagation", "steps": 40}, **solved).folder)
+
+
+def test_a_fold_learns_from_what_it_holds_out_as_from_unlabeled_scans(split_dataset: Snapshot) -> None:
+    granted, unlabeled = split_dataset.rows("labeled", "validation"), split_dataset.rows("unlabeled")
+    manifest = split_dataset.manifest.copy()
+    manifest.loc[unlabeled[0], "group"] = manifest.loc[granted[0], "group"]
+    without = _without_labels_of(remade(split_dataset, manifest), granted[:5], as_pile=True)
+    assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
+    assert without.rows("unlabeled").tolist() == sorted([*unlabeled.tolist(), *granted[:5].tolist()])
+    assert without.rows("test").tolist() == split_dataset.rows("test").tolist()
+    without.require_split()
+
+
+@pytest.mark.slow
+def test_the_threshold_for_unlabeled_scans_is_of_labels_that_were_held_out_as_they_were(
+    run: Run, dataset: Path, tmp_path: Path
+) -> None:
+    opened = run.open_dataset(dataset)
+    assert not speaks_for_pile(run, opened)
+    calibration = api.calibrate(run)
+    assert calibration.pile is not None
+    assert (calibration.images, calibration.pile.images) == (100, 100)
+    assert not (run.folder / FOLDS_FOLDER).exists()
+    new, pile = HeldOut.load(run, opened), HeldOut.load(run, opened, PILE_FILE)
+    assert new is not None
+    assert pile is not None
+    assert sorted(new.rows) == sorted(pile.rows) == sorted(opened.rows("labeled"))
+    assert (pile.labels == opened.labels[pile.rows]).all()
+    order, other = np.argsort(new.rows), np.argsort(pile.rows)
+    assert not np.allclose(new.logits[order], pile.logits[other], atol=1e-4)
+    assert speaks_for_pile(run, opened)
+    own, folder = api.label(run, out=tmp_path / "own.csv"), Grounds.of(run, opened).rule(Asked())
+    assert own.threshold == pytest.approx(Grounds.of(run, opened, population="pile").rule(Asked()).threshold)
+    assert own.threshold != folder.threshold
+    assert "unlabeled scans are like these" in own.reasons[0]
+    assert "new scans" in folder.reasons[0]
+    assert not any("the promise is for new scans" in reason for reason in own.reasons)
+    assert api.verify(run.folder).faults == []
+    # What was held out for the unlabeled scans doubts these alone.
+    surer = Surety(images=100, network=0.99, others=(0.90, 0.91, 0.92, 0.90, 0.91))
+    changed = calibration.pile.model_copy(update={"surety": surer})
+    calibration.model_copy(update={"pile": changed}).save(run)
+    assert Grounds.of(run, opened, population="pile").rule(Asked()).threshold is None
+    assert Grounds.of(run, opened).rule(Asked()).threshold == folder.threshold
+
+
+@pytest.mark.slow
+def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_stays(dataset: Path, tmp_path: Path) -> None:
+    short = {"encoder": {"width": 16}, "epochs": 2, "batch_size": 32, "device": "cpu"}
+    run = Run.open(api.train(dataset, out=tmp_path / "run", method="mixmatch", **short).folder)
+    opened = run.open_dataset(dataset)
+    # Where a training takes longer nothing is held out for the unlabeled scans unasked.
+    known = api.calibrate(run, folds=2)
+    assert known.pile is None
+    assert not speaks_for_pile(run, opened)
+    before = (run.folder / "held_out.csv").read_bytes()
+    with pytest.raises(FewscanError, match="is calibrated already"):
+        api.calibrate(run)
+    found = api.calibrate(run, pile=True)
+    assert found.pile is not None
+    assert (found.pile.folds, found.pile.images) == (2, 100)
+    assert found.model_copy(update={"pile": None}) == known
+    assert Calibration.load(run) == found
+    assert (run.folder / "held_out.csv").read_bytes() == before
+    assert speaks_for_pile(run, opened)
+    with pytest.raises(FewscanError, match="is calibrated already"):
+        api.calibrate(run, pile=True)
+    assert api.calibrate(run, folds=2, pile=False, overwrite=True).pile is None
+    assert not (run.folder / PILE_FILE).exists()
+
+
+@pytest.mark.slow
+def test_where_no_label_was_held_out_so_the_promise_is_for_new_scans_and_it_says_what_helps(run: Run, tmp_path: Path) -> None:
+    api.calibrate(run, pile=False)
+    summary = api.label(run, out=tmp_path / "labels.csv", target_error=0.3)
+    assert summary.threshold is not None
+    assert "calibrate" in summary.reasons[-1]
+    assert "--pile" in summary.reasons[-1]
+
+
+def test_a_classifier_that_learned_nothing_from_unlabeled_scans_takes_them_for_new_ones(
+    dataset: Path, solved: dict[str, Any], tmp_path: Path
+) -> None:
+    run = Run.open(api.train(dataset, out=tmp_path / "run", method="probe", **solved).folder)
+    opened = run.open_dataset(dataset)
+    with pytest.raises(FewscanError, match="--pile"):
+        calibrate(run, opened, pile=True)
+    assert calibrate(run, opened, folds=2).pile is None
+    assert speaks_for_pile(run, opened)
+    # An encoder that has learned from the unlabeled scans, and from what was held out, knows both alike, and new ones not.
+    parts = opened.manifest["split"]
+    both = replace(opened, manifest=opened.manifest.assign(seen_before=parts.isin(["labeled", "unlabeled"])))
+    assert speaks_for_pile(run, both)
+    assert "the encoder" in Grounds.of(run, both).rule(Asked(0.3)).reasons[0]
+    assert "the encoder" not in Grounds.of(run, both, population="pile").rule(Asked(0.3)).reasons[0]
+    assert not speaks_for_pile(run, replace(opened, manifest=opened.manifest.assign(seen_before=parts == "unlabeled")))
