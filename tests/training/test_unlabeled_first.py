@@ -143,6 +143,7 @@ def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from
     for size_px, wanted in ((96, None), (224, OF_FEATURES_PX)):
         pile = make_dataset(images=24, size_px=size_px)
         for asked, learns_from in (({}, wanted), ({"encoder": {"input_px": 128}}, 128)):
+            asked = asked | {"device": "cpu"}
             second = RunSettings.resolve("propagation", "fewscan", asked, labeled=12, unlabeled=12)
             found = lesson(pile, "fewscan", asked, second)
             first = RunSettings.resolve("simclr", found.recipe, found.settings, labeled=0, unlabeled=24)
@@ -150,6 +151,9 @@ def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from
             assert first.encoder.weights == second.encoder.weights
             assert first.encoder.input_px == learns_from
             assert first.positives == ("groups" if pile.description.audit else "views")
+            # A laptop's memory holds no whole step.
+            assert first.chunk_size is not None
+            assert first.chunk_size < first.batch_size
 
 
 @pytest.mark.parametrize(

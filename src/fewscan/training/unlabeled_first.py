@@ -17,6 +17,7 @@ from fewscan.training.choice import WITHOUT_LABELS
 from fewscan.training.continuing import require_same_dataset
 from fewscan.training.devices import Devices
 from fewscan.training.finetune_recipe import FinetuneRecipe
+from fewscan.training.images import usable_device
 from fewscan.training.run import Run
 from fewscan.training.settings import OF_STEPS, RunSettings
 from fewscan.training.train import refuse_other_settings, train_new, train_on
@@ -28,6 +29,8 @@ SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENG
 # Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: docs/search.md, 23.
 OF_FEATURES = {"training_images": 240_000}
 OF_FEATURES_PX = 160
+# On a CPU a step of the recipe `finetune` goes through the network in parts: whole ones took 19 GB at 128 px, so 6 GB at 160.
+CPU_CHUNK = 64
 
 
 class Lesson(NamedTuple):
@@ -58,16 +61,19 @@ def lesson(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: Run
 
     recipe, second: of the run that is to begin with it. asked: what the user asks of the run without labels.
     """
+    recipe = FinetuneRecipe.name if second.solved else recipe
+    cpu = usable_device(second.device).type == "cpu"
+    settings: dict[str, Any] = {"chunk_size": CPU_CHUNK} if cpu and recipe == FinetuneRecipe.name else {}
     if not second.solved:
-        return Lesson(recipe, dict(asked))
-    settings: dict[str, Any] = {"encoder": second.encoder.model_dump(mode="json")}
+        return Lesson(recipe, settings | dict(asked))
+    settings["encoder"] = second.encoder.model_dump(mode="json")
     if dataset.spec.size_px > OF_FEATURES_PX and second.encoder.input_px is None:
         settings["encoder"]["input_px"] = OF_FEATURES_PX
     if "epochs" not in asked:
         settings |= OF_FEATURES
     if dataset.description.audit is not None:
         settings["positives"] = "groups"
-    return Lesson(FinetuneRecipe.name, merge(settings, asked))
+    return Lesson(recipe, merge(settings, asked))
 
 
 def taught_first(
