@@ -1,13 +1,14 @@
 """How sure `propagation` is of scans that it learned from without labels, and how often accepted ones of them are wrong.
 
-    python -m benchmarks.seen_unlabeled DATASET [--score rest|test] [--draws 3] [--labels N ...]
+    python -m benchmarks.seen_unlabeled DATASET [--score rest|test] [--draws 3] [--labels N ...] [--suggested]
         [--held-out "left out" unlabeled] [--weights FILE] [--csv FILE]
 
 DATASET, pile and new scans are those of `benchmarks.propagation`: with `--score rest` README's test set stays closed. Labels
-are drawn at random, one of a group, and held out in turn: `left out`, where no fold sees a held-out scan or another one of its
-group; `unlabeled`, where the folds learn from it without its label, as the network learned from the pile: what `calibrate` does
-for new scans, and for the pile. Two thresholds: `share`, the lowest score above which at most that share of the held-out scans
-is wrong; `label`, the one that `label` sets, which keeps a margin for chance. Every group counts once.
+are drawn at random, one of a group, or with `--suggested` asked for as `suggest` asks. They are held out in turn: `left out`,
+where no fold sees a held-out scan or another one of its group; `unlabeled`, where the folds learn from it without its label, as
+the network learned from the pile: what `calibrate` does for new scans, and for the pile. Two thresholds: `share`, the lowest
+score above which at most that share of the held-out scans is wrong; `label`, the one that `label` sets, which keeps a margin
+for chance. Every group counts once.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from benchmarks.command_line import keep
 from benchmarks.encoder_stages import drawn
 from benchmarks.propagation import labeled_features
 from benchmarks.suggest import Pile, pile_of, readme_scans
+from benchmarks.suggest import asked as asked_for
+from benchmarks.suggest_ways import SHIPPED
 from fewscan.evaluation.held_out import group_folds
 from fewscan.labeling.decisions import acceptance_threshold
 from fewscan.learning.logistic_regression import regression
@@ -96,6 +99,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
+    parser.add_argument("--suggested", action="store_true", help="labels that `suggest` asks for, not drawn ones")
     parser.add_argument("--score", choices=("rest", "test"), default="rest")
     parser.add_argument("--held-out", choices=HELD_OUT, nargs="+", default=HELD_OUT)
     parser.add_argument("--weights", help="of the encoder; by default ImageNet's")
@@ -107,7 +111,10 @@ def main() -> None:
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
         for count in arguments.labels:
-            labeled = drawn(dataset, pile.rows, draw)[:count]
+            if arguments.suggested:
+                (labeled,) = asked_for(pile, SHIPPED["auto"], draw, [count])
+            else:
+                labeled = drawn(dataset, pile.rows, draw)[:count]
             rest = np.setdiff1d(pile.rows, labeled)
             scans = {"seen without labels": rest, "new": pile.scored}
             asked = np.concatenate(list(scans.values()))
