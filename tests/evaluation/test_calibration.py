@@ -195,7 +195,8 @@ def test_a_fold_learns_neither_its_labels_nor_the_rest_of_their_groups(split_dat
     grouped = remade(split_dataset, manifest)
     without = _without_labels_of(grouped, granted[:5], as_pile=False)
     assert without.rows("validation").tolist() == sorted(granted[:5].tolist())
-    assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
+    # Nor any label that the run has not learned: who knows more labels would speak too well of it.
+    assert without.rows("labeled").tolist() == np.setdiff1d(split_dataset.rows("labeled"), granted[:5]).tolist()
     assert unlabeled[0] not in without.rows("unlabeled")
     assert without.rows("test").tolist() == split_dataset.rows("test").tolist()
     assert leaking_pairs(without) == []

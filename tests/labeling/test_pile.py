@@ -18,7 +18,8 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, _without_labels_of
 from fewscan.evaluation.held_out import PILE_FILE, HeldOut
 from fewscan.evaluation.surety import Surety
-from fewscan.labeling.rule import Asked, Grounds, speaks_for_pile
+from fewscan.labeling.population import speaks_for_pile
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training.run import Run
 from tests.made import remade
@@ -55,7 +56,7 @@ def test_a_fold_learns_from_what_it_holds_out_as_from_unlabeled_scans(split_data
     manifest = split_dataset.manifest.copy()
     manifest.loc[unlabeled[0], "group"] = manifest.loc[granted[0], "group"]
     without = _without_labels_of(remade(split_dataset, manifest), granted[:5], as_pile=True)
-    assert without.rows("labeled").tolist() == sorted(granted[5:].tolist())
+    assert without.rows("labeled").tolist() == np.setdiff1d(split_dataset.rows("labeled"), granted[:5]).tolist()
     assert without.rows("unlabeled").tolist() == sorted([*unlabeled.tolist(), *granted[:5].tolist()])
     assert without.rows("test").tolist() == split_dataset.rows("test").tolist()
     without.require_split()
@@ -120,6 +121,27 @@ def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_s
 
 
 @pytest.mark.slow
+def test_what_is_damaged_is_calibrated_anew_and_what_cannot_be_held_out_for_the_pile_is_left_out_unasked(
+    run: Run, dataset: Path, tmp_path: Path
+) -> None:
+    api.calibrate(run, folds=2)
+    (run.folder / PILE_FILE).unlink()
+    with pytest.raises(FewscanError, match="calibrate"):
+        Calibration.load(run)
+    assert api.calibrate(run, pile=True, overwrite=True).pile is not None
+    # Weights that were taught the labels cannot be held against them: the validation set alone can.
+    api.split(dataset, name="validated", labeled=200, test=20, validation=0.5)
+    taught = api.train(dataset, out=tmp_path / "taught", method="supervised", epochs=1, batch_size=32, device="cpu")
+    method = {"name": "propagation", "steps": 5}
+    solved = Run.open(
+        api.train(dataset, out=tmp_path / "solved", method=method, encoder={"weights": str(taught.folder)}).folder
+    )
+    assert api.calibrate(solved, overwrite=True).pile is None
+    with pytest.raises(FewscanError, match="encoder"):
+        api.calibrate(solved, pile=True, overwrite=True)
+
+
+@pytest.mark.slow
 def test_where_no_label_was_held_out_so_the_promise_is_for_new_scans_and_it_says_what_helps(run: Run, tmp_path: Path) -> None:
     api.calibrate(run, pile=False)
     summary = api.label(run, out=tmp_path / "labels.csv", target_error=0.3)
@@ -144,3 +166,11 @@ def test_a_classifier_that_learned_nothing_from_unlabeled_scans_takes_them_for_n
     assert "the encoder" in Grounds.of(run, both).rule(Asked(0.3)).reasons[0]
     assert "the encoder" not in Grounds.of(run, both, population="pile").rule(Asked(0.3)).reasons[0]
     assert not speaks_for_pile(run, replace(opened, manifest=opened.manifest.assign(seen_before=parts == "unlabeled")))
+    assert not speaks_for_pile(run, replace(opened, manifest=opened.manifest.assign(taught_before=parts == "unlabeled")))
+    # Of what was held out only those speak that the encoder knows as it does the unlabeled scans.
+    known = opened.manifest.assign(seen_before=(parts == "unlabeled") | (np.arange(400) % 2 == 0))
+    some = replace(opened, manifest=known)
+    assert speaks_for_pile(run, some)
+    held_out = Grounds.of(run, some, population="pile").held_out
+    assert held_out is not None
+    assert (held_out.rows % 2 == 0).all()

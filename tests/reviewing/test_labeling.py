@@ -151,6 +151,10 @@ def test_a_row_that_is_not_there_is_refused_whether_there_is_a_model_or_not(
     assert review.desk.board().states[1] == "none"
 
 
+def hidden(client: TestClient, row: int) -> bool:
+    return client.get(f"/api/scans/{row}", params={"reviewer": "Ada"}).json()["model"] is None
+
+
 class TestBlindReading:
     """A second reader sees neither the first one's label nor the model's opinion, wherever they look."""
 
@@ -169,6 +173,16 @@ class TestBlindReading:
         scan = client.get(f"/api/scans/{labeled}", params={"reviewer": "Grace", "reading": reading}).json()
         assert (scan["own"], scan["holds"], scan["others"], scan["nearest"]) == (None, None, {}, [])
         assert (scan["model"] is None) == (reading == "second")
+
+    @pytest.mark.slow
+    def test_what_measures_the_model_is_answered_without_a_hint(self, client: TestClient, decide: Decide, labeled: int) -> None:
+        drawn = next(row for row in upcoming(client, "Ada", "first", 30) if row >= 8 and hidden(client, row))
+        scan = client.get(f"/api/scans/{drawn}", params={"reviewer": "Ada"}).json()
+        assert (scan["model"], scan["nearest"]) == (None, [])
+        decide(drawn, "glioma", "Ada")
+        scan = client.get(f"/api/scans/{drawn}", params={"reviewer": "Ada"}).json()
+        assert scan["model"]
+        assert scan["nearest"]
 
     @pytest.mark.slow
     def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: int) -> None:

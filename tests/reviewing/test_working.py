@@ -66,6 +66,10 @@ def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: Test
         shares = {one["label"]: one["probability"] for one in said["shares"]}
         assert shares == pytest.approx(opinion.of(row), abs=1e-3)
         assert said["labels"] == 12
+        assert not said["out_of_distribution"]
+    # What is no scan has a class, too, and is said to be none.
+    board = np.kron(np.indices((4, 4)).sum(axis=0) % 2, np.ones((4, 4))).astype(np.uint8) * 255
+    assert upload(client, png(board))[1]["out_of_distribution"]
 
 
 @pytest.mark.slow

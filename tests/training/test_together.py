@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import fewscan
+from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import TRAINING_METHODS
@@ -36,6 +37,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "simclr": ("simclr", {"shuffle_buffer": 40}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
+WITHOUT_LABELS = "without labels"
+SETTINGS[WITHOUT_LABELS] = ("simclr", {"probe_images": 0})
 GONE_ON = {"epochs": 3}  # one by each number of processes
 BY_THREE = ("mixmatch",)  # which gathers most: views, a teacher's outputs, a queue
 
@@ -120,8 +123,11 @@ def dataset(make_dataset: Callable[..., Snapshot]) -> Snapshot:
 def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """All runs of this file: processes are started once."""
     folder = tmp_path_factory.mktemp("together")
+    seen = dict.fromkeys(SETTINGS, dataset) | {WITHOUT_LABELS: without_labels(dataset)}
     made = {
-        (name, ranks): new_run(dataset, folder / f"{name} {ranks}", method, **changes, **(GONE_ON if name in BY_THREE else {}))
+        (name, ranks): new_run(
+            seen[name], folder / f"{name} {ranks}", method, **changes, **(GONE_ON if name in BY_THREE else {})
+        )
         for name, (method, changes) in SETTINGS.items()
         for ranks in (1, 2, 3)
         if ranks != 3 or name in BY_THREE
@@ -138,9 +144,9 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
         with pytest.raises(Stopped):
             fit(gone_on_with, dataset, resume=True)
     trained([*jobs(3), Asked(going_on)], 3)
-    for (_, ranks), run in made.items():
+    for (name, ranks), run in made.items():
         if ranks == 1:
-            fit(run, dataset, resume=False)
+            fit(run, seen[name], resume=False)
     return Trained(made, gone_on_with)
 
 

@@ -130,6 +130,26 @@ def test_what_is_solved_on_features_begins_with_an_encoder_that_learned_them(dat
     assert all((used[name] == taught[name]).all() for name in taught)
 
 
+@pytest.mark.slow
+def test_the_second_run_goes_on_with_the_settings_that_both_were_asked_for(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small: dict[str, Any] = {"encoder": {"name": "study_cnn", "weights": None}, "method": "propagation", **SHORT}
+    asked: dict[str, Any] = small | {"unlabeled_first": True}
+    with pytest.raises(FewscanError, match="device"):
+        api.train(dataset, out="run", devices=2, **asked)
+    assert not Path("run-first").exists()
+    run = api.train(dataset, out="run", **asked)
+    Path("run").rename("away")
+    with pytest.raises(FewscanError, match="without --resume"):
+        api.train(dataset, out="run", resume=True, **asked)
+    Path("away").rename("run")
+    (run.folder / "model.safetensors").unlink()
+    again = asked | {"encoder": {"name": "study_cnn"}}
+    assert api.train(dataset, out=tmp_path / "run", resume=True, **again).finished
+
+
 def test_settings_go_to_the_run_that_has_them() -> None:
     asked = {"epochs": 3, "positives": "copies", "seed": 2, "encoder": {"name": "study_cnn"}, "class_balance": 0.5}
     both = {"seed": 2, "encoder": {"name": "study_cnn"}}

@@ -40,10 +40,10 @@ def calibrate(
 
     opened = opened_classifier(run)
     with alone(opened.folder, "calibrate"):
-        known = Calibration.load(opened) if pile and folds is None else None
+        known = Calibration.load(opened) if pile and folds is None and not overwrite else None
         lacks_pile = known is not None and known.pile is None
         refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or lacks_pile)
-        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds, pile=pile)
+        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds, pile=pile, anew=overwrite)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:

@@ -130,6 +130,7 @@ def _begun_without_labels(
     """Let an encoder learn without labels, saying why, and return the choice of a run that begins with it."""
     from fewscan.config import merge
     from fewscan.training.continuing import with_encoder_of_run
+    from fewscan.training.devices import require_shareable
     from fewscan.training.leakage import check_leakage
     from fewscan.training.settings import RunSettings
     from fewscan.training.unlabeled_first import divided, lesson, taught_first
@@ -146,6 +147,7 @@ def _begun_without_labels(
     asked, changes = divided(method, choice.changes)
     # What is wrong with the second run is said before the first one.
     second = RunSettings.resolve(choice.method, choice.recipe, changes, **sizes)
+    require_shareable(devices, second, dataset)
     check_leakage(dataset, second)
     run = taught_first(dataset, out, lesson(dataset, choice.recipe, asked, second), asked, choice.reasons, devices)
     begun: dict[str, Any] = {"weights": str(run.folder)}
@@ -187,11 +189,19 @@ def _resumed(
     """Train an interrupted run to its end and return it; `given` is what it must have been begun with."""
     from fewscan.training.run import Run
     from fewscan.training.train import refuse_other_settings, train_on
-    from fewscan.training.unlabeled_first import first_folder
+    from fewscan.training.unlabeled_first import divided, first_folder
 
+    first = first_folder(folder)
+    if first.exists() and not folder.exists():
+        raise FewscanError(
+            f"{first}, the first of two runs, is there, and {folder} is not: the same command without --resume goes on"
+        )
     run = Run.open(folder)
-    if unlabeled_first not in (None, run.settings.encoder.weights == str(first_folder(folder))):
+    begun_first = run.settings.encoder.weights is not None and Path(run.settings.encoder.weights).resolve() == first.resolve()
+    if unlabeled_first not in (None, begun_first):
         raise FewscanError(f"{folder} goes on as it was begun: leave out --unlabeled-first and --no-unlabeled-first")
+    if begun_first:  # what was for the first run alone
+        given = given | {"changes": divided(run.settings.method.name, given["changes"])[1]}
     refuse_other_settings(run, **given)
     seen = run.open_dataset(dataset if isinstance(dataset, str | Path) else dataset.folder)
     if leave_out_test and seen.require_split().test_groups_left_out is None:

@@ -208,7 +208,7 @@ def label(
     lines = [
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
-        *_seen_lines(result),
+        *([] if scans is None else _seen_lines(result)),
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
     ]

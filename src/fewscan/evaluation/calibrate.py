@@ -10,13 +10,14 @@ from fewscan.atomic import remove_folder
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibration import Calibration, Logits, PileCalibration, fit_temperature
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration, Logits, PileCalibration, fit_temperature
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER, CrossFit, cross_fit, refuse_taught_encoder
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut, most_folds, predict_held_out
 from fewscan.evaluation.intervals import Rows, bootstrap
 from fewscan.evaluation.metrics import calibration_error
 from fewscan.evaluation.predictor import Predictor
 from fewscan.learning.registry import method_type
+from fewscan.progress import say
 from fewscan.splits.acceptance import independent
 from fewscan.splits.support import ENOUGH_VALIDATION
 from fewscan.training.run import Run
@@ -24,21 +25,24 @@ from fewscan.training.run import Run
 FOLDS = 5
 
 
-def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None, pile: bool | None = None) -> Calibration:
+def calibrate(
+    run: Run, dataset: Snapshot, *, folds: int | None = None, pile: bool | None = None, anew: bool = False
+) -> Calibration:
     """Fit the run's temperature on held-out labeled images, and write `calibration.json` and `held_out.csv`.
 
     Held out are the images of the validation set where they are of ENOUGH_VALIDATION groups. Otherwise, or with `folds` given,
     all labeled images are, in turn, by as many trainings (see `cross_fitting.cross_fit`). The test set has no share in it.
     With `pile` the labels are held out once more, in turn, from images that are learned from without them, into
     `held_out_pile.csv`: what that says holds for the dataset's own unlabeled scans, from which the run has learned, too. By
-    default where it takes seconds.
+    default where it takes seconds and can be done. A calibration that lacks it gets it, and stays, unless all is to be done
+    `anew`.
     Raises FewscanError where the run is unfinished, the labels are too few for two folds, or where the validation set would
     replace what a cross-fitting gave; for `pile`, where nothing was learned from unlabeled scans.
     """
     wanted = _wants_pile(run, dataset, pile)
-    known = Calibration.load(run)
+    known = _known(run, anew)
     if folds is None and known is not None:
-        if pile and known.pile is None:
+        if pile and known.pile is None and not anew:
             return _with_pile(run, dataset, known)
         if known.source == "cross-fitting":
             raise FewscanError(
@@ -61,12 +65,27 @@ def calibrate(run: Run, dataset: Snapshot, *, folds: int | None = None, pile: bo
 
 def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
     learns = method_type(run.settings.method.name).uses_unlabeled and len(dataset.rows("unlabeled")) > 0
+    if asked is None and learns and run.settings.solved and (why := cannot_cross_fit(run, dataset)) is not None:
+        say(f"nothing is held out for the dataset's own unlabeled scans: {why}")
+        return False
     if asked and not learns:
         raise FewscanError(
             f"the classifier of {run.folder} has learned nothing from unlabeled scans, so what its held-out labels say of new "
             "scans holds for them, too: leave out --pile"
         )
     return learns and run.settings.solved if asked is None else asked
+
+
+def _known(run: Run, anew: bool) -> Calibration | None:
+    try:
+        return Calibration.load(run)
+    except FewscanError:
+        if not anew:
+            raise
+        (
+            run.folder / CALIBRATION_FILE
+        ).unlink()  # what is damaged says nothing that the networks of the folds could be held against
+        return None
 
 
 def _with_pile(run: Run, dataset: Snapshot, known: Calibration) -> Calibration:

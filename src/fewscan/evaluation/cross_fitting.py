@@ -116,13 +116,14 @@ def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
 
 
 def _without_labels_of(dataset: Snapshot, rows: Rows, as_pile: bool) -> Snapshot:
-    """Return the dataset with another split: `rows` are its validation set, all other granted labels its labeled part.
+    """Return the dataset with another split: `rows` are its validation set, and no label is learned from that the run has not.
 
     What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from. With `as_pile`
-    they are to be, and `rows` are unlabeled, too.
+    they are to be, and `rows` are unlabeled, too. Other validation images are left out: who learned more labels than the run
+    would be right more often than it, and speak too well of it.
     """
     parts = dataset.manifest["split"].to_numpy(dtype=object).copy()
-    parts[dataset.rows("labeled", "validation")] = "labeled"
+    parts[dataset.rows("validation")] = None
     if not as_pile:
         parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
     parts[rows] = "unlabeled" if as_pile else "validation"

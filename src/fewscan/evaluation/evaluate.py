@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from fewscan.atomic import replaced_file
 from fewscan.config import Settings
+from fewscan.datasets.asked_labels import asked_by_review, asked_sentence
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -82,6 +83,7 @@ class Evaluation(Settings):
     dataset_fingerprint: str
     since_training: SinceTraining = SinceTraining()  # what became of the test set since the run was made
     seen_without_labels: int = 0  # of its images: known to the first weights, or scans that belong to them
+    asked_for: int = 0  # of its images: labeled on the review page, which chooses what it asks for
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -116,7 +118,8 @@ class Evaluation(Settings):
         """What became of its images since the run was made, and what the run began with knew of them, in words."""
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
         seen = self.seen_without_labels
-        return [*said, *([seen_sentence(seen, self.images, self.image_word)] if seen else [])]
+        said += [seen_sentence(seen, self.images, self.image_word)] if seen else []
+        return said + ([f"of these {self.image_word}s {asked_sentence(self.asked_for)}"] if self.asked_for else [])
 
     @property
     def meaning(self) -> str | None:
@@ -173,6 +176,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
         sources=source_scores(dataset, rows, predicted.probabilities, labels),
         since_training=now.since,
         seen_without_labels=seen_among(dataset, rows),
+        asked_for=asked_by_review(dataset, rows),
         **described(run, dataset, intervals, confusion(predicted.probabilities, labels)),
     )
     write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, labels, predicted.probabilities, raw)

@@ -14,7 +14,8 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
-from fewscan.labeling.rule import Asked, DecisionRule, Grounds, Population
+from fewscan.labeling.population import Population
+from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen
 from fewscan.training.batches import Rows
 from fewscan.training.plugins import modules_to_import

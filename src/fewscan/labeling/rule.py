@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from fewscan.datasets.asked_labels import asked_by_review, asked_sentence
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -24,8 +25,8 @@ from fewscan.labeling.decisions import (
     inclusion_thresholds,
     possible_classes,
 )
+from fewscan.labeling.population import Population, known_as_pile
 from fewscan.labeling.remedies import Remedies
-from fewscan.learning.registry import method_type
 from fewscan.splits.acceptance import independent
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
 from fewscan.training.batches import Rows
@@ -65,10 +66,6 @@ class Asked:
             raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
 
 
-# new: drawn like the held-out images. pile: the dataset's own unlabeled scans, which a run may have learned from, too.
-Population = Literal["new", "pile"]
-
-
 @dataclass(frozen=True)
 class Grounds:
     """What the decisions of a run on scans of a population rest on."""
@@ -85,6 +82,7 @@ class Grounds:
     in_turn: int = 0  # how many independent images would be held out by folds; 0 where they are already, or cannot be
     population: Population = "new"
     seen: bool = False  # whether the held-out images were learned from without their labels, by the encoder say
+    asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None, *, population: Population = "new") -> Self:
@@ -99,7 +97,10 @@ class Grounds:
         calibration = Calibration.load(run)
         as_pile = population == "pile" and calibration is not None and calibration.pile is not None
         held_out = HeldOut.load(run, dataset, PILE_FILE if as_pile else HELD_OUT_FILE)
+        if held_out is not None and population == "pile":
+            held_out = held_out.take(known_as_pile(dataset, held_out.rows))
         seen = held_out is not None and bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
+        asked_for = 0 if held_out is None else asked_by_review(dataset, held_out.rows)
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
             odd = gate.out_of_distribution(dataset.pixels[held_out.rows], held_out.rows)
@@ -121,6 +122,7 @@ class Grounds:
             independent(dataset, "labeled", "validation") if foldable else 0,
             population,
             seen,
+            asked_for,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -147,7 +149,7 @@ class Grounds:
         if runs > 1:
             reasons.append(
                 f"the run is taken as the best of {runs} runs by held-out labels"
-                + (", as many as were trained on this dataset" if asked.candidates is None else "")
+                + (", as many as such labels of this dataset have judged until now" if asked.candidates is None else "")
                 + ": if it was not chosen so, say --candidates 1"
             )
         return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps)
@@ -161,6 +163,8 @@ class Grounds:
             assumed += ", and scored as the networks of the cross-fitting scored these"
         if self.seen and self.population == "new":
             assumed += ", and that the encoder, which has learned from these without their labels, knows new ones as well"
+        if self.asked_for:
+            assumed += f". {asked_sentence(self.asked_for)}"
         return assumed
 
 
@@ -214,22 +218,6 @@ def _surer(calibration: Calibration | None, run: str | Path, as_pile: bool) -> s
         f"the network is surer than those whose held-out images it would be judged by: {of.surety.words}; "
         f"try '{command_line('calibrate', run)}' with more --folds, whose networks learn from nearly as many labels"
     )
-
-
-def speaks_for_pile(run: Run, dataset: Snapshot) -> bool:
-    """Return whether what was held out is like the dataset's unlabeled scans: learned from without labels, or not, as they are.
-
-    Labels that `calibrate` held out for them are. Others are where the classifier has learned nothing from unlabeled scans, and
-    the encoder from both or neither.
-    """
-    calibration, held_out = Calibration.load(run), HeldOut.load(run, dataset)
-    if calibration is None or held_out is None:
-        return False
-    if method_type(run.settings.method.name).uses_unlabeled:
-        return calibration.pile is not None
-    seen = dataset.manifest["seen_before"].to_numpy(bool)
-    both = np.concatenate([seen[dataset.rows("unlabeled")], seen[held_out.rows]])
-    return bool(both.all() or not both.any())
 
 
 def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str) -> tuple[float | None, str]:

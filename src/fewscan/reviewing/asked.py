@@ -202,6 +202,7 @@ class Predicted(BaseModel):
     width_px: int
     height_px: int
     labels: int
+    out_of_distribution: bool  # unlike the dataset's scans, so that what the model says of it means nothing
     shares: list[Share]
 
 

@@ -69,7 +69,8 @@ class Look:
     """What one reviewer may know, in one reading.
 
     What another person said of a scan is known to who has said something of it, too, and to who settles. What the model says
-    waits for the answer in a second reading, and where a scan was drawn at random, so that it can be scored by the answer.
+    waits for the answer in a second reading, and where a scan was drawn at random, so that it can be scored by the answer; so
+    do the labels of the scans most like it, which are as good as a prediction.
     """
 
     def __init__(self, desk: Desk, scans: Scans, tutor: Tutor, reviewer: str, reading: Reading) -> None:
@@ -99,7 +100,7 @@ class Look:
             slices=self._scans.slices(row),
             copies=[] if blind else self._related(row, self._scans.copies(row)),
             same_head=[] if blind else self._related(row, self._scans.same_head(row)),
-            nearest=[] if blind else self._nearest(row),
+            nearest=self._nearest(row) if self.may_know_model(row) else [],
         )
 
     def may_know_model(self, row: int) -> bool:

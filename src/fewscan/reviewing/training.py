@@ -130,7 +130,9 @@ class Trainings:
         except Exception as error:
             self.job = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
             raise
-        self.job = replace(self.now, phase="finished", command="", compared=compared)
+        # The encoder of what is solved on features stays as it is: there is nothing to see scans by that the page has not.
+        used = Run.open(run).settings.solved
+        self.job = replace(self.now, phase="finished", command="", compared=compared, used=used)
 
     def _command(self, *words: str | Path) -> None:
         self.job = replace(self.job, command=str(words[0]))

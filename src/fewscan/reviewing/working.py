@@ -3,7 +3,7 @@
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,7 +12,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
+from fewscan.datasets.learnable import without_labels
 from fewscan.errors import FewscanError
+from fewscan.evaluation.typicality import Gate
 from fewscan.images.readers import UnreadableImage, fitted, read_image
 from fewscan.reviewing.asked import REFUSALS, Begin, Nothing, Predicted, Share, Training
 from fewscan.reviewing.desk import CannotNowError, Desk
@@ -33,9 +35,11 @@ def router(desk: Desk, tutor: Tutor, trainings: Trainings) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["models"], responses=REFUSALS)
     reading = BoundedSemaphore(AT_ONCE)
 
+    gates = Gates(desk)
+
     def predicted(content: bytes, kind: str) -> Predicted:
         with reading:
-            return predict(desk, tutor, content, kind)
+            return predict(desk, tutor, gates, content, kind)
 
     @routes.post(
         "/predict",
@@ -100,7 +104,24 @@ def told(job: Job, unfinished: Path | None) -> Training:
     )
 
 
-def predict(desk: Desk, tutor: Tutor, content: bytes, kind: str) -> Predicted:
+class Gates:
+    """What decides whether a scan is out of distribution, kept until scans are set aside or added."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Take the desk, whose dataset the gate learns from."""
+        self._desk, self._lock = desk, Lock()
+        self._kept: tuple[bytes, Gate] | None = None
+
+    def now(self) -> Gate:
+        """Return the one of the scans that take part now; of some thousands it takes seconds to make."""
+        usable = self._desk.usable.tobytes()
+        with self._lock:
+            if self._kept is None or self._kept[0] != usable:
+                self._kept = (usable, Gate.of(without_labels(self._desk.dataset.unsplit())))
+            return self._kept[1]
+
+
+def predict(desk: Desk, tutor: Tutor, gates: Gates, content: bytes, kind: str) -> Predicted:
     """Return what the model says of a file's one scan.
 
     Raises CannotNowError before there is a model, or where it goes by pixels of the dataset alone; FewscanError for a file that
@@ -119,7 +140,8 @@ def predict(desk: Desk, tutor: Tutor, content: bytes, kind: str) -> Predicted:
             image = read_image(path, spec.channels, reading=spec)
         except UnreadableImage as unreadable:
             raise FewscanError(unreadable.reason) from None
-    pixels = torch.from_numpy(fitted(image.pixels, spec)[None])
+    scan = fitted(image.pixels, spec)[None]
+    pixels = torch.from_numpy(scan)
     device = next(seen.encoder.encoder.parameters()).device
     with torch.no_grad():
         features = features_of(seen.encoder.encoder, pixels.to(device))[:, 0].cpu().numpy()
@@ -129,5 +151,6 @@ def predict(desk: Desk, tutor: Tutor, content: bytes, kind: str) -> Predicted:
         width_px=image.width_px,
         height_px=image.height_px,
         labels=opinion.labels,
+        out_of_distribution=bool(gates.now().out_of_distribution(scan)[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
     )

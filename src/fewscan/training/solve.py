@@ -46,7 +46,9 @@ def solve(run: Run, dataset: Snapshot) -> None:
     labeled = labeled._replace(deviation=deviation(features, dataset.rows("labeled", "unlabeled")))
     if kind.uses_unlabeled:
         without_label = np.setdiff1d(rows.unlabeled, rows.bearers.copies)
-        labeled = labeled._replace(unlabeled=features.of(telling(without_label)))
+        # As many of all scans, whichever of them have labels: what a fold holds out takes part as often as unlabeled scans do.
+        some = telling(without_label, len(without_label) + len(rows.labeled))
+        labeled = labeled._replace(unlabeled=features.of(some))
     class_shares = rows.labels[rows.labeled].bincount(minlength=len(dataset.classes)) / len(rows.labeled)
     method = kind(settings.method, network.encoder.feature_dim, settings.heads.projection_units[-1], class_shares)
     solution = method.solve(labeled, settings.seed)
@@ -91,9 +93,9 @@ def deviation(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
     return np.asarray(features.of(telling(rows))[:, 0].std(axis=0))
 
 
-def telling(rows: Rows) -> Rows:
-    """Return so many of the rows, evenly spread, as tell how features vary."""
-    return rows[:: max(1, math.ceil(len(rows) / TELLING_ROWS))]
+def telling(rows: Rows, among: int | None = None) -> Rows:
+    """Return so many of the rows, evenly spread, as tell how features vary: TELLING_ROWS at most of `among`, or of these."""
+    return rows[:: max(1, math.ceil((len(rows) if among is None else among) / TELLING_ROWS))]
 
 
 def _require_finite(run: Run, solution: Solution) -> None:

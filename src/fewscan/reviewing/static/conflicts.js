@@ -45,9 +45,7 @@ const settle = (state, label = null) => list.answer(async (set) => {
   const rows = set.scans.map((one) => one.row);
   await sendUntilSaved("/api/conflicts/settle", { rows, state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, ${rows.length} copies`);
-  await page.refresh();
-  await show();
-});
+}, async () => { await page.refresh(); await show(); });
 
 const next = async () => { await list.next(); await look(); };
 const asPairs = async () => { if (list.now) await page.open("pairs", list.now.scans[0].row); };

@@ -12,6 +12,7 @@ const run = () => element("doubt-run").value;
 const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent(run())}/suspects`, part), element("doubt"));
 
 async function show() {
+  list.show(undefined); // what is on the screen may be another run's
   const before = run();
   const answer = await ask("/api/runs");
   element("doubt-run").replaceChildren(...answer.runs.map((one) => made("option", { value: one.name }, `${one.name} (${one.method})`)));
@@ -61,9 +62,7 @@ async function look() {
 const settle = (state, label = null) => list.answer(async (one) => {
   await sendUntilSaved(`/api/runs/${encodeURIComponent(run())}/suspects/settle`, { rows: [one.row], state, label, reviewer: reviewer() }, (text) => { element("trouble").textContent = text; });
   page.saved(`Saved: ${label ?? state}, scan ${one.row}`);
-  await showList();
-  await page.refresh();
-});
+}, async () => { await showList(); await page.refresh(); });
 
 // What is being made is asked for until it has ended, also where it was begun on another page.
 async function follow(making) {

@@ -33,7 +33,7 @@ async function refresh() {
   label ??= status.classes[0];
   element("labels").replaceChildren(...status.classes.map((name) => {
     const button = made("button", { type: "button", "aria-pressed": String(name === label) }, name);
-    button.addEventListener("click", told(async () => { label = name; await refresh(); await load(false); }));
+    button.addEventListener("click", told(async () => { label = name; cells.clear(); await refresh(); await load(false); }));
     return button;
   }));
   showMoves(status.classes, label, decide);
@@ -53,7 +53,7 @@ async function undo() {
 
 actOn(cells, { classes: () => status?.classes ?? [], decide, undo, enter: () => told(decide)("label", label) });
 element("more").addEventListener("click", told(() => load(true)));
-for (const choice of document.querySelectorAll("input[name=which]")) choice.addEventListener("change", told(() => load(false)));
+for (const choice of document.querySelectorAll("input[name=which]")) choice.addEventListener("change", told(() => { cells.clear(); return load(false); }));
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await load(false); }));
 
 await told(async () => {

@@ -47,6 +47,7 @@ async function predict() {
   const answer = await fetch(`/api/predict?kind=${kind}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
   const said = await answer.json();
   element("shares").hidden = !answer.ok;
+  element("unlike").hidden = !(answer.ok && said.out_of_distribution);
   if (!answer.ok) throw new Refused(answer.status, said.detail);
   element("share-rows").replaceChildren(...said.shares.map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
 }

@@ -2,6 +2,11 @@
 
 export const AT_ONCE = 50;
 
+let saving = Promise.resolve();
+
+// What is taken back is the answer before, also where that is on its way still.
+export const saved = () => saving;
+
 export class OneByOne {
   // ask: asked for a part ({ start, count }), answers with { total } and, under `name`, that part; view: where one of them is shown.
   constructor(name, ask, view) {
@@ -25,16 +30,20 @@ export class OneByOne {
   }
 
   // Answer what is on the screen, and that once: a key that is pressed again meanwhile is not for what comes next.
-  async answer(act) {
+  // save: what enters the answer; after: what comes then. Only what was not saved can be answered again.
+  async answer(save, after) {
     const one = this.shown;
     if (!one) return;
     this.shown = undefined;
+    const entered = save(one);
+    saving = entered.catch(() => {});
     try {
-      await act(one);
+      await entered;
     } catch (refused) {
       this.shown ??= one;
       throw refused;
     }
+    await after();
   }
 
   // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer.

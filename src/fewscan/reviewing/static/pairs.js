@@ -1,7 +1,7 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
 import { ask, element, made, reviewer, send, told } from "./asking.js";
-import { OneByOne } from "./one_by_one.js";
+import { OneByOne, saved } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
@@ -33,6 +33,7 @@ async function show(row = null) {
 async function look() {
   const pair = list.now;
   list.show(undefined);
+  for (const viewer of viewers) viewer.clear();
   element("pair").hidden = pair === undefined;
   if (!pair) return;
   element("first-said").replaceChildren(...caption(pair.first));
@@ -42,8 +43,7 @@ async function look() {
   const alike = pair.kind === "near" ? `, similarity ${pair.similarity.toFixed(3)}` : "";
   const said = pair.verdict === null ? "" : ` ${pair.verdict === "apart" ? "Dissolved" : "Confirmed"} by ${pair.who ?? "nobody named"}, ${pair.time.slice(0, 10)}.`;
   element("pair-said").textContent = `${(list.place + 1).toLocaleString("en")} of ${list.total.toLocaleString("en")}: ${KINDS[pair.kind]}${alike}.${said}`;
-  const certain = pair.kind === "bytes" || pair.kind === "pixels";
-  for (const id of ["confirm", "dissolve"]) element(id).disabled = certain;
+  for (const id of ["confirm", "dissolve"]) element(id).disabled = certain(pair);
   element("reopen").disabled = judged.length === 0 && pair.verdict === null;
   showSet(pair);
   element("overlay").hidden = true;
@@ -82,14 +82,14 @@ function showSet(pair) {
   element("pair-set").replaceChildren(made("h2", {}, `They are in a set of ${copies.length} copies`), only, made("ul", { class: "strip" }, ...items));
 }
 
-async function say(verdict, pair) {
+async function enter(verdict, pair) {
   const answer = await send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() });
   if (verdict !== "open") judged.push(pair);
   const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
   page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);
-  await page.refresh();
-  await show(of);
 }
+
+const goOn = async () => { await page.refresh(); await show(of); };
 
 async function takeOut(row) {
   const answer = await send("/api/pairs/scan", { row, verdict: "apart", reviewer: reviewer() });
@@ -99,15 +99,17 @@ async function takeOut(row) {
 }
 
 async function takeBack() {
-  const pair = judged.pop() ?? (list.now?.verdict ? list.now : undefined);
-  if (pair) await say("open", pair);
+  await saved();
+  const pair = judged.at(-1) ?? (list.now?.verdict ? list.now : undefined);
+  if (!pair) return;
+  await enter("open", pair);
+  judged.pop();
+  await goOn();
 }
 
 // Of what is the same file or the same pixels there is nothing to say.
-const judge = (verdict) => list.answer(async (pair) => {
-  if (pair.kind === "bytes" || pair.kind === "pixels") list.show(pair);
-  else await say(verdict, pair);
-});
+const certain = (pair) => pair?.kind === "bytes" || pair?.kind === "pixels";
+const judge = async (verdict) => { if (!certain(list.shown)) await list.answer((pair) => enter(verdict, pair), goOn); };
 
 const step = (by) => async () => { await list.step(by); await look(); };
 const both = (act) => async () => { for (const viewer of viewers) act(viewer); };

@@ -5,6 +5,7 @@ import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
 import { aside } from "./aside.js";
+import { saved as savedBefore } from "./one_by_one.js";
 
 const PARTS = { pairs, conflicts, doubts, aside };
 
@@ -33,6 +34,7 @@ async function open(part, ...more) {
 
 // As on every other page: what this person did last.
 async function undo() {
+  await savedBefore();
   const taken = await send("/api/undo", { reviewer: reviewer() });
   saved(takenBack(taken, `scan ${taken.rows.join(", ")}`));
   await refresh();
