@@ -136,6 +136,15 @@ def test_what_is_calibrated_in_seconds_is_before_labels_are_made(
     calibration = Calibration.load(Run.open(run))
     assert calibration is not None
     assert calibration.pile is not None
+    # The error to allow is the user's, and the score has a button, too.
+    asked = {"run": "first", "what": "labels", "anew": True, "target_error": 0.45}
+    assert client.post("/api/making", json=asked | {"target_error": 1}).status_code == 422
+    client.post("/api/making", json=asked)
+    assert "0.45" in made(client)["words"]
+    client.post("/api/making", json={"run": "first", "what": "score"})
+    assert made(client)["phase"] == "finished"
+    (told,) = client.get("/api/runs").json()["runs"]
+    assert told["accuracy"] is not None
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from fewscan.reviewing.taking import (
     suspects_words,
 )
 from fewscan.reviewing.tutor import Tutor
+from fewscan.splits.support import TARGET_ERROR
 
 RunName = Annotated[str, Path(min_length=1, max_length=255)]
 Start = Annotated[int, Query(ge=0, lt=2**31)]
@@ -63,15 +64,17 @@ class MakingTold(BaseModel):
     run: str
     done: int
     total: int
+    unit: str
     words: str
 
 
 class Make(Question):
-    """What to make of a run; anew: also where it was made before."""
+    """What to make of a run; anew: also where it was made before; target_error: of labels, the error among accepted ones."""
 
     run: Annotated[str, Field(min_length=1, max_length=255)]
     what: What
     anew: bool = False
+    target_error: Annotated[float, Field(gt=0, lt=1)] = TARGET_ERROR
 
 
 class Doubt(BaseModel):
@@ -133,8 +136,9 @@ def _making_routes(routes: APIRouter, desk: Desk, runs: FinishedRuns, makings: M
 
     @routes.post("/making")
     def make(asked: Make) -> MakingTold:
-        """Write a run's report, label all unlabeled scans, check labels, or export it; in the background, one at a time."""
-        makings.start(runs.require(desk.dataset, asked.run), asked.what, anew=asked.anew)
+        """Score a run, write its report, label all unlabeled scans, check labels, or export it; one at a time."""
+        run = runs.require(desk.dataset, asked.run)
+        makings.start(run, asked.what, anew=asked.anew, target_error=asked.target_error)
         return making_told(makings.now)
 
     @routes.post("/making/cancel")
@@ -179,7 +183,13 @@ def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
 def making_told(making: Making) -> MakingTold:
     """Return what is being made as an answer."""
     return MakingTold(
-        phase=making.phase, what=making.what, run=making.run, done=making.done, total=making.total, words=making.words
+        phase=making.phase,
+        what=making.what,
+        run=making.run,
+        done=making.done,
+        total=making.total,
+        unit=making.unit,
+        words=making.words,
     )
 
 

@@ -25,10 +25,11 @@ from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE
 from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
+from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import from_text
 from fewscan.training.run import MODEL_FILE, Run
 
-What = Literal["report", "labels", "suspects", "onnx", "weights"]
+What = Literal["score", "report", "labels", "suspects", "onnx", "weights"]
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What may be opened or downloaded of a run: by what it is called here, nothing else of the file system can be asked for.
 FileName = Literal[
@@ -133,6 +134,7 @@ class Making:
     run: str = ""
     done: int = 0
     total: int = 0
+    unit: Literal["scans", "trainings"] = "scans"
     words: str = ""
 
 
@@ -150,13 +152,17 @@ class Makings:
     def now(self) -> Making:
         """How far it is."""
         making = self.making
+        if making.phase == "running" and making.what == "labels" and (self._folder / FOLDS_FOLDER).is_dir():
+            # Calibrated first: labels are held out for new scans, and once more for these.
+            done = len(list((self._folder / FOLDS_FOLDER).glob(f"*/{MODEL_FILE}")))
+            return replace(making, done=done, total=2 * FOLDS, unit="trainings")
         if making.phase == "running" and making.what == "labels":
             parts = len(list(partial_folder(path_of(self._folder, "labels")).glob("part-*.parquet")))
             return replace(making, done=min(making.total, parts * PART_ROWS))
         if making.phase == "running" and making.what == "suspects":
             # Not below: what a fold is begun in has another name a moment later.
             done = len(list((self._folder / FOLDS_FOLDER).glob(f"[0-9]*/{MODEL_FILE}")))
-            return replace(making, done=done, total=FOLDS)
+            return replace(making, done=done, total=FOLDS, unit="trainings")
         return making
 
     def unfinished(self, run: FinishedRun) -> bool:
@@ -164,11 +170,11 @@ class Makings:
         labels = path_of(run.folder, "labels")
         return partial_folder(labels).exists() and not labels.exists()
 
-    def start(self, run: FinishedRun, what: What, *, anew: bool) -> None:
+    def start(self, run: FinishedRun, what: What, *, anew: bool, target_error: float = TARGET_ERROR) -> None:
         """Begin, or go on with labels that were interrupted.
 
-        anew: labels that stand there are made again. Raises CannotNowError where something is being made, or where what is
-        wanted stands there.
+        anew: labels that stand there are made again. target_error: of labels, as `fewscan label` takes it. Raises CannotNowError
+        where something is being made, or where what is wanted stands there.
         """
         folder = self.desk.dataset.folder
         with self._lock:
@@ -186,7 +192,7 @@ class Makings:
             total = len(seen.rows("unlabeled")) if what == "labels" else 0
             self._commands, self._folder = Commands(), run.folder
             self.making = Making("running", what, run.folder.name, total=total)
-        commands = [_words(run.folder, what, folder)]
+        commands = [_words(run.folder, what, folder, target_error)]
         # Without it nothing is accepted. Where each training takes as long as the run's did, nobody waits for five unasked.
         if what == "labels" and opened.settings.solved and _lacks_calibration(opened, seen):
             commands.insert(0, ["calibrate", run.folder, "--data", folder])
@@ -229,12 +235,13 @@ def _lacks_calibration(run: Run, dataset: Snapshot) -> bool:
     return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None
 
 
-def _words(run: Path, what: What, dataset: Path) -> list[str | Path]:
+def _words(run: Path, what: What, dataset: Path, target_error: float) -> list[str | Path]:
     """Return the command that makes it."""
     data: list[str | Path] = ["--data", dataset]
     made: dict[What, list[str | Path]] = {
+        "score": ["evaluate", run],
         "report": ["report", run, "--overwrite"],
-        "labels": ["label", run, "--out", path_of(run, "labels")],
+        "labels": ["label", run, "--out", path_of(run, "labels"), "--target-error", f"{target_error:g}"],
         "suspects": ["labels", "suspects", run, "--out", path_of(run, "suspects"), "--overwrite"],
         "onnx": ["export", run, "--format", "onnx"],
         "weights": ["export", run, "--format", "safetensors"],

@@ -2,7 +2,7 @@
 
 import { ask, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 
-const MAKES = { report: "report", labels: "labels of all unlabeled scans", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
+const MAKES = { score: "score", report: "report", labels: "labels of all unlabeled scans", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
 let following = null;
 
 const link = (run, file, text, download) => {
@@ -14,7 +14,7 @@ function button(run, what, text, anew = false, blocked = "") {
   const one = made("button", { type: "button" }, text);
   one.disabled = blocked !== "";
   one.title = blocked;
-  one.addEventListener("click", told(async () => showMaking(await send("/api/making", { run: run.name, what, anew }))));
+  one.addEventListener("click", told(async () => showMaking(await send("/api/making", { run: run.name, what, anew, target_error: Number(element("error").value) }))));
   return one;
 }
 
@@ -23,10 +23,12 @@ const row = (name, ...what) => [made("dt", {}, name), made("dd", {}, ...what.fla
 function shown(run, lacks) {
   const has = (file) => run.files.includes(file);
   const accuracy = run.accuracy;
-  const score = accuracy === null ? "not scored yet: fewscan evaluate" :
+  const score = accuracy === null ? "not scored yet" :
     `${run.score}: accuracy ${percent(accuracy.value)}${accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`}`;
-  const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), button(run, "labels", "Label anew", true)] :
-    [button(run, "labels", run.labels_begun ? "Go on with the interrupted labels" : "Label all unlabeled scans")];
+  const anew = button(run, "labels", "Label anew", true);
+  const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), anew] :
+    run.labels_begun ? [button(run, "labels", "Go on with the interrupted labels"), anew] : [button(run, "labels", "Label all unlabeled scans")];
+  const scored = accuracy === null ? row("Score", button(run, "score", "Score it"), made("span", { class: "muted" }, "on the test set, which counts how often it is opened, or where there is none by labels held out in turn")) : [];
   const onnx = has("onnx") ? [link(run, "onnx", "Download model.onnx", true), link(run, "onnx_card", "Model card")] :
     lacks ? [made("span", {}, lacks)] : [button(run, "onnx", "Export as ONNX")];
   const weights = has("weights") ? [link(run, "weights", "Download model.safetensors", true), link(run, "weights_description", "model.json", true), link(run, "weights_typicality", "typicality.safetensors", true), link(run, "weights_card", "Model card")] :
@@ -34,7 +36,7 @@ function shown(run, lacks) {
   const report = has("report") ? [link(run, "report", "Open the report"), button(run, "report", "Write it anew")] : [button(run, "report", "Write the report")];
   return made("section", { class: "call" }, made("h2", {}, run.name, ...(run.in_use ? [" ", made("span", { class: "verb" }, "the page sees scans as it does")] : [])),
     made("p", { class: "muted" }, `${run.method} · ${run.classes.join(", ")} · begun ${run.started.slice(0, 16).replace("T", " ")} UTC · ${score}`),
-    made("dl", { class: "about results" }, ...row("Report", ...report), ...row("Labels", ...labels), ...row("ONNX", ...onnx), ...row("Weights", ...weights)));
+    made("dl", { class: "about results" }, ...scored, ...row("Report", ...report), ...row("Labels", ...labels), ...row("ONNX", ...onnx), ...row("Weights", ...weights)));
 }
 
 async function refresh() {
@@ -48,7 +50,7 @@ function showMaking(making) {
   const running = making.phase === "running";
   const ended = { none: "", finished: "Made", failed: "Not made", cancelled: "Cancelled" };
   const what = making.what === null ? "" : `${MAKES[making.what]} of ${making.run}`;
-  const far = making.total ? `, ${making.done.toLocaleString("en")} of ${making.total.toLocaleString("en")} ${making.what === "labels" ? "scans" : "trainings"}` : "";
+  const far = making.total ? `, ${making.done.toLocaleString("en")} of ${making.total.toLocaleString("en")} ${making.unit}` : "";
   element("making").textContent = making.phase === "none" ? "" : running ? `Making: ${what}${far}` : `${ended[making.phase]}: ${what}`;
   element("cancel").hidden = !running;
   element("progress").hidden = !running;
