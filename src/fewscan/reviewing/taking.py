@@ -173,8 +173,8 @@ class Makings:
     def start(self, run: FinishedRun, what: What, *, anew: bool, target_error: float = TARGET_ERROR) -> None:
         """Begin, or go on with labels that were interrupted.
 
-        anew: labels that stand there are made again. target_error: of labels, as `fewscan label` takes it. Raises CannotNowError
-        where something is being made, or where what is wanted stands there.
+        anew: labels that stand there are made again. target_error: of labels, as `fewscan label` takes it.
+        Raises CannotNowError where something is being made, or where what is wanted stands there.
         """
         folder = self.desk.dataset.folder
         with self._lock:
