@@ -116,14 +116,17 @@ def refuse_taught_encoder(run: Run, dataset: Snapshot) -> None:
 
 
 def _without_labels_of(dataset: Snapshot, rows: Rows, as_pile: bool) -> Snapshot:
-    """Return the dataset with another split: `rows` are its validation set, and no label is learned from that the run has not.
+    """Return the dataset with another split: `rows` are its validation set, and as many labels are learned from as by the run.
 
     What else is in the groups of `rows` is left out: unlabeled copies of a held-out image would be learned from. With `as_pile`
-    they are to be, and `rows` are unlabeled, too. Other validation images are left out: who learned more labels than the run
-    would be right more often than it, and speak too well of it.
+    they are to be, and `rows` are unlabeled, too. Labels of the validation set stand in for held-out ones; more than the run
+    learned from would make a network that is right more often than it, and speaks too well of it.
     """
     parts = dataset.manifest["split"].to_numpy(dtype=object).copy()
-    parts[dataset.rows("validation")] = None
+    labeled, validation = (np.setdiff1d(dataset.rows(part), rows) for part in ("labeled", "validation"))
+    stand_ins = stream(0, "labels that stand in").numpy().permutation(validation)
+    parts[validation] = None
+    parts[stand_ins[: len(dataset.rows("labeled")) - len(labeled)]] = "labeled"
     if not as_pile:
         parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
     parts[rows] = "unlabeled" if as_pile else "validation"

@@ -28,7 +28,7 @@ function shown(run, lacks) {
   const anew = button(run, "labels", "Label anew", true);
   const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), anew] :
     run.labels_begun ? [button(run, "labels", "Go on with the interrupted labels"), anew] : [button(run, "labels", "Label all unlabeled scans")];
-  const scored = accuracy === null ? row("Score", button(run, "score", "Score it"), made("span", { class: "muted" }, "on the test set, which counts how often it is opened, or where there is none by labels held out in turn")) : [];
+  const scored = accuracy === null ? row("Score", button(run, "score", "Score it"), made("span", { class: "muted" }, "on the test set, each opening of which is counted; where there is none, by labels held out in turn")) : [];
   const onnx = has("onnx") ? [link(run, "onnx", "Download model.onnx", true), link(run, "onnx_card", "Model card")] :
     lacks ? [made("span", {}, lacks)] : [button(run, "onnx", "Export as ONNX")];
   const weights = has("weights") ? [link(run, "weights", "Download model.safetensors", true), link(run, "weights_description", "model.json", true), link(run, "weights_typicality", "typicality.safetensors", true), link(run, "weights_card", "Model card")] :
