@@ -151,6 +151,16 @@ def test_a_row_that_is_not_there_is_refused_whether_there_is_a_model_or_not(
     assert review.desk.board().states[1] == "none"
 
 
+def test_an_answer_that_is_sent_again_because_no_reply_came_counts_once(client: TestClient, dataset: Dataset) -> None:
+    asked = {"rows": [3], "state": "label", "label": "glioma", "reviewer": "Ada", "answer_id": "one"}
+    first = client.post("/api/decisions", json=asked).json()
+    assert client.post("/api/decisions", json=asked).json() == first
+    assert len(dataset.labels.entries([3])) == 1
+    client.post("/api/decisions", json=asked | {"answer_id": "another", "label": "meningioma"})
+    assert len(dataset.labels.entries([3])) == 2
+    assert client.post("/api/decisions", json=asked | {"answer_id": "x" * 100}).status_code == 422
+
+
 def hidden(client: TestClient, row: int) -> bool:
     return client.get(f"/api/scans/{row}", params={"reviewer": "Ada"}).json()["model"] is None
 

@@ -44,8 +44,12 @@ class Person(Question):
 
 
 class Answer(Person):
-    """What a person says of scans: one of the classes, or a state without a label."""
+    """What a person says of scans: one of the classes, or a state without a label.
 
+    answer_id: of who sends it again because no reply came; it counts once then.
+    """
+
+    answer_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     rows: Annotated[list[Row], Field(min_length=1, max_length=MAX_ROWS)]
     state: State
     label: Name | None = None

@@ -50,7 +50,11 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
         if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
             raise CannotNowError("nobody differs about this scan any more: look at it again")
         note = {"reading": decision.reading} | opinion_then(desk, tutor, decision.rows)
-        return saved(desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles))
+        return saved(
+            desk.decide(
+                decision.rows, decision.said, decision.reviewer, note, settles=decision.settles, answer_id=decision.answer_id
+            )
+        )
 
     @routes.post("/undo")
     def undo(person: Person) -> Undone:

@@ -143,7 +143,7 @@ def _conflict_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) 
             desk.require_row(row)
         pairing.require_conflict(desk, asked.rows)
         note = {"reading": "copies"} | opinion_then(desk, tutor, asked.rows)
-        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True))
+        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True, answer_id=asked.answer_id))
 
 
 def _aside_routes(routes: APIRouter, desk: Desk, scans: Scans) -> None:

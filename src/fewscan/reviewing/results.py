@@ -161,7 +161,7 @@ def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, run
         if not known.issuperset(asked.rows):
             raise CannotNowError("these labels are not among those in doubt")
         note = {"reading": "suspect", "run": name} | opinion_then(desk, tutor, asked.rows)
-        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True))
+        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True, answer_id=asked.answer_id))
 
 
 def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:

@@ -56,6 +56,6 @@ element("who").addEventListener("click", told(async () => { await askWho(true); 
 await told(async () => {
   await askWho();
   await refresh();
-  await open("pairs");
+  await open(page.part); // which may have been chosen meanwhile
 })();
 setInterval(() => { if (!document.hidden && reviewer()) refresh().catch(() => {}); }, 5000);
