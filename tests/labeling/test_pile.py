@@ -97,10 +97,14 @@ def test_the_threshold_for_unlabeled_scans_is_of_labels_that_were_held_out_as_th
 
 
 @pytest.mark.slow
-def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_stays(dataset: Path, tmp_path: Path) -> None:
-    short = {"encoder": {"width": 16}, "epochs": 2, "batch_size": 32, "device": "cpu"}
-    run = Run.open(api.train(dataset, out=tmp_path / "run", method="mixmatch", **short).folder)
-    opened = run.open_dataset(dataset)
+def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_stays(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
+    folder = make_dataset(images=48).folder
+    api.split(folder, labeled=16, test=8, validation=0)
+    short = {"encoder": {"width": 16}, "epochs": 1, "batch_size": 16, "device": "cpu"}
+    run = Run.open(api.train(folder, out=tmp_path / "run", method="mixmatch", **short).folder)
+    opened = run.open_dataset(folder)
     # Where a training takes longer nothing is held out for the unlabeled scans unasked.
     known = api.calibrate(run, folds=2)
     assert known.pile is None
@@ -110,15 +114,13 @@ def test_what_holds_for_unlabeled_scans_is_added_and_what_is_known_of_new_ones_s
         api.calibrate(run)
     found = api.calibrate(run, pile=True)
     assert found.pile is not None
-    assert (found.pile.folds, found.pile.images) == (2, 100)
+    assert (found.pile.folds, found.pile.images) == (2, 16)
     assert found.model_copy(update={"pile": None}) == known
     assert Calibration.load(run) == found
     assert (run.folder / "held_out.csv").read_bytes() == before
     assert speaks_for_pile(run, opened)
     with pytest.raises(FewscanError, match="is calibrated already"):
         api.calibrate(run, pile=True)
-    assert api.calibrate(run, folds=2, pile=False, overwrite=True).pile is None
-    assert not (run.folder / PILE_FILE).exists()
 
 
 @pytest.mark.slow
@@ -129,7 +131,9 @@ def test_what_is_damaged_is_calibrated_anew_and_what_cannot_be_held_out_for_the_
     (run.folder / PILE_FILE).unlink()
     with pytest.raises(FewscanError, match="calibrate"):
         Calibration.load(run)
-    assert api.calibrate(run, pile=True, overwrite=True).pile is not None
+    assert api.calibrate(run, folds=2, pile=True, overwrite=True).pile is not None
+    assert api.calibrate(run, folds=2, pile=False, overwrite=True).pile is None
+    assert not (run.folder / PILE_FILE).exists()
     # Weights that were taught the labels cannot be held against them: the validation set alone can.
     api.split(dataset, name="validated", labeled=200, test=20, validation=0.5)
     taught = api.train(dataset, out=tmp_path / "taught", method="supervised", epochs=1, batch_size=32, device="cpu")

@@ -18,6 +18,7 @@ from fewscan.training.settings import RunSettings
 from fewscan.training.unlabeled_first import OF_FEATURES_PX, divided, first_folder, lesson
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
+PROPAGATION = {"name": "propagation", "steps": 20}
 
 
 @pytest.fixture
@@ -120,8 +121,8 @@ def test_a_second_run_that_was_stopped_goes_on_by_the_same_command_and_resume(da
 def test_what_is_solved_on_features_begins_with_an_encoder_that_learned_them(dataset: Path, tmp_path: Path) -> None:
     small: dict[str, Any] = {"encoder": {"name": "study_cnn", "weights": None}, "chunk_size": 8, **SHORT}
     with pytest.raises(FewscanError, match="leave out"):
-        api.train(dataset, out=tmp_path / "run", method="propagation", **small)
-    run = api.train(dataset, out=tmp_path / "run", method="propagation", unlabeled_first=True, **small)
+        api.train(dataset, out=tmp_path / "run", method=PROPAGATION, **small)
+    run = api.train(dataset, out=tmp_path / "run", method=PROPAGATION, unlabeled_first=True, **small)
     first = Run.open(first_folder(run.folder))
     assert (first.settings.method.name, run.settings.method.name) == ("simclr", "propagation")
     assert (first.settings.epochs, first.settings.chunk_size, first.settings.batch_size) == (1, 8, 16)
@@ -135,7 +136,7 @@ def test_the_second_run_goes_on_with_the_settings_that_both_were_asked_for(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    small: dict[str, Any] = {"encoder": {"name": "study_cnn", "weights": None}, "method": "propagation", **SHORT}
+    small: dict[str, Any] = {"encoder": {"name": "study_cnn", "weights": None}, "method": PROPAGATION, **SHORT}
     asked: dict[str, Any] = small | {"unlabeled_first": True}
     with pytest.raises(FewscanError, match="device"):
         api.train(dataset, out="run", devices=2, **asked)
