@@ -82,9 +82,8 @@ def _known(run: Run, anew: bool) -> Calibration | None:
     except FewscanError:
         if not anew:
             raise
-        (
-            run.folder / CALIBRATION_FILE
-        ).unlink()  # what is damaged says nothing that the networks of the folds could be held against
+        # Who predicts reads it, too.
+        (run.folder / CALIBRATION_FILE).unlink()
         return None
 
 
