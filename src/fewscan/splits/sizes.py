@@ -131,8 +131,8 @@ def require_labels(dataset: Snapshot, protocol: Protocol) -> None:
     named = manifest["label"].dropna()
     if named.empty:
         raise FewscanError(
-            f"{dataset.folder} has no labels at all: enter some with "
-            f"'{command_line('labels', 'set', dataset.folder, 'TABLE')}'; without any, "
+            f"{dataset.folder} has no labels at all: give some on a page, '{command_line('review', dataset.folder)}', or enter "
+            f"them with '{command_line('labels', 'set', dataset.folder, 'TABLE')}'; without any, "
             f"'{command_line('train', dataset.folder)}' learns features"
         )
     if named.nunique() == 1:
