@@ -161,6 +161,20 @@ def test_an_answer_that_is_sent_again_because_no_reply_came_counts_once(client: 
     assert client.post("/api/decisions", json=asked | {"answer_id": "x" * 100}).status_code == 422
 
 
+def test_what_settles_counts_once_though_nothing_is_left_to_settle_then(
+    client: TestClient, decide: Decide, dataset: Dataset
+) -> None:
+    decide(3, "glioma", "Ada")
+    decide(3, "meningioma", "Grace", reading="second")
+    asked = {"rows": [3], "state": "label", "label": "glioma", "reviewer": "Ada", "settles": True, "answer_id": "one"}
+    first = client.post("/api/decisions", json=asked)
+    assert first.status_code == 200
+    again = client.post("/api/decisions", json=asked)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert len(dataset.labels.entries([3])) == 3
+    assert client.post("/api/decisions", json=asked | {"answer_id": "another"}).status_code == 409
+
+
 def hidden(client: TestClient, row: int) -> bool:
     return client.get(f"/api/scans/{row}", params={"reviewer": "Ada"}).json()["model"] is None
 

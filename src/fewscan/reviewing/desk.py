@@ -35,7 +35,7 @@ Bools = npt.NDArray[np.bool_]
 MAX_CLASS_LETTERS = 60
 # Enough to know an accuracy to five points; more would only be asked for instead of scans that teach.
 MOST_SAMPLED = 300
-REMEMBERED = 1000
+REMEMBERED = 1000  # answers that may be sent again
 # The note of what lets an image take part again that had been set aside.
 RETURNED = "takes part again"
 
@@ -81,9 +81,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         """Begin with the classes that were asked for, then those that scans have."""
-        self._reading, self._writing = Lock(), Lock()
+        self._reading, self._writing, self._answering = Lock(), Lock(), Lock()
         self._board: Board | None = None
-        self._entered: OrderedDict[str | None, Decided] = OrderedDict()  # the newest answers that may come again
+        self._entered: OrderedDict[str, Decided] = OrderedDict()  # the newest answers, the oldest first
         self.changed: list[Callable[[], None]] = []  # called after every entry
         board = self.board()
         there = sorted({str(label) for label in board.labels[board.labeled]})
@@ -177,40 +177,34 @@ class Desk:
             self._classes.append(fitted)
         return fitted
 
-    def decide(
-        self,
-        rows: Sequence[int],
-        said: Said,
-        reviewer: str,
-        note: dict[str, Any],
-        *,
-        settles: bool = False,
-        answer_id: str | None = None,
-    ) -> Decided:
+    def once(self, answer_id: str | None, enter: Callable[[], Decided]) -> Decided:
+        """Enter an answer, or return what came of it where it has come before: it is sent again for want of a reply."""
+        if answer_id is None:
+            return enter()
+        with self._answering:
+            if answer_id not in self._entered:
+                self._entered[answer_id] = enter()
+            while len(self._entered) > REMEMBERED:
+                self._entered.popitem(last=False)
+            return self._entered[answer_id]
+
+    def decide(self, rows: Sequence[int], said: Said, reviewer: str, note: dict[str, Any], *, settles: bool = False) -> Decided:
         """Enter what a person says of rows, as one batch, and return once it is on the disk; what they said before is left out.
 
-        note: what the entries keep beside it. answer_id: of an answer that may come twice, and counts once.
-        Raises NoSuchThingError for a row or class that is not there, FewscanError for a name that is none, NotSavedError where
-        the log cannot be written.
+        note: what the entries keep beside it. Raises NoSuchThingError for a row or class that is not there, FewscanError for a
+        name that is none, NotSavedError where the log cannot be written.
         """
         for row in rows:
             self.require_row(row)
         if said.label is not None and said.label not in self._classes:
             raise NoSuchThingError(f"there is no class '{said.label}': add it first")
         with self._writing:
-            if answer_id in self._entered:
-                return self._entered[answer_id]
             board = self.board()
             same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
             new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             batch = self._enter(new, said, reviewer, note, settles) if new else 0
-            decided = Decided(batch, new, said)
-            if answer_id is not None:
-                self._entered[answer_id] = decided
-            while len(self._entered) > REMEMBERED:
-                self._entered.popitem(last=False)
         self.tell()
-        return decided
+        return Decided(batch, new, said)
 
     def undo(self, reviewer: str) -> Undone:
         """Take back what this person did last on a page and has not taken back: an answer, or the return of an image.

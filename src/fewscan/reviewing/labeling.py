@@ -47,14 +47,14 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
     @routes.post("/decisions")
     def decide(decision: Decision) -> Saved:
         """Enter what a person says of scans; once this is answered it is on the disk."""
-        if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
-            raise CannotNowError("nobody differs about this scan any more: look at it again")
-        note = {"reading": decision.reading} | opinion_then(desk, tutor, decision.rows)
-        return saved(
-            desk.decide(
-                decision.rows, decision.said, decision.reviewer, note, settles=decision.settles, answer_id=decision.answer_id
-            )
-        )
+
+        def enter() -> Decided:
+            if decision.settles and not all(desk.board().disputed[desk.require_row(row)] for row in decision.rows):
+                raise CannotNowError("nobody differs about this scan any more: look at it again")
+            note = {"reading": decision.reading} | opinion_then(desk, tutor, decision.rows)
+            return desk.decide(decision.rows, decision.said, decision.reviewer, note, settles=decision.settles)
+
+        return saved(desk.once(decision.answer_id, enter))
 
     @routes.post("/undo")
     def undo(person: Person) -> Undone:

@@ -14,7 +14,7 @@ from fewscan.datasets import judging
 from fewscan.reporting.audit_page import write_audit_page
 from fewscan.reviewing import aside, pairing
 from fewscan.reviewing.asked import REFUSALS, Count, Name, Row, Saved
-from fewscan.reviewing.desk import Desk, NoSuchThingError
+from fewscan.reviewing.desk import Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.looking import PNG, Look
 from fewscan.reviewing.overlay import Overlay, overlay_of
@@ -139,11 +139,15 @@ def _conflict_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor) 
     @routes.post("/conflicts/settle")
     def settle(asked: Settle) -> Saved:
         """Enter what goes for copies that contradict each other, whoever said something else."""
-        for row in asked.rows:
-            desk.require_row(row)
-        pairing.require_conflict(desk, asked.rows)
-        note = {"reading": "copies"} | opinion_then(desk, tutor, asked.rows)
-        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True, answer_id=asked.answer_id))
+
+        def enter() -> Decided:
+            for row in asked.rows:
+                desk.require_row(row)
+            pairing.require_conflict(desk, asked.rows)
+            note = {"reading": "copies"} | opinion_then(desk, tutor, asked.rows)
+            return desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True)
+
+        return saved(desk.once(asked.answer_id, enter))
 
 
 def _aside_routes(routes: APIRouter, desk: Desk, scans: Scans) -> None:

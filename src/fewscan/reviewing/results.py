@@ -1,5 +1,6 @@
 """The page's interface for results: finished runs, what can be taken away of them, and labels that they contradict."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
-from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError
+from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.quality_asked import Settle
 from fewscan.reviewing.sandboxed import SANDBOX
@@ -157,11 +158,15 @@ def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, run
     @routes.post("/runs/{name}/suspects/settle")
     def settle(name: RunName, asked: Settle) -> Saved:
         """Enter what goes for labels in doubt, also where that is the same label: somebody has looked."""
-        known = {int(line["row"]) for line in read_suspects(runs.require(desk.dataset, name)) or ()}
-        if not known.issuperset(asked.rows):
-            raise CannotNowError("these labels are not among those in doubt")
-        note = {"reading": "suspect", "run": name} | opinion_then(desk, tutor, asked.rows)
-        return saved(desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True, answer_id=asked.answer_id))
+
+        def enter() -> Decided:
+            known = {int(line["row"]) for line in read_suspects(runs.require(desk.dataset, name)) or ()}
+            if not known.issuperset(asked.rows):
+                raise CannotNowError("these labels are not among those in doubt")
+            note = {"reading": "suspect", "run": name} | opinion_then(desk, tutor, asked.rows)
+            return desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True)
+
+        return saved(desk.once(asked.answer_id, enter))
 
 
 def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
@@ -182,15 +187,7 @@ def run_told(run: FinishedRun, makings: Makings, tutor: Tutor) -> RunTold:
 
 def making_told(making: Making) -> MakingTold:
     """Return what is being made as an answer."""
-    return MakingTold(
-        phase=making.phase,
-        what=making.what,
-        run=making.run,
-        done=making.done,
-        total=making.total,
-        unit=making.unit,
-        words=making.words,
-    )
+    return MakingTold(**asdict(making))
 
 
 def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -> Doubts:

@@ -1,9 +1,11 @@
 """The page's interface for models: a training in the background, an uploaded scan, and the labels as a table."""
 
+from collections.abc import Callable
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from typing import Annotated, Literal
 
 import numpy as np
@@ -35,11 +37,13 @@ def router(desk: Desk, tutor: Tutor, trainings: Trainings) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["models"], responses=REFUSALS)
     reading = BoundedSemaphore(AT_ONCE)
 
-    gates = Gates(desk)
+    @cache  # what changes the dataset makes a review anew
+    def gate() -> Gate:
+        return Gate.of(without_labels(desk.dataset.unsplit()))
 
     def predicted(content: bytes, kind: str) -> Predicted:
         with reading:
-            return predict(desk, tutor, gates, content, kind)
+            return predict(desk, tutor, gate, content, kind)
 
     @routes.post(
         "/predict",
@@ -104,25 +108,8 @@ def told(job: Job, unfinished: Path | None) -> Training:
     )
 
 
-class Gates:
-    """What decides whether a scan is out of distribution, kept until scans are set aside or added."""
-
-    def __init__(self, desk: Desk) -> None:
-        """Take the desk, whose dataset the gate learns from."""
-        self._desk, self._lock = desk, Lock()
-        self._kept: tuple[bytes, Gate] | None = None
-
-    def now(self) -> Gate:
-        """Return the one of the scans that take part now; of some thousands it takes seconds to make."""
-        usable = self._desk.usable.tobytes()
-        with self._lock:
-            if self._kept is None or self._kept[0] != usable:
-                self._kept = (usable, Gate.of(without_labels(self._desk.dataset.unsplit())))
-            return self._kept[1]
-
-
-def predict(desk: Desk, tutor: Tutor, gates: Gates, content: bytes, kind: str) -> Predicted:
-    """Return what the model says of a file's one scan.
+def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, kind: str) -> Predicted:
+    """Return what the model says of a file's one scan; gate: asked once that could be read, since it takes seconds to make.
 
     Raises CannotNowError before there is a model, or where it goes by pixels of the dataset alone; FewscanError for a file that
     cannot be read.
@@ -151,6 +138,6 @@ def predict(desk: Desk, tutor: Tutor, gates: Gates, content: bytes, kind: str) -
         width_px=image.width_px,
         height_px=image.height_px,
         labels=opinion.labels,
-        out_of_distribution=bool(gates.now().out_of_distribution(scan)[0]),
+        out_of_distribution=bool(gate().out_of_distribution(scan)[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
     )

@@ -40,7 +40,25 @@ export async function send(path, content) {
 const TRIES = 5;
 const PAUSE_MS = 1500;
 
-export async function sendUntilSaved(path, content, told) {
+let saving = Promise.resolve();
+
+// An answer that is on its way: what is taken back waits for it, since it is the last one then.
+export function underWay(answer) {
+  saving = answer.catch(() => {});
+  return answer;
+}
+
+export const saved = () => saving;
+
+// Take back what the reviewer said last.
+export async function takeBackLast() {
+  await saved();
+  return send("/api/undo", { reviewer: reviewer() });
+}
+
+export const sendUntilSaved = (path, content, told) => underWay(tryUntilSaved(path, content, told));
+
+async function tryUntilSaved(path, content, told) {
   // One that is sent again because no reply came counts once.
   const answer = { ...content, answer_id: `${Date.now()}-${Math.random()}` };
   for (let tried = 1; ; tried += 1) {

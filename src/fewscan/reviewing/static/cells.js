@@ -1,6 +1,6 @@
 // Pictures of scans in a grid that are selected by click and keys: one, a range, all.
 
-import { element, made, reviewer, send, sendUntilSaved, takenBack, told } from "./asking.js";
+import { element, made, reviewer, sendUntilSaved, takeBackLast, takenBack, told } from "./asking.js";
 
 export class Cells {
   // grid: the element that holds them; chosen: told how many are selected.
@@ -110,7 +110,7 @@ export async function saveFor(cells, state, name) {
 
 // Take back what the reviewer said last, and say so.
 export async function takeBack() {
-  const taken = await send("/api/undo", { reviewer: reviewer() });
+  const taken = await takeBackLast();
   element("saved").textContent = takenBack(taken, counted(taken.rows.length));
 }
 

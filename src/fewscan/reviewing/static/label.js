@@ -1,6 +1,6 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding, takenBack } from "./asking.js";
+import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
 import { Viewer, fetched } from "./viewer.js";
 import { showScan } from "./about.js";
 
@@ -174,7 +174,7 @@ async function decide(state, label = null) {
 }
 
 async function undo() {
-  const taken = await send("/api/undo", { reviewer: reviewer() });
+  const taken = await takeBackLast();
   element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
   const at = seen.lastIndexOf(taken.rows[0]);
   if (at < 0) seen.push(taken.rows[0]);

@@ -2,11 +2,6 @@
 
 export const AT_ONCE = 50;
 
-let saving = Promise.resolve();
-
-// What is taken back is the answer before, also where that is on its way still.
-export const saved = () => saving;
-
 export class OneByOne {
   // ask: asked for a part ({ start, count }), answers with { total } and, under `name`, that part; view: where one of them is shown.
   constructor(name, ask, view) {
@@ -35,10 +30,8 @@ export class OneByOne {
     const one = this.shown;
     if (!one) return;
     this.shown = undefined;
-    const entered = save(one);
-    saving = entered.catch(() => {});
     try {
-      await entered;
+      await save(one);
     } catch (refused) {
       this.shown ??= one;
       throw refused;

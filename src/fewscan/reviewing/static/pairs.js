@@ -1,7 +1,7 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
-import { ask, element, made, reviewer, send, told } from "./asking.js";
-import { OneByOne, saved } from "./one_by_one.js";
+import { ask, element, made, reviewer, saved, send, told, underWay } from "./asking.js";
+import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
@@ -83,7 +83,7 @@ function showSet(pair) {
 }
 
 async function enter(verdict, pair) {
-  const answer = await send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() });
+  const answer = await underWay(send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() }));
   if (verdict !== "open") judged.push(pair);
   const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
   page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);

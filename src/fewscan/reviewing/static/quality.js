@@ -1,11 +1,10 @@
 // Data quality: copies to judge, labels to settle, images that were set aside.
 
-import { ask, askWho, element, reviewer, send, showStanding, takenBack, told } from "./asking.js";
+import { ask, askWho, element, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
 import { aside } from "./aside.js";
-import { saved as savedBefore } from "./one_by_one.js";
 
 const PARTS = { pairs, conflicts, doubts, aside };
 
@@ -34,8 +33,7 @@ async function open(part, ...more) {
 
 // As on every other page: what this person did last.
 async function undo() {
-  await savedBefore();
-  const taken = await send("/api/undo", { reviewer: reviewer() });
+  const taken = await takeBackLast();
   saved(takenBack(taken, `scan ${taken.rows.join(", ")}`));
   await refresh();
   await PARTS[page.part].show();
