@@ -40,9 +40,9 @@ def calibrate(
 
     opened = opened_classifier(run)
     with alone(opened.folder, "calibrate"):
-        known = Calibration.load(opened) if pile and folds is None and not overwrite else None
-        lacks_pile = known is not None and known.pile is None
-        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or lacks_pile)
+        known = Calibration.load(opened) if pile and not overwrite else None
+        added = known is not None and calibrating.adds_pile(known, folds=folds, pile=pile, anew=overwrite)
+        refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or added)
         return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds, pile=pile, anew=overwrite)
 
 

@@ -72,8 +72,7 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
 
     dataset: the run's, which may have been moved.
     """
-    from fewscan.evaluation.calibrate import cannot_calibrate, cannot_cross_fit
-    from fewscan.evaluation.calibration import CALIBRATION_FILE
+    from fewscan.evaluation.calibrate import cannot_cross_fit, lacks_calibration
     from fewscan.evaluation.evaluate import EVALUATION_FILE
 
     moved: Words = [] if dataset.folder.resolve() == Path(run.record.dataset) else ["--data", dataset.folder]
@@ -81,7 +80,7 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
         return ["train", dataset.folder, "--out", run.folder, "--resume"]
     if not run.record.classes:
         return _after_features(run, dataset, moved)
-    if not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None:
+    if lacks_calibration(run, dataset):
         return ["calibrate", run.folder, *moved]
     scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
     if not (run.folder / EVALUATION_FILE).exists() and scorable:

@@ -41,26 +41,29 @@ def calibrate(
     """
     wanted = _wants_pile(run, dataset, pile)
     known = _known(run, anew)
-    if folds is None and known is not None:
-        if pile and known.pile is None and not anew:
-            return _with_pile(run, dataset, known)
-        if known.source == "cross-fitting":
-            raise FewscanError(
-                f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again"
-            )
+    if known is not None and adds_pile(known, folds=folds, pile=pile, anew=anew):
+        return _with_pile(run, dataset, known)
+    if folds is None and known is not None and known.source == "cross-fitting":
+        raise FewscanError(f"{run.folder} was calibrated by cross-fitting already: give --folds {FOLDS} to do all that again")
+    parts = FOLDS if folds is None else folds
     run.load_network()  # an unfinished run is refused before hours of training
     fitted = None
     if folds is None and has_enough_validation(dataset):
         held_out = predict_held_out(Predictor.of(run), dataset, dataset.rows("validation"))
     else:
-        fitted = cross_fit(run, dataset, FOLDS if folds is None else folds)
+        fitted = cross_fit(run, dataset, parts)
         held_out = fitted.held_out
-    of_pile = cross_fit(run, dataset, FOLDS if folds is None else folds, as_pile=True) if wanted else None
+    of_pile = cross_fit(run, dataset, parts, as_pile=True) if wanted else None
     calibration = _calibrate(run, dataset, held_out, fitted, of_pile)
     if fitted is not None or of_pile is not None:
         # Only now, when what the folds said is written: hours of training lie in them.
         remove_folder(run.folder / FOLDS_FOLDER)
     return calibration
+
+
+def adds_pile(known: Calibration, *, folds: int | None, pile: bool | None, anew: bool) -> bool:
+    """Return whether `calibrate` so asked leaves a calibration as it is, and only adds what it lacks for unlabeled scans."""
+    return bool(pile) and folds is None and not anew and known.pile is None
 
 
 def _wants_pile(run: Run, dataset: Snapshot, asked: bool | None) -> bool:
@@ -116,6 +119,11 @@ def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     except FewscanError as error:
         return str(error)
     return None
+
+
+def lacks_calibration(run: Run, dataset: Snapshot) -> bool:
+    """Return whether a run is not calibrated, and can be."""
+    return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None
 
 
 def has_enough_validation(dataset: Snapshot) -> bool:

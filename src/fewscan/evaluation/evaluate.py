@@ -118,8 +118,9 @@ class Evaluation(Settings):
         """What became of its images since the run was made, and what the run began with knew of them, in words."""
         said = self.since_training.sentences("test set" if self.on_test_set else "labeled images")
         seen = self.seen_without_labels
-        said += [seen_sentence(seen, self.images, self.image_word)] if seen else []
-        return said + ([f"of these {self.image_word}s {asked_sentence(self.asked_for)}"] if self.asked_for else [])
+        known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
+        chosen = [f"of these {self.image_word}s {asked_sentence(self.asked_for)}"] if self.asked_for else []
+        return [*said, *known, *chosen]
 
     @property
     def meaning(self) -> str | None:

@@ -16,18 +16,28 @@ from fewscan.training.run import Run
 Population = Literal["new", "pile"]
 
 
-def speaks_for_pile(run: Run, dataset: Snapshot) -> bool:
-    """Return whether what was held out is like the dataset's unlabeled scans: learned from without labels, or not, as they are.
+def held_out_like(run: Run, dataset: Snapshot, population: Population) -> HeldOut | None:
+    """Return what was held out as the scans of a population are: new, or learned from without labels, as they were or not.
 
-    Of the classifier those are that `calibrate` held out for them, or all where it has learned nothing from unlabeled scans; of
-    the encoder those that it knows as it does the unlabeled scans: `known_as_pile`.
+    None where nothing was. For a pile, of the classifier that is what `calibrate` held out for it, or all where it has learned
+    nothing from unlabeled scans; of the encoder what it knows as it does the unlabeled scans: `known_as_pile`.
     """
+    if population == "new":
+        return HeldOut.load(run, dataset)
     calibration = Calibration.load(run)
     uses_unlabeled = method_type(run.settings.method.name).uses_unlabeled
     if calibration is None or (uses_unlabeled and calibration.pile is None):
-        return False
+        return None
     held_out = HeldOut.load(run, dataset, PILE_FILE if uses_unlabeled else HELD_OUT_FILE)
-    return held_out is not None and bool(known_as_pile(dataset, held_out.rows).any())
+    if held_out is None:
+        return None
+    alike = held_out.take(known_as_pile(dataset, held_out.rows))
+    return alike if len(alike.rows) else None
+
+
+def speaks_for_pile(run: Run, dataset: Snapshot) -> bool:
+    """Return whether anything was held out that is like the dataset's unlabeled scans."""
+    return held_out_like(run, dataset, "pile") is not None
 
 
 def known_as_pile(dataset: Snapshot, rows: Rows) -> npt.NDArray[np.bool_]:

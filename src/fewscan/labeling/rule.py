@@ -14,8 +14,8 @@ from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
-from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
+from fewscan.evaluation.calibration import Calibration, PileCalibration
+from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import Gate, Values
@@ -25,7 +25,7 @@ from fewscan.labeling.decisions import (
     inclusion_thresholds,
     possible_classes,
 )
-from fewscan.labeling.population import Population, known_as_pile
+from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.splits.acceptance import independent
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
@@ -94,21 +94,20 @@ class Grounds:
         """
         predictor = Predictor.of(run)
         gate = Gate.of(dataset)
-        calibration = Calibration.load(run)
-        as_pile = population == "pile" and calibration is not None and calibration.pile is not None
-        held_out = HeldOut.load(run, dataset, PILE_FILE if as_pile else HELD_OUT_FILE)
-        if held_out is not None and population == "pile":
-            held_out = held_out.take(known_as_pile(dataset, held_out.rows))
-        seen = held_out is not None and bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
-        asked_for = 0 if held_out is None else asked_by_review(dataset, held_out.rows)
+        held_out = held_out_like(run, dataset, population)
+        seen, asked_for = False, 0
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
             odd = gate.out_of_distribution(dataset.pixels[held_out.rows], held_out.rows)
             held_out = held_out.take(~odd).one_a_group()
-        source = "cross-fitting" if as_pile else None if calibration is None else calibration.source
+            seen = bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
+            asked_for = asked_by_review(dataset, held_out.rows)
+        calibration = Calibration.load(run)
+        of_pile = calibration.pile if calibration is not None and population == "pile" else None
+        source = "cross-fitting" if of_pile is not None else None if calibration is None else calibration.source
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
         called = run.folder if called is None else called
-        leaking, surer = doubt(run, dataset), _surer(calibration, called, as_pile)
+        leaking, surer = doubt(run, dataset), _surer(of_pile or calibration, called)
         return cls(
             called,
             predictor,
@@ -209,13 +208,12 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _surer(calibration: Calibration | None, run: str | Path, as_pile: bool) -> str | None:
+def _surer(held_out: Calibration | PileCalibration | None, run: str | Path) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
-    of = calibration.pile if calibration is not None and as_pile else calibration
-    if of is None or of.surety is None or not of.surety.surer:
+    if held_out is None or held_out.surety is None or not held_out.surety.surer:
         return None
     return (
-        f"the network is surer than those whose held-out images it would be judged by: {of.surety.words}; "
+        f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}; "
         f"try '{command_line('calibrate', run)}' with more --folds, whose networks learn from nearly as many labels"
     )
 

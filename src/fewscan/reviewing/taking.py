@@ -9,10 +9,8 @@ import pandas as pd
 
 from fewscan.atomic import remove_folder, write_text
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibrate import FOLDS, cannot_calibrate
-from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.evaluation.calibrate import FOLDS, lacks_calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
@@ -187,15 +185,16 @@ class Makings:
             labels = path_of(run.folder, "labels")
             if what == "labels" and labels.exists() and not anew:
                 raise CannotNowError("the scans are labeled already: ask for it anew to replace the table")
-            opened = Run.open(run.folder)
-            seen = opened.open_dataset(folder)
-            total = len(seen.rows("unlabeled")) if what == "labels" else 0
+            commands, total = [_words(run.folder, what, folder, target_error)], 0
+            if what == "labels":
+                opened = Run.open(run.folder)
+                seen = opened.open_dataset(folder)
+                total = len(seen.rows("unlabeled"))
+                # Without it nothing is accepted. For five trainings as long as the run's own nobody waits unasked.
+                if opened.settings.solved and lacks_calibration(opened, seen):
+                    commands.insert(0, ["calibrate", run.folder, "--data", folder])
             self._commands, self._folder = Commands(), run.folder
             self.making = Making("running", what, run.folder.name, total=total)
-        commands = [_words(run.folder, what, folder, target_error)]
-        # Without it nothing is accepted. Where each training takes as long as the run's did, nobody waits for five unasked.
-        if what == "labels" and opened.settings.solved and _lacks_calibration(opened, seen):
-            commands.insert(0, ["calibrate", run.folder, "--data", folder])
         first_gone = labels if what == "labels" and anew else None
         Thread(target=self._go, args=[commands, first_gone], name="making", daemon=True).start()
 
@@ -229,10 +228,6 @@ class Makings:
             write_text(_words_file(self._folder), "\n".join(lines))
         now = self.now
         self.making = replace(now, phase="finished", done=now.total, words="\n".join(lines))
-
-
-def _lacks_calibration(run: Run, dataset: Snapshot) -> bool:
-    return not (run.folder / CALIBRATION_FILE).exists() and cannot_calibrate(run, dataset) is None
 
 
 def _words(run: Path, what: What, dataset: Path, target_error: float) -> list[str | Path]:

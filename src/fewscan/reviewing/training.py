@@ -130,8 +130,9 @@ class Trainings:
         except Exception as error:
             self.job = replace(self.now, phase="failed", words=f"a fault of fewscan: {error!r}")
             raise
-        # The encoder of what is solved on features stays as it is: there is nothing to see scans by that the page has not.
-        used = Run.open(run).settings.solved
+        # The encoder of what is solved on features stays as it is: where it is the page's, the page sees scans so already.
+        settings, seen = Run.open(run).settings, self.tutor.seen
+        used = settings.solved and seen is not None and seen.encoder is not None and seen.encoder.settings == settings.encoder
         self.job = replace(self.now, phase="finished", command="", compared=compared, used=used)
 
     def _command(self, *words: str | Path) -> None:

@@ -88,16 +88,15 @@ def choose(
     asked = RunSettings.by_name(changes)
     cuda = torch.cuda.is_available() if cuda is None else cuda
     why_recipe: tuple[str, ...] = ()
+    learnable = unlabeled >= max(labeled + 1, LEAST_UNLABELED)
     if recipe is None and _solved(labeled, size_px, asked):
-        learnable = unlabeled >= LEAST_UNLABELED
         first = (cuda and learnable) if unlabeled_first is None else unlabeled_first
-        reasons = (_why_solved(labeled, unlabeled), *([_why_features(unlabeled, cuda)] if learnable else []))
+        reasons = (_why_solved(labeled, unlabeled), *([_why_first(unlabeled, cuda, FEATURES_WORTH)] if learnable else []))
         return Choice(DEFAULT_RECIPE, Propagation.name if unlabeled else Probe.name, {}, reasons, first)
     if recipe is None:
         recipe, why_recipe = _recipe(labeled, size_px, asked)
-        learnable = unlabeled >= max(labeled + 1, LEAST_UNLABELED)
         if recipe == FinetuneRecipe.name and learnable and unlabeled_first is None:
-            unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda))
+            unlabeled_first, why_recipe = cuda, (*why_recipe, _why_first(unlabeled, cuda, ADAPTED_WORTH))
     preferred = recipe_named(recipe).preferred
     if preferred is not None and (labeled or not method_type(preferred.method).needs_labels):
         reasons = (*why_recipe, f"method {preferred.method}: {preferred.why}")
@@ -138,20 +137,12 @@ def _why_solved(labeled: int, unlabeled: int) -> str:
     return f"method {Propagation.name}: {few}; labels are passed on to {others}. That was worth {SOLVED_WORTH}; {otherwise}"
 
 
-def _why_features(unlabeled: int, cuda: bool) -> str:
+def _why_first(unlabeled: int, cuda: bool, worth: str) -> str:
     if cuda:
         what = "the encoder learns from them first, without labels; '--no-unlabeled-first' leaves that out"
     else:
-        what = "the encoder itself learns nothing from them: '--unlabeled-first' takes hours here, with a GPU minutes"
-    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {FEATURES_WORTH}"
-
-
-def _why_first(unlabeled: int, cuda: bool) -> str:
-    if cuda:
-        what = "its encoder learns from them first, without labels; '--no-unlabeled-first' leaves that out"
-    else:
-        what = "without a GPU it learns nothing from them: '--unlabeled-first' takes hours here"
-    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {ADAPTED_WORTH}"
+        what = "the encoder learns nothing from them: '--unlabeled-first' takes hours here, with a GPU minutes"
+    return f"{counted(unlabeled, 'unlabeled scan')}: {what}. To learn from them first was worth {worth}"
 
 
 def _size(cuda: bool) -> tuple[dict[str, Any], str]:
