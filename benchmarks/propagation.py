@@ -45,15 +45,20 @@ def accuracy_percent(pile: Pile, solution: Solution) -> float:
     return round(100 * float(np.mean(called == pile.dataset.labels[pile.scored])), 2)
 
 
+def propagated(labeled: LabeledFeatures, probe: Solution, seed: int, changes: dict[str, Any]) -> Solution:
+    """Return what `propagation` finds that begins as strong as `probe`; `changes` are settings of it."""
+    settings = Propagation.settings_type(**{"strength": probe.numbers["strength"], **changes})
+    shares = torch.ones(len(labeled.classes)) / len(labeled.classes)
+    # A solver does not ask how large the images are.
+    return Propagation(settings, labeled.features.shape[2], 64, shares).solve(labeled, seed)
+
+
 def scores_of(pile: Pile, rows: np.ndarray, seed: int, changes: dict[str, Any]) -> dict[str, float]:
     """Return what both call right where these rows have labels; `changes` are settings of `propagation`."""
-    labeled, classes = labeled_features(pile, rows), pile.dataset.classes
+    labeled = labeled_features(pile, rows)
     probe = regression(labeled, None, seed=0)
     began = time.process_time()
-    settings = Propagation.settings_type(**{"strength": probe.numbers["strength"], **changes})
-    shares = torch.ones(len(classes)) / len(classes)
-    # A solver does not ask how large the images are.
-    found = Propagation(settings, pile.features.shape[2], 64, shares).solve(labeled, seed)
+    found = propagated(labeled, probe, seed, changes)
     return {
         "probe_percent": accuracy_percent(pile, probe),
         "propagation_percent": accuracy_percent(pile, found),
@@ -86,9 +91,8 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     parser.add_argument("settings", nargs="*", metavar="method.KEY=VALUE", help="of `propagation`")
     arguments, changes = parsed(parser)
-    weights = {} if arguments.weights is None else {"weights": arguments.weights}
-    dataset, features = readme_scans(arguments.dataset, arguments.encoder, **weights)
-    seen_by = " ".join([arguments.encoder, *(Path(each).stem for each in weights.values())])
+    dataset, features = readme_scans(arguments.dataset, arguments.encoder, arguments.weights)
+    seen_by = arguments.encoder if arguments.weights is None else f"{arguments.encoder} {Path(arguments.weights).stem}"
     known = {"score": arguments.score, "settings": " ".join(spelled_out(changes)), "encoder": seen_by}
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):

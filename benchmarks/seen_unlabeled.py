@@ -23,14 +23,13 @@ from scipy.special import softmax
 
 from benchmarks.command_line import keep
 from benchmarks.encoder_stages import drawn
-from benchmarks.propagation import labeled_features
+from benchmarks.propagation import labeled_features, propagated
 from benchmarks.suggest import Pile, pile_of, readme_scans
 from benchmarks.suggest import asked as asked_for
 from benchmarks.suggest_ways import SHIPPED
 from fewscan.evaluation.held_out import group_folds
 from fewscan.labeling.decisions import acceptance_threshold
 from fewscan.learning.logistic_regression import regression
-from fewscan.learning.propagation import Propagation
 
 FOLDS = 5
 ERRORS = (0.05, 0.1)
@@ -40,12 +39,8 @@ HELD_OUT = ("left out", "unlabeled")
 def said(pile: Pile, labeled: np.ndarray, unlabeled: np.ndarray, asked: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return score and correctness (N,) of the rows `asked`, by a network that learned from the others."""
     features = labeled_features(pile, labeled)._replace(unlabeled=pile.features[unlabeled])
-    strength = regression(features, None, seed=0).numbers["strength"]
-    classes = len(pile.dataset.classes)
-    method = Propagation(
-        Propagation.settings_type(strength=strength), pile.features.shape[2], 64, torch.ones(classes) / classes
-    )
-    probabilities = softmax(method.solve(features, seed).logits(pile.features[asked, 0]), axis=1)
+    found = propagated(features, regression(features, None, seed=0), seed, {})
+    probabilities = softmax(found.logits(pile.features[asked, 0]), axis=1)
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == pile.dataset.labels[asked]
 
 
@@ -106,7 +101,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    dataset, features = readme_scans(arguments.dataset, **({"weights": arguments.weights} if arguments.weights else {}))
+    dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)

@@ -118,13 +118,15 @@ def readme_dataset(folder: Path) -> Snapshot:
     return split_in_memory(Dataset.open(folder).unsplit(), labeled=LABELS, test=TEST_IMAGES, validation=0)
 
 
-def readme_scans(folder: Path, encoder: str = EfficientNetLite0Middle.name, **changes: Any) -> tuple[Snapshot, np.ndarray]:
+def readme_scans(
+    folder: Path, encoder: str = EfficientNetLite0Middle.name, weights: str | None = None
+) -> tuple[Snapshot, np.ndarray]:
     """Return README's scans under README's split, in memory, and what an encoder makes of each and its mirror image.
 
-    changes: of the encoder's settings.
+    weights: of the encoder; None for the first that it knows.
     """
     dataset = readme_dataset(folder)
-    return dataset, features_of(dataset, encoder, device="cpu", **changes)
+    return dataset, features_of(dataset, encoder, device="cpu", **({} if weights is None else {"weights": weights}))
 
 
 def features_of(dataset: Snapshot, encoder: str, *, device: str, **changes: Any) -> np.ndarray:

@@ -15,7 +15,7 @@ from fewscan.training.choice import choose
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from fewscan.training.unlabeled_first import OF_FEATURES_PX, divided, first_folder, lesson
+from fewscan.training.unlabeled_first import OF_FEATURES_PX, divided, first_folder, lesson_for
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
 PROPAGATION = {"name": "propagation", "steps": 20}
@@ -166,7 +166,7 @@ def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from
         for asked, learns_from in (({}, wanted), ({"encoder": {"input_px": 128}}, 128)):
             asked = asked | {"device": "cpu"}
             second = RunSettings.resolve("propagation", "fewscan", asked, labeled=12, unlabeled=12)
-            found = lesson(pile, "fewscan", asked, second)
+            found = lesson_for(pile, "fewscan", asked, second)
             first = RunSettings.resolve("simclr", found.recipe, found.settings, labeled=0, unlabeled=24)
             assert first.encoder.name == second.encoder.name
             assert first.encoder.weights == second.encoder.weights

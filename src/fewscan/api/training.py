@@ -133,7 +133,7 @@ def _begun_without_labels(
     from fewscan.training.devices import require_shareable
     from fewscan.training.leakage import check_leakage
     from fewscan.training.settings import RunSettings
-    from fewscan.training.unlabeled_first import divided, lesson, taught_first
+    from fewscan.training.unlabeled_first import divided, lesson_for, taught_first
 
     if begin is not None:
         raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
@@ -149,7 +149,7 @@ def _begun_without_labels(
     second = RunSettings.resolve(choice.method, choice.recipe, changes, **sizes)
     require_shareable(devices, second, dataset)
     check_leakage(dataset, second)
-    run = taught_first(dataset, out, lesson(dataset, choice.recipe, asked, second), asked, choice.reasons, devices)
+    run = taught_first(dataset, out, lesson_for(dataset, choice.recipe, asked, second), choice.reasons, devices)
     begun: dict[str, Any] = {"weights": str(run.folder)}
     if second.solved:
         begun["input_px"] = second.encoder.input_px  # features may be of larger images than those that it learned from

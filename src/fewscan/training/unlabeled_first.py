@@ -34,10 +34,11 @@ CPU_CHUNK = 64
 
 
 class Lesson(NamedTuple):
-    """What the run without labels is to learn by: a recipe, and what is laid over it."""
+    """What the run without labels is to learn by: a recipe, what is laid over it, and what of that the user asks for."""
 
     recipe: str
     settings: dict[str, Any]
+    asked: Mapping[str, Any]
 
 
 def first_folder(out: Path) -> Path:
@@ -56,7 +57,7 @@ def divided(method: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], d
     return first, {name: value for name, value in settings.items() if name not in first_alone}
 
 
-def lesson(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: RunSettings) -> Lesson:
+def lesson_for(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: RunSettings) -> Lesson:
     """Return what the run without labels is to learn by.
 
     recipe, second: of the run that is to begin with it. asked: what the user asks of the run without labels.
@@ -64,25 +65,22 @@ def lesson(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: Run
     recipe = FinetuneRecipe.name if second.solved else recipe
     cpu = usable_device(second.device).type == "cpu"
     settings: dict[str, Any] = {"chunk_size": CPU_CHUNK} if cpu and recipe == FinetuneRecipe.name else {}
-    if not second.solved:
-        return Lesson(recipe, settings | dict(asked))
-    settings["encoder"] = second.encoder.model_dump(mode="json")
-    if dataset.spec.size_px > OF_FEATURES_PX and second.encoder.input_px is None:
-        settings["encoder"]["input_px"] = OF_FEATURES_PX
-    if "epochs" not in asked:
-        settings |= OF_FEATURES
-    if dataset.description.audit is not None:
-        settings["positives"] = "groups"
-    return Lesson(recipe, merge(settings, asked))
+    if second.solved:
+        settings["encoder"] = second.encoder.model_dump(mode="json")
+        if dataset.spec.size_px > OF_FEATURES_PX and second.encoder.input_px is None:
+            settings["encoder"]["input_px"] = OF_FEATURES_PX
+        if "epochs" not in asked:
+            settings |= OF_FEATURES
+        if dataset.description.audit is not None:
+            settings["positives"] = "groups"
+    return Lesson(recipe, merge(settings, asked), asked)
 
 
-def taught_first(
-    dataset: Snapshot, out: Path, lesson: Lesson, asked: Mapping[str, Any], notes: Sequence[str], devices: Devices
-) -> Run:
+def taught_first(dataset: Snapshot, out: Path, lesson: Lesson, notes: Sequence[str], devices: Devices) -> Run:
     """Return a run that has learned from all scans of `dataset` but the test set's and their groups, without a label.
 
     It lies beside `out`; one that an earlier call has made there is taken, and trained to its end where it was interrupted.
-    asked: what of the lesson the user asks for, which such a one must have. notes: lines that are said before it is trained.
+    Such a one must have what of the lesson was asked for. notes: lines that are said before it is trained.
     Raises FewscanError where no label waits for it, and where another run lies there.
     """
     if not len(dataset.rows("labeled")):
@@ -90,7 +88,7 @@ def taught_first(
     folder = first_folder(out)
     with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
         if folder.exists():
-            return _there(folder, dataset, lesson.recipe, asked, devices)
+            return _there(folder, dataset, lesson, devices)
         return _taught(folder, dataset, lesson, notes, devices)
 
 
@@ -106,7 +104,7 @@ def _taught(folder: Path, dataset: Snapshot, lesson: Lesson, notes: Sequence[str
     return run
 
 
-def _there(folder: Path, dataset: Snapshot, recipe: str, asked: Mapping[str, Any], devices: Devices) -> Run:
+def _there(folder: Path, dataset: Snapshot, lesson: Lesson, devices: Devices) -> Run:
     other = "remove it, or give another --out"
     if kind_of(folder) != "run":
         raise FewscanError(f"{folder} is in the way of the run without labels, and is none: {other}")
@@ -122,7 +120,7 @@ def _there(folder: Path, dataset: Snapshot, recipe: str, asked: Mapping[str, Any
             f"it was drawn anew: {other}"
         )
     # Who trains from a finished one anew may want less of the rest alone.
-    same = {name: value for name, value in asked.items() if not (run.finished and name in LENGTH)}
-    refuse_other_settings(run, WITHOUT_LABELS, recipe, same)
+    same = {name: value for name, value in lesson.asked.items() if not (run.finished and name in LENGTH)}
+    refuse_other_settings(run, WITHOUT_LABELS, lesson.recipe, same)
     say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
     return train_on(run, learned, candidate=False, devices=devices)
