@@ -84,8 +84,8 @@ def _chunk(tensor: Tensor, span: range, number: int, count: int) -> Tensor:
 
     It takes every `count`-th image of the batch: labeled images lead one, and so every chunk has its share of them.
     """
-    views = len(tensor) // len(span)  # not left to `view`: of no class there are outputs (V * b, 0)
-    return tensor.view(views, len(span), *tensor.shape[1:])[:, (number - span.start) % count :: count]
+    # Not `view`, which cannot tell V where there is no class: outputs are (V * b, 0) then.
+    return torch.unflatten(tensor, 0, (-1, len(span)))[:, (number - span.start) % count :: count]
 
 
 def _view_chunks(views: Tensor, span: range, count: int) -> Iterator[Tensor]:

@@ -129,8 +129,7 @@ class _Gathered(torch.autograd.Function):
     def forward(context: Any, own: Tensor, images: int, ranks: Ranks) -> Tensor:
         context.images, context.ranks = images, ranks
         spans = [_span(images, ranks.count, rank) for rank in range(ranks.count)]
-        span = ranks.span(images)
-        by_image = own.reshape(len(own) // len(span), len(span), *own.shape[1:]).transpose(0, 1)
+        by_image = torch.unflatten(own, 0, (-1, len(ranks.span(images)))).transpose(0, 1)
         # The first rank's part is the longest; what is sent must be as long everywhere.
         padded = F.pad(by_image, (0, 0) * (by_image.ndim - 1) + (0, len(spans[0]) - len(by_image))).contiguous()
         parts = [torch.empty_like(padded) for _ in spans]
