@@ -108,3 +108,24 @@ def opened(browser: "playwright.Browser", address: str, name: str, faults: list[
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.getElementById('waiting')?.hidden ?? true")
     return page
+
+
+def held_back(page: "playwright.Page", address: str) -> Callable[[], None]:
+    """Answer no request to an address until the returned function is called."""
+    waiting: list[playwright.Route] = []
+    held = True
+
+    def take(request: "playwright.Route") -> None:
+        if held:
+            waiting.append(request)
+        else:
+            request.continue_()
+
+    def let_in() -> None:
+        nonlocal held
+        held = False
+        for request in waiting:
+            request.continue_()
+
+    page.route(address, take)
+    return let_in

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import IMAGES, opened
+from tests.reviewing.conftest import IMAGES, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -89,4 +89,20 @@ def test_a_second_reader_is_blind_until_the_answer(browser: "playwright.Browser"
     page.keyboard.press("1")
     page.wait_for_function("() => document.getElementById('waiting').textContent === 'Nobody differs.'")
     assert desk.board().labels[7] == "glioma"
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_what_is_taken_back_is_the_answer_that_is_being_saved(browser: "playwright.Browser", page_server: Served) -> None:
+    faults: list[str] = []
+    log = page_server.review.desk.dataset.labels
+    page = opened(browser, page_server.address, "Ada", faults)
+    answer(page, "1")
+    kept = log.current(IMAGES)["state"]
+    let_in = held_back(page, "**/api/decisions")
+    page.keyboard.press("2")
+    page.keyboard.press("u")
+    let_in()
+    page.wait_for_function("() => document.getElementById('saved').textContent.startsWith('Taken back: meningioma')")
+    assert (log.current(IMAGES)["state"] == kept).all()
     assert faults == []

@@ -1,6 +1,5 @@
 """Data quality and results in a real browser: pairs judged by key, copies settled, scans taken back, a DICOM uploaded."""
 
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from fewscan.reviewing.serving import Served
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
 from tests.made import pairs_table
-from tests.reviewing.conftest import opened
+from tests.reviewing.conftest import held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -42,27 +41,6 @@ def says(page: "playwright.Page", element: str, text: str) -> None:
 def shown(page: "playwright.Page", element: str) -> None:
     """Wait until what is to be answered is on the screen."""
     page.wait_for_function("id => document.getElementById(id).getAttribute('aria-busy') === 'false'", arg=element)
-
-
-def held_back(page: "playwright.Page", address: str) -> Callable[[], None]:
-    """Answer no request to an address until the returned function is called."""
-    waiting: list[playwright.Route] = []
-    held = True
-
-    def take(request: "playwright.Route") -> None:
-        if held:
-            waiting.append(request)
-        else:
-            request.continue_()
-
-    def let_in() -> None:
-        nonlocal held
-        held = False
-        for request in waiting:
-            request.continue_()
-
-    page.route(address, take)
-    return let_in
 
 
 def dicom(path: Path, pixels: np.ndarray) -> Path:
