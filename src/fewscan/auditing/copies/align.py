@@ -26,6 +26,9 @@ LARGEST_STRETCH = 2.5
 # Equalized histograms must leave no more than this share of what is missing to full agreement.
 CLEARLY = 0.4
 
+# Pairs that agree this far lie over one another at a resolution, and wait for a finer one.
+IN_PLACE = 0.97
+
 
 @dataclass(frozen=True)
 class Level:
@@ -49,7 +52,7 @@ class Level:
 # Each `least` is below what nearly all true copies reach (docs/audit.md).
 LEVELS = (
     Level(size_px=16, blur_px=0.5, contrast_px=3.0, steps=4, blocks=4, least_before=0.0, least=0.72),
-    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least_before=0.55, least=0.86),
+    Level(size_px=32, blur_px=0.6, contrast_px=3.0, steps=4, blocks=8, least_before=0.65, least=0.86),
     Level(size_px=48, blur_px=0.6, contrast_px=2.0, steps=4, blocks=6, least_before=0.65, least=0.83),
     Level(size_px=96, blur_px=0.8, contrast_px=2.5, steps=4, blocks=12, least_before=0.67, least=0.67),
 )
@@ -118,8 +121,14 @@ def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Le
         worth = signs * before >= level.least_before
         shown, inside, templates, before = shown[worth], inside[worth], templates[worth], before[worth]
         which, signs, placings, equalized = which[worth], signs[worth], placings[worth], equalized[worth]
-        nearer = _nearer(templates, signs[:, None, None] * shown, inside, placings, level.steps)
-        after = signs * _agreement(shown, inside, nearer, templates, level.blocks)
+        moving = (signs * before < IN_PLACE) | (level is levels[-1])
+        nearer, after = placings.copy(), signs * before
+        nearer[moving] = _nearer(
+            templates[moving], signs[moving, None, None] * shown[moving], inside[moving], placings[moving], level.steps
+        )
+        after[moving] = signs[moving] * _agreement(
+            shown[moving], inside[moving], nearer[moving], templates[moving], level.blocks
+        )
         # Noise that was lifted in one image can lead the steps astray.
         placings = np.where((after > signs * before)[:, None, None], nearer, placings)
         kept = np.maximum(after, signs * before) >= level.least
