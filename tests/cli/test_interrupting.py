@@ -45,6 +45,7 @@ VERBS = {
     "evaluate": ["evaluate", "run"],
     "stress": ["stress", "run"],
     "label": ["label", "run", "scans", "--out", "labels.csv"],
+    "check": ["check", "labels.csv"],
     "explain": ["explain", "run", "1.png"],
     "check_evidence": ["explain", "run", "--check"],
     "report": ["report", "run"],

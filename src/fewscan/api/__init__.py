@@ -1,5 +1,6 @@
 """One function a verb, name for name the command line's; heavy imports wait for the verb that needs them."""
 
+from fewscan.api.checking import check
 from fewscan.api.choosing import suggest
 from fewscan.api.comparing import compare, compare_budgets
 from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_import, split
@@ -22,6 +23,7 @@ __all__ = [
     "audit",
     "audited_pairs",
     "calibrate",
+    "check",
     "check_evidence",
     "compare",
     "compare_budgets",

@@ -12,7 +12,7 @@ from fewscan.cli.following import after_label, after_run_in
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there
 from fewscan.splits.support import TARGET_ERROR
-from fewscan.wording import counted, opened_times
+from fewscan.wording import command_line, counted, opened_times
 
 if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
@@ -211,6 +211,7 @@ def label(
         *([] if scans is None else _seen_lines(result)),
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
+        *_by_a_reader(result),
     ]
     again = _given({"--candidates": candidates, "--exact-copies-only": exact_copies_only, "--follow-links": follow_links})
     finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, out, data, again))
@@ -219,6 +220,14 @@ def label(
 def _given(options: dict[str, int | bool | None]) -> list[str | Path]:
     """Return the options that were given, as words of a command."""
     return [word for name, value in options.items() if value for word in ((name,) if value is True else (name, str(value)))]
+
+
+def _by_a_reader(result: "LabelSummary") -> list[str]:
+    """Return what lets labels be accepted where held-out images do not."""
+    if result.threshold is not None or not result.review:
+        return []
+    command = command_line("check", result.out)
+    return [f"  a reader can show how many of them are wrong at most, by some 70 answers: '{command}'"]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:

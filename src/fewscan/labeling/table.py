@@ -112,6 +112,14 @@ def read_table(path: Path) -> pd.DataFrame:
         raise FewscanError(f"{path} is missing or damaged: run 'fewscan label' again") from None
 
 
+def write_table(table: pd.DataFrame, out: Path) -> None:
+    """Write a table that `read_table` has read, and that was changed since, CSV or Parquet by its name."""
+    whole = pa.Table.from_pandas(table, preserve_index=False)
+    with replaced_file(out) as temporary:
+        write = _write_csv if out.suffix == ".csv" else _write_parquet
+        write(temporary, iter([whole]), whole.schema)
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     # Classes may be called '01' or 'NA', and a scan that cannot be read has no number: no column's type can be guessed.
     written = pd.read_csv(path, nrows=0).columns

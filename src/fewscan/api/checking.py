@@ -1,0 +1,57 @@
+"""The verb that says how many labels of a table are wrong at most: check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.atomic import refuse_existing, writing
+from fewscan.errors import FewscanError
+from fewscan.splits.support import TARGET_ERROR
+
+if TYPE_CHECKING:
+    from fewscan.labeling.check import Checked
+
+
+def check(
+    table: str | Path,
+    *,
+    at_most: float = TARGET_ERROR,
+    least_score: float | None = None,
+    answers: str | Path | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+) -> Checked:
+    """Draw labels of a table that `label` wrote, for a reader to check; say how many of all are wrong at most.
+
+    The first call writes the file `answers` (by default TABLE.check.csv beside the table), scans in the order of a random draw
+    that follows from the labels, and an empty column `label`. Fill it in from the top and call again: what is returned says in
+    at least 95 of 100 draws no less than how many of the labels are wrong (`fewscan.labeling.wrong_share`), whenever you stop.
+    More rows are written where more checks could show that at most a share `at_most` is wrong.
+
+    least_score: labels from this score on are checked; by default those that were accepted, or where none was, those of which
+    the run expects a third of `at_most` to be wrong. out: a table with the reader's labels, and with all others that were
+    checked accepted. Raises FewscanError where there is nothing to check, where the answers are of another draw or name no
+    class, and where `out` is asked for before the answers show what is asked, or exists and may not be replaced.
+    """
+    from fewscan.labeling.check import LabelCheck
+    from fewscan.labeling.table import require_table_name
+
+    path = Path(table)
+    given = path.with_suffix(".check.csv") if answers is None else Path(answers)
+    written = None if out is None else Path(out)
+    if written is not None:
+        require_table_name(written)
+        if not overwrite:
+            refuse_existing(written, "give --overwrite to replace it")
+    with writing(given):
+        found = LabelCheck.of(path, given, at_most=at_most, least_score=least_score)
+        result = found.result(found.ask())
+    if written is not None:
+        if not result.shown:
+            raise FewscanError(
+                f"the answers do not yet show that at most {100 * at_most:g} % of {result.labels:,} labels are wrong: answer "
+                f"more of them in {given} before --out"
+            )
+        found.write(written, result)
+    return result

@@ -1,0 +1,91 @@
+"""The verb that says how many labels of a table are wrong at most: check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, Overwrite, app, finish
+from fewscan.cli.following import Words, free_path
+from fewscan.splits.support import TARGET_ERROR
+from fewscan.wording import counted
+
+if TYPE_CHECKING:
+    from fewscan.labeling.check import Checked
+
+_HELP = """Check some of the labels that 'fewscan label' gave, drawn at random, and say how many of all are wrong at most.
+
+The first call writes TABLE.check.csv: scans in the order of the draw, and an empty column 'label'. Look at each scan, without a
+look at its label in TABLE, and fill in a class, 'unsure' or 'not a scan', from the top. Call again: it says at most how many of
+all these labels are wrong, and how many more answers would show what you ask for (--at-most). Some 70 answers show 5 % where
+none is wrong, some 130 where one is.
+
+That is about the labels in this very table, and rests on the draw alone: it needs no calibration, nothing is assumed of the
+scans, and it holds where the labels learned from were chosen. It is true in at least 95 of 100 draws, whenever you stop.
+Answers are taken for the truth; 'unsure' counts as wrong.
+
+Checked are the labels that were accepted. Where none was, those of which the run expects a third of --at-most to be wrong; name
+others with --least-score before you begin. The same labels always give the same draw.
+
+With --out it writes the table as it stands then: your answers, and all other labels that were checked accepted.
+
+Example: fewscan check labels.csv --at-most 0.05
+"""
+
+
+@app.command(help=_HELP)
+def check(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A table that 'fewscan label' wrote.")],
+    at_most: Annotated[float, typer.Option(help="The share of wrong labels that is to be shown.")] = TARGET_ERROR,
+    least_score: Annotated[float | None, typer.Option(help="Check the labels from this score on.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="The file to fill in. [default: TABLE.check.csv beside the table]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The checked table to write, CSV or Parquet by its name.")] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what is to be answered, and say what the answers show."""
+    result = api.check(table, at_most=at_most, least_score=least_score, answers=answers, out=out, overwrite=overwrite)
+    told = result.model_dump(mode="json") | {"out": None if out is None else str(out)}
+    options: Words = ["--at-most", f"{at_most:g}"] if at_most != TARGET_ERROR else []
+    options += [] if least_score is None else ["--least-score", f"{least_score:g}"]
+    options += [] if answers is None else ["--answers", answers]
+    following = [] if out is not None else _after(result, table, options)
+    finish(as_json, told, [*_lines(result), *([] if out is None else [f"table: {out}"])], *following)
+
+
+def _lines(result: "Checked") -> list[str]:
+    """Return what is checked, what came out, and what is still to be done."""
+    checked = f"{counted(result.labels, 'label')} with a score of {result.least_score:.3g} and more"
+    lines = [f"{checked}, of {counted(result.scans, 'scan')} in {result.table}"]
+    if result.checked:
+        lines.append(f"checked: {result.checked:,}, of which {result.wrong:,} are wrong")
+        lines += [
+            f"  {name}: {one.wrong:,} of {one.checked:,} wrong, {one.labels:,} in all" for name, one in result.classes.items()
+        ]
+        lines.append(
+            f"at most {result.most_wrong:,} of these labels are wrong, {100 * result.most_wrong_share:.1f} % (95 % confidence)"
+        )
+    return [*lines, *_left(result)]
+
+
+def _left(result: "Checked") -> list[str]:
+    """Return what is to be done where the answers do not show yet what is asked for."""
+    if result.shown:
+        return []
+    goal = f"that at most {100 * result.at_most:g} % are wrong"
+    if result.more is None:
+        return [f"too many are wrong to show {goal}: check labels that the run is surer of, with a higher --least-score"]
+    return [
+        f"{counted(result.more, 'more answer')}, all right, would show {goal}",
+        f"to fill in: {counted(result.asked, 'row')} of {result.answers}, from the top",
+    ]
+
+
+def _after(result: "Checked", table: Path, options: Words) -> Words:
+    """Return the next command: the same once the answers are there, or what writes the checked table; nothing to give up."""
+    if result.shown:
+        return ["check", table, *options, "--out", free_path(table.with_suffix(f".checked{table.suffix}"))]
+    return [] if result.more is None else ["check", table, *options]

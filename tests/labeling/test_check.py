@@ -1,0 +1,198 @@
+"""A table of labels that is checked by a reader's answers to some of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fewscan
+from fewscan.errors import FewscanError
+from fewscan.labeling.check import Checked
+from fewscan.labeling.table import read_table, write_table
+
+Command = Callable[..., CompletedProcess[str]]
+SCANS = 400
+
+
+@pytest.fixture
+def truth() -> list[str]:
+    random = np.random.default_rng(3)
+    return list(random.choice(["glioma", "no tumor"], SCANS))
+
+
+@pytest.fixture
+def table(tmp_path: Path, truth: list[str]) -> Path:
+    """Labels of a run that errs where it is not sure, a sixth of all, as `label` writes them; nothing is accepted."""
+    score = np.linspace(1, 0.5, SCANS)
+    label = [
+        name if one > 0.6 or number % 5 else "no tumor" for number, (name, one) in enumerate(zip(truth, score, strict=True))
+    ]
+    glioma = np.where(np.array(label) == "glioma", score, 1 - score)
+    columns = {
+        "path": [f"ward {number % 3}/{number:03}.png" for number in range(SCANS)],
+        "label": label,
+        "probability_glioma": glioma,
+        "probability_no tumor": 1 - glioma,
+        "score": score,
+        "typicality": 0.0,
+        "possible": label,
+        "decision": ["out_of_distribution" if number % 50 == 49 else "review" for number in range(SCANS)],
+        "reason": "the labels support no acceptance",
+        "seen": None,
+    }
+    path = tmp_path / "labels.csv"
+    write_table(pd.DataFrame(columns).astype({"seen": "str"}), path)
+    return path
+
+
+def asked_in(answers: Path) -> pd.DataFrame:
+    return pd.read_csv(answers, keep_default_na=False)
+
+
+def answer(answers: Path, truth: list[str], most: int | None = None) -> None:
+    """Fill in what is right, from the top."""
+    asked = asked_in(answers)
+    right = [truth[int(path.rpartition("/")[2][:3])] for path in asked["path"]]
+    asked["label"] = right if most is None else [*right[:most], *asked["label"][most:]]
+    asked.to_csv(answers, index=False)
+
+
+def test_scans_are_asked_for_without_their_labels_in_an_order_of_chance_that_stays(table: Path, tmp_path: Path) -> None:
+    first = fewscan.check(table, least_score=0.7)
+    asked = asked_in(tmp_path / "labels.check.csv")
+    assert list(asked.columns) == ["path", "label"]
+    assert set(asked["label"]) == {""}
+    assert len(asked) == first.asked == first.more == 59
+    scores = read_table(table).set_index("path").loc[asked["path"], "score"]
+    assert scores.min() >= 0.7
+    # Neither the surest ones nor those in the order of the table.
+    assert 0.8 < scores.mean() < 0.9
+    assert not asked["path"].is_monotonic_increasing
+
+    fewscan.check(table, least_score=0.7, answers=tmp_path / "again.csv")
+    assert asked_in(tmp_path / "again.csv").equals(asked)
+    other = read_table(table)
+    other.loc[0, "label"] = "glioma" if other.loc[0, "label"] != "glioma" else "no tumor"
+    write_table(other, tmp_path / "other.csv")
+    fewscan.check(tmp_path / "other.csv", least_score=0.7)
+    assert asked_in(tmp_path / "other.check.csv")["path"].tolist() != asked["path"].tolist()
+
+
+def test_right_answers_show_it_and_the_checked_table_has_them(table: Path, truth: list[str], tmp_path: Path) -> None:
+    began = fewscan.check(table, least_score=0.7)
+    answer(tmp_path / "labels.check.csv", truth, most=10)
+    some = fewscan.check(table, least_score=0.7)
+    assert (some.checked, some.wrong, some.shown) == (10, 0, False)
+    assert some.asked == some.more == began.asked - 10
+    with pytest.raises(FewscanError, match="before --out"):
+        fewscan.check(table, least_score=0.7, out=tmp_path / "checked.csv")
+
+    answer(tmp_path / "labels.check.csv", truth)
+    result = fewscan.check(table, least_score=0.7, out=tmp_path / "checked.csv")
+    assert (result.shown, result.wrong, result.asked, result.more) == (True, 0, 0, 0)
+    assert result.most_wrong <= 0.05 * result.labels
+    checked, before = read_table(tmp_path / "checked.csv"), read_table(table)
+    about = (before["score"] >= 0.7) & (before["decision"] != "out_of_distribution")
+    assert (checked["decision"] == "accept").equals(about)
+    assert checked.loc[~about].equals(before.loc[~about])
+    assert checked.drop(columns=["decision", "reason"]).equals(before.drop(columns=["decision", "reason"]))
+
+
+def test_a_wrong_label_asks_for_more_answers_and_is_put_right(table: Path, truth: list[str], tmp_path: Path) -> None:
+    first = fewscan.check(table, least_score=0.6, at_most=0.1)
+    answers = tmp_path / "labels.check.csv"
+    said = asked_in(answers)
+    said["remark"] = "seen at the second monitor"
+    label = read_table(table).set_index("path")["label"]
+    said["label"] = label[said["path"]].to_numpy()
+    said.loc[2, "label"] = "Unsure"
+    other = {"glioma": "no_tumor", "no tumor": "Glioma"}[str(said.loc[5, "label"])]
+    said.loc[5, "label"] = other
+    said.to_csv(answers, index=False, sep=";")
+
+    result = fewscan.check(table, least_score=0.6, at_most=0.1)
+    assert (result.checked, result.wrong, result.shown) == (first.asked, 2, False)
+    assert result.asked == result.more
+    more = asked_in(answers)
+    # What the reader wrote stays, what is asked for comes behind it.
+    assert more[: len(said)].equals(said.astype(more.dtypes))
+    assert len(more) == len(said) + result.asked
+    assert sum(one.wrong for one in result.classes.values()) == 2
+
+    more.loc[len(said) :, "label"] = label[more["path"][len(said) :]].to_numpy()
+    more.to_csv(answers, index=False)
+    assert fewscan.check(table, least_score=0.6, at_most=0.1, out=tmp_path / "checked.csv").shown
+    checked = read_table(tmp_path / "checked.csv").set_index("path").loc[more["path"]]
+    assert pd.isna(checked["label"].iloc[2])
+    assert checked["label"].iloc[5] == {"no_tumor": "no tumor", "Glioma": "glioma"}[other]
+    assert checked["decision"].iloc[[2, 5]].tolist() == ["review", "accept"]
+
+
+def test_what_was_accepted_is_checked_else_what_the_run_is_sure_of(table: Path, tmp_path: Path) -> None:
+    def least(result: Checked) -> float:
+        return round(result.least_score, 2)
+
+    # From 0.97 on it expects 1.5 % to be wrong, a third of five in a hundred being 1.7.
+    assert least(fewscan.check(table)) == pytest.approx(0.97, abs=0.01)
+    assert least(fewscan.check(table, at_most=0.3, answers=tmp_path / "more.csv")) == pytest.approx(0.8, abs=0.01)
+    accepted = read_table(table)
+    accepted.loc[accepted["score"] > 0.9, "decision"] = "accept"
+    write_table(accepted, tmp_path / "accepted.parquet")
+    assert least(fewscan.check(tmp_path / "accepted.parquet")) == pytest.approx(0.9, abs=0.01)
+
+
+def test_few_labels_are_all_asked_for(table: Path, truth: list[str]) -> None:
+    few = read_table(table)[:8]
+    write_table(few, table)
+    assert fewscan.check(table, least_score=0.5).asked == 8
+    answer(table.with_suffix(".check.csv"), truth)
+    result = fewscan.check(table, least_score=0.5)
+    assert (result.shown, result.most_wrong, result.most_wrong_share) == (True, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "told"),
+    [
+        (lambda asked: asked.iloc[::-1], "order"),
+        (lambda asked: asked.drop(index=1), "order"),
+        (lambda asked: asked.assign(label=["", "glioma", *asked["label"][2:]]), "line 2"),
+        (lambda asked: asked.assign(label=["gliomas", *asked["label"][1:]]), "gliomas"),
+        (lambda asked: asked[["path"]], "'label'"),
+    ],
+)
+def test_answers_of_another_draw_or_in_other_words_are_refused(
+    table: Path, spoiled: Callable[[pd.DataFrame], pd.DataFrame], told: str
+) -> None:
+    fewscan.check(table)
+    answers = table.with_suffix(".check.csv")
+    spoiled(asked_in(answers)).to_csv(answers, index=False)
+    before = answers.read_bytes()
+    with pytest.raises(FewscanError, match=told):
+        fewscan.check(table)
+    assert answers.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [({"at_most": 0}, "0.05"), ({"at_most": 5}, "0.05"), ({"least_score": 1.1}, "--least-score")]
+)
+def test_what_cannot_be_checked_is_refused(table: Path, options: dict[str, float], told: str) -> None:
+    with pytest.raises(FewscanError, match=told):
+        fewscan.check(table, **options)  # type: ignore[arg-type]
+    assert not table.with_suffix(".check.csv").exists()
+
+
+def test_the_command_leads_from_one_step_to_the_next(table: Path, truth: list[str], fewscan: Command) -> None:
+    done = fewscan("check", "labels.csv", "--least-score", "0.7", cwd=table.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "next: fewscan check labels.csv --least-score 0.7"
+    answer(table.with_suffix(".check.csv"), truth)
+    done = fewscan("check", "labels.csv", "--least-score", "0.7", cwd=table.parent)
+    following = done.stdout.splitlines()[-1].removeprefix("next: fewscan ").split()
+    assert following[-1] == "labels.checked.csv"
+    assert fewscan(*following, cwd=table.parent).returncode == 0
+    assert (table.parent / "labels.checked.csv").exists()
+    # No scan is named where people look.
+    assert "ward" not in done.stdout + done.stderr
