@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from benchmarks.propagation import lines_of
 from benchmarks.suggest import features_of, pile_of
 from fewscan.atomic import write_json
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
+from fewscan.processes import processes
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.recipes import DEFAULT_RECIPE
 from fewscan.training.run import MODEL_FILE
@@ -68,6 +68,7 @@ CANDIDATES = (
 )
 # For a test: no weights from elsewhere, and few passes.
 TINY = (Candidate("random", None, None), learned("tiny", "simclr", 16, 0, weights=None))
+TINY_PROPAGATION = {"steps": 5}
 
 
 def learn(scratch: Path, candidate: Candidate, tiny: bool) -> Path:
@@ -85,14 +86,14 @@ def learn(scratch: Path, candidate: Candidate, tiny: bool) -> Path:
 def score(scratch: Path, name: str, draw: int, tiny: bool) -> list[dict[str, Any]]:
     """Return a line for each budget of labels of a draw: what `probe` and `propagation` call right."""
     pile = pile_of(readme_split(scratch, DATASET, tiny=tiny), np.load(scratch / f"{name}.npy"), "rest", draw)
-    drawn, suggested = ((20,), ()) if tiny else (DRAWN, SUGGESTED)
-    return [{"name": name} | line for line in lines_of(pile, draw, drawn, suggested, {})]
+    drawn, suggested, changes = ((20,), (), TINY_PROPAGATION) if tiny else (DRAWN, SUGGESTED, {})
+    return [{"name": name} | line for line in lines_of(pile, draw, drawn, suggested, changes)]
 
 
 def scored(candidates: Sequence[Candidate], scratch: Path, out: Path, draws: int, *, tiny: bool) -> Iterator[dict[str, Any]]:
     """Yield a line for each candidate, draw and budget, as it is there."""
     dataset = readme_split(scratch, DATASET, tiny=tiny)
-    context = get_context("spawn")
+    context = processes(__name__)
     cores = max(1, (os.cpu_count() or 1) - SIDE_BY_SIDE - 1)
     with (
         # A process that ends gives the GPU's memory back.
