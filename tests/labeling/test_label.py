@@ -254,6 +254,9 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) ->
     grouped = Grounds.of(run, coarse).rule(Asked(0.1))
     assert grouped.threshold is None
     assert "at least 33 independent held-out images" in grouped.reasons[0]
+    # Possible classes are still promised, and what that assumes is said with them.
+    assert grouped.inclusion.any()
+    assert grouped.reasons[1].endswith(alone.reasons[0].partition("Assumed: ")[2])
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def check(
     More rows are written where more checks could show that at most a share `at_most` is wrong.
 
     least_score: labels from this score on are checked; by default those that were accepted, or where none was, those of which
-    the run expects a third of `at_most` to be wrong. out: a table with the reader's labels, and with all others that were
+    the run expects two thirds of `at_most` to be wrong. out: a table with the reader's labels, and with all others that were
     checked accepted. Raises FewscanError where there is nothing to check, where the answers are of another draw or name no
     class, and where `out` is asked for before the answers show what is asked, or exists and may not be replaced.
     """
@@ -38,6 +38,8 @@ def check(
     from fewscan.labeling.table import require_table_name
 
     path = Path(table)
+    if not path.is_file():
+        raise FewscanError(f"there is no table {path}: name one that 'fewscan label' wrote")
     given = path.with_suffix(".check.csv") if answers is None else Path(answers)
     written = None if out is None else Path(out)
     if written is not None:

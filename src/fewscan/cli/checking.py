@@ -12,7 +12,7 @@ from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
-    from fewscan.labeling.check import Checked
+    from fewscan.labeling.check import Checked, Choice
 
 _HELP = """Check some of the labels that 'fewscan label' gave, drawn at random, and say how many of all are wrong at most.
 
@@ -25,8 +25,8 @@ That is about the labels in this very table, and rests on the draw alone: it nee
 scans, and it holds where the labels learned from were chosen. It is true in at least 95 of 100 draws, whenever you stop.
 Answers are taken for the truth; 'unsure' counts as wrong.
 
-Checked are the labels that were accepted. Where none was, those of which the run expects a third of --at-most to be wrong; name
-others with --least-score before you begin. The same labels always give the same draw.
+Checked are the labels that were accepted. Where none was, those of which the run expects two thirds of --at-most to be wrong;
+name others with --least-score before you begin. The same labels always give the same draw.
 
 With --out it writes the table as it stands then: your answers, and all other labels that were checked accepted.
 
@@ -58,8 +58,9 @@ def check(
 
 def _lines(result: "Checked") -> list[str]:
     """Return what is checked, what came out, and what is still to be done."""
-    checked = f"{counted(result.labels, 'label')} with a score of {result.least_score:.3g} and more"
-    lines = [f"{checked}, of {counted(result.scans, 'scan')} in {result.table}"]
+    lines = [f"{_labels(result)}, in {result.table} with {counted(result.scans, 'scan')}"]
+    if not result.checked:
+        lines += [f"  could be checked instead: {_labels(one)}" for one in result.others]
     if result.checked:
         lines.append(f"checked: {result.checked:,}, of which {result.wrong:,} are wrong")
         lines += [
@@ -69,6 +70,12 @@ def _lines(result: "Checked") -> list[str]:
             f"at most {result.most_wrong:,} of these labels are wrong, {100 * result.most_wrong_share:.1f} % (95 % confidence)"
         )
     return [*lines, *_left(result)]
+
+
+def _labels(some: "Checked | Choice") -> str:
+    """Return which labels are checked, or could be."""
+    labels = f"{counted(some.labels, 'label')} with a score of {some.least_score:.3f} and more"
+    return f"{labels}, of which the run expects {100 * some.expected_wrong:.1f} % to be wrong"
 
 
 def _left(result: "Checked") -> list[str]:

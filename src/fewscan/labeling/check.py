@@ -25,9 +25,10 @@ from fewscan.labels.content import State
 from fewscan.spreadsheet import write_csv
 
 NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
-# Of the labels that are to be checked where none is named: so small a share of the error that is asked for is expected, by the
-# probabilities in the table, that the check will mostly show it soon.
-EXPECTED_SHARE = 1 / 3
+# What share of the error that is to be shown the run expects, by the probabilities in the table, of labels that are worth a
+# check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
+EXPECTED_SHARES = (1 / 3, 2 / 3, 1.0)
+EXPECTED_SHARE = EXPECTED_SHARES[1]
 # Where more checks than that would be needed, fewer labels should be checked, those that the run is surer of.
 MOST_CHECKS = 300
 
@@ -40,6 +41,14 @@ class ClassCheck(Settings):
     wrong: int
 
 
+class Choice(Settings):
+    """Labels that may be checked: those from a score on, and what share of them the run expects to be wrong, in [0, 1]."""
+
+    least_score: float
+    labels: int
+    expected_wrong: float
+
+
 class Checked(Settings):
     """What a check says of the labels of a table."""
 
@@ -48,6 +57,8 @@ class Checked(Settings):
     scans: int  # rows of the table
     labels: int  # those that are checked: of a scan that the run is at least so sure of, and that is in distribution
     least_score: float
+    expected_wrong: float  # the share of them that the run expects to be wrong
+    others: tuple[Choice, ...]  # labels that could be checked instead
     at_most: float  # the share that may be wrong
     checked: int
     wrong: int  # another label, `unsure` or `not a scan`
@@ -87,8 +98,8 @@ class LabelCheck:
     def of(cls, path: Path, answers: Path, *, at_most: float, least_score: float | None = None) -> "LabelCheck":
         """Read a table that `label` wrote, and the answers, where there are any.
 
-        at_most: the share of wrong labels that is to be shown, in (0, 1). least_score: labels from this score on are checked;
-        by default those that were accepted, or where none was, those of which a third of that share is expected to be wrong.
+        at_most: the share of wrong labels that is to be shown, in (0, 1). least_score: labels from it on are checked, else
+        those that were accepted, or where none was, those of which two thirds of that share are expected to be wrong.
         Raises FewscanError where no label is left, a table cannot be read, or the answers are of another draw or name no class.
         """
         if not 0 < at_most < 1:
@@ -97,8 +108,7 @@ class LabelCheck:
         _require_labels(path, table)
         classes = tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
         chosen = _chosen(table, at_most) if least_score is None else least_score
-        usable = table["decision"].isin(("accept", "review")).to_numpy()
-        rows = np.flatnonzero(usable & (table["score"] >= chosen).to_numpy())
+        rows = _from(table, chosen)
         if not len(rows):
             raise FewscanError(f"{path} has no label with a score of {chosen:g} and more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
@@ -126,6 +136,10 @@ class LabelCheck:
                 write_csv(pd.concat([rows, new], ignore_index=True), temporary)
         return len(standing) + len(more) - answered
 
+    def _choices(self) -> list[Choice]:
+        found = [_probably_right(self.table, self.at_most * share) for share in EXPECTED_SHARES]
+        return [_choice(self.table, least) for least in found if least is not None]
+
     @property
     def _allowed(self) -> int:
         return int(self.at_most * len(self.drawn) + 1e-9)
@@ -141,6 +155,8 @@ class LabelCheck:
             scans=len(self.table),
             labels=len(self.drawn),
             least_score=self.least_score,
+            expected_wrong=_choice(self.table, self.least_score).expected_wrong,
+            others=tuple(one for one in self._choices() if one.labels != len(self.drawn)),
             at_most=self.at_most,
             checked=len(wrong),
             wrong=int(wrong.sum()),
@@ -199,15 +215,38 @@ def _chosen(table: pd.DataFrame, at_most: float) -> float:
     accepted = table.loc[table["decision"] == "accept", "score"]
     if len(accepted):
         return float(accepted.min())
-    left = table[table["decision"] == "review"]
-    probabilities = left[[name for name in table.columns if name.startswith("probability_")]].to_numpy(np.float64)
-    least = worth_checking(probabilities, at_most * EXPECTED_SHARE)
+    least = _probably_right(table, at_most * EXPECTED_SHARE)
     if least is None:
         raise FewscanError(
-            f"from no score on does the run expect at most {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong: "
-            "say with --least-score which labels are to be checked, or label more scans and train again"
+            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, also of those that "
+            "it is surest of: say with --least-score which labels are to be checked, or label more scans and train again"
         )
-    return float(left.loc[probabilities.max(axis=1) >= least, "score"].min())
+    return least
+
+
+def _from(table: pd.DataFrame, least_score: float) -> npt.NDArray[np.int64]:
+    """Return the rows of scans in distribution from a score on."""
+    usable = table["decision"].isin(("accept", "review"))
+    return np.flatnonzero((usable & (table["score"] >= least_score)).to_numpy())
+
+
+def _probabilities(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = table.iloc[rows].filter(regex="^probability_").to_numpy(np.float64)
+    return found
+
+
+def _probably_right(table: pd.DataFrame, share: float) -> float | None:
+    """Return the score from which on at most a share of labels is expected to be wrong; None where there is none."""
+    rows = _from(table, -np.inf)
+    probabilities = _probabilities(table, rows)
+    least = worth_checking(probabilities, share) if len(rows) else None
+    return None if least is None else float(table["score"].iloc[rows[probabilities.max(axis=1) >= least]].min())
+
+
+def _choice(table: pd.DataFrame, least_score: float) -> Choice:
+    rows = _from(table, least_score)
+    expected = 1 - _probabilities(table, rows).max(axis=1).mean()
+    return Choice(least_score=least_score, labels=len(rows), expected_wrong=round(float(expected), 4))
 
 
 def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Generator:

@@ -144,6 +144,9 @@ class Grounds:
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
             accepting += f". What helps: {helps.words(self.called)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
+        if threshold is None and inclusion.any():
+            # What accepted labels would have said.
+            including += f". Assumed: {self._assumed()}"
         reasons = [accepting, including]
         if runs > 1:
             reasons.append(
