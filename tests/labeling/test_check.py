@@ -10,7 +10,7 @@ import pytest
 
 import fewscan
 from fewscan.errors import FewscanError
-from fewscan.labeling.check import Checked
+from fewscan.labeling.check import Checked, LabelCheck
 from fewscan.labeling.table import read_table, write_table
 
 Command = Callable[..., CompletedProcess[str]]
@@ -186,6 +186,39 @@ def test_what_is_no_table_is_refused(name: str, tmp_path: Path, fewscan: Command
     done = fewscan("check", name, cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_answers_are_given_and_taken_back_one_by_one_and_what_else_is_in_the_file_stays(table: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "labels.check.csv"
+    asked = fewscan.check(table, least_score=0.7, at_most=0.3).asked
+    asked_in(answers).assign(remark="second monitor").to_csv(answers, index=False, sep=";")
+
+    def check() -> LabelCheck:
+        return LabelCheck.of(table, answers, at_most=0.3, least_score=0.7)
+
+    said = {}
+    for number in range(asked + 2):  # also beyond what was asked for
+        (path,) = check().waiting(0, 1)
+        said[path] = ("glioma", "unsure")[number % 2]
+        with check().alone() as now:
+            now.answer(said[path])
+    assert list(check().answered.items()) == list(said.items())
+    with check().alone() as now:
+        now.take_back()
+    assert check().waiting(0, 1) == [path]
+    held = asked_in(answers)
+    assert held["path"].tolist() == list(said)
+    assert held["remark"].tolist() == ["second monitor"] * asked + ["", ""]
+
+
+def test_answers_are_written_by_one_at_a_time(table: Path) -> None:
+    with (
+        LabelCheck.of(table, table.with_suffix(".check.csv"), at_most=0.05).alone(),
+        pytest.raises(FewscanError, match="is being written by 'fewscan check'"),
+    ):
+        fewscan.check(table)
+    assert fewscan.check(table).asked
+    assert {path.name for path in table.parent.iterdir()} == {"labels.csv", "labels.check.csv"}
 
 
 @pytest.mark.parametrize(

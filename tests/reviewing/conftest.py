@@ -7,15 +7,19 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
+import fewscan
 from fewscan.datasets.dataset import Dataset
+from fewscan.labeling.table import write_table
 from fewscan.reviewing.app import Review, application
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.serving import Served, reviewed, served
+from fewscan.reviewing.taking import path_of
 from tests.made import empty_manifest, write_dataset
 
 if TYPE_CHECKING:
@@ -42,6 +46,45 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     aside = [None if row != UNREADABLE else "truncated" for row in range(IMAGES)]
     manifest = empty_manifest(IMAGES, group=groups, copy_set=copies, width_px=16, height_px=16, set_aside=aside)
     return write_dataset(tmp_path_factory.mktemp("pile") / "dataset", pixels, manifest).folder
+
+
+@pytest.fixture(scope="session")
+def run_on_pile(pile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pile with labels and a split, and beside it a finished run, both to be copied."""
+    folder = tmp_path_factory.mktemp("results")
+    data = shutil.copytree(pile, folder / "dataset")
+    rows = list(range(24))
+    Dataset.open(data).labels.enter(rows, [CLASSES[row % 2] for row in rows], origin="folder")
+    fewscan.split(data, labeled=16, test=4)
+    fewscan.train(
+        data, out=folder / "runs" / "first", method="supervised", training_images=64, encoder={"name": "resnet_small"}
+    )
+    return folder
+
+
+@pytest.fixture
+def checkable(run_on_pile: Path, tmp_path: Path) -> Path:
+    """A folder with the pile and its run, which has labels of all scans, as `label` writes them: right, and none accepted."""
+    shutil.copytree(run_on_pile, tmp_path, dirs_exist_ok=True)
+    rows = [row for row in range(IMAGES) if row != UNREADABLE]
+    score, label = np.linspace(1, 0.9, len(rows)), [CLASSES[row % 2] for row in rows]
+    first = np.where(np.array(label) == CLASSES[0], score, 1 - score)
+    names = Dataset.open(tmp_path / "dataset").snapshot().file_names
+    columns = {
+        "path": [names[row] for row in rows],
+        "label": label,
+        **{f"probability_{name}": share for name, share in zip(CLASSES, (first, 1 - first), strict=True)},
+        "score": score,
+        "typicality": 0.0,
+        "possible": label,
+        "decision": "review",
+        "reason": "the labels support no acceptance",
+        "seen": None,
+    }
+    path = path_of(tmp_path / "runs" / "first", "labels")
+    path.parent.mkdir()
+    write_table(pd.DataFrame(columns).astype({"seen": "str"}), path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -27,23 +27,8 @@ from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
 from fewscan.training.run import MODEL_FILE, Run
-from tests.reviewing.conftest import CLASSES
 
 ADA = {"reviewer": "Ada"}
-
-
-@pytest.fixture(scope="session")
-def run_on_pile(pile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pile with labels and a split, and beside it a finished run, both to be copied."""
-    folder = tmp_path_factory.mktemp("results")
-    data = shutil.copytree(pile, folder / "dataset")
-    rows = list(range(24))
-    Dataset.open(data).labels.enter(rows, [CLASSES[row % 2] for row in rows], origin="folder")
-    fewscan.split(data, labeled=16, test=4)
-    fewscan.train(
-        data, out=folder / "runs" / "first", method="supervised", training_images=64, encoder={"name": "resnet_small"}
-    )
-    return folder
 
 
 @pytest.fixture

@@ -5,32 +5,32 @@ until the answers please. They are answered without a look at the label, in the 
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.classes import spelling_key
-from fewscan.images.tables.reading import Cells, read_cells
+from fewscan.labeling.answers import Answers, write_answers
 from fewscan.labeling.table import read_table, write_table
 from fewscan.labeling.wrong_share import checks_needed, most_wrong
-from fewscan.labels.content import State
-from fewscan.spreadsheet import write_csv
+from fewscan.partial import growing
 
-NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 # What share of the error that is to be shown the run expects, by the probabilities in the table, of labels that are worth a
 # check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
 EXPECTED_SHARES = (1 / 3, 2 / 3, 1.0)
 EXPECTED_SHARE = EXPECTED_SHARES[1]
 # Where more checks than that would be needed, fewer labels should be checked, those that the run is surer of.
 MOST_CHECKS = 300
+
+
+class NothingToCheckError(FewscanError):
+    """From no score on is the run sure enough of its labels."""
 
 
 class ClassCheck(Settings):
@@ -74,13 +74,6 @@ class Checked(Settings):
         return self.most_wrong / self.labels
 
 
-class _Answers(NamedTuple):
-    """The file that a reader fills in, as it stands, and the answers of its first rows, up to one without."""
-
-    cells: Cells
-    given: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class LabelCheck:
     """The labels of a table that are to be checked, in the order of the draw, and the answers so far."""
@@ -91,7 +84,7 @@ class LabelCheck:
     classes: tuple[str, ...]
     least_score: float
     drawn: npt.NDArray[np.int64]  # rows of the table, all that are checked, in the order of the draw
-    answers: _Answers  # of the first of them
+    answers: Answers  # of the first of them
     at_most: float
 
     @classmethod
@@ -112,8 +105,29 @@ class LabelCheck:
         if not len(rows):
             raise FewscanError(f"{path} has no label with a score of {chosen:g} and more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
-        found = _answers(answers, table["path"].iloc[drawn].tolist(), classes) if answers.exists() else _NOTHING_ASKED
+        found = Answers.read(answers, table["path"].iloc[drawn].tolist(), classes)
         return cls(path, answers, table, classes, float(chosen), drawn, found, at_most)
+
+    @contextmanager
+    def alone(self) -> Iterator["LabelCheck"]:
+        """Yield the check with the answers as they are now, which no other process changes meanwhile.
+
+        Raises FewscanError as `of` does, and where another process changes them.
+        """
+        with growing(self.answers_path, "check"):
+            now = Answers.read(self.answers_path, self.table["path"].iloc[self.drawn].tolist(), self.classes)
+            yield replace(self, answers=now)
+
+    @property
+    def answered(self) -> dict[str, str]:
+        """What was said of each scan, by its path, in the order of the draw."""
+        return dict(zip(self.table["path"].iloc[self.drawn], self.answers.given, strict=False))
+
+    def waiting(self, start: int, count: int) -> list[str]:
+        """Return paths of scans that wait for an answer, in the order of the draw, from the `start`-th of them."""
+        first = len(self.answers.given) + start
+        paths: list[str] = self.table["path"].iloc[self.drawn[first : first + count]].tolist()
+        return paths
 
     @property
     def wrong(self) -> list[bool]:
@@ -126,15 +140,28 @@ class LabelCheck:
 
         What stands in it stays. Its columns are path and label, as `labels set` takes them; what the run says is left out.
         """
-        (columns, standing), answered = self.answers.cells, len(self.answers.given)
+        standing, answered = len(self.answers.cells.rows), len(self.answers.given)
         needed = answered + min(checks_needed(self.wrong, len(self.drawn), self._allowed) or 0, MOST_CHECKS)
-        more = self.table["path"].iloc[self.drawn[len(standing) : needed]]
-        if len(more):
-            rows = pd.DataFrame([row for _, row in standing], columns=list(columns), dtype="str")
-            new = pd.DataFrame({"path": more.to_numpy()}).reindex(columns=list(columns), fill_value="")
-            with replaced_file(self.answers_path) as temporary:
-                write_csv(pd.concat([rows, new], ignore_index=True), temporary)
-        return len(standing) + len(more) - answered
+        if standing < needed:
+            write_answers(self._rows(needed), self.answers_path)
+        return max(standing, needed) - answered
+
+    def answer(self, said: str) -> None:
+        """Write what is said of the scan that waits first, a class or one of NO_LABELS, into the file."""
+        place = len(self.answers.given)
+        rows = self._rows(place + 1)
+        rows.loc[place, "label"] = said
+        write_answers(rows, self.answers_path)
+
+    def take_back(self) -> None:
+        """Take the last answer out of the file: its scan waits again."""
+        rows = self._rows(0)
+        rows.loc[len(self.answers.given) - 1, "label"] = ""
+        write_answers(rows, self.answers_path)
+
+    def _rows(self, least: int) -> pd.DataFrame:
+        """Return the rows of the file, and as many more that there are at least so many."""
+        return self.answers.rows(self.table["path"].iloc[self.drawn[len(self.answers.cells.rows) : least]].tolist())
 
     def _choices(self) -> list[Choice]:
         found = [_probably_right(self.table, self.at_most * share) for share in EXPECTED_SHARES]
@@ -217,7 +244,7 @@ def _chosen(table: pd.DataFrame, at_most: float) -> float:
         return float(accepted.min())
     least = _probably_right(table, at_most * EXPECTED_SHARE)
     if least is None:
-        raise FewscanError(
+        raise NothingToCheckError(
             f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, also of those that "
             "it is surest of: say with --least-score which labels are to be checked, or label more scans and train again"
         )
@@ -255,37 +282,3 @@ def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Gener
     for path, label in zip(table["path"].iloc[rows], table["label"].iloc[rows], strict=True):
         digest.update(f"{path}\0{label}\0".encode())
     return np.random.default_rng(int.from_bytes(digest.digest()[:16]))
-
-
-def _answers(file: Path, paths: Sequence[str], classes: Sequence[str]) -> _Answers:
-    """Read the answers in a file, whose rows are the first of `paths`.
-
-    Raises FewscanError where they are not, where an answer is no class and none of NO_LABELS, and where one was passed over.
-    """
-    cells = read_cells(file)
-    if lacking := [name for name in ("path", "label") if name not in cells.columns]:
-        raise FewscanError(f"{file} has no column '{lacking[0]}': it is not what 'fewscan check' wrote")
-    path, label = (cells.columns.index(name) for name in ("path", "label"))
-    # A program that writes tables may leave out what is empty at the end of a row.
-    width = len(cells.columns)
-    cells = Cells(cells.columns, [(line, [*row, *[""] * width][:width]) for line, row in cells.rows])
-    if [row[path] for _, row in cells.rows] != list(paths[: len(cells.rows)]):
-        raise FewscanError(
-            f"{file} holds other scans than are drawn first of these labels, or in another order: leave its rows as they are "
-            "and give the same options again, or name another file with --answers"
-        )
-    words = {spelling_key(word): word for word in (*NO_LABELS, *classes)}
-    given = [words.get(spelling_key(row[label])) if row[label].strip() else "" for _, row in cells.rows]
-    for answer, (line, row) in zip(given, cells.rows, strict=True):
-        if answer is None:
-            raise FewscanError(f"{file}, line {line}: '{row[label]}' is none of {', '.join((*classes, *NO_LABELS))}")
-    answered = given.index("") if "" in given else len(given)
-    if any(given[answered:]):
-        raise FewscanError(
-            f"{file}, line {cells.rows[answered][0]} has no label, but a later one has: answer the scans in their order, with "
-            "'unsure' where you are"
-        )
-    return _Answers(cells, tuple(word for word in given[:answered] if word is not None))
-
-
-_NOTHING_ASKED = _Answers(Cells(("path", "label"), []), ())

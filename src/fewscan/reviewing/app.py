@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from fewscan.errors import FewscanError
-from fewscan.reviewing import charting, labeling, looking, many, pages, quality, results, working
+from fewscan.reviewing import charting, checking, labeling, looking, many, pages, quality, results, working
 from fewscan.reviewing.atlas import Atlas
+from fewscan.reviewing.checks import Checks
 from fewscan.reviewing.desk import CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.guard import Guard
@@ -49,13 +50,15 @@ def application(review: Review) -> FastAPI:
         redoc_url=None,
     )
     app.state.review = review
+    checks = Checks(review.desk, review.scans, review.runs)
     parts = (
-        labeling.router(review.desk, review.queue, review.tutor),
+        labeling.router(review.desk, review.queue, review.tutor, checks.beside_undone),
         looking.router(review.desk, review.scans, review.tutor),
         many.router(review.desk, review.scans, review.tutor),
         charting.router(review.desk, review.scans, review.tutor, review.atlas),
         quality.router(review.desk, review.scans, review.tutor),
         results.router(review.desk, review.scans, review.tutor, review.runs, review.makings),
+        checking.router(review.desk, review.tutor, checks),
         working.router(review.desk, review.tutor, review.trainings),
         pages.router(review.desk, review.door, app.openapi),
     )

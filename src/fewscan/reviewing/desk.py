@@ -7,7 +7,8 @@ then it is on the disk; whatever other processes enter meanwhile is seen with th
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -67,6 +68,18 @@ class Undone(NamedTuple):
     rows: list[int]
     said: Said
     again: bool
+
+
+@contextmanager
+def _nothing_beside() -> Iterator[Callable[[], None]]:
+    yield lambda: None
+
+
+# What is kept of an answer beside the log, too. It begins before the log is written, so that it can refuse the answer; what it
+# yields keeps it after that, and where this raises FewscanError the log takes the answer back.
+Beside = Callable[[], AbstractContextManager[Callable[[], None]]]
+# It gets the entries that are taken back, and takes the answer back before the log does; where that fails, it keeps it again.
+BesideUndone = Callable[[pd.DataFrame], AbstractContextManager[object]]
 
 
 @dataclass
@@ -188,28 +201,44 @@ class Desk:
                 self._entered.popitem(last=False)
             return self._entered[answer_id]
 
-    def decide(self, rows: Sequence[int], said: Said, reviewer: str, note: dict[str, Any], *, settles: bool = False) -> Decided:
-        """Enter what a person says of rows, as one batch, and return once it is on the disk; what they said before is left out.
+    def decide(
+        self,
+        rows: Sequence[int],
+        said: Said,
+        reviewer: str,
+        note: dict[str, Any],
+        *,
+        settles: bool = False,
+        beside: Beside | None = None,
+    ) -> Decided:
+        """Enter what a person says of rows, as one batch, and return once it is on the disk.
 
-        note: what the entries keep beside it. Raises NoSuchThingError for a row or class that is not there, FewscanError for a
-        name that is none, NotSavedError where the log cannot be written.
+        What they said before is left out, unless it settles, or is kept `beside` the log, too. note: what the entries keep.
+        Raises NoSuchThingError for a row or class that is not there, FewscanError for a name that is none, NotSavedError where
+        the log cannot be written.
         """
         for row in rows:
             self.require_row(row)
         if said.label is not None and said.label not in self._classes:
             raise NoSuchThingError(f"there is no class '{said.label}': add it first")
-        with self._writing:
-            board = self.board()
-            same = [not settles and self._is_said(board, row, reviewer, said) for row in rows]
+        with self._writing, (beside or _nothing_beside)() as keep:
+            board, anew = self.board(), settles or beside is not None
+            same = [not anew and self._is_said(board, row, reviewer, said) for row in rows]
             new = [row for row, is_same in zip(rows, same, strict=True) if not is_same]
             batch = self._enter(new, said, reviewer, note, settles) if new else 0
+            try:
+                keep()
+            except FewscanError as error:
+                self._take_back(batch, new, reviewer)
+                raise NotSavedError(str(error)) from None
         self.tell()
         return Decided(batch, new, said)
 
-    def undo(self, reviewer: str) -> Undone:
+    def undo(self, reviewer: str, beside: BesideUndone = nullcontext) -> Undone:
         """Take back what this person did last on a page and has not taken back: an answer, or the return of an image.
 
-        Raises CannotNowError where there is nothing, NotSavedError where the log cannot be written.
+        beside: what was kept of it beside the log. Raises CannotNowError where there is nothing, NotSavedError where the log
+        cannot be written.
         """
         with self._writing:
             entries = self.dataset.labels.entries()
@@ -219,10 +248,8 @@ class Desk:
                 raise CannotNowError("there is nothing of yours to take back")
             taken = own[own["batch"] == own["batch"].max()]
             rows = sorted(set(taken["row"]))
-            try:
-                batch = self.dataset.labels.undo(int(taken["batch"].iloc[0]), rows, who=reviewer)
-            except FewscanError as error:
-                raise NotSavedError(str(error)) from None
+            with beside(taken):
+                batch = self._take_back(int(taken["batch"].iloc[0]), rows, reviewer)
         self.tell()
         again = taken["note"].iloc[0] == RETURNED
         before = entries[entries["id"].isin(taken["undoes"])] if again else taken
@@ -232,10 +259,7 @@ class Desk:
     def give_back(self, row: int, batches: Sequence[int], reviewer: str) -> None:
         """Take back what batches say of a row, so that what was said before holds again; raises NotSavedError."""
         with self._writing:
-            try:
-                self.dataset.labels.undo(batches, [row], who=reviewer, note=RETURNED)
-            except FewscanError as error:
-                raise NotSavedError(str(error)) from None
+            self._take_back(batches, [row], reviewer, RETURNED)
         self.tell()
 
     def tell(self) -> None:
@@ -250,6 +274,12 @@ class Desk:
             return self.dataset.labels.enter(
                 rows, [said.label] * len(rows), states=states, origin=REVIEW, who=reviewer, note=text, settles=settles
             )
+        except FewscanError as error:
+            raise NotSavedError(str(error)) from None
+
+    def _take_back(self, batches: int | Sequence[int], rows: list[int], reviewer: str, note: str = "") -> int:
+        try:
+            return self.dataset.labels.undo(batches, rows, who=reviewer, note=note)
         except FewscanError as error:
             raise NotSavedError(str(error)) from None
 

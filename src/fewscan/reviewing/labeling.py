@@ -1,6 +1,7 @@
 """The page's interface for labels: what comes next, what is decided, taken back and skipped, and where all stands."""
 
 from collections import Counter
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,13 +25,13 @@ from fewscan.reviewing.asked import (
     Upcoming,
     Waiting,
 )
-from fewscan.reviewing.desk import CannotNowError, Decided, Desk
+from fewscan.reviewing.desk import BesideUndone, CannotNowError, Decided, Desk
 from fewscan.reviewing.queue import Queue, Reading
 from fewscan.reviewing.tutor import Tutor
 
 
-def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
-    """Return the routes."""
+def router(desk: Desk, queue: Queue, tutor: Tutor, beside_undone: BesideUndone = nullcontext) -> APIRouter:
+    """Return the routes; beside_undone: what is kept of answers beside the label log, and taken back with them."""
     routes = APIRouter(prefix="/api", tags=["labels"], responses=REFUSALS)
 
     @routes.get("/status")
@@ -59,7 +60,7 @@ def router(desk: Desk, queue: Queue, tutor: Tutor) -> APIRouter:
     @routes.post("/undo")
     def undo(person: Person) -> Undone:
         """Take back what a person did last; asked again, what they did before that."""
-        undone = desk.undo(person.reviewer)
+        undone = desk.undo(person.reviewer, beside_undone)
         said = undone.said
         return Undone(batch=undone.batch, rows=undone.rows, state=said.state, label=said.label, again=undone.again)
 

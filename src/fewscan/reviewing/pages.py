@@ -10,6 +10,7 @@ from fewscan.reporting.rendering import render
 from fewscan.reviewing.asked import REFUSALS, Token
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.door import COOKIE, Door
+from fewscan.reviewing.taking import ERRORS
 
 PACKAGE = "fewscan.reviewing"
 VIEWS = {
@@ -54,7 +55,11 @@ def router(desk: Desk, door: Door, schema: Callable[[], dict[str, Any]]) -> APIR
 
     @routes.get("/results", include_in_schema=False)
     def results() -> str:
-        return page("results.html", here="/results")
+        return page("results.html", here="/results", errors=ERRORS)
+
+    @routes.get("/check", include_in_schema=False)
+    def check() -> str:
+        return page("check.html", here="/results", errors=ERRORS)
 
     @routes.get("/model", include_in_schema=False)
     def model() -> str:

@@ -32,6 +32,11 @@ class Scans:
         self._files = (facts["source"].astype(str) + "/" + whole).to_numpy(object)
 
     @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    @cached_property
     def _rows_of_file(self) -> dict[str, list[int]]:
         rows: dict[str, list[int]] = {}
         for row in np.flatnonzero(self._desk.usable).tolist():

@@ -31,8 +31,11 @@ What = Literal["score", "report", "labels", "suspects", "onnx", "weights"]
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What may be opened or downloaded of a run: by what it is called here, nothing else of the file system can be asked for.
 FileName = Literal[
-    "report", "labels", "suspects", "onnx", "onnx_card", "weights", "weights_description", "weights_typicality", "weights_card"
-]
+    "report", "labels", "checked", "suspects",
+    "onnx", "onnx_card", "weights", "weights_description", "weights_typicality", "weights_card",
+]  # fmt: skip
+# Shares of wrong labels that may be allowed.
+ERRORS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2)
 PAGE_FOLDER = "page"
 _EXPORTS = {"onnx": "export-onnx", "weights": "export-safetensors"}
 
@@ -42,6 +45,7 @@ def path_of(run: Path, name: FileName) -> Path:
     of: dict[FileName, Path] = {
         "report": run / REPORT_FILE,
         "labels": run / PAGE_FOLDER / "labels.csv",
+        "checked": run / PAGE_FOLDER / "labels.checked.csv",
         "suspects": run / PAGE_FOLDER / "labels_to_check.csv",
         "onnx": run / _EXPORTS["onnx"] / ONNX_FILE,
         "onnx_card": run / _EXPORTS["onnx"] / CARD_FILE,
@@ -119,8 +123,16 @@ def _told(run: Run, evaluation: Evaluation | None) -> FinishedRun:
         started=run.record.started,
         score=None if evaluation is None else evaluation.title,
         accuracy=None if evaluation is None else evaluation.accuracy,
-        files=tuple(name for name in get_args(FileName) if path_of(run.folder, name).is_file()),
+        files=tuple(name for name in get_args(FileName) if _is_there(run.folder, name)),
     )
+
+
+def _is_there(run: Path, name: FileName) -> bool:
+    """Return whether a file of a run can be taken: of a table that was checked, while the labels are still the same."""
+    path, labels = path_of(run, name), path_of(run, "labels")
+    if name == "checked" and not (labels.is_file() and path.is_file() and path.stat().st_mtime >= labels.stat().st_mtime):
+        return False
+    return path.is_file()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ function strip(title, related) {
   return [made("h2", {}, title), made("ul", { class: "strip" }, ...items)];
 }
 
-export function showScan(scan, showSlices) {
+export function showScan(scan) {
   const facts = [["File", scan.name], ["Size", `${scan.width_px} x ${scan.height_px} px`], ["Scan", String(scan.row)]];
   element("about").replaceChildren(...facts.flatMap(([name, said]) => [made("dt", {}, name), made("dd", {}, said)]));
   const said = [];
@@ -26,5 +26,4 @@ export function showScan(scan, showSlices) {
     ...strip("Copies of it", scan.copies),
     ...strip("Of the same patient or head", scan.same_head),
   );
-  showSlices();
 }

@@ -1,18 +1,23 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
 import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
-import { Viewer, fetched } from "./viewer.js";
+import { fetched } from "./viewer.js";
+import { Slices } from "./slices.js";
+import { viewerWithTools } from "./tools.js";
 import { showScan } from "./about.js";
 
 const AHEAD = 4;
-const viewer = new Viewer(element("canvas"), showWindow);
+const { viewer, keys } = viewerWithTools();
+const slices = new Slices(image, (shown) => {
+  viewer.show(shown, true);
+  element("heat").setAttribute("aria-pressed", "false");
+});
 
 let status = null;
 let queue = []; // what the server wants answered next
 let seen = []; // rows that were looked at, in their order
 let place = -1; // which of them is looked at now
 let scan = null; // what is known of it
-let slice = 0;
 let ready = false; // whether it is on the screen, so that it can be answered
 const images = new Map(); // row -> promise of its levels
 
@@ -29,17 +34,6 @@ function image(row) {
 
 function trouble(text = "") {
   element("trouble").textContent = text;
-}
-
-function showWindow() {
-  const shown = viewer.image;
-  const said = [];
-  if (shown?.note) said.push(shown.note);
-  if (viewer.hasWindow && (viewer.black !== shown.black || viewer.white !== shown.white || shown.bits === 16)) {
-    said.push(`level ${((viewer.white + viewer.black) / 2).toPrecision(4)}, window ${Math.abs(viewer.white - viewer.black).toPrecision(4)}`);
-  }
-  if (viewer.zoom > 1) said.push(`zoom ${viewer.zoom.toFixed(1)}`);
-  element("window-said").textContent = said.join(" · ");
 }
 
 async function refresh() {
@@ -108,7 +102,7 @@ function finished() {
   element("said").hidden = true;
   element("about").replaceChildren();
   element("related").replaceChildren();
-  element("slices-tool").hidden = true;
+  slices.open([], undefined);
   showClasses();
 }
 
@@ -121,37 +115,15 @@ async function open(at, why = "") {
   const [found, shown] = await Promise.all([ask(`/api/scans/${row}`, { reviewer: reviewer(), reading: reading() }), image(row)]);
   if (row !== seen[place]) return;
   scan = found;
-  slice = scan.slices.indexOf(row);
   viewer.show(shown, false);
   element("heat").setAttribute("aria-pressed", "false");
   element("waiting").hidden = true;
   element("why").textContent = why ? `Why this one: ${why}.` : "";
   element("canvas").setAttribute("aria-label", `Scan ${row}, ${scan.name}`);
-  showScan(scan, showSlices);
+  showScan(scan);
+  slices.open(scan.slices, row);
   showClasses();
   ready = true;
-}
-
-function showSlices() {
-  const many = scan.slices.length > 1;
-  element("slices-tool").hidden = !many;
-  element("slice").max = String(scan.slices.length - 1);
-  element("slice").value = String(slice);
-  element("slice-said").textContent = `${slice + 1} of ${scan.slices.length}`;
-  const own = scan.slices.indexOf(scan.row);
-  element("slice-note").hidden = slice === own;
-  element("slice-note").textContent = `You look at slice ${slice + 1}; your answer is about slice ${own + 1}.`;
-}
-
-async function turn(to) {
-  if (!scan || to < 0 || to >= scan.slices.length) return;
-  slice = to;
-  showSlices();
-  const shown = await image(scan.slices[to]);
-  if (slice !== to) return;
-  viewer.show(shown, true);
-  element("heat").setAttribute("aria-pressed", "false");
-  for (const near of [to - 1, to + 1]) if (scan.slices[near] !== undefined) image(scan.slices[near]).catch(() => {});
 }
 
 async function decide(state, label = null) {
@@ -231,15 +203,8 @@ function openDialog(id) {
 const KEYS = {
   "?": () => decide("unsure"), n: () => decide("not a scan"), u: undo, s: skip, c: () => openDialog("class-dialog"),
   h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (place > 0 ? open(place - 1) : undefined),
-  ArrowUp: () => turn(slice - 1), ArrowDown: () => turn(slice + 1), "[": () => viewer.adjust(-0.05, 0),
-  "]": () => viewer.adjust(0.05, 0), "{": () => viewer.adjust(0, -0.1), "}": () => viewer.adjust(0, 0.1),
-  "+": () => viewer.scale(1.25), "=": () => viewer.scale(1.25), "-": () => viewer.scale(0.8), 0: () => viewer.reset(), m: toggleMove, e: toggleHeat,
+  ArrowUp: () => slices.step(-1), ArrowDown: () => slices.step(1), e: toggleHeat, ...keys,
 };
-
-function toggleMove() {
-  viewer.moves = !viewer.moves;
-  element("move").setAttribute("aria-pressed", String(viewer.moves));
-}
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
@@ -256,15 +221,11 @@ document.addEventListener("keydown", (event) => {
 
 element("canvas").addEventListener("wheel", (event) => {
   event.preventDefault();
-  if (event.ctrlKey || !scan || scan.slices.length < 2) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
-  else told(turn)(slice + Math.sign(event.deltaY));
+  if (event.ctrlKey || !slices.many) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+  else told(() => slices.step(Math.sign(event.deltaY)))();
 }, { passive: false });
-element("slice").addEventListener("input", (event) => told(turn)(Number(event.target.value)));
 
-const CLICKS = {
-  skip, undo, "new-class": KEYS.c, help: KEYS.h, darker: KEYS["]"], brighter: KEYS["["], softer: KEYS["}"], harder: KEYS["{"],
-  smaller: KEYS["-"], larger: KEYS["+"], reset: KEYS[0], move: toggleMove, heat: toggleHeat,
-};
+const CLICKS = { skip, undo, "new-class": KEYS.c, help: KEYS.h, heat: toggleHeat };
 for (const [id, act] of Object.entries(CLICKS)) element(id).addEventListener("click", () => told(act)());
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", () => told(decide)(button.dataset.state));
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());

@@ -26,7 +26,7 @@ function shown(run, lacks) {
   const score = accuracy === null ? "not scored yet" :
     `${run.score}: accuracy ${percent(accuracy.value)}${accuracy.low === null ? "" : ` [${percent(accuracy.low)}, ${percent(accuracy.high)}]`}`;
   const anew = button(run, "labels", "Label anew", true);
-  const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), anew] :
+  const labels = has("labels") ? [link(run, "labels", "Download labels.csv", true), made("a", { class: "button", href: `/check?run=${encodeURIComponent(run.name)}` }, "Check these labels"), ...(has("checked") ? [link(run, "checked", "Download labels.checked.csv", true)] : []), anew] :
     run.labels_begun ? [button(run, "labels", "Go on with the interrupted labels"), anew] : [button(run, "labels", "Label all unlabeled scans")];
   const scored = accuracy === null ? row("Score", button(run, "score", "Score it"), made("span", { class: "muted" }, "on the test set, each opening of which is counted; where there is none, by labels held out in turn")) : [];
   const onnx = has("onnx") ? [link(run, "onnx", "Download model.onnx", true), link(run, "onnx_card", "Model card")] :

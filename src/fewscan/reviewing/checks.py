@@ -1,0 +1,159 @@
+"""Labels of a run that readers check on the page: which scans are asked for, and answers in a file beside the label log.
+
+The file is that of `fewscan check`: page and command line go on with each other's work. An answer of the page's is entered in
+the log first and taken back there last, so that the file never holds one that the log does not.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from fewscan.atomic import writing
+from fewscan.errors import FewscanError
+from fewscan.images.classes import spelling_key
+from fewscan.labeling.answers import AnotherDrawError, write_answers
+from fewscan.labeling.check import LabelCheck, NothingToCheckError
+from fewscan.reviewing.board import Said
+from fewscan.reviewing.desk import Beside, CannotNowError, Desk, NoSuchThingError, NotSavedError
+from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.taking import ERRORS, FinishedRun, FinishedRuns, path_of
+
+# What the note of an entry says that is an answer to a check.
+READING = "check"
+
+
+class OtherLabelsError(CannotNowError):
+    """The answers that there are are about other labels."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The checks of the labels of finished runs, a file of answers each."""
+
+    desk: Desk
+    scans: Scans
+    runs: FinishedRuns
+
+    def of(self, name: str, at_most: float) -> LabelCheck:
+        """Return the check of a run's labels: the one that was begun, whatever share of wrong ones it was begun with.
+
+        at_most: the share of wrong labels that is to be shown. Raises NoSuchThingError where the run has no labels, or labels
+        of other scans than the dataset's, OtherLabelsError where the answers are not about them, FewscanError where none can
+        be checked.
+        """
+        run = self.runs.require(self.desk.dataset, name)
+        labels = path_of(run.folder, "labels")
+        if not labels.is_file():
+            raise NoSuchThingError("the scans are not labeled yet: label them on the page Results")
+        check = _begun(labels, answers_of(run), at_most)
+        if not self.scans.rows.keys() >= set(check.table["path"].iloc[check.drawn]):
+            raise NoSuchThingError("these labels are of scans that are not in this dataset: 'fewscan check' takes them")
+        return check
+
+    def waiting(self, check: LabelCheck, start: int, count: int) -> list[int]:
+        """Return the rows that wait for an answer, in the order of the draw, from the `start`-th of them."""
+        return [self.scans.rows[path] for path in check.waiting(start, count)]
+
+    def beside(self, check: LabelCheck, row: int, said: Said) -> Beside:
+        """Return what keeps an answer in the check's file once the log has it; see `Desk.decide`.
+
+        It raises CannotNowError where another scan is to be answered next.
+        """
+
+        @contextmanager
+        def kept() -> Iterator[Callable[[], None]]:
+            with _alone(check) as now:
+                if self.waiting(now, 0, 1) != [row]:
+                    raise CannotNowError(f"scan {row} is not the next one to check: perhaps somebody answered it meanwhile")
+                yield lambda: now.answer(said.words)
+
+        return kept
+
+    @contextmanager
+    def beside_undone(self, entries: pd.DataFrame) -> Iterator[None]:
+        """Take an answer out of its check's file, where these entries of the log are one that is there; see `Desk.undo`.
+
+        Raises CannotNowError where a later one is there: answers are given in the order of the draw, and taken back so.
+        """
+        entry = entries.iloc[0]
+        check = self._answered_by(str(entry["note"]))
+        if check is None:
+            yield
+            return
+        said = entry["state"] if pd.isna(entry["label"]) else entry["label"]
+        path = self.scans.names[int(entry["row"])]
+        with _alone(check) as now:
+            answered = now.answered
+            if spelling_key(answered.get(path, "")) != spelling_key(said):
+                yield  # begun anew since, or corrected in the file
+                return
+            if path != list(answered)[-1]:
+                raise CannotNowError("a later scan of this check has an answer: give this one another label on the page Label")
+            now.take_back()
+            try:
+                yield
+            except NotSavedError:
+                write_answers(now.answers.rows(), now.answers_path)
+                raise
+
+    def _answered_by(self, note: str) -> LabelCheck | None:
+        """Return the check that an entry with this note was an answer to; None for none, or where its labels are others now."""
+        try:
+            told = json.loads(note)
+        except ValueError:
+            return None
+        if not isinstance(told, dict) or told.get("reading") != READING:
+            return None
+        try:
+            return self.of(told["run"], told["at_most"])
+        except (NoSuchThingError, OtherLabelsError):
+            return None
+
+    def begin_anew(self, name: str, at_most: float) -> None:
+        """Lay answers about other labels aside, beside the file; raises CannotNowError where they are about these."""
+        try:
+            self.of(name, at_most)
+        except OtherLabelsError:
+            answers = answers_of(self.runs.require(self.desk.dataset, name))
+        else:
+            raise CannotNowError("the answers are about these labels: go on with them")
+        names = (answers.with_stem(f"{answers.stem}-{number}") for number in range(1, 100_000))
+        with writing(answers):
+            answers.rename(next(free for free in names if not free.exists()))
+
+
+def answers_of(run: FinishedRun) -> Path:
+    """Return where the answers about a run's labels are kept, as `fewscan check` has it."""
+    return path_of(run.folder, "labels").with_suffix(".check.csv")
+
+
+def _begun(labels: Path, answers: Path, at_most: float) -> LabelCheck:
+    """Return the check that the answers are of, which may have been begun with another share than is asked for now."""
+    for share in dict.fromkeys((at_most, *ERRORS)):
+        try:
+            return replace(LabelCheck.of(labels, answers, at_most=share), at_most=at_most)
+        except AnotherDrawError:
+            continue
+        except NothingToCheckError:
+            if not answers.exists():
+                raise FewscanError(
+                    f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: "
+                    "allow more, or label more scans and train again"
+                ) from None
+    raise OtherLabelsError(
+        f"the answers in {answers.name} are about other labels: the table was made anew since, or the check was begun by "
+        "'fewscan check' with other options, which goes on with it"
+    )
+
+
+@contextmanager
+def _alone(check: LabelCheck) -> Iterator[LabelCheck]:
+    try:
+        with check.alone() as now:
+            yield now
+    except FewscanError as error:
+        raise NotSavedError(str(error)) from None

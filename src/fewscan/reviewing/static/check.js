@@ -1,0 +1,157 @@
+// Labels of a run that were drawn at random: each scan is answered without them, and what the answers show is said.
+
+import { Refused, ask, askWho, element, made, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { OneByOne } from "./one_by_one.js";
+import { Slices } from "./slices.js";
+import { viewerWithTools } from "./tools.js";
+import { fetched } from "./viewer.js";
+
+const AHEAD = 3;
+const run = new URLSearchParams(location.search).get("run") ?? "";
+const address = `/api/runs/${encodeURIComponent(run)}/check`;
+const { viewer, keys } = viewerWithTools();
+const atMost = () => Number(element("error").value);
+const list = new OneByOne("scans", (part) => ask(address, { ...part, at_most: atMost() }), element("check"));
+const images = new Map(); // row -> promise of its levels
+const slices = new Slices(image, (shown) => viewer.show(shown, true));
+
+let status = null;
+let classes = []; // [key, name] of those that the run knows, by the keys that they have on the other pages
+
+function image(row) {
+  if (!images.has(row)) {
+    images.set(row, fetched(row));
+    images.get(row).catch(() => images.delete(row));
+    while (images.size > 4 * AHEAD) images.delete(images.keys().next().value);
+  }
+  return images.get(row);
+}
+
+const number = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
+const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u00a0%`;
+
+function words(check) {
+  const these = `of these ${number(check.labels, "label")}`;
+  const goal = `that at most ${share(check.at_most)} ${these} are wrong`;
+  if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. ${number(check.more, "right answer")} would show ${goal}.`;
+  const found = `Checked ${check.checked.toLocaleString("en")}, ${check.wrong.toLocaleString("en")} wrong. At most ${share(check.most_wrong_share)} ${these} are wrong (95\u00a0% confidence).`;
+  if (check.shown) return `${found} You may stop here.`;
+  if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}: allow more, or check labels that the run is surer of, by 'fewscan check --least-score'.`;
+  return `${found} ${check.more.toLocaleString("en")} more right ${check.more === 1 ? "answer" : "answers"} would show at most ${share(check.at_most)}.`;
+}
+
+function showCheck(check) {
+  element("shown").textContent = words(check);
+  element("which").textContent = `Checked are the ${number(check.labels, "label")} with a score of ${Number(check.least_score.toPrecision(3))} or more, of ${number(check.of_scans, "scan")} that the run ${run} labeled.`;
+  element("write").hidden = !check.shown;
+  element("write").textContent = check.written ? "Write it anew" : "Write labels.checked.csv";
+  element("write").classList.toggle("main", !check.written);
+  element("download").hidden = !check.written;
+  element("download").href = `/api/runs/${encodeURIComponent(run)}/files/checked`;
+  const known = [...status.classes, ...check.classes.filter((name) => !status.classes.includes(name))];
+  classes = known.map((name, at) => [String(at + 1), name]).filter(([, name]) => check.classes.includes(name));
+  element("unknown").hidden = classes.length === known.length;
+  element("classes").replaceChildren(...classes.map(([key, name]) => {
+    const button = made("button", { type: "button" }, made("kbd", {}, key.length === 1 ? key : "·"), made("span", {}, name));
+    button.addEventListener("click", told(() => answer("label", name)));
+    return button;
+  }));
+}
+
+async function refresh() {
+  status = await ask("/api/status", { reviewer: reviewer() });
+  showStanding(status);
+}
+
+function showNothing(text) {
+  list.show(undefined);
+  viewer.clear();
+  slices.open([], undefined);
+  element("waiting").hidden = false;
+  element("waiting").textContent = text;
+  element("scan-said").textContent = "";
+}
+
+async function show() {
+  list.show(undefined);
+  element("anew").hidden = true;
+  try {
+    showCheck(await list.load());
+  } catch (refused) {
+    showNothing("No label can be checked");
+    for (const id of ["shown", "which"]) element(id).textContent = "";
+    for (const id of ["write", "download"]) element(id).hidden = true;
+    element("classes").replaceChildren();
+    element("anew").hidden = refused.status !== 409; // answers about other labels
+    throw refused;
+  }
+  await look();
+}
+
+async function look() {
+  const one = list.now;
+  if (!one) return showNothing("Every label is checked");
+  element("waiting").hidden = false;
+  element("waiting").textContent = "Opening";
+  const shown = await image(one.row);
+  if (list.now !== one) return;
+  viewer.show(shown, false);
+  slices.open(one.slices, one.row);
+  element("waiting").hidden = true;
+  element("canvas").setAttribute("aria-label", `Scan ${one.row}, ${one.name}`);
+  element("scan-said").textContent = `scan ${one.row} · ${one.name}`;
+  list.show(one);
+  list.part.slice(1, AHEAD).forEach((next) => image(next.row).catch(() => {}));
+}
+
+const answer = (state, label = null) => list.answer(async (one) => {
+  element("saved").textContent = "";
+  try {
+    const said = { rows: [one.row], state, label, reviewer: reviewer(), at_most: atMost() };
+    await sendUntilSaved(`${address}/answers`, said, (text) => { element("trouble").textContent = text; });
+  } catch (refused) {
+    if (refused.status === 409) await show(); // another page was faster, or the labels are others now
+    throw new Refused(refused.status, `Not saved. ${refused.message}`);
+  }
+  element("saved").textContent = `Saved: ${label ?? state}, scan ${one.row}`;
+}, async () => { await show(); await refresh(); });
+
+async function undo() {
+  const taken = await takeBackLast();
+  element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
+  await refresh();
+  await show();
+}
+
+const KEYS = { "?": () => answer("unsure"), n: () => answer("not a scan"), u: undo, ArrowUp: () => slices.step(-1), ArrowDown: () => slices.step(1), ...keys };
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+  if (event.target.matches("select, input:not([type=range])") || (event.target.matches("input") && event.key.startsWith("Arrow"))) return;
+  const named = classes.find(([key]) => key === event.key);
+  const act = named ? () => answer("label", named[1]) : KEYS[event.key];
+  if (!act || (event.repeat && (named || ["?", "n", "u"].includes(event.key)))) return;
+  event.preventDefault();
+  told(act)();
+});
+element("canvas").addEventListener("wheel", (event) => {
+  event.preventDefault();
+  if (event.ctrlKey || !slices.many) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+  else told(() => slices.step(Math.sign(event.deltaY)))();
+}, { passive: false });
+for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", told(() => answer(button.dataset.state)));
+element("undo").addEventListener("click", told(undo));
+element("error").addEventListener("change", told(show));
+element("write").addEventListener("click", told(async () => {
+  showCheck(await send(`${address}/table`, { at_most: atMost() }));
+  element("saved").textContent = "Written: labels.checked.csv, with your answers, and all other labels that were checked accepted";
+}));
+element("anew").addEventListener("click", told(async () => { await send(`${address}/anew`, { at_most: atMost() }); await show(); }));
+element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await show(); }));
+
+await told(async () => {
+  await askWho();
+  await refresh();
+  await show();
+  element("canvas").focus({ preventScroll: true });
+})();
