@@ -195,6 +195,23 @@ def test_another_share_of_wrong_ones_is_shown_of_the_labels_that_the_check_began
     assert now["more"] < found(client, at_most=0.05)["more"]
 
 
+def test_which_labels_are_checked_is_chosen_before_the_first_answer(client: TestClient, answers: Path, labels: Path) -> None:
+    began = found(client, at_most=0.05)
+    fewer, more = min(began["others"], key=lambda one: one["labels"]), max(began["others"], key=lambda one: one["labels"])
+    assert fewer["labels"] < began["labels"] < more["labels"]
+    assert fewer["expected_wrong"] < began["expected_wrong"] < more["expected_wrong"] <= 0.05
+    chosen = {"at_most": 0.05, "least_score": fewer["least_score"]}
+    asked = found(client, **chosen)
+    assert asked["labels"] == fewer["labels"]
+    assert client.post(f"{CHECK}/answers", json=sent(asked["scans"][0]["row"], **chosen)).status_code == 200
+    for later in ({}, {"at_most": 0.05}, {"least_score": more["least_score"]}):
+        now = found(client, **later)
+        assert (now["labels"], now["checked"], now["others"]) == (fewer["labels"], 1, [])
+    client.post("/api/undo", json={"reviewer": "Ada"})
+    assert given(answers) == []
+    assert client.get(CHECK, params={"least_score": 2}).status_code == 422
+
+
 def test_answers_about_other_labels_are_laid_aside_on_request(
     client: TestClient, labels: Path, answers: Path, answer: Answer
 ) -> None:
@@ -231,6 +248,9 @@ def test_the_checked_table_is_written_once_the_answers_show_it(
     assert "checked" in client.get("/api/runs").json()["runs"][0]["files"]
     fewscan.check(labels, at_most=0.2, out=tmp_path / "by_hand.csv")
     assert client.get("/api/runs/first/files/checked").content == (tmp_path / "by_hand.csv").read_bytes()
+    answer()
+    assert not found(client)["written"]
+    assert client.post(f"{CHECK}/table", json={"at_most": 0.2}).json()["written"]
     later = labels.stat().st_mtime + 60
     os.utime(labels, (later, later))  # as it is where labels were made anew
     assert not found(client)["written"]

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from threading import Thread
 
+import pandas as pd
 import pytest
 
+import fewscan
 from fewscan.datasets.dataset import Dataset
 from tests.processes import Program
 from tests.reviewing.conftest import UNREADABLE
@@ -99,3 +101,32 @@ def test_nothing_that_was_saved_is_lost_by_a_kill(dataset: Dataset, tmp_path: Pa
     assert judged <= len(Dataset.open(dataset.folder).pair_decisions.entries()) <= judged + 1
     # What was under way may be there or not.
     assert len(held) <= len(saved) + len(people)
+
+
+@pytest.mark.slow
+def test_no_answer_to_a_check_that_was_saved_is_lost_by_a_kill(checkable: Path) -> None:
+    data, port = Dataset.open(checkable / "dataset"), free_port()
+    labels = checkable / "runs" / "first" / "page" / "labels.csv"
+    asked = fewscan.check(labels, at_most=0.2, answers=checkable / "asked.csv")
+    paths = pd.read_csv(asked.answers)["path"].tolist()
+    names = data.snapshot().file_names
+    page = opened(data, checkable, port)
+    saved = [0]
+
+    def check() -> None:
+        for path in paths:
+            said = {"rows": [names.index(path)], "state": "unsure", "reviewer": "Grace", "at_most": 0.2}
+            if sent(port, "/api/runs/first/check/answers", said) != 200:
+                return
+            saved[0] += 1
+
+    reader = Thread(target=check)
+    reader.start()
+    while saved[0] < len(paths) // 2 and reader.is_alive():
+        time.sleep(0.001)
+    os.kill(page.pid, signal.SIGKILL)
+    reader.join()
+    page.ended()
+    checked = fewscan.check(labels, at_most=0.2).checked
+    entered = data.labels.entries()
+    assert saved[0] <= checked <= (entered["who"] == "Grace").sum() <= saved[0] + 1

@@ -97,16 +97,21 @@ class LabelCheck:
         """
         if not 0 < at_most < 1:
             raise FewscanError(f"a share of wrong labels lies between 0 and 1, such as 0.05, not {at_most:g}")
-        table = read_table(path)
-        _require_labels(path, table)
+        table = read_labels(path)
+        return cls.of_labels(
+            table, path, answers, at_most, chosen_score(table, at_most) if least_score is None else least_score
+        )
+
+    @classmethod
+    def of_labels(cls, table: pd.DataFrame, path: Path, answers: Path, at_most: float, least_score: float) -> "LabelCheck":
+        """Return the check of the labels from a score on in a table that `read_labels` read; otherwise as `of`."""
         classes = tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
-        chosen = _chosen(table, at_most) if least_score is None else least_score
-        rows = _from(table, chosen)
+        rows = _from(table, least_score)
         if not len(rows):
-            raise FewscanError(f"{path} has no label with a score of {chosen:g} and more: give a lower --least-score")
+            raise FewscanError(f"{path} has no label with a score of {least_score:g} and more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
         found = Answers.read(answers, table["path"].iloc[drawn].tolist(), classes)
-        return cls(path, answers, table, classes, float(chosen), drawn, found, at_most)
+        return cls(path, answers, table, classes, float(least_score), drawn, found, at_most)
 
     @contextmanager
     def alone(self) -> Iterator["LabelCheck"]:
@@ -163,10 +168,6 @@ class LabelCheck:
         """Return the rows of the file, and as many more that there are at least so many."""
         return self.answers.rows(self.table["path"].iloc[self.drawn[len(self.answers.cells.rows) : least]].tolist())
 
-    def _choices(self) -> list[Choice]:
-        found = [_probably_right(self.table, self.at_most * share) for share in EXPECTED_SHARES]
-        return [_choice(self.table, least) for least in found if least is not None]
-
     @property
     def _allowed(self) -> int:
         return int(self.at_most * len(self.drawn) + 1e-9)
@@ -174,6 +175,7 @@ class LabelCheck:
     def result(self, asked: int) -> Checked:
         """Return what the answers say; asked: how many more rows wait for one."""
         most = most_wrong(self.wrong, len(self.drawn))
+        choices = [_choice(self.table, least) for least in worth_scores(self.table, self.at_most)]
         said, wrong = self.table["label"].iloc[self.drawn].to_numpy(), np.array(self.wrong, bool)
         checked = said[: len(wrong)]
         return Checked(
@@ -183,7 +185,7 @@ class LabelCheck:
             labels=len(self.drawn),
             least_score=self.least_score,
             expected_wrong=_choice(self.table, self.least_score).expected_wrong,
-            others=tuple(one for one in self._choices() if one.labels != len(self.drawn)),
+            others=tuple(one for one in choices if one.labels != len(self.drawn)),
             at_most=self.at_most,
             checked=len(wrong),
             wrong=int(wrong.sum()),
@@ -221,10 +223,13 @@ class LabelCheck:
         write_table(table, out)
 
 
-def _require_labels(path: Path, table: pd.DataFrame) -> None:
+def read_labels(path: Path) -> pd.DataFrame:
+    """Read a table that `label` wrote; raises FewscanError where it is none."""
+    table = read_table(path)
     lacking = [name for name in ("path", "label", "score", "decision", "reason") if name not in table.columns]
     if lacking:
         raise FewscanError(f"{path} is no table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
+    return table
 
 
 def worth_checking(probabilities: npt.NDArray[np.floating], share: float) -> float | None:
@@ -237,7 +242,13 @@ def worth_checking(probabilities: npt.NDArray[np.floating], share: float) -> flo
     return float(ranked[within[-1]]) if len(within) else None
 
 
-def _chosen(table: pd.DataFrame, at_most: float) -> float:
+def worth_scores(table: pd.DataFrame, at_most: float) -> list[float]:
+    """Return the scores from which on labels are worth a check, by EXPECTED_SHARES of the share that is to be shown."""
+    found = (_probably_right(table, at_most * share) for share in EXPECTED_SHARES)
+    return [least for least in found if least is not None]
+
+
+def chosen_score(table: pd.DataFrame, at_most: float) -> float:
     """Return the score from which on labels are checked: of those accepted, or else of those that are probably right."""
     accepted = table.loc[table["decision"] == "accept", "score"]
     if len(accepted):

@@ -7,7 +7,8 @@ the log first and taken back there last, so that the file never holds one that t
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +17,11 @@ from fewscan.atomic import writing
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
 from fewscan.labeling.answers import AnotherDrawError, write_answers
-from fewscan.labeling.check import LabelCheck, NothingToCheckError
+from fewscan.labeling.check import LabelCheck, NothingToCheckError, chosen_score, read_labels, worth_scores
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import Beside, CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.scans import Scans
-from fewscan.reviewing.taking import ERRORS, FinishedRun, FinishedRuns, path_of
+from fewscan.reviewing.taking import ERRORS, FinishedRuns, answers_of, path_of
 
 # What the note of an entry says that is an answer to a check.
 READING = "check"
@@ -38,10 +39,11 @@ class Checks:
     scans: Scans
     runs: FinishedRuns
 
-    def of(self, name: str, at_most: float) -> LabelCheck:
-        """Return the check of a run's labels: the one that was begun, whatever share of wrong ones it was begun with.
+    def of(self, name: str, at_most: float, least_score: float | None = None) -> LabelCheck:
+        """Return the check of a run's labels: the one that was begun, whatever is asked for now.
 
-        at_most: the share of wrong labels that is to be shown. Raises NoSuchThingError where the run has no labels, or labels
+        at_most: the share of wrong labels that is to be shown. least_score: labels from this score on are checked where none
+        was begun, by default those that `fewscan check` takes. Raises NoSuchThingError where the run has no labels, or labels
         of other scans than the dataset's, OtherLabelsError where the answers are not about them, FewscanError where none can
         be checked.
         """
@@ -49,7 +51,7 @@ class Checks:
         labels = path_of(run.folder, "labels")
         if not labels.is_file():
             raise NoSuchThingError("the scans are not labeled yet: label them on the page Results")
-        check = _begun(labels, answers_of(run), at_most)
+        check = _begun(labels, answers_of(run.folder), at_most, least_score)
         if not self.scans.rows.keys() >= set(check.table["path"].iloc[check.drawn]):
             raise NoSuchThingError("these labels are of scans that are not in this dataset: 'fewscan check' takes them")
         return check
@@ -109,7 +111,7 @@ class Checks:
         if not isinstance(told, dict) or told.get("reading") != READING:
             return None
         try:
-            return self.of(told["run"], told["at_most"])
+            return self.of(told["run"], told["at_most"], told.get("least_score"))
         except (NoSuchThingError, OtherLabelsError):
             return None
 
@@ -118,7 +120,7 @@ class Checks:
         try:
             self.of(name, at_most)
         except OtherLabelsError:
-            answers = answers_of(self.runs.require(self.desk.dataset, name))
+            answers = answers_of(self.runs.require(self.desk.dataset, name).folder)
         else:
             raise CannotNowError("the answers are about these labels: go on with them")
         names = (answers.with_stem(f"{answers.stem}-{number}") for number in range(1, 100_000))
@@ -126,24 +128,25 @@ class Checks:
             answers.rename(next(free for free in names if not free.exists()))
 
 
-def answers_of(run: FinishedRun) -> Path:
-    """Return where the answers about a run's labels are kept, as `fewscan check` has it."""
-    return path_of(run.folder, "labels").with_suffix(".check.csv")
-
-
-def _begun(labels: Path, answers: Path, at_most: float) -> LabelCheck:
-    """Return the check that the answers are of, which may have been begun with another share than is asked for now."""
-    for share in dict.fromkeys((at_most, *ERRORS)):
+def _begun(labels: Path, answers: Path, at_most: float, least_score: float | None) -> LabelCheck:
+    """Return the check that the answers are of, which may have been begun with another share or score than is asked for now."""
+    table = read_labels(labels)
+    try:
+        wanted = [chosen_score(table, at_most) if least_score is None else least_score]
+    except NothingToCheckError:
+        if not answers.exists():
+            raise FewscanError(
+                f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: allow "
+                "more, or label more scans and train again"
+            ) from None
+        wanted = []
+    offered = chain.from_iterable(worth_scores(table, share) for share in (at_most, *ERRORS))
+    accepted = table.loc[table["decision"] == "accept", "score"]
+    for least in dict.fromkeys([*wanted, *offered, *([accepted.min()] if len(accepted) else [])]):
         try:
-            return replace(LabelCheck.of(labels, answers, at_most=share), at_most=at_most)
+            return LabelCheck.of_labels(table, labels, answers, at_most, least)
         except AnotherDrawError:
             continue
-        except NothingToCheckError:
-            if not answers.exists():
-                raise FewscanError(
-                    f"the run is not sure enough of any of its labels to show that at most {100 * at_most:g} % are wrong: "
-                    "allow more, or label more scans and train again"
-                ) from None
     raise OtherLabelsError(
         f"the answers in {answers.name} are about other labels: the table was made anew since, or the check was begun by "
         "'fewscan check' with other options, which goes on with it"

@@ -128,11 +128,14 @@ def _told(run: Run, evaluation: Evaluation | None) -> FinishedRun:
 
 
 def _is_there(run: Path, name: FileName) -> bool:
-    """Return whether a file of a run can be taken: of a table that was checked, while the labels are still the same."""
-    path, labels = path_of(run, name), path_of(run, "labels")
-    if name == "checked" and not (labels.is_file() and path.is_file() and path.stat().st_mtime >= labels.stat().st_mtime):
-        return False
-    return path.is_file()
+    """Return whether a file of a run can be taken: a table that was checked while labels and answers are as they were then."""
+    path, made_of = path_of(run, name), (path_of(run, "labels"), answers_of(run)) if name == "checked" else ()
+    return path.is_file() and all(one.is_file() and one.stat().st_mtime <= path.stat().st_mtime for one in made_of)
+
+
+def answers_of(run: Path) -> Path:
+    """Return where answers about a run's labels are kept, as `fewscan check` has it."""
+    return path_of(run, "labels").with_suffix(".check.csv")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ const AHEAD = 3;
 const run = new URLSearchParams(location.search).get("run") ?? "";
 const address = `/api/runs/${encodeURIComponent(run)}/check`;
 const { viewer, keys } = viewerWithTools();
-const atMost = () => Number(element("error").value);
-const list = new OneByOne("scans", (part) => ask(address, { ...part, at_most: atMost() }), element("check"));
+// What is to be shown, and of which labels where the choice is still open.
+const wanted = () => ({ at_most: Number(element("error").value), ...(element("labels").value && { least_score: Number(element("labels").value) }) });
+const list = new OneByOne("scans", (part) => ask(address, { ...part, ...wanted() }), element("check"));
 const images = new Map(); // row -> promise of its levels
 const slices = new Slices(image, (shown) => viewer.show(shown, true));
 
@@ -42,7 +43,10 @@ function words(check) {
 
 function showCheck(check) {
   element("shown").textContent = words(check);
-  element("which").textContent = `Checked are the ${number(check.labels, "label")} with a score of ${Number(check.least_score.toPrecision(3))} or more, of ${number(check.of_scans, "scan")} that the run ${run} labeled.`;
+  element("which").textContent = `Checked are the ${number(check.labels, "label")} with a score of ${Number(check.least_score.toPrecision(3))} or more, of ${number(check.of_scans, "scan")} that the run ${run} labeled. It expects ${share(check.expected_wrong)} of them to be wrong.`;
+  const choices = [check, ...check.others].sort((one, other) => one.labels - other.labels);
+  element("choice").hidden = check.others.length === 0;
+  element("labels").replaceChildren(...choices.map((one) => made("option", { value: String(one.least_score), selected: one === check }, `${number(one.labels, "label")}, ${share(one.expected_wrong)} expected to be wrong`)));
   element("write").hidden = !check.shown;
   element("write").textContent = check.written ? "Write it anew" : "Write labels.checked.csv";
   element("write").classList.toggle("main", !check.written);
@@ -107,7 +111,7 @@ async function look() {
 const answer = (state, label = null) => list.answer(async (one) => {
   element("saved").textContent = "";
   try {
-    const said = { rows: [one.row], state, label, reviewer: reviewer(), at_most: atMost() };
+    const said = { rows: [one.row], state, label, reviewer: reviewer(), ...wanted() };
     await sendUntilSaved(`${address}/answers`, said, (text) => { element("trouble").textContent = text; });
   } catch (refused) {
     if (refused.status === 409) await show(); // another page was faster, or the labels are others now
@@ -141,12 +145,13 @@ element("canvas").addEventListener("wheel", (event) => {
 }, { passive: false });
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", told(() => answer(button.dataset.state)));
 element("undo").addEventListener("click", told(undo));
-element("error").addEventListener("change", told(show));
+element("error").addEventListener("change", told(async () => { element("labels").replaceChildren(); await show(); }));
+element("labels").addEventListener("change", told(show));
 element("write").addEventListener("click", told(async () => {
-  showCheck(await send(`${address}/table`, { at_most: atMost() }));
+  showCheck(await send(`${address}/table`, wanted()));
   element("saved").textContent = "Written: labels.checked.csv, with your answers, and all other labels that were checked accepted";
 }));
-element("anew").addEventListener("click", told(async () => { await send(`${address}/anew`, { at_most: atMost() }); await show(); }));
+element("anew").addEventListener("click", told(async () => { await send(`${address}/anew`, wanted()); await show(); }));
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await show(); }));
 
 await told(async () => {
