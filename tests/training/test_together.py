@@ -39,7 +39,6 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 WITHOUT_LABELS = "without labels"
 SETTINGS[WITHOUT_LABELS] = ("simclr", {"probe_images": 0})
-GONE_ON = {"epochs": 3}  # one by each number of processes
 BY_THREE = ("mixmatch",)  # which gathers most: views, a teacher's outputs, a queue
 
 
@@ -51,10 +50,11 @@ class Asked(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The same run of one, two and three processes, by what is trained; and one that all of these went on with."""
+    """The same run of one, two and three processes, by what is trained; and one that all of these went on with, and that alone."""
 
     runs: dict[tuple[str, int], Run]
     gone_on_with: Run
+    gone_on_alone: Run
 
 
 def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run:
@@ -125,14 +125,14 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
     folder = tmp_path_factory.mktemp("together")
     seen = dict.fromkeys(SETTINGS, dataset) | {WITHOUT_LABELS: without_labels(dataset)}
     made = {
-        (name, ranks): new_run(
-            seen[name], folder / f"{name} {ranks}", method, **changes, **(GONE_ON if name in BY_THREE else {})
-        )
+        (name, ranks): new_run(seen[name], folder / f"{name} {ranks}", method, **changes)
         for name, (method, changes) in SETTINGS.items()
         for ranks in (1, 2, 3)
         if ranks != 3 or name in BY_THREE
     }
-    gone_on_with = new_run(dataset, folder / "gone on with", "mixmatch", **GONE_ON)
+    gone_on_with, gone_on_alone = (
+        new_run(dataset, folder / name, "mixmatch", epochs=3) for name in ("gone on with", "gone on alone")
+    )  # an epoch by each number of processes
 
     def jobs(ranks: int) -> list[Asked]:
         return [Asked(Job(run.folder, dataset.folder, resume=False)) for (_, of), run in made.items() if of == ranks]
@@ -147,7 +147,8 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
     for (name, ranks), run in made.items():
         if ranks == 1:
             fit(run, seen[name], resume=False)
-    return Trained(made, gone_on_with)
+    fit(gone_on_alone, dataset, resume=False)
+    return Trained(made, gone_on_with, gone_on_alone)
 
 
 def state(run: Run) -> dict[str, Tensor]:
@@ -195,7 +196,7 @@ def test_several_processes_compute_what_one_does(name: str, ranks: int, runs: Tr
 
 @pytest.mark.slow
 def test_a_run_of_two_processes_goes_on_with_one_and_ends_with_three(runs: Trained) -> None:
-    assert_alike(runs.gone_on_with, runs.runs["mixmatch", 1])
+    assert_alike(runs.gone_on_with, runs.gone_on_alone)
 
 
 # Imported by the processes of a training: the second one is killed after an epoch.
