@@ -128,8 +128,8 @@ def page_server(dataset: Dataset) -> Iterator[Served]:
     thread.join()
 
 
-@pytest.fixture
-def browser(page_server: Served) -> Iterator["playwright.Browser"]:
+@pytest.fixture(scope="module")
+def launched() -> Iterator["playwright.Browser"]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -138,6 +138,14 @@ def browser(page_server: Served) -> Iterator["playwright.Browser"]:
         launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def browser(launched: "playwright.Browser", page_server: Served) -> Iterator["playwright.Browser"]:
+    """A browser that knows nothing of an earlier test's pages, and closes its own before their server ends."""
+    yield launched
+    for context in launched.contexts:
+        context.close()
 
 
 def opened(browser: "playwright.Browser", address: str, name: str, faults: list[str], view: str = "/") -> "playwright.Page":
