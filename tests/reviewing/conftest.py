@@ -135,7 +135,7 @@ def launched() -> Iterator["playwright.Browser"]:
     if chromium is None:
         pytest.skip("needs the browser chromium on PATH")
     with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield launched
         launched.close()
 

@@ -50,7 +50,7 @@ class Asked(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The same run of one, two and three processes, by what is trained; and one that all of these went on with, and that alone."""
+    """The same run of one, two and three processes, by what is trained; one that all of these went on with, and that of one."""
 
     runs: dict[tuple[str, int], Run]
     gone_on_with: Run
