@@ -14,12 +14,12 @@ from fewscan.wording import counted
 if TYPE_CHECKING:
     from fewscan.labeling.check import Checked, Choice
 
-_HELP = """Check some of the labels that 'fewscan label' gave, drawn at random, and say how many of all are wrong at most.
+_HELP = """Say how many labels of a table are wrong at most.
 
-The first call writes TABLE.check.csv: scans in the order of the draw, and an empty column 'label'. Look at each scan, without a
-look at its label in TABLE, and fill in a class, 'unsure' or 'not a scan', from the top. Call again: it says at most how many of
-all these labels are wrong, and how many more answers would show what you ask for (--at-most). Some 70 answers show 5 % where
-none is wrong, some 130 where one is.
+A reader answers some of the labels that 'fewscan label' gave, drawn at random. The first call writes TABLE.check.csv: scans in
+the order of the draw, and an empty column 'label'. Look at each scan, without a look at its label in TABLE, and fill in a
+class, 'unsure' or 'not a scan', from the top. Call again: it says at most how many of all these labels are wrong, and how many
+more answers would show what you ask for (--at-most). Some 70 answers show 5 % where none is wrong, some 130 where one is.
 
 That is about the labels in this very table, and rests on the draw alone: it needs no calibration, nothing is assumed of the
 scans, and it holds where the labels learned from were chosen. It is true in at least 95 of 100 draws, whenever you stop.
