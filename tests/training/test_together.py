@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,14 @@ from fewscan.training.settings import RunSettings
 from fewscan.training.together import DesertedError, Job, _deserted, _raise, _take_part, _told, train_together
 from tests.forks import LOADED
 
+# Guesses count in full from the third step on, and not after hundreds.
+GUESSING = {"name": "mixmatch", "ramp_steps": 2}
 # How each is trained: the methods, two of them in chunks and by blocks, and what else is shared out in a way of its own.
-SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+SETTINGS: dict[str, tuple[str | Mapping[str, Any], dict[str, Any]]] = {
     **{method: (method, {}) for method in TRAINING_METHODS},
     "joint": ("joint", {"chunk_size": 7}),
     "simclr": ("simclr", {"shuffle_buffer": 40}),
+    "mixmatch": (GUESSING, {}),
     "without normalization": ("simclr", {"encoder": {"name": "study_cnn", "dense_units": 32}, "views": "study"}),
 }
 WITHOUT_LABELS = "without labels"
@@ -57,7 +60,7 @@ class Trained(NamedTuple):
     gone_on_alone: Run
 
 
-def new_run(dataset: Snapshot, folder: Path, method: str, **changes: Any) -> Run:
+def new_run(dataset: Snapshot, folder: Path, method: str | Mapping[str, Any], **changes: Any) -> Run:
     quick: dict[str, Any] = {
         "encoder": {"width": 16},
         "batch_size": 20,  # the dataset makes them of 18 or 19, which nobody shares evenly
@@ -131,7 +134,7 @@ def runs(dataset: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Trained
         if ranks != 3 or name in BY_THREE
     }
     gone_on_with, gone_on_alone = (
-        new_run(dataset, folder / name, "mixmatch", epochs=3) for name in ("gone on with", "gone on alone")
+        new_run(dataset, folder / name, GUESSING, epochs=3) for name in ("gone on with", "gone on alone")
     )  # an epoch by each number of processes
 
     def jobs(ranks: int) -> list[Asked]:
