@@ -32,6 +32,11 @@ def says(page: "playwright.Page", element: str, text: str) -> None:
     page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
+def allow_a_fifth(page: "playwright.Page") -> None:
+    page.select_option("#error", "0.2")
+    says(page, "shown", "at most 20\u00a0%")
+
+
 def answer(page: "playwright.Page", key: str, checked: int) -> None:
     page.keyboard.press(key)
     says(page, "shown", f"Checked {checked},")
@@ -72,7 +77,8 @@ def test_labels_are_checked_by_keys_until_it_is_shown(
     labels = checkable / "runs" / "first" / "page" / "labels.csv"
     page = opened(browser, page_server.address, "Ada", faults, "/results")
     page.click("text=Check these labels")
-    page.select_option("#error", "0.2")
+    page.wait_for_url("**/check?run=first")  # the page before has a choice of the same name
+    allow_a_fifth(page)
     says(page, "shown", "Nothing is checked yet")
     right = {row: str(1 + row % 2) for row in range(40)}
     rows = []
@@ -83,7 +89,7 @@ def test_labels_are_checked_by_keys_until_it_is_shown(
     page.keyboard.press("u")
     says(page, "saved", f"Taken back: {CLASSES[rows[-1] % 2]}, scan {rows[-1]}")
     page.reload()
-    page.select_option("#error", "0.2")
+    allow_a_fifth(page)
     assert waits(page) == rows[-1]
     # A key that is pressed again before the next scan is there is not for that one.
     let_in = held_back(page, "**/check/answers")
@@ -94,7 +100,7 @@ def test_labels_are_checked_by_keys_until_it_is_shown(
     # A colleague has the same scan on the screen, and is faster.
     row = waits(page)
     other = opened(browser, page_server.address, "Grace", faults, "/check?run=first")
-    other.select_option("#error", "0.2")
+    allow_a_fifth(other)
     assert waits(other) == row
     answer(other, "?", 4)
     page.keyboard.press(right[row])

@@ -10,8 +10,8 @@ const AHEAD = 3;
 const run = new URLSearchParams(location.search).get("run") ?? "";
 const address = `/api/runs/${encodeURIComponent(run)}/check`;
 const { viewer, keys } = viewerWithTools();
-// What is to be shown, and of which labels where the choice is still open.
-const wanted = () => ({ at_most: Number(element("error").value), ...(element("labels").value && { least_score: Number(element("labels").value) }) });
+let leastScore = null; // of the labels that were chosen, while that can be chosen
+const wanted = () => ({ at_most: Number(element("error").value), ...(leastScore !== null && { least_score: leastScore }) });
 const list = new OneByOne("scans", (part) => ask(address, { ...part, ...wanted() }), element("check"));
 const images = new Map(); // row -> promise of its levels
 const slices = new Slices(image, (shown) => viewer.show(shown, true));
@@ -76,8 +76,16 @@ function showNothing(text) {
   element("scan-said").textContent = "";
 }
 
-async function show() {
+// One after the other: what is asked for last is what stays on the screen.
+let showing = Promise.resolve();
+
+function show() {
   list.show(undefined);
+  showing = showing.catch(() => {}).then(showNow);
+  return showing;
+}
+
+async function showNow() {
   element("anew").hidden = true;
   try {
     showCheck(await list.load());
@@ -145,8 +153,8 @@ element("canvas").addEventListener("wheel", (event) => {
 }, { passive: false });
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", told(() => answer(button.dataset.state)));
 element("undo").addEventListener("click", told(undo));
-element("error").addEventListener("change", told(async () => { element("labels").replaceChildren(); await show(); }));
-element("labels").addEventListener("change", told(show));
+element("error").addEventListener("change", told(async () => { leastScore = null; await show(); }));
+element("labels").addEventListener("change", told(async () => { leastScore = Number(element("labels").value); await show(); }));
 element("write").addEventListener("click", told(async () => {
   showCheck(await send(`${address}/table`, wanted()));
   element("saved").textContent = "Written: labels.checked.csv, with your answers, and all other labels that were checked accepted";
