@@ -136,12 +136,10 @@ def _ended_with(pool: ProcessPoolExecutor) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        workers = multiprocessing.active_children()
-        for worker in workers:
+        for worker in multiprocessing.active_children():
             worker.terminate()
-        for worker in workers:
-            worker.join()
+        # The pool's own thread waits for them, and is waited for: at work while the program ends, it would meet closed files.
+        pool.shutdown(cancel_futures=True)
         raise
 
 

@@ -16,5 +16,5 @@ def asked_sentence(labels: int) -> str:
     """Return in words what follows where so many of the labels that judge a network were given on the review page."""
     return (
         f"{labels:,} of their labels were given on the review page, which asks for the scans that teach most and draws only "
-        "some at random: scans like these are mostly harder than the others"
+        "some at random: scans like these are mostly harder than the others, but those of a check of labels mostly easier"
     )
