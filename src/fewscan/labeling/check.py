@@ -20,6 +20,7 @@ from fewscan.labeling.answers import Answers, write_answers
 from fewscan.labeling.table import read_table, write_table
 from fewscan.labeling.wrong_share import checks_needed, most_wrong
 from fewscan.partial import growing
+from fewscan.seeds import stream
 
 # What share of the error that is to be shown the run expects, by the probabilities in the table, of labels that are worth a
 # check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
@@ -292,4 +293,4 @@ def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Gener
     digest = hashlib.sha256()
     for path, label in zip(table["path"].iloc[rows], table["label"].iloc[rows], strict=True):
         digest.update(f"{path}\0{label}\0".encode())
-    return np.random.default_rng(int.from_bytes(digest.digest()[:16]))
+    return stream(int.from_bytes(digest.digest()), "labels to check").numpy()
