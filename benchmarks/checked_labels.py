@@ -8,9 +8,7 @@ to be shown, by probabilities that are calibrated as `calibrate --pile` does it;
 drawn anew forty times, and end where the error is shown, or after 300. Beside it: what `label` accepts without a check.
 """
 
-import argparse
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,36 +17,22 @@ import torch
 from scipy.special import softmax
 
 from benchmarks.command_line import keep
-from benchmarks.encoder_stages import drawn
-from benchmarks.propagation import labeled_features, propagated
-from benchmarks.seen_unlabeled import FOLDS, as_label_sets_it
+from benchmarks.seen_unlabeled import (
+    ERRORS,
+    as_label_sets_it,
+    held_out_logits,
+    judged,
+    labeled_rows,
+    labels_parser,
+    logits_of,
+)
 from benchmarks.suggest import Pile, pile_of, readme_scans
-from benchmarks.suggest import asked as asked_for
-from benchmarks.suggest_ways import SHIPPED
 from fewscan.evaluation.calibration import fit_temperature
-from fewscan.evaluation.held_out import group_folds
-from fewscan.labeling.check import MOST_CHECKS, worth_checking
+from fewscan.labeling.check import MOST_CHECKS
+from fewscan.labeling.worth_checking import EXPECTED_SHARES, worth_checking
 from fewscan.labeling.wrong_share import most_wrong
-from fewscan.learning.logistic_regression import regression
 
-ERRORS = (0.05, 0.1)
-EXPECTED = (1 / 3, 2 / 3, 1.0)
 CHECKED_AGAIN = 40
-
-
-def logits_of(pile: Pile, labeled: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
-    """Return (N, K) of the rows `asked`, by a network that learned from these labels and all other scans of the pile."""
-    features = labeled_features(pile, labeled)
-    found = propagated(features, regression(features, None, seed=0), seed, {})
-    return np.asarray(found.logits(pile.features[asked, 0]))
-
-
-def held_out_logits(pile: Pile, labeled: np.ndarray, seed: int) -> np.ndarray:
-    """Return (M, K) of the labeled rows, each by a network that learned from it without its label."""
-    dataset, found = pile.dataset, np.empty((len(labeled), len(pile.dataset.classes)), np.float32)
-    for fold in group_folds(dataset.labels[labeled], dataset.groups[labeled], FOLDS, seed):
-        found[fold] = logits_of(pile, np.delete(labeled, fold), labeled[fold], seed)
-    return found
 
 
 def answers_until_shown(wrong: np.ndarray, error: float, seed: int) -> int | None:
@@ -64,13 +48,12 @@ def lines_of(pile: Pile, labeled: np.ndarray, seed: int) -> list[dict[str, Any]]
     """Return a line for each error that is to be shown and share of it that is expected."""
     truth = pile.dataset.labels
     rest = np.setdiff1d(pile.rows, labeled)
-    own, logits = held_out_logits(pile, labeled, seed), logits_of(pile, labeled, rest, seed)
+    own, logits = held_out_logits(pile, labeled, "unlabeled", seed), logits_of(pile, labeled, rest, rest, seed)
     temperature = fit_temperature(own, truth[labeled])
-    scores, correct = softmax(logits, axis=1).max(axis=1), logits.argmax(axis=1) == truth[rest]
-    surest = softmax(own, axis=1).max(axis=1), own.argmax(axis=1) == truth[labeled]
+    (scores, correct), surest = judged(logits, truth[rest]), judged(own, truth[labeled])
     calibrated = softmax(logits / temperature, axis=1)
     lines = []
-    for error, expected in product(ERRORS, EXPECTED):
+    for error, expected in product(ERRORS, EXPECTED_SHARES):
         accepted = scores >= as_label_sets_it(*surest, error)
         least = worth_checking(calibrated, error * expected)
         checked = np.zeros(len(rest), bool) if least is None else calibrated.max(axis=1) >= least
@@ -97,23 +80,15 @@ def lines_of(pile: Pile, labeled: np.ndarray, seed: int) -> list[dict[str, Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--draws", type=int, default=8)
-    parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
-    parser.add_argument("--suggested", action="store_true", help="labels that `suggest` asks for, not drawn ones")
-    parser.add_argument("--weights", help="of the encoder; by default ImageNet's")
-    parser.add_argument("--csv", type=Path)
+    parser = labels_parser(__doc__, draws=8)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
     lines: list[dict[str, Any]] = []
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, "rest", draw)
-        order = drawn(dataset, pile.rows, draw)
-        chosen = asked_for(pile, SHIPPED["auto"], draw, arguments.labels) if arguments.suggested else None
         for count in arguments.labels:
-            labeled = order[:count] if chosen is None else next(chosen)
+            labeled = labeled_rows(pile, draw, count, suggested=arguments.suggested)
             known = {"labels_are": "suggested" if arguments.suggested else "drawn", "draw": draw, "labels": count}
             for line in lines_of(pile, labeled, draw):
                 keep(lines, known | line, arguments.csv)

@@ -36,24 +36,49 @@ ERRORS = (0.05, 0.1)
 HELD_OUT = ("left out", "unlabeled")
 
 
-def said(pile: Pile, labeled: np.ndarray, unlabeled: np.ndarray, asked: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return score and correctness (N,) of the rows `asked`, by a network that learned from the others."""
+def labels_parser(description: str | None, *, draws: int) -> argparse.ArgumentParser:
+    """Return a parser for what labels `propagation` learns from: draws of README's scans, drawn or suggested, by an encoder."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--draws", type=int, default=draws)
+    parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
+    parser.add_argument("--suggested", action="store_true", help="labels that `suggest` asks for, not drawn ones")
+    parser.add_argument("--weights", help="of the encoder; by default ImageNet's")
+    parser.add_argument("--csv", type=Path)
+    return parser
+
+
+def labeled_rows(pile: Pile, draw: int, count: int, *, suggested: bool) -> np.ndarray:
+    """Return the rows that have a label: so many drawn at random, one of a group, or asked for as `suggest` asks."""
+    if not suggested:
+        return drawn(pile.dataset, pile.rows, draw)[:count]
+    (rows,) = asked_for(pile, SHIPPED["auto"], draw, [count])
+    return rows
+
+
+def logits_of(pile: Pile, labeled: np.ndarray, unlabeled: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
+    """Return (N, K) of the rows `asked`, by a network that learned from the others."""
     features = labeled_features(pile, labeled)._replace(unlabeled=pile.features[unlabeled])
     found = propagated(features, regression(features, None, seed=0), seed, {})
-    probabilities = softmax(found.logits(pile.features[asked, 0]), axis=1)
-    return probabilities.max(axis=1), probabilities.argmax(axis=1) == pile.dataset.labels[asked]
+    return np.asarray(found.logits(pile.features[asked, 0]))
 
 
-def held_out(pile: Pile, labeled: np.ndarray, how: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return score and correctness (M,) of the labeled rows, each by a network that did not learn from its label."""
+def held_out_logits(pile: Pile, labeled: np.ndarray, how: str, seed: int) -> np.ndarray:
+    """Return (M, K) of the labeled rows, each by a network that did not learn from its label."""
     dataset = pile.dataset
-    scores, correct = np.empty(len(labeled)), np.empty(len(labeled), bool)
+    found = np.empty((len(labeled), len(dataset.classes)), np.float32)
     for fold in group_folds(dataset.labels[labeled], dataset.groups[labeled], FOLDS, seed):
         unlabeled = np.setdiff1d(pile.rows, np.delete(labeled, fold))
         if how == "left out":
             unlabeled = unlabeled[~np.isin(dataset.groups[unlabeled], dataset.groups[labeled[fold]])]
-        scores[fold], correct[fold] = said(pile, np.delete(labeled, fold), unlabeled, labeled[fold], seed)
-    return scores, correct
+        found[fold] = logits_of(pile, np.delete(labeled, fold), unlabeled, labeled[fold], seed)
+    return found
+
+
+def judged(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return score and correctness (N,)."""
+    probabilities = softmax(logits, axis=1)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
 
 
 def by_share(scores: np.ndarray, correct: np.ndarray, error: float) -> float:
@@ -90,15 +115,9 @@ def line_of(known: dict[str, Any], groups: np.ndarray, scores: np.ndarray, corre
 
 def main() -> None:
     """Hold labels out in both ways, and write a line for each draw, budget, way, error and kind of scans."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--labels", type=int, nargs="+", default=[124, 320])
-    parser.add_argument("--suggested", action="store_true", help="labels that `suggest` asks for, not drawn ones")
+    parser = labels_parser(__doc__, draws=3)
     parser.add_argument("--score", choices=("rest", "test"), default="rest")
     parser.add_argument("--held-out", choices=HELD_OUT, nargs="+", default=HELD_OUT)
-    parser.add_argument("--weights", help="of the encoder; by default ImageNet's")
-    parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
@@ -106,21 +125,18 @@ def main() -> None:
     for draw in range(arguments.draws):
         pile = pile_of(dataset, features, arguments.score, draw)
         for count in arguments.labels:
-            if arguments.suggested:
-                (labeled,) = asked_for(pile, SHIPPED["auto"], draw, [count])
-            else:
-                labeled = drawn(dataset, pile.rows, draw)[:count]
+            labeled = labeled_rows(pile, draw, count, suggested=arguments.suggested)
             rest = np.setdiff1d(pile.rows, labeled)
             scans = {"seen without labels": rest, "new": pile.scored}
             asked = np.concatenate(list(scans.values()))
-            scores, correct = said(pile, labeled, rest, asked, draw)
+            scores, correct = judged(logits_of(pile, labeled, rest, asked, draw), dataset.labels[asked])
             for how in arguments.held_out:
-                own = held_out(pile, labeled, how, draw)
+                own = judged(held_out_logits(pile, labeled, how, draw), dataset.labels[labeled])
                 for error, rule in product(ERRORS, THRESHOLDS):
                     least = THRESHOLDS[rule](*own, error)
                     known = {"draw": draw, "labels": count, "held_out": how, "error": error, "threshold": rule}
-                    judged = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
-                    keep(lines, judged, arguments.csv)
+                    of_labels = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
+                    keep(lines, of_labels, arguments.csv)
                     for kind, rows in scans.items():
                         here = np.isin(asked, rows)
                         found = line_of(

@@ -34,13 +34,14 @@ def check(
     checked accepted. Raises FewscanError where there is nothing to check, where the answers are of another draw or name no
     class, and where `out` is asked for before the answers show what is asked, or exists and may not be replaced.
     """
+    from fewscan.labeling.answers import answers_beside
     from fewscan.labeling.check import LabelCheck
     from fewscan.labeling.table import require_table_name
 
     path = Path(table)
     if not path.is_file():
         raise FewscanError(f"there is no table {path}: name one that 'fewscan label' wrote")
-    given = path.with_suffix(".check.csv") if answers is None else Path(answers)
+    given = answers_beside(path) if answers is None else Path(answers)
     written = None if out is None else Path(out)
     if written is not None:
         require_table_name(written)

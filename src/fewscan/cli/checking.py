@@ -12,7 +12,8 @@ from fewscan.splits.support import TARGET_ERROR
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
-    from fewscan.labeling.check import Checked, Choice
+    from fewscan.labeling.check import Checked
+    from fewscan.labeling.worth_checking import Choice
 
 _HELP = """Say how many labels of a table are wrong at most.
 
@@ -49,8 +50,8 @@ def check(
     """Write what is to be answered, and say what the answers show."""
     result = api.check(table, at_most=at_most, least_score=least_score, answers=answers, out=out, overwrite=overwrite)
     told = result.model_dump(mode="json") | {"out": None if out is None else str(out)}
-    options: Words = ["--at-most", f"{at_most:g}"] if at_most != TARGET_ERROR else []
-    options += [] if least_score is None else ["--least-score", f"{least_score:g}"]
+    options: Words = ["--at-most", str(at_most)] if at_most != TARGET_ERROR else []
+    options += [] if least_score is None else ["--least-score", str(least_score)]
     options += [] if answers is None else ["--answers", answers]
     following = [] if out is not None else _after(result, table, options)
     finish(as_json, told, [*_lines(result), *([] if out is None else [f"table: {out}"])], *following)

@@ -227,7 +227,7 @@ def _by_a_reader(result: "LabelSummary") -> list[str]:
     if result.threshold is not None or not result.review:
         return []
     command = command_line("check", result.out)
-    return [f"  a reader can show how many of them are wrong at most, by some 70 answers: '{command}'"]
+    return [f"  a reader can show how many of these labels are wrong at most: '{command}'"]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:

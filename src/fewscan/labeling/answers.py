@@ -16,6 +16,11 @@ from fewscan.spreadsheet import write_csv
 NO_LABELS: tuple[State, ...] = ("unsure", "not a scan")
 
 
+def answers_beside(table: Path) -> Path:
+    """Return where answers about the labels of a table are kept, unless somebody names another place."""
+    return table.with_suffix(".check.csv")
+
+
 class AnotherDrawError(FewscanError):
     """The answers are of other scans than are drawn, or in another order."""
 

@@ -18,20 +18,13 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.labeling.answers import Answers, write_answers
 from fewscan.labeling.table import read_table, write_table
+from fewscan.labeling.worth_checking import Choice, choice_of, chosen_score, rows_from, worth_scores
 from fewscan.labeling.wrong_share import checks_needed, most_wrong
 from fewscan.partial import growing
 from fewscan.seeds import stream
 
-# What share of the error that is to be shown the run expects, by the probabilities in the table, of labels that are worth a
-# check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
-EXPECTED_SHARES = (1 / 3, 2 / 3, 1.0)
-EXPECTED_SHARE = EXPECTED_SHARES[1]
 # Where more checks than that would be needed, fewer labels should be checked, those that the run is surer of.
 MOST_CHECKS = 300
-
-
-class NothingToCheckError(FewscanError):
-    """From no score on is the run sure enough of its labels."""
 
 
 class ClassCheck(Settings):
@@ -40,14 +33,6 @@ class ClassCheck(Settings):
     labels: int
     checked: int
     wrong: int
-
-
-class Choice(Settings):
-    """Labels that may be checked: those from a score on, and what share of them the run expects to be wrong, in [0, 1]."""
-
-    least_score: float
-    labels: int
-    expected_wrong: float
 
 
 class Checked(Settings):
@@ -107,7 +92,7 @@ class LabelCheck:
     def of_labels(cls, table: pd.DataFrame, path: Path, answers: Path, at_most: float, least_score: float) -> "LabelCheck":
         """Return the check of the labels from a score on in a table that `read_labels` read; otherwise as `of`."""
         classes = tuple(name.removeprefix("probability_") for name in table.columns if name.startswith("probability_"))
-        rows = _from(table, least_score)
+        rows = rows_from(table, least_score)
         if not len(rows):
             raise FewscanError(f"{path} has no label with a score of {least_score:g} and more: give a lower --least-score")
         drawn = rows[_random(table, rows).permutation(len(rows))]
@@ -146,16 +131,18 @@ class LabelCheck:
 
         What stands in it stays. Its columns are path and label, as `labels set` takes them; what the run says is left out.
         """
-        standing, answered = len(self.answers.cells.rows), len(self.answers.given)
-        needed = answered + min(checks_needed(self.wrong, len(self.drawn), self._allowed) or 0, MOST_CHECKS)
-        if standing < needed:
-            write_answers(self._rows(needed), self.answers_path)
-        return max(standing, needed) - answered
+        standing = len(self.answers.cells.rows)
+        if standing < self._needed:
+            write_answers(self._rows(self._needed), self.answers_path)
+        return max(standing, self._needed) - len(self.answers.given)
 
     def answer(self, said: str) -> None:
-        """Write what is said of the scan that waits first, a class or one of NO_LABELS, into the file."""
+        """Write what is said of the scan that waits first, a class or one of NO_LABELS, into the file.
+
+        The file is begun with the rows that `ask` writes: by a single one labels from another score on could be meant.
+        """
         place = len(self.answers.given)
-        rows = self._rows(place + 1)
+        rows = self._rows(place + 1 if self.answers.cells.rows else self._needed)
         rows.loc[place, "label"] = said
         write_answers(rows, self.answers_path)
 
@@ -170,13 +157,18 @@ class LabelCheck:
         return self.answers.rows(self.table["path"].iloc[self.drawn[len(self.answers.cells.rows) : least]].tolist())
 
     @property
+    def _needed(self) -> int:
+        """How many rows the file needs for the answers that there are, and those that would show what is asked for."""
+        return len(self.answers.given) + min(checks_needed(self.wrong, len(self.drawn), self._allowed) or 0, MOST_CHECKS)
+
+    @property
     def _allowed(self) -> int:
         return int(self.at_most * len(self.drawn) + 1e-9)
 
     def result(self, asked: int) -> Checked:
         """Return what the answers say; asked: how many more rows wait for one."""
         most = most_wrong(self.wrong, len(self.drawn))
-        choices = [_choice(self.table, least) for least in worth_scores(self.table, self.at_most)]
+        choices = [choice_of(self.table, least) for least in worth_scores(self.table, self.at_most)]
         said, wrong = self.table["label"].iloc[self.drawn].to_numpy(), np.array(self.wrong, bool)
         checked = said[: len(wrong)]
         return Checked(
@@ -185,7 +177,7 @@ class LabelCheck:
             scans=len(self.table),
             labels=len(self.drawn),
             least_score=self.least_score,
-            expected_wrong=_choice(self.table, self.least_score).expected_wrong,
+            expected_wrong=choice_of(self.table, self.least_score).expected_wrong,
             others=tuple(one for one in choices if one.labels != len(self.drawn)),
             at_most=self.at_most,
             checked=len(wrong),
@@ -231,61 +223,6 @@ def read_labels(path: Path) -> pd.DataFrame:
     if lacking:
         raise FewscanError(f"{path} is no table that 'fewscan label' wrote: it has no column '{lacking[0]}'")
     return table
-
-
-def worth_checking(probabilities: npt.NDArray[np.floating], share: float) -> float | None:
-    """Return the score from which on at most a `share` of labels is expected to be wrong; None where it is more from any on.
-
-    probabilities: (N, K), calibrated; a label's score grows with the largest of them, of which this is the least.
-    """
-    ranked = -np.sort(-probabilities.max(axis=1))
-    within = np.flatnonzero(np.cumsum(1 - ranked) <= share * np.arange(1, len(ranked) + 1))
-    return float(ranked[within[-1]]) if len(within) else None
-
-
-def worth_scores(table: pd.DataFrame, at_most: float) -> list[float]:
-    """Return the scores from which on labels are worth a check, by EXPECTED_SHARES of the share that is to be shown."""
-    found = (_probably_right(table, at_most * share) for share in EXPECTED_SHARES)
-    return [least for least in found if least is not None]
-
-
-def chosen_score(table: pd.DataFrame, at_most: float) -> float:
-    """Return the score from which on labels are checked: of those accepted, or else of those that are probably right."""
-    accepted = table.loc[table["decision"] == "accept", "score"]
-    if len(accepted):
-        return float(accepted.min())
-    least = _probably_right(table, at_most * EXPECTED_SHARE)
-    if least is None:
-        raise NothingToCheckError(
-            f"the run expects more than {100 * at_most * EXPECTED_SHARE:.1f} % of its labels to be wrong, also of those that "
-            "it is surest of: say with --least-score which labels are to be checked, or label more scans and train again"
-        )
-    return least
-
-
-def _from(table: pd.DataFrame, least_score: float) -> npt.NDArray[np.int64]:
-    """Return the rows of scans in distribution from a score on."""
-    usable = table["decision"].isin(("accept", "review"))
-    return np.flatnonzero((usable & (table["score"] >= least_score)).to_numpy())
-
-
-def _probabilities(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = table.iloc[rows].filter(regex="^probability_").to_numpy(np.float64)
-    return found
-
-
-def _probably_right(table: pd.DataFrame, share: float) -> float | None:
-    """Return the score from which on at most a share of labels is expected to be wrong; None where there is none."""
-    rows = _from(table, -np.inf)
-    probabilities = _probabilities(table, rows)
-    least = worth_checking(probabilities, share) if len(rows) else None
-    return None if least is None else float(table["score"].iloc[rows[probabilities.max(axis=1) >= least]].min())
-
-
-def _choice(table: pd.DataFrame, least_score: float) -> Choice:
-    rows = _from(table, least_score)
-    expected = 1 - _probabilities(table, rows).max(axis=1).mean()
-    return Choice(least_score=least_score, labels=len(rows), expected_wrong=round(float(expected), 4))
 
 
 def _random(table: pd.DataFrame, rows: npt.NDArray[np.int64]) -> np.random.Generator:

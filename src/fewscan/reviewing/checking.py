@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from fewscan.labeling.check import Choice, LabelCheck
+from fewscan.labeling.check import LabelCheck
+from fewscan.labeling.worth_checking import Choice
 from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, Saved
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.checks import READING, Checks

@@ -17,7 +17,8 @@ from fewscan.atomic import writing
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
 from fewscan.labeling.answers import AnotherDrawError, write_answers
-from fewscan.labeling.check import LabelCheck, NothingToCheckError, chosen_score, read_labels, worth_scores
+from fewscan.labeling.check import LabelCheck, read_labels
+from fewscan.labeling.worth_checking import NothingToCheckError, chosen_score, worth_scores
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import Beside, CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.scans import Scans

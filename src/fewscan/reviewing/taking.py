@@ -17,6 +17,7 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.onnx_model import ONNX_FILE, require_onnx
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
 from fewscan.folders import MARKS
+from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
@@ -135,7 +136,7 @@ def _is_there(run: Path, name: FileName) -> bool:
 
 def answers_of(run: Path) -> Path:
     """Return where answers about a run's labels are kept, as `fewscan check` has it."""
-    return path_of(run, "labels").with_suffix(".check.csv")
+    return answers_beside(path_of(run, "labels"))
 
 
 @dataclass(frozen=True)

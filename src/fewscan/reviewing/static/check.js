@@ -2,7 +2,7 @@
 
 import { Refused, ask, askWho, element, made, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
-import { Slices } from "./slices.js";
+import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
 import { fetched } from "./viewer.js";
 
@@ -146,11 +146,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   told(act)();
 });
-element("canvas").addEventListener("wheel", (event) => {
-  event.preventDefault();
-  if (event.ctrlKey || !slices.many) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
-  else told(() => slices.step(Math.sign(event.deltaY)))();
-}, { passive: false });
+heedWheel(viewer, slices);
 for (const button of document.querySelectorAll("[data-state]")) button.addEventListener("click", told(() => answer(button.dataset.state)));
 element("undo").addEventListener("click", told(undo));
 element("error").addEventListener("change", told(async () => { leastScore = null; await show(); }));

@@ -2,7 +2,7 @@
 
 import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
 import { fetched } from "./viewer.js";
-import { Slices } from "./slices.js";
+import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
 import { showScan } from "./about.js";
 
@@ -219,11 +219,7 @@ document.addEventListener("keydown", (event) => {
   told(act)();
 });
 
-element("canvas").addEventListener("wheel", (event) => {
-  event.preventDefault();
-  if (event.ctrlKey || !slices.many) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
-  else told(() => slices.step(Math.sign(event.deltaY)))();
-}, { passive: false });
+heedWheel(viewer, slices);
 
 const CLICKS = { skip, undo, "new-class": KEYS.c, help: KEYS.h, heat: toggleHeat };
 for (const [id, act] of Object.entries(CLICKS)) element(id).addEventListener("click", () => told(act)());

@@ -2,6 +2,15 @@
 
 import { element, told } from "./asking.js";
 
+// What the wheel does over the scan: it turns the slices over, and zooms where there are none or Ctrl is held.
+export function heedWheel(viewer, slices) {
+  element("canvas").addEventListener("wheel", (event) => {
+    event.preventDefault();
+    if (event.ctrlKey || !slices.many) viewer.scale(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+    else told(() => slices.step(Math.sign(event.deltaY)))();
+  }, { passive: false });
+}
+
 export class Slices {
   // image: row -> promise of its levels; view: shows the levels of another slice in the place of those on the screen.
   constructor(image, view) {
