@@ -111,8 +111,9 @@ async function look() {
   viewer.show(shown, false);
   slices.open(one.slices, one.row);
   element("waiting").hidden = true;
-  element("canvas").setAttribute("aria-label", `Scan ${one.row}, ${one.name}`);
-  element("scan-said").textContent = `scan ${one.row} · ${one.name}`;
+  // Not by its file: folders are often called as classes are.
+  element("canvas").setAttribute("aria-label", `Scan ${one.row}`);
+  element("scan-said").textContent = `scan ${one.row}`;
   list.show(one);
   list.part.slice(1, AHEAD).forEach((next) => image(next.row).catch(() => {}));
 }
