@@ -68,7 +68,7 @@ def same_sets(count: int, first: Int64s, second: Int64s) -> bool:
 
 def pairs(dataset: Snapshot, count: int, draws: int) -> dict[str, Any]:
     """Let `count` scans drawn at random come later, and compare with an audit of all."""
-    rows, pixels = distinct(dataset), dataset.whole
+    rows, pixels = distinct(dataset), np.asarray(dataset.whole)
     start, start_cpu = time.perf_counter(), time.process_time()
     at_once = set(map(tuple, ends(find_copies(pixels, rows=rows)).tolist()))
     figures: dict[str, Any] = {"images": len(rows), "new": count, "all_at_once": seconds(start, start_cpu), "draws": []}

@@ -26,7 +26,8 @@ from fewscan.atomic import write_json, write_text
 from fewscan.datasets.dataset import DATASET_FILE, Dataset, DatasetDescription
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.images.options import ImageSpec
-from fewscan.images.store import IMAGES_FOLDER, ImageStore, Pixels
+from fewscan.images.store import IMAGES_FOLDER, ImageStore
+from fewscan.images.stored import Pixels
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.labels.log import LABELS_FILE, LabelLog
 

@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks.labels import _again, command, make_dataset
 from benchmarks.measure import link_scans
-from fewscan.images.store import Pixels
+from fewscan.images.stored import Pixels
 from fewscan.phantoms import write_practice_scans
 
 SIZE_PX = 32

@@ -30,7 +30,7 @@ RARE_SHARE = 0.05
 def thumbnails(dataset: Snapshot) -> np.ndarray:
     """Return (N, THUMBNAIL_SIDE ** 2) gray values of all images, each standardized."""
     part = dataset.pixels.shape[-1] // THUMBNAIL_SIDE
-    blocks = dataset.pixels.mean(axis=1).reshape(-1, THUMBNAIL_SIDE, part, THUMBNAIL_SIDE, part)
+    blocks = np.asarray(dataset.pixels).mean(axis=1).reshape(-1, THUMBNAIL_SIDE, part, THUMBNAIL_SIDE, part)
     gray = blocks.mean(axis=(2, 4)).reshape(len(blocks), -1)
     return np.asarray((gray - gray.mean(axis=1, keepdims=True)) / (gray.std(axis=1, keepdims=True) + 1))
 

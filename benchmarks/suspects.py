@@ -115,7 +115,7 @@ def sheet(dataset: Snapshot, suspects: tuple[Suspect, ...]) -> Image.Image:
     canvas = Image.new("L", (SHEET_COLUMNS * size_px, max(1, -(-len(suspects) // SHEET_COLUMNS)) * size_px))
     for number, suspect in enumerate(suspects):
         place = (number % SHEET_COLUMNS * size_px, number // SHEET_COLUMNS * size_px)
-        canvas.paste(Image.fromarray(dataset.whole[suspect.row, 0]), place)
+        canvas.paste(Image.fromarray(dataset.whole[suspect.row][0]), place)
     return canvas
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from benchmarks.faults.forked import Ended, fewscan
 from fewscan.datasets.dataset import Dataset
 from fewscan.phantoms import write_practice_scans
@@ -201,7 +203,7 @@ def _dataset(folder: Path) -> object:
     now = dataset.snapshot()
     said = now.manifest.drop(columns=_SALTED).to_csv() + now.description.model_dump_json(exclude=_GROWS)
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.name.startswith("."))
-    return hashlib.sha256(said.encode()).hexdigest(), hashlib.sha256(dataset.pixels.tobytes()).hexdigest(), names
+    return hashlib.sha256(said.encode()).hexdigest(), hashlib.sha256(np.asarray(dataset.pixels).tobytes()).hexdigest(), names
 
 
 def _run(folder: Path) -> object:

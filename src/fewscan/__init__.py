@@ -3,7 +3,7 @@
 The verbs of the command line are functions here: `plan_import`, `import_scans`, `plan_add`, `add_scans`, `audit`,
 `audited_pairs`, `judge_pair`, `split`, `set_labels`, `export_labels`, `label_history`, `undo_labels`, `label_conflicts`,
 `label_suspects`, `suggest`, `review`, `map_scans`, `embed`, `train`, `calibrate`, `evaluate`, `stress`, `label`, `check`,
-`explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `upgrade`.
+`explain`, `check_evidence`, `report`, `export`, `compare`, `compare_budgets`, `study`, `verify`, `move_pixels`, `upgrade`.
 `open_dataset` and `open_run` open folders for work in Python, tables and pictures in notebooks among it. `methods` and
 `encoders` say what there is to train; `register_method`, `register_encoder`, `register_views` and
 `register_recipe` add your own. Research use only.
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         label_suspects,
         map_scans,
         methods,
+        move_pixels,
         open_dataset,
         open_run,
         plan_add,
@@ -83,6 +84,7 @@ __all__ = [
     "label_suspects",
     "map_scans",
     "methods",
+    "move_pixels",
     "open_dataset",
     "open_run",
     "plan_add",

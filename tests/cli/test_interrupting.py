@@ -53,6 +53,7 @@ VERBS = {
     "compare": ["compare", "data", "--out", "comparison"],
     "study": ["study", "data", "--out", "comparison"],
     "verify": ["verify", "run"],
+    "move_pixels": ["pixels", "data", "--to", "s3://bucket/data"],
     "upgrade": ["upgrade", "data", "new"],
     "compare_budgets": ["compare", "data", "--out", "comparison", "--labels-budget", "8,4"],
 }

@@ -61,8 +61,10 @@ OVERWRITES = {
 
 def test_every_verb_that_writes_is_tried() -> None:
     verbs = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    # `add` puts scans behind those that are there, `review` labels behind labels, `pairs` judgments behind judgments.
-    assert {name.split()[0] for name in REPLACING} == verbs - {"methods", "encoders", "verify", "add", "review", "pairs"}
+    # `add` puts scans behind those that are there, `review` labels behind labels, `pairs` judgments behind judgments; where
+    # `pixels` puts a copy, other pixels are never replaced (tests/datasets/test_moving_pixels.py).
+    verbs -= {"methods", "encoders", "verify", "add", "review", "pairs", "pixels"}
+    assert {name.split()[0] for name in REPLACING} == verbs
 
 
 @pytest.fixture

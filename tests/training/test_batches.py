@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fewscan.images.stored import read_ascending
 from fewscan.training.batches import Rows, epoch_batches
-from fewscan.training.images import read_ascending
 from fewscan.training.lengths import labeled_in_batch, steps_per_epoch
 from fewscan.training.shuffling import Buffer, shuffled
 

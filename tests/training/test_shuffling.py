@@ -6,7 +6,8 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.training import images, shuffling
+from fewscan.images import stored
+from fewscan.training import shuffling
 from fewscan.training.images import ImageRows
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -35,15 +36,15 @@ def test_images_that_are_read_ahead_are_those_of_their_steps(at_a_time: int, tmp
 def test_rows_are_read_from_the_file_as_they_are_mapped(
     read_through: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "READ_THROUGH_BYTES", read_through)
+    monkeypatch.setattr(stored, "READ_THROUGH_BYTES", read_through)
     pixels = np.memmap(tmp_path / "pixels.raw", np.uint8, mode="w+", shape=(50, 1, 4, 4))
     pixels[:] = np.random.default_rng(0).integers(0, 256, pixels.shape)
     pixels.flush()
     for rows in (np.array([], np.int64), np.array([0]), np.array([3, 4, 5, 9, 11, 30, 49]), np.arange(50)):
-        assert np.array_equal(images.read_ascending(pixels[:50], rows), pixels[rows])
+        assert np.array_equal(stored.read_ascending(pixels[:50], rows), pixels[rows])
     (tmp_path / "pixels.raw").write_bytes(b"short")
     with pytest.raises(FewscanError, match="cut short"):
-        images.read_ascending(pixels, np.array([7]))
+        stored.read_ascending(pixels, np.array([7]))
 
 
 def test_an_error_of_the_reading_thread_reaches_who_reads() -> None:

@@ -7,6 +7,7 @@ from fewscan.api.datasets import add_scans, audit, import_scans, plan_add, plan_
 from fewscan.api.embedding import embed
 from fewscan.api.labels import export_labels, label_conflicts, label_history, label_suspects, set_labels, undo_labels
 from fewscan.api.mapping import map_scans
+from fewscan.api.moving import move_pixels
 from fewscan.api.opened import open_dataset, open_run
 from fewscan.api.pairs import audited_pairs, judge_pair
 from fewscan.api.registering import encoders, methods, register_encoder, register_method, register_recipe, register_views
@@ -41,6 +42,7 @@ __all__ = [
     "label_suspects",
     "map_scans",
     "methods",
+    "move_pixels",
     "open_dataset",
     "open_run",
     "plan_add",

@@ -14,10 +14,10 @@ from fewscan.auditing.copies import Compared, Described, describe_images, find_c
 from fewscan.auditing.copies.index import Way
 from fewscan.auditing.heads import describe_slices, same_head_pairs
 from fewscan.datasets.pairs import as_pairs, components, ends, linked_to_first, names_in, no_pairs, numbered
+from fewscan.images.stored import StoredImages
 from fewscan.images.turns import Turn
 
 Int64s = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.uint8]
 UPRIGHT = Turn()._asdict()
 Describe = Callable[[Int64s, Described | None], Described]
 
@@ -55,7 +55,7 @@ class Found:
 
 
 def find_pairs(
-    pixels: Pixels,
+    pixels: StoredImages,
     manifest: pd.DataFrame,
     rows: Int64s,
     *,

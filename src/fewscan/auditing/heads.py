@@ -22,6 +22,7 @@ from fewscan.auditing.copies.described import Described, unknown_reach
 from fewscan.auditing.copies.images import in_batches, read_gray, showing_something
 from fewscan.auditing.copies.placing import UNMOVED, WHOLE
 from fewscan.images.patients import is_known
+from fewscan.images.stored import StoredImages
 
 Int64s = npt.NDArray[np.int64]
 
@@ -51,7 +52,7 @@ def same_head_pairs(described: Described, manifest: pd.DataFrame, copy_sets: Int
     return np.unique(pairs[news], axis=0)
 
 
-def describe_slices(pixels: npt.NDArray[np.uint8], rows: Int64s, copy_sets: Int64s, like: Described | None = None) -> Described:
+def describe_slices(pixels: StoredImages, rows: Int64s, copy_sets: Int64s, like: Described | None = None) -> Described:
     """Describe `rows` (ascending) of pixels (N, C, S, S), blank ones left out, by components of what is distinct among them.
 
     like: images that were described before, whose components are taken.

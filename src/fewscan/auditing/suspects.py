@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.auditing.copies.images import Int64s, Pixels, in_batches, read_gray
+from fewscan.auditing.copies.images import Int64s, in_batches, read_gray
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import NOT_A_SCAN
 from fewscan.errors import FewscanError
+from fewscan.images.stored import StoredImages
 
 Kind = Literal["noise", "low contrast", "text", "color among gray", "size that stands out"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -61,7 +62,9 @@ class _Measures(NamedTuple):
     left_by_opening: float
 
 
-def find_suspects(pixels: Pixels, manifest: pd.DataFrame, rows: Int64s, asked: Int64s | None = None) -> tuple[Suspect, ...]:
+def find_suspects(
+    pixels: StoredImages, manifest: pd.DataFrame, rows: Int64s, asked: Int64s | None = None
+) -> tuple[Suspect, ...]:
     """Look at pixels (N, C, S, S) uint8, and at source, color and size in the manifest; one kind a row, by row.
 
     `rows` are all images that can be used, by which it is judged what is usual; `asked` those to look at, by default all.

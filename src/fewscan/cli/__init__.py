@@ -2,7 +2,7 @@
 
 from fewscan.cli import importing, adding, datasets, labels, pairs, embedding, choosing, reviewing, mapping  # isort: skip
 from fewscan.cli import training, runs, checking, stressing, showing  # isort: skip
-from fewscan.cli import comparing, studying, verifying, label_suspects, upgrading  # isort: skip
+from fewscan.cli import comparing, studying, verifying, label_suspects, moving, upgrading  # isort: skip
 from fewscan.cli import demonstration  # isort: skip
 from fewscan.cli.app import main
 
@@ -19,6 +19,7 @@ __all__ = [
     "labels",
     "main",
     "mapping",
+    "moving",
     "pairs",
     "reviewing",
     "runs",

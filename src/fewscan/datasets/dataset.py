@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fewscan.atomic import replaced_file, write_text
@@ -23,6 +22,7 @@ from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, require_file, require_split
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
+from fewscan.images.stored import StoredImages
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.wording import command_line
 
@@ -75,7 +75,7 @@ class Dataset:
                 f"'{command_line('upgrade', folder, 'NEW_FOLDER')}'; nothing is lost, and the old folder stays"
             )
         dataset = cls(folder, DatasetDescription.parse(content, where=DATASET_FILE))
-        _ = dataset.images.pixels  # that they are there, and long enough
+        _ = dataset.images.pixels  # that they are there, and long enough; of those elsewhere it is asked when they are read
         return dataset
 
     @cached_property
@@ -84,8 +84,8 @@ class Dataset:
         return ImageStore(self.folder / IMAGES_FOLDER, self.description.spec, self.description.shards)
 
     @property
-    def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, C, S, S) uint8, memory-mapped and read-only."""
+    def pixels(self) -> StoredImages:
+        """(N, C, S, S) uint8, read-only; what is asked for is read."""
         return self.images.pixels
 
     @cached_property
@@ -140,7 +140,8 @@ class Dataset:
     def __repr__(self) -> str:
         """Return where it lies, and how many images and which splits it has."""
         splits = f", splits {', '.join(self.splits)}" if self.splits else ""
-        return f"<Dataset {self.folder}: {self.images.rows:,} images of {self.description.spec.size_px} px{splits}>"
+        away = f", pixels at {self.images.elsewhere.url}" if self.images.away and self.images.elsewhere else ""
+        return f"<Dataset {self.folder}: {self.images.rows:,} images of {self.description.spec.size_px} px{splits}{away}>"
 
     def _repr_html_(self) -> str:
         return as_html(self.snapshot(), self.splits)

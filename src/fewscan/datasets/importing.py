@@ -22,8 +22,9 @@ from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.patients import known_patients
 from fewscan.images.plan import ImportPlan, plan_of
+from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, parse_sources
-from fewscan.images.store import IMAGES_FOLDER, ImageStore, ShardWriter
+from fewscan.images.store import IMAGES_FOLDER, ImageStore
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.partial import growing, refuse_finished
 from fewscan.progress import kept_if_stopped, say, track

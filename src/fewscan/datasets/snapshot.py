@@ -31,6 +31,7 @@ from fewscan.datasets.roles import split_fingerprint
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore
+from fewscan.images.stored import StoredImages
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.parquet import parquet_table, typed
 from fewscan.wording import command_line
@@ -81,12 +82,12 @@ class Snapshot:
     store: ImageStore
 
     @property
-    def pixels(self) -> npt.NDArray[np.uint8]:
-        """(N, C, S, S) uint8, memory-mapped and read-only."""
+    def pixels(self) -> StoredImages:
+        """(N, C, S, S) uint8, read-only; what is asked for is read."""
         return self.store.pixels[: self.description.images]
 
     @property
-    def whole(self) -> npt.NDArray[np.uint8]:
+    def whole(self) -> StoredImages:
         """The same without the crop, as far as the dataset keeps that: what copies are told by."""
         return self.store.whole[: self.description.images]
 

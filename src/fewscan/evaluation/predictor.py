@@ -10,6 +10,7 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
+from fewscan.images.stored import StoredImages
 from fewscan.models.network import Network, Outputs
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
@@ -60,7 +61,7 @@ class Predictor:
         kept = partial(kept_features_of, run) if run.settings.solved else None
         return cls(run.load_network(), usable_device(run.settings.device), temperature, kept)
 
-    def predict(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Prediction:
+    def predict(self, pixels: StoredImages, rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
         images = ImageRows(pixels, self.device, keep=False)
         return self._said(predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows)))

@@ -1,7 +1,7 @@
 """How typical an image is of those that a run learned from: below a limit it is out of distribution."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics
 from fewscan.evaluation.principal import principal
+from fewscan.images.stored import Chosen, StoredImages
 from fewscan.seeds import stream
 from fewscan.splits.support import OUT_OF_DISTRIBUTION
 from fewscan.tensors import safetensors_of
@@ -32,7 +33,7 @@ FAMILY_SLACK = 2.0
 LEAST_VARIANCE = 1e-6
 _BLOCK_IMAGES = 256
 
-Images = npt.NDArray[np.uint8]  # (N, C, S, S)
+Images = StoredImages | Chosen  # (N, C, S, S) uint8
 Values = npt.NDArray[np.float64]  # (N,)
 Statistics = npt.NDArray[np.float32]  # (N, D)
 
@@ -123,7 +124,7 @@ class Typicality(nn.Module):
         return typicality
 
     def of(self, pixels: Images) -> Values:
-        """Return (N,) how typical images (N, C, S, S) uint8 are."""
+        """Return (N,) how typical images (N, C, S, S) uint8 are; they are read block by block."""
         return np.concatenate([self(block).double().numpy() for block in _blocks(pixels)])
 
     def save(self, path: Path) -> None:
@@ -239,10 +240,11 @@ def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None
     return found
 
 
-def _described(statistics: ImageStatistics, pixels: Images, rows: Rows) -> Statistics:
+def _described(statistics: ImageStatistics, pixels: StoredImages, rows: Rows) -> Statistics:
     blocks = np.split(rows, np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES))
     return np.concatenate([statistics(torch.from_numpy(pixels[block])).numpy() for block in blocks])
 
 
-def _blocks(pixels: Images) -> list[Tensor]:
-    return [torch.from_numpy(np.array(pixels[start : start + _BLOCK_IMAGES])) for start in range(0, len(pixels), _BLOCK_IMAGES)]
+def _blocks(pixels: Images) -> Iterator[Tensor]:
+    for start in range(0, len(pixels), _BLOCK_IMAGES):
+        yield torch.from_numpy(np.array(pixels[start : start + _BLOCK_IMAGES]))

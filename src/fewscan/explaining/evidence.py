@@ -17,6 +17,7 @@ from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
 from fewscan.images.readers import UnreadableImage, locate, read_images
 from fewscan.images.sources import ScanFile
+from fewscan.images.stored import one_by_one
 from fewscan.progress import say
 from fewscan.training.probes import cosine_similarity
 from fewscan.training.run import Run
@@ -91,7 +92,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
         raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
     pixels = _read(dataset, image)
     predictor = Predictor.of(run)
-    if (dataset.pixels[dataset.rows("test")] == pixels).all(axis=(1, 2, 3)).any():
+    if any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test"))):
         say(run.note_test_opening("explain", dataset).sentence)
     gate = Gate.of(dataset)
     (typicality,) = gate.of_images(pixels[np.newaxis])

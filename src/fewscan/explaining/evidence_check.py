@@ -12,6 +12,7 @@ from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.hiding import HidingCheck, Images, hiding_check, untrained_predictor
+from fewscan.images.stored import StoredImages
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -75,7 +76,7 @@ def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
     return check
 
 
-def shortcut_check(predictor: Predictor, pixels: Images, rows: Rows, labels: Rows, groups: Rows) -> ShortcutCheck:
+def shortcut_check(predictor: Predictor, pixels: StoredImages, rows: Rows, labels: Rows, groups: Rows) -> ShortcutCheck:
     """Compare the score on the given rows with the one where border and corners are black, scan by scan.
 
     labels, groups: (N,) of the N rows. A score that falls little does not live on what stands there: frames, letters, the shape

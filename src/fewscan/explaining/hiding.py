@@ -11,6 +11,7 @@ from fewscan.config import Settings
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import HeatMap, heat_map, windows
+from fewscan.images.stored import StoredImages
 from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.training.run import Run
@@ -74,7 +75,7 @@ def untrained_predictor(run: Run, device: torch.device) -> Predictor:
 
 
 def hiding_check(
-    predictor: Predictor, untrained: Predictor, pixels: Images, rows: Rows, labels: Labels, groups: Rows, *, seed: int = 0
+    predictor: Predictor, untrained: Predictor, pixels: StoredImages, rows: Rows, labels: Labels, groups: Rows, *, seed: int = 0
 ) -> HidingCheck:
     """Compare hiding the top tenth of each scan's heat map with hiding the same shape at the worst of many other places.
 
@@ -89,11 +90,12 @@ def hiding_check(
     chosen = np.sort(random.permutation(len(rows))[:SCANS])
     rows, labels, groups = rows[chosen], labels[chosen], groups[chosen]
     places = windows(pixels.shape[-1])
+    scans = pixels[rows]
     own, other = (
         np.array(
             [
-                _falls(network, np.array(pixels[row]), int(label), places, random)
-                for row, label in track(zip(rows, labels, strict=True), "hide", total=len(rows))
+                _falls(network, scan, int(label), places, random)
+                for scan, label in track(zip(scans, labels, strict=True), "hide", total=len(rows))
             ]
         )
         for network in (predictor, untrained)

@@ -14,6 +14,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
 from fewscan.images.formats.image import Pixels
 from fewscan.images.readers import fitted
+from fewscan.images.stored import Chosen, one_by_one
 from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.wording import counted
@@ -73,11 +74,11 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")
     rows = np.sort(stream(0, "proof scans").numpy().permutation(rows)[:SCANS])
-    stored = [_stored(dataset, row) for row in rows]
+    stored = [_as_file(image) for image in one_by_one(dataset.pixels, rows)]
     as_files = np.stack([fitted(image, dataset.spec) for image in stored])
     of_stored = Answers(predictor.predict(as_files).probabilities, typicality.of(as_files))
     differences = [_differences(model.answers(stored), of_stored)]
-    expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(dataset.pixels[rows]))
+    expected = Answers(predictor.predict(dataset.pixels, rows).probabilities, typicality.of(Chosen(dataset.pixels, rows)))
     for position, image in track(originals(dataset, rows), "prove", total=len(rows)):
         if image is not None:
             of_one = Answers(*(values[position : position + 1] for values in expected))
@@ -108,6 +109,5 @@ def _differences(found: Answers, expected: Answers) -> tuple[float, float]:
     return float(np.abs(probabilities).max()), float(np.abs(typicality / sizes).max())
 
 
-def _stored(dataset: Snapshot, row: int) -> Pixels:
-    image: Pixels = dataset.pixels[row].transpose(1, 2, 0)
-    return image[..., 0] if dataset.spec.channels == 1 else image
+def _as_file(stored: Pixels) -> Pixels:
+    return stored[0] if len(stored) == 1 else stored.transpose(1, 2, 0)

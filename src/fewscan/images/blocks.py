@@ -21,8 +21,8 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, UnreadableImage, read_images
+from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, stamp
-from fewscan.images.store import ShardWriter
 from fewscan.progress import say
 from fewscan.version import __version__
 from fewscan.wording import counted

@@ -8,15 +8,13 @@ shard that `dataset.json` names: the next one goes on with it (`blocks`), or wri
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pydantic
 
@@ -24,14 +22,16 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.digests import whole
 from fewscan.errors import FewscanError
+from fewscan.images.elsewhere import Elsewhere, FarImages
 from fewscan.images.options import ImageSpec
-from fewscan.images.table import IMAGE_DTYPES, facts_sha256, read_table, write_table
+from fewscan.images.shard_writer import Behind, ShardWriter
+from fewscan.images.stored import StoredImages
+from fewscan.images.table import facts_sha256, read_table, write_table
+from fewscan.wording import command_line
 
 IMAGES_FOLDER = "images"
 PIXELS_FILE = "pixels.raw"  # row after row, (C, S, S) uint8 each
 WHOLE_FILE = "whole.raw"  # likewise, without the crop; only where scans are cropped
-
-Pixels = npt.NDArray[np.uint8]
 
 _BLOCK_BYTES = 1 << 24
 
@@ -47,100 +47,6 @@ class Shard(Settings):
     pixels_sha256: str
     whole_sha256: str | None = pydantic.Field(default=None, exclude_if=lambda sha256: sha256 is None)
     chain: str
-
-
-class _Behind:
-    """What is written behind the images of a file, and its SHA-256."""
-
-    def __init__(self, file: BinaryIO, image_bytes: int) -> None:
-        self._file = file
-        self._image_bytes = image_bytes
-        self._first = file.tell()
-        self._digest = hashlib.sha256()
-        self._since = hashlib.sha256()
-
-    def write(self, image: Pixels) -> None:
-        self._file.write(image.data)
-        self._digest.update(image.data)
-        self._since.update(image.data)
-
-    def take(self) -> None:
-        self._digest.update(self._file.read(self._image_bytes))
-
-    def sha256_since(self) -> str:
-        self._file.flush()
-        since, self._since = self._since, hashlib.sha256()
-        return since.hexdigest()
-
-    def sha256_at(self, row: int, rows: int) -> str:
-        here = self._file.tell()
-        self._file.seek(self._first + row * self._image_bytes)
-        digest = hashlib.sha256()
-        for _ in range(rows):
-            digest.update(self._file.read(self._image_bytes))
-        self._file.seek(here)
-        return digest.hexdigest()
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-
-class ShardWriter:
-    """Takes the images of a new shard, one by one; while it is not whole, what is known of it besides lies in `begun`."""
-
-    def __init__(self, begun: Path, pixels: _Behind, whole: _Behind | None) -> None:
-        self.begun = begun
-        self._pixels = pixels
-        self._whole = whole
-        self._facts: list[dict[str, Any]] = []
-
-    def write(self, pixels: Pixels, facts: dict[str, Any], whole: Pixels | None = None) -> None:
-        """Add one image: pixels (C, S, S), and what IMAGE_DTYPES asks for; what is missing is null.
-
-        whole: the same without the crop, which is kept where the dataset keeps such; None where nothing was cut away.
-        """
-        self._pixels.write(pixels)
-        if self._whole is not None:
-            self._whole.write(pixels if whole is None else whole)
-        self._facts.append(facts)
-
-    def take(self, facts: dict[str, Any]) -> None:
-        """Add the image that stands next behind the last one already, since a process that was stopped has written it."""
-        for file in self._files:
-            file.take()
-        self._facts.append(facts)
-
-    def digests_since(self) -> tuple[str, ...]:
-        """Return SHA-256s over what was written since this was asked last; a kill of this process leaves that in the files."""
-        return tuple(file.sha256_since() for file in self._files)
-
-    def digests_at(self, row: int, rows: int) -> tuple[str, ...]:
-        """Return the same over `rows` images that stand in the files already, `row` being the first's number in the shard."""
-        return tuple(file.sha256_at(row, rows) for file in self._files)
-
-    def forget(self) -> None:
-        """Remove what was kept for the case that the shard does not become whole."""
-        shutil.rmtree(self.begun, ignore_errors=True)
-
-    @property
-    def _files(self) -> list[_Behind]:
-        return [file for file in (self._pixels, self._whole) if file is not None]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The facts of all images so far."""
-        return pd.DataFrame(self._facts, columns=list(IMAGE_DTYPES)).astype(IMAGE_DTYPES)
-
-    @property
-    def pixels_sha256(self) -> str:
-        """Over the bytes of all images so far."""
-        return self._pixels.sha256
-
-    @property
-    def whole_sha256(self) -> str | None:
-        """The same over the whole images; None where none are kept."""
-        return None if self._whole is None else self._whole.sha256
 
 
 @dataclass(frozen=True)
@@ -176,18 +82,51 @@ class ImageStore:
         """Whether scans are cropped and are kept whole besides, or are to be in the first shard."""
         return self.spec.crop != "none" and all(shard.whole_sha256 is not None for shard in self.shards)
 
-    @cached_property
-    def pixels(self) -> Pixels:
-        """(N, C, S, S) uint8, memory-mapped and read-only; raises FewscanError where the file is missing or cut short."""
-        return self._mapped(PIXELS_FILE)
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files of pixels."""
+        return (PIXELS_FILE, WHOLE_FILE) if self.keeps_whole else (PIXELS_FILE,)
 
     @cached_property
-    def whole(self) -> Pixels:
+    def elsewhere(self) -> Elsewhere | None:
+        """Where a copy of these files lies; None where none is known."""
+        return Elsewhere.of(self.folder)
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Names of the files of pixels that lie elsewhere alone."""
+        copied = self.elsewhere is not None and self.elsewhere.copied
+        return tuple(name for name in self.files if copied and not (self.folder / name).exists())
+
+    @cached_property
+    def pixels(self) -> StoredImages:
+        """(N, C, S, S) uint8, read-only: memory-mapped, or read from where they lie elsewhere.
+
+        Raises FewscanError where the file is missing or cut short, here at once, elsewhere when something is read.
+        """
+        return self._stored(PIXELS_FILE)
+
+    @cached_property
+    def whole(self) -> StoredImages:
         """`pixels` without the crop, as far as they are kept so: by these copies are told, and what is no scan.
 
         Raises FewscanError as `pixels` does.
         """
-        return self._mapped(WHOLE_FILE) if self.keeps_whole else self.pixels
+        return self._stored(WHOLE_FILE) if self.keeps_whole else self.pixels
+
+    def copy_at(self, elsewhere: Elsewhere, name: str, rows: int | None = None) -> FarImages:
+        """Return the images of a copy of one of the files, by default all of them."""
+        count = self.rows if rows is None else rows
+        return FarImages(elsewhere.file(name, count * self.spec.image_bytes), (count, *self.spec.shape))
+
+    def require_here(self) -> None:
+        """Raise FewscanError where pixels lie elsewhere: nothing can be put behind them there."""
+        if self.away and self.elsewhere is not None:
+            folder = self.folder.parent
+            raise FewscanError(
+                f"the pixels of {folder} lie at {self.elsewhere.url}, where nothing is added: bring them here first, "
+                f"'{command_line('pixels', folder, '--back')}'; '--to' copies them there again afterwards"
+            )
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the facts of all images, or some columns of IMAGE_DTYPES; raises FewscanError where they are damaged."""
@@ -202,6 +141,7 @@ class ImageStore:
     @contextmanager
     def appending(self) -> Iterator[ShardWriter]:
         """Yield what takes further images, written behind those that are there; `sealed` makes a shard of them."""
+        self.require_here()
         with writing(self.folder / PIXELS_FILE), ExitStack() as files:
             self.folder.mkdir(exist_ok=True)
             if not self.shards and not self.keeps_whole:
@@ -230,19 +170,38 @@ class ImageStore:
     def verify(self) -> None:
         """Read every byte; raises FewscanError where pixels or facts are not those that were imported."""
         self.table()
+        for name in self.files:
+            images = self.pixels if name == PIXELS_FILE else self.whole
+            if not self.holds_bytes(name, images):
+                place = self.folder / name if name not in self.away else f"{self.elsewhere and self.elsewhere.url}/{name}"
+                raise FewscanError(f"{place}: pixels are not those that were imported: put the file back")
+
+    def holds_bytes(
+        self, name: str, images: StoredImages, shards: int | None = None, told: Callable[[int], None] = lambda count: None
+    ) -> bool:
+        """Return whether images are those of a file, by the SHA-256 of its shards, or of the first `shards` of them.
+
+        told: is told how many more images were read.
+        """
         start = 0
-        for shard in self.shards:
-            rows = slice(start, start + shard.rows)
-            self._verify(PIXELS_FILE, self.pixels[rows], shard.pixels_sha256)
-            if self.keeps_whole:
-                self._verify(WHOLE_FILE, self.whole[rows], shard.whole_sha256)
+        for shard in self.shards[:shards]:
+            sha256 = shard.pixels_sha256 if name == PIXELS_FILE else shard.whole_sha256
+            if _sha256(images[start : start + shard.rows], told) != sha256:
+                return False
             start += shard.rows
+        return True
 
-    def _verify(self, name: str, images: Pixels, sha256: str | None) -> None:
-        if _sha256(images) != sha256:
-            raise FewscanError(f"{self.folder / name}: pixels are not those that were imported: put the file back")
+    def _stored(self, name: str) -> StoredImages:
+        if name not in self.away or self.elsewhere is None:
+            return self._mapped(name)
+        if self.elsewhere.images != self.rows:
+            raise FewscanError(
+                f"{self.folder / name} is missing, and {self.elsewhere.url} has a copy of {self.elsewhere.images:,} of its "
+                f"{self.rows:,} images: put the file back"
+            )
+        return self.copy_at(self.elsewhere, name)
 
-    def _mapped(self, name: str) -> Pixels:
+    def _mapped(self, name: str) -> StoredImages:
         path, shape = self.folder / name, (self.rows, *self.spec.shape)
         with whole(path, "import the scans again"):
             if path.stat().st_size < self.rows * self.spec.image_bytes:
@@ -250,7 +209,7 @@ class ImageStore:
             return np.memmap(path, np.uint8, mode="r", shape=shape)
 
     @contextmanager
-    def _end_of(self, name: str) -> Iterator[_Behind]:
+    def _end_of(self, name: str) -> Iterator[Behind]:
         """Open a file of images where these end, and see to it that what is written is on the disk, and nothing behind it."""
         if self.shards:
             self._mapped(name)  # or it was lost, and the rows before the new ones would be holes
@@ -258,7 +217,7 @@ class ImageStore:
         # Written, not memory-mapped: a disk that is full under a map kills the process, here it is an error.
         with path.open("r+b" if path.exists() else "w+b") as file:
             file.seek(self.rows * self.spec.image_bytes)
-            yield _Behind(file, self.spec.image_bytes)
+            yield Behind(file, self.spec.image_bytes)
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
@@ -267,9 +226,11 @@ class ImageStore:
         return self.folder / f"{number:04}.parquet"
 
 
-def _sha256(pixels: Pixels) -> str:
+def _sha256(images: StoredImages, told: Callable[[int], None]) -> str:
     digest = hashlib.sha256()
-    step = max(1, _BLOCK_BYTES // max(1, int(np.prod(pixels.shape[1:]))))
-    for start in range(0, len(pixels), step):
-        digest.update(np.ascontiguousarray(pixels[start : start + step]).data)
+    step = max(1, _BLOCK_BYTES // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(images), step):
+        some = np.ascontiguousarray(images[start : start + step])
+        digest.update(some.data)
+        told(len(some))
     return digest.hexdigest()

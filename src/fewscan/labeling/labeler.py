@@ -65,8 +65,8 @@ class Labeler:
         for start in range(0, len(rows), BLOCK_SCANS):
             some = rows[start : start + BLOCK_SCANS]
             scans = [
-                (names[row], _Scan(self.dataset.pixels[row], mark, int(row)))
-                for row, mark in zip(some, marks[start : start + BLOCK_SCANS], strict=True)
+                (names[row], _Scan(image, mark, int(row)))
+                for row, image, mark in zip(some, self.dataset.pixels[some], marks[start : start + BLOCK_SCANS], strict=True)
             ]
             yield list(self._labeled(scans))
 

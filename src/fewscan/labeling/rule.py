@@ -19,6 +19,7 @@ from fewscan.evaluation.held_out import HeldOut
 from fewscan.evaluation.metrics import Probabilities
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.typicality import Gate, Values
+from fewscan.images.stored import Chosen, StoredImages
 from fewscan.labeling.decisions import (
     Scores,
     acceptance_threshold,
@@ -98,7 +99,7 @@ class Grounds:
         seen, asked_for = False, 0
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
-            odd = gate.out_of_distribution(dataset.pixels[held_out.rows], held_out.rows)
+            odd = gate.out_of_distribution(Chosen(dataset.pixels, held_out.rows), held_out.rows)
             held_out = held_out.take(~odd).one_a_group()
             seen = bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
             asked_for = asked_by_review(dataset, held_out.rows)
@@ -186,7 +187,7 @@ class DecisionRule:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,) are theirs in the run's dataset, -1 for none."""
         return self.decide_predicted(self.predictor.predict(pixels), pixels, rows)
 
-    def decide_predicted(self, predicted: Prediction, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
+    def decide_predicted(self, predicted: Prediction, pixels: StoredImages | Chosen, rows: Rows | None = None) -> Decided:
         """Decide on scans of which the run's network has said `predicted` already."""
         raw: Probabilities = softmax(predicted.logits, axis=1)
         scores = raw.max(axis=1)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.images.stored import Pixels, StoredImages
 from fewscan.training.batches import Rows
 
 # Small pictures of near-duplicates correlate at least so much in 95 % of the pairs that an audit named among 4,575 real scans.
@@ -28,7 +29,6 @@ _BATCH = 1024
 # Rows whose bounds are computed together: 16 MB for 256 scans.
 _ROWS_AT_ONCE = 1 << 14
 
-Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
@@ -50,7 +50,7 @@ class SmallPictures:
     numbers: dict[float, Floats]  # (R, AXES + 1)
 
     @classmethod
-    def of(cls, pixels: Pixels, rows: Rows) -> Self:
+    def of(cls, pixels: StoredImages, rows: Rows) -> Self:
         """Make those of rows of `pixels` (N, C, S, S)."""
         parts: dict[float, list[Floats]] = {border: [np.zeros((0, PICTURE_PX**2), np.float32)] for border in BORDERS}
         for start in range(0, len(rows), _BATCH):

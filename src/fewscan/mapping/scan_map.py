@@ -14,6 +14,7 @@ from fewscan.datasets.taking import moment_of
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.folders import kind_of
+from fewscan.images.stored import Chosen
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.mapping.coordinates import Coordinates, Int64s
 from fewscan.mapping.kept import kept_coordinates
@@ -126,7 +127,8 @@ def _said_by(run: Run, dataset: Dataset, embedded: Embeddings, rows: Int64s, lab
 
 def _decided(run: Run, seen: Snapshot, dataset: Dataset, predicted: Prediction, rows: Int64s) -> list[str]:
     rule = Grounds.of(run, seen).rule(Asked())
-    decided = rule.decide_predicted(predicted, dataset.pixels[rows], np.where(rows < len(seen.manifest), rows, -1))
+    pixels = Chosen(dataset.pixels, rows)
+    decided = rule.decide_predicted(predicted, pixels, np.where(rows < len(seen.manifest), rows, -1))
     return [DECISIONS[one] for one in decided.decisions]
 
 

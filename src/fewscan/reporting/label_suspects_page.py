@@ -4,10 +4,13 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from fewscan.atomic import replaced_file, write_text
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.images.png import SMALL_SCAN_PX, pictures_of_a_page, scan_picture
+from fewscan.images.stored import one_by_one
 from fewscan.reporting.rendering import render
 from fewscan.spreadsheet import write_csv
 
@@ -38,7 +41,8 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
     with replaced_file(table) as temporary:
         write_csv(suspects.table, temporary, float_format="%.4g")
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
-    lines = suspects.table.head(pictures).to_dict("records")
+    lines = suspects.table.head(pictures)
+    images = one_by_one(dataset.pixels, lines["row"].to_numpy(np.int64))
     page = render(
         "label_suspects.html",
         dataset_name=dataset.folder.resolve().name,
@@ -46,11 +50,11 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
         suspects=[
             Suspect(
                 place,
-                scan_picture(dataset.pixels[line["row"]], SMALL_SCAN_PX),
+                scan_picture(image, SMALL_SCAN_PX),
                 line["path"] if names else f"row {line['row']}",
                 *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
             )
-            for place, line in enumerate(lines, start=1)
+            for place, (line, image) in enumerate(zip(lines.to_dict("records"), images, strict=True), start=1)
         ],
         table=table.name,
         command=shlex.join(["fewscan", "labels", "set", str(dataset.folder), str(table)]),

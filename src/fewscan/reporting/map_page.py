@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.images.stored import one_by_one
 from fewscan.mapping.coordinates import Int64s
 from fewscan.mapping.scan_map import Coloring, ScanMap
 from fewscan.reporting.rendering import render, script, write_page
@@ -70,9 +71,9 @@ def pictures(dataset: Snapshot, rows: Int64s) -> str:
     """Return the scans of these rows, small, in one JPEG as a data URI: COLUMNS in a row, PICTURE_PX square each."""
     lines = -(-len(rows) // COLUMNS)
     sheet = np.zeros((lines * PICTURE_PX, COLUMNS * PICTURE_PX, dataset.spec.channels), np.uint8)
-    for place, row in enumerate(rows.tolist()):
+    for place, image in enumerate(one_by_one(dataset.pixels, rows)):
         top, left = (PICTURE_PX * number for number in divmod(place, COLUMNS))
-        sheet[top : top + PICTURE_PX, left : left + PICTURE_PX] = _small(dataset.pixels[row])
+        sheet[top : top + PICTURE_PX, left : left + PICTURE_PX] = _small(image)
     file = io.BytesIO()
     Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet).save(file, "JPEG", quality=QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -19,6 +19,7 @@ from fewscan.evaluation.score_warnings import score_warnings
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.images.png import scan_picture
+from fewscan.images.stored import Chosen
 from fewscan.labeling.rule import Grounds
 from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
@@ -110,7 +111,8 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
         )
     say(run.note_test_opening("report", dataset).sentence)
     grounds = Grounds.of(run, dataset, called=RUN)
-    checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(dataset.pixels[predictions["row"]]))
+    tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
+    checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
 
     def explained(row: int, predicted: str, out_of_distribution: bool) -> Scan:
         pixels = np.array(dataset.pixels[row])

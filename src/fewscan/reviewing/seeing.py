@@ -10,6 +10,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.principal import principal
 from fewscan.images.readers import fit
+from fewscan.images.stored import StoredImages
 from fewscan.progress import say
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder
 from fewscan.training.embedding import usual_encoder
@@ -51,7 +52,7 @@ def see(dataset: Dataset, encoder: str | None, told: Callable[[int], None]) -> S
     return Seen(np.ascontiguousarray(features), f"{ready.settings.name} with {words}", ready, taught)
 
 
-def pixel_features(pixels: npt.NDArray[np.uint8]) -> Floats:
+def pixel_features(pixels: StoredImages) -> Floats:
     """Return (N, D) the principal components of scans (N, C, S, S) as small squares, each of mean 0 and deviation 1."""
     small = np.stack([fit(np.asarray(scan.mean(axis=0), np.uint8), PIXELS_PX, "stretch")[0] for scan in pixels])
     flat = small.reshape(len(small), -1).astype(np.float32)

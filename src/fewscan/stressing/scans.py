@@ -6,6 +6,7 @@ from fewscan.datasets.originals import missing, originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.formats.image import Pixels
+from fewscan.images.stored import one_by_one
 from fewscan.training.batches import Rows
 
 _INSTEAD = "put the files back, or change the pixels that the dataset stores with --stored: noise and blur are coarser there"
@@ -33,6 +34,5 @@ def _from_files(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
 
 
 def _stored(dataset: Snapshot, rows: Rows) -> Iterator[Pixels]:
-    for row in rows:
-        pixels = dataset.pixels[row]
+    for pixels in one_by_one(dataset.pixels, rows):
         yield pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)

@@ -77,6 +77,13 @@ class BudgetRows:
         """Every row that a step may show, ascending."""
         return np.unique(np.concatenate([self.labeled, self.unlabeled, self.bearers.copies]))
 
+    @property
+    def often(self) -> Rows:
+        """Every row that a training looks at, those first that it looks at the most often."""
+        labeled = np.unique(np.concatenate([self.labeled, self.bearers.copies]))
+        others = np.setdiff1d(self.unlabeled, labeled)
+        return np.concatenate([labeled, np.setdiff1d(self.validation, labeled), others])
+
     @classmethod
     def of(cls, dataset: Snapshot, *, uses_unlabeled: bool, copies_share_labels: bool) -> Self:
         """Return the rows of `dataset`'s split."""

@@ -32,6 +32,7 @@ from fewscan.models.origin import Origin
 from fewscan.progress import kept_if_stopped, progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
+from fewscan.training.images import ImageRows
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, shared_out
 from fewscan.wording import counted
@@ -267,9 +268,9 @@ def _encoded(
     ready: ReadyEncoder, device: torch.device, stored: tuple[Path, ImageSpec, tuple[Shard, ...]], rows: Rows
 ) -> Generator[Floats, None, None]:
     encode = _Encoding(ready.encoder.to(device), device)
-    pixels = ImageStore(*stored).pixels
-    for start in range(0, len(rows), BATCH):
-        yield encode(pixels[rows[start : start + BATCH]])
+    images = ImageRows(ImageStore(*stored).pixels, torch.device("cpu"), keep=False)
+    for batch in images.batches(rows, BATCH):
+        yield encode(batch.numpy())
 
 
 @dataclass(frozen=True)

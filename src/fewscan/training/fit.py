@@ -88,7 +88,7 @@ class _Training:
         trained, stepper = fabric.setup(RecordedNetwork(network) if recorded else network, optimizer)
         ranks.begin_alike(network)
         averaged = AveragedNetwork(network, settings.averaging)
-        images = ImageRows(dataset.pixels, fabric.device, keep=True)
+        images = ImageRows(dataset.pixels, fabric.device, keep=True, often=rows.often, processes=ranks.count)
         views = build_views(settings.views)
         buffer = Buffer.of(settings.shuffle_buffer, dataset.spec.image_bytes)
         return cls(
@@ -153,7 +153,8 @@ def _train_epoch(training: _Training, epoch: int, stepped: Callable[[int], None]
     training.trained.train()
     tally = Tally()
     steps = training.steps
-    at_a_time = None if training.buffer is None else max(1, training.buffer.images // settings.batch_size)
+    buffer = training.buffer
+    at_a_time = training.images.ahead(settings.batch_size) if buffer is None else max(1, buffer.images // settings.batch_size)
     read = training.images.beside(_steps(training, epoch), lambda step: step.shown, at_a_time)
     for step, ((labeled, unlabeled, _), images) in enumerate(read, start=1):
         done = (epoch - 1) * steps + step - 1

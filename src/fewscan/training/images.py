@@ -1,29 +1,28 @@
-"""The pixels that training reads: on the device where they fit, else from the memory-mapped file.
+"""The pixels that training reads: on the device where they fit, else from where they are stored.
 
-That file is read row by row; or, where the memory does not hold it, for many steps at once, from the first of their rows to the
-last, by a thread that reads ahead while the steps before are computed.
+A file of this machine is read row by row; or, where the memory does not hold it, for many steps at once, from the first of
+their rows to the last, by a thread that reads ahead while the steps before are computed. From elsewhere, where each reading
+takes its time however short it is, rows are read once and kept as far as the memory holds them (`held.py`), others ahead.
 """
 
-import io
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fewscan.errors import FewscanError
+from fewscan.images.elsewhere import FarImages
+from fewscan.images.stored import StoredImages, read_ascending
+from fewscan.progress import track
 from fewscan.training.batches import Rows
+from fewscan.training.held import HeldImages
 
 PREDICT_BATCH = 256
-
-# Images in a file that lie no further from each other than this are read at once, with what is between them.
-READ_THROUGH_BYTES = 1 << 17
+# So much is read ahead of pixels elsewhere, and so much while it is used: many readings that take place side by side.
+AHEAD_BYTES = 1 << 25
 Step = TypeVar("Step")
 
 # Share of a GPU's free memory that pixels may take; the rest is for the network.
@@ -31,16 +30,22 @@ DEVICE_SHARE = 0.4
 
 
 class ImageRows:
-    """Images by row number, as uint8 tensors on a device. pixels: (N, C, S, S) uint8, in memory or memory-mapped.
+    """Images by row number, as uint8 tensors on a device. pixels: (N, C, S, S) uint8, in memory or stored.
 
-    With `keep` all pixels go to the device at once, where they fit: for who reads them many times.
+    With `keep` all pixels go to the device at once, where they fit: for who reads them many times. often: the rows that are
+    read so, the most often ones first; of pixels elsewhere as many of these are kept in memory as each of `processes` may keep.
     """
 
-    def __init__(self, pixels: npt.NDArray[np.uint8], device: torch.device, *, keep: bool) -> None:
+    def __init__(
+        self, pixels: StoredImages, device: torch.device, *, keep: bool, often: Rows | None = None, processes: int = 1
+    ) -> None:
         self.device = device
-        self.source: npt.NDArray[np.uint8] | Tensor = pixels
+        self.source: StoredImages | HeldImages | Tensor = pixels
+        self._image_bytes = pixels.nbytes // max(1, len(pixels))
         if keep and device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self.source = torch.from_numpy(np.array(pixels)).to(device)
+            self.source = _sent_all(pixels, device)
+        elif often is not None and isinstance(pixels, FarImages):
+            self.source = HeldImages.of(pixels, often, processes)
 
     def __getitem__(self, rows: Rows) -> Tensor:
         """Return (len(rows), C, S, S) uint8 on the device."""
@@ -76,45 +81,33 @@ class ImageRows:
         """Return the images of all rows, read from the first in the file to the last, and where among them each one's are."""
         assert not isinstance(self.source, Tensor)
         ascending, places = np.unique(np.concatenate([np.empty(0, np.int64), *rows]), return_inverse=True)
-        images = torch.from_numpy(read_ascending(self.source, ascending))
+        source = self.source
+        images = torch.from_numpy(source[ascending] if isinstance(source, HeldImages) else read_ascending(source, ascending))
         ends = np.cumsum([len(some) for some in rows])[:-1]
         return images, [torch.from_numpy(some) for some in np.split(places, ends)]
 
-    def batches(self, rows: Rows) -> Iterator[Tensor]:
-        """Yield the images of `rows` in batches that suit a forward pass."""
-        for start in range(0, len(rows), PREDICT_BATCH):
-            yield self[rows[start : start + PREDICT_BATCH]]
+    def batches(self, rows: Rows, size: int = PREDICT_BATCH) -> Iterator[Tensor]:
+        """Yield the images of `rows` in batches, by default such as suit a forward pass."""
+        parts = (rows[start : start + size] for start in range(0, len(rows), size))
+        yield from (images for _, images in self.beside(parts, lambda part: part, self.ahead(size)))
+
+    def ahead(self, images: int) -> int | None:
+        """Return how many steps of so many images are best read together; None where each is when it is asked for."""
+        if isinstance(self.source, FarImages) or (isinstance(self.source, HeldImages) and not self.source.complete):
+            return max(1, AHEAD_BYTES // (images * self._image_bytes))
+        return None
 
 
-def read_ascending(pixels: npt.NDArray[np.uint8], rows: Rows) -> npt.NDArray[np.uint8]:
-    """Return the images (R, C, S, S) of ascending rows (R,); of a memory-mapped file what lies close together is read at once.
-
-    It is read, not mapped: what a system reads besides for pages that are touched is several times as much.
-    """
-    if not isinstance(pixels, np.memmap) or not len(rows):
-        return pixels[rows]
-    found = np.empty((len(rows), *pixels.shape[1:]), np.uint8)
-    image_bytes = found[0].nbytes
-    cuts = np.flatnonzero(np.diff(rows) * image_bytes > READ_THROUGH_BYTES) + 1
-    with Path(str(pixels.filename)).open("rb", buffering=0) as file:
-        if hasattr(os, "posix_fadvise"):  # not everywhere
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-        for some, into in zip(np.split(rows, cuts), np.split(found, cuts), strict=True):
-            long = int(some[-1] - some[0]) + 1
-            span = into if long == len(some) else np.empty((long, *pixels.shape[1:]), np.uint8)
-            file.seek(pixels.offset + int(some[0]) * image_bytes)
-            _fill(span.data.cast("B"), file)
-            if span is not into:
-                into[:] = span[some - some[0]]
-    return found
-
-
-def _fill(view: memoryview, file: io.FileIO) -> None:
-    while view:
-        count = file.readinto(view)
-        if not count:
-            raise FewscanError(f"{file.name} is cut short: import the scans again")
-        view = view[count:]
+def _sent_all(pixels: StoredImages, device: torch.device) -> Tensor:
+    """Return all images on the device, without holding all of them in the memory beside it."""
+    images = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    step = max(1, AHEAD_BYTES // (pixels.nbytes // max(1, len(pixels))))
+    starts: Iterable[int] = range(0, len(pixels), step)
+    if isinstance(pixels, FarImages):
+        starts = track(starts, "read pixels", total=-(-len(pixels) // step))
+    for start in starts:
+        images[start : start + step] = torch.from_numpy(np.array(pixels[start : start + step])).to(device)
+    return images
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

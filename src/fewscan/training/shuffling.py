@@ -11,6 +11,7 @@ import numpy as np
 
 from fewscan.datasets.snapshot import Rows, Snapshot
 from fewscan.memory import memory_bytes
+from fewscan.training.held import HELD_SHARE
 
 # So much is read at once from the images' file: a disk then reads about as fast as it can.
 BLOCK_BYTES = 1 << 20
@@ -55,7 +56,8 @@ def shuffled(random: np.random.Generator, rows: Rows, buffer: Buffer | None) -> 
 def buffer_for_memory(dataset: Snapshot) -> int | None:
     """Return how many of the dataset's images are to be shuffled among each other on this machine; None for all."""
     memory, image_bytes = memory_bytes(), dataset.spec.image_bytes
-    if dataset.pixels.nbytes <= FITS * memory:
+    # Elsewhere the system keeps nothing by itself.
+    if dataset.pixels.nbytes <= (HELD_SHARE if dataset.store.away else FITS) * memory:
         return None
     return max(2, int(BUFFER_SHARE * memory) // image_bytes)
 
@@ -63,6 +65,6 @@ def buffer_for_memory(dataset: Snapshot) -> int | None:
 def shuffling_sentence(images: int, buffer: int) -> str:
     """Say how images are shuffled that the memory does not hold."""
     return (
-        f"The {images:,} images take more than {FITS:.0%} of the memory: they are read in blocks and shuffled {buffer:,} at a "
+        f"The {images:,} images take more of the memory than they may: they are read in blocks and shuffled {buffer:,} at a "
         f"time (shuffle_buffer={buffer})"
     )

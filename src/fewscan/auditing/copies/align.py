@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies.compare import agreement
-from fewscan.auditing.copies.images import WORK_PX, Floats, Int64s, Pixels, blurred, read_gray, reduced, without_contrast
+from fewscan.auditing.copies.images import WORK_PX, Floats, Int64s, blurred, read_gray, reduced, without_contrast
 from fewscan.auditing.copies.placing import UNMOVED, combined, from_pixels, in_pixels, overlap, placing_of, shown_by
 from fewscan.auditing.copies.search import Candidates
+from fewscan.images.stored import StoredImages
 
 Placings = npt.NDArray[np.float64]
 
@@ -77,7 +78,7 @@ class Aligned:
 class _Pairs:
     """The images of candidates, each read once, and each view of one, made once; all of them also histogram equalized."""
 
-    def __init__(self, pixels: Pixels, rows: Int64s, candidates: Candidates) -> None:
+    def __init__(self, pixels: StoredImages, rows: Int64s, candidates: Candidates) -> None:
         numbers, places = np.unique(np.stack([candidates.first, candidates.second]), return_inverse=True)
         self.gray = read_gray(pixels, rows[numbers])
         self.first, self.second = places.reshape(2, -1)
@@ -107,7 +108,7 @@ class _Pairs:
         return np.where(where, equal[first], gray[first]), np.where(where, equal[second], gray[second])
 
 
-def align(pixels: Pixels, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
+def align(pixels: StoredImages, rows: Int64s, candidates: Candidates, levels: tuple[Level, ...] = LEVELS) -> Aligned:
     """Lay the first image of each candidate, numbers of `rows`, over the second, beginning with the view that looks like it."""
     pairs, which = _Pairs(pixels, rows, candidates), np.arange(len(candidates))
     signs = np.ones(len(which), np.float32)

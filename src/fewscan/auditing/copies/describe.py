@@ -19,7 +19,6 @@ from fewscan.auditing.copies.images import (
     WORK_PX,
     Floats,
     Int64s,
-    Pixels,
     in_batches,
     read_gray,
     slopes_of,
@@ -28,6 +27,7 @@ from fewscan.auditing.copies.images import (
     without_contrast,
 )
 from fewscan.auditing.copies.placing import SYMMETRIES, VIEWS, WHOLE, Placing, in_pixels, placed, shown_by
+from fewscan.images.stored import StoredImages
 from fewscan.seeds import stream
 
 SEED = 0
@@ -80,7 +80,7 @@ class Projection:
         return np.concatenate(list(turned), axis=1)
 
 
-def fit_projection(pixels: Pixels, rows: Int64s) -> Projection:
+def fit_projection(pixels: StoredImages, rows: Int64s) -> Projection:
     """Learn from the images themselves: keep what tells images apart, drop what processing changes; of no images, nothing."""
     if not len(rows):
         return Projection.onto_nothing()

@@ -18,9 +18,10 @@ from safetensors.numpy import save_file
 
 from fewscan.atomic import replaced_file
 from fewscan.auditing.copies.describe import Projection, fit_projection, histograms
-from fewscan.auditing.copies.images import Floats, Int64s, Pixels, in_batches, read_gray, showing_something
+from fewscan.auditing.copies.images import Floats, Int64s, in_batches, read_gray, showing_something
 from fewscan.auditing.copies.placing import ENLARGED, VIEWS, WHOLE
 from fewscan.errors import FewscanError
+from fewscan.images.stored import StoredImages
 
 Halves = npt.NDArray[np.float16]
 
@@ -115,7 +116,7 @@ class Described:
             raise FewscanError(f"{path} is damaged") from None
 
 
-def describe(pixels: Pixels, rows: Int64s, workers: ThreadPoolExecutor, like: Described | None = None) -> Described:
+def describe(pixels: StoredImages, rows: Int64s, workers: ThreadPoolExecutor, like: Described | None = None) -> Described:
     """Describe those of `rows`, ascending, that show something, by a projection fitted to them or as others were described."""
     shown = showing_something(pixels, rows)
     if like is None:

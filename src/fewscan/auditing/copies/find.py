@@ -21,13 +21,14 @@ from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.compared import Compared
 from fewscan.auditing.copies.described import Described, describe
-from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches
+from fewscan.auditing.copies.images import BATCH, Floats, Int64s, in_batches
 from fewscan.auditing.copies.index import Way
 from fewscan.auditing.copies.pairs import CopyPairs
 from fewscan.auditing.copies.placing import turn_of
 from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
 from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
+from fewscan.images.stored import StoredImages
 from fewscan.progress import progress_bar
 
 # On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/audit.md).
@@ -46,7 +47,7 @@ class Copies(NamedTuple):
     way: Way  # how the new ones were looked for
 
 
-def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
+def find_copies(pixels: StoredImages, *, rows: Int64s | None = None, similarity: float = DEFAULT_SIMILARITY) -> CopyPairs:
     """Return the pairs of images whose likeness after alignment is at least `similarity`.
 
     `pixels` is (N, C, S, S) uint8 and may be memory-mapped; color is read as its mean. `rows` (R,) are the images to look
@@ -60,14 +61,14 @@ def find_copies(pixels: Pixels, *, rows: Int64s | None = None, similarity: float
     return find_copies_of(pixels, describe_images(pixels, rows), similarity=similarity).pairs
 
 
-def describe_images(pixels: Pixels, rows: Int64s, like: Described | None = None) -> Described:
+def describe_images(pixels: StoredImages, rows: Int64s, like: Described | None = None) -> Described:
     """Describe `rows`, ascending, to find copies of them, now or later: as others were described, or by what they are."""
     with workers_of_one_thread() as workers:
         return describe(pixels, rows, workers, like)
 
 
 def find_copies_of(
-    pixels: Pixels,
+    pixels: StoredImages,
     new: Described,
     known: Described | None = None,
     known_pairs: Int64s | None = None,
@@ -122,7 +123,7 @@ def _numbers_of(rows: Int64s, pairs: Int64s) -> Int64s:
     return np.asarray(numbers[(rows[numbers] == pairs).all(axis=1)], np.int64)
 
 
-def are_copies(pixels: Pixels, first: Int64s, second: Int64s, symmetry: Int64s) -> npt.NDArray[np.bool_]:
+def are_copies(pixels: StoredImages, first: Int64s, second: Int64s, symmetry: Int64s) -> npt.NDArray[np.bool_]:
     """Return (P,) whether given pairs of images are copies: whether their likeness is at least DEFAULT_SIMILARITY.
 
     first, second: (P,) numbers of the images; symmetry: (P,) which of `placing.SYMMETRIES` of the first looks like the second.
@@ -167,14 +168,14 @@ def _crowded(neighbors: Int64s, sets: Int64s, members: Int64s) -> Int64s:
 
 
 def _copies_among(
-    pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float, workers: ThreadPoolExecutor
+    pixels: StoredImages, rows: Int64s, candidates: Candidates, similarity: float, workers: ThreadPoolExecutor
 ) -> CopyPairs:
     """Return the copies among the candidates, compared BATCH at a time."""
     batches = _in_parts(candidates, BATCH)
     return CopyPairs.joined(list(workers.map(lambda batch: _copies_in(pixels, rows, batch, similarity), batches)))
 
 
-def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity: float) -> CopyPairs:
+def _copies_in(pixels: StoredImages, rows: Int64s, candidates: Candidates, similarity: float) -> CopyPairs:
     aligned, score = _compared(pixels, rows, candidates)
     first, second = candidates.first[aligned.which], candidates.second[aligned.which]
     turns = [turn_of(placing) for placing in aligned.placings]
@@ -182,7 +183,7 @@ def _copies_in(pixels: Pixels, rows: Int64s, candidates: Candidates, similarity:
     return CopyPairs(first, second, score, mirrored, turned, aligned.signs < 0).at(score >= similarity)
 
 
-def _compared(pixels: Pixels, rows: Int64s, candidates: Candidates, enough: float = np.inf) -> tuple[Aligned, Floats]:
+def _compared(pixels: StoredImages, rows: Int64s, candidates: Candidates, enough: float = np.inf) -> tuple[Aligned, Floats]:
     """Return the candidates that could be aligned, and their likeness, as `likeness` does."""
     aligned = align(pixels, rows, candidates)
     first = aligned.signs[:, None, None] * aligned.first

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.images.stored import StoredImages
+
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 # All images are compared at this size, whatever they are stored at.
 WORK_PX = 96
@@ -21,7 +22,7 @@ SMALL_PX = 48
 BLANK_STD = 2.0
 
 
-def read_gray(pixels: Pixels, rows: Int64s) -> Floats:
+def read_gray(pixels: StoredImages, rows: Int64s) -> Floats:
     """Read rows of (N, C, S, S) uint8 as (B, WORK_PX, WORK_PX) float32 in [0, 255]; color is read as its mean."""
     gray = np.asarray(pixels[rows].mean(axis=1, dtype=np.float32), np.float32)
     if gray.shape[-1] == WORK_PX:
@@ -37,7 +38,7 @@ def in_batches(rows: Int64s, size: int = BATCH) -> Iterator[Int64s]:
         yield rows[start : start + size]
 
 
-def showing_something(pixels: Pixels, rows: Int64s) -> Int64s:
+def showing_something(pixels: StoredImages, rows: Int64s) -> Int64s:
     """Return the rows whose images are not blank."""
     shown = [batch[read_gray(pixels, batch).std(axis=(1, 2)) >= BLANK_STD] for batch in in_batches(rows)]
     return np.concatenate([rows[:0], *shown])

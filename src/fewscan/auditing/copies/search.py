@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from fewscan.auditing.copies.describe import histograms
 from fewscan.auditing.copies.described import Described, Halves, unknown_reach
-from fewscan.auditing.copies.images import BATCH, Floats, Int64s, Pixels, in_batches, read_gray
+from fewscan.auditing.copies.images import BATCH, Floats, Int64s, in_batches, read_gray
 from fewscan.auditing.copies.index import Way, index_of, way_among
 from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
+from fewscan.images.stored import StoredImages
 
 # How many images are looked at more closely for every image, the best of all its views: its neighborhood.
 NEIGHBORS = 8
@@ -118,7 +119,7 @@ class _Places:
 class Searched:
     """The images of one search. Their numbers count those that are `new` first, then those `known`, which ask nobody."""
 
-    pixels: Pixels
+    pixels: StoredImages
     new: Described
     known: Described
 

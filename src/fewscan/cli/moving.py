@@ -1,0 +1,56 @@
+"""The verb pixels."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fewscan import api
+from fewscan.cli.app import AsJson, DatasetFolder, app, finish
+from fewscan.wording import command_line, counted
+
+if TYPE_CHECKING:
+    from fewscan.datasets.moving_pixels import PixelsPlace
+
+_HELP = """Say where the pixels of a dataset lie; move them to object storage, or back.
+
+A dataset is small but for its pixels. With --to they are copied to a URL and read back byte by byte, and the dataset notes
+where they lie; with --remove the files here go afterwards. What is left of the folder can be copied to any machine that reaches
+the URL: train, label, embed, evaluate, report, map, explain, export and verify read there what they need, and give the same
+results. Only 'add' wants the pixels here: bring them back with --back, and copy them again afterwards.
+
+s3:// needs the package s3fs, gs:// gcsfs, az:// adlfs; keys come from where these look for them. A URL that holds a password is
+refused, since the dataset notes it. Other pixels are never overwritten. Stopped at any moment, the same command goes on.
+
+Example: fewscan pixels mri
+
+Example: fewscan pixels mri --to s3://bucket/mri --remove
+
+Example: fewscan pixels mri --back
+"""
+
+
+@app.command("pixels", help=_HELP)
+def pixels_(
+    dataset: DatasetFolder,
+    to: Annotated[str | None, typer.Option(metavar="URL", help="Copy the pixels to a folder at this URL.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the files here, once their copy was read back.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Copy here what lies only elsewhere; it stays there, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move the pixels, where that is asked for, and say where they lie."""
+    place = api.move_pixels(dataset, to=to, remove=remove, back=back)
+    finish(as_json, place.model_dump(mode="json"), _lines(place))
+
+
+def _lines(place: "PixelsPlace") -> list[str]:
+    lines = [f"{counted(place.images, 'image')} in {place.folder}"]
+    for name, size_bytes in place.files.items():
+        where = f"at {place.url} alone" if name in place.away else "here"
+        lines.append(f"  {name}: {size_bytes / 1e6:,.1f} MB, {where}")
+    if place.url is not None and len(place.away) < len(place.files):
+        whole = place.copied_images == place.images
+        what = "a copy of all" if whole else f"a copy of the first {place.copied_images:,} images"
+        lines.append(f"  {what} lies at {place.url}")
+        if whole:
+            lines.append(f"  {command_line('pixels', place.folder, '--remove')} removes the files here")
+    return lines
