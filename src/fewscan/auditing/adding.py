@@ -25,6 +25,7 @@ def add_scans(
     options: those of `fewscan.images.options.SourceOptions`; see `fewscan.datasets.adding.list_new`. set_aside_suspect: whether
     new images that are probably no scans are entered as such in the label log. Stopped or killed, it adds nothing or all.
     """
+    dataset.images.require_here()  # before a million files are listed
     listed = list_new(dataset, sources, options, workers)
     for line in (*(listed.plan(workers).short_lines if listed.new else ()), *listed.lines):
         say(line)
