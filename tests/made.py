@@ -31,7 +31,7 @@ def empty_manifest(images: int, **columns: object) -> pd.DataFrame:
     manifest["path"] = [f"{row:04}.png" for row in range(images)]
     manifest["source"] = "squares"
     manifest["sha256"] = manifest["pixels_sha256"] = [f"{row:064x}" for row in range(images)]
-    manifest["conflict"] = False
+    manifest["conflict"] = manifest["only_teaches"] = False
     return manifest.assign(**columns).astype(MANIFEST_DTYPES)
 
 

@@ -63,7 +63,7 @@ def answer(answers: Path, truth: list[str], most: int | None = None) -> None:
 def test_scans_are_asked_for_without_their_labels_in_an_order_of_chance_that_stays(table: Path, tmp_path: Path) -> None:
     first = fewscan.check(table, least_score=0.7)
     asked = asked_in(tmp_path / "labels.check.csv")
-    assert list(asked.columns) == ["path", "label"]
+    assert list(asked.columns) == ["path", "label", "origin"]
     assert set(asked["label"]) == {""}
     assert len(asked) == first.asked == first.more == 59
     scores = read_table(table).set_index("path").loc[asked["path"], "score"]

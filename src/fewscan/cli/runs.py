@@ -52,12 +52,16 @@ def calibrate(
 
     Example: fewscan calibrate runs/mri
     """
+    from fewscan.datasets.asked_labels import teaching_sentence
+
     result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
         f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
         f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
     ]
+    if result.only_teaching:
+        lines.append(f"  {teaching_sentence(result.only_teaching)}")
     if result.pile is not None:
         lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))

@@ -20,6 +20,8 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
 
     labeled, test: whether these sizes were left to fewscan, which then says what it chose, and why.
     """
+    from fewscan.datasets.asked_labels import TEACHING, teaching_labels
+
     result = done.require_split()
     granted = done.manifest["label"].iloc[done.rows("labeled")].value_counts().reindex(done.classes, fill_value=0)
     lines = [
@@ -28,6 +30,8 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
         f"  labeled: {each_counted(granted.to_dict())}",
         *_why(result, labeled=labeled, test=test),
     ]
+    if teaching := teaching_labels(done):
+        lines.append(f"  {teaching:,} of the labeled only teach, and measure nothing: {TEACHING}")
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
     if not result.by_image:

@@ -1,10 +1,14 @@
-"""Labels that the review page asked for: it chooses what it asks, so scans that have one are not like the others."""
+"""Labels of scans that were chosen: by the review page as hard ones, or as those whose labels a network was sure of."""
 
 import numpy as np
 import numpy.typing as npt
 
 from fewscan.datasets.labels import REVIEW
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.wording import counted
+
+# Why some labels measure nothing.
+TEACHING = "labels that came by a check, from predictions or by the page's grid are of scans that a network was sure of"
 
 
 def asked_by_review(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> int:
@@ -16,5 +20,15 @@ def asked_sentence(labels: int) -> str:
     """Return in words what follows where so many of the labels that judge a network were given on the review page."""
     return (
         f"{labels:,} of their labels were given on the review page, which asks for the scans that teach most and draws only "
-        "some at random: scans like these are mostly harder than the others, but those of a check of labels mostly easier"
+        "some at random: scans like these are mostly harder than the others"
     )
+
+
+def teaching_labels(dataset: Snapshot) -> int:
+    """Return how many labels are learned from and measure nothing."""
+    return int(dataset.manifest["only_teaches"].to_numpy(bool)[dataset.rows("labeled")].sum())
+
+
+def teaching_sentence(labels: int) -> str:
+    """Return in words that so many labels measure nothing, and why."""
+    return f"{counted(labels, 'label')} only taught, and measured nothing: {TEACHING}"

@@ -125,7 +125,7 @@ class DatasetLabels(LabelLog):
         batch = disputed = None
         if not dry_run:
             batch = self.enter(
-                changes.rows, changes.labels, states=changes.states, origin=said.origin, who=who, note=note, settles=settle
+                changes.rows, changes.labels, states=changes.states, origin=changes.origins, who=who, note=note, settles=settle
             )
             disputed = int(current["disputed"].sum()) - changes.settled
             if batch and who is not None and not settle:
@@ -211,6 +211,7 @@ def _of_rows(
         rows=numbers.astype(np.int64),
         states=tuple(state or ("none" if label is None else "label") for label in each),
         labels=tuple(None if label is None else fitted[source, label] for source, label in named),
+        origins=(REVIEW,) * len(numbers),
         silent=0,
         missing=(),
         unclear=(),

@@ -19,7 +19,9 @@ def without_labels(dataset: Snapshot) -> Snapshot:
 
     Validation images, which without labels judge nothing, are left out; test images stay what they are.
     """
-    manifest = dataset.manifest.assign(label=None, label_from=None, conflict=False).astype(dataset.manifest.dtypes)
+    manifest = dataset.manifest.assign(label=None, label_from=None, only_teaches=False, conflict=False).astype(
+        dataset.manifest.dtypes
+    )
     fingerprint = snapshot_fingerprint(dataset.description.chain, (), manifest)
     described = dataset.description.model_copy(update={"classes": (), "fingerprint": fingerprint})
     unlabeled = replace(dataset, manifest=manifest, description=described)

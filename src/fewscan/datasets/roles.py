@@ -25,8 +25,8 @@ Int64s = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
 # labeled, unlabeled: to learn from, with a label as soon as there is one. hidden: to learn from, its label being beyond the
-# budget for ever. validation, test: judges as soon as it has a label. left out: for nothing. open: what its group is for, when
-# the row can be used: the split has not dealt with it, as with images that came later.
+# budget for ever. validation, test: judges as soon as it has a label that may. left out: for nothing. open: what its group is
+# for, when the row can be used: the split has not dealt with it, as with images that came later.
 Role = Literal["labeled", "unlabeled", "hidden", "validation", "test", "left out", "open"]
 LEARNING: tuple[Role, ...] = ("labeled", "unlabeled", "hidden")
 JUDGING: tuple[Role, ...] = ("validation", "test")
@@ -42,6 +42,12 @@ class Moment(NamedTuple):
     conflict: npt.NDArray[np.bool_]  # (N,) copies carry another label
     groups: Int64s  # (N,) -1 where nobody has looked
     copy_sets: Int64s  # (N,) likewise
+    only_teaches: npt.NDArray[np.bool_]  # (N,) the label judges nothing
+
+    @property
+    def judging(self) -> npt.NDArray[np.bool_]:
+        """(N,) which rows have a label that may judge."""
+        return (self.labels >= 0) & ~self.only_teaches
 
 
 class StoredSplit(NamedTuple):
@@ -61,7 +67,7 @@ class StoredSplit(NamedTuple):
         roles = np.array([part or "left out" for part in parts], dtype=object)
         roles[(roles == "unlabeled") & (moment.labels >= 0)] = "hidden"
         if description.grouped:
-            is_open = pd.isna(parts) & ((moment.labels < 0) | moment.conflict | ~moment.usable)
+            is_open = pd.isna(parts) & (~moment.judging | moment.conflict | ~moment.usable)
             roles[is_open] = "open"
             if given is not None:
                 judging = is_open & np.isin(given, JUDGING)
@@ -81,7 +87,7 @@ class StoredSplit(NamedTuple):
             parts[roles == role] = "unlabeled"
         parts[np.isin(roles, ("labeled", "unlabeled")) & labeled] = "labeled"
         for role in JUDGING:
-            parts[(roles == role) & labeled] = role
+            parts[(roles == role) & moment.judging] = role
         # The test set that the data came with stays whole; of all others images in conflict are left out.
         kept = np.zeros(len(roles), bool)
         kept[: len(self.roles)] = (self.roles == "test") & (self.description.given_leaks is not None)
@@ -112,7 +118,7 @@ class StoredSplit(NamedTuple):
                 tying.append(row)
             elif role in JUDGING and int(moment.copy_sets[row]) in judged:
                 role = "left out"
-            elif role in JUDGING and moment.labels[row] >= 0:
+            elif role in JUDGING and moment.judging[row]:
                 judged.add(int(moment.copy_sets[row]))
             roles[row] = role
         return roles, np.array(tying, np.int64)

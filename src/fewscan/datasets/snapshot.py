@@ -43,6 +43,7 @@ Rows = npt.NDArray[np.int64]
 STATE_DTYPES: dict[str, str] = {
     "label": "str",  # class name, or null
     "label_from": "str",  # where the label comes from: folder, file, review, or the name of a table; null without a label
+    "only_teaches": "bool",  # the label measures nothing, since a network chose the scan: see `labels.teaching`
     "group": "Int64",  # images that must stay together; null until audited
     "copy_set": "Int64",  # images that are copies of one another; null until audited
     "conflict": "bool",  # copies of this image carry another label
@@ -136,6 +137,12 @@ class Snapshot:
         """Return the numbers of the rows in the given parts, ascending."""
         return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())
 
+    def measuring(self, *splits: Split) -> Rows:
+        """Return the numbers of the rows in the given parts whose labels may measure a network, ascending."""
+        rows = self.rows(*splits)
+        measuring: Rows = rows[~self.manifest["only_teaches"].to_numpy(bool)[rows]]
+        return measuring
+
     def require_split(self) -> SplitDescription:
         """Return how the dataset was split; raises FewscanError where it was not."""
         if self.description.split is None:
@@ -166,8 +173,9 @@ class Snapshot:
         try:
             table = parquet_table(path.read_bytes())
             said = json.loads(table.schema.metadata[_META])
-            # A snapshot from before 2026-11-27 counts all that was learned from as taught.
-            former = {} if "seen_before" in table.column_names else {"seen_before": False}
+            # A snapshot from before 2026-11-27 counts all that was learned from as taught, one from before 2026-11-28 lets all
+            # labels measure: what was measured then is what it was.
+            former = {name: False for name in ("seen_before", "only_teaches") if name not in table.column_names}
             state = typed(table.to_pandas(use_threads=False).assign(**former), STATE_DTYPES)
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
             raise FewscanError(f"{path} is missing or damaged: {otherwise}") from None

@@ -35,6 +35,7 @@ class _Said(NamedTuple):
     set_aside: ExtensionArray
     label: ExtensionArray
     label_from: ExtensionArray
+    only_teaches: npt.NDArray[np.bool_]
     usable: npt.NDArray[np.bool_]
     classes: tuple[str, ...]
 
@@ -68,7 +69,7 @@ def take(
     described = None
     if split is not None:
         labels = class_indices(said.label, said.classes)
-        parts, tying = split.parts(Moment(labels, said.usable, tied.conflict, tied.groups, tied.copy_sets))
+        parts, tying = split.parts(Moment(labels, said.usable, tied.conflict, tied.groups, tied.copy_sets, said.only_teaches))
         if len(tying):
             # What ties two sides together is left out, and so is the tie.
             tied = _tied(facts, said, audited, tying.tolist())
@@ -76,6 +77,7 @@ def take(
     columns = {name: facts[name].array for name in IMAGE_DTYPES} | {
         "label": said.label,
         "label_from": said.label_from,
+        "only_teaches": said.only_teaches,
         "group": _nullable(tied.groups),
         "copy_set": _nullable(tied.copy_sets),
         "conflict": tied.conflict,
@@ -110,6 +112,7 @@ def moment_of(snapshot: Snapshot) -> Moment:
         conflict=manifest["conflict"].to_numpy(bool),
         groups=manifest["group"].fillna(-1).to_numpy(np.int64),
         copy_sets=manifest["copy_set"].fillna(-1).to_numpy(np.int64),
+        only_teaches=manifest["only_teaches"].to_numpy(bool),
     )
 
 
@@ -124,7 +127,7 @@ def _said(set_aside: ExtensionArray, held: Held) -> _Said:
     labeled = usable & (held.said > 0)
     label, label_from = (held.texts.take(np.where(labeled, numbers, 0)) for numbers in (held.said, held.origin))
     classes = tuple(sorted(held.texts.take(np.unique(held.said[labeled])).tolist()))
-    return _Said(set_aside, label, label_from, usable, classes)
+    return _Said(set_aside, label, label_from, labeled & held.only_teaches, usable, classes)
 
 
 def _tied(facts: pd.DataFrame, said: _Said, audited: Audited | None, without: Sequence[int] = ()) -> _Tied:

@@ -7,6 +7,7 @@ from scipy.special import softmax
 from sklearn.model_selection import GroupKFold
 
 from fewscan.atomic import remove_folder
+from fewscan.datasets.asked_labels import teaching_labels
 from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -49,7 +50,7 @@ def calibrate(
     run.load_network()  # an unfinished run is refused before hours of training
     fitted = None
     if folds is None and has_enough_validation(dataset):
-        held_out = predict_held_out(Predictor.of(run), dataset, dataset.rows("validation"))
+        held_out = predict_held_out(Predictor.of(run), dataset, dataset.measuring("validation"))
     else:
         fitted = cross_fit(run, dataset, parts)
         held_out = fitted.held_out
@@ -112,7 +113,7 @@ def cannot_calibrate(run: Run, dataset: Snapshot) -> str | None:
 
 def cannot_cross_fit(run: Run, dataset: Snapshot) -> str | None:
     """Return why the labels of a run cannot be held out in turn, or None where they can."""
-    rows = dataset.rows("labeled", "validation")
+    rows = dataset.measuring("labeled", "validation")
     try:
         refuse_taught_encoder(run, dataset)
         most_folds(dataset.labels[rows], dataset.groups[rows], FOLDS)
@@ -156,6 +157,7 @@ def _calibrate(
             "calibration_error_after": errors["after"],
             "surety": None if fitted is None else fitted.surety,
             "pile": None if of_pile is None else _of_pile(of_pile),
+            "only_teaching": 0 if fitted is None else teaching_labels(dataset),
             "dataset_fingerprint": dataset.description.fingerprint,
         }
     )

@@ -45,6 +45,7 @@ class Calibration(Settings):
     calibration_error_after: Interval
     surety: Surety | None = None  # of the run's network beside those of a cross-fitting; None where it was not looked at
     pile: PileCalibration | None = None  # None where nothing was held out so
+    only_teaching: int = 0  # labels that were held out of none, since a network chose their scans
     dataset_fingerprint: str
 
     @classmethod

@@ -38,6 +38,8 @@ class CrossFit(NamedTuple):
 def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False) -> CrossFit:
     """Train the run's settings once for every fold of its labeled and validation images, and predict each fold held out.
 
+    Labels that measure nothing (`labels.teaching`) are in no fold, and learned from in those that hold out none of their group.
+
     What is held out is new to who predicts it, or with `as_pile` learned from without its label, as the unlabeled scans are:
     then it speaks for these, of which such a network may be surer than of new ones.
     Takes about as long as `folds` trainings. Called again after a kill it goes on where it stopped. The folds' runs lie in
@@ -48,7 +50,7 @@ def cross_fit(run: Run, dataset: Snapshot, folds: int, *, as_pile: bool = False)
     if folds < 2:
         raise FewscanError(f"--folds is at least 2, not {folds}: with one nothing is held out")
     refuse_taught_encoder(run, dataset)
-    rows = dataset.rows("labeled", "validation")
+    rows = dataset.measuring("labeled", "validation")
     parts = [rows[positions] for positions in group_folds(dataset.labels[rows], dataset.groups[rows], folds, run.settings.seed)]
     name = "pile-{}-of-{}" if as_pile else "{}-of-{}"
     folders = [run.folder / FOLDS_FOLDER / name.format(number, len(parts)) for number in range(1, len(parts) + 1)]
@@ -123,12 +125,14 @@ def _without_labels_of(dataset: Snapshot, rows: Rows, as_pile: bool) -> Snapshot
     learned from would make a network that is right more often than it, and speaks too well of it.
     """
     parts = dataset.manifest["split"].to_numpy(dtype=object).copy()
-    labeled, validation = (np.setdiff1d(dataset.rows(part), rows) for part in ("labeled", "validation"))
+    together = np.isin(dataset.groups, dataset.groups[rows])
+    parts[together & (parts == "labeled")] = "unlabeled"  # labels that measure nothing, and are of a group that is held out
+    labeled, validation = np.flatnonzero(parts == "labeled"), np.setdiff1d(dataset.rows("validation"), rows)
     stand_ins = stream(0, "labels that stand in").numpy().permutation(validation)
     parts[validation] = None
     parts[stand_ins[: len(dataset.rows("labeled")) - len(labeled)]] = "labeled"
     if not as_pile:
-        parts[np.isin(dataset.groups, dataset.groups[rows]) & (parts == "unlabeled")] = None
+        parts[together & (parts == "unlabeled")] = None
     parts[rows] = "unlabeled" if as_pile else "validation"
     counts = counts_of(parts)
     left_out = len(dataset.usable) - sum(counts.values())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fewscan.atomic import remove_folder
-from fewscan.datasets.asked_labels import asked_by_review
+from fewscan.datasets.asked_labels import asked_by_review, teaching_labels
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -79,6 +79,7 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         since_training=since,
         seen_without_labels=0 if are_taught_before(seen) else seen_among(seen, rows),
         asked_for=asked_by_review(seen, rows),
+        only_teaching=teaching_labels(seen),
         **described(run, seen, intervals, confusion(probabilities, labels)),
     )
     write_predictions(run.folder / HELD_OUT_PREDICTIONS_FILE, seen, rows, labels, probabilities, raw)

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from fewscan.atomic import replaced_file
 from fewscan.config import Settings
-from fewscan.datasets.asked_labels import asked_by_review, asked_sentence
+from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_sentence
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -84,6 +84,7 @@ class Evaluation(Settings):
     since_training: SinceTraining = SinceTraining()  # what became of the test set since the run was made
     seen_without_labels: int = 0  # of its images: known to the first weights, or scans that belong to them
     asked_for: int = 0  # of its images: labeled on the review page, which chooses what it asks for
+    only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -120,7 +121,8 @@ class Evaluation(Settings):
         seen = self.seen_without_labels
         known = [seen_sentence(seen, self.images, self.image_word)] if seen else []
         chosen = [f"of these {self.image_word}s {asked_sentence(self.asked_for)}"] if self.asked_for else []
-        return [*said, *known, *chosen]
+        teaching = [teaching_sentence(self.only_teaching)] if self.only_teaching else []
+        return [*said, *known, *chosen, *teaching]
 
     @property
     def meaning(self) -> str | None:

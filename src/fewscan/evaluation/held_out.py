@@ -11,6 +11,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from fewscan.atomic import replaced_file
+from fewscan.datasets.asked_labels import TEACHING
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Labels, Logits
@@ -101,10 +102,12 @@ def most_folds(labels: Labels, groups: Rows, folds: int) -> int:
 
     Raises FewscanError where that is one: nothing can be held out.
     """
+    if not len(labels):
+        raise FewscanError(f"no label can be held out: {TEACHING}. Label scans that are drawn at random, or in another order")
     smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if smallest < 2:
         raise FewscanError(
-            "a class has labeled images of one patient or set of copies alone, so nothing of it can be held out: "
-            "label others of it, or leave the class out"
+            "a class has labeled images of one patient or set of copies alone, of those that may measure, so nothing of "
+            "it can be held out: label others of it, or leave the class out"
         )
     return min(folds, smallest)

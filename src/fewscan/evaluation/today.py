@@ -111,7 +111,7 @@ def _with_test_set(seen: Snapshot, current: Snapshot, scored: Rows, labels: pd.S
     rows = len(seen.manifest)
     for column in ("label", "label_from", "set_aside", "split"):
         manifest[column] = pd.concat([seen.manifest[column], pd.Series([None] * (len(manifest) - rows))], ignore_index=True)
-    for column in ("taught_before", "seen_before"):
+    for column in ("only_teaches", "taught_before", "seen_before"):
         manifest[column] = np.concatenate([seen.manifest[column].to_numpy(bool), np.zeros(len(manifest) - rows, bool)])
     parts = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy().copy()
     parts[parts == "test"] = None

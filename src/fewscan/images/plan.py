@@ -9,7 +9,7 @@ from fewscan.config import Settings
 from fewscan.images.classes import number_key
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.patients import patient_key
-from fewscan.images.sources import PREDICTIONS, ScanFile, Source
+from fewscan.images.sources import CHECK, PREDICTIONS, ScanFile, Source
 from fewscan.wording import counted, each_counted, folder_below, listed
 
 # So many names stand in a line; the rest is counted.
@@ -151,7 +151,7 @@ def _whence(label_from: str) -> str:
     return _WHENCE.get(label_from, f"the table {label_from}")
 
 
-_WHENCE = {"file": "the files themselves", "name": "the files' names"}
+_WHENCE = {CHECK: "a check of labels", "file": "the files themselves", "name": "the files' names"}
 
 
 def _set_aside(source: SourcePlan) -> list[str]:

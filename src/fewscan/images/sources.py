@@ -15,6 +15,8 @@ from fewscan.images.kaggle import KAGGLE_PREFIX, check_name
 
 # What `label_from` begins with where the label is a network's, before the name of the table.
 PREDICTIONS = "predictions "
+# What it is where a reader gave the label in a check of a network's labels, which is about those that it was sure of.
+CHECK = "check"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import pandas as pd
 from fewscan.atomic import replaced_file
 from fewscan.errors import FewscanError
 from fewscan.images.classes import spelling_key
+from fewscan.images.sources import CHECK
+from fewscan.images.tables.predictions import ORIGIN_COLUMN
 from fewscan.images.tables.reading import Cells, read_cells
 from fewscan.labels.content import State
 from fewscan.spreadsheet import write_csv
@@ -39,7 +41,7 @@ class Answers(NamedTuple):
         one was passed over.
         """
         if not file.exists():
-            return cls(Cells(("path", "label"), []), ())
+            return cls(Cells(("path", "label", ORIGIN_COLUMN), []), ())
         cells = read_cells(file)
         if lacking := [name for name in ("path", "label") if name not in cells.columns]:
             raise FewscanError(f"{file} has no column '{lacking[0]}': it is not what 'fewscan check' wrote")
@@ -66,10 +68,12 @@ class Answers(NamedTuple):
         return cls(cells, tuple(word for word in given[:answered] if word is not None))
 
     def rows(self, more: Sequence[str] = ()) -> pd.DataFrame:
-        """Return the rows of the file, texts, and more of these paths, without a label."""
+        """Return the rows of the file, texts, and more of these paths, without a label; all with the origin CHECK."""
         columns, standing = list(self.cells.columns), [row for _, row in self.cells.rows]
         new = pd.DataFrame({"path": list(more)}, dtype="str").reindex(columns=columns, fill_value="")
-        return pd.concat([pd.DataFrame(standing, columns=columns, dtype="str"), new], ignore_index=True)
+        rows = pd.concat([pd.DataFrame(standing, columns=columns, dtype="str"), new], ignore_index=True)
+        # By that `labels set` and `import` know that these labels measure no network.
+        return rows.assign(**{ORIGIN_COLUMN: CHECK})
 
 
 def write_answers(rows: pd.DataFrame, file: Path) -> None:

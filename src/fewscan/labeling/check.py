@@ -129,7 +129,7 @@ class LabelCheck:
     def ask(self) -> int:
         """Write the file for the answers with as many empty rows as are needed; return how many rows wait for an answer.
 
-        What stands in it stays. Its columns are path and label, as `labels set` takes them; what the run says is left out.
+        What stands in it stays. Its columns, path, label and origin, are those that `labels set` takes; the run's are left out.
         """
         standing = len(self.answers.cells.rows)
         if standing < self._needed:

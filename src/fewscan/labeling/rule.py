@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from fewscan.datasets.asked_labels import asked_by_review, asked_sentence
+from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_labels, teaching_sentence
 from fewscan.datasets.candidates import candidates
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -84,6 +84,7 @@ class Grounds:
     population: Population = "new"
     seen: bool = False  # whether the held-out images were learned from without their labels, by the encoder say
     asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
+    only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None, *, population: Population = "new") -> Self:
@@ -123,6 +124,7 @@ class Grounds:
             population,
             seen,
             asked_for,
+            teaching_labels(dataset) if source == "cross-fitting" else 0,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -149,6 +151,8 @@ class Grounds:
             # What accepted labels would have said.
             including += f". Assumed: {self._assumed()}"
         reasons = [accepting, including]
+        if self.only_teaching:
+            reasons.append(teaching_sentence(self.only_teaching))
         if runs > 1:
             reasons.append(
                 f"the run is taken as the best of {runs} runs by held-out labels"

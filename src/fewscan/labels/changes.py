@@ -28,6 +28,7 @@ class Changes:
     rows: Numbers
     states: tuple[State, ...]
     labels: tuple[str | None, ...]
+    origins: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
     unchanged: int
@@ -76,6 +77,7 @@ def changes_of(
         rows=said.rows[chosen],
         states=tuple(said.states[at] for at in chosen),
         labels=tuple(said.labels[at] for at in chosen),
+        origins=tuple(said.origins[at] for at in chosen),
         before=tuple(in_words(now)[chosen]),
         after=tuple(in_words(table)[chosen]),
         unchanged=int(((same | nothing_new) & ~unusable).sum()),

@@ -17,6 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.labels import content, database
 from fewscan.labels.content import LABELED, STATES, Head, State, Stated
 from fewscan.labels.standing import Entries, Numbers, live, standing, voices
+from fewscan.labels.teaching import chosen_by_network, only_teaching
 
 __all__ = ["LABELS_FILE", "STATES", "UNDO", "LabelLog", "State", "person_name"]
 
@@ -34,6 +35,7 @@ class Held(NamedTuple):
     who: Numbers
     entry: Numbers  # the id that says so, 0 for none
     disputed: npt.NDArray[np.bool_]
+    only_teaches: npt.NDArray[np.bool_]  # a network chose the row to be answered: see `teaching`
     texts: pd.api.extensions.ExtensionArray
 
 
@@ -71,30 +73,37 @@ class LabelLog:
         labels: Sequence[str | None],
         *,
         states: Sequence[State] | None = None,
-        origin: str,
+        origin: str | Sequence[str],
         who: str | None = None,
         note: str = "",
         settles: bool = False,
     ) -> int:
         """Append an entry for each of `rows`, all or none, and return the number of this batch; 0 where there are no rows.
 
+        origin: of all, or of each; then those of one origin are a batch, and the last one's number is returned.
+
         labels: names of classes, None for a state that is no label. states: None for "label" where there is a label and "none"
-        where there is none. origin: folder, file, review, prediction, audit or the name of a table. who: the person that says
+        where there is none. An origin is folder, file, review, check, audit or the name of a table. who: the person that says
         so, None where no one does.
 
         Raises FewscanError where these do not fit each other, and where the log cannot be written.
         """
         numbers = _row_numbers(rows)
         states = ["none" if label is None else "label" for label in labels] if states is None else states
-        _check_entries(numbers, labels, states, origin)
-        head = Head(origin, person_name(who), note, settles)
+        origins = [origin] * len(numbers) if isinstance(origin, str) else list(origin)
+        _check_entries(numbers, labels, states, origins)
+        who = person_name(who)
         if len(numbers) == 0:
             return 0
         codes = {state: -number for number, state in enumerate(STATES)}
         with database.writing(self.path) as connection:
             names = content.numbers_of(connection, {label for label in labels if label is not None})
             said = [codes[state] if label is None else names[label] for label, state in zip(labels, states, strict=True)]
-            return content.append(connection, head, numbers, np.array(said, dtype=np.int64), np.zeros_like(numbers))
+            columns, batch = np.column_stack([numbers, np.array(said, np.int64), np.zeros_like(numbers)]), 0
+            for one in dict.fromkeys(origins):
+                of = columns[[each == one for each in origins]]
+                batch = content.append(connection, Head(one, who, note, settles), *of.T)
+            return batch
 
     def undo(
         self, batch: int | Sequence[int] | None = None, rows: Rows | None = None, *, who: str | None = None, note: str = ""
@@ -149,7 +158,9 @@ class LabelLog:
 
     def held(self, count: int, until: int | None = None) -> Held:
         """Return the same as numbers."""
-        entries, texts, _ = self._read(until)
+        entries, texts, batches = self._read(until)
+        by_network = [chosen_by_network(str(texts[batch.origin]), batch.note) for batch in batches]
+        teaching = only_teaching(entries, by_network, count)
         holds = standing(entries, count)
         said = (holds.entry > 0) & ~holds.disputed
         at = np.searchsorted(entries.id, holds.entry[said])
@@ -159,7 +170,7 @@ class LabelLog:
             values[said] = column[at]
             return values
 
-        return Held(of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, texts)
+        return Held(of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, teaching, texts)
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
         """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""
@@ -246,11 +257,15 @@ def _row_numbers(rows: Rows) -> Numbers:
     return numbers.astype(np.int64)
 
 
-def _check_entries(rows: Numbers, labels: Sequence[str | None], states: Sequence[State], origin: str) -> None:
-    if not _is_text(origin):
+def _check_entries(rows: Numbers, labels: Sequence[str | None], states: Sequence[State], origins: Sequence[str]) -> None:
+    for origin in dict.fromkeys(origins):
+        if _is_text(origin):
+            continue
         raise FewscanError(f"{origin!r} says not where labels come from: name it, as text")
-    if not len(rows) == len(labels) == len(states):
-        raise FewscanError(f"{len(rows)} rows, {len(labels)} labels and {len(states)} states: give as many of each")
+    if not len(rows) == len(labels) == len(states) == len(origins):
+        raise FewscanError(
+            f"{len(rows)} rows, {len(labels)} labels, {len(states)} states and {len(origins)} origins: give as many of each"
+        )
     for label, state in zip(labels, states, strict=True):
         if state not in STATES:
             raise FewscanError(f"an entry's state is one of {', '.join(STATES)}, not '{state}'")

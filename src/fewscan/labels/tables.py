@@ -14,7 +14,7 @@ import pandas as pd
 from fewscan.errors import FewscanError
 from fewscan.images.classes import BETWEEN_FINDINGS, fit_classes, spelling_key
 from fewscan.images.options import NO_LABEL, TableOptions
-from fewscan.images.sources import PREDICTIONS, ScanFile, Source
+from fewscan.images.sources import ScanFile, Source
 from fewscan.images.tables.columns import find_columns
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
@@ -45,6 +45,7 @@ class Statements:
     rows: Numbers
     states: tuple[State, ...]
     labels: tuple[str | None, ...]
+    origins: tuple[str, ...]  # of each, `origin` unless the table names another one whose labels only teach
     silent: int
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
@@ -91,12 +92,13 @@ def read_statements(
         for note in dict.fromkeys(() if one is None else one.notes):
             notes[note] = notes.get(note, 0) + 1
     return Statements(
-        origin=f"{PREDICTIONS}{table.name}" if rows[0].predicted else table.name,
+        origin=replace(rows[0], chosen=None).origin,
         predicted=rows[0].predicted,
         table_rows=len(rows),
         rows=near[stating],
         states=tuple(_state_of(label) for label in labels),
         labels=tuple(fitted.get(name) for name in names),
+        origins=tuple(row.origin for place in stating if (row := said_rows[place]) is not None),
         silent=len(spoken_of) - len(stating),
         missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=unclear,

@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field
 
 from fewscan.labeling.check import LabelCheck
 from fewscan.labeling.worth_checking import Choice
+from fewscan.labels.teaching import CHECK_READING
 from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, Saved
 from fewscan.reviewing.board import Said
-from fewscan.reviewing.checks import READING, Checks
+from fewscan.reviewing.checks import Checks
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.quality_asked import Settle
@@ -140,6 +141,6 @@ def entered(desk: Desk, tutor: Tutor, checks: Checks, name: str, asked: CheckAns
         if said.label not in check.classes:
             raise NoSuchThingError(f"the run knows no class '{said.label}': say unsure")
         said = Said("label", desk.add_class(said.label))
-    begun = {"reading": READING, "run": name, "at_most": asked.at_most, "least_score": check.least_score}
+    begun = {"reading": CHECK_READING, "run": name, "at_most": asked.at_most, "least_score": check.least_score}
     note = begun | opinion_then(desk, tutor, [row])
     return desk.decide([row], said, asked.reviewer, note, beside=checks.beside(check, row, said))

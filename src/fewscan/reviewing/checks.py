@@ -19,13 +19,11 @@ from fewscan.images.classes import spelling_key
 from fewscan.labeling.answers import AnotherDrawError, write_answers
 from fewscan.labeling.check import LabelCheck, read_labels
 from fewscan.labeling.worth_checking import NothingToCheckError, chosen_score, worth_scores
+from fewscan.labels.teaching import CHECK_READING
 from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import Beside, CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.taking import ERRORS, FinishedRuns, answers_of, path_of
-
-# What the note of an entry says that is an answer to a check.
-READING = "check"
 
 
 class OtherLabelsError(CannotNowError):
@@ -109,7 +107,7 @@ class Checks:
             told = json.loads(note)
         except ValueError:
             return None
-        if not isinstance(told, dict) or told.get("reading") != READING:
+        if not isinstance(told, dict) or told.get("reading") != CHECK_READING:
             return None
         try:
             return self.of(told["run"], told["at_most"], told.get("least_score"))

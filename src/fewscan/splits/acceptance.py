@@ -13,8 +13,11 @@ from fewscan.wording import command_line
 
 
 def independent(dataset: Snapshot, *parts: Split) -> int:
-    """Return how many images of some parts can be held out that are independent: one of each patient or set of copies."""
-    return len(np.unique(dataset.groups[dataset.rows(*parts)]))
+    """Return how many images of some parts can be held out that are independent: one of each patient or set of copies.
+
+    Labels that measure nothing are none of them.
+    """
+    return len(np.unique(dataset.groups[dataset.measuring(*parts)]))
 
 
 def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> list[str]:

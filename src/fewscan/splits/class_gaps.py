@@ -26,7 +26,7 @@ def never_validated(dataset: Snapshot) -> tuple[str, ...]:
 
 def classes_of_one_group(dataset: Snapshot) -> tuple[str, ...]:
     """Return the classes whose labels that a split grants are of one patient or set of copies: none can be held out."""
-    rows = dataset.rows("labeled", "validation")
+    rows = dataset.measuring("labeled", "validation")
     groups = pd.Series(dataset.groups[rows]).groupby(dataset.labels[rows]).nunique()
     return tuple(dataset.classes[label] for label in groups.index[groups < 2])
 

@@ -18,7 +18,7 @@ class Groups:
     """Groups in the order in which they are dealt out: how many images of each class they hold, (G, K)."""
 
     labeled: Int64s
-    distinct: Int64s  # the same, a set of copies counted once
+    distinct: Int64s  # those that may test, a set of copies counted once
 
 
 def shared(count: int, sizes: Int64s, room: Int64s) -> Int64s:
@@ -44,7 +44,7 @@ def deal_test(groups: Groups, test: int, budget: int, sizes: Int64s, *, look: bo
         return None
     wanted = shared(test, sizes, _room(groups))
     dealt = _in_order(groups, wanted, budget) if wanted.sum() == test else None
-    return _searched(groups, test, budget, wanted, sizes, look=look) if dealt is None else dealt
+    return _searched(groups, test, budget, wanted, look=look) if dealt is None else dealt
 
 
 def _room(groups: Groups) -> Int64s:
@@ -76,7 +76,7 @@ def _in_order(groups: Groups, wanted: Int64s, budget: int) -> Bools | None:
     return None if left.any() else dealt
 
 
-def _searched(groups: Groups, test: int, budget: int, wanted: Int64s, sizes: Int64s, *, look: bool) -> Bools | None:
+def _searched(groups: Groups, test: int, budget: int, wanted: Int64s, *, look: bool) -> Bools | None:
     """Return the deal that gives the sizes and holds the classes nearest to their proportion; None where none gives the sizes.
 
     An integer program: which groups test, and of each class how many of the images wanted for the test set and for the budget
@@ -87,7 +87,8 @@ def _searched(groups: Groups, test: int, budget: int, wanted: Int64s, sizes: Int
     spare = int(labeled.sum()) - budget
     if spare < test or distinct.sum() < test:
         return None
-    asked = shared(budget, sizes, groups.labeled.sum(axis=0)) if look else np.zeros(classes, np.int64)
+    of_class = groups.labeled.sum(axis=0)
+    asked = shared(budget, of_class, of_class) if look else np.zeros(classes, np.int64)
     none, one = np.zeros((classes, classes)), np.eye(classes)
     holding = (groups.labeled > 0).T
     constraints = [

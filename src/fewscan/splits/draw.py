@@ -29,7 +29,7 @@ class Draw:
     Within a class, every group gives one image before any gives a second, and copies of an image come after all distinct ones.
     A part takes the first images of each class in this order, so that its labels are of as many groups as can be, and that a
     smaller part is mostly a subset of a larger one. Without a look at labels, groups give images in proportion to their size,
-    so that every image is as likely as any other.
+    so that every image is as likely as any other. Labels that only teach (`labels.teaching`) test and validate nowhere.
     """
 
     def __init__(self, dataset: Snapshot, *, grouped: bool, shares: Shares, seed: int) -> None:
@@ -55,11 +55,13 @@ class Draw:
         self.group_of = np.full(len(dataset.manifest), -1)  # (N,) the number of a row's group, in the order of dealing; or -1
         self.group_of[rows] = place
         images = pd.DataFrame({"row": rows, "group": place, "class": dataset.labels[rows], "again": again[first]})
-        images = images.iloc[np.argsort(rank[rows])].sort_values("group", kind="stable")
+        images["teaches"] = dataset.manifest["only_teaches"].to_numpy(bool)[rows]
+        # What only teaches comes last in its group, so that it moves nothing that measures.
+        images = images.iloc[np.argsort(rank[rows])].sort_values(["group", "teaches"], kind="stable")
         images = images[images["class"] >= 0]
         copies = dataset.manifest["copy_set"].iloc[images["row"]].reset_index(drop=True)
         images["copy"] = (copies.duplicated() & copies.notna()).to_numpy() & grouped
-        images = images.sort_values(["group", "copy"], kind="stable")
+        images = images.sort_values(["group", "copy", "teaches"], kind="stable")
         images["stratum"] = images["class"] if self.look else 0
         images["turn"] = _turns(images["group"].to_numpy(np.int64))
         both = images["group"] * len(dataset.classes) + images["class"]
@@ -69,8 +71,10 @@ class Draw:
         self._by_class = images.sort_values(["copy", "turn_in_class", "turn", "group"])
         self._budget = self._by_class if self.look else images.sort_values(["copy", "among_all"])
         self._classes = len(dataset.classes)
-        self._sizes = self._counts(images["class"])
-        self.groups = Groups(*(self._matrix(each, "class") for each in (images, images[~images["copy"]])))
+        measuring = images[~images["teaches"]]
+        self._sizes = self._counts(measuring["class"])
+        self.groups = Groups(*(self._matrix(each, "class") for each in (images, measuring[~measuring["copy"]])))
+        self.only_teaching = len(images) - len(measuring)
 
     @property
     def images(self) -> int:
@@ -84,7 +88,7 @@ class Draw:
     def tested(self, dealt: Bools, test: int) -> Int64s:
         """Return the rows of the test set, out of the groups dealt out to it: classes in proportion, copies left out."""
         images = self._by_class
-        images = images[dealt[images["group"]] & ~images["copy"]]
+        images = images[dealt[images["group"]] & ~images["copy"] & ~images["teaches"]]
         return _first(images, "class", shared(test, self._sizes, self._counts(images["class"])))
 
     def untested(self, dealt: Bools) -> Int64s:
@@ -105,7 +109,7 @@ class Draw:
         to_validate = shared(validation, self._strata_sizes, np.maximum(wanted - 1, 0))
         whole = images == len(pool)
         validating = self._validating(pool, budget, to_validate, images, whole=whole)
-        to_choose = budget[validating[budget["group"]]]
+        to_choose = budget[validating[budget["group"]] & ~budget["teaches"]]
         chosen = to_choose["row"].to_numpy(np.int64) if whole else _first(to_choose, "stratum", to_validate)
         others = pool[~validating[pool["group"]]]
         learned = wanted - self._counts(budget.loc[budget["row"].isin(chosen), "stratum"])
@@ -121,8 +125,9 @@ class Draw:
         whole: these validate as a whole, too, and only where half of their labels are wanted.
         """
         left = wanted.copy()
-        order = budget.sort_values("group" if self.look else "again")["group"].unique()
-        holds, labels = self._matrix(budget, "stratum"), self._matrix(budget, "class")
+        measuring = budget[~budget["teaches"]]
+        order = measuring.sort_values("group" if self.look else "again")["group"].unique()
+        holds, labels = self._matrix(measuring, "stratum"), self._matrix(budget, "class")
         available = np.bincount(pool["group"], minlength=len(holds))
         keeping, rest, taken = labels.sum(axis=0), len(pool), 0
         validating = np.zeros(len(holds), bool)
@@ -131,7 +136,7 @@ class Draw:
                 if not left.any():
                     return validating
                 kept = np.minimum(holds[group], left)
-                more = int((holds[group] if whole else kept).sum())
+                more = int(available[group] if whole else kept.sum())  # labels that validate, or are lost beside these
                 some = 2 * kept.sum() >= holds[group].sum() if whole else kept.any()
                 last = (labels[group] > 0) & (keeping == labels[group])
                 enough = rest - available[group] >= images - taken - more

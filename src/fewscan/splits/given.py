@@ -65,7 +65,7 @@ def keep_given(
 
 
 def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
-    """Return (N,) the given part of every usable row that can be used so: test and validation images need a label."""
+    """Return (N,) the given part of every usable row that can be used so: to test or validate it takes a label that may."""
     given = dataset.manifest["given_split"]
     if given.isna().all():
         raise FewscanError(
@@ -73,7 +73,8 @@ def _given_parts(dataset: Snapshot) -> npt.NDArray[np.object_]:
             f"of a table. Draw one with '{command_line('split', dataset.folder)}'"
         )
     parts: npt.NDArray[np.object_] = given.fillna("").to_numpy(object)
-    parts[(dataset.labels < 0) & (parts != "train") & (parts != "")] = "without a label"
+    judges = (dataset.labels >= 0) & ~dataset.manifest["only_teaches"].to_numpy(bool)
+    parts[~judges & (parts != "train") & (parts != "")] = "without a label that judges"
     parts[np.setdiff1d(np.arange(len(parts)), dataset.usable)] = "set aside"
     for name, for_what in (("test", "test"), ("train", "learn from")):
         if not ((parts == name) & (dataset.labels >= 0)).any():

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fewscan.datasets.asked_labels import TEACHING
 from fewscan.datasets.descriptions import Protocol, Shares
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.datasets.snapshot import Snapshot
@@ -57,7 +58,8 @@ def suitable_sizes(
     if test is None:
         distinct = int(draw.groups.distinct.sum())
         asked = max(1, int(LEAST_LEFT * distinct)), max(1, int(TEST_SHARE * distinct))
-        fitting = fitting_sizes(draw, *asked)
+        # Where no label may test there is nothing to deal out, and all are learned from.
+        fitting = fitting_sizes(draw, *asked) if distinct or not draw.only_teaching else (asked[0], 0)
         if fitting is None:
             raise refusal(draw, *asked)
         test = 0 if labeled is None and distinct < ENOUGH_TO_TEST else fitting[1]
@@ -107,7 +109,12 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     groups = int(draw.groups.labeled.any(axis=1).sum())
     largest = int(draw.groups.labeled.sum(axis=1).max(initial=0))
     asked = f"{labeled:,} labeled and {test:,} test images were asked for"
-    if labeled + test > draw.images:
+    if test > (distinct := int(draw.groups.distinct.sum())) and draw.only_teaching:
+        cause = (
+            f"{distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} only teach: {TEACHING}; "
+            "label scans that are drawn at random"
+        )
+    elif labeled + test > draw.images:
         cause = f"there are {draw.images:,} images with a usable label"
     else:
         cause = (

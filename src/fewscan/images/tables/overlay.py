@@ -9,7 +9,7 @@ from typing import Any
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
 from fewscan.images.patients import patient_key
-from fewscan.images.sources import PREDICTIONS, ScanFile, Source, file_place, is_inside, real_path
+from fewscan.images.sources import ScanFile, Source, file_place, is_inside, real_path
 from fewscan.images.tables.finding import Places
 from fewscan.images.tables.rows import Row, read_rows
 from fewscan.images.tables.said import Naming, Said, add_rows, naming_of, require_found, said_of
@@ -146,8 +146,7 @@ def _label(scan: ScanFile, row: Row, naming: Naming) -> tuple[list[str], dict[st
         said.append(f"{row.table.name} says '{row.label or 'several findings'}', {where} '{scan.label}': {taken}")
     if scan.label is not None and row.predicted:
         return said, {}
-    name = f"{PREDICTIONS}{row.table.name}" if row.predicted else row.table.name
-    return said, {"label": row.label, "label_from": None if row.label is None else name, "label_level": None}
+    return said, {"label": row.label, "label_from": None if row.label is None else row.origin, "label_level": None}
 
 
 def _patient(scan: ScanFile, row: Row) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewscan.errors import FewscanError
+from fewscan.images.sources import CHECK, PREDICTIONS
 
 ACCEPTED = "accept"
 
 _DECISION = "decision"
+# Where a label comes from, as `labels export` and `check` say it: those of scans that a network was sure of keep it.
+ORIGIN_COLUMN = "origin"
 # What a table of `label` has besides a probability of every class.
 _OF_LABEL = frozenset(["path", "label", "score", _DECISION])
 _OF_A_CLASS = ("probability_", "logit_")
@@ -31,8 +34,8 @@ def require_trust(table: Path, columns: Sequence[str], trusted: bool) -> bool:
     if not trusted:
         raise FewscanError(
             f"{table} was written by 'fewscan label': its labels are what a network predicted, not what a person saw. If they "
-            "are to count as labels, add --trust-predictions (accepted ones alone are taken); if a person has checked them, "
-            "keep only the columns path and label"
+            "are to be learned from, add --trust-predictions (accepted ones alone are taken, and none measures a network); if "
+            "a person has looked at every scan of it, keep only the columns path and label"
         )
     return True
 
@@ -40,6 +43,11 @@ def require_trust(table: Path, columns: Sequence[str], trusted: bool) -> bool:
 def columns_of_label(columns: Sequence[str]) -> bool:
     """Return whether these are the columns of a table that `fewscan label` wrote."""
     return set(columns) >= _OF_LABEL
+
+
+def kept_origin(text: str | None) -> str | None:
+    """Return the origin that a cell of ORIGIN_COLUMN names where labels of it only teach, None for any other text."""
+    return text if text is not None and (text == CHECK or text.startswith(PREDICTIONS)) else None
 
 
 def decision_column(columns: Sequence[str]) -> int:

@@ -9,8 +9,9 @@ from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.formats.image import GivenSplit
 from fewscan.images.options import Several, TableOptions
 from fewscan.images.part_names import SPLIT_WORDS
+from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.columns import Columns, find_columns, is_one
-from fewscan.images.tables.predictions import ACCEPTED, decision_column, require_trust
+from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
 from fewscan.images.tables.reading import Cells, cell, read_cells
 
 # What stands for a patient nobody knows, besides what stands for no label.
@@ -34,7 +35,13 @@ class Row:
     about_labels: bool = False
     several: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
+    chosen: str | None = None  # an origin of labels that only teach, which the row names itself
     notes: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where a label of the row comes from."""
+        return self.chosen or (f"{PREDICTIONS}{self.table.name}" if self.predicted else self.table.name)
 
 
 def with_finding(first: Row, other: Row, several: Several) -> Row:
@@ -83,6 +90,7 @@ class _RowReader:
         self.no_label = {text.casefold() for text in options.no_label}
         self.decision = decision_column(cells.columns) if predicted else None
         self.predicted = predicted
+        self.origin = cells.columns.index(ORIGIN_COLUMN) if ORIGIN_COLUMN in cells.columns else None
         self.notes = (f"{table.name} has {columns.taken}",) if columns.taken else ()
 
     def row(self, line: int, row: Sequence[str]) -> Row:
@@ -112,6 +120,7 @@ class _RowReader:
             about_labels=self.columns.has_labels,
             several=several and not findings,
             predicted=self.predicted,
+            chosen=kept_origin(cell(row, self.origin)),
             notes=(*self.notes, *notes),
         )
 

@@ -1,0 +1,46 @@
+"""Which labels only teach: a network chose the scans that have them, as those whose labels it was sure of.
+
+Such scans are easier than the others. Their labels are as good as any to learn from, but a score, a calibration or a promise
+over them would be too good. What chose a scan is told by how it was first answered: who corrects or repeats a label later has
+not chosen the scan anew.
+"""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fewscan.images.sources import CHECK, PREDICTIONS
+from fewscan.labels.standing import Entries, Numbers, live
+
+# Readings of the review page, as the notes of its entries name them, in which it shows scans by what a network says of them.
+CHECK_READING, GRID_READING = "check", "grid"
+
+
+def chosen_by_network(origin: str, note: str = "") -> bool:
+    """Return whether entries of this origin, and with this note, are of scans that a network was sure of."""
+    if origin == CHECK or origin.startswith(PREDICTIONS):
+        return True
+    if '"reading"' not in note:
+        return False
+    try:
+        told = json.loads(note)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("reading") in (CHECK_READING, GRID_READING)
+
+
+def only_teaching(entries: Entries, by_network: Sequence[bool], count: int) -> npt.NDArray[np.bool_]:
+    """Return (count,) the rows whose first answer a network chose; by_network: of each batch, the first one's first.
+
+    What was taken back does not count, and where a row was said to have no label its next answer is its first.
+    """
+    stated = entries.take(live(entries) & (entries.undoes == 0) & (entries.row < count))
+    none: Numbers = np.zeros(count, np.int64)
+    np.maximum.at(none, stated.row[stated.said == 0], stated.id[stated.said == 0])
+    answers = stated.take((stated.said != 0) & (stated.id > none[stated.row]))
+    _, first = np.unique(answers.row, return_index=True)  # entries are in their order
+    chosen = np.zeros(count, bool)
+    chosen[answers.row[first]] = np.asarray(by_network, bool)[answers.batch[first] - 1]
+    return chosen
