@@ -35,17 +35,13 @@ types: .venv/installed
 wheel: .venv/installed
 	supply/wheel.sh
 
-# pip compiles on one core, this on all. Some packages bring files that are no Python of today: those stay as they are.
-COMPILED = $(BIN)/python -m compileall -qq --workers 0 .venv/lib || true
-
 # Every file is held against its hash. PyTorch comes after, by its version alone: its builds for CPU and CUDA are one version with
-# different hashes.
+# different hashes. Nothing is compiled beforehand: of the packages' files a fourth is ever imported, and compiled then.
 .venv/installed: pyproject.toml constraints.txt requirements-ci.txt
 	@echo "installing into .venv (a few minutes, once)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --only-binary :all: --requirement requirements-ci.txt
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-build-isolation --editable ".[dev]"
-	$(COMPILED)
 	touch $@
 
 # After a change of constraints.txt, with https://pypi.org/project/uv installed.

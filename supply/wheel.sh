@@ -6,7 +6,8 @@ root="$(cd "$(dirname "$0")/.." && pwd)"
 python="${1:-$root/.venv/bin/python}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-unset PYTHONPATH
+# What is compiled here, tests read.
+unset PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 # A copy, since a build leaves files beside the sources, and takes up what an older one left.
 mkdir "$work/checkout" "$work/elsewhere"

@@ -181,9 +181,14 @@ def signed_as_stored(values: Values, dataset: "Dataset", number: int) -> tuple[V
     levels = 1 << stream["precision"]
     unsigned = values.astype(np.int64) & (levels - 1)
     signed = np.where(unsigned >= levels // 2, unsigned - levels, unsigned)
-    smoother = min(signed, unsigned, key=lambda one: sum(int(np.abs(np.diff(one, axis=axis)).sum()) for axis in (0, 1)))
+    smoother = min(signed, unsigned, key=_jumps)
     bits = 8 * values.dtype.itemsize
     return smoother.astype(f"i{bits // 8}" if smoother is signed else f"u{bits // 8}"), (SIGN_UNCLEAR,)
+
+
+def _jumps(levels: Values) -> int:
+    """Return by how much neighbors of (H, W) whole numbers differ, all together."""
+    return sum(int(np.abs(np.diff(levels, axis=axis)).sum()) for axis in (0, 1))
 
 
 def color(values: Values, dataset: "Dataset") -> Values:
