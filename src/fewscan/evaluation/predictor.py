@@ -10,8 +10,10 @@ import torch
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibration import Calibration
+from fewscan.images.options import ImageSpec
 from fewscan.images.stored import StoredImages
 from fewscan.models.network import Network, Outputs
+from fewscan.models.passes import Passes, passes_of
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.batches import Rows
 from fewscan.training.features import Features
@@ -34,6 +36,7 @@ class Predictor:
     """The trained network of a run, in evaluation mode, and the temperature that its logits are divided by.
 
     kept: of a run whose dataset keeps the features that its encoder gives, how these are had.
+    passes: how features of pixels are had, where not by the network's encoder itself.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class Predictor:
         device: torch.device,
         temperature: float = 1.0,
         kept: Callable[[Network, Snapshot], Features] | None = None,
+        passes: Passes | None = None,
     ) -> None:
         self.network = network.to(device).eval()
         self.device = device
         self.temperature = temperature
         self._kept = kept
+        self._passes = passes
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -61,10 +66,15 @@ class Predictor:
         kept = partial(kept_features_of, run) if run.settings.solved else None
         return cls(run.load_network(), usable_device(run.settings.device), temperature, kept)
 
+    def for_many(self, spec: ImageSpec, images: int) -> "Predictor":
+        """Return one that says the same of images of `spec` but for rounding, and is quicker where they are many."""
+        passes = passes_of(self.network.encoder, spec, self.device, images)
+        return Predictor(self.network, self.device, self.temperature, self._kept, passes)
+
     def predict(self, pixels: StoredImages, rows: Rows | None = None) -> Prediction:
         """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
-        images = ImageRows(pixels, self.device, keep=False)
-        return self._said(predict(self.network, images.batches(np.arange(len(pixels)) if rows is None else rows)))
+        batches = ImageRows(pixels, self.device, keep=False).batches(np.arange(len(pixels)) if rows is None else rows)
+        return self._said(predict(self.network, batches, self._passes))
 
     def of_rows(self, dataset: Snapshot, rows: Rows) -> Prediction:
         """Return what the run says of rows of its dataset, by kept features where there are some: the same but for rounding."""

@@ -11,9 +11,10 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.exporting.description import ModelDescription
-from fewscan.exporting.onnx_model import ONNX_FILE, OnnxModel, require_onnx, write_onnx
+from fewscan.exporting.onnx_model import ONNX_FILE, OnnxModel, write_onnx
 from fewscan.exporting.proof import ExportedModel, Proof, prove
 from fewscan.exporting.weights import SavedModel, write_weights
+from fewscan.models.graphs import require_onnx
 from fewscan.progress import say
 from fewscan.training.run import Run
 

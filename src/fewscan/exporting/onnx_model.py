@@ -1,12 +1,7 @@
 """A model as one ONNX file, from the pixels of a scan to probabilities; onnx, onnxruntime and onnxscript are an extra."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,17 +16,12 @@ from fewscan.exporting.proof import Answers, Images
 from fewscan.exporting.resampling import resampled
 from fewscan.images.options import ImageSpec
 from fewscan.learning.views import plain
+from fewscan.models.graphs import graph_of, require_onnx
 from fewscan.models.network import Network
 
 ONNX_FILE = "model.onnx"
 INPUT = "images"
 OUTPUTS = ("probabilities", "features", "typicality")
-OPSET = 18
-
-
-class _Onnx(NamedTuple):
-    onnx: ModuleType
-    onnxruntime: ModuleType
 
 
 class WholePipeline(nn.Module):
@@ -67,17 +57,6 @@ class OnnxModel:
         return Answers(*self._session.run(["probabilities", "typicality"], {INPUT: batch}))
 
 
-def require_onnx() -> _Onnx:
-    """Import what writes and runs ONNX files; raises FewscanError where it is not installed."""
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401 - torch writes ONNX with it
-    except ImportError as error:
-        raise FewscanError(f"writing ONNX needs more packages ({error}): pip install 'fewscan[onnx]'") from None
-    return _Onnx(onnx, onnxruntime)
-
-
 def write_onnx(predictor: Predictor, typicality: Typicality, description: ModelDescription, path: Path) -> None:
     """Write `predictor`, which is on the CPU, `typicality` and `description` into the one file `path`.
 
@@ -106,23 +85,10 @@ def _traced(pipeline: WholePipeline, channels: int) -> Any:
     example = torch.zeros(2, channels, pipeline.image_size_px + 3, pipeline.image_size_px + 5, dtype=torch.uint8)
     sides = {axis: torch.export.Dim(name) for axis, name in ((0, "batch"), (2, "height"), (3, "width"))}
     try:
-        with _quiet_torch():
-            program = torch.onnx.export(
-                pipeline,
-                (example,),
-                input_names=[INPUT],
-                output_names=OUTPUTS,
-                dynamic_shapes={"images": sides},
-                opset_version=OPSET,
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
+        return graph_of(pipeline, example, INPUT, OUTPUTS, sides)
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).strip().splitlines()[0]
         raise FewscanError(f"torch cannot write this network as ONNX ({reason}): export it with --format safetensors") from None
-    assert program is not None  # as torch promises of dynamo=True
-    return program.model_proto
 
 
 def _forget_the_machine(content: Any) -> None:
@@ -135,17 +101,3 @@ def _forget_the_machine(content: Any) -> None:
             part.ClearField("doc_string")
         # What a loop repeats is a graph of its own.
         graphs += [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
-
-
-@contextmanager
-def _quiet_torch() -> Iterator[None]:
-    """Keep torch from telling users about torchvision, and about changes that are none of theirs."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

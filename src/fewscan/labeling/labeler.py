@@ -53,6 +53,10 @@ class Labeler:
         """Find the rule that the run's held-out images support for scans of a population; see `Grounds.rule`."""
         return cls(run, dataset, Grounds.of(run, dataset, population=population).rule(asked))
 
+    def for_many(self, scans: int) -> "Labeler":
+        """Return one that says the same but for rounding, and is quicker where scans are many."""
+        return replace(self, rule=replace(self.rule, predictor=self.rule.predictor.for_many(self.dataset.spec, scans)))
+
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
         with closing(self._read(files, seen)) as scans:
@@ -112,15 +116,22 @@ class Pile:
     scans: tuple[ScanFile, ...] | Rows
     near: bool = True
     population: Population = "new"
+    whole: int | None = None  # of how many scans these are a part
 
     def at(self, places: Sequence[int] | Rows) -> "Pile":
         """Return some of the scans."""
         if isinstance(self.scans, np.ndarray):
-            return replace(self, scans=self.scans[places])
-        return replace(self, scans=tuple(self.scans[place] for place in places))
+            return replace(self, scans=self.scans[places], whole=self.count)
+        return replace(self, scans=tuple(self.scans[place] for place in places), whole=self.count)
+
+    @property
+    def count(self) -> int:
+        """How many scans are labeled in all: by that it is decided how, so that each part has the rows that the whole has."""
+        return len(self.scans) if self.whole is None else self.whole
 
     def labeled(self, labeler: Labeler) -> Generator[list[TableRow], None, None]:
         """Yield the rows of the table in blocks of BLOCK_SCANS, in the order of the scans."""
+        labeler = labeler.for_many(self.count)
         seen = Seen(labeler.run, labeler.dataset, near=self.near)
         return labeler.rows(self.scans, seen) if isinstance(self.scans, np.ndarray) else labeler.files(self.scans, seen)
 

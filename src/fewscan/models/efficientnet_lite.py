@@ -105,6 +105,7 @@ class EfficientNetLiteStages(Encoder):
 
     form: ClassVar[Form] = LITE0
     same_passes = True
+    slow_on_cpu = True  # as it looks at each map by itself
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:
         super().__init__(settings, channels, image_size_px)

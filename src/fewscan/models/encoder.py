@@ -46,6 +46,8 @@ class Encoder(nn.Module):
     packages: ClassVar[tuple[str, ...]] = ()  # whose versions a run notes because of it
     # Whether a pass in training is the same operations for every batch of a size, without random numbers: a GPU can record it.
     same_passes: ClassVar[bool] = False
+    # Whether PyTorch takes several times as long for its passes on a CPU as ONNX Runtime does, which can hold them as a graph.
+    slow_on_cpu: ClassVar[bool] = False
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 
     feature_dim: int

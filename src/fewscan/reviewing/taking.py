@@ -14,11 +14,12 @@ from fewscan.evaluation.calibrate import FOLDS, lacks_calibration
 from fewscan.evaluation.cross_fitting import FOLDS_FOLDER
 from fewscan.evaluation.evaluate import EVALUATION_FILE, Evaluation
 from fewscan.evaluation.intervals import Interval
-from fewscan.exporting.onnx_model import ONNX_FILE, require_onnx
+from fewscan.exporting.onnx_model import ONNX_FILE
 from fewscan.exporting.weights import DESCRIPTION_FILE, TYPICALITY_FILE, WEIGHTS_FILE
 from fewscan.folders import MARKS
 from fewscan.labeling.answers import answers_beside
 from fewscan.labeling.table import PART_ROWS
+from fewscan.models.graphs import require_onnx
 from fewscan.partial import partial_folder
 from fewscan.reporting.model_card import CARD_FILE
 from fewscan.reporting.page import REPORT_FILE

@@ -24,6 +24,7 @@ from fewscan.images.sources import ScanFile
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.models.encoder import EncoderSettings
 from fewscan.models.encoders import encoder_type
+from fewscan.models.passes import passes_of
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder, run_of_weights
@@ -178,7 +179,7 @@ def _embedded(
     """Yield features (B, D) and reasons of files in blocks of BATCH, in their order."""
     keep_freed_memory()
     on = usable_device(device)
-    ready.encoder.to(on)
+    passes = passes_of(ready.encoder.to(on), spec, on, len(files))
     with closing(read_images(files, spec)) as images:
         while block := list(islice(images, BATCH)):
             told = [one.reason if isinstance(one, UnreadableImage) else None for one in block]
@@ -186,7 +187,7 @@ def _embedded(
             found = np.full((len(block), ready.encoder.feature_dim), np.nan, np.float32)
             if pixels:
                 shown = torch.from_numpy(np.stack(pixels)).to(on)
-                found[[reason is None for reason in told]] = features_of(ready.encoder, shown)[:, 0].cpu().numpy()
+                found[[reason is None for reason in told]] = features_of(passes, shown)[:, 0].cpu().numpy()
             yield found, told
 
 

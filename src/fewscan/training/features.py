@@ -29,6 +29,7 @@ from fewscan.learning.views import plain
 from fewscan.locks import alone
 from fewscan.models.encoder import Encoder
 from fewscan.models.origin import Origin
+from fewscan.models.passes import Passes, passes_of
 from fewscan.progress import kept_if_stopped, progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
@@ -267,7 +268,8 @@ def _encoded_by(
 def _encoded(
     ready: ReadyEncoder, device: torch.device, stored: tuple[Path, ImageSpec, tuple[Shard, ...]], rows: Rows
 ) -> Generator[Floats, None, None]:
-    encode = _Encoding(ready.encoder.to(device), device)
+    encoder = ready.encoder.to(device)
+    encode = _Encoding(encoder, device, passes_of(encoder, stored[1], device, len(VIEWS) * len(rows)))
     images = ImageRows(ImageStore(*stored).pixels, torch.device("cpu"), keep=False)
     for batch in images.batches(rows, BATCH):
         yield encode(batch.numpy())
@@ -277,20 +279,21 @@ def _encoded(
 class _Encoding:
     encoder: Encoder
     device: torch.device
+    passes: Passes | None = None  # how features are had, where not by the encoder itself
 
     @torch.no_grad()
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """Return the features (N, V, D) of images (N, C, S, S)."""
         images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
-        features = features_of(self.encoder, images, VIEWS).cpu().numpy()
+        features = features_of(self.passes or self.encoder, images, VIEWS).cpu().numpy()
         if not np.isfinite(features).all():
             raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")
         return features
 
 
 @torch.no_grad()
-def features_of(encoder: Encoder, images: Tensor, views: tuple[str, ...] = VIEWS[:1]) -> Tensor:
-    """Return the features (B, V, D) float32 of images (B, C, S, S) uint8, on the encoder's device."""
+def features_of(encoder: Passes, images: Tensor, views: tuple[str, ...] = VIEWS[:1]) -> Tensor:
+    """Return the features (B, V, D) float32 of images (B, C, S, S) uint8, which are on the encoder's device."""
     shown = {"plain": images, "mirrored": images.flip(-1)}
     views_of = [plain(shown[view]).contiguous(memory_format=torch.channels_last) for view in views]
     return torch.stack([encoder(view).float() for view in views_of], dim=1)

@@ -6,6 +6,7 @@ takes its time however short it is, rows are read once and kept as far as the me
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -20,7 +21,9 @@ from fewscan.progress import track
 from fewscan.training.batches import Rows
 from fewscan.training.held import HeldImages
 
+# Images of a forward pass, and fewer where they are large: 256 of 224 px took 6 GB in a network that widens them.
 PREDICT_BATCH = 256
+PREDICT_PIXELS = PREDICT_BATCH * 112**2
 # So much is read ahead of pixels elsewhere, and so much while it is used: many readings that take place side by side.
 AHEAD_BYTES = 1 << 25
 Step = TypeVar("Step")
@@ -42,6 +45,7 @@ class ImageRows:
         self.device = device
         self.source: StoredImages | HeldImages | Tensor = pixels
         self._image_bytes = pixels.nbytes // max(1, len(pixels))
+        self._batch = min(PREDICT_BATCH, max(1, PREDICT_PIXELS // math.prod(pixels.shape[-2:])))
         if keep and device.type == "cuda" and pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
             self.source = _sent_all(pixels, device)
         elif often is not None and isinstance(pixels, FarImages):
@@ -86,8 +90,9 @@ class ImageRows:
         ends = np.cumsum([len(some) for some in rows])[:-1]
         return images, [torch.from_numpy(some) for some in np.split(places, ends)]
 
-    def batches(self, rows: Rows, size: int = PREDICT_BATCH) -> Iterator[Tensor]:
+    def batches(self, rows: Rows, size: int | None = None) -> Iterator[Tensor]:
         """Yield the images of `rows` in batches, by default such as suit a forward pass."""
+        size = size or self._batch
         parts = (rows[start : start + size] for start in range(0, len(rows), size))
         yield from (images for _, images in self.beside(parts, lambda part: part, self.ahead(size)))
 

@@ -7,10 +7,15 @@ from torch import Tensor
 
 from fewscan.learning.views import plain
 from fewscan.models.network import Network, Outputs
+from fewscan.models.passes import Passes
 
 
 @torch.no_grad()
-def predict(network: Network, batches: Iterable[Tensor]) -> Outputs:
-    """Return the outputs for batches (B, C, S, S) uint8, joined, on the CPU in float32; the network is in evaluation mode."""
-    parts = [network(plain(batch).contiguous(memory_format=torch.channels_last)) for batch in batches]
+def predict(network: Network, batches: Iterable[Tensor], passes: Passes | None = None) -> Outputs:
+    """Return the outputs for batches (B, C, S, S) uint8, joined, on the CPU in float32; the network is in evaluation mode.
+
+    passes: how its features are had, where not by its encoder itself.
+    """
+    encode = passes or network.encoder
+    parts = [network.read(encode(plain(batch).contiguous(memory_format=torch.channels_last))) for batch in batches]
     return Outputs(*(torch.cat(tensors).float().cpu() for tensors in zip(*parts, strict=True)))
