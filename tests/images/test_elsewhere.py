@@ -163,3 +163,13 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_repeating_
 def test_an_address_without_a_secret_is_taken() -> None:
     for url in ("s3://bucket/mydata", "az://box@account.host/mydata", "file:///mnt/mydata"):
         assert require_address(f"{url}/") == url
+
+
+def test_before_a_url_is_read_it_is_said_which_and_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(elsewhere, "_SAID", set())
+    images = far()
+    assert images.url not in capsys.readouterr().err
+    far()[np.arange(2)], images[np.arange(3)]
+    assert capsys.readouterr().err.count(images.url) == 1

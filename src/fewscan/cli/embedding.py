@@ -77,12 +77,11 @@ def embed(
         **own,
     )
     summary = found.summary()
-    lines = [
-        f"{found.features.shape[1]:,} features each of {counted(found.usable, 'scan')}, in {out or found.place}",
-        f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second"
-        if found.computed
-        else "all of them were kept already",
-    ]
+    lines = [f"{found.features.shape[1]:,} features each of {counted(found.usable, 'scan')}, in {out or found.place}"]
+    if found.computed:
+        lines.append(f"computed now: {found.computed:,} in {found.seconds:.1f} s, {summary['images_per_second']} a second")
+    elif found.usable:
+        lines.append("all of them were kept already")
     if summary["unreadable"]:
         lines.append(f"set aside: {summary['unreadable']:,}")
     following = _after(place, found.encoder.model_dump(mode="json")) if of_dataset else []
