@@ -11,7 +11,7 @@ from fewscan.wording import command_line, counted
 if TYPE_CHECKING:
     from fewscan.datasets.moving_pixels import PixelsPlace
 
-_HELP = """Say where the pixels of a dataset lie; move them to object storage, or back.
+_HELP = """Say where pixels lie; move them to a bucket, or back.
 
 A dataset is small but for its pixels. With --to they are copied to a URL and read back byte by byte, and the dataset notes
 where they lie; with --remove the files here go afterwards. What is left of the folder can be copied to any machine that reaches

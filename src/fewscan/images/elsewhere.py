@@ -19,7 +19,7 @@ from fewscan.progress import say
 from fewscan.wording import one_line
 
 ELSEWHERE_FILE = "elsewhere.json"
-# The URLs of which this process, or the one that forked it, has said that it reads there: nobody is asked over a network unawares.
+# URLs that this process, or the one that forked it, has said it reads from: no network is used unawares.
 _SAID: set[str] = set()
 # Before a reading is given up: seconds to wait between the tries, beyond those of the library that reads.
 PAUSES = (0.5, 2.0, 8.0)

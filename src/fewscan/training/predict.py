@@ -16,6 +16,6 @@ def predict(network: Network, batches: Iterable[Tensor], passes: Passes | None =
 
     passes: how its features are had, where not by its encoder itself.
     """
-    encode = passes or network.encoder
-    parts = [network.read(encode(plain(batch).contiguous(memory_format=torch.channels_last))) for batch in batches]
+    said = network if passes is None else lambda images: network.read(passes(images))
+    parts = [said(plain(batch).contiguous(memory_format=torch.channels_last)) for batch in batches]
     return Outputs(*(torch.cat(tensors).float().cpu() for tensors in zip(*parts, strict=True)))
