@@ -36,7 +36,7 @@ wheel: .venv/installed
 	supply/wheel.sh
 
 # Every file is held against its hash. PyTorch comes after, by its version alone: its builds for CPU and CUDA are one version with
-# different hashes. Nothing is compiled beforehand: of the packages' files a fourth is ever imported, and compiled then.
+# different hashes. Nothing is compiled beforehand: a fifth of the packages' files is imported by the demo, and compiled then.
 .venv/installed: pyproject.toml constraints.txt requirements-ci.txt
 	@echo "installing into .venv (a few minutes, once)"
 	$(PYTHON) -m venv .venv
