@@ -143,6 +143,58 @@ def test_whenever_it_is_killed_the_same_command_goes_on(
     assert files_of(dataset) == {}
 
 
+def own_folder(dataset: Dataset, place: Path) -> Path:
+    return dataset.folder / IMAGES_FOLDER
+
+
+def link_to_the_folder(dataset: Dataset, place: Path) -> Path:
+    (place / "linked").symlink_to(dataset.folder / IMAGES_FOLDER, target_is_directory=True)
+    return place / "linked"
+
+
+def links_to_the_files(dataset: Dataset, place: Path) -> Path:
+    (place / "there").mkdir()
+    for name in FILES:
+        (place / "there" / name).symlink_to(dataset.folder / IMAGES_FOLDER / name)
+    return place / "there"
+
+
+@pytest.mark.parametrize("as_there", [own_folder, link_to_the_folder, links_to_the_files])
+def test_a_url_that_names_these_very_files_takes_nothing_away(
+    as_there: Callable[[Dataset, Path], Path],
+    dataset: Dataset,
+    tmp_path: Path,
+    fewscan: Callable[..., CompletedProcess[str]],
+) -> None:
+    before, url = files_of(dataset), f"file://{as_there(dataset, tmp_path)}"
+    done = fewscan("pixels", dataset.folder, "--to", url, "--remove")
+    assert (done.returncode, done.stderr.splitlines()[-1].startswith("error: ")) == (2, True)
+    assert files_of(dataset) == before
+    assert not verify(dataset.folder).faults
+
+
+def test_the_folder_of_another_dataset_is_no_place_for_a_copy(dataset: Dataset, tmp_path: Path) -> None:
+    other = shutil.copytree(dataset.folder, tmp_path / "other")
+    with pytest.raises(FewscanError, match="own images"):
+        fewscan.move_pixels(dataset, to=f"file://{other / IMAGES_FOLDER}", remove=True)
+    assert tuple(files_of(dataset)) == FILES
+
+
+def test_killed_between_the_last_look_at_the_copy_and_the_removal_the_file_is_found_again(
+    dataset: Dataset, bucket: Any
+) -> None:
+    before = files_of(dataset)
+    fewscan.move_pixels(dataset, to=URL)
+    images = dataset.folder / IMAGES_FOLDER
+    (images / WHOLE_FILE).rename(images / f"{WHOLE_FILE}.removed")
+    assert not verify(dataset.folder).faults
+    bucket.rm("/moved/data/whole.raw")
+    with pytest.raises(FewscanError, match="not there"):
+        fewscan.move_pixels(dataset.folder, remove=True)
+    assert files_of(dataset) == before
+    assert fewscan.move_pixels(dataset.folder, to=URL, remove=True).away == FILES
+
+
 def test_a_copy_that_was_changed_is_never_trusted(dataset: Dataset, bucket: Any) -> None:
     fewscan.move_pixels(dataset, to=URL)
     content = bucket.cat("/moved/data/whole.raw")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fewscan import progress
 from fewscan.errors import FewscanError
 from fewscan.images import elsewhere, stored
 from fewscan.images.elsewhere import FarFile, FarImages, require_address
@@ -168,7 +169,7 @@ def test_an_address_without_a_secret_is_taken() -> None:
 def test_before_a_url_is_read_it_is_said_which_and_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(elsewhere, "_SAID", set())
+    monkeypatch.setattr(progress, "_said", set())
     images = far()
     assert images.url not in capsys.readouterr().err
     far()[np.arange(2)], images[np.arange(3)]

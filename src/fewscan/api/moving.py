@@ -30,6 +30,7 @@ def move_pixels(
         return moving_pixels.PixelsPlace.of(opened_dataset(dataset).images)
     with dataset_to_change(dataset, "pixels") as opened:
         images = opened.images
+        moving_pixels.put_back(images)
         if back:
             return moving_pixels.PixelsPlace.of(moving_pixels.bring_back(images))
         if to is not None:

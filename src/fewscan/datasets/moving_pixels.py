@@ -1,7 +1,8 @@
 """Where the pixels of a dataset lie: copied to a URL, removed here, brought back.
 
-Files of this machine are removed last, once every byte of the copy was read back, and a file that is brought back appears
-whole. So whatever stops these steps, the pixels are where they were, or in both places.
+Files of this machine are removed last, once every byte of the copy was read back and the copy has turned out to be another
+file, and a file that is brought back appears whole. So whatever stops these steps, the pixels are where they were, or in both
+places.
 """
 
 import shutil
@@ -21,6 +22,9 @@ from fewscan.progress import progress_bar, say
 from fewscan.wording import command_line, counted, one_line
 
 Told = Callable[[int], None]
+
+# How a file is called that is about to be removed.
+_SET_ASIDE = ".removed"
 
 
 class PixelsPlace(Settings):
@@ -53,9 +57,11 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
 
     What lies there already of this dataset is left as it is where it is whole, and replaced where it is of fewer images, or was
     left by a copy that was stopped. Raises FewscanError where the URL cannot be opened or written, holds a password, or has
-    other pixels, where pixels are not here, and where the copy is not what was imported.
+    other pixels, where it is a dataset's own folder, where pixels are not here, and where the copy is not what was imported.
     """
     url = require_address(url)
+    if size_of(f"{url}/{images.table_file(0).name}") is not None:
+        raise FewscanError(f"at {url} a dataset keeps its own images, this one or another: choose another URL")
     noted = images.elsewhere
     if images.away and noted is not None and noted.url == url:
         return images
@@ -74,7 +80,8 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
 def remove_here(images: ImageStore, *, verified: bool = False) -> ImageStore:
     """Remove the files of pixels whose copy lies elsewhere, once that was read; return the images without them.
 
-    verified: whether the copy was read just now. Raises FewscanError where there is no copy of all images, or a damaged one.
+    verified: whether the copy was read just now. Raises FewscanError where there is no copy of all images, or a damaged one, or
+    where what the URL names are these very files.
     """
     noted = images.elsewhere
     if noted is None or not noted.copied or noted.images != images.rows:
@@ -86,8 +93,29 @@ def remove_here(images: ImageStore, *, verified: bool = False) -> ImageStore:
     for name in here if not verified else ():
         _require_whole(images, noted, name)
     for name in here:
-        (images.folder / name).unlink()
+        _remove(images, noted, name)
     return ImageStore(images.folder, images.spec, images.shards)
+
+
+def _remove(images: ImageStore, noted: Elsewhere, name: str) -> None:
+    """Remove a file once the copy is there without it: a link, a mount or a server may show this very file at the URL."""
+    path, url = images.folder / name, f"{noted.url}/{name}"
+    aside = path.with_name(name + _SET_ASIDE)
+    path.rename(aside)
+    try:
+        if size_of(url) != images.rows * images.spec.image_bytes:
+            raise FewscanError(f"{url} is {path} itself, by another name, and no copy: choose another URL")
+        aside.unlink()
+    finally:
+        put_back(images)
+
+
+def put_back(images: ImageStore) -> None:
+    """Give files back their names that were about to be removed when that was stopped."""
+    for name in images.files:
+        aside, path = images.folder / (name + _SET_ASIDE), images.folder / name
+        if aside.exists():
+            aside.replace(path)
 
 
 def bring_back(images: ImageStore) -> ImageStore:
@@ -104,7 +132,7 @@ def bring_back(images: ImageStore) -> ImageStore:
         )
     step = max(1, TOGETHER_BYTES // images.spec.image_bytes)
     for name in images.away:
-        far = images.pixels if name == images.files[0] else images.whole
+        far = images.stored(name)
         with replaced_file(images.folder / name) as temporary:
             with temporary.open("wb") as file, _counting(f"copy {name}", far) as told:
                 for start in range(0, len(far), step):

@@ -15,12 +15,10 @@ from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.images.remote import is_remote
 from fewscan.images.stored import ONE_BY_ONE, SPAN_BYTES, Piece, Pixels, StoredImages, read_rows
-from fewscan.progress import say
+from fewscan.progress import say_once
 from fewscan.wording import one_line
 
 ELSEWHERE_FILE = "elsewhere.json"
-# URLs that this process, or the one that forked it, has said it reads from: no network is used unawares.
-_SAID: set[str] = set()
 # Before a reading is given up: seconds to wait between the tries, beyond those of the library that reads.
 PAUSES = (0.5, 2.0, 8.0)
 
@@ -79,9 +77,7 @@ class FarFile:
         """Look whether the file is there, and as long as it should be; raises FewscanError where it is not."""
         if self._opened_by == os.getpid():
             return
-        if self.url not in _SAID:
-            _SAID.add(self.url)
-            say(f"pixels are read from {self.url}")
+        say_once(f"pixels are read from {self.url}")  # no network is used unawares
         self._system, self._path = opened(self.url)
         size = size_of(self.url)
         if size != self.size_bytes:

@@ -104,7 +104,7 @@ class ImageStore:
 
         Raises FewscanError where the file is missing or cut short, here at once, elsewhere when something is read.
         """
-        return self._stored(PIXELS_FILE)
+        return self.stored(PIXELS_FILE)
 
     @cached_property
     def whole(self) -> StoredImages:
@@ -112,7 +112,7 @@ class ImageStore:
 
         Raises FewscanError as `pixels` does.
         """
-        return self._stored(WHOLE_FILE) if self.keeps_whole else self.pixels
+        return self.stored(WHOLE_FILE) if self.keeps_whole else self.pixels
 
     def copy_at(self, elsewhere: Elsewhere, name: str, rows: int | None = None) -> FarImages:
         """Return the images of a copy of one of the files, by default all of them."""
@@ -130,7 +130,7 @@ class ImageStore:
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the facts of all images, or some columns of IMAGE_DTYPES; raises FewscanError where they are damaged."""
-        parts = [read_table(self._table_file(number), shard.table_sha256, columns) for number, shard in enumerate(self.shards)]
+        parts = [read_table(self.table_file(number), shard.table_sha256, columns) for number, shard in enumerate(self.shards)]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
     @property
@@ -154,7 +154,7 @@ class ImageStore:
 
     def sealed(self, written: ShardWriter, images: pd.DataFrame) -> "ImageStore":
         """Return the images with what was `written`, `images` being the final table; it is the dataset's once it says so."""
-        table_sha256 = write_table(self._table_file(len(self.shards)), images)
+        table_sha256 = write_table(self.table_file(len(self.shards)), images)
         before = self.shards[-1].chain if self.shards else self.spec.model_dump_json()
         facts = facts_sha256(images, self.table(["patient"])["patient"] if self.shards else pd.Series(dtype="str"))
         chain = hashlib.sha256("\n".join([before, facts, written.pixels_sha256]).encode()).hexdigest()
@@ -171,8 +171,7 @@ class ImageStore:
         """Read every byte; raises FewscanError where pixels or facts are not those that were imported."""
         self.table()
         for name in self.files:
-            images = self.pixels if name == PIXELS_FILE else self.whole
-            if not self.holds_bytes(name, images):
+            if not self.holds_bytes(name, self.stored(name)):
                 place = self.folder / name if name not in self.away else f"{self.elsewhere and self.elsewhere.url}/{name}"
                 raise FewscanError(f"{place}: pixels are not those that were imported: put the file back")
 
@@ -191,7 +190,8 @@ class ImageStore:
             start += shard.rows
         return True
 
-    def _stored(self, name: str) -> StoredImages:
+    def stored(self, name: str) -> StoredImages:
+        """Return the images in one of `files`; raises FewscanError as `pixels` does."""
         if name not in self.away or self.elsewhere is None:
             return self._mapped(name)
         if self.elsewhere.images != self.rows:
@@ -222,7 +222,8 @@ class ImageStore:
             file.flush()
             os.fsync(file.fileno())
 
-    def _table_file(self, number: int) -> Path:
+    def table_file(self, number: int) -> Path:
+        """Return where the facts of a shard lie."""
         return self.folder / f"{number:04}.parquet"
 
 
