@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.special import softmax
 
 from benchmarks.command_line import keep
@@ -22,11 +21,11 @@ from benchmarks.seen_unlabeled import (
     as_label_sets_it,
     held_out_logits,
     judged,
-    labeled_rows,
+    labeled_piles,
     labels_parser,
     logits_of,
 )
-from benchmarks.suggest import Pile, pile_of, readme_scans
+from benchmarks.suggest import Pile
 from fewscan.evaluation.calibration import fit_temperature
 from fewscan.labeling.check import MOST_CHECKS
 from fewscan.labeling.worth_checking import EXPECTED_SHARES, worth_checking
@@ -82,16 +81,11 @@ def lines_of(pile: Pile, labeled: np.ndarray, seed: int) -> list[dict[str, Any]]
 def main() -> None:
     parser = labels_parser(__doc__, draws=8)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
     lines: list[dict[str, Any]] = []
-    for draw in range(arguments.draws):
-        pile = pile_of(dataset, features, "rest", draw)
-        for count in arguments.labels:
-            labeled = labeled_rows(pile, draw, count, suggested=arguments.suggested)
-            known = {"labels_are": "suggested" if arguments.suggested else "drawn", "draw": draw, "labels": count}
-            for line in lines_of(pile, labeled, draw):
-                keep(lines, known | line, arguments.csv)
+    for draw, pile, labeled in labeled_piles(arguments):
+        known = {"labels_are": "suggested" if arguments.suggested else "drawn", "draw": draw, "labels": len(labeled)}
+        for line in lines_of(pile, labeled, draw):
+            keep(lines, known | line, arguments.csv)
     table = pd.DataFrame(lines).groupby(["labels", "error", "expected_of_it"], sort=False)
     print(table[["accepted_by_label", "checked_labels", "of_them_wrong", "shown", "answers"]].mean().round(3).to_string())
 

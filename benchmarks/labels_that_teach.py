@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from benchmarks.command_line import keep
 from benchmarks.propagation import labeled_features
-from benchmarks.seen_unlabeled import ERRORS, FOLDS, as_label_sets_it, judged, labeled_rows, labels_parser
-from benchmarks.suggest import Pile, pile_of, readme_scans
+from benchmarks.seen_unlabeled import ERRORS, FOLDS, as_label_sets_it, judged, labeled_piles, labels_parser
+from benchmarks.suggest import Pile
 from fewscan.evaluation.held_out import group_folds
 from fewscan.learning.logistic_regression import USUAL_STRENGTH, regression
 
@@ -77,16 +76,11 @@ def main() -> None:
     parser = labels_parser(__doc__, draws=8)
     parser.add_argument("--checked", type=int, default=80)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
     lines: list[dict[str, Any]] = []
-    for draw in range(arguments.draws):
-        pile = pile_of(dataset, features, "rest", draw)
-        for count in arguments.labels:
-            labeled = labeled_rows(pile, draw, count, suggested=arguments.suggested)
-            checked = checked_rows(pile, labeled, arguments.checked, draw)
-            for line in lines_of(pile, labeled, checked, draw):
-                keep(lines, {"draw": draw, "labels": count, "checked": len(checked)} | line, arguments.csv)
+    for draw, pile, labeled in labeled_piles(arguments):
+        checked = checked_rows(pile, labeled, arguments.checked, draw)
+        for line in lines_of(pile, labeled, checked, draw):
+            keep(lines, {"draw": draw, "labels": len(labeled), "checked": len(checked)} | line, arguments.csv)
     table = pd.DataFrame(lines)
     table["passed"] = table["accepted_wrong"] > table["error"]
     print(table.groupby(["labels", "error", "checked_labels"], sort=False).mean(numeric_only=True).round(3).to_string())

@@ -12,9 +12,10 @@ for chance. Every group counts once.
 """
 
 import argparse
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,12 +49,26 @@ def labels_parser(description: str | None, *, draws: int) -> argparse.ArgumentPa
     return parser
 
 
-def labeled_rows(pile: Pile, draw: int, count: int, *, suggested: bool) -> np.ndarray:
-    """Return the rows that have a label: so many drawn at random, one of a group, or asked for as `suggest` asks."""
-    if not suggested:
-        return drawn(pile.dataset, pile.rows, draw)[:count]
-    (rows,) = asked_for(pile, SHIPPED["auto"], draw, [count])
-    return rows
+class Labeled(NamedTuple):
+    """A draw's pile, and its rows that have a label: drawn at random, one of a group, or asked for as `suggest` asks."""
+
+    draw: int
+    pile: Pile
+    rows: np.ndarray
+
+
+def labeled_piles(arguments: argparse.Namespace, score: str = "rest") -> Iterator[Labeled]:
+    """Yield each draw with each number of labels that `labels_parser` was told."""
+    torch.set_num_threads(1)
+    dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
+    for draw in range(arguments.draws):
+        pile = pile_of(dataset, features, score, draw)
+        for count in arguments.labels:
+            if arguments.suggested:
+                (rows,) = asked_for(pile, SHIPPED["auto"], draw, [count])
+            else:
+                rows = drawn(dataset, pile.rows, draw)[:count]
+            yield Labeled(draw, pile, rows)
 
 
 def logits_of(pile: Pile, labeled: np.ndarray, unlabeled: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
@@ -119,30 +134,24 @@ def main() -> None:
     parser.add_argument("--score", choices=("rest", "test"), default="rest")
     parser.add_argument("--held-out", choices=HELD_OUT, nargs="+", default=HELD_OUT)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    dataset, features = readme_scans(arguments.dataset, weights=arguments.weights)
     lines: list[dict[str, Any]] = []
-    for draw in range(arguments.draws):
-        pile = pile_of(dataset, features, arguments.score, draw)
-        for count in arguments.labels:
-            labeled = labeled_rows(pile, draw, count, suggested=arguments.suggested)
-            rest = np.setdiff1d(pile.rows, labeled)
-            scans = {"seen without labels": rest, "new": pile.scored}
-            asked = np.concatenate(list(scans.values()))
-            scores, correct = judged(logits_of(pile, labeled, rest, asked, draw), dataset.labels[asked])
-            for how in arguments.held_out:
-                own = judged(held_out_logits(pile, labeled, how, draw), dataset.labels[labeled])
-                for error, rule in product(ERRORS, THRESHOLDS):
-                    least = THRESHOLDS[rule](*own, error)
-                    known = {"draw": draw, "labels": count, "held_out": how, "error": error, "threshold": rule}
-                    of_labels = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
-                    keep(lines, of_labels, arguments.csv)
-                    for kind, rows in scans.items():
-                        here = np.isin(asked, rows)
-                        found = line_of(
-                            known | {"scans": kind}, dataset.groups[asked[here]], scores[here], correct[here], least
-                        )
-                        keep(lines, found, arguments.csv)
+    for draw, pile, labeled in labeled_piles(arguments, arguments.score):
+        dataset = pile.dataset
+        rest = np.setdiff1d(pile.rows, labeled)
+        scans = {"seen without labels": rest, "new": pile.scored}
+        asked = np.concatenate(list(scans.values()))
+        scores, correct = judged(logits_of(pile, labeled, rest, asked, draw), dataset.labels[asked])
+        for how in arguments.held_out:
+            own = judged(held_out_logits(pile, labeled, how, draw), dataset.labels[labeled])
+            for error, rule in product(ERRORS, THRESHOLDS):
+                least = THRESHOLDS[rule](*own, error)
+                known = {"draw": draw, "labels": len(labeled), "held_out": how, "error": error, "threshold": rule}
+                of_labels = line_of(known | {"scans": "held out"}, dataset.groups[labeled], *own, least)
+                keep(lines, of_labels, arguments.csv)
+                for kind, rows in scans.items():
+                    here = np.isin(asked, rows)
+                    found = line_of(known | {"scans": kind}, dataset.groups[asked[here]], scores[here], correct[here], least)
+                    keep(lines, found, arguments.csv)
     table = pd.DataFrame(lines)
     table["passed"] = table["accepted_wrong"] > table["error"]
     groups = table.groupby(["labels", "error", "held_out", "threshold", "scans"], sort=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -45,6 +45,17 @@ def no_idle_readers() -> Iterator[None]:
     """Processes that read files end with the tests, not after them: what they ran counts where coverage is measured."""
     yield
     guarded.end_idle()
+
+
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    """fsspec's object storage in this process's memory, `memory://`; empty afterwards."""
+    import fsspec  # what few tests need is not loaded for all
+
+    system = fsspec.filesystem("memory")
+    yield system
+    for path in system.ls("/", detail=False):
+        system.rm(path, recursive=True)
 
 
 @pytest.fixture(scope="session")

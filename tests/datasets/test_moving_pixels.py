@@ -1,12 +1,11 @@
 """Pixels are copied to a URL, removed here and brought back: never lost, and never another's. The bucket is in this memory."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 from fsspec.registry import known_implementations
@@ -22,14 +21,6 @@ from tests.images.test_crop import HEAD, LARGE, SMALL, scans
 
 URL = "memory://moved/data"
 FILES = (PIXELS_FILE, WHOLE_FILE)
-
-
-@pytest.fixture
-def bucket() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    if system.exists("/moved"):
-        system.rm("/moved", recursive=True)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Images that lie at a URL are asked for as memory-mapped ones are. The bucket is this process's memory."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,12 +17,9 @@ URL = "memory://far/pixels.raw"
 
 
 @pytest.fixture(autouse=True)
-def bucket() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    system.pipe("/far/pixels.raw", IMAGES.tobytes())
-    yield system
-    if system.exists("/far"):
-        system.rm("/far", recursive=True)
+def bucket(bucket: Any) -> Any:
+    bucket.pipe("/far/pixels.raw", IMAGES.tobytes())
+    return bucket
 
 
 def far(images: np.ndarray = IMAGES) -> FarImages:

@@ -1,10 +1,8 @@
 """Scans at a URL: copied once, and imported as if they lay here. The bucket is fsspec's, in this process's memory."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 import fewscan
@@ -17,12 +15,9 @@ URL = "memory://bucket/scans"
 
 
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bucket(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    system = fsspec.filesystem("memory")
-    yield system
-    if system.exists("/bucket"):
-        system.rm("/bucket", recursive=True)
+    return bucket
 
 
 def names(folder: Path) -> list[str]:

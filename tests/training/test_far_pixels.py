@@ -1,12 +1,11 @@
 """A training on pixels that lie elsewhere is the training on those pixels, bit for bit, however much of them it keeps."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 import torch
@@ -32,12 +31,8 @@ QUICK: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def bucket() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    if system.exists("/trained"):
-        system.rm("/trained", recursive=True)
+# Empty again after each test.
+pytestmark = pytest.mark.usefixtures("bucket")
 
 
 @pytest.fixture
