@@ -60,6 +60,7 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
     other pixels, where it is a dataset's own folder, where pixels are not here, and where the copy is not what was imported.
     """
     url = require_address(url)
+    opened(url)  # a package that is missing is said of what was asked for, not of a file below it
     if size_of(f"{url}/{images.table_file(0).name}") is not None:
         raise FewscanError(f"at {url} a dataset keeps its own images, this one or another: choose another URL")
     noted = images.elsewhere
