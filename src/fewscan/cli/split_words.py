@@ -31,7 +31,7 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
         *_why(result, labeled=labeled, test=test),
     ]
     if teaching := teaching_labels(done):
-        lines.append(f"  {teaching:,} of the labeled only teach, and measure nothing: {TEACHING}")
+        lines.append(f"  {teaching:,} of the labeled are only for learning, and nothing is measured by them: {TEACHING}")
     if result.given_leaks is not None:
         lines.append("  the split that the data came with was kept" + GIVEN_LEAKS[result.given_leaks])
     if not result.by_image:

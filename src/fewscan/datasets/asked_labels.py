@@ -8,7 +8,10 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.wording import counted
 
 # Why some labels measure nothing.
-TEACHING = "labels that came by a check, from predictions or by the page's grid are of scans that a network was sure of"
+TEACHING = (
+    "labels from a check, from predictions or from the page's grid are of scans that a network was sure of, "
+    "so mostly of easy ones"
+)
 
 
 def asked_by_review(dataset: Snapshot, rows: npt.NDArray[np.int64]) -> int:
@@ -31,4 +34,4 @@ def teaching_labels(dataset: Snapshot) -> int:
 
 def teaching_sentence(labels: int) -> str:
     """Return in words that so many labels measure nothing, and why."""
-    return f"{counted(labels, 'label')} only taught, and measured nothing: {TEACHING}"
+    return f"{counted(labels, 'label')} only for learning, by which nothing was measured: {TEACHING}"

@@ -111,7 +111,8 @@ def refusal(draw: Draw, labeled: int, test: int) -> FewscanError:
     asked = f"{labeled:,} labeled and {test:,} test images were asked for"
     if test > (distinct := int(draw.groups.distinct.sum())) and draw.only_teaching:
         cause = (
-            f"{distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} only teach: {TEACHING}; "
+            f"{distinct:,} labels can test (a set of copies counts once), and {draw.only_teaching:,} are only for "
+            f"learning: {TEACHING}; "
             "label scans that are drawn at random"
         )
     elif labeled + test > draw.images:
