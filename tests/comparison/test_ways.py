@@ -11,12 +11,13 @@ import pytest
 from fewscan.comparison.budgets import begin_budgets
 from fewscan.comparison.plan import Comparison, Trial
 from fewscan.comparison.planning import make_plan
+from fewscan.comparison.results import collect
 from fewscan.comparison.trials import run_trials
 from fewscan.comparison.ways import Way
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.reporting.comparing.sentences import on_ways
+from fewscan.reporting.comparing.sentences import on_encoders, on_ways
 from fewscan.training.run import Run
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 20, "encoder": {"name": "study_cnn", "dense_units": 16}}
@@ -136,6 +137,17 @@ def test_another_recipe_is_that_rows_alone(split_dataset: Snapshot, tmp_path: Pa
     # What the user lays over it holds for both.
     assert plain.encoder == other.encoder
     assert comparison.plan.baseline == "supervised"
+
+
+def test_a_page_says_which_encoders_differ(split_dataset: Snapshot, tmp_path: Path) -> None:
+    same, differing = (
+        collect(begun(split_dataset, tmp_path / name, methods, recipe="fewscan", changes={"epochs": 1}))
+        for name, methods in (("same", ["supervised", "mixmatch"]), ("differing", ["supervised", "supervised@finetune"]))
+    )
+    assert on_encoders(same) is None
+    said = on_encoders(differing)
+    assert said is not None
+    assert all(word in said for word in ("resnet_small", "efficientnet_lite0", "imagenet", "supervised@finetune"))
 
 
 def test_a_page_says_what_is_more_than_a_method() -> None:

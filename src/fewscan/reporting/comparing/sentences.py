@@ -221,6 +221,21 @@ def _on_way(name: str, recipe: str) -> str:
     return f"{name}: {'; '.join(said)}." if said else ""
 
 
+def on_encoders(results: Results) -> str | None:
+    """Return a sentence on which encoder each method has, where they have not all the same one; else None."""
+    methods: dict[str, list[str]] = {}
+    for trial, settings in results.settings.items():
+        encoder = settings.encoder.without_folders
+        weights = f"weights {encoder.weights}" if encoder.weights else "random weights"
+        named = methods.setdefault(f"{encoder.name} ({weights} at first)", [])
+        if trial.method not in named:
+            named.append(trial.method)
+    if len(methods) < 2:
+        return None
+    said = "; ".join(f"{listed(names)}: {encoder}" for encoder, names in methods.items())
+    return f"Not all have the same encoder, so differences in scores are of encoders, too. {said}."
+
+
 def efficiency_caption(efficiency: LabelEfficiency) -> str:
     """Return in a sentence or two how the runs with every budget were made."""
     plan = efficiency.plans[0]
