@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.config import Settings, merge, nearest, parse_overrides, spelled_out
+from fewscan.config import Settings, merge, nearest, parse_overrides, spelled_out, yaml_value
 from fewscan.errors import FewscanError
 
 
@@ -112,3 +112,9 @@ def test_an_unknown_key_within_a_list_is_named_by_its_place() -> None:
 
     with pytest.raises(FewscanError, match=r"parts\.0\.wait"):
         Whole.parse({"parts": [{"wait": 2}]})
+
+
+def test_what_a_text_says_is_the_callers_own() -> None:
+    first = yaml_value("a: {b: [1, 2]}")
+    first["a"]["b"].append(3)
+    assert yaml_value("a: {b: [1, 2]}") == {"a": {"b": [1, 2]}}

@@ -7,6 +7,8 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,9 +78,16 @@ def yaml_value(text: str) -> Any:
     Its tags run the constructors of Python's own types, which raise what they like over a text that is none of theirs.
     """
     try:
-        return yaml.safe_load(text)
+        return deepcopy(_known_yaml(text))
     except Exception as error:
         raise ValueError("not YAML") from error
+
+
+# A run's settings are read again by each verb that opens it, and take milliseconds each time. Not by libyaml: a text that nests
+# deep ends the process there.
+@lru_cache(64)
+def _known_yaml(text: str) -> Any:
+    return yaml.safe_load(text)
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:

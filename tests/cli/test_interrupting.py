@@ -250,9 +250,8 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_disk_behind_standard_output_is_one_line(split_folder: Path) -> None:
-    words = [sys.executable, "-m", "fewscan", "labels", "history", str(split_folder)]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+def test_a_full_disk_behind_standard_output_is_one_line(split_folder: Path, tmp_path: Path) -> None:
+    full = "import os\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
+    code, said = Program(["labels", "history", str(split_folder)], tmp_path, full).ended()
+    assert code == 2
+    assert len(said.splitlines()) == 1

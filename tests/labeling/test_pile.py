@@ -36,8 +36,8 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture
 def dataset(make_dataset: Callable[..., Snapshot]) -> Path:
-    """400 images, 100 labels, 20 test images: of class k a band is bright on noise, in quarter k of the height."""
-    pixels = np.random.default_rng(0).integers(0, 120, size=(400, 1, 16, 16), dtype=np.uint8)
+    """240 images, 100 labels, 20 test images: of class k a band is bright on noise, in quarter k of the height."""
+    pixels = np.random.default_rng(0).integers(0, 120, size=(240, 1, 16, 16), dtype=np.uint8)
     for row, image in enumerate(pixels):
         image[0, 4 * (row % 4) : 4 * (row % 4) + 4] += 60
     folder = make_dataset(pixels=pixels).folder
@@ -48,7 +48,7 @@ def dataset(make_dataset: Callable[..., Snapshot]) -> Path:
 @pytest.fixture
 def run(dataset: Path, solved: dict[str, Any], tmp_path: Path) -> Run:
     """A run that learned from unlabeled scans, too, in seconds."""
-    return Run.open(api.train(dataset, out=tmp_path / "run", method={"name": "propagation", "steps": 40}, **solved).folder)
+    return Run.open(api.train(dataset, out=tmp_path / "run", method={"name": "propagation", "steps": 20}, **solved).folder)
 
 
 def test_a_fold_learns_from_what_it_holds_out_as_from_unlabeled_scans(split_dataset: Snapshot) -> None:
@@ -69,7 +69,7 @@ def test_the_threshold_for_unlabeled_scans_is_of_labels_that_were_held_out_as_th
 ) -> None:
     opened = run.open_dataset(dataset)
     assert not speaks_for_pile(run, opened)
-    calibration = api.calibrate(run)
+    calibration = api.calibrate(run, folds=3)
     assert calibration.pile is not None
     assert (calibration.images, calibration.pile.images) == (100, 100)
     assert not (run.folder / FOLDS_FOLDER).exists()
@@ -148,7 +148,7 @@ def test_what_is_damaged_is_calibrated_anew_and_what_cannot_be_held_out_for_the_
 
 @pytest.mark.slow
 def test_where_no_label_was_held_out_so_the_promise_is_for_new_scans_and_it_says_what_helps(run: Run, tmp_path: Path) -> None:
-    api.calibrate(run, pile=False)
+    api.calibrate(run, folds=3, pile=False)
     summary = api.label(run, out=tmp_path / "labels.csv", target_error=0.3)
     assert summary.threshold is not None
     assert "calibrate" in summary.reasons[-1]
@@ -173,7 +173,7 @@ def test_a_classifier_that_learned_nothing_from_unlabeled_scans_takes_them_for_n
     assert not speaks_for_pile(run, replace(opened, manifest=opened.manifest.assign(seen_before=parts == "unlabeled")))
     assert not speaks_for_pile(run, replace(opened, manifest=opened.manifest.assign(taught_before=parts == "unlabeled")))
     # Of what was held out only those speak that the encoder knows as it does the unlabeled scans.
-    known = opened.manifest.assign(seen_before=(parts == "unlabeled") | (np.arange(400) % 2 == 0))
+    known = opened.manifest.assign(seen_before=(parts == "unlabeled") | (np.arange(len(parts)) % 2 == 0))
     some = replace(opened, manifest=known)
     assert speaks_for_pile(run, some)
     held_out = Grounds.of(run, some, population="pile").held_out

@@ -62,8 +62,8 @@ def take(
     Columns are computed as arrays and put together once: a table takes longer over each than they take to compute.
     """
     facts = images.table()
-    entry = log.last
-    said = _said(facts["set_aside"].array, log.held(len(facts), until=entry))
+    held = log.held(len(facts))
+    said = _said(facts["set_aside"].array, held)
     tied = _tied(facts, said, audited)
     parts = np.full(len(facts), None, dtype=object)
     described = None
@@ -97,7 +97,7 @@ def take(
         notes=tuple(notes),
         audit=None if audited is None else audited.description,
         split=described,
-        label_entry=entry,
+        label_entry=held.last,
         fingerprint=snapshot_fingerprint(images.chain, said.classes, manifest),
     )
     return Snapshot(folder, description, manifest, images)

@@ -37,6 +37,7 @@ class Held(NamedTuple):
     disputed: npt.NDArray[np.bool_]
     only_teaches: npt.NDArray[np.bool_]  # a network chose the row to be answered: see `teaching`
     texts: pd.api.extensions.ExtensionArray
+    last: int  # the id of the newest entry that was looked at, 0 where there is none
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ class LabelLog:
             values[said] = column[at]
             return values
 
-        return Held(of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, teaching, texts)
+        columns = (of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, teaching)
+        return Held(*columns, texts, last=len(entries.id))
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
         """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""
