@@ -1,5 +1,6 @@
 """The command that comes next: as verb and arguments, one that works as it stands."""
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,18 @@ def after_audit(dataset: "Snapshot") -> tuple[Words, str | None]:
     try:
         suitable_sizes(dataset, validation=0.0)  # only whether there are any
     except FewscanError as error:
-        # Without any label there is still something to learn.
-        return ["import", "--help"] if dataset.classes else after_split(dataset.folder), str(error)
+        return ["import", "--help"] if dataset.classes else first_labels(dataset.folder), str(error)
     again: Words = [] if standing is None else [*([] if standing.name == "main" else ["--name", standing.name]), "--overwrite"]
     return ["split", dataset.folder, *again], None
+
+
+def first_labels(dataset: Path) -> Words:
+    """Return how a dataset without labels comes to some: on the page, where it is installed, else what can be learned now."""
+    return ["review", dataset] if _page_is_installed() else after_split(dataset)
+
+
+def _page_is_installed() -> bool:
+    return all(importlib.util.find_spec(package) is not None for package in ("fastapi", "uvicorn"))
 
 
 def after_dataset(dataset: "Dataset") -> Words:
@@ -101,7 +110,7 @@ def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:
         return [*report_words(run), *moved]
     now = run.dataset_now(dataset.folder)
     if not now.unsplit().classes:
-        return ["labels", "set", "--help"]
+        return ["review", now.folder, "--encoder", run.folder] if _page_is_installed() else ["labels", "set", "--help"]
     # An audit or a split may be lacking still.
     words = after_dataset(now)
     return [*words, f"encoder.weights={run.folder}"] if words[0] == "train" else words
