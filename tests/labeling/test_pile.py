@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import fewscan
 from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -22,6 +24,7 @@ from fewscan.labeling.population import speaks_for_pile
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training.run import Run
+from tests.fixtures import CLASSES, squares
 from tests.made import remade
 
 
@@ -179,3 +182,27 @@ def test_a_classifier_that_learned_nothing_from_unlabeled_scans_takes_them_for_n
     held_out = Grounds.of(run, some, population="pile").held_out
     assert held_out is not None
     assert (held_out.rows % 2 == 0).all()
+
+
+def test_scans_without_a_label_that_are_not_in_the_table_are_counted(tmp_path: Path) -> None:
+    for number, image in enumerate(squares(72, 16, seed=3)[:, 0]):
+        place = tmp_path / ("later" if number >= 64 else "pile" if number >= 48 else f"labeled/{CLASSES[number % 4]}")
+        place.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(place / f"{number:02}.png")
+    place = tmp_path / "mri"
+    fewscan.import_scans([tmp_path / "labeled"], place, unlabeled=[str(tmp_path / "pile")], size_px=16)
+    fewscan.split(place, protocol="random", labeled=32, test=8)
+    quick = {"encoder": {"width": 16}, "batch_size": 32, "epochs": 1, "device": "cpu", "probe_images": 0}
+    run = fewscan.train(place, method="supervised", out=tmp_path / "run", **quick)
+    assert not any("not in the table" in reason for reason in fewscan.label(run, out=tmp_path / "all.csv").reasons)
+
+    fewscan.add_scans(place, [tmp_path / "later"])
+    dataset = fewscan.open_dataset(place)
+    # One that was learned from loses its label: it is in no table of the run either.
+    dataset.labels.set([int(run.open_dataset().rows("labeled")[0])], state="unsure")
+    (said,) = [one for one in fewscan.label(run, out=tmp_path / "some.csv").reasons if "not in the table" in one]
+    assert "8 scans without a label added" in said
+    assert "1 scan without a label in no part" in said
+    assert set(fewscan.label(run, tmp_path / "later", out=tmp_path / "later.csv").table()["path"]) == {
+        f"{number}.png" for number in range(64, 72)
+    }

@@ -21,7 +21,7 @@ from fewscan.images.listing import list_place
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile
-from fewscan.labeling.population import Population, speaks_for_pile
+from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Decision, DecisionRule
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
@@ -110,6 +110,7 @@ def label_scans(
 def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None = None, *, devices: int = 1) -> LabelSummary:
     """Label the dataset's own unlabeled scans; otherwise as `label_scans`.
 
+    They are those that the run saw: of others without a label, as of scans that were added since, it says how many there are.
     The run may have learned from them, so none of them is asked for as being like itself or its copies, and the threshold is
     of labels that were held out so, where there are any (`speaks_for_pile`): else nothing is promised of them.
     """
@@ -121,7 +122,9 @@ def label_unlabeled(run: Run, dataset: Snapshot, out: Path, asked: Asked | None 
     version = dataset.require_split().fingerprint
     population: Population = "pile" if speaks_for_pile(run, dataset) else "new"
     scans = _Scans("the dataset's unlabeled scans", version, [names[row] for row in rows], Pile(rows, population=population))
-    return _label(run, dataset, scans, out, asked or Asked(), devices)
+    summary = _label(run, dataset, scans, out, asked or Asked(), devices)
+    besides = beside_pile(run, dataset, run.dataset_now(dataset.folder).unsplit())
+    return summary.model_copy(update={"reasons": (*summary.reasons, *besides)})
 
 
 def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, devices: int) -> LabelSummary:

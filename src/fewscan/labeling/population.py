@@ -11,6 +11,7 @@ from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
 from fewscan.training.run import Run
+from fewscan.wording import command_line, counted
 
 # new: drawn like the held-out images. pile: the dataset's own unlabeled scans.
 Population = Literal["new", "pile"]
@@ -51,3 +52,21 @@ def known_as_pile(dataset: Snapshot, rows: Rows) -> npt.NDArray[np.bool_]:
         return np.zeros(len(rows), bool)
     known: npt.NDArray[np.bool_] = (seen[rows] == seen[pile].any()) & ~taught[rows]
     return known
+
+
+def beside_pile(run: Run, dataset: Snapshot, now: Snapshot) -> tuple[str, ...]:
+    """Return what is to be said of scans without a label, as the dataset is `now`, that are not of the pile that a run saw."""
+    today = now.usable[now.manifest["label"].isna().to_numpy()[now.usable]]
+    others = np.setdiff1d(today, dataset.rows("unlabeled"))
+    added = int((others >= len(dataset.manifest)).sum())
+    said = [
+        f"{counted(count, 'scan')} without a label {what}"
+        for count, what in (
+            (added, "added to the dataset since the run was made"),
+            (len(others) - added, "in no part of the run's split, as copies of scans that judge it are, or with a label then"),
+        )
+        if count
+    ]
+    if not said:
+        return ()
+    return (f"not in the table: {'; '.join(said)}. '{command_line('label', run.folder, 'SCANS')}' labels them as files",)
