@@ -35,13 +35,9 @@ types: .venv/installed
 wheel: .venv/installed
 	supply/wheel.sh
 
-# Every file is held against its hash. PyTorch comes after, by its version alone: its builds for CPU and CUDA are one version with
-# different hashes. Nothing is compiled beforehand: a fifth of the packages' files is imported by the demo, and compiled then.
-.venv/installed: pyproject.toml constraints.txt requirements-ci.txt
+.venv/installed: supply/install.sh pyproject.toml constraints.txt requirements-ci.txt
 	@echo "installing into .venv (a few minutes, once)"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --only-binary :all: --requirement requirements-ci.txt
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	supply/install.sh $(PYTHON)
 	touch $@
 
 # After a change of constraints.txt, with https://pypi.org/project/uv installed.

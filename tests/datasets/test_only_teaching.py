@@ -17,6 +17,7 @@ from fewscan.evaluation.cross_fitting import _without_labels_of
 from fewscan.evaluation.held_out import most_folds
 from fewscan.labels.log import LabelLog
 from fewscan.splits.acceptance import independent
+from fewscan.splits.class_gaps import gap_warnings, never_measured
 from fewscan.splits.sizes import suitable_sizes
 from fewscan.splits.split import split
 from tests.made import remade
@@ -128,6 +129,21 @@ def test_labels_that_all_measure_nothing_are_learned_from(make_dataset: Callable
     sizes = suitable_sizes(dataset)
     done = split(dataset, labeled=sizes.labeled, test=sizes.test, validation=sizes.validation)
     assert (len(done.rows("labeled")), len(done.measuring("labeled")), len(done.rows("test", "validation"))) == (36, 0, 0)
+
+
+@pytest.mark.parametrize(("by_hand", "named"), [(0, ("glioma",)), (2, ())])
+def test_a_class_of_which_no_label_may_measure_is_named(
+    by_hand: int, named: tuple[str, ...], make_dataset: Callable[..., Snapshot]
+) -> None:
+    dataset = make_dataset(80)
+    rows = np.flatnonzero(dataset.manifest["label"] == "glioma")[by_hand:]
+    bare = without(dataset, rows)
+    Dataset.open(bare.folder).labels.enter(rows, ["glioma"] * len(rows), **CHECKED)
+    done = split(Dataset.open(bare.folder).unsplit(), test=0, validation=0)
+    assert never_measured(done) == named
+    warnings = [line for line in gap_warnings(done) if "'glioma'" in line]
+    assert len(warnings) == len(named)
+    assert not any(f"'{name}'" in line for line in warnings for name in done.classes if name != "glioma")
 
 
 def test_a_table_keeps_what_its_column_says_in_another_dataset(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def compare_budgets(
         shares=shares,
         baseline=baseline,
         rank_by=rank_by,
+        one_of_several=True,
     )
     failures: dict[str, str] = {}
     trials = 0

@@ -128,12 +128,10 @@ def _begun_without_labels(
     begin: str | Path | Run | None,
 ) -> Choice:
     """Let an encoder learn without labels, saying why, and return the choice of a run that begins with it."""
-    from fewscan.config import merge
-    from fewscan.training.continuing import with_encoder_of_run
     from fewscan.training.devices import require_shareable
     from fewscan.training.leakage import check_leakage
     from fewscan.training.settings import RunSettings
-    from fewscan.training.unlabeled_first import divided, lesson_for, taught_first
+    from fewscan.training.unlabeled_first import beginning_with, divided, first_folder, lesson_for, taught_first
 
     if begin is not None:
         raise FewscanError(f"--from {begin} begins with that run's network: leave out --unlabeled-first")
@@ -149,11 +147,9 @@ def _begun_without_labels(
     second = RunSettings.resolve(choice.method, choice.recipe, changes, **sizes)
     require_shareable(devices, second, dataset)
     check_leakage(dataset, second)
-    run = taught_first(dataset, out, lesson_for(dataset, choice.recipe, asked, second), choice.reasons, devices)
-    begun: dict[str, Any] = {"weights": str(run.folder)}
-    if second.solved:
-        begun["input_px"] = second.encoder.input_px  # features may be of larger images than those that it learned from
-    return replace(choice, changes=with_encoder_of_run(merge(changes, {"encoder": begun})), reasons=())
+    lesson = lesson_for(dataset, choice.recipe, asked, second)
+    run = taught_first(dataset, first_folder(out), lesson, choice.reasons, devices)
+    return replace(choice, changes=beginning_with(run.folder, changes, second), reasons=())
 
 
 def _notes(dataset: Snapshot, out: Path) -> list[str]:

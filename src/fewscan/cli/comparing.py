@@ -1,7 +1,7 @@
 """The verb compare: several methods, seeds, protocols, and budgets of labels."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from fewscan.cli.comparison_options import (
     BudgetShares,
     Jobs,
     LabelsBudget,
+    Methods,
     Out,
     Protocols,
     RankBy,
@@ -23,7 +24,7 @@ from fewscan.cli.comparison_options import (
     Validation,
 )
 from fewscan.cli.following import Words, report_words
-from fewscan.cli.names import METHODS, all_known, listed_names
+from fewscan.cli.names import listed_names
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def compare(
     dataset: DatasetFolder,
     out: Out,
     settings: SettingsForAll = None,
-    methods: Annotated[str, typer.Option(help="Names, separated by commas. [default: all]", callback=all_known(METHODS))] = "",
+    methods: Methods = "",
     seeds: Seeds = "0",
     protocol: Protocols = "leakfree",
     recipe: Recipe = None,
@@ -55,14 +56,15 @@ def compare(
 
     The first sentence says which method is best, and whether it beats the baseline with statistical significance, for other
     test images and other seeds. Every method is trained with every seed, its score taken once on the sealed test set. Stop it
-    at any time: the same command goes on. Writes leaderboard.csv (methods, every score), comparison.csv (one row a run, and
-    where it lies), pairs.csv (paired tests), accuracy.png, loss.png, and comparison.html, which holds it all. With --protocol
-    random,leakfree it says besides what copies in the test set are worth.
+    at any time: the same command goes on. comparison.html holds it all, leaderboard.csv every score, comparison.csv a row a
+    run, pairs.csv the paired tests. With --protocol random,leakfree it says besides what copies in the test set are worth.
+    batch_size counts labeled and unlabeled images together; 'supervised' takes the labeled ones of such a batch, to make as
+    many steps. training_images=300000 gives every method a third of the usual time.
 
-    batch_size counts labeled and unlabeled images together: 'supervised' takes the labeled ones of such a batch, so that
-    every method makes as many steps. training_images=300000 gives every method a third of the usual time.
+    simclr+propagation is 'propagation' after an encoder has learned by 'simclr' from all scans but the test set's, without
+    labels: once, in OUT/encoders, for all seeds and budgets. supervised@finetune is 'supervised' by the recipe 'finetune'.
 
-    Example: fewscan compare mri --methods supervised,simclr,joint --seeds 0,1,2 --out comparison epochs=25
+    Example: fewscan compare mri --methods supervised,mixmatch,simclr+propagation --seeds 0,1,2 --out comparison
 
     How many labels does it take? With --labels-budget there is such a comparison for every budget, in OUT/labels-N, on the same
     test images, a smaller budget's labels within a larger one's; label_efficiency.csv, .png and .html set them side by side.
@@ -71,8 +73,6 @@ def compare(
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
     """
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
-    if labels_budget is not None and labeled is not None:
-        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
         "out": out,
         "methods": listed_names(methods) or None,
@@ -86,6 +86,8 @@ def compare(
         "jobs": jobs,
         "train": train,
     } | ({} if recipe is None else {"recipe": recipe})
+    if labels_budget is not None and labeled is not None:
+        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     if labels_budget is None:
         _finish_comparison(api.compare(dataset, labeled=labeled, **asked, **changes), dataset, as_json)
     else:
@@ -105,7 +107,8 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
     page = out / PAGE_FILE
     said = headline(results)
     score = results.ranked_by
-    lines = [f"{row['protocol']:9} {row['method']:13} {percent(row[f'{score}_percent_mean'])}" for row in rows]
+    width = width_of_names(rows)
+    lines = [f"{row['protocol']:9} {row['method']:{width}} {percent(row[f'{score}_percent_mean'])}" for row in rows]
     finish(
         as_json,
         {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
@@ -121,8 +124,9 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
 
     rows = [point.numbers() for point in efficiency.points]
     score = efficiency.ranked_by
+    width = width_of_names(rows)
     lines = [
-        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:13} {percent(row[f'{score}_percent_mean'])}"
+        f"{row['protocol']:9} {row['labels']:7,} labels  {row['method']:{width}} {percent(row[f'{score}_percent_mean'])}"
         for row in rows
     ]
     page = efficiency.folder / PAGE_FILE
@@ -149,6 +153,11 @@ def whole_numbers(text: str, option: str) -> list[int]:
         if not part.isdecimal():
             raise FewscanError(f"{option} takes whole numbers separated by commas, not '{part}'")
     return [int(part) for part in parts]
+
+
+def width_of_names(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many characters the longest name of a method has, so that scores stand below one another."""
+    return max(len(row["method"]) for row in rows)
 
 
 def percent(value: float | None) -> str:

@@ -5,11 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from fewscan.cli.names import METHODS, PROTOCOLS, all_known, known
+from fewscan.cli.names import PROTOCOLS, all_known, ways_known
 
 Out = Annotated[Path, typer.Option(help="The comparison folder to make, or to go on with.")]
 SettingsForAll = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings laid over the recipe's, for every method.")
+]
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="Names, separated by commas; FIRST+METHOD for an encoder that learns without labels first, METHOD@RECIPE for "
+        "another recipe. [default: all methods]",
+        callback=ways_known,
+    ),
 ]
 Seeds = Annotated[str, typer.Option(help="Numbers, separated by commas: each trains every method once more.")]
 Protocols = Annotated[str, typer.Option(help="How the test set is drawn; one or several.", callback=all_known(PROTOCOLS))]
@@ -28,7 +36,7 @@ Baseline = Annotated[
     str | None,
     typer.Option(
         help="The method that the others are held against. [default: supervised, where it is among them]",
-        callback=known(METHODS),
+        callback=ways_known,
     ),
 ]
 RankBy = Annotated[

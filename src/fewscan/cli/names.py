@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from fewscan.comparison.ways import Way
 from fewscan.errors import FewscanError
 from fewscan.registry import Names
 from fewscan.wording import listed
@@ -59,6 +60,18 @@ def all_known(names: Names) -> Callable[[str], str]:
         return text
 
     return checked
+
+
+def ways_known(text: str | None) -> str | None:
+    """Refuse a list of ways to learn, as `compare` takes them, where one names an unknown method or recipe."""
+    for name in listed_names(text or ""):
+        way = Way.read(name)
+        for method in (way.method, way.first):
+            if method is not None:
+                METHODS.require(method)
+        if way.recipe is not None:
+            RECIPES.require(way.recipe)
+    return text
 
 
 def encoder_known(text: str | None) -> str | None:

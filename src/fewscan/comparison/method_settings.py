@@ -1,40 +1,62 @@
 """Settings of one command for several methods: each gets those that it has, and batches of as many steps as the others'."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from fewscan.comparison.ways import Way
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import method_type
 from fewscan.training.lengths import batch_size_without_unlabeled
 from fewscan.training.settings import OF_STEPS, RunSettings
+from fewscan.training.unlabeled_first import beginning_with, divided
 
 
 def settings_of(
-    method: str, recipe: str, changes: Mapping[str, Any], *, seed: int, labeled: int, unlabeled: int
+    name: str,
+    recipe: str,
+    changes: Mapping[str, Any],
+    *,
+    seed: int,
+    labeled: int,
+    unlabeled: int,
+    first: Path | None = None,
 ) -> RunSettings:
-    """Return the settings of a run of `method` on a dataset of that size, `changes` of methods where its own has them.
+    """Return the settings of a run of the way `name` on a dataset of that size, `changes` of methods where its own has them.
 
+    first: the finished run whose encoder it begins with; None where there is none, or none yet.
     Raises FewscanError naming a wrong one.
     """
+    way = Way.read(name)
+    kind = method_type(way.method)
+    if way.first is not None:
+        _, changes = divided(way.method, changes)
     changes = dict(changes)
-    own = method_type(method).settings_type.model_fields
-    if method_type(method).solves:
-        changes = {name: value for name, value in changes.items() if name not in OF_STEPS}
-    chosen = {name: value for name, value in changes.pop("method", {}).items() if name in own} | {"name": method}
+    if kind.solves:
+        changes = {key: value for key, value in changes.items() if key not in OF_STEPS}
+    own = kind.settings_type.model_fields
+    chosen = {key: value for key, value in changes.pop("method", {}).items() if key in own} | {"name": way.method}
     batch_size = changes.get("batch_size")
-    if isinstance(batch_size, int) and batch_size > 0 and not method_type(method).uses_unlabeled:
+    if isinstance(batch_size, int) and batch_size > 0 and not kind.uses_unlabeled:
         share = changes.get("labeled_share")
         changes["batch_size"] = batch_size_without_unlabeled(labeled, unlabeled, batch_size, share)
-    return RunSettings.resolve(chosen, recipe, changes | {"seed": seed}, labeled=labeled, unlabeled=unlabeled)
+
+    def resolved(laid_over: Mapping[str, Any]) -> RunSettings:
+        seeded = {**laid_over, "seed": seed}
+        return RunSettings.resolve(chosen, way.recipe or recipe, seeded, labeled=labeled, unlabeled=unlabeled)
+
+    return resolved(changes) if first is None else resolved(beginning_with(first, changes, resolved(changes)))
 
 
-def refuse_settings_of_no_method(methods: Sequence[str], changes: Mapping[str, Any]) -> None:
-    """Raise FewscanError where a changed setting is one that none of `methods` has, or has a use for."""
-    known = {name for method in methods for name in method_type(method).settings_type.model_fields} - {"name"}
+def refuse_settings_of_no_method(names: Sequence[str], changes: Mapping[str, Any]) -> None:
+    """Raise FewscanError where a changed setting is one that none of the ways `names` has, or has a use for."""
+    ways = [Way.read(name) for name in names]
+    methods = [method_type(way.method) for way in ways]
+    known = {name for method in methods for name in method.settings_type.model_fields} - {"name"}
     given = sorted(OF_STEPS & changes.keys())
-    if given and all(method_type(method).solves for method in methods):
-        raise FewscanError(f"{', '.join(methods)} make no steps: leave out {', '.join(given)}")
+    if given and all(method.solves for method in methods) and all(way.first is None for way in ways):
+        raise FewscanError(f"{', '.join(names)} make no steps: leave out {', '.join(given)}")
     for name in changes.get("method", {}):
         if name not in known:
-            raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(methods)} has it; {nearest(name, known)}")
+            raise FewscanError(f"unknown setting 'method.{name}': none of {', '.join(names)} has it; {nearest(name, known)}")

@@ -1,7 +1,8 @@
 """What a comparison consists of, and where the parts of it lie.
 
 A comparison is a folder: `plan.json`, `snapshots/PROTOCOL.parquet` (the dataset under its split),
-`runs/PROTOCOL/METHOD-seedN` (runs like any other), then tables, figures and one page.
+`runs/PROTOCOL/METHOD-seedN` (runs like any other), `encoders/PROTOCOL/NAME` (runs without labels that some of these begin
+with), then tables, figures and one page.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from fewscan.atomic import new_folder, replaced_file, write_text
+from fewscan.comparison.encoders import ENCODERS, encoder_name, lesson_of
 from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
+from fewscan.comparison.ways import Way
 from fewscan.config import Settings, spelled_out
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import Protocol, Shares
@@ -24,6 +27,7 @@ from fewscan.learning.supervised import Supervised
 from fewscan.splits.split import drawn
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from fewscan.training.unlabeled_first import Lesson
 from fewscan.wording import listed
 
 PLAN_FILE = MARKS["comparison"]
@@ -35,7 +39,7 @@ RankedBy = Literal["accuracy", "balanced_accuracy"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: a method, under a protocol's split, from a seed."""
+    """One training: a method, or another way to learn as `Way` reads it, under a protocol's split, from a seed."""
 
     protocol: Protocol
     method: str
@@ -81,6 +85,7 @@ class Plan(Settings):
     asked: tuple[Asked, ...]
     named_baseline: str | None = None  # by --baseline
     named_score: RankedBy | None = None  # by --rank-by
+    encoders: str = ENCODERS  # where those lie that learn without labels first, from the comparison's folder on
 
     @property
     def baseline(self) -> str | None:
@@ -127,9 +132,13 @@ class Plan(Settings):
         }
         return self.model_copy(update={"asked": (*self.asked, *further), **named})
 
-    def settings(self, trial: Trial, *, labeled: int, unlabeled: int) -> RunSettings:
-        """Return the settings of a run on a dataset of that size; raises FewscanError naming a wrong one."""
-        return settings_of(trial.method, self.recipe, self.changes, seed=trial.seed, labeled=labeled, unlabeled=unlabeled)
+    def settings(self, trial: Trial, *, labeled: int, unlabeled: int, first: Path | None = None) -> RunSettings:
+        """Return the settings of a run on a dataset of that size; raises FewscanError naming a wrong one.
+
+        first: the finished run whose encoder it begins with.
+        """
+        size = {"labeled": labeled, "unlabeled": unlabeled}
+        return settings_of(trial.method, self.recipe, self.changes, seed=trial.seed, **size, first=first)
 
     def require_consistency(self) -> None:
         """Raise FewscanError where the named baseline, or a changed setting, is of none of the methods."""
@@ -256,10 +265,28 @@ class Comparison:
         run = Run.open(folder)
         return run if run.finished else None
 
-    def settings(self, trial: Trial) -> RunSettings:
-        """Return the settings of the run of `trial`."""
+    def encoder_folder(self, trial: Trial) -> Path | None:
+        """Return where the run without labels lies, or will, whose encoder `trial` begins with; None where there is none."""
+        way = Way.read(trial.method)
+        if way.first is None:
+            return None
+        return (self.folder / self.plan.encoders / trial.protocol / encoder_name(way, self.plan.recipe)).resolve()
+
+    def lesson(self, trial: Trial) -> Lesson:
+        """Return what that run is to learn by."""
         dataset = self.dataset(trial.protocol)
-        return self.plan.settings(trial, labeled=len(dataset.rows("labeled")), unlabeled=len(dataset.rows("unlabeled")))
+        second = self._settings(trial, None)
+        return lesson_of(Way.read(trial.method), dataset, self.plan.recipe, self.plan.changes, second)
+
+    def settings(self, trial: Trial) -> RunSettings:
+        """Return the settings of the run of `trial`; one that is to begin with an encoder that has not learned yet lacks it."""
+        first = self.encoder_folder(trial)
+        return self._settings(trial, first if first is not None and first.exists() and Run.open(first).finished else None)
+
+    def _settings(self, trial: Trial, first: Path | None) -> RunSettings:
+        dataset = self.dataset(trial.protocol)
+        size = {part: len(dataset.rows(part)) for part in ("labeled", "unlabeled")}
+        return self.plan.settings(trial, **size, first=first)
 
 
 def _brief(value: Any) -> str:

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from fewscan.comparison.encoders import ENCODERS, ENCODERS_BESIDE
 from fewscan.comparison.plan import Asked, Plan, RankedBy, SplitSizes
+from fewscan.comparison.ways import Way
 from fewscan.datasets.descriptions import Shares
 from fewscan.datasets.protocols import REGISTRY
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.learning.registry import TRAINING_METHODS, method_type
+from fewscan.learning.registry import TRAINING_METHODS, method_type, methods_without_labels
 from fewscan.splits.sizes import VALIDATION_SHARE
-from fewscan.wording import command_line
+from fewscan.training.recipes import recipe_named
+from fewscan.wording import command_line, listed
 
 
 def make_plan(
@@ -27,8 +30,11 @@ def make_plan(
     shares: Shares | None = None,
     baseline: str | None = None,
     rank_by: RankedBy | None = None,
+    one_of_several: bool = False,
 ) -> Plan:
     """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
+
+    one_of_several: whether the comparison lies beside those with other budgets of labels.
 
     Raises FewscanError for an unknown method, protocol, score or setting, and where a size is neither given nor known.
     """
@@ -45,6 +51,7 @@ def make_plan(
         asked=(Asked(methods=tuple(dict.fromkeys(methods)), seeds=tuple(dict.fromkeys(seeds)), protocols=chosen),),
         named_baseline=baseline,
         named_score=rank_by,
+        encoders=ENCODERS_BESIDE if one_of_several else ENCODERS,
     )
     for trial in plan.trials:
         # A wrong setting is found now, not when the first method's training is over. Sizes that the dataset cannot give are
@@ -87,7 +94,7 @@ def _check_asked(
     methods: Sequence[str], seeds: Sequence[int], protocols: Sequence[str], changes: Mapping[str, Any], rank_by: str | None
 ) -> None:
     for name in methods:
-        method_type(name)
+        _check_way(Way.read(name))
     for name in protocols:
         REGISTRY.find(name)
     if rank_by is not None and rank_by not in get_args(RankedBy):
@@ -98,3 +105,12 @@ def _check_asked(
         raise FewscanError("a comparison takes its seeds from --seeds: leave out seed=")
     if not isinstance(changes.get("method", {}), Mapping):
         raise FewscanError(f"a comparison takes its methods from --methods: leave out method={changes['method']}")
+
+
+def _check_way(way: Way) -> None:
+    method_type(way.method)
+    if way.recipe is not None:
+        recipe_named(way.recipe)
+    if way.first is not None and method_type(way.first).needs_labels:
+        free = listed(methods_without_labels())
+        raise FewscanError(f"{way.first} needs labels, so no encoder can learn by it first: one learns without by {free}")

@@ -3,7 +3,7 @@
 import importlib
 import multiprocessing
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +15,18 @@ import torch
 
 import fewscan.training.fit  # noqa: F401
 from fewscan.comparison.plan import Comparison, Trial
+from fewscan.comparison.ways import Way
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.processes import processes
 from fewscan.progress import kept_if_stopped, said_together, say, say_together
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
+from fewscan.training.settings import RunSettings
 from fewscan.training.shares import take_place
 from fewscan.training.train import train_new, train_on
 from fewscan.training.unlabeled import labels_alone
+from fewscan.training.unlabeled_first import taught_first
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
     once and other processes cannot know the method or encoder of one.
     """
     for protocol in comparison.plan.protocols:
-        lines = labels_alone(comparison.dataset(protocol), comparison.plan.methods)
+        methods = [Way.read(name).method for name in comparison.plan.methods]
+        lines = labels_alone(comparison.dataset(protocol), methods)
         for line in lines:
             say(f"under protocol {protocol} {line}" if len(comparison.plan.protocols) > 1 else line)
     missing = [trial for trial in comparison.plan.trials if _lacking(comparison, trial)]
@@ -48,7 +52,10 @@ def run_trials(comparison: Comparison, jobs: int | None = None) -> dict[Trial, s
     devices = 0 if comparison.plan.changes.get("device") == "cpu" else torch.cuda.device_count()
     at_once = min(jobs or max(1, devices), len(missing))
     with kept_if_stopped(lambda: _kept(comparison)):
-        return _side_by_side(comparison, missing, at_once, devices) if at_once > 1 else _in_turn(comparison, missing)
+        failures = _teach_encoders(comparison, missing)
+        begun = [trial for trial in missing if trial not in failures]
+        together = at_once > 1 and len(begun) > 1
+        return failures | (_side_by_side(comparison, begun, at_once, devices) if together else _in_turn(comparison, begun))
 
 
 def _kept(comparison: Comparison) -> str | None:
@@ -56,6 +63,23 @@ def _kept(comparison: Comparison) -> str | None:
     runs = [comparison.run_folder(trial) for trial in comparison.plan.trials]
     begun = sum(run.exists() for run in runs)
     return f"{counted(begun, 'run')} of {len(runs)}, finished or begun, kept in {comparison.folder}" if begun else None
+
+
+def _teach_encoders(comparison: Comparison, missing: Sequence[Trial]) -> dict[Trial, str]:
+    """Let each encoder learn without labels that runs are to begin with; return why one failed, for every run that lacks it."""
+    waiting: dict[Path, list[Trial]] = {}
+    for trial in missing:
+        folder = comparison.encoder_folder(trial)
+        if folder is not None and not comparison.run_folder(trial).exists():
+            waiting.setdefault(folder, []).append(trial)
+    failures: dict[Trial, str] = {}
+    for folder, trials in waiting.items():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            taught_first(comparison.dataset(trials[0].protocol), folder, comparison.lesson(trials[0]))
+        except FewscanError as error:
+            failures |= {trial: _report_failure(trial, error) for trial in trials}
+    return failures
 
 
 def _in_turn(comparison: Comparison, missing: list[Trial]) -> dict[Trial, str]:
@@ -101,10 +125,16 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
     if not folder.exists():
         return True
     run = Run.open(folder)
-    wanted = comparison.settings(trial)
-    if run.settings != wanted:
+    if _wherever_begun(run.settings, trial) != _wherever_begun(comparison.settings(trial), trial):
         raise FewscanError(f"{folder} was trained with other settings than are asked for: choose another --out, or remove it")
     return not run.finished or Evaluation.load(run) is None
+
+
+def _wherever_begun(settings: RunSettings, trial: Trial) -> RunSettings:
+    """Return settings without the place of an encoder that learned first: it may have moved, or have been removed since."""
+    if Way.read(trial.method).first is None:
+        return settings
+    return settings.model_copy(update={"encoder": settings.encoder.untrained})
 
 
 def _side_by_side(comparison: Comparison, missing: list[Trial], at_once: int, devices: int) -> dict[Trial, str]:

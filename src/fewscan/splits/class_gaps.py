@@ -31,6 +31,13 @@ def classes_of_one_group(dataset: Snapshot) -> tuple[str, ...]:
     return tuple(dataset.classes[label] for label in groups.index[groups < 2])
 
 
+def never_measured(dataset: Snapshot) -> tuple[str, ...]:
+    """Return the classes whose granted labels are all for learning alone: none is held out to calibrate or score by."""
+    granted = dataset.rows("labeled", "validation")
+    learned, measured = set(dataset.labels[granted]), set(dataset.labels[dataset.measuring("labeled", "validation")])
+    return tuple(dataset.classes[label] for label in sorted(learned - measured))
+
+
 def class_warnings(unlearned: tuple[str, ...], untested: tuple[str, ...]) -> list[str]:
     """Return in plain words what it means that no image of some classes is learned from, or tested."""
     found = []
@@ -55,6 +62,12 @@ def gap_warnings(dataset: Snapshot) -> list[str]:
         found.append(
             f"no image of {quoted(unvalidated)} is in the validation set, so no choice, no calibration and no threshold of "
             "'fewscan label' has seen any: label scans of other patients, keep a larger --validation, or leave the class out"
+        )
+    unmeasured = never_measured(dataset)
+    if unmeasured:
+        found.append(
+            f"a network chose all labeled scans of {quoted(unmeasured)}, as those that it was sure of: they are learned from, "
+            "but none is held out to calibrate or score by. Label further scans of each, on the review page or in a table"
         )
     description = dataset.require_split()
     if not description.test:

@@ -14,13 +14,13 @@ from fewscan.folders import kind_of
 from fewscan.learning.registry import method_type
 from fewscan.progress import kept_if_stopped, say
 from fewscan.training.choice import WITHOUT_LABELS
-from fewscan.training.continuing import require_same_dataset
+from fewscan.training.continuing import require_same_dataset, with_encoder_of_run
 from fewscan.training.devices import Devices
 from fewscan.training.finetune_recipe import FinetuneRecipe
 from fewscan.training.images import usable_device
 from fewscan.training.run import Run
 from fewscan.training.settings import OF_STEPS, RunSettings
-from fewscan.training.train import refuse_other_settings, train_new, train_on
+from fewscan.training.train import ONE_DEVICE, refuse_other_settings, train_new, train_on
 from fewscan.wording import counted
 
 # What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
@@ -34,8 +34,9 @@ CPU_CHUNK = 64
 
 
 class Lesson(NamedTuple):
-    """What the run without labels is to learn by: a recipe, what is laid over it, and what of that the user asks for."""
+    """What the run without labels is to learn by: method, recipe, what is laid over it, and what of that the user asks for."""
 
+    method: str
     recipe: str
     settings: dict[str, Any]
     asked: Mapping[str, Any]
@@ -57,10 +58,12 @@ def divided(method: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], d
     return first, {name: value for name, value in settings.items() if name not in first_alone}
 
 
-def lesson_for(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: RunSettings) -> Lesson:
+def lesson_for(
+    dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second: RunSettings, method: str = WITHOUT_LABELS
+) -> Lesson:
     """Return what the run without labels is to learn by.
 
-    recipe, second: of the run that is to begin with it. asked: what the user asks of the run without labels.
+    recipe, second: of the run that is to begin with it. asked: what the user asks of the run without labels. method: its own.
     """
     recipe = FinetuneRecipe.name if second.solved else recipe
     cpu = usable_device(second.device).type == "cpu"
@@ -73,19 +76,31 @@ def lesson_for(dataset: Snapshot, recipe: str, asked: Mapping[str, Any], second:
             settings |= OF_FEATURES
         if dataset.description.audit is not None:
             settings["positives"] = "groups"
-    return Lesson(recipe, merge(settings, asked), asked)
+    return Lesson(method, recipe, merge(settings, asked), asked)
 
 
-def taught_first(dataset: Snapshot, out: Path, lesson: Lesson, notes: Sequence[str], devices: Devices) -> Run:
-    """Return a run that has learned from all scans of `dataset` but the test set's and their groups, without a label.
+def beginning_with(first: Path, changes: Mapping[str, Any], second: RunSettings) -> dict[str, Any]:
+    """Return `changes` of a run's recipe with the encoder of the finished run without labels in the folder `first`.
 
-    It lies beside `out`; one that an earlier call has made there is taken, and trained to its end where it was interrupted.
-    Such a one must have what of the lesson was asked for. notes: lines that are said before it is trained.
+    second: the settings that the run would have without it.
+    """
+    begun: dict[str, Any] = {"weights": str(first)}
+    if second.solved:
+        begun["input_px"] = second.encoder.input_px  # features may be of larger images than those that it learned from
+    return with_encoder_of_run(merge(changes, {"encoder": begun}))
+
+
+def taught_first(
+    dataset: Snapshot, folder: Path, lesson: Lesson, notes: Sequence[str] = (), devices: Devices = ONE_DEVICE
+) -> Run:
+    """Return the run `folder`, which has learned without labels from all of `dataset` but the test set and its groups.
+
+    One that an earlier call has made there is taken, and trained to its end where it was interrupted. Such a one must have what
+    of the lesson was asked for. notes: lines that are said before it is trained.
     Raises FewscanError where no label waits for it, and where another run lies there.
     """
     if not len(dataset.rows("labeled")):
         raise FewscanError(f"{dataset.folder} has no labels to learn from afterwards: leave out --unlabeled-first")
-    folder = first_folder(out)
     with kept_if_stopped(lambda: f"what was learned without labels is kept in {folder}" if folder.exists() else None):
         if folder.exists():
             return _there(folder, dataset, lesson, devices)
@@ -96,7 +111,7 @@ def _taught(folder: Path, dataset: Snapshot, lesson: Lesson, notes: Sequence[str
     left, line = without_test_groups(dataset) if len(dataset.rows("test")) else (dataset, "")
     unlabeled = without_labels(left)
     images = len(unlabeled.rows("unlabeled"))
-    resolved = RunSettings.resolve(WITHOUT_LABELS, lesson.recipe, lesson.settings, labeled=0, unlabeled=images)
+    resolved = RunSettings.resolve(lesson.method, lesson.recipe, lesson.settings, labeled=0, unlabeled=images)
     first = f"first the encoder learns from {images:,} scans without labels, in {folder}: "
     lines = [*notes, *([line] if line else []), first + resolved.schedule(labeled=0, unlabeled=images)]
     run = train_new(unlabeled, resolved, folder, recipe=lesson.recipe, notes=lines, candidate=False, devices=devices)
@@ -121,6 +136,6 @@ def _there(folder: Path, dataset: Snapshot, lesson: Lesson, devices: Devices) ->
         )
     # Who trains from a finished one anew may want less of the rest alone.
     same = {name: value for name, value in lesson.asked.items() if not (run.finished and name in LENGTH)}
-    refuse_other_settings(run, WITHOUT_LABELS, lesson.recipe, same)
+    refuse_other_settings(run, lesson.method, lesson.recipe, same)
     say(f"the encoder of {folder} has learned without labels" if run.finished else f"{folder} goes on, without labels")
     return train_on(run, learned, candidate=False, devices=devices)

@@ -6,6 +6,7 @@ from fewscan.comparison.budgets import LabelEfficiency
 from fewscan.comparison.plan import Plan
 from fewscan.comparison.ranking import Outcome, Standing, leaderboard, outcome
 from fewscan.comparison.results import Pair, Results, Row
+from fewscan.comparison.ways import Way
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.protocols import keeps_groups
 from fewscan.wording import counted, listed
@@ -199,6 +200,40 @@ def caption(results: Results) -> str:
     missing = sum(run is None for run in results.trials.values())
     said = f" {missing} of {len(plan.trials)} planned runs were {NOT_RUN}." if missing else ""
     return f"{', '.join(parts)}.{said}"
+
+
+def on_ways(methods: Sequence[str], recipe: str) -> list[str]:
+    """Return a sentence on each of `methods` that is more than a method by the comparison's recipe."""
+    return [said for name in methods if (said := _on_way(name, recipe))]
+
+
+def _on_way(name: str, recipe: str) -> str:
+    way = Way.read(name)
+    said = []
+    if way.first is not None:
+        said.append(
+            f"an encoder learns by {way.first}, without labels, from all scans but the test set and what belongs to it, and "
+            f"{way.method} from the labels after that. It learns once, and all runs begin with it: neither the spread over "
+            "seeds nor p speaks of other such encoders, and minutes leave its training out"
+        )
+    if way.recipe is not None:
+        said.append(f"by recipe {way.recipe}, not {recipe}" if way.recipe != recipe else f"by recipe {recipe}")
+    return f"{name}: {'; '.join(said)}." if said else ""
+
+
+def on_encoders(results: Results) -> str | None:
+    """Return a sentence on which encoder each method has, where they have not all the same one; else None."""
+    methods: dict[str, list[str]] = {}
+    for trial, settings in results.settings.items():
+        encoder = settings.encoder.without_folders
+        weights = f"weights {encoder.weights}" if encoder.weights else "random weights"
+        named = methods.setdefault(f"{encoder.name} ({weights} at first)", [])
+        if trial.method not in named:
+            named.append(trial.method)
+    if len(methods) < 2:
+        return None
+    said = "; ".join(f"{listed(names)}: {encoder}" for encoder, names in methods.items())
+    return f"Not all have the same encoder, so differences in scores are of encoders, too. {said}."
 
 
 def efficiency_caption(efficiency: LabelEfficiency) -> str:
