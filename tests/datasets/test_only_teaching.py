@@ -146,7 +146,10 @@ def test_a_class_of_which_no_label_may_measure_is_named(
     assert not any(f"'{name}'" in line for line in warnings for name in done.classes if name != "glioma")
 
 
-def test_a_table_keeps_what_its_column_says_in_another_dataset(make_dataset: Callable[..., Snapshot], tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [str, str.title, str.upper])
+def test_a_table_keeps_what_its_column_says_in_another_dataset(
+    written: Callable[[str], str], make_dataset: Callable[..., Snapshot], tmp_path: Path
+) -> None:
     one = entered(without(make_dataset(40), np.arange(20, 40)), np.arange(20, 30), **CHECKED)
     table = Dataset.open(one.folder).labels.table()
     assert (table["origin"] == "check").sum() == 10
@@ -154,7 +157,8 @@ def test_a_table_keeps_what_its_column_says_in_another_dataset(make_dataset: Cal
     names = other.manifest["path"].to_numpy()
     folder = Path(Dataset.open(other.folder).description.sources[0].folder)
     file = tmp_path / "labels.csv"
-    table.assign(path=[f"{folder}/{name}" for name in names]).to_csv(file, index=False)
+    table["origin"] = table["origin"].map(written)
+    table.assign(path=[f"{folder}/{name}" for name in names]).rename(columns=written).to_csv(file, index=False)
     Dataset.open(other.folder).labels.set(file)
     now = Dataset.open(other.folder).unsplit()
     assert now.manifest["label"].notna().sum() == 30

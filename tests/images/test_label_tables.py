@@ -303,9 +303,10 @@ def test_an_option_about_tables_needs_a_table(root):
 PREDICTED = "path,label,probability_a,probability_b,score,possible,decision,reason\n"
 
 
-def test_what_fewscan_predicted_is_no_label_unless_it_is_trusted(root):
+@pytest.mark.parametrize("header", [PREDICTED, PREDICTED.title(), PREDICTED.upper()])
+def test_what_fewscan_predicted_is_no_label_unless_it_is_trusted(root, header):
     rows = [f"{path},a,0.9,0.1,0.9,a,{decision},\n" for path, decision in zip(PLAIN, ["accept", "review"] * 2, strict=True)]
-    labels = table(root, PREDICTED + "".join(rows))
+    labels = table(root, header + "".join(rows))
     assert "--trust-predictions" in refusal(root, labels=labels)
     scans = [scan for scan in listed(root, labels=labels, trust_predictions=True) if scan.path.suffix == ".png"]
     assert [(scan.label, scan.label_from) for scan in scans] == [("a", "predictions labels.csv"), (None, None)] * 2

@@ -88,9 +88,10 @@ def test_an_empty_cell_and_words_for_no_label_are_no_statement(tmp_path: Path) -
 def test_states_are_written_as_labels_or_in_a_column_of_their_own(tmp_path: Path) -> None:
     assert said(read(tmp_path, "path,label\nc/9.png,Unsure\nb/1.png,not_a_scan\n")) == {2: "not a scan", 6: "unsure"}
     text = "path,label,label_state\nc/9.png,,none\nb/1.png,,Not a scan\na/2.png,glioma,\nhead,,unsure\n"
-    found = read(tmp_path, text)
-    assert said(found) == {1: "glioma", 2: "not a scan", 3: "unsure", 4: "unsure", 6: "none"}
-    assert found.labels == ("glioma", None, None, None, None)
+    for written in (text, text.replace("label_state", "Label State")):
+        found = read(tmp_path, written)
+        assert said(found) == {1: "glioma", 2: "not a scan", 3: "unsure", 4: "unsure", 6: "none"}
+        assert found.labels == ("glioma", None, None, None, None)
 
 
 @pytest.mark.parametrize("name", ["unsure", "Unsure", "not a scan", "not-a-scan"])

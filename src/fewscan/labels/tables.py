@@ -18,7 +18,7 @@ from fewscan.images.sources import ScanFile, Source
 from fewscan.images.tables.columns import find_columns
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
-from fewscan.images.tables.reading import cell, read_cells
+from fewscan.images.tables.reading import cell, position_of, read_cells
 from fewscan.images.tables.rows import Row, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
 from fewscan.labels.log import STATES, State
@@ -161,7 +161,7 @@ def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -
     columns = find_columns(table, cells, options)
     if not columns.has_labels:
         raise FewscanError(f"{table} has no column 'label': name it with --label-column")
-    at = cells.columns.index(STATE_COLUMN) if STATE_COLUMN in cells.columns else None
+    at = position_of(cells.columns, STATE_COLUMN)
     stated = []
     for row, (_, texts) in zip(rows, cells.rows, strict=True):
         state, written = cell(texts, at), cell(texts, columns.label)

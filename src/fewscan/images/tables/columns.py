@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.options import TableOptions
-from fewscan.images.tables.reading import Cells, cell
+from fewscan.images.tables.reading import Cells, cell, plain
 from fewscan.wording import counted
 
 # What columns are commonly called, without case, spaces and punctuation; the first of each goes before the others.
@@ -112,7 +112,7 @@ def _position(table: Path, columns: Sequence[str], what: str, asked: str | None)
     else:
         # Under its plain name a column goes before all that are called otherwise.
         fits = [position for position, name in enumerate(columns) if name == what] or [
-            position for position, name in enumerate(columns) if _plain(name) in _COMMON_NAMES[what]
+            position for position, name in enumerate(columns) if plain(name) in _COMMON_NAMES[what]
         ]
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
@@ -122,12 +122,8 @@ def _position(table: Path, columns: Sequence[str], what: str, asked: str | None)
 
 
 def _else_path(columns: Sequence[str]) -> int | None:
-    fits = [position for position, name in enumerate(columns) if _plain(name) in _ELSE_PATHS]
+    fits = [position for position, name in enumerate(columns) if plain(name) in _ELSE_PATHS]
     return fits[0] if len(fits) == 1 else None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:

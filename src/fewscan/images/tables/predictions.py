@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.sources import CHECK, PREDICTIONS
+from fewscan.images.tables.reading import plain, position_of
 
 ACCEPTED = "accept"
 
@@ -22,9 +23,9 @@ def require_trust(table: Path, columns: Sequence[str], trusted: bool) -> bool:
     Raises FewscanError where it does and they are not to be trusted, and for tables about the rows of a dataset, as
     `test_predictions.csv` and `held_out.csv` of a run are: these name no files.
     """
-    if not any(name.startswith(_OF_A_CLASS) for name in columns):
+    if not any(name.casefold().startswith(_OF_A_CLASS) for name in columns):
         return False
-    if "row" in columns and "path" not in columns:
+    if position_of(columns, "row") is not None and position_of(columns, "path") is None:
         raise FewscanError(
             f"{table} holds what a network said of rows of a dataset: it names no files, so it cannot give labels; "
             "name the table that the labels came from"
@@ -42,14 +43,17 @@ def require_trust(table: Path, columns: Sequence[str], trusted: bool) -> bool:
 
 def columns_of_label(columns: Sequence[str]) -> bool:
     """Return whether these are the columns of a table that `fewscan label` wrote."""
-    return set(columns) >= _OF_LABEL
+    return {plain(name) for name in columns} >= _OF_LABEL
 
 
 def kept_origin(text: str | None) -> str | None:
     """Return the origin that a cell of ORIGIN_COLUMN names where labels of it only teach, None for any other text."""
-    return text if text is not None and (text == CHECK or text.startswith(PREDICTIONS)) else None
+    said = text or ""
+    if said.casefold() == CHECK:
+        return CHECK
+    return PREDICTIONS + said[len(PREDICTIONS) :] if said.casefold().startswith(PREDICTIONS) else None
 
 
-def decision_column(columns: Sequence[str]) -> int:
+def decision_column(columns: Sequence[str]) -> int | None:
     """Return the position of the column of decisions."""
-    return columns.index(_DECISION)
+    return position_of(columns, _DECISION)

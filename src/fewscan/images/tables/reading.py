@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -124,3 +125,15 @@ def _rows(table: Path, text: str, mark: str) -> Iterator[tuple[int, list[str]]]:
 def cell(row: Sequence[str], position: int | None) -> str | None:
     """Return a cell's text; None where it is empty, or the row too short for it."""
     return None if position is None or position >= len(row) else row[position].strip() or None
+
+
+def plain(name: str) -> str:
+    """Return a column's name without case, spaces and punctuation: spreadsheets and scripts change these."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def position_of(columns: Sequence[str], name: str) -> int | None:
+    """Return the position of the column of that very name, else of the first that is called so but for case and punctuation."""
+    if name in columns:
+        return columns.index(name)
+    return next((position for position, other in enumerate(columns) if plain(other) == plain(name)), None)

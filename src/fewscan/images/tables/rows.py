@@ -12,7 +12,7 @@ from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.columns import Columns, find_columns, is_one
 from fewscan.images.tables.predictions import ACCEPTED, ORIGIN_COLUMN, decision_column, kept_origin, require_trust
-from fewscan.images.tables.reading import Cells, cell, read_cells
+from fewscan.images.tables.reading import Cells, cell, position_of, read_cells
 
 # What stands for a patient nobody knows, besides what stands for no label.
 _NO_PATIENT = frozenset(["unknown", "anonymous", "anonymized", "anonymised", "anon"])
@@ -90,7 +90,7 @@ class _RowReader:
         self.no_label = {text.casefold() for text in options.no_label}
         self.decision = decision_column(cells.columns) if predicted else None
         self.predicted = predicted
-        self.origin = cells.columns.index(ORIGIN_COLUMN) if ORIGIN_COLUMN in cells.columns else None
+        self.origin = position_of(cells.columns, ORIGIN_COLUMN)
         self.notes = (f"{table.name} has {columns.taken}",) if columns.taken else ()
 
     def row(self, line: int, row: Sequence[str]) -> Row:
