@@ -274,6 +274,16 @@ def test_csvs_that_cannot_be_right_are_refused(root, text, expected):
     assert expected in refusal(root, labels=[table(root / "labels.csv", text)])
 
 
+@pytest.mark.parametrize(("column", "repeated"), [("Patient", False), ("Subject ID", False), ("id", True), ("Image", True)])
+def test_a_column_that_was_taken_for_paths_in_vain_is_named_and_no_patient(root, column, repeated):
+    make(root, "a.png")
+    said = refusal(root, labels=[table(root / "labels.csv", f"Bild,label,{column}\na.png,x,4711\n")])
+    assert f"'{column}'" in said
+    assert "--path-column" in said
+    assert ("4711" in said) == repeated
+    assert labels_of(listed(root, labels=[root / "labels.csv"], path_column="Bild")) == {"a.png": "x"}
+
+
 def test_tables_that_contradict_each_other_are_refused(root):
     make(root, "a.png")
     tables = [table(root / f"{label}.csv", f"path,label\na.png,{label}\n") for label in "xy"]

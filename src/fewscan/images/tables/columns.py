@@ -121,6 +121,11 @@ def _position(table: Path, columns: Sequence[str], what: str, asked: str | None)
     return fits[0] if fits else None
 
 
+def names_patients(column: str) -> bool:
+    """Return whether a column is called as those of patients are."""
+    return plain(column) in _COMMON_NAMES["patient"]
+
+
 def _else_path(columns: Sequence[str]) -> int | None:
     fits = [position for position, name in enumerate(columns) if plain(name) in _ELSE_PATHS]
     return fits[0] if len(fits) == 1 else None

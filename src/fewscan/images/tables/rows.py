@@ -36,6 +36,7 @@ class Row:
     several: bool = False
     predicted: bool = False  # by a network, so that whatever a person says goes before it
     chosen: str | None = None  # an origin of labels that only teach, which the row names itself
+    path_column: str = "path"  # as the table calls it
     notes: tuple[str, ...] = ()
 
     @property
@@ -121,6 +122,7 @@ class _RowReader:
             several=several and not findings,
             predicted=self.predicted,
             chosen=kept_origin(cell(row, self.origin)),
+            path_column=self.names[self.columns.path],
             notes=(*self.notes, *notes),
         )
 

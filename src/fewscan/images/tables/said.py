@@ -9,6 +9,7 @@ from fewscan.images.classes import class_key
 from fewscan.images.options import Several
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import Source
+from fewscan.images.tables.columns import names_patients
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.rows import Row, with_finding
 
@@ -40,7 +41,11 @@ def require_found(rows: Sequence[Row], found: Sequence[object], places: Places, 
     looked = ", ".join(dict.fromkeys(str(folder) for folder in [row.table.parent, *(source.folder for source in sources)]))
     like = places.like(row)
     hint = f"; an image of that name is {like}: name the folder that the paths begin from as the source" if like else ""
-    raise FewscanError(f"{row.table} names no file of the sources: '{row.path}', for one, is not in {looked}{hint}")
+    # A patient's number is for no terminal or log.
+    one = "nothing that it names is" if names_patients(row.path_column) else f"'{row.path}', for one, is not"
+    if row.path_column != "path" and not hint:
+        hint = f"; its column '{row.path_column}' was taken for the paths: --path-column names another one"
+    raise FewscanError(f"{row.table} names no file of the sources: {one} in {looked}{hint}")
 
 
 def add_rows(
