@@ -219,6 +219,8 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_read(dataset: Datas
         ("nosuchprotocol://bucket/data", "nosuchprotocol"),
         ("https://ada:secret@127.0.0.1/data", "password"),
         ("file:///no/such/folder/data", "/no/such/folder"),
+        ("memory://moved/data", "gone when this command ends"),
+        ("simplecache::memory://moved/data", "'::'"),
     ],
 )
 def test_a_url_that_cannot_be_is_one_line_and_changes_nothing(
@@ -242,13 +244,14 @@ def test_a_package_that_is_missing_is_named(
 
 
 def test_the_command_says_where_pixels_lie_and_moves_them(
-    dataset: Dataset, fewscan: Callable[..., CompletedProcess[str]]
+    dataset: Dataset, fewscan: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
+    url = (tmp_path / "bucket").as_uri()
     assert "here" in fewscan("pixels", dataset.folder).stdout
-    moved = fewscan("pixels", dataset.folder, "--to", URL, "--remove")
+    moved = fewscan("pixels", dataset.folder, "--to", url, "--remove")
     assert moved.returncode == 0, moved.stderr
-    assert moved.stdout.count(URL) == 2
-    assert fewscan("pixels", dataset.folder, "--json").stdout.count(URL) == 1
+    assert moved.stdout.count(url) == 2
+    assert fewscan("pixels", dataset.folder, "--json").stdout.count(url) == 1
     assert fewscan("pixels", dataset.folder, "--back", "--remove").returncode == 2
     assert fewscan("pixels", dataset.folder, "--back").returncode == 0
     assert tuple(files_of(dataset)) == FILES

@@ -156,6 +156,13 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_repeating_
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kept_by", ["simplecache", "filecache", "blockcache"])
+def test_an_address_by_way_of_a_copy_on_this_machine_is_refused(kept_by: str) -> None:
+    # What is read back from there is that copy, and says nothing of what lies there.
+    with pytest.raises(FewscanError, match="before '::'"):
+        require_address(f"{kept_by}::s3://bucket/mydata")
+
+
 def test_an_address_without_a_secret_is_taken() -> None:
     for url in ("s3://bucket/mydata", "az://box@account.host/mydata", "file:///mnt/mydata"):
         assert require_address(f"{url}/") == url

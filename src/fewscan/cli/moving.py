@@ -6,6 +6,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish
+from fewscan.errors import FewscanError
 from fewscan.wording import command_line, counted
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def pixels_(
     as_json: AsJson = False,
 ) -> None:
     """Move the pixels, where that is asked for, and say where they lie."""
+    if to is not None and to.startswith("memory://"):
+        raise FewscanError(f"what is copied to {to} is gone when this command ends: name a place that stays")
     place = api.move_pixels(dataset, to=to, remove=remove, back=back)
     finish(as_json, place.model_dump(mode="json"), _lines(place))
 

@@ -219,6 +219,8 @@ def require_address(url: str) -> str:
             "a URL that holds a password or a key is not taken, since it is written down in the dataset: leave it out, and "
             "give it where the package for this storage looks for it"
         )
+    if "::" in url:
+        raise FewscanError(f"'{url}' reads through a store of its own, not what lies there: leave out what stands before '::'")
     return url.rstrip("/")
 
 
