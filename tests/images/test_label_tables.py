@@ -1,6 +1,7 @@
 """Tables as spreadsheets and public sets write them: what is read, what is asked for, what they do to folders' labels."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,6 +11,8 @@ from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
 from fewscan.images.plan import plan_of
 from fewscan.images.sources import ScanFile, parse_sources
+from fewscan.images.tables.predictions import DECISIONS
+from fewscan.labeling.rule import Decision
 
 NAMES = [f"ISIC_{number}" for number in range(4)]
 PLAIN = dict(zip((f"img/{name}.png" for name in NAMES), ("a", "b", "a", "b"), strict=True))
@@ -310,6 +313,28 @@ def test_what_fewscan_predicted_is_no_label_unless_it_is_trusted(root, header):
     assert "--trust-predictions" in refusal(root, labels=labels)
     scans = [scan for scan in listed(root, labels=labels, trust_predictions=True) if scan.path.suffix == ".png"]
     assert [(scan.label, scan.label_from) for scan in scans] == [("a", "predictions labels.csv"), (None, None)] * 2
+
+
+@pytest.mark.parametrize("left", ["path,label,decision", "path,label,probability_a", "label,probability_a,probability_b,path"])
+def test_nor_is_it_where_columns_were_taken_away(root, left):
+    values = {"label": "a", "probability_a": "0.9", "probability_b": "0.1", "decision": "review"}
+    rows = [",".join({**values, "path": path}[name] for name in left.split(",")) for path in PLAIN]
+    labels = table(root, "\n".join([left, *rows]) + "\n")
+    assert "--trust-predictions" in refusal(root, labels=labels)
+    if "decision" in left:
+        assert {scan.label_from for scan in listed(root, labels=labels, trust_predictions=True)} <= {"folder", None}
+    else:
+        assert "'decision'" in refusal(root, labels=labels, trust_predictions=True)
+
+
+def test_a_persons_labels_beside_other_columns_are_hers(root):
+    rows = "".join(f"{path},a,surgery,0.2\n" for path in PLAIN)
+    labels = table(root, "path,label,decision,probability_of_death\n" + rows)
+    assert {scan.label_from for scan in listed(root, labels=labels) if scan.label == "a"} == {"labels.csv"}
+
+
+def test_what_is_decided_is_what_label_decides():
+    assert {*get_args(Decision), "unreadable"} == DECISIONS
 
 
 def test_a_prediction_changes_no_label_that_a_person_gave(tmp_path):

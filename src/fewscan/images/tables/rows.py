@@ -72,7 +72,7 @@ def read_rows(table: Path, options: TableOptions) -> list[Row]:
 
 def rows_of(table: Path, cells: Cells, options: TableOptions) -> list[Row]:
     """Return all rows of a CSV whose cells are read; raises FewscanError as `read_rows` does."""
-    predicted = require_trust(table, cells.columns, options.trust_predictions)
+    predicted = require_trust(table, cells, options.trust_predictions)
     columns = find_columns(table, cells, options)
     if not cells.rows:
         raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
