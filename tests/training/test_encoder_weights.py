@@ -1,9 +1,11 @@
 """Runs whose encoder begins from a run, a file or known weights; and encoders made ready to use without training."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -69,6 +71,27 @@ def test_copies_of_images_that_a_run_on_another_dataset_has_learned_from_do_not_
     run = api.train(others, method="supervised", encoder=asked, out=tmp_path / "others", **QUICK)
     assert run.record.began_with is not None
     assert run.record.began_with.origin.may_know(run.record.dataset_identity)
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_dataset_that_lacks_what_was_added_begins_with_the_encoder_and_judges_by_nothing_it_knows(
+    split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(split_dataset.folder, tmp_path / "copy"))
+    later = tmp_path / "later"
+    later.mkdir()
+    PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (16, 16), dtype=np.uint8)).save(later / "one.png")
+    api.add_scans(split_dataset.folder, [later])
+    first = api.train(split_dataset.folder, method="supervised", encoder={"width": 24}, out=tmp_path / "first", **QUICK)
+    asked = {"weights": str(first.folder)}
+    run = api.train(copy, method="supervised", encoder=asked, out=tmp_path / "run", **QUICK)
+    assert run.record.began_with is not None
+    api.split(copy, name="other", labeled=16, test=24, validation=0.25, seed=3)
+    with pytest.raises(FewscanError, match="the split leaks"):
+        api.train(copy, split="other", method="supervised", encoder=asked, out=tmp_path / "leaks", **QUICK)
+    shutil.rmtree(split_dataset.folder)
+    with pytest.raises(FewscanError):  # which images it knows cannot be told
+        api.train(copy, split="other", method="supervised", encoder=asked, out=tmp_path / "leaks", **QUICK)
 
 
 @pytest.mark.slow

@@ -164,6 +164,15 @@ class Snapshot:
         pq.write_table(table, buffer)
         return buffer.getvalue()
 
+    def holds(self, path: Path) -> bool:
+        """Return whether the images of the snapshot in a file are the first of these; raises FewscanError where it is none."""
+        try:
+            said = json.loads(pq.read_schema(path).metadata[_META])
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+            raise FewscanError(f"{path} is missing or damaged: put back what it was, or train again") from None
+        described = SnapshotDescription.parse(said, where=path.name)
+        return self.store.holds(described.images, described.chain)
+
     @classmethod
     def read(cls, path: Path, folder: Path, store: ImageStore, otherwise: str) -> Self:
         """Read a snapshot of the dataset in `folder`; `otherwise` is what helps where it is damaged, such as `train again`.

@@ -21,7 +21,7 @@ from fewscan.models.weights import PREFIX, load_weights, pickled_line, read_weig
 from fewscan.progress import say
 from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning
-from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.run import MODEL_FILE, SNAPSHOT_FILE, Run
 from fewscan.training.seen import learned_by
 
 
@@ -155,8 +155,12 @@ def kept_beginning(run: Run) -> Beginning | None:
 
 
 def is_same_dataset(run: Run, snapshot: Snapshot) -> bool:
-    """Return whether `run` was trained on the dataset of `snapshot`, so that its rows are the same images."""
-    return run.record.dataset_identity == snapshot.description.identity and run.record.spec == snapshot.spec
+    """Return whether `run` was trained on the dataset of `snapshot`, so that its rows are the same images.
+
+    A copy of that dataset which lacks what was added before the run, or got other images, is another one.
+    """
+    alike = run.record.dataset_identity == snapshot.description.identity and run.record.spec == snapshot.spec
+    return alike and snapshot.holds(run.folder / SNAPSHOT_FILE)
 
 
 def taught_by(run: Run, snapshot: Snapshot, *, encoder_alone: bool = False) -> Snapshot:
@@ -174,6 +178,8 @@ def taught_by(run: Run, snapshot: Snapshot, *, encoder_alone: bool = False) -> S
         try:
             before = run.open_dataset()
         except FewscanError:
+            if run.record.dataset_identity == snapshot.description.identity:
+                raise  # it knows some of these very images
             return snapshot
         files, known = snapshot.manifest["sha256"], before.manifest["sha256"]
         learned = learned_by(run, before, encoder_alone=encoder_alone)
