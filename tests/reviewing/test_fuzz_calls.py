@@ -57,6 +57,21 @@ def calls(review: Review) -> tuple[TestClient, dict[str, Any]]:
     return TestClient(app, base_url=ADDRESS, raise_server_exceptions=True), app.openapi()
 
 
+def test_every_refusal_of_every_route_is_described_as_the_reason_that_it_gives(
+    calls: tuple[TestClient, dict[str, Any]],
+) -> None:
+    _, described = calls
+    assert "detail" in described["components"]["schemas"]["Reason"]["properties"]
+    routes = [route for path in described["paths"].values() for route in path.values() if "tags" in route]
+    assert len(routes) > 40
+    for route in routes:
+        refusals = {code: told for code, told in route["responses"].items() if code != "200"}
+        assert {"400", "404", "409", "503"} <= refusals.keys()
+        for told in refusals.values():
+            assert told["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/Reason"}}}
+            assert told["description"]
+
+
 def ask(client: TestClient, schema: dict[str, Any], draw: Callable[[SearchStrategy[Any]], Any]) -> None:
     """Make one call by a strategy's choices, and look at its answer."""
     parts = schema["components"]["schemas"]

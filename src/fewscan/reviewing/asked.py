@@ -280,18 +280,21 @@ class Reason(BaseModel):
     detail: str
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Reason, "description": why}
-    for code, why in {
-        400: "it cannot be",
-        401: "no token",
-        403: "another site asks",
-        404: "it is not there",
-        409: "not as things stand",
-        413: "too large",
-        415: "another type",
-        421: "another address",
-        422: "not what is asked for",
-        503: "the label log could not be written: try again",
-    }.items()
+_REASON = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Reason.__name__}"}}}
+_REFUSED = {
+    400: "it cannot be",
+    401: "no token",
+    403: "another site asks",
+    404: "it is not there",
+    409: "not as things stand",
+    413: "too large",
+    415: "another type",
+    421: "another address",
+    422: "not what is asked for",
+    503: "the label log could not be written: try again",
 }
+_TOLD: dict[int | str, dict[str, Any]] = {code: {"content": _REASON, "description": why} for code, why in _REFUSED.items()}
+# Of a route that answers with something else than JSON.
+CANNOT_BE: dict[int | str, dict[str, Any]] = {400: _TOLD[400]}
+# One of them brings the schema along: FastAPI builds a model anew for each refusal that names it, of each route.
+REFUSALS = _TOLD | {400: {"model": Reason, "description": _REFUSED[400]}}

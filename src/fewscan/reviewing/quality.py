@@ -13,7 +13,7 @@ from fewscan.auditing.result import result_of, suspects_in
 from fewscan.datasets import judging
 from fewscan.reporting.audit_page import write_audit_page
 from fewscan.reviewing import aside, pairing
-from fewscan.reviewing.asked import REFUSALS, Count, Name, Row, Saved
+from fewscan.reviewing.asked import CANNOT_BE, REFUSALS, Count, Name, Row, Saved
 from fewscan.reviewing.desk import Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
 from fewscan.reviewing.looking import PNG, Look
@@ -61,7 +61,7 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
             aside=left,
         )
 
-    @routes.get("/audit.html", response_class=HTMLResponse)
+    @routes.get("/audit.html", response_class=HTMLResponse, responses=CANNOT_BE)
     def audit_page() -> HTMLResponse:
         """Return the page about the audit, with what people have said of its pairs by now."""
         return HTMLResponse(_audit_page(desk), headers=SANDBOX)
