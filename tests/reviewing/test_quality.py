@@ -210,7 +210,7 @@ def test_an_overlay_says_how_one_image_became_the_other() -> None:
         (first[:, :, ::-1], ("mirrored",)),
         (255 - first, ("inverted",)),
         (np.rot90(first, axes=(1, 2)), ("turned by 90 degrees counterclockwise",)),
-        ((20 + 0.6 * first).astype(np.uint8), ("less contrast",)),
+        ((20 + 0.6 * first).astype(np.uint8), ("with less contrast",)),
     ):
         laid = overlay_of(first, np.ascontiguousarray(second))
         assert laid is not None

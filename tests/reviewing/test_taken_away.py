@@ -27,6 +27,7 @@ from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.unlabeled_first import first_folder
 
 ADA = {"reviewer": "Ada"}
 
@@ -305,3 +306,30 @@ def test_a_new_run_is_held_against_the_pages_model_on_what_neither_has_learned_f
     assert job["compared_images"] == len(dataset.snapshot().rows("validation")) > 0
     assert job["before"] == 1
     assert 0 <= job["after"] <= 1
+
+
+def test_an_encoder_that_learns_first_is_shown_and_gone_on_with_by_the_same_choice(
+    client: TestClient, run: Path, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, ...]] = []
+    shown: list[dict] = []
+
+    def train(self: Commands, verb: str, data: Path, _: str, out: Path, *words: str) -> str:
+        begun.append((out.name, *words))
+        if "--unlabeled-first" in words:
+            shutil.copytree(run, first_folder(out), dirs_exist_ok=True)
+            shown.append(client.get("/api/training").json())
+            raise FewscanError("stopped")
+        shutil.copytree(run, out)
+        return ""
+
+    monkeypatch.setattr(Commands, "run", train)
+    ended = []
+    for length in ("first", "probe", "first"):
+        client.post("/api/training", json={"length": length})
+        while (job := client.get("/api/training").json())["phase"] == "running":
+            time.sleep(0.01)
+        ended.append((job["phase"], job["unlabeled"]))
+    assert [place.rpartition("-")[2] for place, *_ in begun] == ["1", "2", "1"]
+    assert all(each["unlabeled"] and each["epochs"] for each in shown)
+    assert ended[1] == ("finished", False)

@@ -15,7 +15,7 @@ from fewscan.training.choice import choose
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from fewscan.training.unlabeled_first import OF_FEATURES_PX, divided, first_folder, lesson_for
+from fewscan.training.unlabeled_first import OF_FEATURES_PX_ON_CPU, divided, first_folder, lesson_for
 
 SHORT: dict[str, Any] = {"epochs": 1, "batch_size": 16}
 PROPAGATION = {"name": "propagation", "steps": 20}
@@ -161,7 +161,7 @@ def test_settings_go_to_the_run_that_has_them() -> None:
 
 
 def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from(make_dataset: Callable[..., Snapshot]) -> None:
-    for size_px, wanted in ((96, None), (224, OF_FEATURES_PX)):
+    for size_px, wanted in ((96, None), (224, OF_FEATURES_PX_ON_CPU)):
         pile = make_dataset(images=24, size_px=size_px)
         for asked, learns_from in (({}, wanted), ({"encoder": {"input_px": 128}}, 128)):
             asked = asked | {"device": "cpu"}

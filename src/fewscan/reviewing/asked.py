@@ -28,7 +28,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
 # How long a training is that the page begins.
-Length = Literal["probe", "propagation", "short", "usual"]
+Length = Literal["probe", "propagation", "first", "short", "usual"]
 
 
 class Question(BaseModel):
@@ -216,6 +216,7 @@ class Training(BaseModel):
     phase: str
     command: str
     run: str
+    unlabeled: bool  # what runs now is the encoder's training without labels, of two
     epoch: int
     epochs: int
     accuracy: float | None

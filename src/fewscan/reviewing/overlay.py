@@ -69,7 +69,7 @@ def _words(placing: Placing, gain: float) -> list[str]:
     found += turned_words(degrees) if abs(degrees) >= TURNED else []
     found += [f"{'enlarged' if size > 1 else 'made smaller'} to {100 * size:.0f} %"] if abs(size - 1) >= RESIZED else []
     found += ["inverted"] if gain < 0 else []
-    found += [f"{'more' if abs(gain) > 1 else 'less'} contrast"] if abs(abs(gain) - 1) >= RECONTRASTED else []
+    found += [f"with {'more' if abs(gain) > 1 else 'less'} contrast"] if abs(abs(gain) - 1) >= RECONTRASTED else []
     return found
 
 

@@ -20,12 +20,14 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
 from fewscan.reviewing.tutor import Tutor
 from fewscan.training.run import MODEL_FILE, Run
+from fewscan.training.unlabeled_first import first_folder
 
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What each adds to `fewscan train`.
 WORDS: dict[Length, list[str]] = {
     "probe": ["--method", "probe"],
     "propagation": ["--method", "propagation"],
+    "first": ["--method", "propagation", "--unlabeled-first"],
     "short": ["training_images=150000"],
     "usual": [],
 }
@@ -46,6 +48,7 @@ class Job:
 
     phase: Phase = "none"
     command: str = ""
+    unlabeled: bool = False  # what runs now is the encoder's training without labels, in a run of its own beside `run`
     run: str = ""
     epoch: int = 0
     epochs: int = 0
@@ -87,7 +90,7 @@ class Trainings:
             board = self.desk.board()
             if len(set(board.labels[board.labeled & self.desk.usable])) < 2:
                 raise CannotNowError("label scans of two classes first")
-            run = self.unfinished if resume else self._free()
+            run = self.unfinished if resume else self._free(length)
             if run is None:
                 raise CannotNowError("there is no unfinished training")
             self._commands = Commands()
@@ -161,17 +164,22 @@ class Trainings:
         own = [one for one in found if one.name.removeprefix(name).isdigit()]
         return sorted(own, key=lambda one: int(one.name.removeprefix(name)))
 
-    def _free(self) -> Path:
+    def _free(self, length: Length) -> Path:
+        """Return where the next run is to lie; beside an encoder that waits for its run only what goes on with that."""
         name = f"{self.desk.dataset.folder.resolve().name}-review-"
-        return next(path for number in range(1, 100_000) if not (path := self.runs / f"{name}{number}").exists())
+        free = (path for number in range(1, 100_000) if not (path := self.runs / f"{name}{number}").exists())
+        return next(path for path in free if length not in ("probe", "propagation") or not first_folder(path).exists())
 
 
 def _with_epochs(job: Job) -> Job:
-    """Return a job with what its run's folder says of its epochs."""
+    """Return a job with what its run's folder says of its epochs, or before that the folder of the run without labels."""
     run = Path(job.run)
+    unlabeled = not run.exists() and first_folder(run).exists()
+    run = first_folder(run) if unlabeled else run
     if not (run / "config.yaml").exists():
         return job
     epochs = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("epochs", 1)  # a probe is solved at once
     done = jsonl.read(run / "metrics.jsonl", ["epoch"])
     newest = done[-1] if done else {"epoch": 0}
-    return replace(job, epoch=newest["epoch"], epochs=epochs, accuracy=newest.get("validation_accuracy"))
+    told = {"epoch": newest["epoch"], "epochs": epochs, "accuracy": newest.get("validation_accuracy")}
+    return replace(job, unlabeled=unlabeled, **told)

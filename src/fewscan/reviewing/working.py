@@ -96,6 +96,7 @@ def told(job: Job, unfinished: Path | None) -> Training:
         phase=job.phase,
         command=job.command,
         run=job.run,
+        unlabeled=job.unlabeled,
         epoch=job.epoch,
         epochs=job.epochs,
         accuracy=job.accuracy,

@@ -26,9 +26,10 @@ from fewscan.wording import counted
 # What is asked of the run that learns from labels and holds for this one, too: it learns as long where a length is given.
 LENGTH = ("epochs", "training_images")
 SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENGTH)
-# Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: docs/search.md, 23.
-OF_FEATURES = {"training_images": 240_000}
-OF_FEATURES_PX = 160
+# Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: how many images it learns from, and
+# at what size it sees larger ones. That takes two minutes of a GPU; without one less has to do: docs/search.md, 23.
+OF_FEATURES, OF_FEATURES_PX = 240_000, 160
+OF_FEATURES_ON_CPU, OF_FEATURES_PX_ON_CPU = 80_000, 96
 # On a CPU a step of the recipe `finetune` goes through the network in parts: whole ones took 19 GB at 128 px, so 6 GB at 160.
 CPU_CHUNK = 64
 
@@ -69,11 +70,12 @@ def lesson_for(
     cpu = usable_device(second.device).type == "cpu"
     settings: dict[str, Any] = {"chunk_size": CPU_CHUNK} if cpu and recipe == FinetuneRecipe.name else {}
     if second.solved:
+        images, size_px = (OF_FEATURES_ON_CPU, OF_FEATURES_PX_ON_CPU) if cpu else (OF_FEATURES, OF_FEATURES_PX)
         settings["encoder"] = second.encoder.model_dump(mode="json")
-        if dataset.spec.size_px > OF_FEATURES_PX and second.encoder.input_px is None:
-            settings["encoder"]["input_px"] = OF_FEATURES_PX
+        if dataset.spec.size_px > size_px and second.encoder.input_px is None:
+            settings["encoder"]["input_px"] = size_px
         if "epochs" not in asked:
-            settings |= OF_FEATURES
+            settings["training_images"] = images
         if dataset.description.audit is not None:
             settings["positives"] = "groups"
     return Lesson(method, recipe, merge(settings, asked), asked)

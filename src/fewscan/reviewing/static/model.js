@@ -7,7 +7,7 @@ const SAME = { jpeg: "jpg", tiff: "tif" };
 
 function showTraining(job) {
   const phases = {
-    none: "", running: `Running: fewscan ${job.command}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
+    none: "", running: `Running: fewscan ${job.command}${job.unlabeled ? ", without labels first" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
     finished: `Finished: ${job.run}`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
   };
   const accuracy = job.accuracy === null ? "" : `, right on ${percent(job.accuracy)} of the validation images`;

@@ -64,7 +64,7 @@ async function look() {
   element("overlay").alt = `Scan ${pair.first.row} laid over scan ${pair.second.row}`;
   element("overlay").hidden = false;
   element("overlay-none").hidden = true;
-  const words = differs.words.length ? `The second is the first ${differs.words.join(", ")}.` : "Nothing was moved, turned or recontrasted.";
+  const words = differs.words.length ? `The second is the first, ${differs.words.join(", ")}.` : "Nothing was moved, turned or recontrasted.";
   element("differ-said").textContent = `${words} What is left differs by ${differs.difference.toFixed(1)} of 255 gray levels on average.`;
 }
 
