@@ -98,6 +98,7 @@ def test_merge_lays_changes_over_and_leaves_both_alone(base: dict[str, object], 
 
 
 def test_nearest_lists_all_where_none_is_close() -> None:
+    assert nearest("size", ["resize", "size_px", "sizes"]) == "did you mean 'size_px'?"
     assert nearest("simclt", ["simclr", "joint"]) == "did you mean 'simclr'?"
     assert nearest("xyz", ["simclr", "joint"]) == "there are: joint, simclr"
     assert nearest("xyz", [f"a{number:03}" for number in range(100)]).endswith("a018, a019 and 80 more")

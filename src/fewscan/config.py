@@ -169,7 +169,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return a hint that ends an error about an unknown name: the nearest valid one, or all of them, or the first of many."""
     names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1)
+    longer = [each for each in names if each.startswith(f"{name}_")]
+    close = longer if len(longer) == 1 else difflib.get_close_matches(name, names, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
     more = f" and {len(names) - NAMES_LISTED} more" if len(names) > NAMES_LISTED else ""

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.trainings import TRAININGS_FILE
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import METHODS, TRAINING_METHODS
 from fewscan.locks import alone
@@ -22,7 +23,7 @@ from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, MODEL_FILE, TENSORBOARD_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.symptoms import ReportedSymptom, reported_symptoms
-from fewscan.training.train import train_on
+from fewscan.training.train import train_new, train_on
 from tests.made import remade
 from tests.processes import exit_code_of
 
@@ -286,6 +287,14 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
         save_file(load_file(path), path, said)
     with pytest.raises(FewscanError, match=r"start a new run|another training"):
         fit(run, split_dataset, resume=True)
+
+
+def test_a_training_that_its_dataset_cannot_note_leaves_no_run(split_dataset: Snapshot, tmp_path: Path) -> None:
+    (split_dataset.folder / TRAININGS_FILE).mkdir()
+    settings = RunSettings.resolve("supervised", "fewscan", {"epochs": 1}, labeled=16, unlabeled=40)
+    with pytest.raises(FewscanError, match="cannot write"):
+        train_new(split_dataset, settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_former_runs_validation_accuracy_is_read_under_its_name_of_today(split_dataset: Snapshot, tmp_path: Path) -> None:

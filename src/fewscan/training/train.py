@@ -1,5 +1,6 @@
 """From a split dataset and settings to a finished run, in one go or in several."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def train_new(
     with writing(folder):
         run = Run.create(folder, settings, dataset, leaking_pairs, recipe, beginning)
         if candidate:
-            note_training(dataset, run.identity)
+            _note_begun(run, dataset)
         tested = dataset.rows("test")
         seen = seen_among(dataset, tested)
         regrouped = regrouped_sentence(dataset)
@@ -86,6 +87,15 @@ def train_new(
             _fit(run, dataset, devices, resume=False)
             _note_finished(run, dataset, candidate=candidate)
     return run
+
+
+def _note_begun(run: Run, dataset: Snapshot) -> None:
+    """Write down in the dataset that it is trained on; where that cannot be done, no run is left that would go on without it."""
+    try:
+        note_training(dataset, run.identity)
+    except FewscanError:
+        shutil.rmtree(run.folder)
+        raise
 
 
 def _note_finished(run: Run, dataset: Snapshot, *, candidate: bool) -> None:
