@@ -72,9 +72,10 @@ def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
 
 
 def opened_classifier(run: str | Path | Run) -> Run:
-    """Return a run that knows classes, opened; raises FewscanError, with what to do next, where it learned without labels."""
+    """Return a finished run that knows classes, opened; raises FewscanError, with what to do next, for any other."""
     opened = opened_run(run)
     if opened.record.classes:
+        opened.require_finished()
         return opened
     raise FewscanError(
         f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "

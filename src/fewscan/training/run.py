@@ -217,13 +217,17 @@ class Run:
         with replaced_file(self.folder / MODEL_FILE) as temporary:
             temporary.write_bytes(safetensors_of(network.state_dict(), self.metadata()))
 
-    def load_network(self) -> Network:
-        """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
+    def require_finished(self) -> None:
+        """Raise FewscanError, with the command that goes on, where the run is not trained to its end."""
         if not self.finished:
             raise FewscanError(
                 f"{self.folder} is not finished: go on with "
                 f"'{command_line('train', self.record.dataset, '--out', self.folder, '--resume')}'"
             )
+
+    def load_network(self) -> Network:
+        """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
+        self.require_finished()
         network = self.new_network()
         path = self.folder / MODEL_FILE
         try:

@@ -90,7 +90,7 @@ def train_new(
 
 
 def _note_begun(run: Run, dataset: Snapshot) -> None:
-    """Write down in the dataset that it is trained on; where that cannot be done, no run is left that would go on without it."""
+    """Write down in the dataset that it is trained on; where that cannot be done, no run is left to go on without it."""
     try:
         note_training(dataset, run.identity)
     except FewscanError:
