@@ -4,7 +4,7 @@ BIN := .venv/bin
 # environment forbids it.
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo check test faults coverage lint types wheel hashes clean
+.PHONY: demo check test compiled faults coverage lint types wheel hashes clean
 
 demo: .venv/installed
 	$(BIN)/fewscan demo
@@ -15,6 +15,10 @@ check: .venv/installed lint types
 
 test: .venv/installed lint types
 	$(PYTEST)
+
+# What tests import is compiled once, and not by each of their processes.
+compiled: .venv/installed
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only --quiet > /dev/null
 
 # Damaged files and settings, and kills: minutes; see benchmarks/faults.
 FAULTS = --files 20000 --settings 2500 --kills 5 --kills-at-changes 5
