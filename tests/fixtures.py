@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -234,14 +234,25 @@ def written_to(file: IO[str], descriptor: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def largest_file_bytes() -> Iterator[Callable[[int], None]]:
-    """A function that lets no file grow beyond so many bytes until the test ends, which stands in for a full disk."""
+def largest_file_bytes() -> Callable[[int], AbstractContextManager[None]]:
+    """A context in which no file grows beyond so many bytes, which stands in for a full disk.
+
+    It ends before the test does: pytest's own output may be a file.
+    """
     resource = pytest.importorskip("resource", reason="a full disk is made with a limit of Unix")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    on_limit = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, on_limit)
+
+    @contextmanager
+    def limited(limit: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        on_limit = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, on_limit)
+
+    return limited
 
 
 @pytest.fixture(scope="session")

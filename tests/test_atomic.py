@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -100,13 +101,12 @@ def test_a_removed_folder_is_gone_at_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_about_the_file_that_was_to_be_and_leaves_the_old_one(
-    tmp_path: Path, largest_file_bytes: Callable[[int], None]
+    tmp_path: Path, largest_file_bytes: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     write_text(tmp_path / "a.json", "old")
-    largest_file_bytes(1000)
-    with pytest.raises(FewscanError) as alone:
+    with largest_file_bytes(1000), pytest.raises(FewscanError) as alone:
         write_text(tmp_path / "a.json", "x" * 2000)
-    with pytest.raises(FewscanError) as in_a_folder, new_folder(tmp_path / "run") as folder:
+    with largest_file_bytes(1000), pytest.raises(FewscanError) as in_a_folder, new_folder(tmp_path / "run") as folder:
         write_text(folder / "a.json", "x" * 2000)
     for caught, path in ((alone, tmp_path / "a.json"), (in_a_folder, tmp_path / "run" / "a.json")):
         assert str(caught.value).startswith(f"no space left to write {path}: ")

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -406,11 +407,11 @@ def test_a_folder_without_rights_is_one_line(
 
 
 def test_a_full_disk_stops_training_in_one_line(
-    fewscan: Command, split_dataset: Snapshot, tmp_path: Path, largest_file_bytes: Callable[[int], None]
+    fewscan: Command, split_dataset: Snapshot, tmp_path: Path, largest_file_bytes: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     """A limit on file size stands in for the full disk: the system refuses to write the checkpoint."""
-    largest_file_bytes(20_000)
-    done = fewscan("train", split_dataset.folder, "--out", tmp_path / "run", *QUICK)
+    with largest_file_bytes(20_000):
+        done = fewscan("train", split_dataset.folder, "--out", tmp_path / "run", *QUICK)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr

@@ -185,8 +185,7 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(scans, tmp_path, size_px, sto
     too_large = {path.name for path in whole.folder.rglob("*") if path.stat().st_size > limit}
     assert stopped_file in too_large
     before = set(tmp_path.iterdir())
-    largest_file_bytes(limit)
-    with pytest.raises(FewscanError) as refused:
+    with largest_file_bytes(limit), pytest.raises(FewscanError) as refused:
         import_scans([str(scans)], tmp_path / "dataset", size_px=size_px)
     assert str(refused.value).startswith(f"no space left to write {tmp_path / 'dataset'}")
     assert set(tmp_path.iterdir()) == before

@@ -328,8 +328,8 @@ def test_a_cache_that_cannot_be_written_is_an_error(kaggle, tmp_path, monkeypatc
 
 def test_a_full_disk_is_an_error(kaggle, largest_file_bytes):
     kaggle.archives[KAGGLE_SETS["dubail"].handle] += bytes(200_000)
-    largest_file_bytes(50_000)
-    with pytest.raises(FewscanError, match=f"cannot fetch kaggle:dubail: {os.strerror(errno.EFBIG)}") as refused:
+    full = pytest.raises(FewscanError, match=f"cannot fetch kaggle:dubail: {os.strerror(errno.EFBIG)}")
+    with largest_file_bytes(50_000), full as refused:
         parse_sources(["kaggle:dubail"])
     assert COMMANDS["dubail"] in str(refused.value)
 
