@@ -15,7 +15,7 @@ from benchmarks.gpu.table import ADAPTED, ADAPTED_PROPAGATION, heads_table, hits
 from fewscan.cli.app import app
 from fewscan.comparison.significance import seeds_p_value
 from fewscan.evaluation.intervals import Interval
-from fewscan.training.choice import ADAPTED_WORTH, FEATURES_WORTH, SOLVED_WORTH, WORTH
+from fewscan.training.choice import ADAPTED_WORTH, FEATURES_WORTH, FEATURES_WORTH_ON_CPU, SOLVED_WORTH, WORTH
 
 DOCS = Path(__file__).parents[1] / "docs"
 DECIMALS = re.compile(r"\d+\.\d+")
@@ -77,6 +77,16 @@ def test_what_is_said_of_learning_from_all_scans_first_follows_from_the_draws_th
     for labels in (40, 124):
         points = round(means["drawn", "simclr_groups", labels] - means["drawn", "imagenet", labels])
         assert re.search(rf"\b{points}( points of accuracy)? with {labels}\b", FEATURES_WORTH)
+
+
+def test_what_is_said_of_the_same_on_a_cpu_follows_from_its_draws() -> None:
+    draws = pd.read_csv(DOCS / "results" / "encoders_on_cpu.csv").query("score == 'test'")
+    means = draws.pivot_table("propagation_percent", ["labels_are", "labels"], "candidate")
+    gained = means.drop(columns="imagenet").squeeze(axis=1) - means["imagenet"]
+    for labels in (40, 124):
+        assert re.search(rf"\b{round(gained['drawn', labels])}( points of accuracy)? with {labels}\b", FEATURES_WORTH_ON_CPU)
+    guide = (DOCS / "guide.md").read_text(encoding="utf-8")
+    assert f"{round(gained['suggested', 40])} where `suggest` asked" in " ".join(guide.split())
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from fewscan.wording import counted
 LENGTH = ("epochs", "training_images")
 SHARED = ("chunk_size", "device", "encoder", "precision", "seed", "views", *LENGTH)
 # Of an encoder that stays as it is afterwards, and whose features alone tell scans apart: how many images it learns from, and
-# at what size it sees larger ones. That takes two minutes of a GPU; without one less has to do: docs/search.md, 23.
+# at what size it sees larger ones. That takes two minutes of a GPU; without one less has to do: docs/search.md, 23 and 24.
 OF_FEATURES, OF_FEATURES_PX = 240_000, 160
 OF_FEATURES_ON_CPU, OF_FEATURES_PX_ON_CPU = 80_000, 96
 # On a CPU a step of the recipe `finetune` goes through the network in parts: whole ones took 19 GB at 128 px, so 6 GB at 160.
