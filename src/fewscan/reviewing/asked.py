@@ -27,10 +27,6 @@ Row = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
-# How long a training is that the page begins.
-Length = Literal["probe", "propagation", "first", "short", "usual"]
-
-
 class Question(BaseModel):
     """What is sent to the page's server."""
 
@@ -83,13 +79,6 @@ class NewClass(Question):
     """The name of a class to give from now on."""
 
     name: Name
-
-
-class Begin(Question):
-    """A training to begin: how long, or whether to go on with one that was interrupted."""
-
-    length: Length = "probe"
-    resume: bool = False
 
 
 class Nothing(Question):
@@ -208,24 +197,6 @@ class Predicted(BaseModel):
     labels: int
     out_of_distribution: bool  # unlike the dataset's scans, so that what the model says of it means nothing
     shares: list[Share]
-
-
-class Training(BaseModel):
-    """A training in the background; before, after: accuracy of the page's model and of the run on validation images."""
-
-    phase: str
-    command: str
-    run: str
-    unlabeled: bool  # what runs now is the encoder's training without labels, of two
-    epoch: int
-    epochs: int
-    accuracy: float | None
-    words: str
-    compared_images: int
-    before: float | None
-    after: float | None
-    used: bool
-    unfinished: str | None
 
 
 class Accuracy(BaseModel):

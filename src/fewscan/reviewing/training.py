@@ -14,10 +14,10 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
-from fewscan.reviewing.asked import Length
 from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.opinion import Lesson, solved
+from fewscan.reviewing.training_asked import Length
 from fewscan.reviewing.tutor import Tutor
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.unlabeled_first import first_folder

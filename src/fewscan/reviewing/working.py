@@ -18,10 +18,11 @@ from fewscan.datasets.learnable import without_labels
 from fewscan.errors import FewscanError
 from fewscan.evaluation.typicality import Gate
 from fewscan.images.readers import UnreadableImage, fitted, read_image
-from fewscan.reviewing.asked import REFUSALS, Begin, Nothing, Predicted, Share, Training
+from fewscan.reviewing.asked import REFUSALS, Nothing, Predicted, Share
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.guard import BYTES_TYPE
 from fewscan.reviewing.training import Job, Trainings
+from fewscan.reviewing.training_asked import Begin, Training
 from fewscan.reviewing.tutor import Tutor
 from fewscan.spreadsheet import write_csv
 from fewscan.training.features import features_of
