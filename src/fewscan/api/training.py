@@ -52,7 +52,7 @@ def train(
     by default with a GPU, where ImageNet's weights are begun with and 1,000 scans or more are unlabeled. Where the second run
     only solves, settings of steps are the first one's.
     `devices` on each of `nodes` machines train it together, a process each; but for rounding the run is that of one.
-    Raises FewscanError where the split leaks (unless made with protocol `study`, or with `allow_leakage=True`), where a setting
+    Raises FewscanError where the split leaks (unless protocol `random` or `study`, or `allow_leakage=True`), where a setting
     is unknown, where a method lacks labels, where a loss stops being finite, and where devices cannot do what one would.
     """
     from fewscan.training.continuing import with_encoder_of_run

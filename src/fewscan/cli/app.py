@@ -56,7 +56,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what this 
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help="fewscan: ours. study: a published study's encoder, views and optimizer. [default: fewscan]",
+        help="fewscan: from scratch. finetune: from weights that are there. study: a published study's encoder, views and "
+        "optimizer. [default: fewscan]",
         callback=known(RECIPES),
     ),
 ]
