@@ -5,7 +5,6 @@ one that wants Python's interpreter. The tables are small: a million rows take h
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +13,6 @@ import pyarrow.parquet as pq
 
 from fewscan.memory import is_too_little
 
-# Tables of which so little is to be parsed are kept, so many of them: a dataset's are read again by each verb, and by each
-# snapshot that a page takes.
-_KEPT_BYTES = 256 * 1024
-_KEPT = 32
-
 
 def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a table, or some of its columns, from a file or its content.
@@ -26,18 +20,6 @@ def parquet_table(source: bytes | Path, columns: Sequence[str] | None = None) ->
     Raises what pyarrow does where it is damaged, KeyError where a column is missing, and MemoryError, which pyarrow tells as a
     damage of its own kind.
     """
-    if isinstance(source, bytes) and len(source) <= _KEPT_BYTES:
-        return _kept_table(source, None if columns is None else tuple(columns))
-    return _table(source, columns)
-
-
-@lru_cache(_KEPT)
-def _kept_table(content: bytes, columns: tuple[str, ...] | None) -> pa.Table:
-    """Return the table of a file's content, which nobody can change."""
-    return _table(content, columns)
-
-
-def _table(source: bytes | Path, columns: Sequence[str] | None) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source, pre_buffer=False) as file:
             if columns is not None and (lacking := set(columns) - set(file.schema_arrow.names)):
@@ -61,17 +43,6 @@ def typed(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
 
 
 def parquet_frame(source: bytes | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the same as a data frame, which is the caller's own."""
-    if isinstance(source, bytes) and len(source) <= _KEPT_BYTES:
-        return _kept_frame(source, None if columns is None else tuple(columns)).copy()
-    return _frame(_table(source, columns))
-
-
-@lru_cache(_KEPT)
-def _kept_frame(content: bytes, columns: tuple[str, ...] | None) -> pd.DataFrame:
-    return _frame(_kept_table(content, columns))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas(use_threads=False)
+    """Return the same as a data frame."""
+    frame: pd.DataFrame = parquet_table(source, columns).to_pandas(use_threads=False)
     return frame

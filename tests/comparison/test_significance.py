@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import permutation_test, ttest_ind
+from scipy.stats import ttest_ind
 from sklearn.metrics import balanced_accuracy_score
 
 from fewscan.comparison.significance import (
@@ -18,7 +18,6 @@ from fewscan.comparison.significance import (
     random_effects_p_value,
     seeds_p_value,
 )
-from fewscan.seeds import stream
 
 
 def exact_p_value(hits_a: np.ndarray, hits_b: np.ndarray, groups: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
@@ -55,25 +54,6 @@ def test_of_balanced_accuracy_it_equals_that_of_all_swaps_weighted_by_class(imag
             assert (weights * hits).mean() == pytest.approx(balanced_accuracy_score(labels, called))
     expected = exact_p_value(hits_a, hits_b, groups, weights)
     assert seeds_p_value(hits_a[None], hits_b[None], groups, weights) == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("groups", [9, 60])
-def test_it_is_what_scipy_makes_of_the_same_swaps(groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All swaps of few groups, and of many as many as are drawn, in batches of which the last one is not full."""
-    monkeypatch.setattr("fewscan.comparison.significance.RESAMPLES", 1300)
-    random = np.random.default_rng(7)
-    hits_a, hits_b = random.random((2, groups, 3)) < [[[0.9]], [[0.7]]]
-    test = permutation_test(
-        (hits_a.sum(axis=1), hits_b.sum(axis=1)),
-        lambda a, b, axis: (a - b).sum(axis=axis),
-        permutation_type="samples",
-        n_resamples=1300,
-        batch=1000,
-        rng=stream(4, "permutations").numpy(),
-    )
-    flat = [hits.astype(float).ravel() for hits in (hits_a, hits_b)]
-    assert 0 < test.pvalue < 1
-    assert paired_p_value(*flat, np.repeat(np.arange(groups), 3), seed=4) == pytest.approx(test.pvalue, abs=1e-12)
 
 
 def test_classes_of_one_size_give_balanced_accuracy_the_p_value_of_accuracy() -> None:

@@ -35,7 +35,6 @@ def make_plan(
     """Return a checked plan, of all methods where none are given; sizes and shares not given are those of the dataset's split.
 
     one_of_several: whether the comparison lies beside those with other budgets of labels.
-
     Raises FewscanError for an unknown method, protocol, score or setting, and where a size is neither given nor known.
     """
     methods = list(TRAINING_METHODS) if methods is None else methods

@@ -1,10 +1,11 @@
 """Whether one method is better than another with statistical significance, on the same test images and the same seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import permutation_test
 from scipy.stats import t as student
 
 from fewscan.seeds import stream
@@ -15,7 +16,6 @@ Labels = npt.NDArray[Any]
 
 RESAMPLES = 9999
 ROUNDED = 9  # decimals of a sum over images of what an image counts
-_AT_ONCE = 1000  # swaps that are drawn at once
 
 
 def class_weights(labels: Labels) -> Shares:
@@ -102,31 +102,16 @@ def paired_p_value(hits_a: Shares, hits_b: Shares, groups: Groups, weights: Shar
     sums_a, sums_b = _group_sums(np.stack([hits_a, hits_b]), groups, weights)
     if len(sums_a) < 2 or np.array_equal(sums_a, sums_b):
         return 1.0
-    differences = sums_a - sums_b
-    every_swap = 2 ** len(differences) <= RESAMPLES
-    swaps = _all_swaps(len(differences)) if every_swap else _drawn_swaps(len(differences), stream(seed, "permutations").numpy())
-    # To swap a group is to turn the sign of its difference. Swaps that come to the same count as such, however their fractions
-    # were added up.
-    total = differences.sum()
-    found = np.concatenate([total - 2 * (swapped @ differences) for swapped in swaps]).round(ROUNDED)
-    # Of drawn swaps, that as the images are counts, too.
-    drawn = 0 if every_swap else 1
-    observed = total.round(ROUNDED)
-    as_far = min(np.count_nonzero(found <= observed), np.count_nonzero(found >= observed))
-    return float(min(1.0, 2 * (as_far + drawn) / (len(found) + drawn)))
-
-
-def _all_swaps(groups: int) -> Iterator[Shares]:
-    """Yield (2 ** groups, groups) every way to swap groups, 1 where one is swapped."""
-    yield (np.arange(2**groups)[:, np.newaxis] >> np.arange(groups) & 1).astype(np.float64)
-
-
-def _drawn_swaps(groups: int, random: np.random.Generator) -> Iterator[Shares]:
-    """Yield RESAMPLES random ways (some, groups) to swap groups, some at once."""
-    unswapped = np.tile(np.arange(2), (min(_AT_ONCE, RESAMPLES), groups, 1))
-    for start in range(0, RESAMPLES, _AT_ONCE):
-        # As many are drawn each time: which are drawn first does not depend on how many there are.
-        yield random.permuted(unswapped, axis=-1)[: RESAMPLES - start, :, 0].astype(np.float64)
+    result = permutation_test(
+        (sums_a, sums_b),
+        # Swaps that come to the same count as such, however their fractions were added up.
+        lambda a, b, axis: (a - b).sum(axis=axis).round(ROUNDED),
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        batch=1000,
+        rng=stream(seed, "permutations").numpy(),
+    )
+    return float(result.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

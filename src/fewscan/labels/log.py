@@ -172,7 +172,7 @@ class LabelLog:
             return values
 
         columns = (of(entries.said), of(entries.origin), of(entries.who), holds.entry, holds.disputed, teaching)
-        return Held(*columns, texts, last=len(entries.id))
+        return Held(*columns, texts, last=int(entries.id[-1]) if len(entries.id) else 0)
 
     def disputed(self, count: int) -> npt.NDArray[np.bool_]:
         """Return `(count,)` whether people say different things of a row, as in `current`, and in half its time."""
