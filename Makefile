@@ -18,7 +18,7 @@ test: .venv/installed lint types
 
 # What tests import is compiled once, and not by each of their processes.
 compiled: .venv/installed
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only --quiet > /dev/null
+	$(PYTEST) --numprocesses 0 --collect-only --quiet > /dev/null
 
 # Damaged files and settings, and kills: minutes; see benchmarks/faults.
 FAULTS = --files 20000 --settings 2500 --kills 5 --kills-at-changes 5

@@ -4,15 +4,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
-from fastapi._compat import v2
 from fastapi.testclient import TestClient
-from pydantic import ConfigDict, TypeAdapter
 
 import fewscan
 from fewscan.datasets.dataset import Dataset
@@ -31,23 +29,6 @@ CLASSES = ("glioma", "meningioma")
 IMAGES = 40
 UNREADABLE = 35
 ADDRESS = "http://127.0.0.1:8765"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def fields_described_once() -> Iterator[None]:
-    """How a field is read and written FastAPI works out anew for each route of each server: here once for fields alike."""
-    known: dict[str, TypeAdapter[Any]] = {}
-
-    def adapter(annotated: Any, config: ConfigDict | None = None) -> TypeAdapter[Any]:
-        *kinds, field = get_args(annotated)
-        asked = f"{kinds} {v2.asdict(field)} {config}"
-        if asked not in known:
-            known[asked] = TypeAdapter(annotated, config=config)
-        return known[asked]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(v2, "TypeAdapter", adapter)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,8 @@ def compare(
     Example: fewscan compare mri --labels-budget 1235,124,40 --seeds 0,1,2,3,4 --out efficiency
     """
     changes = parsed_settings(settings, "compare", api.compare, api.compare_budgets)
+    if labels_budget is not None and labeled is not None:
+        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     asked: dict[str, Any] = {
         "out": out,
         "methods": listed_names(methods) or None,
@@ -86,8 +88,6 @@ def compare(
         "jobs": jobs,
         "train": train,
     } | ({} if recipe is None else {"recipe": recipe})
-    if labels_budget is not None and labeled is not None:
-        raise FewscanError("--labeled and --labels-budget exclude each other: name all budgets with --labels-budget")
     if labels_budget is None:
         _finish_comparison(api.compare(dataset, labeled=labeled, **asked, **changes), dataset, as_json)
     else:

@@ -112,4 +112,4 @@ def _check_way(way: Way) -> None:
         recipe_named(way.recipe)
     if way.first is not None and method_type(way.first).needs_labels:
         free = listed(methods_without_labels())
-        raise FewscanError(f"{way.first} needs labels, so no encoder can learn by it first: one learns without by {free}")
+        raise FewscanError(f"{way.first} needs labels, so no encoder can learn by it first: name one of {free} there")
