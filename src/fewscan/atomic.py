@@ -143,3 +143,15 @@ def refuse_existing(path: Path, instead: str = "remove it first") -> None:
     """Raise FewscanError where something stands at `path` already; `instead` is what helps besides another place."""
     if path.exists() or path.is_symlink():
         raise FewscanError(f"{path} exists already: choose another --out, or {instead}")
+
+
+def refuse_replacing(path: Path, *read: Path) -> None:
+    """Raise FewscanError where what stands at `path` is read by the verb that would replace it, or lies in a folder of these.
+
+    Leave to replace a file that the verb wrote before is none to replace what it was made from.
+    """
+    place = path.parent.resolve() / path.name  # a link is replaced itself, not what it points to
+    for source in read:
+        if path.exists() and source.resolve() in (place, *place.parents):
+            what = "is what this command reads" if source.is_file() else f"lies in {source}, which this command reads"
+            raise FewscanError(f"{path} {what}, and is not replaced: choose another --out")

@@ -100,3 +100,35 @@ def test_what_exists_is_refused_in_one_line_and_stays_as_it_is(name: str, fewsca
     assert "already" in line or "exists" in line
     assert ("--overwrite" in line) == (name in OVERWRITES | {"calibrate"})
     assert contents(workplace) == before
+
+
+# What a verb reads, it does not replace, whatever it is told.
+READ = {
+    "labels export": (["labels", "export", "data", "--out", "data/labels.db"], "data/labels.db"),
+    "labels export by a link": (["labels", "export", "data", "--out", "linked/images/pixels.raw"], "data/images/pixels.raw"),
+    "labels suspects": (["labels", "suspects", "run", "--out", "run/held_out.csv"], "run/held_out.csv"),
+    "labels suspects, its page": (["labels", "suspects", "run", "--out", "data/audit.csv"], "data/audit.html"),
+    "suggest": (["suggest", "data", "--out", "data/own.csv"], "data/own.csv"),
+    "suggest of a run": (["suggest", "run", "--out", "data/own.csv"], "data/own.csv"),
+    "map": (["map", "data", "--out", "data/audit.html"], "data/audit.html"),
+    "map of a run, its table": (["map", "run", "--out", "run/held_out.html"], "run/held_out.csv"),
+    "check": (["check", "table.csv", "--out", "table.csv"], "table.csv"),
+    "explain": (["explain", "run", "scans/0.png", "--out", "scans/0.png"], "scans/0.png"),
+    "explain over the run": (["explain", "run", "scans/0.png", "--out", "run/model.safetensors"], "run/model.safetensors"),
+    "report": (["report", "run", "--out", "data/dataset.json"], "data/dataset.json"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(READ))
+def test_what_a_verb_reads_is_not_replaced_by_what_it_writes(name: str, fewscan: Command, workplace: Path) -> None:
+    words, path = READ[name]
+    (workplace / "linked").symlink_to(workplace / "data", target_is_directory=True)
+    for own in ("run/held_out.csv", "data/audit.html", "data/own.csv"):
+        (workplace / own).write_text("its own")
+    before = contents(workplace)
+    assert path in before
+    done = fewscan(*words, "--overwrite", cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--out" in done.stderr.strip().splitlines()[-1]
+    assert contents(workplace) == before

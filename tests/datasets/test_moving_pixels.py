@@ -16,6 +16,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.images.elsewhere import ELSEWHERE_FILE
 from fewscan.images.store import IMAGES_FOLDER, PIXELS_FILE, WHOLE_FILE
+from fewscan.locks import LOCK_FILE
 from fewscan.verifying.verify import verify
 from tests.images.test_crop import HEAD, LARGE, SMALL, scans
 
@@ -96,6 +97,37 @@ def test_what_is_somebody_elses_is_never_overwritten(content: bytes, dataset: Da
     assert fewscan.move_pixels(dataset.folder).url is None
 
 
+def test_pixels_that_lie_at_one_url_are_brought_back_before_they_go_to_another(dataset: Dataset, bucket: Any) -> None:
+    fewscan.move_pixels(dataset, to=URL, remove=True)
+    with pytest.raises(FewscanError) as refused:
+        fewscan.move_pixels(dataset.folder, to="memory://moved/second")
+    for said in (URL, "memory://moved/second", "--back"):
+        assert said in str(refused.value)
+    assert not bucket.exists("/moved/second/pixels.raw")
+    fewscan.move_pixels(dataset.folder, back=True)
+    assert fewscan.move_pixels(dataset.folder, to="memory://moved/second").url == "memory://moved/second"
+    assert bucket.exists("/moved/data/pixels.raw")
+
+
+def test_of_each_file_it_is_said_where_it_lies(
+    dataset: Dataset, tmp_path: Path, fewscan: Callable[..., CompletedProcess[str]]
+) -> None:
+    url = f"file://{tmp_path / 'copy'}"
+
+    def lines() -> list[str]:
+        said = fewscan("pixels", dataset.folder).stdout.splitlines()
+        return [next(line for line in said if line.strip().startswith(name)) for name in FILES]
+
+    assert not any(url in line for line in lines())
+    assert fewscan("pixels", dataset.folder, "--to", url).returncode == 0
+    assert all("here" in line and url in line for line in lines())
+    assert fewscan("pixels", dataset.folder, "--remove").returncode == 0
+    assert not any("here" in line for line in lines())
+    (tmp_path / "copy" / WHOLE_FILE).unlink()
+    assert fewscan("pixels", dataset.folder, "--back").returncode == 2
+    assert ["here" in line for line in lines()] == [True, False]
+
+
 class Killed(BaseException):
     """As if the process ended here."""
 
@@ -150,18 +182,64 @@ def links_to_the_files(dataset: Dataset, place: Path) -> Path:
     return place / "there"
 
 
-@pytest.mark.parametrize("as_there", [own_folder, link_to_the_folder, links_to_the_files])
-def test_a_url_that_names_these_very_files_takes_nothing_away(
+def around_it(dataset: Dataset, place: Path) -> Path:
+    return dataset.folder
+
+
+def not_yet_there(dataset: Dataset, place: Path) -> Path:
+    return dataset.folder / "copies" / "of_it"
+
+
+def by_a_detour(dataset: Dataset, place: Path) -> Path:
+    return place / "scans" / ".." / dataset.folder.name
+
+
+def from_here_on(dataset: Dataset, place: Path) -> Path:
+    return Path(dataset.folder.name) / IMAGES_FOLDER
+
+
+@pytest.mark.parametrize("scheme", ["file", "local"])
+@pytest.mark.parametrize("remove", [[], ["--remove"]])
+@pytest.mark.parametrize(
+    "as_there",
+    [own_folder, link_to_the_folder, links_to_the_files, around_it, not_yet_there, by_a_detour, from_here_on],
+)
+def test_a_url_in_the_dataset_itself_is_no_place_for_a_copy(
     as_there: Callable[[Dataset, Path], Path],
+    remove: list[str],
+    scheme: str,
     dataset: Dataset,
     tmp_path: Path,
     fewscan: Callable[..., CompletedProcess[str]],
 ) -> None:
-    before, url = files_of(dataset), f"file://{as_there(dataset, tmp_path)}"
-    done = fewscan("pixels", dataset.folder, "--to", url, "--remove")
-    assert (done.returncode, done.stderr.splitlines()[-1].startswith("error: ")) == (2, True)
+    before, url = files_of(dataset), f"{scheme}://{as_there(dataset, tmp_path)}"
+    listed = sorted(dataset.folder.rglob("*"))
+    done = fewscan("pixels", dataset.folder, "--to", url, *remove, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+    assert str(dataset.folder) in done.stderr
+    assert files_of(dataset) == before
+    assert [path for path in sorted(dataset.folder.rglob("*")) if path.name != LOCK_FILE] == listed
+
+
+def test_a_server_that_shows_these_very_files_takes_nothing_away(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As a mount does: nothing of the path says which files these are.
+    monkeypatch.setattr(moving_pixels, "on_this_machine", lambda url: None)
+    before, url = files_of(dataset), f"file://{links_to_the_files(dataset, tmp_path)}"
+    with pytest.raises(FewscanError, match="itself"):
+        fewscan.move_pixels(dataset, to=url, remove=True)
     assert files_of(dataset) == before
     assert not verify(dataset.folder).faults
+
+
+def test_a_path_from_here_on_is_noted_from_the_root_on(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert fewscan.move_pixels(dataset, to="file://copy", remove=True).url == f"file://{tmp_path / 'copy'}"
+    monkeypatch.chdir("/")
+    assert fewscan.move_pixels(dataset.folder, back=True).away == ()
 
 
 def test_the_folder_of_another_dataset_is_no_place_for_a_copy(dataset: Dataset, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place
-from fewscan.atomic import refuse_existing
+from fewscan.api.opening import opened_place, read_of
+from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def suggest(
         if not overwrite:
             refuse_existing(table, "give --overwrite to replace it")
     opened = opened_place(place, data)
+    if table is not None:
+        refuse_replacing(table, *read_of(opened, data))
     asked = None if encoder is None else str(encoder)
     pool = pool_of(opened, encoder=asked, split=split, data=None if data is None else Path(data))
     found = suggest_from(pool, count, strategy=strategy, random_share=random_share, seed=seed)

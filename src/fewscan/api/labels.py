@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of
-from fewscan.atomic import refuse_existing
+from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of
+from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def export_labels(dataset: str | Path | Dataset, out: str | Path, *, overwrite: 
 
     if not overwrite:
         refuse_existing(Path(out), "give --overwrite to replace it")
-    table = opened_dataset(dataset).labels.table()
+    opened = opened_dataset(dataset)
+    refuse_replacing(Path(out), *read_of(opened))
+    table = opened.labels.table()
     with replaced_file(Path(out)) as temporary:
         write_csv(table, temporary)
     return table
@@ -94,6 +96,8 @@ def label_suspects(
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
+    for path in () if table is None else (table, page_beside(table)):
+        refuse_replacing(path, *read_of(opened, data))
     suspects = find_label_suspects(opened, dataset, opened.dataset_now(dataset.folder), folds)
     if table is not None:
         write_label_suspects(suspects, dataset, table, names=names)

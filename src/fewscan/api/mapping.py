@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place
-from fewscan.atomic import refuse_existing
+from fewscan.api.opening import opened_place, read_of
+from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ def map_scans(
     from fewscan.reporting.map_page import write_map
 
     page = None if out is None else Path(out)
+    written = () if page is None else (page, page.with_suffix(".csv"))
     if page is not None:
         if page.suffix.lower() != ".html":
             raise FewscanError(f"--out is a page whose name ends in .html, not {page}: the table lies beside it")
-        for path in () if overwrite else (page, page.with_suffix(".csv")):
+        for path in () if overwrite else written:
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_place(place, data)
+    for path in written:
+        refuse_replacing(path, *read_of(opened, data))
     asked = None if encoder is None else str(encoder)
     found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
     if page is not None:

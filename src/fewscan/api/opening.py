@@ -103,3 +103,15 @@ def opened_run(run: str | Path | Run) -> Run:
     from fewscan.training.run import Run
 
     return run if isinstance(run, Run) else Run.open(run)
+
+
+def read_of(opened: Dataset | Run, data: str | Path | None = None) -> list[Path]:
+    """Return what no table or page of a verb may replace that reads a dataset, or a run on one.
+
+    Of a run's folder these are the files in it: folders below hold what people and the review page put there.
+    """
+    from fewscan.training.run import Run
+
+    if not isinstance(opened, Run):
+        return [opened.folder]
+    return [*(path for path in opened.folder.iterdir() if path.is_file()), opened.dataset_now(data).folder]

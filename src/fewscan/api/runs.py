@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, refuse_stored
+from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored
 from fewscan.locks import alone
 from fewscan.progress import say
 from fewscan.splits.support import TARGET_ERROR
@@ -125,15 +125,17 @@ def explain(
     is asked about. With `names` the nearest scans carry the names of their files, which may hold names of patients; else their
     rows. With `overwrite` a picture that stands there is replaced.
     """
-    from fewscan.atomic import refuse_existing
+    from fewscan.atomic import refuse_existing, refuse_replacing
 
     if not overwrite:
         refuse_existing(Path(out), GIVE_OVERWRITE)
     # Only now, since it takes seconds.
     from fewscan.explaining.evidence import explain_scan
+    from fewscan.images.readers import locate
     from fewscan.reporting.evidence_figure import write_figure
 
     opened = opened_classifier(run)
+    refuse_replacing(Path(out), locate(Path(image))[0], *read_of(opened, data))
     evidence = explain_scan(opened, opened_dataset_of(opened, data), Path(image), class_name)
     write_figure(evidence, Path(out), names=names)
     return evidence
@@ -166,7 +168,7 @@ def report(
     With `names` labeled and test scans carry the names of their files, which may hold names of patients; else their rows.
     With `overwrite` a page that stands there is replaced.
     """
-    from fewscan.atomic import refuse_existing
+    from fewscan.atomic import refuse_existing, refuse_replacing
     from fewscan.evaluation.evaluate import Evaluation, read_predictions
     from fewscan.evaluation.today import as_evaluated
     from fewscan.reporting.features_page import write_features_report
@@ -176,6 +178,8 @@ def report(
     page = opened.folder / REPORT_FILE if out is None else Path(out)
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
+    if out is not None:
+        refuse_replacing(page, *read_of(opened, data))
     dataset = opened_dataset_of(opened, data)
     if not opened.record.classes:
         return write_features_report(opened, dataset, page, names=names)

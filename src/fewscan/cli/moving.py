@@ -47,13 +47,14 @@ def pixels_(
 
 def _lines(place: "PixelsPlace") -> list[str]:
     lines = [f"{counted(place.images, 'image')} in {place.folder}"]
+    copied = "" if place.url is None else f"; copied to {place.url}"
+    if place.copied_images < place.images and copied:
+        copied += f", the first {counted(place.copied_images, 'image')} alone"
     for name, size_bytes in place.files.items():
-        where = f"at {place.url} alone" if name in place.away else "here"
+        where = f"at {place.url} alone" if name in place.away else f"here{copied}"
         lines.append(f"  {name}: {size_bytes / 1e6:,.1f} MB, {where}")
-    if place.url is not None and len(place.away) < len(place.files):
-        whole = place.copied_images == place.images
-        what = "a copy of all" if whole else f"a copy of the first {place.copied_images:,} images"
-        lines.append(f"  {what} lies at {place.url}")
-        if whole:
-            lines.append(f"  {command_line('pixels', place.folder, '--remove')} removes the files here")
+    if place.away:
+        lines.append(f"  {command_line('pixels', place.folder, '--back')} brings here what lies there alone")
+    if place.copied_images == place.images and len(place.away) < len(place.files):
+        lines.append(f"  {command_line('pixels', place.folder, '--remove')} reads the copy and removes the files here")
     return lines

@@ -15,7 +15,7 @@ import numpy as np
 from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.elsewhere import Elsewhere, opened, require_address, size_of
+from fewscan.images.elsewhere import Elsewhere, on_this_machine, opened, require_address, size_of
 from fewscan.images.store import ImageStore
 from fewscan.images.stored import TOGETHER_BYTES
 from fewscan.progress import progress_bar, say
@@ -57,18 +57,20 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
 
     What lies there already of this dataset is left as it is where it is whole, and replaced where it is of fewer images, or was
     left by a copy that was stopped. Raises FewscanError where the URL cannot be opened or written, holds a password, or has
-    other pixels, where it is a dataset's own folder, where pixels are not here, and where the copy is not what was imported.
+    other pixels, where it lies in this dataset's folder or is another's, where pixels are not here, and where the copy is not
+    what was imported.
     """
-    url = require_address(url)
-    opened(url)  # a package that is missing is said of what was asked for, not of a file below it
+    url = _address(images, url)
     if size_of(f"{url}/{images.table_file(0).name}") is not None:
         raise FewscanError(f"at {url} a dataset keeps its own images, this one or another: choose another URL")
     noted = images.elsewhere
     if images.away and noted is not None and noted.url == url:
         return images
-    images.require_here()
+    images.require_here(f"copy them to {url}")
     begun = Elsewhere(url=url, images=images.rows, copied=False)
     missing = [name for name in images.files if not _is_there(images, begun, name, mine=noted == begun)]
+    if noted is not None and noted.copied and noted.url != url:
+        say(f"what was copied to {noted.url} stays there, and is not read any more: the dataset notes one URL")
     if missing:
         begun.write(images.folder)
     for name in missing:
@@ -76,6 +78,20 @@ def copy_to(images: ImageStore, url: str) -> ImageStore:
         _require_whole(images, begun, name)
     begun.model_copy(update={"copied": True}).write(images.folder)
     return ImageStore(images.folder, images.spec, images.shards)
+
+
+def _address(images: ImageStore, url: str) -> str:
+    """Return a URL as it is noted: a path of this machine from its root on, wherever the next command is given.
+
+    Raises FewscanError where it is none, cannot be opened, or names a place in the dataset's own folder.
+    """
+    url, own = require_address(url), images.folder.parent
+    place = on_this_machine(url)  # a package that is missing is said of what was asked for, not of a file below it
+    if place is None:
+        return url
+    if any(own.resolve() in (place / name).resolve().parents for name in images.files):  # links of folders and files followed
+        raise FewscanError(f"{url} lies in {own} itself, so it would be no copy: choose a URL outside of the dataset")
+    return f"file://{place}"
 
 
 def remove_here(images: ImageStore, *, verified: bool = False) -> ImageStore:

@@ -191,6 +191,17 @@ def opened(url: str) -> tuple[Any, str]:
     return system, path
 
 
+def on_this_machine(url: str) -> Path | None:
+    """Return which path of this machine a URL names, `file:///mnt/shared` say; None where it names none.
+
+    Raises FewscanError where it cannot be opened.
+    """
+    from fsspec.implementations.local import LocalFileSystem
+
+    system, path = opened(url)
+    return Path(path) if isinstance(system, LocalFileSystem) else None
+
+
 def size_of(url: str) -> int | None:
     """Return how many bytes a file at a URL has, as it is now; None where there is none.
 

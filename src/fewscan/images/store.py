@@ -119,13 +119,13 @@ class ImageStore:
         count = self.rows if rows is None else rows
         return FarImages(elsewhere.file(name, count * self.spec.image_bytes), (count, *self.spec.shape))
 
-    def require_here(self) -> None:
-        """Raise FewscanError where pixels lie elsewhere: nothing can be put behind them there."""
+    def require_here(self, aim: str = "add scans") -> None:
+        """Raise FewscanError where pixels lie elsewhere alone; aim: what they are needed here for."""
         if self.away and self.elsewhere is not None:
             folder = self.folder.parent
             raise FewscanError(
-                f"the pixels of {folder} lie at {self.elsewhere.url}, where nothing is added: bring them here first, "
-                f"'{command_line('pixels', folder, '--back')}'; '--to' copies them there again afterwards"
+                f"pixels of {folder} ({', '.join(self.away)}) lie at {self.elsewhere.url} alone: to {aim}, bring them here with "
+                f"'{command_line('pixels', folder, '--back')}', then give this command again"
             )
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
