@@ -212,8 +212,17 @@ def test_a_crop_is_chosen_by_a_look_at_the_scans_and_said(boxes: list[Box], chos
     assert fewscan.plan_import(source, crop=chosen).chosen == ()
 
 
-def test_of_nothing_that_can_be_read_no_crop_is_chosen() -> None:
+def test_of_nothing_that_can_be_read_no_crop_is_chosen_and_nothing_is_said(tmp_path: Path) -> None:
     assert Borders(0, 0, differ=False).crop == "none"
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "notes.txt").write_text("no scan")
+    (tmp_path / "scans" / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    plan = fewscan.plan_import(tmp_path / "scans")
+    assert (plan.chosen, len(plan.opened)) == ((), 1)
+    (tmp_path / "scans" / "damaged.png").unlink()
+    plan = fewscan.plan_import(tmp_path / "scans")
+    assert (plan.chosen, plan.opened) == ((), ())
+    assert "patients" not in " ".join(plan.lines)
 
 
 def test_what_is_added_is_cropped_as_the_dataset_is(tmp_path: Path) -> None:

@@ -233,6 +233,32 @@ def test_columns_can_have_other_names_and_a_byte_order_mark(root):
     assert (scan.label, scan.patient) == ("x", "p")
 
 
+@pytest.mark.parametrize("paths", [{}, {"path_column": "file"}])
+@pytest.mark.parametrize(
+    ("columns", "unread"),
+    [
+        ("file,patient,Diagnose", ["Diagnose"]),
+        ("file,patient,Final diagnosis,age", ["Final diagnosis"]),
+        ("file,label,patient,diagnosis,class name", ["diagnosis", "class name"]),
+        ("file,label,patient,label_state,stage", []),
+    ],
+)
+def test_columns_that_are_called_like_labels_and_are_not_read_are_named(root, columns, unread, paths):
+    make(root, "a.png")
+    labels = table(root / "labels.csv", f"{columns}\n{','.join(['a.png', 'x', 'p7', 'u', 'v'][: columns.count(',') + 1])}\n")
+    (scan,) = listed(root, labels=[labels], **paths)
+    said = " ".join(scan.notes)
+    assert ("not read" in said) == bool(unread)
+    assert all(f"'{name}'" in said for name in unread)
+
+
+def test_where_no_column_holds_labels_one_that_is_called_like_them_is_named(root):
+    make(root, "a.png")
+    labels = table(root / "labels.csv", "file,Diagnose\na.png,x\n")
+    for paths in ({}, {"path_column": "file"}):
+        assert "--label-column 'Diagnose'" in refusal(root, labels=[labels], **paths)
+
+
 def test_rows_of_missing_files_are_set_aside_once_each(root, tmp_path):
     make(root, "a.png")
     labels = table(tmp_path / "labels.csv", "path,label\nscans/a.png,x\nscans/gone.png,y\nother/z.png,y\nscans/gone.png,y\n")

@@ -129,10 +129,10 @@ def plan_for(
     look = look_at(scans, asked, workers)
     odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
-    plan = plan.model_copy(update={"opened": (look.sentence,)})
+    plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
     if not asked.crop_by_borders:
         return plan, asked.spec
-    chosen = plan.model_copy(update={"chosen": (look.borders.sentence,)})
+    chosen = plan.model_copy(update={"chosen": (look.borders.sentence,) if look.borders.looked_at else ()})
     return chosen, asked.spec.model_copy(update={"crop": look.borders.crop})
 
 

@@ -131,7 +131,7 @@ def _understood(source: SourcePlan) -> list[str]:
         all_known = source.images_with_patient == source.images
         known = "all images" if all_known else f"{source.images_with_patient:,} of {counted(source.images, 'image')}"
         lines.append(f"  patients: {source.patients:,}, known of {known}, from {listed(list(source.patients_from))}")
-    else:
+    elif source.images:
         lines.append("  patients: not known")
     if source.given_splits:
         parts = each_counted(source.given_splits, NAMES_SHOWN)

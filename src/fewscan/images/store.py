@@ -124,8 +124,8 @@ class ImageStore:
         if self.away and self.elsewhere is not None:
             folder = self.folder.parent
             raise FewscanError(
-                f"pixels of {folder} ({', '.join(self.away)}) lie at {self.elsewhere.url} alone: to {aim}, bring them here with "
-                f"'{command_line('pixels', folder, '--back')}', then give this command again"
+                f"pixels of {folder} ({', '.join(self.away)}) lie at {self.elsewhere.url} alone: to {aim}, bring them here "
+                f"with '{command_line('pixels', folder, '--back')}', then give this command again"
             )
 
     def table(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

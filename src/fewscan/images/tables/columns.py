@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,11 @@ _COMMON_NAMES = {
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
 _ELSE_PATHS = ("id", "idcode", *_COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
+# Of fewscan's own tables: what is said beside a label.
+_BESIDE_LABELS = ("labelstate", "labelprobability")
+# A column is called like one of labels where it is as like as that to one of the common names, or holds one that is so long.
+_AS_LIKE = 0.8
+_SO_LONG = 5
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
 
@@ -89,7 +94,7 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
     if one_hot:
         found["label"] = None
     elif found["label"] is None:
-        one_hot = _one_hot(cells, {position for position in found.values() if position is not None})
+        one_hot = _one_hot(cells, _taken(found))
         if not one_hot and (close := _close(cells.columns, "label")):
             raise FewscanError(f"{table} has no column 'label': did you mean '{close}'? Then add --label-column '{close}'")
         if not one_hot and found["patient"] is None and found["split"] is None:
@@ -100,6 +105,8 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
     said = [f"{what} in '{cells.columns[at]}'" for what, at in found.items() if at is not None and cells.columns[at] != what]
     if one_hot:
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
+    if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
+        said.append(f"not read: {', '.join(unread)} (--label-column says which column holds the labels)")
     path = found["path"]
     return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
 
@@ -121,6 +128,29 @@ def _position(table: Path, columns: Sequence[str], what: str, asked: str | None)
     return fits[0] if fits else None
 
 
+def _taken(found: Mapping[str, int | None]) -> set[int]:
+    return {position for position in found.values() if position is not None}
+
+
+def _unread_labels(columns: Sequence[str], taken: Set[int]) -> list[str]:
+    """Return names of columns that are called like labels and are not taken, in quotes."""
+    return [f"'{name}'" for position, name in enumerate(columns) if position not in taken and _like_labels(name)]
+
+
+def _like_labels(name: str) -> bool:
+    text, common = plain(name), _COMMON_NAMES["label"]
+    if text in _BESIDE_LABELS or _may_be_data(name):
+        return False
+    return any(len(one) >= _SO_LONG and one in text for one in common) or bool(
+        difflib.get_close_matches(text, common, n=1, cutoff=_AS_LIKE)
+    )
+
+
+def _may_be_data(name: str) -> bool:
+    """Return whether a name may be a patient's number: of a table whose first line names no columns."""
+    return any(letter.isdigit() for letter in name)
+
+
 def names_patients(column: str) -> bool:
     """Return whether a column is called as those of patients are."""
     return plain(column) in _COMMON_NAMES["patient"]
@@ -134,7 +164,8 @@ def _else_path(columns: Sequence[str]) -> int | None:
 def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:
     present = [name for name in columns if name]
     way = f"add {option} NAME, or " if (option := _OPTIONS.get(wanted)) else ""
-    if close := _close(present, wanted):
+    like = [name for name in present if wanted == "label" and _like_labels(name)]
+    if close := _close(present, wanted) or next(iter(like), None):
         hint = f"did you mean '{close}'?" + (f" Then add {option} '{close}'" if option else "")
     else:
         # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
@@ -144,7 +175,7 @@ def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:
 
 
 def _close(columns: Sequence[str], wanted: str) -> str | None:
-    names = [name for name in columns if name and not any(letter.isdigit() for letter in name)]
+    names = [name for name in columns if name and not _may_be_data(name)]
     close = difflib.get_close_matches(wanted, names, n=1)
     return close[0] if close else None
 
