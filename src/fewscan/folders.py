@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from fewscan.atomic import refuse_existing
+from fewscan.config import json_object
 from fewscan.errors import FewscanError
 from fewscan.wording import command_line
 
@@ -47,8 +48,14 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
     else:
         why = f"it is a {found}"
     out = "FOLDER" if folder.exists() else folder
-    made = command_line(*MADE_BY[kind], "--out", out)
-    raise FewscanError(f"{folder} is not a {kind} ({why}): check the path, or make one with '{made}'")
+    verb, of = MADE_BY[kind]
+    # What stands there may be what one is made of: scans, or a dataset.
+    made_of = folder if (kind, found) == ("run", "dataset") or (kind == "dataset" and not found and folder.is_dir()) else of
+    advice = f"check the path, or make one with '{command_line(verb, made_of, '--out', out)}'"
+    if (kind, found) == ("dataset", "run"):
+        run = json_object(folder / MARKS["run"], "name the run's dataset instead")
+        advice = f"name the dataset that it was trained on, {run.get('dataset')}"
+    raise FewscanError(f"{folder} is not a {kind} ({why}): {advice}")
 
 
 def refuse_existing_run(folder: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fewscan.cli.interrupting import InterruptedVerb
-from fewscan.cli.names import RECIPES, known, require_names
+from fewscan.cli.mistakes import in_words
+from fewscan.cli.names import METHODS, RECIPES, known, require_names
 from fewscan.cli.parsing import Verbs
 from fewscan.cli.places import there
 from fewscan.config import parse_overrides
@@ -95,7 +96,8 @@ def parsed_settings(pairs: list[str] | None, verb: str, *functions: Callable[...
 
     Raises FewscanError for what is no setting but another argument of these, and for an unknown name.
     """
-    changes = parse_overrides(pairs or [])
+    # The name of a method alone is meant as one.
+    changes = parse_overrides([f"method={word}" if word in METHODS.own_names() else word for word in pairs or []])
     arguments = [one for function in functions for one in inspect.signature(function).parameters.values()]
     reserved = {one.name for one in arguments if one.kind is not one.VAR_KEYWORD} - {"method"}
     for option in changes:
@@ -160,7 +162,7 @@ def main() -> NoReturn:
     except FewscanError as error:
         code = _refuse(str(error))
     except typer.TyperException as error:
-        code = _refuse(error.format_message().replace("Value error, ", ""))  # how Typer says which values an option takes
+        code = _refuse(in_words(error))
     except OSError as error:
         code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,6 +8,9 @@ from typer.core import TyperGroup, TyperOption
 from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.errors import FewscanError
 
+# Under this name a verb finds the words behind it.
+WORDS = "fewscan.words"
+
 
 class Verbs(TyperGroup):
     """A group of verbs."""
@@ -18,6 +21,7 @@ class Verbs(TyperGroup):
         Raises FewscanError where an option stands in the place of another one's value.
         """
         name, command, words = super().resolve_command(ctx, args)
+        ctx.meta[WORDS] = tuple(words)  # the parser empties the list
         if command is not None:
             _require_values([one for one in command.get_params(ctx) if isinstance(one, TyperOption)], words)
         return name, command, words

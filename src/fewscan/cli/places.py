@@ -6,6 +6,8 @@ from typing import Any
 
 import typer
 
+from fewscan.cli.mistakes import usage
+from fewscan.cli.parsing import WORDS
 from fewscan.config import json_object
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind, require_split
@@ -18,12 +20,23 @@ def there(*kinds: Kind) -> Callable[..., Any]:
     an interrupted run was made of, it says better itself.
     """
 
-    def checked(context: typer.Context, folder: Path | None) -> Path | None:
+    def checked(context: typer.Context, parameter: typer.CallbackParam, folder: Path | None) -> Path | None:
         if folder is not None and not context.params.get("resume"):
+            if parameter.param_type_name == "argument":
+                _refuse_other_order(context, folder, kinds)
             _require(folder, kinds)
         return folder
 
     return checked
+
+
+def _refuse_other_order(context: typer.Context, folder: Path, kinds: tuple[Kind, ...]) -> None:
+    """Raise FewscanError where another word of the command names what was looked for in this place."""
+    if kind_of(folder) in kinds:
+        return
+    for word in context.meta[WORDS]:
+        if (kind := kind_of(Path(word))) in kinds:
+            raise FewscanError(f"{folder} stands where a {kind} belongs, and {word} is one: write '{usage(context)}'")
 
 
 def _require(folder: Path, kinds: tuple[Kind, ...]) -> None:

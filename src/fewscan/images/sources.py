@@ -18,6 +18,9 @@ PREDICTIONS = "predictions "
 # What it is where a reader gave the label in a check of a network's labels, which is about those that it was sure of.
 CHECK = "check"
 
+# How files are called that hold labels, and no scan.
+TABLES = (".csv", ".tsv")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -164,7 +167,9 @@ def _parse_source(text: str, labeled: bool) -> _WrittenSource:
     except OSError as error:
         raise FewscanError(f"source '{text}': cannot open the folder {folder}: {error.strerror}; check its path") from None
     if not is_folder:
-        raise FewscanError(f"source '{text}': {folder} is a file; name the folder that it is in")
+        table = folder.suffix.lower() in TABLES
+        instead = "give a table of labels with --labels" if table else "name the folder that it is in"
+        raise FewscanError(f"source '{text}': {folder} is a file; {instead}")
     return _WrittenSource(_name_of(text, name.strip() or folder.name, folder), folder, labeled)
 
 

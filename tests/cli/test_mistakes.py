@@ -1,0 +1,63 @@
+"""Natural mistakes: each is answered in one line that says how the verb is written, or which word belongs where."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import typer
+
+from fewscan.cli.app import app
+from tests.cli.test_wrong_places import with_folders
+
+Command = Callable[..., CompletedProcess[str]]
+
+# What was given, and what the line names: the way out.
+MISTAKES = [
+    ("labels undo data 2", ["'2'", "--batch"]),
+    ("labels data", ["labels VERB", "undo"]),
+    ("labels set data", ["labels set DATASET TABLE"]),
+    ("labels export data out.csv", ["'out.csv'", "--out"]),
+    ("label scans run", ["label RUN [SCANS]"]),
+    ("label --out t.csv scans run", ["label RUN [SCANS]"]),
+    ("explain scans/1.png run", ["explain RUN"]),
+    ("labels set table.csv data", ["labels set DATASET TABLE"]),
+    ("add scans data", ["add DATASET"]),
+    ("evaluate data", ["'fewscan train data --out FOLDER'"]),
+    ("evaluate run data", ["'data'", "--data"]),
+    ("audit scans", ["'fewscan import scans --out FOLDER'"]),
+    ("compare run", ["/where/data"]),
+    ("train run", ["/where/data"]),
+    ("compare data", ["--out"]),
+    ("train data supervised", ["--method supervised"]),
+    ("train data --epochs 40", ["epochs=VALUE"]),
+    ("train", ["train DATASET"]),
+    ("import scans table.csv --out new", ["--labels"]),
+    ("split data 400", ["'400'", "--labeled"]),
+    ("pixels data s3://bucket/data", ["--to"]),
+    ("data", ["fewscan VERB", "import"]),
+    ("trian data", ["'train'"]),
+]
+
+
+@pytest.mark.parametrize(("command", "named"), MISTAKES, ids=[command for command, _ in MISTAKES])
+def test_the_one_line_says_what_to_write(command: str, named: list[str], fewscan: Command, tmp_path: Path) -> None:
+    place = with_folders(tmp_path)
+    (place / "run" / "run.json").write_text('{"dataset": "/where/data"}')
+    done = fewscan(*command.split(), cwd=place)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    for what in named:
+        assert what in done.stderr
+
+
+def verbs(group: Any, *before: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield from verbs(command, *before, name) if hasattr(command, "commands") else [(*before, name)]
+
+
+@pytest.mark.parametrize("verb", list(verbs(typer.main.get_command(app))), ids=" ".join)
+def test_every_verb_says_how_it_is_written(verb: tuple[str, ...], fewscan: Command, tmp_path: Path) -> None:
+    done = fewscan(*verb, "--no-such-option", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"'fewscan {' '.join(verb)}" in done.stderr
