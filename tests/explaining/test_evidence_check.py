@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from fewscan.explaining.evidence_check import (
 from fewscan.explaining.hiding import HidingCheck, HidingFigures, hide, hiding_check, top_tenth, untrained_predictor
 from fewscan.models.network import Outputs
 from fewscan.splits.split import split
+from fewscan.training import images
 from fewscan.training.fit import fit
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
@@ -122,13 +124,39 @@ def test_the_top_tenth_is_a_tenth_and_holds_the_largest(values: np.ndarray) -> N
 
 def test_border_and_corners_are_black_and_the_rest_is_as_it_was() -> None:
     images = np.full((2, 1, 20, 20), 7, dtype=np.uint8)
-    masked = without_border(images)[0, 0]
+    masked = without_border(torch.from_numpy(images)).numpy()[0, 0]
     rows, columns = np.indices((20, 20))
     down, right = np.minimum(rows, 19 - rows), np.minimum(columns, 19 - columns)
     black = (down < 2) | (right < 2) | (down + right < 6)
     np.testing.assert_array_equal(masked == 0, black)
     assert (masked[~black] == 7).all()
     assert (images == 7).all()
+
+
+class InBlocks(np.ndarray):
+    """Images that refuse to be read more than a few at once."""
+
+    most = 7
+
+    def __getitem__(self, asked: Any) -> Any:
+        found = np.asarray(self).__getitem__(asked)
+        assert len(found) <= self.most
+        return found
+
+
+def test_the_score_without_a_border_is_that_of_all_images_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels = scans(frame() | square(), images=40)
+    rows = np.random.default_rng(1).permutation(40)[:31]
+    predictor = region_predictor(frame() | square())
+    groups = np.arange(31) // 2
+    monkeypatch.setattr(images, "PREDICT_BATCH", 7)
+    found = shortcut_check(predictor, pixels.view(InBlocks), rows, labels[rows], groups)
+    black = without_border(torch.from_numpy(pixels[rows])).numpy()
+    right = [predictor.predict(shown).probabilities.argmax(axis=1) == labels[rows] for shown in (pixels[rows], black)]
+    assert [found.accuracy.value, found.masked_accuracy.value] == [float(each.mean()) for each in right]
+    assert found.accuracy.value > found.masked_accuracy.value
+    said = predictor.predict(pixels.view(InBlocks), rows, without_border)
+    np.testing.assert_array_equal(said.probabilities, predictor.predict(black).probabilities)
 
 
 class Blind(nn.Module):

@@ -71,9 +71,13 @@ class Predictor:
         passes = passes_of(self.network.encoder, spec, self.device, images)
         return Predictor(self.network, self.device, self.temperature, self._kept, passes)
 
-    def predict(self, pixels: StoredImages, rows: Rows | None = None) -> Prediction:
-        """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them."""
+    def predict(
+        self, pixels: StoredImages, rows: Rows | None = None, change: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> Prediction:
+        """Return what the run says of images (N, C, S, S) uint8, or of the given rows of them; `change` changes each batch."""
         batches = ImageRows(pixels, self.device, keep=False).batches(np.arange(len(pixels)) if rows is None else rows)
+        if change is not None:
+            batches = map(change, batches)
         return self._said(predict(self.network, batches, self._passes))
 
     def of_rows(self, dataset: Snapshot, rows: Rows) -> Prediction:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
@@ -11,7 +13,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
-from fewscan.explaining.hiding import HidingCheck, Images, hiding_check, untrained_predictor
+from fewscan.explaining.hiding import HidingCheck, hiding_check, untrained_predictor
 from fewscan.images.stored import StoredImages
 from fewscan.training.run import Run
 from fewscan.wording import command_line
@@ -83,7 +85,7 @@ def shortcut_check(predictor: Predictor, pixels: StoredImages, rows: Rows, label
     of the cut. One that falls may also miss parts of the head that reach there: look at the maps.
     """
     probabilities = predictor.predict(pixels, rows).probabilities
-    masked = predictor.predict(without_border(pixels[rows])).probabilities
+    masked = predictor.predict(pixels, rows, without_border).probabilities
 
     tested = np.unique(labels)
 
@@ -110,8 +112,8 @@ def shortcut_check(predictor: Predictor, pixels: StoredImages, rows: Rows, label
     return ShortcutCheck(images=len(rows), groups=len(np.unique(groups)), **found)
 
 
-def without_border(images: Images) -> Images:
-    """Return images (N, C, S, S) with a frame of a tenth of the side and four corner triangles, legs 0.3 of the side, in black.
+def without_border(images: Tensor) -> Tensor:
+    """Return images (N, C, S, S) uint8 with a frame, a tenth of the side, and corner triangles, legs 0.3 of the side, in black.
 
     Black, because that is what a scan has around the head, and what a shifted or turned view has in training.
     """
@@ -119,4 +121,4 @@ def without_border(images: Images) -> Images:
     to_edge = np.minimum(np.arange(size_px), np.arange(size_px)[::-1])
     down, right = to_edge[:, np.newaxis], to_edge[np.newaxis, :]
     border = (np.minimum(down, right) < round(FRAME_SHARE * size_px)) | (down + right < round(CORNER_SHARE * size_px))
-    return np.where(border, np.uint8(0), images)
+    return images.masked_fill(torch.from_numpy(border).to(images.device), 0)
