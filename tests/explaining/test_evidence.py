@@ -108,6 +108,8 @@ def test_a_file_that_is_no_scan_is_refused_with_its_reason(run: Run, split_datas
     (tmp_path / "notes.png").write_text("not a picture")
     with pytest.raises(FewscanError, match=r"notes\.png cannot be explained: not an image"):
         explain_scan(run, split_dataset, tmp_path / "notes.png")
+    with pytest.raises(FewscanError, match="is a folder"):
+        explain_scan(run, split_dataset, tmp_path)
     with pytest.raises(FewscanError, match="no such file"):
         explain_scan(run, split_dataset, tmp_path / "nowhere.png")
 

@@ -13,7 +13,7 @@ from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, fini
 from fewscan.cli.following import after_labels
 from fewscan.cli.parsing import Verbs
 from fewscan.images.options import NO_LABEL
-from fewscan.wording import counted, listed
+from fewscan.wording import command_line, counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,7 +217,7 @@ def undo(
     made = api.undo_labels(dataset, batch, scan, who=who)
     number = int(made["batch"].iloc[0])
     entries = counted(len(made), "entry", "entries")
-    lines = [f"took back {entries}, as batch {number}: 'fewscan labels undo' again undoes that"]
+    lines = [f"took back {entries}, as batch {number}: '{command_line('labels', 'undo', dataset)}' undoes that"]
     finish(as_json, {"batch": number, "entries": len(made), "rows": made["row"].tolist()}, lines, "labels", "history", dataset)
 
 

@@ -114,6 +114,8 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
 def _read(dataset: Snapshot, path: Path) -> Pixels:
     """Return the scan as the dataset would hold it."""
     file, part = locate(path)
+    if file.is_dir():
+        raise FewscanError(f"{path} is a folder: name one scan in it")
     scan = ScanFile(source="", relative=path.name, path=file, part=part)
     (image,) = read_images([scan], dataset.spec, workers=1)
     if isinstance(image, UnreadableImage):

@@ -25,6 +25,7 @@ class Journal:
         self._forecast = Forecast(total, done)
         self._history: list[dict[str, Any]] = [] if board is None else run.metrics()
         self._symptoms: list[Symptom] = []
+        self._explained: set[str] = set()  # numbers whose words were explained: some come later than others
 
     def stepped(self, done: int) -> None:
         """Note that a step is over, of `done` since epoch 1."""
@@ -47,7 +48,10 @@ class Journal:
         for name, value in numbers.items():
             if value is not None:
                 self._board.add_scalar(name, value, epoch)
-        say_once(legend(numbers))
+        new = {name: value for name, value in numbers.items() if name not in self._explained}
+        if words := legend(new):
+            say_once(words)
+        self._explained |= {name for name, value in new.items() if value is not None}
         self._bar.update(self._task, numbers=spoken(numbers))
         _tell(self._forecast.after(epoch * self._steps, epoch_ended=True))
         if epoch % max(1, epochs // 20) == 0 or epoch == epochs:

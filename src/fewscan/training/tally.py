@@ -90,6 +90,7 @@ def spoken(numbers: dict[str, Any]) -> str:
 
 
 def legend(numbers: dict[str, Any]) -> str:
-    """Return what the words of `spoken` mean, for the numbers of an epoch."""
+    """Return what the words of `spoken` mean, for some numbers of an epoch; nothing where it says none of them."""
     parts = [f"{word}: {EXPLAINED[name]}" for name, word in SPOKEN.items() if numbers.get(name) is not None]
-    return "; ".join(["loss: what training makes small", *parts]) + " (percent)"
+    loss = ["loss: what training makes small"] if "loss" in numbers else []
+    return "; ".join([*loss, *parts]) + (" (percent)" if parts else "")
