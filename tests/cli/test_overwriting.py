@@ -132,3 +132,12 @@ def test_what_a_verb_reads_is_not_replaced_by_what_it_writes(name: str, fewscan:
     assert (done.returncode, done.stdout) == (2, "")
     assert "--out" in done.stderr.strip().splitlines()[-1]
     assert contents(workplace) == before
+
+
+@pytest.mark.parametrize("place", ["table.csv", "data/own/table.csv", "run/page/table.csv"])
+def test_what_a_verb_wrote_before_is_replaced_also_in_a_folder_below(place: str, fewscan: Command, workplace: Path) -> None:
+    (workplace / place).parent.mkdir(exist_ok=True)
+    (workplace / place).write_text("before")
+    done = fewscan("labels", "export", "data", "--out", place, "--overwrite", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert (workplace / place).read_text() != "before"

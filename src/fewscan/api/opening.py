@@ -108,10 +108,13 @@ def opened_run(run: str | Path | Run) -> Run:
 def read_of(opened: Dataset | Run, data: str | Path | None = None) -> list[Path]:
     """Return what no table or page of a verb may replace that reads a dataset, or a run on one.
 
-    Of a run's folder these are the files in it: folders below hold what people and the review page put there.
+    These are the files in their folders, and a dataset's images and splits: other folders below hold what can be made anew, or
+    what people and the review page put there.
     """
+    from fewscan.datasets.dataset import SPLITS_FOLDER
+    from fewscan.images.store import IMAGES_FOLDER
     from fewscan.training.run import Run
 
-    if not isinstance(opened, Run):
-        return [opened.folder]
-    return [*(path for path in opened.folder.iterdir() if path.is_file()), opened.dataset_now(data).folder]
+    dataset = opened.dataset_now(data).folder if isinstance(opened, Run) else opened.folder
+    files = [path for folder in {opened.folder, dataset} for path in folder.iterdir() if path.is_file()]
+    return [*files, dataset / IMAGES_FOLDER, dataset / SPLITS_FOLDER]
