@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 import torch
 
-from fewscan.images.crop import cropped, foreground_box
+from fewscan.images.crop import foreground_box, shown
 from fewscan.images.formats import jpeg
 from fewscan.images.formats.recognition import silenced
 from fewscan.images.listing import list_place
@@ -54,7 +54,7 @@ def steps(run: Run, folder: Path, scans: int) -> dict[str, object]:
     count, paths = len(images), [file.path for file in files]
     with silenced():
         pixels = [read_image(path, spec.channels).pixels for path in paths if path.suffix == ".jpg"]
-    shown = [cropped(one, spec.crop) for one in pixels]
+    kept = [shown(one, spec).pixels for one in pixels]
     stored = np.stack([image.pixels for image in images])
     starts = range(0, count, BLOCK)
     rule, exact, near = Grounds.of(run, dataset).rule(Asked()), Seen(run, dataset, near=False), Seen(run, dataset)
@@ -70,7 +70,7 @@ def steps(run: Run, folder: Path, scans: int) -> dict[str, object]:
             "the same by Pillow": milliseconds(lambda: [np.asarray(PIL.Image.open(path)) for path in paths], count),
             "of it: where to crop": milliseconds(lambda: [foreground_box(one) for one in pixels], count),
             "of it: resizing, whole": milliseconds(lambda: [fit(one, spec.size_px, spec.resize) for one in pixels], count),
-            "of it: resizing, cropped": milliseconds(lambda: [fit(one, spec.size_px, spec.resize) for one in shown], count),
+            "of it: resizing, cropped": milliseconds(lambda: [fit(one, spec.size_px, spec.resize) for one in kept], count),
             "seen already, exact": milliseconds(lambda: [exact.scans(images[at : at + BLOCK]) for at in starts], count),
             "seen already, near": milliseconds(lambda: [near.scans(images[at : at + BLOCK]) for at in starts], count),
             "network": milliseconds(lambda: [rule.predictor.predict(stored[at : at + BLOCK]) for at in starts], count),

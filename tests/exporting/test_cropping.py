@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from fewscan.exporting import cropping
-from fewscan.exporting.cropping import foreground_boxes
+from fewscan.exporting.cropping import foreground_boxes, undone
 from fewscan.exporting.resampling import resampled
-from fewscan.images.crop import cropped, foreground_box
+from fewscan.images.crop import foreground_box, shown
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fit, read_image
 
 
@@ -56,7 +57,7 @@ def assert_equal(image: np.ndarray) -> bool:
     wanted = foreground_box(image)
     box, pixels = by_torch(image)
     assert box == (wanted or (0, 0, image.shape[1], image.shape[0]))
-    np.testing.assert_array_equal(pixels, fit(cropped(image, "foreground"), 32, "pad"))
+    np.testing.assert_array_equal(pixels, fit(shown(image, ImageSpec(crop="foreground")).pixels, 32, "pad"))
     return wanted is not None
 
 
@@ -65,6 +66,20 @@ def assert_equal(image: np.ndarray) -> bool:
 def test_boxes_and_pixels_are_the_readers(channels: int) -> None:
     found = [assert_equal(image) for image in drawings(channels)]
     assert 10 < sum(found) < len(found) - 10
+
+
+@pytest.mark.slow
+def test_the_same_scans_are_negatives(tmp_path: Path) -> None:
+    told = []
+    for drawn in drawings(1):
+        for image in (drawn, 255 - drawn, 100 + drawn // 4, 155 - drawn // 4):
+            wanted = shown(image, ImageSpec(negatives="undo"))
+            np.testing.assert_array_equal(undone(torch.from_numpy(image)[None, None])[0, 0].numpy(), wanted.whole)
+            told.append(wanted.negative)
+    assert 20 < sum(told) < len(told) - 20
+    scan = cv2.circle(np.zeros((90, 70), np.uint8), (40, 35), 25, (150.0,), -1)
+    both = torch.from_numpy(np.stack([scan, 255 - scan]))[:, None]
+    assert (undone(both) == both[0]).all()
 
 
 def test_a_way_that_winds_through_the_whole_grid_is_followed_to_its_end() -> None:

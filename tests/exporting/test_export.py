@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import pandas as pd
 import PIL.Image
@@ -27,6 +28,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.predicting import predict_images
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate, Typicality
 from fewscan.explaining.evidence import explain_scan
@@ -122,6 +124,7 @@ def gray(once: Once) -> Run:
             channels=1,
             resize="pad",
             crop="none",
+            negatives="undo",
             encoder={"width": 16},
             temperature=1.7,
         )
@@ -243,13 +246,33 @@ def test_the_file_says_of_scans_in_their_own_sizes_what_the_run_says(exported: E
     assert len(answers) > 5
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("gray_command")
+def test_of_a_negative_all_say_what_they_say_of_the_scan(gray: Run, tmp_path: Path) -> None:
+    round_head = cv2.circle(np.zeros((60, 50), np.uint8), (25, 30), 18, (1.0,), -1)
+    scan = round_head * np.random.default_rng(0).integers(60, 200, (60, 50)).astype(np.uint8)
+    files = [tmp_path / "new" / name for name in ("negative.png", "scan.png")]
+    files[0].parent.mkdir()
+    for file, image in zip(files, (255 - scan, scan), strict=True):
+        PIL.Image.fromarray(image).save(file)
+    of_negative, of_scan = OnnxModel(gray.folder / "export-onnx" / "model.onnx").answers([255 - scan, scan]).probabilities
+    np.testing.assert_array_equal(of_negative, of_scan)
+    predicted = predict_images(gray, gray.open_dataset(), files)
+    np.testing.assert_array_equal(*predicted.probabilities.to_numpy())
+    np.testing.assert_allclose(of_scan, predicted.probabilities.iloc[1], atol=TOLERANCE)
+    labeled = fewscan.label(gray.folder, files[0].parent, out=tmp_path / "labels.csv").table()
+    assert labeled.drop(columns="path").iloc[0].equals(labeled.drop(columns="path").iloc[1])
+    explained = [fewscan.explain(gray.folder, file, out=tmp_path / f"{file.stem}-explained.png") for file in files]
+    np.testing.assert_array_equal(*(one.pixels for one in explained))
+
+
 def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported: Exported) -> None:
     session = onnxruntime.InferenceSession(exported.folder / "model.onnx", providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     assert tuple(json.loads(metadata.pop("classes"))) == CLASSES
     record, spec = exported.run.record, exported.run.record.spec
-    crop = {} if spec.crop == "none" else {"crop": spec.crop}
-    assert metadata == crop | {
+    shown = {"crop": "foreground"} if spec.channels == 3 else {"negatives": "undo"}
+    assert metadata == shown | {
         "channels": str(spec.channels),
         "dataset_fingerprint": record.dataset_fingerprint,
         "fewscan_version": fewscan.__version__,

@@ -8,8 +8,9 @@ import pytest
 import fewscan
 from fewscan.errors import FewscanError
 from fewscan.images.borders import Borders
-from fewscan.images.crop import GRID_PX, Box, cropped, foreground_box
-from fewscan.images.options import ImageSpec
+from fewscan.images.crop import Box, foreground_box, shown
+from fewscan.images.grid import GRID_PX
+from fewscan.images.options import Crop, ImageSpec
 from fewscan.images.readers import fitted, read_image, read_images
 
 SIDE = 256
@@ -29,6 +30,10 @@ def head(box: Box = HEAD, side: int = SIDE, *, level: int = 90) -> np.ndarray:
     return image
 
 
+def cropped(image: np.ndarray, crop: Crop = "foreground") -> np.ndarray:
+    return shown(image, ImageSpec(crop=crop)).pixels
+
+
 def assert_close(found: Box | None, wanted: Box, cells: float = 2) -> None:
     assert found is not None
     assert np.abs(np.subtract(found, wanted)).max() <= cells * CELL, (found, wanted)
@@ -40,7 +45,7 @@ def test_the_box_of_a_head_holds_it_and_little_more() -> None:
     assert found is not None
     assert (found.left, found.top) <= (HEAD.left, HEAD.top)
     assert (found.right, found.bottom) >= (HEAD.right, HEAD.bottom)
-    pixels = cropped(head(), "foreground")
+    pixels = cropped(head())
     assert pixels.shape == (found.bottom - found.top, found.right - found.left)
     assert (pixels > 0).sum() == (head() > 0).sum()  # nothing of it is lost
 
@@ -141,7 +146,7 @@ def chest() -> np.ndarray:
 )
 def test_where_no_border_is_told_for_certain_the_scan_stays_whole(image: np.ndarray) -> None:
     assert foreground_box(image) is None
-    assert cropped(image, "foreground") is image
+    assert cropped(image) is image
 
 
 def test_no_crop_is_no_crop() -> None:
@@ -150,15 +155,15 @@ def test_no_crop_is_no_crop() -> None:
 
 
 def test_a_cropped_scan_stays_much_as_it_is_when_it_is_cropped_again() -> None:
-    once = cropped(head(), "foreground")
-    again = cropped(once, "foreground")
+    once = cropped(head())
+    again = cropped(once)
     assert min(np.divide(again.shape, once.shape)) > 0.93
 
 
 def test_in_color_the_box_is_that_of_its_gray() -> None:
     color = np.stack([head(), head(level=40), head() // 2], axis=2)
     assert foreground_box(color) == foreground_box(np.asarray(PIL.Image.fromarray(color).convert("L")))
-    assert cropped(color, "foreground").shape[2] == 3
+    assert cropped(color).shape[2] == 3
 
 
 def test_files_are_stored_as_one_image_at_a_time_would_be(tmp_path: Path) -> None:
@@ -207,7 +212,7 @@ def test_a_crop_is_chosen_by_a_look_at_the_scans_and_said(boxes: list[Box], chos
     assert plan.chosen[0] in plan.lines
     dataset = fewscan.import_scans(source, tmp_path / "data", size_px=16)
     told = fewscan.import_scans(source, tmp_path / "told", crop=chosen, size_px=16)
-    assert dataset.images.spec == told.images.spec == ImageSpec(size_px=16, crop=chosen)
+    assert dataset.images.spec == told.images.spec == ImageSpec(size_px=16, crop=chosen, negatives="undo")
     assert dataset.images.identity == told.images.identity
     assert fewscan.plan_import(source, crop=chosen).chosen == ()
 

@@ -10,6 +10,7 @@ import fewscan
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.reporting.rendering import render
 from fewscan.reporting.samples import crops, row_number
+from tests.images.test_crop import head
 
 ROWS = np.arange(3)
 
@@ -46,6 +47,17 @@ def test_scans_are_shown_with_their_boxes_and_as_they_are_stored(dataset: Snapsh
         assert columns.max() / before.shape[1] == pytest.approx((70 + 4 * row) / 96, abs=0.05)
     page = render("part_crops.html", crops=shown)
     assert all(one.before.picture in page and one.after.picture in page for one in shown)
+
+
+def test_of_a_negative_the_box_is_that_of_the_scan(tmp_path: Path) -> None:
+    for number, image in enumerate((head(), 255 - head())):
+        PIL.Image.fromarray(image).save(tmp_path / f"{number}.png")
+    undone = fewscan.import_scans(tmp_path, tmp_path / "data", crop="foreground", negatives="undo", size_px=16).snapshot()
+    first, second = crops(undone, np.arange(2), row_number)
+    assert first.after.picture == second.after.picture
+    boxes = [picture[..., 0] != picture[..., 1] for picture in (pixels_of(one.before.picture) for one in (first, second))]
+    assert boxes[0].any()
+    np.testing.assert_array_equal(*boxes)
 
 
 def test_a_file_that_is_gone_or_another_one_is_not_shown(dataset: Snapshot, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -19,7 +20,7 @@ from fewscan.images.formats.image import Decoded
 from fewscan.reviewing import looking
 from fewscan.reviewing.app import application
 from fewscan.reviewing.door import Door
-from fewscan.reviewing.levels import LARGEST_PX, STORED, Levels, levels_of
+from fewscan.reviewing.levels import INVERTED, LARGEST_PX, STORED, Levels, levels_of, levels_of_row
 from fewscan.reviewing.serving import reviewed
 from tests.reviewing.conftest import ADDRESS
 
@@ -46,6 +47,28 @@ def test_what_is_shown_inverted_stays_so() -> None:
     shown = levels_of(Decoded(values, pixels))
     assert shown.black > shown.white
     assert np.abs(seen_through_window(shown) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "color"])
+def test_a_negative_is_shown_as_the_dataset_stores_it(kind: str, tmp_path: Path) -> None:
+    round_head = cv2.circle(np.zeros((64, 64), np.uint8), (32, 32), 20, (1.0,), -1)
+    scan = round_head * np.random.default_rng(0).integers(60, 250, (64, 64)).astype(np.uint8)
+    scans = tmp_path / "scans" / "a"
+    scans.mkdir(parents=True)
+    file = (255 - scan).astype(np.uint16) * 16 if kind == "uint16" else 255 - scan
+    if kind == "color":
+        file = np.stack([file, file // 2, file], axis=2)
+    for number, image in enumerate((file, file[::-1])):
+        PIL.Image.fromarray(image).save(scans / f"{number}.png")
+    for negatives in ("undo", "keep"):
+        dataset = fewscan.import_scans(scans.parent, tmp_path / negatives, crop="none", negatives=negatives, size_px=64)
+        (digest, _) = dataset.images.table(["pixels_sha256"])["pixels_sha256"]
+        levels = levels_of_row(dataset, 0, "scans", "a/0.png", digest)
+        assert (INVERTED in levels.note) == (negatives == "undo")
+        if kind == "color":
+            assert np.array_equal(levels.levels, 255 - file if negatives == "undo" else file)
+        else:
+            assert np.abs(seen_through_window(levels) - dataset.pixels[0, 0]).max() <= 2
 
 
 def test_color_and_large_images_are_bounded() -> None:

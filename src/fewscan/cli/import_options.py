@@ -137,6 +137,14 @@ Crop = Annotated[
         "chose."
     ),
 ]
+Negatives = Annotated[
+    Literal["keep", "undo", "auto"],
+    typer.Option(
+        help="What becomes of scans that are black for white, as some viewers export them: they stay so, or (undo) are "
+        "inverted, where a scan lies on white for certain; gray scans only. auto: by the same look, undo where at most one in "
+        "ten lies on white."
+    ),
+]
 Color = Annotated[bool, typer.Option("--color", help="Keep color (three channels) instead of gray.")]
 
 # Which images of a file are read, and how.
@@ -186,6 +194,7 @@ OF_IMAGES: Options = {
     "size": (Size, 96),
     "resize": (Resize, "stretch"),
     "crop": (Crop, "auto"),
+    "negatives": (Negatives, "auto"),
     "color": (Color, False),
     "plane": (Plane, "axial"),
     "slices": (Slices, "brain"),

@@ -69,7 +69,7 @@ def _lines(dataset: "Snapshot", result: "ImportSummary") -> list[str]:
     from fewscan.wording import counted
 
     lines = [f"{counted(result.images, 'image')} in {result.folder}"]
-    lines += [f"  {dataset.spec.crop_sentence}"] if dataset.spec.crop_sentence else []
+    lines += [f"  {dataset.spec.shown_sentence}"] if dataset.spec.shown_sentence else []
     lines += [f"  {name}: {counted(count, 'image')}" for name, count in result.classes.items()]
     if result.unlabeled:
         lines.append(f"  without a label: {result.unlabeled:,}")

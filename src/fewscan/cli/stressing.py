@@ -21,8 +21,8 @@ _HELP = """See what becomes of a run where scans look processed otherwise.
 
 Scans from elsewhere are equalized, turned, padded, inverted, noisy, cut out closer. A score on one's own test set says nothing
 of these. So every test image is changed in 19 ways (equalization, CLAHE, gamma, contrast, inversion, bias field, noise, blur,
-ringing, motion, JPEG, rotation, crop, padding, scale, resolution) at five strengths each, as its file shows it, before it is
-cropped and made small; and the run says what it makes of it.
+ringing, motion, JPEG, rotation, crop, padding, scale, resolution) at five strengths each, as its file shows it, before
+negatives are undone and scans cropped and made small; and the run says what it makes of it.
 
 The table is of the middle strength, the worst first: accuracy, how much of the unchanged scans' accuracy that is, calibration
 error, the mean probability that the run gave, how many scans were called out of distribution (unlike), whether 'fewscan label'

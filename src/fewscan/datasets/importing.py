@@ -123,17 +123,25 @@ def plan_for(
     """Return what is understood of scans that were listed, and how they are to be stored.
 
     Some are opened: whether they can be read and have color, what is to be known of their values, and, where that is to settle
-    the crop, whether they have borders. `known_classes` are there already, with images of their own.
+    how they are shown, whether they have borders and are negatives. `known_classes` are there already, with images of their
+    own.
     """
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     look = look_at(scans, asked, workers)
     odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
     plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
-    if not asked.crop_by_borders:
-        return plan, asked.spec
-    chosen = plan.model_copy(update={"chosen": (look.borders.sentence,) if look.borders.looked_at else ()})
-    return chosen, asked.spec.model_copy(update={"crop": look.borders.crop})
+    chosen: dict[str, str] = {}
+    sentences = []
+    if asked.crop_by_look:
+        chosen["crop"] = look.borders.crop
+        sentences.append(look.borders.sentence if look.borders.looked_at else "")
+    # Of color nobody can tell: stains lie on white.
+    if asked.negatives_by_look and asked.channels == 1:
+        chosen["negatives"] = look.lying.negatives
+        sentences.append(look.lying.sentence)
+    plan = plan.model_copy(update={"chosen": tuple(filter(None, sentences))})
+    return plan, asked.spec.model_copy(update=chosen)
 
 
 def summary(dataset: Snapshot) -> ImportSummary:

@@ -1,4 +1,4 @@
-"""The box of `images/crop.py` in torch, equal to it to the cell, so that a graph can find it in the scans that it is given."""
+"""The box of `images/crop.py` and the rule of `images/negatives.py` in torch, equal to the cell, for a graph to do both."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,18 @@ from torch._higher_order_ops.while_loop import while_loop
 from torch.nn.functional import max_pool2d, pad
 
 from fewscan.exporting.resampling import Boxes, resampled
+from fewscan.images import negatives
 from fewscan.images.crop import (
     BRIGHT_SHARE,
     CORE,
     EMPTY_EDGE,
-    GRID_PX,
     LEVELS,
     PARTED,
     SMALLEST,
-    WHITE_EDGE,
-    WHITE_FRAME,
+    WHITE_INSIDE,
     WHITE_PAGE,
 )
+from fewscan.images.grid import GRID_PX, WHITE_EDGE, WHITE_FRAME
 
 # Pillow's weights of red, green and blue, in units of 2 ** -16.
 _LUMINANCE = (19595, 38470, 7471)
@@ -31,7 +31,7 @@ def foreground_boxes(images: Tensor) -> Boxes:
     Each step has the name and the whole numbers of the one there; ways through the grid are followed until nothing changes.
     H and W may be unknown while a graph is being made.
     """
-    gray = resampled(_luminance(images), GRID_PX, "stretch").long()
+    gray = _small_grid(images)
     filled = _filled(_in_levels(_on_black(gray)))
     threshold, parted = _parting(filled)
     foreground = filled > threshold
@@ -48,6 +48,20 @@ def foreground_boxes(images: Tensor) -> Boxes:
     )
 
 
+def undone(images: Tensor) -> Tensor:
+    """Return (N, C, H, W) uint8 with those inverted that `negatives.is_negative` holds for."""
+    gray = _small_grid(images)
+    darkest, brightest = (end(dim=(2, 3), keepdim=True).double() for end in (gray.amin, gray.amax))
+    light = gray - darkest >= negatives.LIGHT * (brightest - darkest)
+    mostly_light = _edge_share(light, torch.ones_like(light)) >= negatives.LIGHT_EDGE
+    negative = (darkest < brightest) & mostly_light & ~_unframed(gray, negatives.WHITE_INSIDE)[1]
+    return torch.where(negative, 255 - images, images)
+
+
+def _small_grid(images: Tensor) -> Tensor:
+    return resampled(_luminance(images), GRID_PX, "stretch").long()
+
+
 def _luminance(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
@@ -55,16 +69,20 @@ def _luminance(images: Tensor) -> Tensor:
     return ((weighted + 2**15) // 2**16).to(torch.uint8)
 
 
-def _on_black(gray: Tensor) -> Tensor:
-    brightest = gray.amax(dim=(2, 3), keepdim=True).double()
-    white, page = gray >= WHITE_FRAME * brightest, gray >= WHITE_PAGE * brightest
+def _unframed(gray: Tensor, white_inside: float) -> tuple[Tensor, Tensor]:
+    """Return the grid without a white frame around it, and (N, 1, 1, 1) whether there is such a frame."""
+    white = gray >= WHITE_FRAME * gray.amax(dim=(2, 3), keepdim=True).double()
     dark = ~white
     inside = _between(dark.any(dim=3))[..., :, None] & _between(dark.any(dim=2))[..., None, :]
-    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (_edge_share(white, inside) < 0.5)
-    everywhere = torch.ones_like(white)
-    negative = torch.where(_edge_share(page, everywhere) >= WHITE_EDGE, 255 - gray, gray)
-    on_black = torch.where(framed, torch.where(inside, gray, 0), negative)
-    return torch.where(_edge_share(white, everywhere) >= WHITE_EDGE, on_black, gray)
+    framed = inside.any(dim=3, keepdim=True).any(dim=2, keepdim=True) & (_edge_share(white, inside) < white_inside)
+    return torch.where(inside, gray, 0), framed & (_edge_share(white, torch.ones_like(white)) >= WHITE_EDGE)
+
+
+def _on_black(gray: Tensor) -> Tensor:
+    page = gray >= WHITE_PAGE * gray.amax(dim=(2, 3), keepdim=True).double()
+    negative = torch.where(_edge_share(page, torch.ones_like(page)) >= WHITE_EDGE, 255 - gray, gray)
+    inside, framed = _unframed(gray, WHITE_INSIDE)
+    return torch.where(framed, inside, negative)
 
 
 def _between(marked: Tensor) -> Tensor:

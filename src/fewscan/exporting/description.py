@@ -7,7 +7,7 @@ from typing import Literal, Self
 import pydantic
 
 from fewscan.config import Settings
-from fewscan.images.options import ImageSpec
+from fewscan.images.options import LEFT_OUT, ImageSpec
 from fewscan.models.encoders import AnyEncoderSettings
 from fewscan.models.heads import HeadSettings
 from fewscan.models.network import Network
@@ -55,11 +55,12 @@ class ModelDescription(Settings):
         plain = {"fewscan_version", "use", "temperature", "dataset_fingerprint"}
         limit = -math.inf if self.typicality_limit is None else self.typicality_limit
         spec = {"channels": self.spec.channels, "image_size_px": self.spec.size_px, "resize": self.spec.resize}
-        crop = {} if self.spec.crop == "none" else {"crop": self.spec.crop}
+        said = self.spec.model_dump()
+        shown = {name: said[name] for name in LEFT_OUT if name in said}
         window = {} if self.spec.window is None else {"window": str(self.spec.window)}
         return (
             {"classes": json.dumps(self.classes), "typicality_limit": str(limit)}
-            | crop
+            | shown
             | window
             | ({} if self.began_with is None else {"began_with": self.began_with.model_dump_json(exclude_none=True)})
             | {name: str(value) for name, value in (spec | self.model_dump(include=plain)).items()}

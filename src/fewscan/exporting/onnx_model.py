@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Typicality
-from fewscan.exporting.cropping import foreground_boxes
+from fewscan.exporting.cropping import foreground_boxes, undone
 from fewscan.exporting.description import ModelDescription
 from fewscan.exporting.proof import Answers, Images
 from fewscan.exporting.resampling import resampled
@@ -35,9 +35,12 @@ class WholePipeline(nn.Module):
         self.image_size_px = spec.size_px
         self.resize = spec.resize
         self.crop = spec.crop
+        self.negatives = spec.negatives
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities (N, K), features (N, D) and typicality (N,) of images (N, C, H, W) uint8."""
+        if self.negatives == "undo":
+            images = undone(images)
         boxes = foreground_boxes(images) if self.crop == "foreground" else None
         fitted = resampled(images, self.image_size_px, self.resize, boxes)
         outputs = self.network(plain(fitted))

@@ -69,7 +69,8 @@ def prove(model: ExportedModel, predictor: Predictor, typicality: Typicality, da
 
     The model sees the pixels that the dataset stores, all at once, and besides, one by one, the files that they were imported
     from, in their own sizes, where these are still there and hold the same image. The predictor sees what the dataset stores
-    of the files, and of the stored pixels what it would store of them, were they files: the same, unless scans are cropped.
+    of the files, and of the stored pixels what it would store of them, were they files: the same, unless scans are cropped
+    or inverted.
     Raises FewscanError where a probability differs by TOLERANCE or a typicality by TYPICALITY_TOLERANCE or more.
     """
     rows = dataset.rows("labeled", "unlabeled", "validation")

@@ -19,7 +19,7 @@ import simplejpeg
 from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.options import ImageSpec
+from fewscan.images.options import LEFT_OUT, ImageSpec
 from fewscan.images.readers import Image, UnreadableImage, read_images
 from fewscan.images.shard_writer import ShardWriter
 from fewscan.images.sources import ScanFile, Source, stamp
@@ -179,7 +179,7 @@ def refuse_others(begun: Path, spec: ImageSpec, sources: Sequence[Source], *, ke
 
     Hours may lie in it, and only the user knows whether the others were meant. `kept_in` is what to remove if they were.
     """
-    asked, folders = spec.model_dump(mode="json"), _folders(sources)
+    asked, folders = _complete(spec.model_dump(mode="json")), _folders(sources)
     for path in sorted(begun.glob("*.json")):
         try:
             had = Block.model_validate(json.loads(path.read_bytes()))
@@ -190,10 +190,16 @@ def refuse_others(begun: Path, spec: ImageSpec, sources: Sequence[Source], *, ke
         if missing:
             given = ", ".join(f"{name}={folder}" for name, folder in folders.items())
             raise FewscanError(f"what was read before was read of other sources ({', '.join(missing)}, not {given}): {way_out}")
-        names = [name for name in asked | had.spec if had.spec.get(name) != asked.get(name)]
+        read = _complete(had.spec)
+        names = [name for name in asked | read if read.get(name) != asked.get(name)]
         if names:
-            others = "; ".join(f"{name}={had.spec.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
+            others = "; ".join(f"{name}={read.get(name, 'none')}, not {asked.get(name, 'none')}" for name in names)
             raise FewscanError(f"what was read before was read with other settings ({others}): {way_out}")
+
+
+def _complete(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a spec with what is left out of it."""
+    return said | LEFT_OUT | said
 
 
 def _folders(sources: Sequence[Source]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Whether scans have empty borders, and whether these differ, by which `--crop auto` is settled."""
+"""Whether scans have empty borders that differ, and whether they are negatives, by which `auto` is settled of both."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -7,7 +7,8 @@ import numpy as np
 
 from fewscan.images.crop import foreground_box
 from fewscan.images.formats.image import Pixels
-from fewscan.images.options import Crop
+from fewscan.images.grid import Grid
+from fewscan.images.options import Crop, Negatives
 from fewscan.wording import counted
 
 # A border counts from this share of a scan's area on.
@@ -47,7 +48,29 @@ class Borders(NamedTuple):
         return cls(len(shares), int((shares < 1 - BORDER).sum()), differ=bool(most >= DIFFERENCE * least))
 
 
-def kept_share(pixels: Pixels) -> float:
-    """Return which share of a scan is in its box."""
-    box = foreground_box(pixels)
+class Lying(NamedTuple):
+    """How many gray scans were looked at, and how many of them lie on white."""
+
+    looked_at: int
+    on_white: int
+
+    @property
+    def negatives(self) -> Negatives:
+        """What is chosen: to undo negatives, where at most one in ten lies on white; else white may be how these scans are."""
+        return "undo" if 10 * self.on_white <= self.looked_at > 0 else "keep"
+
+    @property
+    def sentence(self) -> str:
+        """What was seen and chosen, and how to choose otherwise; empty where no scan lies on white."""
+        if not self.on_white:
+            return ""
+        seen = f"negatives: {self.on_white:,} of {counted(self.looked_at, 'scan')} looked at are black on white"
+        if self.negatives == "undo":
+            return f"{seen}, so such are inverted (--negatives undo); --negatives keep leaves them as they are"
+        return f"{seen}, too many for negatives, so all stay as they are (--negatives keep); --negatives undo inverts these"
+
+
+def kept_share(pixels: Pixels, gray: Grid) -> float:
+    """Return which share of a scan, of which that is the small grid, is in its box."""
+    box = foreground_box(pixels, gray)
     return 1.0 if box is None else box.area / pixels.size

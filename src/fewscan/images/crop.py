@@ -1,20 +1,18 @@
-"""The box of what a scan shows, without the empty border around it; or no box, where rules do not agree that there is one.
+"""What a dataset shows of a scan: black on white undone, and the box of it without the empty border, where rules agree on one.
 
-Everything is computed in whole numbers on a small grid, so that a graph can do the same (`fewscan.exporting.cropping`).
+The box is computed in whole numbers on a small grid, so that a graph can do the same (`fewscan.exporting.cropping`).
 """
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-import PIL.Image
 
 from fewscan.images.formats.image import Pixels
-from fewscan.images.options import Crop
+from fewscan.images.grid import GRID_PX, WHITE_EDGE, Grid, edge_share, small_grid, unframed
+from fewscan.images.negatives import is_negative
+from fewscan.images.options import ImageSpec
 
-# The grid on which a box is looked for: GRID_PX x GRID_PX cells, whatever the scan's size.
-GRID_PX = 64
 LEVELS = 16
 # The gray level from which on all is as bright: one that this share of the cells is not above. One bright spot, a tumor or fat
 # behind an eye, would otherwise make the rest of a head look dark.
@@ -27,13 +25,10 @@ EMPTY_EDGE = 0.8
 CORE = 3
 # The smallest box, as a share of the grid: something smaller is rather a part of what a scan shows than all of it.
 SMALLEST = 1 / 6
-# A frame is white where cells are at least this share of the brightest one (it may be thinner than a cell); a page on which
-# the negative of a scan lies, where they are at least that share. So much of the edge must be.
-WHITE_FRAME = 0.6
+# A page on which the negative of a scan lies is white where cells are at least this share of the brightest one.
 WHITE_PAGE = 0.9
-WHITE_EDGE = 0.75
-
-Grid = npt.NDArray[np.uint8]
+# What a white frame surrounds has at its own edge less white than this.
+WHITE_INSIDE = 0.5
 
 
 class Box(NamedTuple):
@@ -50,28 +45,47 @@ class Box(NamedTuple):
         return (self.right - self.left) * (self.bottom - self.top)
 
 
-def cropped(pixels: Pixels, crop: Crop) -> Pixels:
-    """Return (H, W) or (H, W, 3) uint8 without its empty border; as it is for `none`, and where no border is found."""
-    box = foreground_box(pixels) if crop == "foreground" else None
-    return pixels if box is None else pixels[box.top : box.bottom, box.left : box.right]
+class Shown(NamedTuple):
+    """What a dataset is to show of a scan: `whole`, with negatives undone where the dataset does so, and the box of it."""
+
+    whole: Pixels
+    box: Box | None  # None: all of it
+    negative: bool  # whether it was one, and was undone
+
+    @property
+    def pixels(self) -> Pixels:
+        """What is in the box."""
+        if self.box is None:
+            return self.whole
+        return self.whole[self.box.top : self.box.bottom, self.box.left : self.box.right]
 
 
-def foreground_box(pixels: Pixels) -> Box | None:
+def shown(pixels: Pixels, spec: ImageSpec) -> Shown:
+    """Return what is shown of (H, W) or (H, W, 3) uint8 pixels before they are made small."""
+    if spec.crop == "none" and spec.negatives == "keep":
+        return Shown(pixels, None, negative=False)
+    gray = small_grid(pixels)
+    negative = spec.negatives == "undo" and is_negative(gray)
+    if negative:
+        pixels = 255 - pixels
+        gray = small_grid(pixels)  # anew, since rounding goes the other way: the box is to be that of the scan itself
+    return Shown(pixels, foreground_box(pixels, gray) if spec.crop == "foreground" else None, negative)
+
+
+def foreground_box(pixels: Pixels, gray: Grid | None = None) -> Box | None:
     """Return the box of what (H, W) or (H, W, 3) uint8 pixels show on an empty background, or None: leave them whole.
 
-    On a grid: holes are filled at every gray level at once, which makes of a head one even thing whatever is in it; Otsu's
-    threshold parts it from the background, however bright that is; what is thin everywhere, such as a caption, is dropped.
+    gray: the pixels' small grid, where that is known. On it: holes are filled at every gray level at once, which makes of a
+    head one even thing whatever is in it; Otsu's threshold parts it from the background, however bright that is; what is thin
+    everywhere, such as a caption, is dropped.
     None where the two are not clearly parted, where the scan's edge is not mostly background, where little or nothing solid is
     left, and where nothing is cut away. A white frame is background; what lies on white is looked at as its negative. The box
     reaches a cell further than what was found.
     Sources: Otsu, IEEE Trans. Syst. Man Cybern. 9 (1979) 62; Soille, Morphological Image Analysis (2003), chapter 6.
     """
-    image = PIL.Image.fromarray(pixels)
-    gray_image = image if pixels.ndim == 2 else image.convert("L")
-    gray = np.asarray(gray_image.resize((GRID_PX, GRID_PX), PIL.Image.Resampling.BILINEAR))
-    filled = _filled(_in_levels(_on_black(gray)))
+    filled = _filled(_in_levels(_on_black(small_grid(pixels) if gray is None else gray)))
     threshold = _parting(filled)
-    if threshold is None or _edge_share(filled <= threshold) < EMPTY_EDGE:
+    if threshold is None or edge_share(filled <= threshold) < EMPTY_EDGE:
         return None
     cells = _solid_box((filled > threshold).view(np.uint8))
     if cells is None or not SMALLEST * GRID_PX**2 <= cells.area < GRID_PX**2:
@@ -87,25 +101,10 @@ def foreground_box(pixels: Pixels) -> Box | None:
 
 def _on_black(gray: Grid) -> Grid:
     """Return the grid without a white frame around it, or as a negative where what it shows lies on white."""
-    brightest = gray.max()
-    white = gray >= WHITE_FRAME * brightest
-    if _edge_share(white) < WHITE_EDGE:
-        return gray
-    rows, columns = np.flatnonzero(~white.all(axis=1)), np.flatnonzero(~white.all(axis=0))
-    if len(rows) and len(columns):
-        # A cell further: the frame's edge is in the middle of one.
-        inside = (slice(rows[0] + 1, rows[-1]), slice(columns[0] + 1, columns[-1]))
-        if white[inside].size and _edge_share(white[inside]) < 0.5:
-            framed = np.zeros_like(gray)
-            framed[inside] = gray[inside]
-            return framed
-    return 255 - gray if _edge_share(gray >= WHITE_PAGE * brightest) >= WHITE_EDGE else gray
-
-
-def _edge_share(cells: npt.NDArray[np.bool_]) -> float:
-    """Return which share of the outermost cells holds."""
-    inner = cells[1:-1, 1:-1]
-    return float((np.count_nonzero(cells) - np.count_nonzero(inner)) / (cells.size - inner.size))
+    framed = unframed(gray, WHITE_INSIDE)
+    if framed is not None:
+        return framed
+    return 255 - gray if edge_share(gray >= WHITE_PAGE * gray.max()) >= WHITE_EDGE else gray
 
 
 def _in_levels(gray: Grid) -> Grid:

@@ -1,19 +1,21 @@
-"""A look at some scans before an import: which cannot be read, what is to be known of the values, and their borders."""
+"""A look at some scans before an import: which cannot be read, what is to be known of values, their borders, negatives."""
 
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from fewscan.images.borders import Borders, kept_share
+from fewscan.images.borders import Borders, Lying, kept_share
 from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import silenced
+from fewscan.images.grid import small_grid
+from fewscan.images.negatives import is_negative
 from fewscan.images.parallel import in_order
-from fewscan.images.readers import read_parts
+from fewscan.images.readers import Image, read_parts
 from fewscan.images.sources import ScanFile
 from fewscan.wording import counted
 
@@ -30,6 +32,7 @@ class Look(NamedTuple):
     unreadable: tuple[tuple[str, str], ...]  # path below the source's folder, and why
     notes: dict[str, tuple[str, ...]]  # what a user should know of values -> the paths that it is said of
     borders: Borders
+    lying: Lying
 
     @property
     def sentence(self) -> str:
@@ -50,6 +53,19 @@ class Look(NamedTuple):
         return lines
 
 
+class _Seen(NamedTuple):
+    """What was seen of one scan."""
+
+    kept_share: float
+    negative: bool
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        gray = small_grid(image.pixels)
+        return cls(kept_share(image.pixels, gray), is_negative(gray), image.notes)
+
+
 def look_at(scans: Sequence[ScanFile], reading: Reading, workers: int | None = None) -> Look:
     """Open up to SCANS_LOOKED_AT of the scans that are not set aside, the same ones every time."""
     taken = [scan for scan in scans if scan.set_aside is None]
@@ -57,18 +73,19 @@ def look_at(scans: Sequence[ScanFile], reading: Reading, workers: int | None = N
     chosen = [taken[place] for place in places]
     files = [tuple(scans) for _, scans in itertools.groupby(chosen, lambda scan: scan.path)]
 
-    def look(of_file: tuple[ScanFile, ...]) -> list[UnreadableImage | tuple[float, tuple[str, ...]]]:
+    def look(of_file: tuple[ScanFile, ...]) -> list[UnreadableImage | _Seen]:
         images = read_parts(of_file[0].path, tuple(scan.part for scan in of_file), reading=reading)
-        return [image if isinstance(image, UnreadableImage) else (kept_share(image.pixels), image.notes) for image in images]
+        return [image if isinstance(image, UnreadableImage) else _Seen.of(image) for image in images]
 
-    unreadable, notes, kept = [], defaultdict(list), []
+    unreadable, notes, read = [], defaultdict(list), []
     with silenced(), closing(in_order(look, files, workers=workers)) as looks:
         for scan, seen in zip(chosen, itertools.chain.from_iterable(looks), strict=True):
             if isinstance(seen, UnreadableImage):
                 unreadable.append((scan.relative, seen.reason))
                 continue
-            kept.append(seen[0])
-            for note in set(seen[1]) - set(scan.notes):  # what the listing has said already is said
+            read.append(seen)
+            for note in set(seen.notes) - set(scan.notes):  # what the listing has said already is said
                 notes[note].append(scan.relative)
     said = {note: tuple(paths) for note, paths in notes.items()}
-    return Look(len(chosen), len(taken), tuple(unreadable), said, Borders.of(kept))
+    borders, lying = Borders.of([one.kept_share for one in read]), Lying(len(read), sum(one.negative for one in read))
+    return Look(len(chosen), len(taken), tuple(unreadable), said, borders, lying)

@@ -11,6 +11,7 @@ from fewscan.images.formats.reading import Reading
 
 Resize = Literal["stretch", "pad"]
 Crop = Literal["none", "foreground"]
+Negatives = Literal["keep", "undo"]
 PatientTag = Literal["patient", "study", "series", "none"]
 
 
@@ -88,12 +89,17 @@ class Layout(Settings):
         return pattern
 
 
+# What is not written down of a spec.
+LEFT_OUT = {"crop": "none", "negatives": "keep"}
+
+
 class ImageSpec(Reading):
     """All that makes stored pixels of a file: which of its images are read and how, and what they are resized to.
 
     size_px, resize, channels: images are stored as size_px x size_px, stretched or padded, as gray (1 channel) or color (3).
-    crop: what is cut away before that; see `crop.foreground_box`. An import to which nothing is said of it chooses by a look at
-    the scans (`borders`).
+    negatives: whether a scan that is black for white is inverted first (gray ones only); see `negatives.is_negative`. crop:
+    what is cut away then; see `crop.foreground_box`. An import to which nothing is said of them chooses by a look at the scans
+    (`borders`).
     One value for a dataset, its runs and what these export: a scan that is labeled is read as those that were learned from.
     """
 
@@ -101,17 +107,27 @@ class ImageSpec(Reading):
     resize: Resize = "stretch"
     channels: Literal[1, 3] = 1
     crop: Crop = "none"
+    negatives: Negatives = "keep"
+
+    @pydantic.field_validator("negatives")
+    @classmethod
+    def _of_gray(cls, negatives: Negatives, given: pydantic.ValidationInfo) -> Negatives:
+        if negatives == "undo" and given.data.get("channels") == 3:
+            raise ValueError("only gray scans are inverted, and these are kept in color; leave one of the two out")
+        return negatives
 
     @property
-    def crop_sentence(self) -> str:
-        """What was cut away, for a report; empty where nothing was."""
-        return "" if self.crop == "none" else "cropped to what they show, where that is told for certain"
+    def shown_sentence(self) -> str:
+        """What was undone and cut away, for a report; empty where nothing was to be."""
+        undone = ["negatives undone"] if self.negatives == "undo" else []
+        cut = ["cropped to what they show"] if self.crop == "foreground" else []
+        return f"{' and '.join(undone + cut)}, where that is told for certain" if undone or cut else ""
 
     @pydantic.model_serializer(mode="wrap")
     def _as_before(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a crop that is none: datasets from before there were crops are known by what this gives."""
+        """Leave out a crop that is none, and negatives that are kept: datasets from before are known by what this gives."""
         said: dict[str, Any] = handler(self)
-        return {name: value for name, value in said.items() if (name, value) != ("crop", "none")}
+        return {name: value for name, value in said.items() if (name, value) not in LEFT_OUT.items()}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -141,17 +157,19 @@ class SourceOptions(TableOptions, Layout):
 class ImportOptions(SourceOptions, ImageSpec):
     """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold.
 
-    crop_by_borders: the crop is to be settled by a look at the scans (`crop="auto"`, or none said).
+    crop_by_look, negatives_by_look: these are to be settled by a look at the scans (`crop="auto"`, or none said).
     """
 
-    crop_by_borders: bool = False
+    crop_by_look: bool = False
+    negatives_by_look: bool = False
 
     @pydantic.model_validator(mode="before")
     @classmethod
     def _auto(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("crop", "auto") == "auto":
-            return given | {"crop": "none", "crop_by_borders": True}
-        return given
+        if not isinstance(given, dict):
+            return given
+        auto = [name for name in LEFT_OUT if given.get(name, "auto") == "auto"]
+        return given | {name: LEFT_OUT[name] for name in auto} | {f"{name}_by_look": True for name in auto}
 
     @property
     def spec(self) -> ImageSpec:

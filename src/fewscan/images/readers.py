@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import PIL.Image
 
-from fewscan.images.crop import cropped
+from fewscan.images.crop import shown
 from fewscan.images.formats.channels import has_color
 from fewscan.images.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, UnreadableImage, Values
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
 from fewscan.images.guarded import guarded
+from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
@@ -117,7 +118,7 @@ def read_images(
 
 def fitted(pixels: Pixels, spec: ImageSpec) -> Pixels:
     """Return (H, W) or (H, W, 3) uint8, an image as it was read, as the dataset of that spec stores it: (C, S, S) uint8."""
-    return fit(cropped(pixels, spec.crop), spec.size_px, spec.resize)
+    return fit(shown(pixels, spec).pixels, spec.size_px, spec.resize)
 
 
 def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
@@ -165,9 +166,10 @@ def _read_fitted(task: _FileTask, spec: ImageSpec) -> list[Image | UnreadableIma
 
 
 def _fitted(image: Image, spec: ImageSpec) -> Image:
-    shown = cropped(image.pixels, spec.crop)
-    whole = fit(image.pixels, spec.size_px, spec.resize)
-    return replace(image, pixels=whole if shown is image.pixels else fit(shown, spec.size_px, spec.resize), whole=whole)
+    scan = shown(image.pixels, spec)
+    whole = fit(scan.whole, spec.size_px, spec.resize)
+    pixels = whole if scan.box is None else fit(scan.pixels, spec.size_px, spec.resize)
+    return replace(image, pixels=pixels, whole=whole, notes=(*image.notes, NOTE) if scan.negative else image.notes)
 
 
 def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:

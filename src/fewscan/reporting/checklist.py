@@ -73,7 +73,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
     aside = sum(source.set_aside for source in description.sources)
     window = description.spec.window
     shown = f"; {window.sentence}" if window else ""
-    cropped = f"{description.spec.crop_sentence}, " if description.spec.crop_sentence else ""
+    prepared = f"{description.spec.shown_sentence}, " if description.spec.shown_sentence else ""
     audit = description.audit
     found = "not audited"
     if audit:
@@ -100,7 +100,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             "preparation of the data",
             "7",
             "9",
-            f"{cropped}resized to {description.spec.size_px} px ({description.spec.resize}), "
+            f"{prepared}resized to {description.spec.size_px} px ({description.spec.resize}), "
             f"{description.spec.channels} channel{'s' if description.spec.channels != 1 else ''}, 8 bits{shown}; "
             "what was done is in docs/data.md",
             "what was done to the scans before fewscan read them",

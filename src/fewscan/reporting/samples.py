@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.images.crop import foreground_box
+from fewscan.images.crop import shown as shown_of
 from fewscan.images.png import scan_picture
 from fewscan.seeds import stream
 
@@ -57,7 +57,7 @@ def crops(dataset: Snapshot, rows: Rows, called: Naming) -> Iterator[Crop]:
     for position, pixels in originals(dataset, rows):
         if pixels is None:
             continue
-        box = foreground_box(pixels)
+        box = shown_of(pixels, dataset.spec).box
         picture = Image.fromarray(pixels).convert("RGB")
         # Made small first, so that the line is seen.
         scale = _CROP_PX / max(picture.size)

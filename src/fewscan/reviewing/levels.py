@@ -11,10 +11,13 @@ import numpy.typing as npt
 from fewscan.datasets.dataset import Dataset
 from fewscan.images.formats.gray import window
 from fewscan.images.formats.image import Decoded, Pixels, UnreadableImage, Values
+from fewscan.images.grid import small_grid
+from fewscan.images.negatives import is_negative
 from fewscan.images.readers import locate, read_values
 
 # The longest side that is sent; a screen has no more, and a tablet's memory has an end.
 LARGEST_PX = 2048
+INVERTED = "a negative in its file, inverted here"
 STORED = "the file is gone, or holds another image now: this is the small copy that the dataset keeps"
 
 
@@ -60,7 +63,10 @@ def levels_of_row(dataset: Dataset, row: int, source: str, path: str, digest: st
         decoded, found = read_values(file, part=part, reading=dataset.description.spec)
     except UnreadableImage:
         return _stored(dataset, row)
-    return levels_of(decoded) if found == digest else _stored(dataset, row)
+    if found != digest:
+        return _stored(dataset, row)
+    undo = dataset.description.spec.negatives == "undo"
+    return _inverted(levels_of(decoded)) if undo and is_negative(small_grid(decoded.pixels)) else levels_of(decoded)
 
 
 def levels_of(decoded: Decoded) -> Levels:
@@ -79,6 +85,14 @@ def levels_of(decoded: Decoded) -> Levels:
     step = 1.0 if whole else (high - low) / np.iinfo(np.uint16).max or 1.0
     levels = np.rint((values.astype(np.float64) - low) / step).astype(np.uint16)
     return Levels(levels, width, height, low, step, black, white, "file", note)
+
+
+def _inverted(found: Levels) -> Levels:
+    """Return a negative as the dataset stores it, white for black; the values stay the file's where there is a window."""
+    note = "; ".join(filter(None, (found.note, INVERTED)))
+    if found.levels.ndim == 3:
+        return found._replace(levels=255 - found.levels, note=note)
+    return found._replace(black=found.white, white=found.black, note=note)
 
 
 def _stored(dataset: Dataset, row: int) -> Levels:

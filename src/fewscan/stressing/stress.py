@@ -134,9 +134,9 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     """Score `run` on its test set under every corruption at every strength; write `stress.json` and `stress.csv`.
 
     seen: the dataset as the run saw it; now: with the test set and labels of today. Scans are changed as their files show them,
-    then cropped and made small as import does, and decided on as `label` decides. The opening of the test set is noted before
-    anything is computed. Instead of it the validation set can be taken: it stays a secret what the test set holds, but the
-    run's temperature and threshold know these images already.
+    then negatives are undone, and they are cropped and made small as import does, and decided on as `label` decides. The
+    opening of the test set is noted before anything is computed. Instead of it the validation set can be taken: it stays a
+    secret what the test set holds, but the run's temperature and threshold know these images already.
     Raises FewscanError where there are no such images, or their files are gone.
     """
     corruptions, asked = chosen(asking.only), Asked(asking.target_error)
