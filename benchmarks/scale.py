@@ -31,7 +31,7 @@ DRAWN = 500
 COARSE = 6  # random values a side, between which an image is smooth
 COPIES = 0.1
 LABELED, TEST = 300, 100
-VERBS = ("import", "add", "audit", "split", "train", "label", "embed", "map")
+VERBS = ("import", "add", "audit", "split", "train", "embed", "map", "label")
 
 
 def smooth_images(size_px: int = SIZE_PX) -> Iterator[Pixels]:
@@ -56,19 +56,19 @@ def bytes_in(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measured(place: Path, rows: int, verbs: list[str]) -> Iterator[dict[str, object]]:
+def measured(place: Path, rows: int, verbs: list[str], size_px: int = SIZE_PX) -> Iterator[dict[str, object]]:
     """Yield a line for every verb, in the order in which one needs what the one before left."""
     dataset, run, scans = place / "dataset", place / "run", place / "scans"
     if {"import", "add", "label"} & set(verbs):
         drawn = place / "drawn"
-        write_practice_scans(drawn, images=DRAWN, size_px=2 * SIZE_PX)
+        write_practice_scans(drawn, images=DRAWN, size_px=2 * size_px)
         link_scans(drawn, scans, rows)
         link_scans(drawn, place / "more", rows // 10)
     if set(verbs) - {"import", "add"}:  # the others need those before them, too
-        make_dataset(dataset, rows, SIZE_PX, smooth_images())
+        make_dataset(dataset, rows, size_px, smooth_images(size_px))
     drawn_how = [] if "audit" in verbs else ["--protocol", "random"]
     words = {
-        "import": ["import", scans, "--out", place / "imported", "--size", SIZE_PX, "--crop", "none"],
+        "import": ["import", scans, "--out", place / "imported", "--size", size_px, "--crop", "none"],
         "add": ["add", place / "imported", place / "more"],
         "audit": ["audit", dataset],
         "split": ["split", dataset, "--labeled", LABELED, "--test", TEST, *drawn_how],
@@ -87,7 +87,7 @@ def measured(place: Path, rows: int, verbs: list[str]) -> Iterator[dict[str, obj
         yield {
             "verb": verb,
             "rows": rows // 10 if verb == "add" else rows,
-            "size_px": SIZE_PX,
+            "size_px": size_px,
             "cpu_seconds": line["cpu_seconds"],
             "wall_seconds": line["wall_seconds"],
             "peak_mb": line["peak_mb"],
@@ -100,14 +100,15 @@ def measured(place: Path, rows: int, verbs: list[str]) -> Iterator[dict[str, obj
 
 def exponents(lines: pd.DataFrame) -> pd.DataFrame:
     """Return for each verb and step from one size to the next the exponents of CPU seconds and of memory over rows."""
-    newest = lines.drop_duplicates(["verb", "rows"], keep="last").sort_values(["verb", "rows"])
+    newest = lines.drop_duplicates(["verb", "size_px", "rows"], keep="last").sort_values(["verb", "size_px", "rows"])
     found = []
-    for verb, own in newest.groupby("verb", sort=False):
+    for (verb, size_px), own in newest.groupby(["verb", "size_px"], sort=False):
         for before, after in zip(own.itertuples(), own.iloc[1:].itertuples(), strict=False):
             grown = np.log(after.rows / before.rows)
             found.append(
                 {
                     "verb": verb,
+                    "size_px": size_px,
                     "from": before.rows,
                     "to": after.rows,
                     "cpu": round(np.log(after.cpu_seconds / before.cpu_seconds) / grown, 2),
@@ -120,13 +121,14 @@ def exponents(lines: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[])
+    parser.add_argument("--size", type=int, default=SIZE_PX, help="side of a dataset's images; files are twice as large")
     parser.add_argument("--verbs", nargs="+", choices=VERBS, default=list(VERBS))
     parser.add_argument("--out", type=Path, required=True, help="the CSV that lines are added to")
     parser.add_argument("--work", type=Path, help="where datasets are written, and removed afterwards")
     asked = parser.parse_args()
     for rows in asked.rows:
         place = Path(tempfile.mkdtemp(dir=asked.work))
-        for line in measured(place, rows, asked.verbs):
+        for line in measured(place, rows, asked.verbs, asked.size):
             print(line, flush=True)
             pd.DataFrame([line]).to_csv(asked.out, mode="a", header=not asked.out.exists(), index=False)
         shutil.rmtree(place)
