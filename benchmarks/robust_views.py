@@ -39,6 +39,7 @@ HALVINGS = 20
 CANDIDATES: dict[str, dict[str, float]] = {
     "as they are": {},
     "field": {"field_probability": 0.3},
+    "a little field": {"field_probability": 0.15},
     "equalization": {"equalization_probability": 0.3},
     "both": {"field_probability": 0.3, "equalization_probability": 0.3},
     "both in half as many": {"field_probability": 0.15, "equalization_probability": 0.15},
