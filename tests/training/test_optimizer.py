@@ -20,7 +20,7 @@ def rates(settings: OptimizerSettings, network: Network, done: int, method: nn.M
     optimizer = build_optimizer(settings, network, method or nn.Identity())
     set_learning_rates(optimizer, settings, done, STEPS, EPOCHS)
     by_id = {id(each): group["lr"] for group in optimizer.param_groups for each in group["params"]}
-    return {name: by_id[id(each)] for name, each in network.named_parameters()}
+    return {name: by_id[id(each)] for name, each in network.named_parameters() if id(each) in by_id}
 
 
 @pytest.fixture(params=["resnet_small", "efficientnet_lite0", "study_cnn"])
@@ -54,6 +54,29 @@ def test_heads_learn_faster_and_earlier_parts_more_slowly(network: Network) -> N
         assert [found[f"encoder.{name}"] for name in names] == pytest.approx([0.1 * 0.5**after] * len(names))
     heads = [rate for name, rate in found.items() if not name.startswith("encoder.")]
     assert heads == pytest.approx([1.0] * len(heads))
+
+
+@pytest.mark.parametrize("frozen_parts", [1, 2, 99])
+def test_the_first_parts_keep_their_weights_and_cost_no_gradient(network: Network, frozen_parts: int) -> None:
+    settings = OptimizerSettings(frozen_parts=frozen_parts, layer_decay=0.5)
+    parts = network.encoder.parts()
+    still = {id(each) for part in parts[:frozen_parts] for each in part.parameters()}
+    begun = {id(each): each.detach().clone() for each in network.parameters()}
+    optimizer = build_optimizer(settings, network, nn.Identity())
+    set_learning_rates(optimizer, settings, 30, STEPS, EPOCHS)
+    outputs = network(torch.rand(8, 1, 32, 32))
+    torch.autograd.backward([outputs.logits.square().sum(), outputs.z.square().sum()])
+    optimizer.step()
+    for each in network.parameters():
+        assert (each.grad is None) == (id(each) in still)
+        assert torch.equal(each, begun[id(each)]) == (id(each) in still)
+
+
+def test_frozen_parts_leave_the_others_their_rates(network: Network) -> None:
+    settings = OptimizerSettings(layer_decay=0.5)
+    before = rates(settings, network, done=3)
+    after = rates(settings.model_copy(update={"frozen_parts": 1}), network, done=3)
+    assert after.items() <= before.items()
 
 
 def test_a_frozen_encoder_waits_and_then_learns(network: Network) -> None:

@@ -106,6 +106,7 @@ class EfficientNetLiteStages(Encoder):
     form: ClassVar[Form] = LITE0
     same_passes = True
     slow_on_cpu = True  # as it looks at each map by itself
+    general_parts = 1 + _MIDDLE.start  # the stem, and the stages before the middle
 
     def __init__(self, settings: EncoderSettings, channels: int, image_size_px: int, stages: int) -> None:
         super().__init__(settings, channels, image_size_px)

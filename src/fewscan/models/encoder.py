@@ -48,6 +48,8 @@ class Encoder(nn.Module):
     same_passes: ClassVar[bool] = False
     # Whether PyTorch takes several times as long for its passes on a CPU as ONNX Runtime does, which can hold them as a graph.
     slow_on_cpu: ClassVar[bool] = False
+    # How many of its first parts see what every picture has, edges and textures, so that learned weights may stay as they are.
+    general_parts: ClassVar[int] = 0
     known_weights: ClassVar[tuple[KnownWeights, ...]] = ()  # that it can get by name, the usual ones first
 
     feature_dim: int
@@ -68,7 +70,7 @@ class Encoder(nn.Module):
     def parts(self) -> list[nn.Module]:
         """Return the parts that hold all weights, in the order in which an image goes through them; by default one.
 
-        `optimizer.layer_decay` lets earlier ones learn more slowly.
+        `optimizer.layer_decay` lets earlier ones learn more slowly, `optimizer.frozen_parts` the first ones not at all.
         """
         return [self]
 

@@ -14,14 +14,17 @@ def build_optimizer(settings: OptimizerSettings, network: Network, method: nn.Mo
     """Return the optimizer of a network's and a method's parameters, which are on their device already.
 
     Each of its groups says besides what torch wants: `scale`, the share of the learning rate that it learns at; `frozen`,
-    whether it waits for `settings.frozen_epochs`; `shrinks`, whether weight decay is for it.
+    whether it waits for `settings.frozen_epochs`; `shrinks`, whether weight decay is for it. The encoder's first
+    `settings.frozen_parts` are in none, and no gradient is computed for them.
     """
     groups: list[dict[str, Any]] = []
     parts = network.encoder.parts()
+    for part in parts[: settings.frozen_parts]:
+        part.requires_grad_(False)
     # The last part learns at the whole rate. Source: Howard and Ruder 2018, "Universal language model fine-tuning for text
     # classification", section 3.2.
-    for after, part in zip(reversed(range(len(parts))), parts, strict=True):
-        _add(groups, settings, part, scale=settings.layer_decay**after, frozen=settings.frozen_epochs > 0)
+    for number, part in list(enumerate(parts, start=1))[settings.frozen_parts :]:
+        _add(groups, settings, part, scale=settings.layer_decay ** (len(parts) - number), frozen=settings.frozen_epochs > 0)
     for head in (network.projection_head, network.classifier, method):
         _add(groups, settings, head, scale=settings.head_rate, frozen=False)
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW

@@ -33,6 +33,8 @@ class OptimizerSettings(ChosenSettings):
     head_rate: float = pydantic.Field(default=1, gt=0)
     layer_decay: float = pydantic.Field(default=1, gt=0, le=1)
     frozen_epochs: float = pydantic.Field(default=0, ge=0)
+    # So many of the encoder's first parts, or all that it has, keep the weights that they begin with.
+    frozen_parts: int = pydantic.Field(default=0, ge=0)
 
 
 class RunSettings(ChosenSettings):
