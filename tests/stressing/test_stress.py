@@ -23,8 +23,10 @@ from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.shift import Shift
 from fewscan.exporting.export import export_model
+from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fitted
 from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.learning.scan_views import ScanViewSettings
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.page import write_report
 from fewscan.reporting.rendering import markdown
@@ -40,6 +42,7 @@ from fewscan.verifying.verify import verify
 from tests.stressing.conftest import STRESSED_BY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+VIEWS, SPEC = ScanViewSettings(), ImageSpec()
 
 
 @pytest.fixture
@@ -191,7 +194,7 @@ def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot,
     assert page.count('alt="scan under ') == len(test.corruptions)
     for condition in test.at(MIDDLE):
         assert condition.accuracy.percent in page
-    for found in findings(test):
+    for found in findings(test, VIEWS, SPEC):
         assert escape(found[1:], quote=False).replace("'", "&#39;") in page
 
 
@@ -199,7 +202,7 @@ def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot,
 def test_a_model_card_says_what_hurts(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     exported = export_model(run, dataset, tmp_path, tmp_path, "safetensors")
     card = write_model_card(run, dataset, exported, tmp_path).read_text()
-    for found in findings(stress_test_of(run)):
+    for found in findings(stress_test_of(run), VIEWS, SPEC):
         assert markdown(found) in card
     (run.folder / STRESS_FILE).unlink()
     assert "`fewscan stress RUN`" in write_model_card(run, dataset, exported, tmp_path).read_text()
@@ -280,26 +283,27 @@ def made_up(threshold: float | None = 0.9, **accuracies: float) -> StressTest:
 
 def test_what_hurts_is_said_and_what_does_not_and_where_accepted_labels_are_wrong() -> None:
     test = made_up(blur=0.79, crop=0.7, padding=0.4, inversion=0.2)
-    _, hurt, untouched, _, wrong, missed = findings(test)
+    _, hurt, untouched, helps, *_, wrong, missed = findings(test, VIEWS, SPEC)
     assert hurt.index("inversion") < hurt.index("padding")
     assert "crop" not in hurt + untouched + wrong
     assert "blur" in untouched
     assert "padding (100.0 %)" in wrong
     assert "padding" in missed
+    assert "padding" in helps
     assert test.corruptions == ["inversion", "padding", "crop", "blur"]
-    nothing = findings(made_up(threshold=None, blur=0.4))
+    nothing = findings(made_up(threshold=None, blur=0.4), VIEWS, SPEC)
     assert nothing[-1].endswith("too few labels")
     assert not any("wrong" in each for each in nothing)
 
 
 def test_corruptions_that_do_no_harm_or_are_noticed_are_said_to() -> None:
     plain = made_up(blur=0.79, crop=0.78)
-    assert not any("less than" in each or "nothing is promised" in each for each in findings(plain))
+    assert not any("less than" in each or "nothing is promised" in each for each in findings(plain, VIEWS, SPEC))
     shift = Shift(scans=100, less_typical=0.9, p_value=1e-6)
     assert shift.noticed
     odd = {"out_of_distribution": interval(0.8), "shift": shift}
     noticed = made_up(blur=0.2).model_copy(update={"conditions": (made_up(blur=0.2).conditions[0].model_copy(update=odd),)})
-    *_, out, would = findings(noticed)
+    *_, out, would = findings(noticed, VIEWS, SPEC)
     assert "blur" in out
     assert "would notice" in would
 

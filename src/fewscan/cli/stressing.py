@@ -62,6 +62,7 @@ def stress(
 ) -> None:
     """Score a run under corruptions."""
     from fewscan.stressing.findings import findings
+    from fewscan.training.run import Run
 
     result = api.stress(
         run,
@@ -73,11 +74,12 @@ def stress(
         data=data,
         overwrite=overwrite,
     )
+    opened_run = Run.open(run)
     opened = f", {opened_times(result.test_openings, result.test_set_openings)}" if result.part == "test" else ""
     lines = [
         f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength:",
         *_table(result),
-        *(f"  {found}" for found in findings(result)),
+        *(f"  {found}" for found in findings(result, opened_run.settings.views, opened_run.record.spec)),
         *(f"  {what}" for what in result.since_training.sentences()),
         f"all strengths: {run / 'stress.csv'}, {run / 'stress.png'}",
     ]

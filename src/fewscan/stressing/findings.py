@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from fewscan.images.options import ImageSpec
+from fewscan.learning.views import ViewSettings
 from fewscan.stressing.corruption import MIDDLE
+from fewscan.stressing.helping import helping
 from fewscan.stressing.stress import Condition, StressTest
 from fewscan.wording import counted, listed
 
@@ -11,9 +14,13 @@ HURT = 0.85
 UNTOUCHED = 0.95
 
 
-def findings(test: StressTest) -> list[str]:
-    """Return at the middle strength what hurts, what does not, and what became of accepted labels, a sentence each."""
-    return [*_of_accuracy(test), *_of_decisions(test)]
+def findings(test: StressTest, views: ViewSettings, spec: ImageSpec) -> list[str]:
+    """Return at the middle strength what hurts, what does not, and what became of accepted labels, a sentence each.
+
+    views, spec: what the run's training showed, and how its scans were read: what helps, which it lacks, is said, too.
+    """
+    hurt = [each.corruption for each in _hurt(test)]
+    return [*_of_accuracy(test), *helping(hurt, views, spec), *_of_decisions(test)]
 
 
 def share(value: float | None) -> str:
@@ -34,7 +41,7 @@ def _of_accuracy(test: StressTest) -> Iterator[str]:
         f"{share(test.share_kept(mean))} of it"
     )
     kept = {condition.corruption: test.share_kept(condition.accuracy) or 0.0 for condition in middle}
-    hurt = [condition for condition in middle if kept[condition.corruption] < HURT]
+    hurt = _hurt(test)
     untouched = [name for name, part in kept.items() if part >= UNTOUCHED]
     if hurt:
         yield f"less than {round_share(HURT)} of that accuracy is left under {_with(hurt, 'accuracy')}"
@@ -42,6 +49,11 @@ def _of_accuracy(test: StressTest) -> Iterator[str]:
         yield f"at least {round_share(HURT)} of that accuracy is left under each"
     if untouched:
         yield f"{round_share(UNTOUCHED)} or more is left under {listed(untouched)}"
+
+
+def _hurt(test: StressTest) -> list[Condition]:
+    """Return what leaves too little of the accuracy at the middle strength, the worst first."""
+    return [condition for condition in test.at(MIDDLE) if (test.share_kept(condition.accuracy) or 0.0) < HURT]
 
 
 def _of_decisions(test: StressTest) -> Iterator[str]:
