@@ -51,9 +51,9 @@ SOLVED_WORTH = (
 )
 # What that is worth after the encoder has learned from the unlabeled scans, on scans that it had not: docs/search.md, 23.
 FEATURES_WORTH = "10 points of accuracy with 40 labels and 5 with 124"
-# The same on a CPU, where it learns from fewer and smaller images in 27 minutes of a core: docs/search.md, 24.
-FEATURES_WORTH_ON_CPU = "3 points of accuracy with 40 labels and 4 with 124"
-FEATURES_TIME = "half an hour"
+# The same on a CPU, where it learns from fewer and smaller images in 15 minutes of a core: docs/search.md, 24.
+FEATURES_WORTH_ON_CPU = "5 points of accuracy with 40 labels and 5 with 124"
+FEATURES_TIME = "a quarter of an hour"
 # The rows `simclr, then finetune` of README's table; to be changed with it.
 ADAPTED_WORTH = (
     "14 points of accuracy over 'supervised' from scratch with 40 labels, 12 points with 124, and 3 points with 1,235"
