@@ -108,7 +108,18 @@ def test_the_unlabeled_rest_gets_labels_and_decisions(run: Run, dataset: Snapsho
     rows = dataset.rows("unlabeled")
     assert len(table) == summary.scans == len(rows)
     columns = [f"probability_{name}" for name in dataset.classes]
-    assert list(table.columns) == ["path", "label", *columns, "score", "typicality", "possible", "decision", "reason", "seen"]
+    assert list(table.columns) == [
+        "path",
+        "label",
+        *columns,
+        "score",
+        "typicality",
+        "possible",
+        "decision",
+        "reason",
+        "seen",
+        "note",
+    ]
     probabilities = table[columns].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert [dataset.classes[k] for k in probabilities.argmax(axis=1)] == table["label"].tolist()
@@ -187,7 +198,9 @@ def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path
     texts = ("path", "label", "possible", "decision", "reason")
     numbers = (*(f"probability_{name}" for name in classes), "score")
     columns = dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float32())
-    plan = LabelPlan(scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), fewscan="1")
+    plan = LabelPlan(
+        scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), columns=(), fewscan="1"
+    )
     table = LabelTable(tmp_path / "labels.csv", columns, plan)
     pile = tmp_path / "pile"
     pile.mkdir()
@@ -206,7 +219,9 @@ def test_names_with_commas_quotes_and_line_ends_survive_the_table(tmp_path: Path
 def test_a_table_is_read_as_it_was_written_whatever_the_classes_are_called(name: str, tmp_path: Path) -> None:
     """Nothing is guessed: numbers stay numbers beside a scan that cannot be read, and names that look like numbers texts."""
     classes = ("01", "02", "NA")
-    plan = LabelPlan(scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), fewscan="1")
+    plan = LabelPlan(
+        scans="s", version="v", model_sha256="m", temperature=1, threshold=None, inclusion=(), columns=(), fewscan="1"
+    )
     table = LabelTable(tmp_path / name, label._columns(classes), plan)
     probabilities = {"probability_01": 0.25, "probability_02": 0.75, "probability_NA": 0.0}
     rows = [
@@ -303,6 +318,20 @@ def test_a_folder_of_scans_that_look_otherwise_as_a_whole_is_noticed_and_one_of_
 
 
 @pytest.mark.slow
+def test_what_is_to_be_known_of_pixels_is_said_of_each_scan_and_in_all(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    folder = three_scans(dataset, tmp_path / "scans")
+    np.save(folder / "3.npy", dataset.pixels[3:6, 0])  # three gray images, or one in color
+    files = list_place(folder, dataset.spec, follow_links=False)
+    notes = [file.notes for file in files]
+    assert [bool(of_one) for of_one in notes] == [False, False, False, True, True, True]
+    summary = label_scans(run, dataset, folder, tmp_path / "labels.csv")
+    assert [note.split(labeler.BETWEEN_NOTES) if note else [] for note in summary.table()["note"].fillna("")] == [
+        list(of_one) for of_one in notes
+    ]
+    assert summary.notes == dict.fromkeys(notes[-1], 3)
+
+
+@pytest.mark.slow
 def test_a_single_file_is_labeled_as_in_its_folder(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     label_scans(run, dataset, folder, tmp_path / "all.csv")
@@ -373,7 +402,7 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
 
 def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(tmp_path: Path) -> None:
     counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
-    said = dict.fromkeys(counts, 0) | {"seen": {}, "classes": {}, "reasons": (), "threshold": None, "candidates": 1}
+    said = dict.fromkeys(counts, 0) | {"seen": {}, "notes": {}, "classes": {}, "reasons": (), "threshold": None, "candidates": 1}
     said |= {"target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
     out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
     out.touch()
@@ -497,7 +526,7 @@ def test_files_that_change_meanwhile_are_not_taken_for_the_old_ones(run: Run, da
 def test_a_table_is_written_by_one_at_a_time_and_its_parts_are_no_scans(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
     folder = three_scans(dataset, tmp_path / "scans")
     out = folder / "labels.csv"
-    plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), fewscan="")
+    plan = LabelPlan(scans="", version="", model_sha256="", temperature=1, threshold=None, inclusion=(), columns=(), fewscan="")
     with growing(out, "label"):
         table = LabelTable(out, {"path": pa.string()}, plan)
         table.add([{"path": "mine"}])

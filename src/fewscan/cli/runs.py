@@ -143,8 +143,8 @@ label means nothing.
 unreadable: the file cannot be used, with the reason.
 
 The table's column reason says why for every scan. Scans that the run has seen already, or near-duplicates of them, are named
-in the column seen, and the promise is not about them. Where the labels cannot support the error that you ask for, nothing is
-accepted, and it says so.
+in the column seen, and the promise is not about them. The column note has what is to be known of a scan's pixels, such as that
+it was a negative. Where the labels cannot support the error that you ask for, nothing is accepted, and it says so.
 
 Stop it at any time: the same command goes on.
 
@@ -213,6 +213,7 @@ def label(
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
         *([] if scans is None else _seen_lines(result)),
+        *(f"  note: {note} ({counted(number, 'scan')})" for note, number in result.notes.items()),
         *_class_table(result.classes),
         *(f"  {reason}" for reason in result.reasons),
         *_by_a_reader(result),

@@ -20,7 +20,7 @@ from fewscan.evaluation.shift import Shift, shift
 from fewscan.images.listing import list_place
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
-from fewscan.labeling.labeler import Labeler, Pile
+from fewscan.labeling.labeler import BETWEEN_NOTES, Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Decision, DecisionRule
@@ -44,6 +44,7 @@ class LabelSummary(Settings):
     out_of_distribution: int
     unreadable: int
     seen: dict[str, int]  # scans that the run has seen already, by how: see `fewscan.labeling.seen`
+    notes: dict[str, int]  # what is to be known of how the pixels of files came about -> of how many scans
     promised: int  # accepted scans that the promise is about: of those in a folder, only new ones
     classes: dict[str, dict[Decision, int]]  # how many scans got each label, by what was decided on them
     target_error: float
@@ -133,6 +134,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
     rule = labeler.rule
     if rule.threshold is None:
         say(rule.reasons[0])  # before an hour of labeling, not after
+    classes = run.record.classes
+    columns = _columns(classes)
     plan = LabelPlan(
         scans=scans.described,
         version=scans.version,
@@ -140,11 +143,11 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         temperature=rule.predictor.temperature,
         threshold=rule.threshold,
         inclusion=tuple(rule.inclusion.tolist()),
+        columns=tuple(columns),
         fewscan=__version__,
     )
-    classes = run.record.classes
     with writing(out), growing(out, "label"):
-        table = LabelTable(out, _columns(classes), plan)
+        table = LabelTable(out, columns, plan)
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
@@ -157,7 +160,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
             while part := list(islice(labeled, PART_ROWS)):
                 table.add(part)
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
-        counts = table.finish(["decision", "label", "seen"])
+        counts = table.finish(["decision", "label", "seen", "note"])
     decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
     # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
     promised = decisions["accept",] if scans.of_dataset else marks["accept", None]
@@ -169,6 +172,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         out_of_distribution=decisions["out_of_distribution",],
         unreadable=decisions["unreadable",],
         seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
+        notes=_noted(counts),
         promised=promised,
         classes={name: {decision: labels[decision, name] for decision in get_args(Decision)} for name in classes},
         target_error=asked.target_error,
@@ -227,7 +231,16 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     return summed
 
 
+def _noted(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
+    """Return of how many scans each note was made, by the last of the columns that were counted."""
+    noted: Counter[str] = Counter()
+    for (*_, notes), number in counts.items():
+        for note in notes.split(BETWEEN_NOTES) if notes else ():
+            noted[note] += number
+    return dict(sorted(noted.items()))
+
+
 def _columns(classes: Sequence[str]) -> dict[str, pa.DataType]:
-    texts = dict.fromkeys(("possible", "decision", "reason", "seen"), pa.string())
+    texts = dict.fromkeys(("possible", "decision", "reason", "seen", "note"), pa.string())
     numbers = dict.fromkeys((*(f"probability_{name}" for name in classes), "score", "typicality"), pa.float32())
     return {"path": pa.string(), "label": pa.string()} | numbers | texts

@@ -24,6 +24,8 @@ from fewscan.training.shares import places_of_shares, shared_out
 
 # Together through the network; whoever does it, the same scans are.
 BLOCK_SCANS = 256
+# Of one scan there may be several.
+BETWEEN_NOTES = " | "
 
 Item = TypeVar("Item")
 TableRow = dict[str, Any]
@@ -32,12 +34,13 @@ TableRow = dict[str, Any]
 class _Scan(NamedTuple):
     """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and its row in the dataset.
 
-    Where it is new, None, and -1.
+    Where it is new, None, and -1. notes: what a user should know of how its pixels came about.
     """
 
     pixels: npt.NDArray[np.uint8]
     seen: str | None
     row: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,14 @@ class Labeler:
         # In a folder, too, a scan is not like what was learned from because it is there itself.
         row_of = dict(zip(pixels, range(len(pixels)), strict=True))
         with closing(read_images(files, self.dataset.spec)) as images:
-            for block in _blocks(images, BLOCK_SCANS):
-                marks = iter(seen.scans([image for image in block if not isinstance(image, UnreadableImage)]))
-                for image in block:
+            for block in _blocks(zip(files, images, strict=True), BLOCK_SCANS):
+                marks = iter(seen.scans([image for _, image in block if not isinstance(image, UnreadableImage)]))
+                for file, image in block:
                     if isinstance(image, UnreadableImage):
                         yield image
                     else:
-                        yield _Scan(image.pixels, next(marks), row_of.get(image.pixels_sha256, -1))
+                        row = row_of.get(image.pixels_sha256, -1)
+                        yield _Scan(image.pixels, next(marks), row, (*file.notes, *image.notes))
 
     def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]]) -> Iterator[TableRow]:
         """Yield the row of every scan of a block."""
@@ -95,7 +99,8 @@ class Labeler:
             if isinstance(image, UnreadableImage):
                 yield {"path": path, "decision": "unreadable", "reason": image.reason}
             else:
-                yield {"path": path, "seen": image.seen} | next(decided)
+                note = BETWEEN_NOTES.join(image.notes) or None
+                yield {"path": path, "seen": image.seen, "note": note} | next(decided)
 
     def _decided(self, scans: Sequence[_Scan]) -> Iterator[TableRow]:
         classes = self.run.record.classes
