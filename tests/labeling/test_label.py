@@ -402,8 +402,8 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
 
 def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(tmp_path: Path) -> None:
     counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
-    said = dict.fromkeys(counts, 0) | {"seen": {}, "notes": {}, "classes": {}, "reasons": (), "threshold": None, "candidates": 1}
-    said |= {"target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
+    said = dict.fromkeys(counts, 0) | {"seen": {}, "notes": {}, "classes": {}, "reasons": (), "threshold": None}
+    said |= {"candidates": 1, "target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
     out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
     out.touch()
 
