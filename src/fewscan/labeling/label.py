@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -136,18 +136,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         say(rule.reasons[0])  # before an hour of labeling, not after
     classes = run.record.classes
     columns = _columns(classes)
-    plan = LabelPlan(
-        scans=scans.described,
-        version=scans.version,
-        model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
-        temperature=rule.predictor.temperature,
-        threshold=rule.threshold,
-        inclusion=tuple(rule.inclusion.tolist()),
-        columns=tuple(columns),
-        fewscan=__version__,
-    )
     with writing(out), growing(out, "label"):
-        table = LabelTable(out, columns, plan)
+        table = LabelTable(out, columns, _plan(run, scans, rule, columns))
         done = table.done()
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
@@ -189,6 +179,19 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
             *_others(shifted, promised),
         ),
         helps=rule.helps,
+    )
+
+
+def _plan(run: Run, scans: _Scans, rule: DecisionRule, columns: Iterable[str]) -> LabelPlan:
+    return LabelPlan(
+        scans=scans.described,
+        version=scans.version,
+        model_sha256=hashlib.sha256((run.folder / MODEL_FILE).read_bytes()).hexdigest(),
+        temperature=rule.predictor.temperature,
+        threshold=rule.threshold,
+        inclusion=tuple(rule.inclusion.tolist()),
+        columns=tuple(columns),
+        fewscan=__version__,
     )
 
 
