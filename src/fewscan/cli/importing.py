@@ -33,8 +33,8 @@ Example: fewscan import sartaj=scans/sartaj nickparvar=scans/nickparvar --out mr
 
 Example: fewscan import volumes --plane coronal --labels labels.csv --out mri
 
-The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --out study (needs network access and
-pip install 'fewscan[kaggle]')
+The study's data: fewscan import kaggle:nickparvar kaggle:sartaj kaggle:dubail --crop none --negatives keep --out study
+(needs network access and pip install 'fewscan[kaggle]')
 """
 
 
