@@ -4,6 +4,7 @@ losses      the first 20 losses of every method on the GPU and on the CPU, from 
 speed       images a second of a pretraining step, beside the bare network's
 study       the study's Table 2: 4 methods x 100 epochs, with the time that they took
 efficiency  README's table: accuracy by number of labels, five seeds
+efficiency_field  the same with views that have a bias field; only where it is asked for
 finetuned   its rows from ImageNet's weights, on the same splits at 192 px
 adapted     the same, where the encoder learns from unlabeled scans first
 heads       the same where slices of one head are kept on one side, too
@@ -41,7 +42,7 @@ from fewscan.atomic import write_json
 from fewscan.phantoms import write_practice_scans
 
 PARTS = ("losses", "speed", *trainings.PARTS, "chosen", "others", "encoders", "screen")
-ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "encoders", "others", "screen"}
+ASKED_FOR = {"adapted_middle", "adapted_probe", "chosen", "efficiency_field", "encoders", "others", "screen"}
 
 
 def machine(mps: str) -> dict[str, Any]:

@@ -63,6 +63,10 @@ PARTS = {
     "study": Part("study", STUDIED, (1235,), "study", "study", seeds=1),
     "study_128": Part("study", STUDIED, (1235,), "study", "study", seeds=1, changes={"batch_size": 128}),
     "efficiency": Part("mri", ("supervised", "mixmatch"), (1235, 124, 40)),
+    # README's table once more, as it would be if views had a bias field by default: docs/search.md, 17.
+    "efficiency_field": Part(
+        "mri", ("supervised", "mixmatch"), (1235, 124, 40), changes={"views": {"field_probability": 0.15}}
+    ),
     # Nine of these fit the 139 GiB of an H200, fifteen did not.
     "finetuned": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", at_once=9),
     "adapted": Part("mri192", ("supervised",), (1235, 124, 40), recipe="finetune", adapted=True, at_once=9),
