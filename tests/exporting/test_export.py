@@ -261,7 +261,8 @@ def test_of_a_negative_all_say_what_they_say_of_the_scan(gray: Run, tmp_path: Pa
     np.testing.assert_array_equal(*predicted.probabilities.to_numpy())
     np.testing.assert_allclose(of_scan, predicted.probabilities.iloc[1], atol=TOLERANCE)
     labeled = fewscan.label(gray.folder, files[0].parent, out=tmp_path / "labels.csv").table()
-    assert labeled.drop(columns="path").iloc[0].equals(labeled.drop(columns="path").iloc[1])
+    assert labeled.drop(columns=["path", "note"]).iloc[0].equals(labeled.drop(columns=["path", "note"]).iloc[1])
+    assert labeled["note"].notna().tolist() == [True, False]
     explained = [fewscan.explain(gray.folder, file, out=tmp_path / f"{file.stem}-explained.png") for file in files]
     np.testing.assert_array_equal(*(one.pixels for one in explained))
 

@@ -54,7 +54,8 @@ def list_place(place: Path, reading: Reading, *, follow_links: bool) -> list[Sca
     """List every image of a folder or a file, or the one that FILE#PART names, as `reading` chooses them."""
     file, part = locate(place)
     if part is not None:
-        return [ScanFile("", place.name, file, part=part)]
+        notes = next((scan.notes for scan in list_file(file, reading)), ())  # of a file they are about each of its images
+        return [ScanFile("", place.name, file, part=part, notes=notes)]
     if file.is_file():
         return list_file(file, reading)
     return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))
