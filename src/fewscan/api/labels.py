@@ -96,8 +96,10 @@ def label_suspects(
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_classifier(run)
     dataset = opened_dataset_of(opened, data)
-    for path in () if table is None else (table, page_beside(table)):
-        refuse_replacing(path, *read_of(opened, data))
+    if table is not None:
+        read = read_of(opened, data)
+        for path in (table, page_beside(table)):
+            refuse_replacing(path, *read)
     suspects = find_label_suspects(opened, dataset, opened.dataset_now(dataset.folder), folds)
     if table is not None:
         write_label_suspects(suspects, dataset, table, names=names)

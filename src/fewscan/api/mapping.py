@@ -45,8 +45,9 @@ def map_scans(
         for path in () if overwrite else written:
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_place(place, data)
+    read = read_of(opened, data) if written else []
     for path in written:
-        refuse_replacing(path, *read_of(opened, data))
+        refuse_replacing(path, *read)
     asked = None if encoder is None else str(encoder)
     found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
     if page is not None:
