@@ -174,6 +174,7 @@ def test_what_features_are_of_may_be_larger_than_what_their_encoder_learned_from
             assert first.positives == ("groups" if pile.description.audit else "views")
             # A laptop's memory holds no whole step of an encoder that learns from its first part on.
             assert first.optimizer.frozen_parts > 0
+            assert (first.chunk_size is None) == (learns_from != 128)
             again = second.model_copy(update={"encoder": second.encoder.untrained})
             chunked = lesson_for(pile, "fewscan", asked, again).settings["chunk_size"]
             assert chunked < first.batch_size

@@ -85,10 +85,11 @@ def lesson_for(
 def _for_a_cpu(recipe: str, second: RunSettings) -> dict[str, Any]:
     """Return what a CPU asks for, so that a step takes less time and memory."""
     general = encoder_type(second.encoder.name).general_parts if second.encoder.weights is not None else 0
-    if second.solved and general:
-        # Of what does not learn nothing is kept for the way back, so a whole step fits the memory.
-        return {"optimizer": {"frozen_parts": general}}
-    return {"chunk_size": CPU_CHUNK} if recipe == FinetuneRecipe.name else {}
+    frozen: dict[str, Any] = {"optimizer": {"frozen_parts": general}} if second.solved and general else {}
+    # Of what does not learn nothing is kept for the way back, so a whole step of small images fits the memory.
+    if frozen and (second.encoder.input_px or 0) <= OF_FEATURES_PX_ON_CPU:
+        return frozen
+    return frozen | ({"chunk_size": CPU_CHUNK} if recipe == FinetuneRecipe.name else {})
 
 
 def beginning_with(first: Path, changes: Mapping[str, Any], second: RunSettings) -> dict[str, Any]:
