@@ -5,6 +5,7 @@ from fewscan.learning.scan_views import ScanViewSettings
 from fewscan.learning.views import ViewSettings
 from fewscan.stressing.corruptions import CORRUPTIONS
 from fewscan.stressing.helping import READING, SHOWN, helping
+from fewscan.training.settings import RunSettings
 
 VIEWS, SPEC = ScanViewSettings(), ImageSpec()
 
@@ -35,3 +36,10 @@ def test_nothing_is_said_of_what_a_run_has_or_what_does_not_hurt_it() -> None:
 
 def test_views_without_a_setting_are_not_told_to_have_it() -> None:
     assert list(helping(["bias-field"], ViewSettings(name="others"), SPEC)) == []
+
+
+def test_nothing_is_said_that_a_run_would_refuse() -> None:
+    solved = RunSettings.resolve("probe", "fewscan", {}, labeled=10, unlabeled=0)
+    assert list(helping(["bias-field"], solved.trained_views, SPEC)) == []
+    assert list(helping(["inversion"], VIEWS, ImageSpec(channels=3))) == []
+    assert len(list(helping(["inversion"], VIEWS, SPEC))) == 1

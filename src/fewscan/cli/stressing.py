@@ -79,7 +79,7 @@ def stress(
     lines = [
         f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength:",
         *_table(result),
-        *(f"  {found}" for found in findings(result, opened_run.settings.views, opened_run.record.spec)),
+        *(f"  {found}" for found in findings(result, opened_run.settings.trained_views, opened_run.record.spec)),
         *(f"  {what}" for what in result.since_training.sentences()),
         f"all strengths: {run / 'stress.csv'}, {run / 'stress.png'}",
     ]

@@ -44,7 +44,7 @@ def write_model_card(run: Run, dataset: Snapshot, export: Export, folder: Path) 
         chance=chance_level(evaluation) if evaluation else None,
         score_warnings=score_warnings(evaluation) if evaluation else [],
         stress=stress,
-        stress_findings=findings(stress, run.settings.views, run.record.spec) if stress else [],
+        stress_findings=findings(stress, run.settings.trained_views, run.record.spec) if stress else [],
         calibration=Calibration.load(run),
         openings=run.test_openings(),
         of_all_runs=openings(dataset),

@@ -54,4 +54,6 @@ def describe_stress(run: Run, dataset: Snapshot) -> StressSection | None:
     themes: tuple[Theme, ...] = ("light", "dark")
     figures = {theme: stress_picture(test, theme) for theme in themes}
     unchanged = scan_picture(fitted(scan, dataset.spec))
-    return StressSection(test, tuple(findings(test, run.settings.views, run.record.spec)), unchanged, tuple(shown), figures)
+    return StressSection(
+        test, tuple(findings(test, run.settings.trained_views, run.record.spec)), unchanged, tuple(shown), figures
+    )

@@ -14,10 +14,11 @@ HURT = 0.85
 UNTOUCHED = 0.95
 
 
-def findings(test: StressTest, views: ViewSettings, spec: ImageSpec) -> list[str]:
+def findings(test: StressTest, views: ViewSettings | None, spec: ImageSpec) -> list[str]:
     """Return at the middle strength what hurts, what does not, and what became of accepted labels, a sentence each.
 
-    views, spec: what the run's training showed, and how its scans were read: what helps, which it lacks, is said, too.
+    views, spec: what the run's training showed, None without steps, and how its scans were read. What helps, and it lacks, is
+    said, too.
     """
     hurt = [each.corruption for each in _hurt(test)]
     return [*_of_accuracy(test), *helping(hurt, views, spec), *_of_decisions(test)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.learning.views import ViewSettings
 from fewscan.wording import listed
@@ -26,21 +27,31 @@ READING = {
 SHOWN = {"bias-field": Help("field_probability", 0.15)}
 
 
-def helping(hurt: Sequence[str], views: ViewSettings, spec: ImageSpec) -> Iterator[str]:
+def helping(hurt: Sequence[str], views: ViewSettings | None, spec: ImageSpec) -> Iterator[str]:
     """Yield what would help against corruptions, those that are `hurt`, a sentence for each setting that a run lacks.
 
-    views, spec: what the run was trained with, and how its scans were read.
+    views, spec: what the run's training showed, None where it has no steps, and how its scans were read.
     """
-    read = [(READING[name], name) for name in hurt if name in READING and _lacks(spec, READING[name])]
-    for help_, pairs in groupby(sorted(read), key=lambda pair: pair[0]):
+    read = sorted((READING[name], name) for name in hurt if name in READING and _could_be_read(spec, READING[name]))
+    for help_, pairs in groupby(read, key=lambda pair: pair[0]):
         names = listed([name for _, name in pairs])
-        yield f"against {names} helps an import with --{help_.name} {help_.value}, and a run on that"
+        yield f"an import with --{help_.name} {help_.value}, and a run on that, would help against {names}"
     for name in hurt:
-        if name in SHOWN and _lacks(views, SHOWN[name]):
-            yield f"against {name} helps a training that shows it: views.{SHOWN[name].name}={SHOWN[name].value}"
+        if name in SHOWN and _shows_less(views, SHOWN[name]):
+            setting = f"views.{SHOWN[name].name}={SHOWN[name].value}"
+            yield f"a new training that shows it, {setting}, would help against {name}"
 
 
-def _lacks(settings: ImageSpec | ViewSettings, help_: Help) -> bool:
-    """Return whether these settings have the one that helps, and it is not what it should be."""
-    has: Any = getattr(settings, help_.name, None)
-    return has is not None and (has < help_.value if isinstance(help_.value, float) else has != help_.value)
+def _could_be_read(spec: ImageSpec, help_: Help) -> bool:
+    """Return whether scans are not read so, and can be: of color not all can."""
+    said = spec.model_dump()
+    try:
+        return ImageSpec.parse({**said, help_.name: help_.value}) != spec
+    except FewscanError:
+        return False
+
+
+def _shows_less(views: ViewSettings | None, help_: Help) -> bool:
+    """Return whether these views have the setting, and less of it."""
+    has: float | None = getattr(views, help_.name, None)
+    return has is not None and has < help_.value

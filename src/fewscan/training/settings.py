@@ -10,6 +10,7 @@ from fewscan.errors import FewscanError
 from fewscan.learning.method import MethodSettings
 from fewscan.learning.policies import AnyViewSettings, view_settings
 from fewscan.learning.registry import REGISTRY, method_type
+from fewscan.learning.views import ViewSettings
 from fewscan.models.encoders import AnyEncoderSettings, encoder_settings
 from fewscan.models.heads import HeadSettings
 from fewscan.registry import parsed
@@ -168,6 +169,11 @@ class RunSettings(ChosenSettings):
     def solved(self) -> bool:
         """Whether the classifier is solved for at once, on features of an encoder that stays as it is."""
         return method_type(self.method.name).solves
+
+    @property
+    def trained_views(self) -> ViewSettings | None:
+        """The views that its steps show; None where there are no steps."""
+        return None if self.solved else self.views
 
     @property
     def course(self) -> str:
