@@ -42,6 +42,12 @@ def answer(page: "playwright.Page", key: str, checked: int) -> None:
     says(page, "shown", f"Checked {checked},")
 
 
+FOLLOWED = """() => {
+  const shown = document.getElementById("shown");
+  window.said = [];
+  new MutationObserver(() => window.said.push(shown.textContent)).observe(shown, { childList: true });
+}"""
+
 TURNED = """async () => {
   const { Slices } = await import("/static/slices.js");
   const waiting = new Map(), shown = [];
@@ -67,6 +73,21 @@ def test_of_slices_the_one_that_was_turned_to_last_is_shown(browser: "playwright
     waits(page)
     found = page.evaluate(TURNED)
     assert found == {"shown": [4], "own": True, "other": False, "many": False, "after": True}
+
+
+@pytest.mark.slow
+def test_what_is_asked_for_last_comes_to_the_screen(browser: "playwright.Browser", page_server: Served) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/check?run=first")
+    waits(page)
+    let_in = held_back(page, "**/check?*at_most=0.05*")
+    page.select_option("#error", "0.05")
+    page.select_option("#error", "0.2")
+    assert page.get_attribute("#check", "aria-busy") == "true"
+    page.evaluate(FOLLOWED)
+    let_in()
+    says(page, "shown", "at most 20\u00a0%")
+    assert "at most 5\u00a0%" not in " ".join(page.evaluate("() => window.said"))
+    answer(page, str(1 + waits(page) % 2), 1)
 
 
 @pytest.mark.slow

@@ -96,6 +96,40 @@ def test_a_long_list_is_walked_to_its_end_and_stays_in_place_when_it_shrinks(
     assert found["place"] == 0
 
 
+ANSWERED = """async () => {
+  const { OneByOne } = await import("/static/one_by_one.js");
+  const view = document.getElementById("pair");
+  let rows = [4, 5, 6], write, refuse;
+  const list = new OneByOne("rows", async () => ({ total: rows.length, rows }), view);
+  const save = (one) => new Promise((done, failed) => {
+    write = () => { rows = rows.filter((row) => row !== one); done(); };
+    refuse = () => failed(new Error("full disk"));
+  });
+  const said = [], busy = () => view.getAttribute("aria-busy") === "true";
+  await list.load();
+  list.show(list.now);
+  const answers = [list.answer(save, async () => {}), list.answer(save, async () => said.push("twice"))];
+  said.push(busy());
+  const loading = list.load();
+  write();
+  await Promise.all([...answers, loading]);
+  said.push(list.now);
+  list.show(list.now);
+  const refused = list.answer(save, async () => said.push("refused")).catch((error) => error.message);
+  refuse();
+  said.push(await refused, list.shown, busy());
+  return said;
+}"""
+
+
+@pytest.mark.slow
+def test_while_an_answer_is_saved_nothing_can_be_answered_and_the_list_waits_for_it(
+    browser: "playwright.Browser", page_server: Served
+) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/quality")
+    assert page.evaluate(ANSWERED) == [True, 5, "full disk", 5, False]
+
+
 UNDONE = """async ([rows, columns, bits, levels, lying]) => {
   const { undone } = await import("/static/beside.js");
   const image = { rows, columns, bits, levels: Uint8Array.from(levels), width: columns, height: rows, black: 0, white: 255 };

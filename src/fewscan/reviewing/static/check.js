@@ -77,20 +77,27 @@ function showNothing(text) {
   element("scan-said").textContent = "";
 }
 
-// One after the other: what is asked for last is what stays on the screen.
+// One after the other, and only what is asked for last comes to the screen.
 let showing = Promise.resolve();
+let asked = 0;
 
 function show() {
   list.show(undefined);
-  showing = showing.catch(() => {}).then(showNow);
+  asked += 1;
+  const mine = asked;
+  showing = showing.catch(() => {}).then(() => showNow(() => mine === asked));
   return showing;
 }
 
-async function showNow() {
+async function showNow(isLast) {
+  if (!isLast()) return;
   element("anew").hidden = true;
   try {
-    showCheck(await list.load());
+    const check = await list.load();
+    if (!isLast()) return;
+    showCheck(check);
   } catch (refused) {
+    if (!isLast()) return;
     showNothing("No label can be checked");
     for (const id of ["shown", "which"]) element(id).textContent = "";
     for (const id of ["write", "download"]) element(id).hidden = true;
@@ -98,16 +105,16 @@ async function showNow() {
     element("anew").hidden = refused.status !== 409; // answers about other labels
     throw refused;
   }
-  await look();
+  await look(isLast);
 }
 
-async function look() {
+async function look(isLast) {
   const one = list.now;
   if (!one) return showNothing("Every label is checked");
   element("waiting").hidden = false;
   element("waiting").textContent = "Opening";
   const shown = await image(one.row);
-  if (list.now !== one) return;
+  if (!isLast()) return;
   viewer.show(shown, false);
   slices.open(one.slices, one.row);
   element("waiting").hidden = true;
@@ -118,17 +125,25 @@ async function look() {
   list.part.slice(1, AHEAD).forEach((next) => image(next.row).catch(() => {}));
 }
 
-const answer = (state, label = null) => list.answer(async (one) => {
+async function save(one, state, label) {
   element("saved").textContent = "";
+  const said = { rows: [one.row], state, label, reviewer: reviewer(), ...wanted() };
   try {
-    const said = { rows: [one.row], state, label, reviewer: reviewer(), ...wanted() };
     await sendUntilSaved(`${address}/answers`, said, (text) => { element("trouble").textContent = text; });
   } catch (refused) {
-    if (refused.status === 409) await show(); // another page was faster, or the labels are others now
     throw new Refused(refused.status, `Not saved. ${refused.message}`);
   }
   element("saved").textContent = `Saved: ${label ?? state}, scan ${one.row}`;
-}, async () => { await show(); await refresh(); });
+}
+
+async function answer(state, label = null) {
+  try {
+    await list.answer((one) => save(one, state, label), async () => { await show(); await refresh(); });
+  } catch (refused) {
+    if (refused.status === 409) await show(); // another page was faster, or the labels are others now
+    throw refused;
+  }
+}
 
 async function undo() {
   const taken = await takeBackLast();

@@ -9,6 +9,7 @@ export class OneByOne {
     this.ask = ask;
     this.view = view;
     this.shown = undefined;
+    this.saving = Promise.resolve();
     this.place = 0;
     this.first = 0;
     this.total = 0;
@@ -29,18 +30,22 @@ export class OneByOne {
   async answer(save, after) {
     const one = this.shown;
     if (!one) return;
-    this.shown = undefined;
+    this.show(undefined);
+    const saved = save(one);
+    this.saving = saved.catch(() => {});
     try {
-      await save(one);
+      await saved;
     } catch (refused) {
-      this.shown ??= one;
+      if (!this.shown) this.show(one);
       throw refused;
     }
     await after();
   }
 
-  // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer.
+  // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer. What is being saved
+  // comes first: the part before it would bring to the screen again what is answered.
   async load() {
+    await this.saving;
     const start = Math.floor(this.place / AT_ONCE) * AT_ONCE;
     const answer = await this.ask({ start, count: AT_ONCE });
     const last = Math.max(0, answer.total - 1);
