@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from benchmarks.audit import COPIES, bent
 from fewscan.auditing.copies import index
+from fewscan.auditing.copies.candidates import NEIGHBORS
 from fewscan.auditing.copies.describe import fit_projection, histograms
 from fewscan.auditing.copies.images import Floats, read_gray
 from fewscan.auditing.copies.placing import VIEWS, WHOLE
-from fewscan.auditing.copies.search import NEIGHBORS, QUERIES
+from fewscan.auditing.copies.search import QUERIES
 from fewscan.datasets.dataset import Dataset
 
 BATCH = 512

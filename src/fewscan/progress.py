@@ -46,8 +46,11 @@ class Numbers(ProgressColumn):
         return Text(task.fields["numbers"], no_wrap=True, overflow="ellipsis")
 
 
-def progress_bar() -> Progress:
-    """Return a bar with count, time spent and time left; without a terminal it draws nothing until the end."""
+def progress_bar(*, passing: bool = False) -> Progress:
+    """Return a bar with count, time spent and time left; without a terminal it draws nothing until the end.
+
+    passing: of a step on the way to what was asked for; nothing is left of it at the end.
+    """
     # In a narrow terminal columns that may wrap give way, and of these there is one: the others stay as wide as they are.
     return Progress(
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
@@ -57,12 +60,19 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
         Numbers(),
         console=console,
+        transient=passing,
+        disable=passing and not console.is_terminal,
     )
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Generator[Item, None, None]:
-    """Yield `items` while a progress bar counts them; whoever keeps what is returned closes it, and with it the bar."""
-    with progress_bar() as bar:
+def track(
+    items: Iterable[Item], description: str, total: int | None = None, *, passing: bool = False
+) -> Generator[Item, None, None]:
+    """Yield `items` while a progress bar counts them; whoever keeps what is returned closes it, and with it the bar.
+
+    passing: as in `progress_bar`.
+    """
+    with progress_bar(passing=passing) as bar:
         task = bar.add_task(description, total=total, numbers="")
         for item in items:
             yield item

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from fewscan.auditing import audit as auditing
 from fewscan.auditing.audit import AuditResult
-from fewscan.auditing.copies import Compared, CopyPairs, find
-from fewscan.auditing.copies.search import Candidates
+from fewscan.auditing.copies import Checkpoint, CopyPairs, find, search
 from fewscan.auditing.leaks import leaking_pairs
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.importing import import_scans
@@ -26,6 +26,24 @@ from fewscan.errors import FewscanError
 from fewscan.images.turns import Turn
 from fewscan.splits.split import split
 from tests.made import remade
+
+
+@dataclass
+class Steps:
+    """How many steps were done, and how many more may be before the audit is stopped."""
+
+    done: int = 0
+    left: int = 10**6
+
+    def of(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*given: Any) -> Any:
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.done += 1
+            return step(*given)
+
+        return counted
 
 
 def audit(dataset: Snapshot, **options: object) -> AuditResult:
@@ -315,42 +333,55 @@ def test_the_summary_says_what_was_found(scans: Callable[..., Snapshot]) -> None
     assert "leak between the sources elsewhere and squares" in lines
 
 
-def test_an_audit_that_is_stopped_goes_on_with_the_pairs_that_it_has_compared(
-    scans: Callable[..., Snapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """The steps that an audit does, small ones; it can be stopped before one."""
+    monkeypatch.setattr(find, "KEPT_AT_ONCE", 10)
+    monkeypatch.setattr(search, "AT_A_TIME", 7)
+    counted = Steps()
+    monkeypatch.setattr(find, "describe", counted.of(find.describe))
+    monkeypatch.setattr(search.Searched, "nearest", counted.of(search.Searched.nearest))
+    monkeypatch.setattr(find, "_copies_among", counted.of(find._copies_among))
+    return counted
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 4, 7])
+def test_an_audit_that_is_stopped_does_nothing_again(
+    scans: Callable[..., Snapshot], steps: Steps, tmp_path: Path, done: int
 ) -> None:
     dataset = scans({5: 3, 9: 3, 12: 1})
     undisturbed = Dataset.open(shutil.copytree(dataset.folder, tmp_path / "undisturbed"))
-    monkeypatch.setattr(find, "KEPT_AT_ONCE", 10)
-    compare, compared = find._copies_among, []
-    stop_after = 3
-
-    def counting(*arguments: Any) -> CopyPairs:
-        if len(compared) == stop_after:
-            raise KeyboardInterrupt
-        compared.append(arguments)
-        return compare(*arguments)
-
-    monkeypatch.setattr(find, "_copies_among", counting)
+    result = audit(undisturbed)
+    whole, steps.left, steps.done = steps.done, done, 0
     with pytest.raises(KeyboardInterrupt):
         audit(dataset)
-    kept = sorted((dataset.folder / "described" / "pairs.partial").rglob("*.npz"))
-    assert len(kept) == 3
-    kept[1].write_bytes(kept[1].read_bytes()[:-30])  # damaged
-    compared.clear()
-    stop_after = 10**6
-    found = audit(dataset)
-    again = len(compared)
-    compared.clear()
-    assert found == auditing.audit(undisturbed)
-    assert again == len(compared) - 2
+    steps.left = whole
+    assert audit(dataset) == result
+    assert steps.done == whole > done
     assert (dataset.folder / "pairs.parquet").read_bytes() == (undisturbed.folder / "pairs.parquet").read_bytes()
-    assert not (dataset.folder / "described" / "pairs.partial").exists()
+    assert not (dataset.folder / "described" / "audit.partial").exists()
 
 
-def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alone(
+def test_what_is_damaged_of_a_stopped_audit_is_done_again(scans: Callable[..., Snapshot], steps: Steps, tmp_path: Path) -> None:
+    dataset = scans({5: 3, 9: 3, 12: 1})
+    undisturbed = Dataset.open(shutil.copytree(dataset.folder, tmp_path / "undisturbed"))
+    result = audit(undisturbed)
+    whole, steps.left, steps.done = steps.done, 6, 0
+    with pytest.raises(KeyboardInterrupt):
+        audit(dataset)
+    kept = [path for path in (dataset.folder / "described" / "audit.partial").rglob("*") if path.is_file()]
+    assert len(kept) == 6
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:-30])
+    steps.left, steps.done = whole, 0
+    assert audit(dataset) == result
+    assert steps.done == whole
+
+
+def test_what_was_found_holds_for_what_was_asked_of_the_same_images_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows, some = np.arange(4), Candidates.whole(np.array([0, 1]), np.array([2, 3]), np.array([0, 1]))
+    rows, some = np.arange(4), np.array([0, 1])
     found = CopyPairs.joined([])
     asked = []
 
@@ -358,20 +389,21 @@ def test_what_was_compared_holds_for_the_same_candidates_of_the_same_images_alon
         asked.append(found)
         return found
 
-    for images, similarity, which, candidates in (
-        ("these", 0.9, rows, some),
-        ("others", 0.9, rows, some),
-        ("these", 0.8, rows, some),
-        ("these", 0.9, rows + 1, some),
-        ("these", 0.9, rows, some.at(slice(1))),
-        ("these", 0.9, rows, Candidates.whole(some.first, some.second, some.symmetry + 1)),
+    for images, similarity, of in (
+        ("these", 0.9, [rows, some]),
+        ("others", 0.9, [rows, some]),
+        ("these", 0.8, [rows, some]),
+        ("these", 0.9, [rows + 1, some]),
+        ("these", 0.9, [rows, some[:1]]),
+        ("these", 0.9, [np.concatenate([rows, some])]),
+        ("these", 0.9, [rows, some.astype(np.int32)]),
     ):
         before = len(asked)
         for _ in range(2):
-            Compared(tmp_path, images, similarity).copies(which, candidates, compare)
+            Checkpoint(tmp_path, images, similarity).pairs(CopyPairs, of, compare)
         assert len(asked) == before + 1
     capsys.readouterr()
     for images, similarity, goes_on in (("these", 0.9, True), ("these", 0.95, False), ("new", 0.9, False)):
-        Compared(tmp_path, images, similarity)
+        Checkpoint(tmp_path, images, similarity)
         told = capsys.readouterr()
         assert ("going on" in told.err) == goes_on

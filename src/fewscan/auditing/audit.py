@@ -13,7 +13,7 @@ from fewscan.atomic import as_json, replaced_file, writing
 from fewscan.auditing.copies import DEFAULT_SIMILARITY
 from fewscan.auditing.copies.index import least_exact
 from fewscan.auditing.finding import NOTHING_BEFORE, Before, find_pairs
-from fewscan.auditing.kept import compared_in, keep, tidy
+from fewscan.auditing.kept import checkpoint_of, keep, tidy
 from fewscan.auditing.result import AuditResult, for_programs, result_of, suspects_in
 from fewscan.auditing.suspects import Suspect, enter_suspects, find_suspects
 from fewscan.datasets.dataset import Dataset
@@ -85,10 +85,10 @@ def _audited(
 ) -> Audited:
     """Find the pairs and keep how images are described; that is no part of the dataset before its description names it."""
     readable = np.flatnonzero(dataset.images.table(["set_aside"])["set_aside"].isna().to_numpy())
-    compared = compared_in(dataset, similarity)
-    with kept_if_stopped(lambda: compared.kept):
+    checkpoint = checkpoint_of(dataset, similarity)
+    with kept_if_stopped(lambda: checkpoint.kept):
         found = find_pairs(
-            now.whole, now.manifest, readable, similarity=similarity, same_head=same_head, before=before, compared=compared
+            now.whole, now.manifest, readable, similarity=similarity, same_head=same_head, before=before, checkpoint=checkpoint
         )
     folder, rows = dataset.folder, len(now.manifest)
     copies = keep(folder, "copies", found.copies, rows, () if known is None else known.copies_described)

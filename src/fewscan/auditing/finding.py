@@ -5,12 +5,13 @@ What was found among images that were looked at before stays as it is: new image
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewscan.auditing.copies import Compared, Described, describe_images, find_copies_of
+from fewscan.auditing.copies import NOT_KEPT, Checkpoint, Described, describe_images, find_copies_of
 from fewscan.auditing.copies.index import Way
 from fewscan.auditing.heads import describe_slices, same_head_pairs
 from fewscan.datasets.pairs import as_pairs, components, ends, linked_to_first, names_in, no_pairs, numbered
@@ -62,23 +63,24 @@ def find_pairs(
     similarity: float,
     same_head: bool,
     before: Before = NOTHING_BEFORE,
-    compared: Compared | None = None,
+    checkpoint: Checkpoint = NOT_KEPT,
 ) -> Found:
     """Return the pairs of `rows` (N,): those found `before`, and those that hold one of the images since.
 
     `pixels` (N, C, S, S) and `manifest` are of all images. similarity: the least likeness, in [0.8, 1], of near copies.
-    same_head: whether slices that are probably of one head are pairs, too. compared: keeps what was found, for when this is
-    stopped.
+    same_head: whether slices that are probably of one head are pairs, too. checkpoint: what a search that was stopped
+    had done, and where it is kept.
     """
     old = before.pairs[before.pairs["row_b"] < before.rows]
     exact = exact_pairs(manifest, rows)
     _, first = np.unique(components(len(manifest), ends(exact))[rows], return_index=True)
     # Near copies are looked for among one of every set of exact ones.
     distinct = rows[np.sort(first)]
-    copies = _described(distinct, before.rows, before.copies, lambda some, like: describe_images(pixels, some, like))
+    describe = partial(describe_images, pixels, checkpoint=checkpoint)
+    copies = _described(distinct, before.rows, before.copies, describe)
     known = copies.whole.of(distinct[distinct < before.rows])
     linked = ends(old[old["kind"] == "near"])
-    near, new, way = find_copies_of(pixels, copies.new, known, linked, similarity=similarity, compared=compared)
+    near, new, way = find_copies_of(pixels, copies.new, known, linked, similarity=similarity, checkpoint=checkpoint)
     copies = More(Described.joined([known, new]), new, copies.anew)
     nearly = pd.DataFrame(vars(near)).assign(kind="near", similarity=near.similarity.round(4))
     of_copies = _joined([old[old["kind"] != "head"], exact[exact["row_b"] >= before.rows], nearly])

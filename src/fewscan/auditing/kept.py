@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewscan.atomic import writing
-from fewscan.auditing.copies import Compared, Described
-from fewscan.auditing.copies.compared import forget
+from fewscan.auditing.copies import Checkpoint, Described
+from fewscan.auditing.copies.checkpoint import forget
 from fewscan.auditing.finding import Before, More
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.descriptions import AuditDescription, KeptFile
@@ -17,7 +17,7 @@ from fewscan.errors import FewscanError
 from fewscan.progress import say
 
 FOLDER = "described"
-_COMPARED = "pairs.partial"
+_PARTIAL = "audit.partial"
 
 
 def found_before(dataset: Dataset) -> Before:
@@ -41,14 +41,14 @@ def keep(folder: Path, what: str, more: More, rows: int, before: Sequence[KeptFi
     return (written,) if more.anew else (*before, written)
 
 
-def compared_in(dataset: Dataset, similarity: float) -> Compared:
-    """Return what an audit of these images that was stopped found among the pairs that it had compared."""
-    return Compared(dataset.folder / FOLDER / _COMPARED, dataset.images.chain, similarity)
+def checkpoint_of(dataset: Dataset, similarity: float) -> Checkpoint:
+    """Return what an audit of these images that was stopped had done, and where it goes on to be kept."""
+    return Checkpoint(dataset.folder / FOLDER / _PARTIAL, dataset.images.chain, similarity)
 
 
 def tidy(folder: Path, audit: AuditDescription) -> None:
-    """Remove files of earlier audits, which nothing names any more, and what this one kept for when it is stopped."""
-    forget(folder / FOLDER / _COMPARED)
+    """Remove files of earlier audits, which nothing names any more, and what this one kept for the case that it is stopped."""
+    forget(folder / FOLDER / _PARTIAL)
     named = {file.name for file in (*audit.copies_described, *audit.slices_described)}
     for path in (folder / FOLDER).glob("*.safetensors"):
         if f"{FOLDER}/{path.name}" not in named:

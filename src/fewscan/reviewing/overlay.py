@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies.align import align
+from fewscan.auditing.copies.candidates import Candidates
 from fewscan.auditing.copies.compare import likeness
 from fewscan.auditing.copies.find import workers_of_one_thread
 from fewscan.auditing.copies.placing import SYMMETRIES, Placing
-from fewscan.auditing.copies.search import Candidates
 from fewscan.images.turns import decomposed, turned_words
 
 Floats = npt.NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Copies: pixels -> pairs of images that show the same slice, however re-processed (describe, search, align)."""
 
-from fewscan.auditing.copies.compared import Compared
+from fewscan.auditing.copies.checkpoint import NOT_KEPT, Checkpoint
 from fewscan.auditing.copies.described import Described
 from fewscan.auditing.copies.find import (
     DEFAULT_SIMILARITY,
@@ -15,7 +15,8 @@ from fewscan.auditing.copies.pairs import CopyPairs
 __all__ = [
     "DEFAULT_SIMILARITY",
     "LEAST_SIMILARITY",
-    "Compared",
+    "NOT_KEPT",
+    "Checkpoint",
     "CopyPairs",
     "Described",
     "are_copies",

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fewscan.auditing.copies.candidates import Candidates
 from fewscan.auditing.copies.compare import agreement
 from fewscan.auditing.copies.images import WORK_PX, Floats, Int64s, blurred, read_gray, reduced, without_contrast
 from fewscan.auditing.copies.placing import UNMOVED, combined, from_pixels, in_pixels, overlap, placing_of, shown_by
-from fewscan.auditing.copies.search import Candidates
 from fewscan.images.stored import StoredImages
 
 Placings = npt.NDArray[np.float64]

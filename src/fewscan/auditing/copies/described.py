@@ -22,6 +22,7 @@ from fewscan.auditing.copies.images import Floats, Int64s, in_batches, read_gray
 from fewscan.auditing.copies.placing import ENLARGED, VIEWS, WHOLE
 from fewscan.errors import FewscanError
 from fewscan.images.stored import StoredImages
+from fewscan.progress import track
 
 Halves = npt.NDArray[np.float16]
 
@@ -59,8 +60,10 @@ class Described:
         return images > 2 * self.fitted_among
 
     def of(self, rows: Int64s) -> Self:
-        """Return those of the images that are among `rows`."""
+        """Return those of the images that are among `rows`; all share their memory with these."""
         kept = np.isin(self.rows, rows)
+        if kept.all():
+            return self
         views = {view: vectors[kept] for view, vectors in self.views.items()}
         return replace(self, rows=self.rows[kept], views=views, reach=self.reach[kept])
 
@@ -92,7 +95,10 @@ class Described:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return images that were described alike as one."""
+        """Return images that were described alike as one; a single part that has some shares its memory."""
+        parts = [part for part in parts if len(part)] or list(parts[:1])
+        if len(parts) == 1:
+            return parts[0]
         rows = np.concatenate([part.rows for part in parts])
         views = {view: np.concatenate([part.views[view] for part in parts]) for view in parts[0].views}
         reach = np.concatenate([part.reach for part in parts])
@@ -129,7 +135,9 @@ def describe(pixels: StoredImages, rows: Int64s, workers: ThreadPoolExecutor, li
         return np.stack([projection(histograms(gray, VIEWS[view])) for view in KEPT_VIEWS]).astype(np.float16)
 
     none = np.zeros((len(KEPT_VIEWS), 0, projection.directions.shape[1]), np.float16)
-    vectors = np.concatenate([none, *workers.map(kept, in_batches(shown))], axis=1)
+    batches = list(in_batches(shown))
+    described = track(workers.map(kept, batches), "describing images", len(batches), passing=True)
+    vectors = np.concatenate([none, *described], axis=1)
     return Described(projection, fitted_among, shown, dict(zip(KEPT_VIEWS, vectors, strict=True)), unknown_reach(shown))
 
 

@@ -18,14 +18,15 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from fewscan.auditing.copies.align import Aligned, align
+from fewscan.auditing.copies.candidates import NEIGHBORS, Candidates
+from fewscan.auditing.copies.checkpoint import NOT_KEPT, Checkpoint
 from fewscan.auditing.copies.compare import likeness
-from fewscan.auditing.copies.compared import Compared
 from fewscan.auditing.copies.described import Described, describe
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, in_batches
 from fewscan.auditing.copies.index import Way
 from fewscan.auditing.copies.pairs import CopyPairs
 from fewscan.auditing.copies.placing import turn_of
-from fewscan.auditing.copies.search import NEIGHBORS, Candidates, Searched
+from fewscan.auditing.copies.search import AT_A_TIME, Searched
 from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
 from fewscan.images.stored import StoredImages
@@ -35,7 +36,7 @@ from fewscan.progress import progress_bar
 DEFAULT_SIMILARITY = 0.86
 # Below this nearly all pairs are two heads, so no less can be asked for.
 LEAST_SIMILARITY = 0.8
-# Candidates that are compared before what was found is kept: some seconds' work.
+# Candidates that are compared before what was found is kept: some ten seconds' work.
 KEPT_AT_ONCE = 128 * BATCH
 
 
@@ -61,10 +62,16 @@ def find_copies(pixels: StoredImages, *, rows: Int64s | None = None, similarity:
     return find_copies_of(pixels, describe_images(pixels, rows), similarity=similarity).pairs
 
 
-def describe_images(pixels: StoredImages, rows: Int64s, like: Described | None = None) -> Described:
-    """Describe `rows`, ascending, to find copies of them, now or later: as others were described, or by what they are."""
+def describe_images(
+    pixels: StoredImages, rows: Int64s, like: Described | None = None, checkpoint: Checkpoint = NOT_KEPT
+) -> Described:
+    """Describe `rows`, ascending, to find copies of them, now or later: as others were described, or by what they are.
+
+    checkpoint: what an audit that was stopped had done, and where it is kept.
+    """
+    learned = () if like is None else (like.projection.offset, like.projection.directions)
     with workers_of_one_thread() as workers:
-        return describe(pixels, rows, workers, like)
+        return checkpoint.described([rows, *learned], lambda: describe(pixels, rows, workers, like))
 
 
 def find_copies_of(
@@ -74,17 +81,17 @@ def find_copies_of(
     known_pairs: Int64s | None = None,
     *,
     similarity: float = DEFAULT_SIMILARITY,
-    compared: Compared | None = None,
+    checkpoint: Checkpoint = NOT_KEPT,
 ) -> Copies:
     """Return the pairs among `new` images, and between them and those `known`; as `find_copies` does for all.
 
     known: images that were described alike; only their descriptors are read, and the pixels of what is compared more closely.
     known_pairs: (P, 2) rows of the known ones that are copies of each other, so that large sets of them are one.
-    compared: keeps what was found, for when this is stopped.
+    checkpoint: what an audit that was stopped had done, and where it is kept.
     """
     if not LEAST_SIMILARITY <= similarity <= 1:
         raise FewscanError(f"a similarity of {similarity} cannot be asked for: choose one from {LEAST_SIMILARITY} to 1")
-    searched = Searched(pixels, new, new.of(new.rows[:0]) if known is None else known)
+    searched = Searched(pixels, new, new.of(new.rows[:0]) if known is None else known, checkpoint)
     rows = searched.rows
     linked = _numbers_of(rows, np.zeros((0, 2), np.int64) if known_pairs is None else known_pairs)
     tried = np.zeros(0, np.int64)
@@ -92,25 +99,30 @@ def find_copies_of(
     reach = None
     members, asked = np.arange(len(rows)), np.arange(len(new)) if len(rows) > 1 else np.zeros(0, np.int64)
     with progress_bar() as bar, workers_of_one_thread() as workers:
-        task = bar.add_task("comparing pairs", total=None, numbers="")
+        looking = bar.add_task("looking for neighbors", total=None, numbers="")
+        comparing = bar.add_task("comparing pairs", total=None, numbers="")
         while len(asked):
             reached = np.full(len(new), -1, np.float32)
             neighbors: list[Int64s] = []
-            for candidates in searched.candidates(asked, np.sort(members), workers):
+            bar.reset(looking, total=len(asked))
+            around = searched.candidates(asked, np.sort(members), workers, partial(bar.advance, looking))
+            for part, candidates in enumerate(around, start=1):
+                bar.update(looking, completed=min(part * AT_A_TIME, len(asked)))
                 reached = np.maximum(reached, candidates.reach(len(new)))
                 neighbors.append(np.column_stack([candidates.asker, candidates.partner]))
                 fresh, tried = _not_tried(candidates, tried, len(rows))
-                bar.update(task, total=len(tried))
+                bar.update(comparing, total=len(tried))
                 for some in _in_parts(fresh, KEPT_AT_ONCE):
                     compare = partial(_copies_among, pixels, rows, some, similarity, workers)
-                    found.append(compare() if compared is None else compared.copies(rows, some, compare))
-                    bar.advance(task, len(some))
+                    found.append(checkpoint.pairs(CopyPairs, [rows, *some.compared], compare))
+                    bar.advance(comparing, len(some))
             reach = reached if reach is None else reach
             sets = components(len(rows), np.concatenate([linked, _ends(CopyPairs.joined(found))]))
             # Whoever saw few sets in its neighborhood saw a large one, and looks beyond it among one member of each: a new one
             # where there is one, since these have the lowest numbers.
             _, members = np.unique(sets, return_index=True)
             asked = _crowded(np.concatenate(neighbors), sets, members) if len(members) < len(sets) else asked[:0]
+        bar.update(looking, visible=False)
     described = new if reach is None else replace(new, reach=reach)
     return Copies(CopyPairs.joined(found).in_order(rows), described, searched.way(len(new)))
 
