@@ -90,9 +90,12 @@ def test_a_scan_that_is_like_nothing_learned_from_is_called_so_before_its_probab
             neighbors=(),
             typicality=0.25,
             typicality_limit=1.5,
+            notes=("turned upside down",),
         )
         showing._finish_evidence(odd, run.folder, None, Path("picture.png"), as_json=False)
-        first, second, *_ = capsys.readouterr().out.splitlines()
+        told = capsys.readouterr().out
+        first, second, *_ = told.splitlines()
+        assert "turned upside down" in told
         assert ("0.25" in first, "1.50" in first) == (True, True)
         assert ("--class" in second) == (heat_map is None)
 

@@ -10,9 +10,11 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
+from fewscan.images.negatives import NOTE
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.made import remade
 
 
 @pytest.fixture
@@ -37,6 +39,23 @@ def test_the_scan_is_read_and_predicted_as_the_dataset_holds_it(run: Run, split_
     assert evidence.predicted == evidence.explained == split_dataset.classes[int(expected.argmax())]
     expected_map = heat_map(predictor, split_dataset.pixels[row], int(expected.argmax()))
     np.testing.assert_array_equal(evidence.heat_map, expected_map)
+
+
+@pytest.mark.slow
+def test_what_was_changed_of_a_scan_is_noted(
+    untrained_run: Callable[[Snapshot], Run], split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    spec = split_dataset.spec.model_copy(update={"negatives": "undo"})
+    dataset = remade(split_dataset, spec=spec)
+    head = np.pad(np.full((60, 60), 90, np.uint8), 20)
+    PIL.Image.fromarray(head).save(tmp_path / "scan.png")
+    PIL.Image.fromarray(255 - head).save(tmp_path / "negative.png")
+    run = untrained_run(dataset)
+    scan, negative = (explain_scan(run, dataset, tmp_path / f"{name}.png") for name in ("scan", "negative"))
+    np.testing.assert_array_equal(scan.pixels, negative.pixels)
+    assert scan.notes == ()
+    assert negative.notes == (NOTE,)
+    assert negative.summary()["notes"] == [NOTE]
 
 
 @pytest.mark.slow

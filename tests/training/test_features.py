@@ -16,13 +16,14 @@ from safetensors.torch import save_file
 from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec
 from fewscan.learning.views import plain
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training import features
 from fewscan.training.continuing import ReadyEncoder, ready_encoder
 from fewscan.training.devices import cpu_cores
-from fewscan.training.embedding import Embeddings
+from fewscan.training.embedding import Embeddings, embed_files
 from fewscan.verifying.verify import verify
 
 Command = Callable[..., CompletedProcess[str]]
@@ -212,6 +213,18 @@ def test_a_folder_gives_a_table_in_which_what_cannot_be_read_keeps_its_line(
     dataset = api.import_scans(pile, tmp_path / "data", size_px=16)
     of_dataset = embed(dataset.folder, weights)
     np.testing.assert_allclose(of_dataset.features[~broken], expected.features[~broken], rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_changed_of_a_file_is_noted(ready: ReadyEncoder, weights: Path, tmp_path: Path) -> None:
+    head = np.pad(np.full((60, 60), 90, np.uint8), 20)
+    for name, image in (("scan", head), ("negative", 255 - head)):
+        PIL.Image.fromarray(image).save(tmp_path / f"{name}.png")
+    settings = encoder_settings(width=16, weights=str(weights))
+    found = embed_files(tmp_path, settings, SPEC.model_copy(update={"negatives": "undo"}))
+    assert found.names == ["negative.png", "scan.png"]
+    np.testing.assert_array_equal(found.features[0], found.features[1])
+    assert found.table["note"].tolist() == [NOTE, pd.NA]
+    assert found.summary()["notes"] == {NOTE: 1}
 
 
 @pytest.mark.parametrize(

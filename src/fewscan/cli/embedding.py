@@ -84,6 +84,7 @@ def embed(
         lines.append("all of them were kept already")
     if summary["unreadable"]:
         lines.append(f"set aside: {summary['unreadable']:,}")
+    lines += [f"  note: {note} ({counted(number, 'scan')})" for note, number in found.noted.items()]
     following = _after(place, found.encoder.model_dump(mode="json")) if of_dataset else []
     finish(as_json, summary | {"out": None if out is None else str(out)}, lines, *following)
 

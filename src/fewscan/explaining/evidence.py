@@ -15,7 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
-from fewscan.images.readers import UnreadableImage, locate, read_images
+from fewscan.images.readers import Image, UnreadableImage, locate, read_images
 from fewscan.images.sources import ScanFile
 from fewscan.images.stored import one_by_one
 from fewscan.progress import say
@@ -55,6 +55,7 @@ class Evidence:
     neighbors: tuple[Neighbor, ...]  # nearest first
     typicality: float
     typicality_limit: float  # below it the scan is out of distribution; see `typicality.Gate`
+    notes: tuple[str, ...] = ()  # what a user should know of how the pixels came about
 
     @property
     def out_of_distribution(self) -> bool:
@@ -73,6 +74,7 @@ class Evidence:
             "out_of_distribution": self.out_of_distribution,
             "typicality": self.typicality,
             "typicality_limit": self.typicality_limit if isfinite(self.typicality_limit) else None,
+            "notes": list(self.notes),
             "explained": None if self.heat_map is None else self.explained,
             "probabilities": dict(zip(self.classes, self.probabilities.tolist(), strict=True)),
             "neighbors": [
@@ -90,7 +92,8 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     """
     if class_name is not None and class_name not in run.record.classes:
         raise FewscanError(f"the run knows no class '{class_name}': {nearest(class_name, run.record.classes)}")
-    pixels = _read(dataset, image)
+    read = _read(dataset, image)
+    pixels = read.pixels
     predictor = Predictor.of(run)
     if any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test"))):
         say(run.note_test_opening("explain", dataset).sentence)
@@ -108,10 +111,11 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
         neighbors=_nearest_labeled(predictor, dataset, predicted.features),
         typicality=float(typicality),
         typicality_limit=gate.limit,
+        notes=read.notes,
     )
 
 
-def _read(dataset: Snapshot, path: Path) -> Pixels:
+def _read(dataset: Snapshot, path: Path) -> Image:
     """Return the scan as the dataset would hold it."""
     file, part = locate(path)
     if file.is_dir():
@@ -122,7 +126,7 @@ def _read(dataset: Snapshot, path: Path) -> Pixels:
         raise FewscanError(
             f"{path} cannot be explained: {image.reason}; of a file with several images give one, such as FILE#frame=3"
         )
-    return image.pixels
+    return image
 
 
 def _nearest_labeled(predictor: Predictor, dataset: Snapshot, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:

@@ -17,10 +17,11 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.shift import Shift, shift
+from fewscan.images.formats.image import BETWEEN_NOTES
 from fewscan.images.listing import list_place
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
-from fewscan.labeling.labeler import BETWEEN_NOTES, Labeler, Pile
+from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import Asked, Decision, DecisionRule

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
+from fewscan.images.formats.image import BETWEEN_NOTES
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
 from fewscan.labeling.population import Population
@@ -24,8 +25,6 @@ from fewscan.training.shares import places_of_shares, shared_out
 
 # Together through the network; whoever does it, the same scans are.
 BLOCK_SCANS = 256
-# Of one scan there may be several.
-BETWEEN_NOTES = " | "
 
 Item = TypeVar("Item")
 TableRow = dict[str, Any]

@@ -1,6 +1,7 @@
 """Features of images by an encoder that learns no more: of a dataset, which keeps them, or of files."""
 
 import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from fewscan.atomic import refuse_existing, replaced_file
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
-from fewscan.images.formats.image import UnreadableImage
+from fewscan.images.formats.image import BETWEEN_NOTES, UnreadableImage
 from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import read_images
@@ -51,17 +52,26 @@ class Embeddings:
     began_with: str
     computed: int
     seconds: float
+    notes: list[tuple[str, ...]] | None = None  # of each file, what a user should know of how its pixels came about
 
     @property
     def usable(self) -> int:
         """How many images could be read and used."""
         return self.reasons.count(None)
 
+    @property
+    def noted(self) -> dict[str, int]:
+        """Of how many images each note was made."""
+        return dict(sorted(Counter(note for notes in self.notes or () for note in notes).items()))
+
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A line an image: path, reason, and its features h0, h1, ..."""
+        """A line an image: path, reason, of a file its note, and its features h0, h1, ..."""
         columns = [f"h{number}" for number in range(self.features.shape[1])]
         told = pd.DataFrame({"path": self.names, "reason": pd.array(self.reasons, dtype="string")})
+        if self.notes is not None:
+            joined = [BETWEEN_NOTES.join(notes) or None for notes in self.notes]
+            told["note"] = pd.array(joined, dtype="string")
         return pd.concat([told, pd.DataFrame(self.features, columns=columns)], axis=1)
 
     def save(self, out: Path) -> None:
@@ -76,6 +86,7 @@ class Embeddings:
             "place": self.place,
             "images": len(self.names),
             "unreadable": len(self.reasons) - self.usable,
+            "notes": self.noted,
             "features": self.features.shape[1],
             "encoder": self.encoder.model_dump(mode="json"),
             "began_with": self.began_with,
@@ -155,11 +166,13 @@ def embed_files(
         embedded = shared_out(_embedded, shares, device, modules_of_encoder(settings))
     features = np.full((len(files), ready.encoder.feature_dim), np.nan, np.float32)
     reasons: list[str | None] = []
+    notes: list[tuple[str, ...]] = []
     with closing(embedded) as blocks, progress_bar() as bar:
         task = bar.add_task(f"embed {settings.name}", total=len(files), numbers="")
-        for found, told in blocks:
+        for found, told, noted in blocks:
             features[len(reasons) : len(reasons) + len(told)] = found
             reasons += told
+            notes += noted
             bar.advance(task, len(told))
     return Embeddings(
         place=str(place),
@@ -170,13 +183,14 @@ def embed_files(
         began_with=_words(ready),
         computed=reasons.count(None),
         seconds=time.perf_counter() - began,
+        notes=notes,
     )
 
 
 def _embedded(
     ready: ReadyEncoder, files: Sequence[ScanFile], spec: ImageSpec, device: str
-) -> Generator[tuple[Floats, list[str | None]], None, None]:
-    """Yield features (B, D) and reasons of files in blocks of BATCH, in their order."""
+) -> Generator[tuple[Floats, list[str | None], list[tuple[str, ...]]], None, None]:
+    """Yield features (B, D), reasons and notes of files in blocks of BATCH, in their order."""
     keep_freed_memory()
     on = usable_device(device)
     passes = passes_of(ready.encoder.to(on), spec, on, len(files))
@@ -188,7 +202,7 @@ def _embedded(
             if pixels:
                 shown = torch.from_numpy(np.stack(pixels)).to(on)
                 found[[reason is None for reason in told]] = features_of(passes, shown)[:, 0].cpu().numpy()
-            yield found, told
+            yield found, told, [() if isinstance(one, UnreadableImage) else one.notes for one in block]
 
 
 def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> ImageSpec:
