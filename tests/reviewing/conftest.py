@@ -180,3 +180,36 @@ def held_back(page: "playwright.Page", address: str) -> Callable[[], None]:
 
     page.route(address, take)
     return let_in
+
+
+LATE = """part => {
+  const real = window.fetch;
+  window.late = [];
+  window.fetch = async (path, options) => {
+    const answer = await real(path, options);
+    if (String(path).includes(part)) await new Promise((arrive) => window.late.push(arrive));
+    return answer;
+  };
+}"""
+
+
+def answered_late(page: "playwright.Page", part: str) -> Callable[..., None]:
+    """Let what the server answers to addresses with that part wait on its way.
+
+    The returned function waits until there are as many such answers as it is given numbers, and lets them in, in the order of
+    these numbers.
+    """
+    page.evaluate(LATE, part)
+
+    def let_in(*numbers: int) -> None:
+        page.wait_for_function("count => window.late.length >= count", arg=1 + max(numbers))
+        page.evaluate("numbers => numbers.forEach((number) => window.late[number]())", numbers)
+
+    return let_in
+
+
+def asked_of(page: "playwright.Page", part: str) -> list[str]:
+    """Return the list to which the addresses with that part go that the page asks from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if part in request.url else None)
+    return asked

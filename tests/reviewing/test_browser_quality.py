@@ -18,7 +18,7 @@ from fewscan.reviewing.serving import Served
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
 from tests.made import pairs_table
-from tests.reviewing.conftest import held_back, opened
+from tests.reviewing.conftest import answered_late, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -215,7 +215,13 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     page.set_input_files("#file", dicom(tmp_path / "scan.dcm", levels))
     page.wait_for_selector("#share-rows tr")
     assert page.locator("#share-rows tr").count() == 2
+    # What is said of a file is not said once another one is chosen.
+    let_in = answered_late(page, "/api/predict")
+    page.set_input_files("#file", dicom(tmp_path / "other.dcm", levels))
+    page.wait_for_function("() => window.late.length === 1")
     page.set_input_files("#file", {"name": "scan.dcm", "mimeType": "application/dicom", "buffer": b"no scan"})
+    let_in(1, 0)
     page.wait_for_function("() => document.getElementById('trouble').textContent !== ''")
+    assert page.is_hidden("#shares")
     # Of what is refused on purpose the browser complains, too.
     assert [fault for fault in faults if "status of 400" not in fault and "status of 404" not in fault] == []

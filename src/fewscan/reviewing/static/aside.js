@@ -1,6 +1,6 @@
 // Images that take no part, and why; what was set aside by a person or the audit comes back by one click.
 
-import { ask, element, made, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { ask, element, made, reviewer, send, sendInTurn, sendUntilSaved, told } from "./asking.js";
 import { page } from "./quality.js";
 
 const AT_ONCE = 60;
@@ -36,14 +36,18 @@ function card(one) {
     const act = one.can_return ? takeBack : setAside;
     const button = made("button", { type: "button" }, one.can_return ? "Take back" : "Set aside");
     button.setAttribute("aria-label", `${button.textContent}: image ${one.row}`);
-    button.addEventListener("click", told(() => act(one.row)));
+    button.addEventListener("click", told(async () => {
+      button.disabled = true; // once
+      await act(one.row).finally(() => { button.disabled = false; });
+    }));
     item.append(button);
   }
   return item;
 }
 
 async function takeBack(row) {
-  const answer = await send("/api/aside/back", { row, reviewer: reviewer() });
+  const said = { row, reviewer: reviewer() };
+  const answer = await sendInTurn(() => send("/api/aside/back", said));
   page.saved(`Saved. Scan ${row} takes part again: ${answer.holds === "none" ? "no label" : answer.holds}`);
   await page.refresh();
   await show();

@@ -40,23 +40,22 @@ export async function send(path, content) {
 const TRIES = 5;
 const PAUSE_MS = 1500;
 
-let saving = Promise.resolve();
-
-// An answer that is on its way: what is taken back waits for it, since it is the last one then.
-export function underWay(answer) {
-  saving = answer.catch(() => {});
-  return answer;
+// An act of which one goes after the other: what is asked for last is answered last.
+export function inTurn(act) {
+  let last = Promise.resolve();
+  return (...given) => {
+    last = last.catch(() => {}).then(() => act(...given));
+    return last;
+  };
 }
 
-export const saved = () => saving;
+// What a person says and takes back reaches the server in the order in which it was said.
+export const sendInTurn = inTurn((enter) => enter());
 
 // Take back what the reviewer said last.
-export async function takeBackLast() {
-  await saved();
-  return send("/api/undo", { reviewer: reviewer() });
-}
+export const takeBackLast = () => sendInTurn(() => send("/api/undo", { reviewer: reviewer() }));
 
-export const sendUntilSaved = (path, content, told) => underWay(tryUntilSaved(path, content, told));
+export const sendUntilSaved = (path, content, told) => sendInTurn(() => tryUntilSaved(path, content, told));
 
 async function tryUntilSaved(path, content, told) {
   // One that is sent again because no reply came counts once.

@@ -7,7 +7,6 @@ export class Cells {
   constructor(grid, chosen) {
     this.grid = grid;
     this.chosen = chosen;
-    this.saving = false;
     this.clear();
   }
 
@@ -67,6 +66,13 @@ export class Cells {
 
   none() { this.selected.clear(); this.show(); }
 
+  // Select what is there of these rows, too.
+  choose(rows) {
+    const there = new Set(this.cells.map((cell) => cell.row));
+    for (const row of rows) if (there.has(row)) this.selected.add(row);
+    this.show();
+  }
+
   // How many stand side by side.
   get across() {
     const top = this.cells[0]?.button.offsetTop;
@@ -96,13 +102,14 @@ export const showChosen = (number) => { element("chosen").textContent = number ?
 // Save what is decided of the selected cells, and say so; returns whether any were selected.
 export async function saveFor(cells, state, name) {
   const { rows } = cells;
-  // A key that is pressed again while it is being saved says nothing new.
-  if (rows.length === 0 || cells.saving) return false;
-  cells.saving = true;
+  if (rows.length === 0) return false;
+  // At once: a key that is pressed again before the next scans are there says nothing new.
+  cells.none();
   try {
     await sendUntilSaved("/api/decisions", { rows, state, label: name, reviewer: reviewer(), reading: "grid" }, (text) => { element("trouble").textContent = text; });
-  } finally {
-    cells.saving = false;
+  } catch (refused) {
+    cells.choose(rows);
+    throw refused;
   }
   element("saved").textContent = `Saved: ${name ?? state}, ${counted(rows.length)}`;
   return true;

@@ -1,6 +1,6 @@
 // Labels of a run that were drawn at random: each scan is answered without them, and what the answers show is said.
 
-import { Refused, ask, askWho, element, made, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { Refused, ask, askWho, element, inTurn, made, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
@@ -63,10 +63,10 @@ function showCheck(check) {
   }));
 }
 
-async function refresh() {
+const refresh = inTurn(async () => {
   status = await ask("/api/status", { reviewer: reviewer() });
   showStanding(status);
-}
+});
 
 function showNothing(text) {
   list.show(undefined);
@@ -77,27 +77,15 @@ function showNothing(text) {
   element("scan-said").textContent = "";
 }
 
-// One after the other, and only what is asked for last comes to the screen.
-let showing = Promise.resolve();
-let asked = 0;
+const show = () => list.open(load, look);
 
-function show() {
-  list.show(undefined);
-  asked += 1;
-  const mine = asked;
-  showing = showing.catch(() => {}).then(() => showNow(() => mine === asked));
-  return showing;
-}
-
-async function showNow(isLast) {
-  if (!isLast()) return;
+async function load(isLast) {
+  if (!isLast()) return undefined;
   element("anew").hidden = true;
   try {
-    const check = await list.load();
-    if (!isLast()) return;
-    showCheck(check);
+    return await list.load();
   } catch (refused) {
-    if (!isLast()) return;
+    if (!isLast()) return undefined;
     showNothing("No label can be checked");
     for (const id of ["shown", "which"]) element(id).textContent = "";
     for (const id of ["write", "download"]) element(id).hidden = true;
@@ -105,10 +93,10 @@ async function showNow(isLast) {
     element("anew").hidden = refused.status !== 409; // answers about other labels
     throw refused;
   }
-  await look(isLast);
 }
 
-async function look(isLast) {
+async function look(isLast, check) {
+  showCheck(check);
   const one = list.now;
   if (!one) return showNothing("Every label is checked");
   element("waiting").hidden = false;
@@ -146,10 +134,10 @@ async function answer(state, label = null) {
 }
 
 async function undo() {
-  const taken = await takeBackLast();
+  const taken = await list.alone(takeBackLast);
   element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
-  await refresh();
   await show();
+  await refresh();
 }
 
 const KEYS = { "?": () => answer("unsure"), n: () => answer("not a scan"), u: undo, ArrowUp: () => slices.step(-1), ArrowDown: () => slices.step(1), ...keys };

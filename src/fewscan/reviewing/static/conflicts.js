@@ -9,16 +9,14 @@ import { page } from "./quality.js";
 const LARGE = 8; // so many of a set come from their files, the others as small copies
 const list = new OneByOne("sets", (part) => ask("/api/conflicts", part), element("conflict"));
 
-async function show() {
-  const answer = await list.load();
+const show = () => list.open(() => list.load(), async (isLast, answer) => {
   element("conflicts-told").textContent = answer.total === 0 ? "No copies carry different labels." :
     `${answer.total.toLocaleString("en")} ${answer.total === 1 ? "set" : "sets"} of copies with different labels. No training learns from them until they are settled.`;
-  await look();
-}
+  await look(isLast);
+});
 
-async function look() {
+async function look(isLast) {
   const set = list.now;
-  list.show(undefined);
   element("conflict").hidden = set === undefined;
   if (!set) return;
   const large = set.scans.slice(0, LARGE).map(fromFile);
@@ -31,7 +29,7 @@ async function look() {
     return button;
   }));
   await Promise.all(large.map((one) => one.read));
-  if (list.now === set) list.show(set);
+  if (isLast()) list.show(set);
 }
 
 function fromFile(one) {
@@ -47,17 +45,18 @@ const settle = (state, label = null) => list.answer(async (set) => {
   page.saved(`Saved: ${label ?? state}, ${rows.length} copies`);
 }, async () => { await page.refresh(); await show(); });
 
-const next = async () => { await list.next(); await look(); };
+const next = () => list.go(() => list.next(), look);
+const undo = () => list.alone(page.undo);
 const asPairs = async () => { if (list.now) await page.open("pairs", list.now.scans[0].row); };
 
 function key(name) {
   if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;
-  return { "?": () => settle("unsure"), n: () => settle("not a scan"), u: page.undo, d: asPairs, ArrowRight: next }[name];
+  return { "?": () => settle("unsure"), n: () => settle("not a scan"), u: undo, d: asPairs, ArrowRight: next }[name];
 }
 
 element("conflict-after").addEventListener("click", told(next));
 element("conflict-pairs").addEventListener("click", told(asPairs));
-element("conflict-undo").addEventListener("click", told(() => page.undo()));
+element("conflict-undo").addEventListener("click", told(undo));
 for (const button of document.querySelectorAll("[data-settle]")) button.addEventListener("click", told(() => settle(button.dataset.settle)));
 
 export const conflicts = { show, key };

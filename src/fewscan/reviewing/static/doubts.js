@@ -13,8 +13,8 @@ const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent
 
 async function show() {
   list.show(undefined); // what is on the screen may be another run's
-  const before = run();
   const answer = await ask("/api/runs");
+  const before = run();
   element("doubt-run").replaceChildren(...answer.runs.map((one) => made("option", { value: one.name }, `${one.name} (${one.method})`)));
   if (answer.runs.some((one) => one.name === before)) element("doubt-run").value = before;
   element("check").disabled = answer.runs.length === 0;
@@ -27,8 +27,7 @@ async function show() {
   await showList();
 }
 
-async function showList() {
-  const answer = await list.load();
+const showList = () => list.open(() => list.load(), async (isLast, answer) => {
   if (answer.checked === null) {
     element("doubts-words").textContent = "";
     if (waits === null) element("doubts-told").textContent = "Its labels were not checked yet. That trains it anew for each of five parts of the labels.";
@@ -37,12 +36,11 @@ async function showList() {
   }
   element("doubts-words").textContent = answer.words.join(" · ");
   if (waits === null) element("doubts-told").textContent = `${answer.total} in doubt still, ${answer.answered} answered; checked ${answer.checked.slice(0, 16).replace("T", " ")} UTC`;
-  await look();
-}
+  await look(isLast);
+});
 
-async function look() {
+async function look(isLast) {
   const one = list.now;
-  list.show(undefined);
   element("doubt").hidden = one === undefined;
   if (!one) return;
   element("doubted-said").textContent = `scan ${one.row} · ${one.name}`;
@@ -54,7 +52,7 @@ async function look() {
     return button;
   }));
   const image = await fetched(one.row);
-  if (list.now !== one) return;
+  if (!isLast()) return;
   viewer.show(image, false);
   list.show(one);
 }
@@ -85,17 +83,18 @@ async function follow(making) {
   }
 }
 
-const next = async () => { await list.next(); await look(); };
+const next = () => list.go(() => list.next(), look);
+const undo = () => list.alone(page.undo);
 
 function key(name) {
   if (/^[1-9]$/.test(name)) return page.status.classes[name - 1] ? () => settle("label", page.status.classes[name - 1]) : undefined;
-  const keep = () => (list.now ? settle("label", list.now.label) : undefined);
-  return { Enter: keep, "?": () => settle("unsure"), n: () => settle("not a scan"), u: page.undo, ArrowRight: next }[name];
+  const keep = () => (list.shown ? settle("label", list.shown.label) : undefined);
+  return { Enter: keep, "?": () => settle("unsure"), n: () => settle("not a scan"), u: undo, ArrowRight: next }[name];
 }
 
 element("keep").addEventListener("click", told(() => key("Enter")()));
 element("doubt-after").addEventListener("click", told(next));
-element("doubt-undo").addEventListener("click", told(() => page.undo()));
+element("doubt-undo").addEventListener("click", told(undo));
 element("doubt-run").addEventListener("change", told(show));
 element("check").addEventListener("click", told(async () => follow(await send("/api/making", { run: run(), what: "suspects" }))));
 element("check-cancel").addEventListener("click", told(async () => follow(await send("/api/making/cancel", {}))));

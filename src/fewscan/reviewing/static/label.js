@@ -1,6 +1,6 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
+import { Refused, ask, askWho, element, forecast, inTurn, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
 import { fetched } from "./viewer.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
@@ -18,7 +18,10 @@ let queue = []; // what the server wants answered next
 let seen = []; // rows that were looked at, in their order
 let place = -1; // which of them is looked at now
 let scan = null; // what is known of it
-let ready = false; // whether it is on the screen, so that it can be answered
+let ready = false; // whether it is on the screen, and may be answered
+let saving = 0; // how many answers are on their way, until which nothing else is answered
+let moves = 0; // to other scans: where one moves to last is what comes to the screen
+let fills = 0; // of the queue: what was asked for last is what counts
 const images = new Map(); // row -> promise of its levels
 
 const reading = () => document.querySelector("input[name=reading]:checked").value;
@@ -36,7 +39,7 @@ function trouble(text = "") {
   element("trouble").textContent = text;
 }
 
-async function refresh() {
+const refresh = inTurn(async () => {
   status = await ask("/api/status", { reviewer: reviewer() });
   showStanding(status);
   element("again").textContent = status.to_read_again || "";
@@ -47,7 +50,7 @@ async function refresh() {
     model.labels ? `The model: logistic regression on ${model.words}, from ${model.labels.toLocaleString("en")} labels in ${model.seconds.toFixed(2)} s. ${forecast(model)}` :
     model.phase === "learning" ? "The model begins when scans of two classes have labels." : "";
   element("unaudited").hidden = status.audited;
-}
+});
 
 let shownClasses = "";
 
@@ -65,7 +68,7 @@ function showClasses() {
       button.append(made("span", { class: "share" }, made("meter", { min: "0", max: "1", value: String(share), "aria-hidden": "true" }), percent(share)));
     }
     button.classList.toggle("own", scan?.own === label);
-    button.addEventListener("click", () => decide("label", label));
+    button.addEventListener("click", () => told(decide)("label", label));
     return button;
   });
   if (buttons.length === 0) buttons.push(made("p", { class: "muted" }, "No class yet: press c and name the first one."));
@@ -74,21 +77,43 @@ function showClasses() {
   for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
 }
 
+// Returns whether the answer counts: the queue was not asked for again, nor emptied, meanwhile.
 async function fill() {
+  fills += 1;
+  const mine = fills;
   const asked = await ask("/api/next", { reviewer: reviewer(), reading: reading(), count: AHEAD });
+  if (mine !== fills) return false;
   queue = asked.scans.filter((one) => one.row !== seen[place]);
   queue.slice(0, 2).forEach((one) => image(one.row).catch(() => {}));
+  return true;
 }
+
+// What is being asked for was asked before this answer, and may hold its scan.
+function queueOnly(kept) {
+  fills += 1;
+  queue = queue.filter(kept);
+}
+
+const opening = () => {
+  element("waiting").hidden = false;
+  element("waiting").textContent = "Opening";
+};
 
 async function forward() {
   if (place < seen.length - 1) return open(place + 1);
-  if (queue.length === 0) await fill();
+  moves += 1;
+  const mine = moves;
+  while (queue.length === 0) {
+    const filled = await fill();
+    if (mine !== moves) return;
+    if (filled) break;
+  }
   const next = queue.shift();
   if (!next) return finished();
   seen.push(next.row);
   seen = seen.slice(-500);
   await open(seen.length - 1, next.why);
-  return fill();
+  await fill();
 }
 
 function finished() {
@@ -107,13 +132,14 @@ function finished() {
 }
 
 async function open(at, why = "") {
+  moves += 1;
+  const mine = moves;
   ready = false;
   place = at;
   const row = seen[at];
-  element("waiting").hidden = false;
-  element("waiting").textContent = "Opening";
+  opening();
   const [found, shown] = await Promise.all([ask(`/api/scans/${row}`, { reviewer: reviewer(), reading: reading() }), image(row)]);
-  if (row !== seen[place]) return;
+  if (mine !== moves) return;
   scan = found;
   viewer.show(shown, false);
   element("heat").setAttribute("aria-pressed", "false");
@@ -126,49 +152,71 @@ async function open(at, why = "") {
   ready = true;
 }
 
+// Nothing is answered while this is on its way: a key that is pressed meanwhile is not for what comes to the screen then.
+// Returns what it brings, and whether nobody moved meanwhile.
+async function alone(act) {
+  const mine = moves;
+  saving += 1;
+  try {
+    return [await act(), mine === moves];
+  } finally {
+    saving -= 1;
+  }
+}
+
 async function decide(state, label = null) {
-  if (!ready) return;
-  ready = false;
+  if (!ready || saving) return;
   const row = scan.row;
   const of = { rows: [row], state, label, reviewer: reviewer(), reading: reading(), settles: reading() === "settle" };
   element("saved").textContent = "";
-  try {
-    await sendUntilSaved("/api/decisions", of, trouble);
-    trouble();
-    element("saved").textContent = `Saved: ${label ?? state}, scan ${row}`;
-  } catch (refused) {
-    ready = true;
+  const [, stays] = await alone(() => sendUntilSaved("/api/decisions", of, trouble)).catch((refused) => {
     throw new Refused(refused.status, `Not saved. ${refused.message}`);
-  }
-  queue = queue.filter((one) => one.row !== row);
-  await forward();
+  });
+  trouble();
+  element("saved").textContent = `Saved: ${label ?? state}, scan ${row}`;
+  queueOnly((one) => one.row !== row);
+  if (stays) await onward();
   await refresh();
+}
+
+// Away from a scan of which all is said.
+async function onward() {
+  ready = false;
+  await forward();
 }
 
 async function undo() {
-  const taken = await takeBackLast();
+  const by = reading();
+  const [taken] = await alone(takeBackLast);
   element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
+  if (by !== reading()) return refresh();
   const at = seen.lastIndexOf(taken.rows[0]);
   if (at < 0) seen.push(taken.rows[0]);
   await open(at < 0 ? seen.length - 1 : at, "you took back your answer");
-  await refresh();
+  return refresh();
 }
 
 async function skip() {
-  if (!scan) return;
-  await send("/api/skip", { reviewer: reviewer(), row: scan.row });
-  element("saved").textContent = `Skipped scan ${scan.row}: it comes back last`;
-  queue = [];
-  await forward();
+  if (!ready || saving) return;
+  const { row } = scan;
+  const [, stays] = await alone(() => send("/api/skip", { reviewer: reviewer(), row }));
+  element("saved").textContent = `Skipped scan ${row}: it comes back last`;
+  queueOnly(() => false);
+  if (stays) await onward();
 }
 
 async function begin() {
-  queue = [];
+  moves += 1;
+  const mine = moves;
+  queueOnly(() => false);
   seen = [];
   place = -1;
   scan = null;
+  ready = false;
   trouble();
+  opening();
   await refresh();
+  if (mine !== moves) return;
   await forward();
   await refresh();
   element("canvas").focus({ preventScroll: true });
@@ -188,10 +236,11 @@ const told = (act) => async (...given) => {
 async function toggleHeat() {
   if (!scan || !ready) return;
   const { row } = scan;
+  const [mine, slice] = [moves, slices.at];
   const on = element("heat").getAttribute("aria-pressed") !== "true";
   if (on) element("window-said").textContent = "The heat map is computed";
   const shown = on ? await fetched(row, `heat?${new URLSearchParams({ reviewer: reviewer(), reading: reading() })}`) : await image(row);
-  if (scan?.row !== row) return;
+  if (mine !== moves || slice !== slices.at) return; // another scan or slice is to be shown by now
   element("heat").setAttribute("aria-pressed", String(on));
   viewer.show(shown, false);
 }

@@ -1,6 +1,6 @@
 // The map: all scans as dots, those alike side by side; what is drawn around is looked into, and answered together.
 
-import { ask, askBytes, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { ask, askBytes, askWho, element, inTurn, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 import { Scatter } from "./scatter.js";
 
@@ -68,11 +68,11 @@ function showColors(colors) {
   showLegend();
 }
 
-async function loadColors() {
+const loadColors = inTurn(async () => {
   if (!map) return;
   const colors = await askColors(by());
   if (colors.by === by() && colors.codes.length === map.rows.length) showColors(colors);
-}
+});
 
 function showLegend() {
   const counts = new Uint32Array(shown.names.length);
@@ -123,18 +123,17 @@ async function more(anew = false) {
   const start = anew ? 0 : cells.length;
   const rows = of.slice(start, start + AT_ONCE).map((position) => map.rows[position]);
   const found = rows.length ? await send("/api/map/scans", { rows, reviewer: reviewer() }) : [];
-  if (of !== inside) return; // something else was drawn around meanwhile
+  if (of !== inside || (!anew && start !== cells.length)) return; // something else was drawn around meanwhile, or these are there
   if (anew) cells.clear();
   for (const one of found) cells.add(one.row, one.name, words(one), `scan ${one.row} ${words(one)}`);
   element("more").hidden = cells.length >= inside.length;
 }
 
-async function again() {
+const again = inTurn(async () => {
   const rows = cells.cells.map((cell) => cell.row);
   if (rows.length) for (const one of await send("/api/map/scans", { rows: rows.slice(0, 1000), reviewer: reviewer() })) cells.say(one.row, words(one));
-  cells.none();
   await refresh();
-}
+});
 
 async function decide(state, name = null) {
   if (!await saveFor(cells, state, name)) return;
@@ -146,13 +145,13 @@ async function undo() {
   await again();
 }
 
-async function refresh() {
+const refresh = inTurn(async () => {
   const before = JSON.stringify([status?.counts, status?.model.labels]);
   status = await ask("/api/status", { reviewer: reviewer() });
   showStanding(status);
   showMoves(status.classes, null, decide);
   if (JSON.stringify([status.counts, status.model.labels]) !== before) await loadColors();
-}
+});
 
 // How far the map is; returns whether it is there.
 async function look() {

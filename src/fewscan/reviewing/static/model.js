@@ -46,6 +46,7 @@ async function predict() {
   const kind = KINDS.find((one) => name.endsWith(`.${one}`)) ?? SAME[ending] ?? "dcm";
   const answer = await fetch(`/api/predict?kind=${kind}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
   const said = await answer.json();
+  if (element("file").files[0] !== file) return; // another one was chosen meanwhile
   element("shares").hidden = !answer.ok;
   element("unlike").hidden = !(answer.ok && said.out_of_distribution);
   if (!answer.ok) throw new Refused(answer.status, said.detail);

@@ -9,7 +9,8 @@ export class OneByOne {
     this.ask = ask;
     this.view = view;
     this.shown = undefined;
-    this.saving = Promise.resolve();
+    this.saving = this.answering = this.opening = Promise.resolve();
+    this.asked = 0;
     this.place = 0;
     this.first = 0;
     this.total = 0;
@@ -25,21 +26,45 @@ export class OneByOne {
     this.view.setAttribute("aria-busy", String(one === undefined));
   }
 
+  // Move to another place or list, one move after the other, and bring to the screen what only the last of them leads to.
+  // Both are told by isLast() whether it is that still; look also what move returned.
+  async open(move, look) {
+    this.show(undefined);
+    this.asked += 1;
+    const mine = this.asked;
+    const isLast = () => mine === this.asked;
+    this.opening = this.opening.catch(() => {}).then(() => move(isLast));
+    const answer = await this.opening;
+    if (isLast()) await look(isLast, answer);
+  }
+
+  // Nothing can be answered until this is done; where it is refused, what is on the screen still can be.
+  async alone(act) {
+    const [one, mine] = [this.shown, this.asked];
+    this.show(undefined);
+    try {
+      return await act(one);
+    } catch (refused) {
+      if (one && mine === this.asked) this.show(one);
+      throw refused;
+    }
+  }
+
   // Answer what is on the screen, and that once: a key that is pressed again meanwhile is not for what comes next.
   // save: what enters the answer; after: what comes then. Only what was not saved can be answered again.
   async answer(save, after) {
-    const one = this.shown;
-    if (!one) return;
-    this.show(undefined);
-    const saved = save(one);
+    if (!this.shown) return;
+    const saved = this.alone(save);
     this.saving = saved.catch(() => {});
-    try {
-      await saved;
-    } catch (refused) {
-      if (!this.shown) this.show(one);
-      throw refused;
-    }
-    await after();
+    const answered = saved.then(after);
+    this.answering = answered.catch(() => {});
+    await answered;
+  }
+
+  // The same after the answer that is being saved, from where that leads to.
+  async go(move, look) {
+    await this.answering;
+    await this.open(move, look);
   }
 
   // Ask anew for the part around the place, which stays if the list is still long enough; returns the answer. What is being saved

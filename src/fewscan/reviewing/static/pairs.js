@@ -1,6 +1,6 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
-import { ask, element, made, reviewer, saved, send, told, underWay } from "./asking.js";
+import { ask, element, made, reviewer, send, sendInTurn, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
@@ -21,18 +21,24 @@ function caption(side) {
   return [made("b", {}, side.said ?? "no label to see"), ` · scan ${side.row} · ${side.width_px} x ${side.height_px} px`, ...lies, made("br"), side.name];
 }
 
-async function show(row = null) {
+// Those of the set of a row, or all of them; place: which of them first, where it is not the one at the same place.
+async function show(row = null, place = null) {
   of = row;
-  element("all-pairs").hidden = of === null;
-  const answer = await list.load();
-  const said = of === null ? `${answer.total.toLocaleString("en")} such pairs` : `${answer.total} pairs in the set of scan ${of}`;
-  element("pairs-told").textContent = answer.total === 0 ? "No such pair." : `${said} · confirmed ${answer.counts.confirmed}, dissolved ${answer.counts.dissolved}`;
-  await look();
+  await list.open(() => {
+    if (place !== null) list.place = place;
+    return list.load();
+  }, showList);
 }
 
-async function look() {
+async function showList(isLast, answer) {
+  element("all-pairs").hidden = of === null;
+  const said = of === null ? `${answer.total.toLocaleString("en")} such pairs` : `${answer.total} pairs in the set of scan ${of}`;
+  element("pairs-told").textContent = answer.total === 0 ? "No such pair." : `${said} · confirmed ${answer.counts.confirmed}, dissolved ${answer.counts.dissolved}`;
+  await look(isLast);
+}
+
+async function look(isLast) {
   const pair = list.now;
-  list.show(undefined);
   for (const viewer of viewers) viewer.clear();
   element("pair").hidden = pair === undefined;
   if (!pair) return;
@@ -52,7 +58,7 @@ async function look() {
   element("differ-said").textContent = "";
   const path = `/api/pairs/${pair.first.row}/${pair.second.row}`;
   const [one, other, differs] = await Promise.all([fetched(pair.first.row), fetched(pair.second.row), ask(path)]);
-  if (list.now !== pair) return;
+  if (!isLast()) return;
   viewers[0].show(one, false);
   viewers[1].show(undone(other, pair.second.lying), false);
   list.show(pair);
@@ -83,8 +89,8 @@ function showSet(pair) {
 }
 
 async function enter(verdict, pair) {
-  const answer = await underWay(send("/api/pairs/decisions", { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() }));
-  if (verdict !== "open") judged.push(pair);
+  const said = { row_a: pair.first.row, row_b: pair.second.row, verdict, reviewer: reviewer() };
+  const answer = await sendInTurn(() => send("/api/pairs/decisions", said));
   const words = { apart: "Dissolved", together: "Confirmed", open: "Taken back" };
   page.saved(`Saved. ${words[verdict]}: ${answer.words}.`);
 }
@@ -92,26 +98,41 @@ async function enter(verdict, pair) {
 const goOn = async () => { await page.refresh(); await show(of); };
 
 async function takeOut(row) {
-  const answer = await send("/api/pairs/scan", { row, verdict: "apart", reviewer: reviewer() });
+  const said = { row, verdict: "apart", reviewer: reviewer() };
+  const answer = await list.alone(() => sendInTurn(() => send("/api/pairs/scan", said)));
   page.saved(`Saved. Scan ${row} is out of its set: ${answer.words} dissolved.`);
-  await page.refresh();
-  await show(of);
+  await goOn();
 }
 
+// What was said last, or where nothing was what stands here: what is being saved is among it, and is taken back after that.
 async function takeBack() {
-  await saved();
-  const pair = judged.at(-1) ?? (list.now?.verdict ? list.now : undefined);
+  const here = list.shown?.verdict ? list.shown : undefined;
+  const pair = judged.pop() ?? here;
   if (!pair) return;
-  await enter("open", pair);
-  judged.pop();
+  try {
+    await list.alone(() => enter("open", pair));
+  } catch (refused) {
+    if (pair !== here) judged.push(pair);
+    throw refused;
+  }
   await goOn();
 }
 
 // Of what is the same file or the same pixels there is nothing to say.
 const certain = (pair) => pair?.kind === "bytes" || pair?.kind === "pixels";
-const judge = async (verdict) => { if (!certain(list.shown)) await list.answer((pair) => enter(verdict, pair), goOn); };
+const judge = async (verdict) => { if (!certain(list.shown)) await list.answer((pair) => say(verdict, pair), goOn); };
 
-const step = (by) => async () => { await list.step(by); await look(); };
+async function say(verdict, pair) {
+  judged.push(pair);
+  try {
+    await enter(verdict, pair);
+  } catch (refused) {
+    if (judged.includes(pair)) judged.splice(judged.lastIndexOf(pair), 1);
+    throw refused;
+  }
+}
+
+const step = (by) => () => list.go(() => list.step(by), look);
 const both = (act) => async () => { for (const viewer of viewers) act(viewer); };
 const KEYS = {
   c: () => judge("together"), d: () => judge("apart"), u: takeBack, ArrowRight: step(1), ArrowLeft: step(-1),
@@ -121,7 +142,7 @@ const KEYS = {
 for (const [id, key] of [["confirm", "c"], ["dissolve", "d"], ["reopen", "u"], ["pair-before", "ArrowLeft"], ["pair-after", "ArrowRight"]]) {
   element(id).addEventListener("click", () => told(KEYS[key])());
 }
-element("which-pairs").addEventListener("change", told(async () => { list.place = 0; await show(); }));
+element("which-pairs").addEventListener("change", told(() => show(null, 0)));
 element("all-pairs").addEventListener("click", told(() => show()));
 
 export const pairs = { show, key: (name) => KEYS[name] };

@@ -1,6 +1,6 @@
 // Data quality: copies to judge, labels to settle, images that were set aside.
 
-import { ask, askWho, element, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { ask, askWho, element, inTurn, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
@@ -8,13 +8,15 @@ import { aside } from "./aside.js";
 
 const PARTS = { pairs, conflicts, doubts, aside };
 
+const refresh = inTurn(refreshNow);
+
 export const page = { status: null, part: "pairs", refresh, open, undo, saved };
 
 function saved(text) {
   element("saved").textContent = text;
 }
 
-async function refresh() {
+async function refreshNow() {
   const [status, found] = await Promise.all([ask("/api/status", { reviewer: reviewer() }), ask("/api/quality")]);
   page.status = status;
   showStanding(status);
