@@ -362,6 +362,22 @@ def test_an_audit_that_is_stopped_does_nothing_again(
     assert not (dataset.folder / "described" / "audit.partial").exists()
 
 
+def test_an_audit_that_cannot_keep_anything_is_refused_before_its_work_and_one_that_can_removes_what_others_kept(
+    scans: Callable[..., Snapshot], steps: Steps
+) -> None:
+    dataset = scans({5: 3})
+    described = dataset.folder / "described"
+    described.write_text("in the way")
+    with pytest.raises(FewscanError, match="described"):
+        audit(dataset)
+    assert steps.done == 0
+    described.unlink()
+    earlier = described / "pairs.partial" / "of other images"
+    earlier.mkdir(parents=True)
+    audit(dataset)
+    assert not list(described.glob("*.partial"))
+
+
 def test_what_is_damaged_of_a_stopped_audit_is_done_again(scans: Callable[..., Snapshot], steps: Steps, tmp_path: Path) -> None:
     dataset = scans({5: 3, 9: 3, 12: 1})
     undisturbed = Dataset.open(shutil.copytree(dataset.folder, tmp_path / "undisturbed"))

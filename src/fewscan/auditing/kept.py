@@ -48,7 +48,9 @@ def checkpoint_of(dataset: Dataset, similarity: float) -> Checkpoint:
 
 def tidy(folder: Path, audit: AuditDescription) -> None:
     """Remove files of earlier audits, which nothing names any more, and what this one kept for the case that it is stopped."""
-    forget(folder / FOLDER / _PARTIAL)
+    # Of other images and by earlier versions, too.
+    for partial in (folder / FOLDER).glob("*.partial"):
+        forget(partial)
     named = {file.name for file in (*audit.copies_described, *audit.slices_described)}
     for path in (folder / FOLDER).glob("*.safetensors"):
         if f"{FOLDER}/{path.name}" not in named:

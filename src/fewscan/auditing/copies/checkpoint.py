@@ -18,7 +18,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from fewscan.atomic import replaced_file
+from fewscan.atomic import replaced_file, writing
 from fewscan.auditing.copies.candidates import Candidates
 from fewscan.auditing.copies.described import Described
 from fewscan.auditing.copies.pairs import CopyPairs
@@ -48,28 +48,32 @@ class Checkpoint:
 
     def described(self, of: Arrays, describe: Callable[[], Described]) -> Described:
         """Return how images are described, known or by `describe`; `of` is what decides that."""
-        if self._folder is None:
+        if (path := self._file(of, "safetensors")) is None:
             return describe()
-        path = self._folder / f"{_digest(of)}.safetensors"
         try:
             return Described.load([path])
         except FewscanError:  # missing or damaged
             found = describe()
-            self._folder.mkdir(parents=True, exist_ok=True)
             found.save(path)
             return found
 
     def pairs(self, kind: type[Pairs], of: Arrays, find: Callable[[], Pairs]) -> Pairs:
         """Return pairs of a kind, known or by `find`; `of` is what decides which they are."""
-        if self._folder is None:
+        if (path := self._file(of, "npz")) is None:
             return find()
-        path = self._folder / f"{_digest(of)}.npz"
         if (found := _read(path, kind)) is None:
             found = find()
-            self._folder.mkdir(parents=True, exist_ok=True)
             with replaced_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **{column.name: getattr(found, column.name) for column in fields(kind)})
         return found
+
+    def _file(self, of: Arrays, kind: str) -> Path | None:
+        """Return where it is kept what was computed from `of`; the folder is there then."""
+        if self._folder is None:
+            return None
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{_digest(of)}.{kind}"
 
 
 NOT_KEPT = Checkpoint()
