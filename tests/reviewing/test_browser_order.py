@@ -41,6 +41,27 @@ def next_after(page: "playwright.Page", row: int) -> int:
     return shown(page)
 
 
+# A server that does not answer: how often it is asked, until it answers and after.
+EVERY = """async () => {
+  const { every } = await import("/static/asking.js");
+  const real = window.setTimeout, waiting = [];
+  window.setTimeout = (act) => waiting.push(act);
+  let asked = 0, answer;
+  every(5000, () => new Promise((done) => { asked += 1; answer = done; }));
+  const passes = async () => {
+    waiting.splice(0).forEach((act) => act());
+    await new Promise((done) => real(done, 0));
+    return asked;
+  };
+  const silent = [await passes(), await passes(), await passes()];
+  answer();
+  await new Promise((done) => real(done, 0));
+  const after = await passes();
+  window.setTimeout = real;
+  return [...silent, after];
+}"""
+
+
 @pytest.mark.slow
 def test_a_late_queue_brings_no_scan_again_that_is_answered(browser: "playwright.Browser", page_server: Served) -> None:
     page = opened(browser, page_server.address, "Ada", [])
@@ -52,6 +73,7 @@ def test_a_late_queue_brings_no_scan_again_that_is_answered(browser: "playwright
         if arrive:  # what was asked for before the answer comes after what was asked for later
             let_in(*arrive)
     assert len(set(rows)) == 4
+    assert page.evaluate(EVERY) == [1, 1, 1, 2]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
+from threading import Barrier, Lock
 
 import cv2
 import numpy as np
@@ -107,13 +107,15 @@ def test_a_file_that_is_gone_or_changed_is_said(tmp_path: Path) -> None:
 
 def test_many_who_ask_at_once_start_no_reader_each(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, most, lock = 0, 0, Lock()
+    together = Barrier(looking.READ_AT_ONCE, timeout=60)  # a reader waits until as many read as may
 
     def slow(dataset: Dataset, row: int, *_: str) -> Levels:
         nonlocal at_once, most
         with lock:
             at_once += 1
             most = max(most, at_once)
-        time.sleep(0.01)
+        together.wait()
+        time.sleep(0.01)  # for one more, if one could come
         with lock:
             at_once -= 1
         return Levels(np.full((1, 1), row, np.uint8), 1, 1, 0.0, 1.0, 0.0, 255.0, "file", "")

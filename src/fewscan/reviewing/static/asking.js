@@ -49,6 +49,14 @@ export function inTurn(act) {
   };
 }
 
+// Again and again, each time so long after the last one is done: where the server is slow, none waits behind another.
+export function every(milliseconds, act) {
+  setTimeout(async () => {
+    await act();
+    every(milliseconds, act);
+  }, milliseconds);
+}
+
 // What a person says and takes back reaches the server in the order in which it was said.
 export const sendInTurn = inTurn((enter) => enter());
 

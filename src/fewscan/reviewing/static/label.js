@@ -1,6 +1,6 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, element, forecast, inTurn, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
+import { Refused, ask, askWho, element, every, forecast, inTurn, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
 import { fetched } from "./viewer.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
@@ -291,4 +291,4 @@ element("class-form").addEventListener("submit", async (event) => {
 
 await told(async () => { await askWho(); await begin(); })();
 // What others answer, and how far the model is.
-setInterval(() => { if (!document.hidden && reviewer()) refresh().catch(() => {}); }, 5000);
+every(5000, async () => { if (!document.hidden && reviewer()) await refresh().catch(() => {}); });

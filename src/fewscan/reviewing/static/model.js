@@ -1,6 +1,6 @@
 // The model: what it has learned, a training in the background, and what it says of another scan.
 
-import { Refused, ask, askWho, element, forecast, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { Refused, ask, askWho, element, every, forecast, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
@@ -62,4 +62,4 @@ element("file").addEventListener("change", told(predict));
 element("who").addEventListener("click", told(() => askWho(true)));
 
 await told(async () => { await askWho(); await refresh(); })();
-setInterval(() => { if (!document.hidden) refresh().catch(() => {}); }, 2000);
+every(2000, async () => { if (!document.hidden) await refresh().catch(() => {}); });

@@ -1,6 +1,6 @@
 // Data quality: copies to judge, labels to settle, images that were set aside.
 
-import { ask, askWho, element, inTurn, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { ask, askWho, element, every, inTurn, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
@@ -58,4 +58,4 @@ await told(async () => {
   await refresh();
   await open(page.part); // which may have been chosen meanwhile
 })();
-setInterval(() => { if (!document.hidden && reviewer()) refresh().catch(() => {}); }, 5000);
+every(5000, async () => { if (!document.hidden && reviewer()) await refresh().catch(() => {}); });
