@@ -143,6 +143,10 @@ def test_of_two_readings_the_one_chosen_last_comes_and_nothing_is_answered_befor
     let_in()
     shows(page, 7)
     assert page.inner_text("#trouble") == ""
+    # The only one that is left stays there.
+    with page.expect_response("**/api/scans/7?*"):
+        page.keyboard.press("ArrowRight")
+    shows(page, 7)
     let_in = answered_late(page, "/api/next")
     page.check("input[value=first]")
     page.wait_for_function("() => window.late.length === 1")

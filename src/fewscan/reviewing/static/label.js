@@ -83,8 +83,8 @@ async function fill() {
   const mine = fills;
   const asked = await ask("/api/next", { reviewer: reviewer(), reading: reading(), count: AHEAD });
   if (mine !== fills) return false;
-  queue = asked.scans.filter((one) => one.row !== seen[place]);
-  queue.slice(0, 2).forEach((one) => image(one.row).catch(() => {}));
+  queue = asked.scans;
+  queue.slice(0, 3).forEach((one) => image(one.row).catch(() => {}));
   return true;
 }
 
@@ -99,17 +99,23 @@ const opening = () => {
   element("waiting").textContent = "Opening";
 };
 
+// Where in the queue one stands that is not looked at now, -1 for nowhere.
+const another = () => queue.findIndex((one) => one.row !== seen[place]);
+
 async function forward() {
   if (place < seen.length - 1) return open(place + 1);
   moves += 1;
   const mine = moves;
-  while (queue.length === 0) {
+  while (another() < 0) {
     const filled = await fill();
     if (mine !== moves) return;
     if (filled) break;
   }
-  const next = queue.shift();
-  if (!next) return finished();
+  const at = another();
+  // The only one that is left is the one that is looked at: it stays.
+  if (at < 0) return queue.length ? open(place, queue[0].why) : finished();
+  const next = queue[at];
+  queue = queue.slice(at + 1);
   seen.push(next.row);
   seen = seen.slice(-500);
   await open(seen.length - 1, next.why);
