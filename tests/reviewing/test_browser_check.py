@@ -1,5 +1,6 @@
 """Labels of a run checked in a real browser: answered by keys, found again after a reload, until the answers show it."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.labeling.table import read_table, write_table
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import CLASSES, held_back, opened
+from tests.reviewing.conftest import CLASSES, answered_late, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -88,6 +89,25 @@ def test_what_is_asked_for_last_comes_to_the_screen(browser: "playwright.Browser
     says(page, "shown", "at most 20\u00a0%")
     assert "at most 5\u00a0%" not in " ".join(page.evaluate("() => window.said"))
     answer(page, str(1 + waits(page) % 2), 1)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_chosen_while_runs_are_asked_for_stays_chosen(
+    browser: "playwright.Browser", page_server: Served, checkable: Path
+) -> None:
+    shutil.copytree(checkable / "runs" / "first", checkable / "runs" / "second")
+    page = opened(browser, page_server.address, "Ada", [], "/quality")
+    page.check("input[name=part][value=doubts]", force=True)
+    says(page, "doubts-told", "Its labels were not checked yet")
+    let_in = answered_late(page, "/api/runs?")
+    page.check("input[name=part][value=aside]", force=True)
+    page.check("input[name=part][value=doubts]", force=True)
+    page.wait_for_function("() => window.late.length === 1")
+    page.select_option("#doubt-run", "second")
+    let_in(1)
+    let_in(0)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 0))")
+    assert page.input_value("#doubt-run") == "second"
 
 
 @pytest.mark.slow

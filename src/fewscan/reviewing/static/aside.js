@@ -36,9 +36,11 @@ function card(one) {
     const act = one.can_return ? takeBack : setAside;
     const button = made("button", { type: "button" }, one.can_return ? "Take back" : "Set aside");
     button.setAttribute("aria-label", `${button.textContent}: image ${one.row}`);
+    let saving = false;
     button.addEventListener("click", told(async () => {
-      button.disabled = true; // once
-      await act(one.row).finally(() => { button.disabled = false; });
+      if (saving) return;
+      saving = true;
+      await act(one.row).finally(() => { saving = false; });
     }));
     item.append(button);
   }
