@@ -15,7 +15,6 @@ from typing import Any
 from unittest.mock import patch
 
 import cv2
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +26,7 @@ from fewscan.auditing.copies.images import Floats, read_gray
 from fewscan.auditing.copies.placing import VIEWS, WHOLE
 from fewscan.auditing.copies.search import QUERIES
 from fewscan.datasets.dataset import Dataset
+from fewscan.faiss_library import faiss
 
 BATCH = 512
 ALIKE = (0.55, 0.7, 0.8)

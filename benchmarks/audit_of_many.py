@@ -57,7 +57,7 @@ def sit(folder: Path) -> bool:
     before = pd.read_csv(folder / SITTINGS) if (folder / SITTINGS).exists() else pd.DataFrame()
     process = subprocess.Popen([sys.executable, "-m", "fewscan", "audit", str(folder / "dataset")])
     # Ctrl-C goes to both by itself.
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     began, date = time.monotonic(), datetime.now(UTC).isoformat(timespec="minutes")
     while process.poll() is None:

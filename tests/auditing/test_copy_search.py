@@ -1,7 +1,6 @@
 """What makes the search for copies fast gives what the slow way gives."""
 
 import cv2
-import faiss
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -12,6 +11,7 @@ from fewscan.auditing.copies.describe import FEATURES, Projection, put_onto_itse
 from fewscan.auditing.copies.images import SMALL_PX, blurred, to_unit
 from fewscan.auditing.copies.index import EXACT_COMPARISONS, index_of
 from fewscan.auditing.copies.placing import SYMMETRIES
+from fewscan.faiss_library import faiss
 
 
 @pytest.mark.parametrize("size_px", [16, SMALL_PX, 96])

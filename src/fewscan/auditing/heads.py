@@ -11,7 +11,6 @@ Images are described by histograms of oriented gradients, whitened by principal 
 import re
 from itertools import pairwise
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -21,6 +20,7 @@ from fewscan.auditing.copies.describe import FEATURES, Projection, histograms
 from fewscan.auditing.copies.described import Described, unknown_reach
 from fewscan.auditing.copies.images import in_batches, read_gray, showing_something
 from fewscan.auditing.copies.placing import UNMOVED, WHOLE
+from fewscan.faiss_library import faiss
 from fewscan.images.patients import is_known
 from fewscan.images.stored import StoredImages
 

@@ -105,7 +105,7 @@ def _nearest(points: Floats, first: int, neighbors: int) -> tuple[torch.Tensor, 
 
     A point is no neighbor of itself: where it stands among them its similarity is -inf.
     """
-    import faiss
+    from fewscan.faiss_library import faiss
 
     unit = np.ascontiguousarray(points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9), np.float32)
     index = faiss.IndexFlatIP(unit.shape[1])

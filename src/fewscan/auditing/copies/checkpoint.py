@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +22,7 @@ from fewscan.auditing.copies.candidates import Candidates
 from fewscan.auditing.copies.described import Described
 from fewscan.auditing.copies.pairs import CopyPairs
 from fewscan.errors import FewscanError
+from fewscan.faiss_library import faiss
 from fewscan.progress import say
 from fewscan.version import __version__
 

@@ -6,11 +6,11 @@ very many, where that and learning the cells would take the longest, by a graph 
 
 from typing import Literal, get_args
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from fewscan.auditing.copies.images import Floats
+from fewscan.faiss_library import faiss
 from fewscan.seeds import stream
 
 # How vectors are searched: each compared with all; with those of the nearest cells; with those of cells that a graph leads to.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from fewscan.auditing.copies.described import Described, Halves, unknown_reach
 from fewscan.auditing.copies.images import BATCH, Floats, Int64s, in_batches, read_gray
 from fewscan.auditing.copies.index import Way, index_of, way_among
 from fewscan.auditing.copies.placing import ENLARGED, SYMMETRIES, UNDONE_BY, VIEWS, WHOLE
+from fewscan.faiss_library import faiss
 from fewscan.images.stored import StoredImages
 
 # Among how many a new image is looked for in the neighborhoods of known ones; and how many are looked at whose enlarged view is
