@@ -20,6 +20,7 @@ FLOORS = [
         "config",
         "registry",
         "seeds",
+        "faiss_library",
         "atomic",
         "progress",
         "wording",
