@@ -118,8 +118,19 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     page.keyboard.press("s")
     page.keyboard.press("s")
     let_in()
-    next_after(page, third)
+    fourth = next_after(page, third)
     assert len(skipped) == 1
+
+    # Another scan can be answered while one is saved.
+    let_in = held_back(page, "**/api/decisions")
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowLeft")
+    shows(page, third)
+    page.keyboard.press("2")
+    let_in()
+    says(page, "saved", f"Saved: meningioma, scan {third}")
+    shows(page, fourth)
+    assert log.current(IMAGES)["label"][[third, fourth]].tolist() == ["meningioma", "glioma"]
 
     # A refusal is said whether the answer came by a key or by a click.
     page.route("**/api/decisions", lambda route: route.fulfill(status=409, json={"detail": "somebody was faster"}))

@@ -19,7 +19,7 @@ let seen = []; // rows that were looked at, in their order
 let place = -1; // which of them is looked at now
 let scan = null; // what is known of it
 let ready = false; // whether it is on the screen, and may be answered
-let saving = 0; // how many answers are on their way, until which nothing else is answered
+const saving = []; // to which scans, by the number of the move, an answer is on its way: until then no other is given
 let moves = 0; // to other scans: where one moves to last is what comes to the screen
 let fills = 0; // of the queue: what was asked for last is what counts
 const images = new Map(); // row -> promise of its levels
@@ -158,20 +158,20 @@ async function open(at, why = "") {
   ready = true;
 }
 
-// Nothing is answered while this is on its way: a key that is pressed meanwhile is not for what comes to the screen then.
+// Nothing is said of the same scan while this is on its way: a key that is pressed meanwhile is not for what comes then.
 // Returns what it brings, and whether nobody moved meanwhile.
 async function alone(act) {
   const mine = moves;
-  saving += 1;
+  saving.push(mine);
   try {
     return [await act(), mine === moves];
   } finally {
-    saving -= 1;
+    saving.splice(saving.indexOf(mine), 1);
   }
 }
 
 async function decide(state, label = null) {
-  if (!ready || saving) return;
+  if (!ready || saving.includes(moves)) return;
   const row = scan.row;
   const of = { rows: [row], state, label, reviewer: reviewer(), reading: reading(), settles: reading() === "settle" };
   element("saved").textContent = "";
@@ -203,7 +203,7 @@ async function undo() {
 }
 
 async function skip() {
-  if (!ready || saving) return;
+  if (!ready || saving.includes(moves)) return;
   const { row } = scan;
   const [, stays] = await alone(() => send("/api/skip", { reviewer: reviewer(), row }));
   element("saved").textContent = `Skipped scan ${row}: it comes back last`;
