@@ -4,6 +4,7 @@ import pytest
 
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
+from fewscan.models.efficientnet_lite import EfficientNetLite0
 from fewscan.training.choice import LEAST_IMAGES, PRETRAINED, SOLVED_LABELS, WORTH, choose
 from fewscan.training.settings import RunSettings
 
@@ -97,6 +98,25 @@ def test_of_few_labels_the_classifier_is_solved_for_and_can_be(cuda: bool, unlab
 @pytest.mark.parametrize("asked", [{"changes": {"epochs": 3}}, {"changes": {"views": "scan"}}, {"recipe": "finetune"}])
 def test_whoever_asks_for_steps_gets_a_training_however_few_the_labels(asked: dict[str, Any]) -> None:
     assert choose(size_px=128, labeled=40, unlabeled=3000, **asked).method == "supervised"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "changes", "kept"),
+    [
+        (False, {}, EfficientNetLite0.general_parts),
+        (False, {"optimizer": {"learning_rate": 1e-4}}, EfficientNetLite0.general_parts),
+        (False, {"optimizer": {"frozen_parts": 0}}, None),
+        (False, {"encoder": {"weights": None}}, None),
+        (False, {"encoder": {"name": "resnet_small", "weights": "file.safetensors"}}, None),
+        (True, {}, None),
+    ],
+)
+def test_a_cpu_leaves_the_first_parts_of_learned_weights_as_they_are_unless_others_are_asked_for(
+    cuda: bool, changes: dict[str, Any], kept: int | None
+) -> None:
+    choice = choose(size_px=96, labeled=988, unlabeled=3000, recipe="finetune", changes=changes, cuda=cuda)
+    assert choice.changes.get("optimizer", {}).get("frozen_parts") == kept
+    assert any("frozen_parts" in line for line in choice.reasons) == (kept is not None)
 
 
 def test_without_the_weights_it_says_how_to_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
