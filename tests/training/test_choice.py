@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from fewscan.config import merge
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import DEFAULT_METHOD, METHODS
 from fewscan.models.efficientnet_lite import EfficientNetLite0
@@ -129,6 +130,18 @@ def test_without_the_weights_it_says_how_to_have_them(monkeypatch: pytest.Monkey
 
 def test_the_recipe_that_is_asked_for_is_taken() -> None:
     assert choose(size_px=128, labeled=40, unlabeled=3000, recipe="fewscan").recipe == "fewscan"
+
+
+@pytest.mark.parametrize(("labeled", "method"), [(40, "propagation"), (988, "supervised")])
+def test_the_size_at_which_scans_are_shown_asks_for_no_other_encoder(labeled: int, method: str) -> None:
+    changes = {"encoder": {"input_px": 96}}
+    choice = choose(size_px=224, labeled=labeled, unlabeled=3000, changes=changes, cuda=False)
+    assert choice == choose(size_px=224, labeled=labeled, unlabeled=3000, cuda=False)
+    settings = RunSettings.resolve(
+        choice.method, choice.recipe, merge(choice.changes, changes), labeled=labeled, unlabeled=3000
+    )
+    assert settings.method.name == method
+    assert (settings.encoder.input_px, settings.encoder.weights) == (96, "imagenet")
 
 
 def test_the_size_of_an_encoder_that_was_asked_for_is_its_own() -> None:

@@ -117,7 +117,7 @@ def choose(
 
 
 def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    if not labeled or size_px < PRETRAINED_PX or "encoder" in asked:
+    if not labeled or size_px < PRETRAINED_PX or _asks_for_encoder(asked):
         return DEFAULT_RECIPE, ()
     if not PRETRAINED.installed:
         return DEFAULT_RECIPE, (
@@ -132,7 +132,13 @@ def _recipe(labeled: int, size_px: int, asked: Mapping[str, Any]) -> tuple[str, 
 
 def _solved(labeled: int, size_px: int, asked: Mapping[str, Any]) -> bool:
     few = 0 < labeled < SOLVED_LABELS and size_px >= PRETRAINED_PX
-    return few and PRETRAINED.installed and not ({"encoder"} | OF_STEPS) & asked.keys()
+    return few and PRETRAINED.installed and not _asks_for_encoder(asked) and not OF_STEPS & asked.keys()
+
+
+def _asks_for_encoder(asked: Mapping[str, Any]) -> bool:
+    """Return whether an encoder is asked for; at which size scans are shown to one does not say which."""
+    encoder = asked.get("encoder")
+    return encoder is not None and not (isinstance(encoder, Mapping) and encoder.keys() <= {"input_px"})
 
 
 def _why_solved(labeled: int, unlabeled: int) -> str:
