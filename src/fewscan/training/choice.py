@@ -59,7 +59,7 @@ ADAPTED_WORTH = (
     "14 points of accuracy over 'supervised' from scratch with 40 labels, 12 points with 124, and 3 points with 1,235"
 )
 # Of a training on a CPU: docs/search.md, 25.
-KEPT_WORTH = "a third less work for a CPU and was no less accurate with about 1,000 labels"
+KEPT_WORTH = "a third less work for a CPU and was as accurate with about 1,000 labels"
 # Whether an encoder gains by what it learns from fewer unlabeled scans than these was not measured.
 LEAST_UNLABELED = 1000
 
