@@ -149,6 +149,7 @@ def test_of_two_readings_the_one_chosen_last_comes_and_nothing_is_answered_befor
     page = opened(browser, page_server.address, "Grace", faults)
     let_in = held_back(page, "**/api/status*")
     page.check("input[value=second]")
+    assert page.evaluate("() => document.activeElement.id") == "canvas"
     page.keyboard.press("1")
     assert page.inner_text("#waiting") == "Opening"
     let_in()

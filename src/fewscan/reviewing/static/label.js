@@ -221,11 +221,11 @@ async function begin() {
   ready = false;
   trouble();
   opening();
+  element("canvas").focus({ preventScroll: true }); // at once: arrows would choose another reading
   await refresh();
   if (mine !== moves) return;
   await forward();
   await refresh();
-  element("canvas").focus({ preventScroll: true });
 }
 
 // Nothing that goes wrong goes unsaid.
