@@ -10,10 +10,13 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
+from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
 from fewscan.labeling.rule import Asked, Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.images.formats.dicom_objects import CT, saved
+from tests.images.formats.dicom_objects import scan as scan_object
 from tests.made import remade
 
 
@@ -56,6 +59,12 @@ def test_what_was_changed_of_a_scan_is_noted(
     assert scan.notes == ()
     assert negative.notes == (NOTE,)
     assert negative.summary()["notes"] == [NOTE]
+    # What is to be known of a file before its pixels are read, too.
+    windows = {"WindowCenter": [40, 600], "WindowWidth": [80, 2800]}
+    saved(scan_object(head.astype("<u2"), CT, **windows), tmp_path / "ct.dcm")
+    (listed,) = list_place(tmp_path / "ct.dcm", dataset.spec, follow_links=False)
+    assert listed.notes
+    assert explain_scan(run, dataset, tmp_path / "ct.dcm").notes == listed.notes
 
 
 @pytest.mark.slow

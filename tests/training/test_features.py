@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from fewscan import api
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec
 from fewscan.learning.views import plain
@@ -25,6 +26,7 @@ from fewscan.training.continuing import ReadyEncoder, ready_encoder
 from fewscan.training.devices import cpu_cores
 from fewscan.training.embedding import Embeddings, embed_files
 from fewscan.verifying.verify import verify
+from tests.images.formats.dicom_objects import CT, saved, scan
 
 Command = Callable[..., CompletedProcess[str]]
 CPU = torch.device("cpu")
@@ -220,11 +222,16 @@ def test_what_was_changed_of_a_file_is_noted(ready: ReadyEncoder, weights: Path,
     for name, image in (("scan", head), ("negative", 255 - head)):
         PIL.Image.fromarray(image).save(tmp_path / f"{name}.png")
     settings = encoder_settings(width=16, weights=str(weights))
-    found = embed_files(tmp_path, settings, SPEC.model_copy(update={"negatives": "undo"}))
-    assert found.names == ["negative.png", "scan.png"]
+    values = np.pad(np.full((60, 60), 70, "<u2"), 20)
+    saved(scan(values, CT, WindowCenter=[40, 600], WindowWidth=[80, 2800]), tmp_path / "two windows.dcm")
+    spec = SPEC.model_copy(update={"negatives": "undo"})
+    (listed,) = list_place(tmp_path / "two windows.dcm", spec, follow_links=False)
+    (window,) = listed.notes
+    found = embed_files(tmp_path, settings, spec)
+    assert found.names == ["negative.png", "scan.png", "two windows.dcm"]
     np.testing.assert_array_equal(found.features[0], found.features[1])
-    assert found.table["note"].tolist() == [NOTE, pd.NA]
-    assert found.summary()["notes"] == {NOTE: 1}
+    assert found.table["note"].fillna("none").tolist() == [NOTE, "none", window]
+    assert found.summary()["notes"] == {NOTE: 1, window: 1}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.formats.image import BETWEEN_NOTES, UnreadableImage
 from fewscan.images.listing import list_place
 from fewscan.images.options import ImageSpec
-from fewscan.images.readers import read_images
+from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import ScanFile
 from fewscan.models.efficientnet_lite import EfficientNetLite0Middle
 from fewscan.models.encoder import EncoderSettings
@@ -195,14 +195,20 @@ def _embedded(
     on = usable_device(device)
     passes = passes_of(ready.encoder.to(on), spec, on, len(files))
     with closing(read_images(files, spec)) as images:
-        while block := list(islice(images, BATCH)):
+        read = zip(files, images, strict=True)
+        while several := list(islice(read, BATCH)):
+            block = [one for _, one in several]
             told = [one.reason if isinstance(one, UnreadableImage) else None for one in block]
             pixels = [one.pixels for one in block if not isinstance(one, UnreadableImage)]
             found = np.full((len(block), ready.encoder.feature_dim), np.nan, np.float32)
             if pixels:
                 shown = torch.from_numpy(np.stack(pixels)).to(on)
                 found[[reason is None for reason in told]] = features_of(passes, shown)[:, 0].cpu().numpy()
-            yield found, told, [() if isinstance(one, UnreadableImage) else one.notes for one in block]
+            yield found, told, [_notes(file, one) for file, one in several]
+
+
+def _notes(file: ScanFile, one: Image | UnreadableImage) -> tuple[str, ...]:
+    return () if isinstance(one, UnreadableImage) else (*file.notes, *one.notes)
 
 
 def spec_for(settings: EncoderSettings, size_px: int | None, *, color: bool) -> ImageSpec:
