@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -179,11 +178,17 @@ def test_a_training_that_is_interrupted_at_the_keyboard_goes_on_with_the_command
     assert candidates(split_dataset.folder) == {run.identity}
 
 
+HEEDS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "fewscan", *sys.argv[1:]])
+"""
+
+
 def begun(words: list[str], cwd: Path) -> subprocess.Popen[str]:
     """A process of the program that heeds Ctrl-C, also where this one was started in a shell's background."""
-    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    program = [sys.executable, "-m", "fewscan", *words]
-    return subprocess.Popen(program, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
+    program = [sys.executable, "-S", "-c", HEEDS_CTRL_C, *words]
+    return subprocess.Popen(program, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import closing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,15 @@ from hypothesis import strategies as st
 
 from fewscan.errors import FewscanError
 from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.processes import processes
+from tests.forks import LOADED
 
-FORK = multiprocessing.get_context("fork")
+
+def another(target: Callable[..., object], *arguments: object) -> BaseProcess:
+    """A process of its own; not a fork of this one, which would lack threads that hold a lock just then."""
+    process = processes(LOADED).Process(target=target, args=arguments)  # type: ignore[attr-defined]
+    process.start()
+    return process
 
 
 @pytest.fixture
@@ -270,9 +278,7 @@ def write_batches(path: Path, who: str, batches: int) -> None:
 
 @pytest.mark.slow
 def test_two_processes_that_write_at_once_lose_nothing(log: LabelLog) -> None:
-    writers = [FORK.Process(target=write_batches, args=(log.path, who, 200)) for who in ("Ada", "Grace")]
-    for writer in writers:
-        writer.start()
+    writers = [another(write_batches, log.path, who, 200) for who in ("Ada", "Grace")]
     while any(writer.is_alive() for writer in writers):
         log.current(200)  # a reader meanwhile
         time.sleep(0.05)
@@ -286,18 +292,18 @@ def test_two_processes_that_write_at_once_lose_nothing(log: LabelLog) -> None:
     log.verify()
 
 
+def write_for_ever(path: Path, told: "multiprocessing.queues.SimpleQueue[int]") -> None:
+    log = LabelLog.open(path)
+    while True:
+        told.put(log.enter(range(50), ["x"] * 50, origin="table.csv"))
+
+
 @pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_whole_batches_and_those_that_it_was_told_are_in(log: LabelLog) -> None:
     moments = random.Random(0)
     for _ in range(6):
-        told = FORK.SimpleQueue()
-
-        def write(told: "multiprocessing.queues.SimpleQueue[int]" = told) -> None:
-            while True:
-                told.put(log.enter(range(50), ["x"] * 50, origin="table.csv"))
-
-        writer = FORK.Process(target=write)
-        writer.start()
+        told = processes(LOADED).SimpleQueue()
+        writer = another(write_for_ever, log.path, told)
         newest = told.get()
         time.sleep(moments.uniform(0, 0.05))
         os.kill(writer.pid or 0, signal.SIGKILL)
@@ -330,19 +336,32 @@ def test_a_writer_that_waited_in_vain_says_so(log: LabelLog, monkeypatch: pytest
     assert log.enter([0], ["x"], origin="folder") == 1
 
 
-def unprivileged(check: Callable[[], None]) -> int:
+def without_rights(check: Callable[..., None], *arguments: object) -> None:
+    """Check something with no more rights than anyone."""
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    check(*arguments)
+
+
+def unprivileged(check: Callable[..., None], *arguments: object) -> int:
     """Run a check in a process that has no more rights than anyone, and return its exit code."""
-
-    def run() -> None:
-        if os.geteuid() == 0:
-            os.setgid(65534)
-            os.setuid(65534)
-        check()
-
-    process = FORK.Process(target=run)
-    process.start()
+    process = another(without_rights, check, *arguments)
     process.join()
     return process.exitcode or 0
+
+
+def reads_and_cannot_write(path: Path, label: str) -> None:
+    log = LabelLog.open(path)
+    assert holds(log, 0) == label
+    log.verify()
+    with pytest.raises(FewscanError, match="permission"):
+        log.enter([0], ["z"], origin="folder")
+
+
+def cannot_open(path: Path) -> None:
+    with pytest.raises(FewscanError, match="permission"):
+        LabelLog.open(path)
 
 
 @pytest.mark.parametrize("being_written", [False, True])
@@ -355,12 +374,6 @@ def test_a_log_in_a_folder_that_may_not_be_written_is_read_and_not_written(being
     for parent in parents:
         parent.chmod(parent.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
 
-    def check() -> None:
-        assert holds(LabelLog.open(log.path), 0) == ("y" if being_written else "x")
-        log.verify()
-        with pytest.raises(FewscanError, match="permission"):
-            log.enter([0], ["z"], origin="folder")
-
     try:
         with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
             if being_written:
@@ -370,7 +383,7 @@ def test_a_log_in_a_folder_that_may_not_be_written_is_read_and_not_written(being
                 path.chmod(0o444)
             folder.chmod(0o555)
             before = sorted(folder.iterdir())
-            assert unprivileged(check) == 0
+            assert unprivileged(reads_and_cannot_write, log.path, "y" if being_written else "x") == 0
             assert sorted(folder.iterdir()) == before
     finally:
         folder.chmod(0o755)
@@ -388,13 +401,8 @@ def test_entries_that_lie_beside_a_log_and_cannot_be_read_are_told(tmp_path: Pat
     for parent in (*copy.parents[:2], copy):
         parent.chmod(0o555)
 
-    def check() -> None:
-        # Without the newest entry it would be another log.
-        with pytest.raises(FewscanError, match="permission"):
-            LabelLog.open(copy / LABELS_FILE)
-
     try:
-        assert unprivileged(check) == 0
+        assert unprivileged(cannot_open, copy / LABELS_FILE) == 0  # without the newest entry it would be another log
     finally:
         for parent in (*copy.parents[:2], copy):
             parent.chmod(0o755)

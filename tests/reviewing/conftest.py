@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 import fewscan
@@ -18,7 +17,7 @@ from fewscan.labeling.table import write_table
 from fewscan.reviewing.app import Review, application
 from fewscan.reviewing.door import Door
 from fewscan.reviewing.seeing import Seen, pixel_features
-from fewscan.reviewing.serving import Served, reviewed, served
+from fewscan.reviewing.serving import Served, reviewed, served, server
 from fewscan.reviewing.taking import path_of
 from tests.made import empty_manifest, write_dataset
 
@@ -119,12 +118,11 @@ def decide(client: TestClient) -> Callable[..., dict]:
 def page_server(dataset: Dataset) -> Iterator[Served]:
     page = served(dataset.folder, port=0, classes=CLASSES)
     page.review.tutor.take(Seen(pixel_features(dataset.pixels), "pixels", None))
-    config = uvicorn.Config(application(page.review), log_config=None, access_log=False, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [page.listening]}, daemon=True)
+    answers = server(application(page.review))
+    thread = Thread(target=answers.run, kwargs={"sockets": [page.listening]}, daemon=True)
     thread.start()
     yield page
-    server.should_exit = True
+    answers.should_exit = True
     thread.join()
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.distributed import TCPStore
 from torch.nn import functional as F
 
 import fewscan
@@ -27,7 +27,17 @@ from fewscan.training.devices import Devices, available, cpu_line, on_cpu, requi
 from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
-from fewscan.training.together import DesertedError, Job, _deserted, _raise, _take_part, _told, train_together
+from fewscan.training.together import (
+    LOCAL_HOST,
+    DesertedError,
+    Job,
+    _deserted,
+    _raise,
+    _take_part,
+    _told,
+    met_at,
+    train_together,
+)
 from tests.forks import LOADED
 
 # Guesses count in full from the third step on, and not after hundreds.
@@ -78,9 +88,10 @@ def new_run(dataset: Snapshot, folder: Path, method: str | Mapping[str, Any], **
 
 def trained(asked: Sequence[Asked], ranks: int) -> None:
     """Train runs one after the other by so many processes."""
-    ports = [find_free_network_port() for _ in asked]
+    meetings = [TCPStore(LOCAL_HOST, 0, is_master=True, wait_for_workers=False) for _ in asked]
+    places = [met_at(meeting.port) for meeting in meetings]
     context = processes(LOADED)
-    members = [context.Process(target=_be_one_of, args=(asked, ranks, number, ports)) for number in range(ranks)]  # type: ignore[attr-defined]
+    members = [context.Process(target=_be_one_of, args=(asked, ranks, number, places)) for number in range(ranks)]  # type: ignore[attr-defined]
     for member in members:
         member.start()
     for member in members:
@@ -92,11 +103,11 @@ class Stopped(Exception):
     pass
 
 
-def _be_one_of(asked: Sequence[Asked], ranks: int, number: int, ports: list[int]) -> None:
+def _be_one_of(asked: Sequence[Asked], ranks: int, number: int, places: list[dict[str, str]]) -> None:
     torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "LOCAL_RANK": str(number), "NODE_RANK": "0"}
-    for one, port in zip(asked, ports, strict=True):
-        os.environ["MASTER_PORT"] = str(port)
+    os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": "0"}
+    for one, place in zip(asked, places, strict=True):
+        os.environ |= place
         with pytest.MonkeyPatch.context() as patch:
             if one.stop_after is not None:
                 patch.setattr(Checkpoints, "after", _stopping(one.stop_after))

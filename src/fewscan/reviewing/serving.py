@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
@@ -51,8 +52,19 @@ class Served:
     def serve(self) -> None:
         """Answer until interrupted."""
         renewing = Renewing(self.review, application)
-        config = uvicorn.Config(
-            renewing,
+        with self.review.desk.dataset.labels.kept_open() as self.review.desk.kept_log:
+            renewing.start()
+            try:
+                server(renewing).run(sockets=[self.listening])
+            finally:
+                renewing.stop()
+
+
+def server(app: ASGIApp) -> uvicorn.Server:
+    """Return what serves an application, and waits at its end for no answer longer than a moment."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -61,12 +73,7 @@ class Served:
             ws="none",
             timeout_graceful_shutdown=ANSWERING_SECONDS,
         )
-        with self.review.desk.dataset.labels.kept_open() as self.review.desk.kept_log:
-            renewing.start()
-            try:
-                uvicorn.Server(config).run(sockets=[self.listening])
-            finally:
-                renewing.stop()
+    )
 
 
 def reviewed(dataset: Dataset, *, classes: Sequence[str], encoder: str | None, door: Door, runs: Path) -> Review:

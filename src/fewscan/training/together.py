@@ -16,9 +16,10 @@ from typing import NamedTuple, NoReturn
 
 import lightning_fabric
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # in its documentation
 
 from fewscan.errors import FewscanError
 from fewscan.memory import is_too_little
@@ -32,6 +33,7 @@ from fewscan.wording import command_line
 
 # After one process has failed the others fail, too, for want of it: so long is waited for what they say.
 GRACE_SECONDS = 3.0
+LOCAL_HOST = "127.0.0.1"
 
 
 class Job(NamedTuple):
@@ -62,13 +64,15 @@ def train_together(job: Job | None, devices: Devices) -> Path:
     if devices.started is not None:
         return _take_part(job, devices)
     context = processes(__name__)
-    port = os.environ["MASTER_PORT"] if devices.machines > 1 else str(find_free_network_port())
+    # Where ranks meet has its port from the first moment on: one that is looked for and let go may be taken meanwhile.
+    meeting = None if devices.machines > 1 else TCPStore(LOCAL_HOST, 0, is_master=True, wait_for_workers=False)
+    place = {} if meeting is None else met_at(meeting.port)
     threads = max(1, torch.get_num_threads() // devices.on_each)
     ranks = []
     try:
         for number in range(devices.on_each):
             told, tells = multiprocessing.Pipe(duplex=False)
-            process = context.Process(target=_be_rank, args=(job, devices, number, port, threads, tells))  # type: ignore[attr-defined]
+            process = context.Process(target=_be_rank, args=(job, devices, number, place, threads, tells))  # type: ignore[attr-defined]
             begin(process, "a process of this training was killed before it began: give the same command again")
             tells.close()
             ranks.append(_Rank(process, told))
@@ -78,6 +82,11 @@ def train_together(job: Job | None, devices: Devices) -> Path:
             rank.process.terminate()
         for rank in ranks:
             rank.process.join()
+
+
+def met_at(port: int) -> dict[str, str]:
+    """Return the variables by which ranks meet at a port where another process waits for them, as torchrun's does."""
+    return {"MASTER_ADDR": LOCAL_HOST, "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
 
 
 class _Rank(NamedTuple):
@@ -128,14 +137,13 @@ def _raise(failed: dict[str, str], job: Job | None) -> NoReturn:
     raise FewscanError(f"{failed['deserted']}{go_on}")
 
 
-def _be_rank(job: Job | None, devices: Devices, number: int, port: str, threads: int, tells: Connection) -> None:
+def _be_rank(job: Job | None, devices: Devices, number: int, place: dict[str, str], threads: int, tells: Connection) -> None:
     """Be the process of a device of this machine, and tell how it ended."""
     # Ctrl-C reaches all processes of a terminal; the one that the person started ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": str(machine_number()), "MASTER_PORT": port}
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ |= {"LOCAL_RANK": str(number), "NODE_RANK": str(machine_number())} | place
     try:
         for module in () if job is None else job.modules:
             importlib.import_module(module)
