@@ -1,6 +1,7 @@
 """Work in Python: tables, predictions of files and arrays, and what a notebook shows."""
 
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,11 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.trained import TrainedRun
+from fewscan.images.listing import list_place
+from fewscan.images.negatives import NOTE
 from fewscan.training.run import Run
+from tests.images.formats.dicom_objects import CT, saved, scan
+from tests.made import remade
 
 
 @pytest.fixture
@@ -40,6 +45,28 @@ def test_arrays_files_and_the_datasets_own_pixels_give_the_same(
     assert list(predicted.probabilities.columns) == list(split_dataset.classes)
     assert list(predicted.table.index) == [str(file) for file in files]
     assert len(run.predict(files[0]).table) == 1
+
+
+@pytest.mark.slow
+def test_what_was_changed_of_an_image_is_noted_and_shown_whole(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    spec = split_dataset.spec.model_copy(update={"negatives": "undo"})
+    run = fewscan.open_run(untrained_run(remade(split_dataset, spec=spec)).folder)
+    head = np.pad(np.full((60, 60), 90, np.uint8), 20)
+    files = [tmp_path / name for name in ("scan.png", "negative.png", "windows.dcm")]
+    PIL.Image.fromarray(head).save(files[0])
+    PIL.Image.fromarray(255 - head).save(files[1])
+    saved(scan(head.astype("<u2"), CT, WindowCenter=[40, 600], WindowWidth=[80, 2800]), files[2])
+    (listed,) = list_place(files[2], spec, follow_links=False)
+    (window,) = listed.notes
+    said = run.predict(files)
+    assert said.notes == ((), (NOTE,), (window,))
+    assert said.table["note"].fillna("none").tolist() == ["none", NOTE, window]
+    np.testing.assert_array_equal(said.features[0], said.features[1])
+    for page in (repr(said), unescape(said._repr_html_())):
+        assert all(f"{note} (1 image)" in page for note in (NOTE, window))
+    assert run.predict([head, 255 - head]).notes == ((), (NOTE,))
 
 
 @pytest.mark.slow

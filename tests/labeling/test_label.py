@@ -27,6 +27,7 @@ from fewscan.evaluation.shift import shift
 from fewscan.evaluation.surety import Surety
 from fewscan.evaluation.typicality import Gate
 from fewscan.images.listing import list_place, list_scans
+from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.options import ImportOptions
 from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import parse_sources
@@ -325,7 +326,7 @@ def test_what_is_to_be_known_of_pixels_is_said_of_each_scan_and_in_all(run: Run,
     notes = [file.notes for file in files]
     assert [bool(of_one) for of_one in notes] == [False, False, False, True, True, True]
     summary = label_scans(run, dataset, folder, tmp_path / "labels.csv")
-    assert [note.split(labeler.BETWEEN_NOTES) if note else [] for note in summary.table()["note"].fillna("")] == [
+    assert [note.split(BETWEEN_NOTES) if note else [] for note in summary.table()["note"].fillna("")] == [
         list(of_one) for of_one in notes
     ]
     assert summary.notes == dict.fromkeys(notes[-1], 3)

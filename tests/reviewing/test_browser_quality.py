@@ -44,7 +44,7 @@ def shown(page: "playwright.Page", element: str) -> None:
 
 
 def dicom(path: Path, pixels: np.ndarray) -> Path:
-    """One MR image as a file."""
+    """One MR image as a file, with two windows to see it by."""
     scan = pydicom.Dataset()
     scan.file_meta = FileMetaDataset()
     scan.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -54,6 +54,7 @@ def dicom(path: Path, pixels: np.ndarray) -> Path:
     scan.BitsAllocated = scan.BitsStored = 16
     scan.HighBit, scan.PixelRepresentation = 15, 0
     scan.Rows, scan.Columns = pixels.shape
+    scan.WindowCenter, scan.WindowWidth = [2000, 600], [4000, 200]
     scan.PixelData = pixels.astype("<u2").tobytes()
     scan.save_as(path, enforce_file_format=True)
     return path
@@ -215,6 +216,7 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     page.set_input_files("#file", dicom(tmp_path / "scan.dcm", levels))
     page.wait_for_selector("#share-rows tr")
     assert page.locator("#share-rows tr").count() == 2
+    assert page.locator("#notes li").count() == 1
     # What is said of a file is not said once another one is chosen.
     let_in = answered_late(page, "/api/predict")
     page.set_input_files("#file", dicom(tmp_path / "other.dcm", levels))
@@ -223,5 +225,6 @@ def test_pairs_and_labels_are_judged_by_keys_and_a_dicom_is_predicted(
     let_in(1, 0)
     page.wait_for_function("() => document.getElementById('trouble').textContent !== ''")
     assert page.is_hidden("#shares")
+    assert page.is_hidden("#notes")
     # Of what is refused on purpose the browser complains, too.
     assert [fault for fault in faults if "status of 400" not in fault and "status of 404" not in fault] == []

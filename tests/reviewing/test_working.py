@@ -18,6 +18,8 @@ from fastapi.testclient import TestClient
 
 import fewscan
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.images.formats.reading import Reading
+from fewscan.images.listing import list_file
 from fewscan.reviewing import commands
 from fewscan.reviewing.app import Review
 from fewscan.reviewing.commands import Commands
@@ -26,6 +28,7 @@ from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.features import VIEWS, features_of
 from fewscan.training.run import Run
+from tests.images.formats.dicom_objects import CT, saved, scan
 from tests.processes import Begun
 from tests.reviewing.conftest import CLASSES
 
@@ -70,6 +73,16 @@ def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: Test
     # What is no scan has a class, too, and is said to be none.
     board = np.kron(np.indices((4, 4)).sum(axis=0) % 2, np.ones((4, 4))).astype(np.uint8) * 255
     assert upload(client, png(board))[1]["out_of_distribution"]
+
+
+@pytest.mark.slow
+def test_what_is_to_be_known_of_an_uploaded_file_is_said(client: TestClient, taught: None, tmp_path: Path) -> None:
+    head = np.pad(np.full((60, 60), 90, np.uint8), 20)
+    assert upload(client, png(head))[1]["notes"] == []
+    path = tmp_path / "scan.dcm"
+    saved(scan(head.astype("<u2"), CT, WindowCenter=[40, 600], WindowWidth=[80, 2800]), path)
+    (window,) = list_file(path, Reading())[0].notes
+    assert upload(client, path.read_bytes(), "dcm")[1]["notes"] == [window]
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +14,13 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
-from fewscan.images.readers import UnreadableImage, fitted, locate, read_image
+from fewscan.images.crop import shown
+from fewscan.images.notes import how_often, in_one_field
+from fewscan.images.one_scan import read_scan
+from fewscan.images.options import ImageSpec
+from fewscan.images.readers import UnreadableImage, fit
 from fewscan.training.run import Run
+from fewscan.wording import counted
 
 Images = str | Path | npt.NDArray[np.uint8] | Sequence[str | Path] | Sequence[npt.NDArray[np.uint8]]
 
@@ -24,17 +31,19 @@ class Predicted:
 
     probabilities: (N, K) a column a class, none where the run learned without labels, rows sum to 1; the index holds the
     files' names, or numbers for arrays. features: (N, D). typicality: (N,); below the run's limit an image is
-    `out_of_distribution` (N,), and its probabilities mean nothing.
+    `out_of_distribution` (N,), and its probabilities mean nothing. notes: of each image what is to be known of how its pixels
+    came about, a negative that was undone or which of several windows was taken.
     """
 
     probabilities: pd.DataFrame
     features: npt.NDArray[np.float32]
     typicality: npt.NDArray[np.float64]
     out_of_distribution: npt.NDArray[np.bool_]
+    notes: tuple[tuple[str, ...], ...]
 
     @property
     def table(self) -> pd.DataFrame:
-        """One line an image: label and probability where there are classes, typicality, whether it is out of distribution."""
+        """One line an image: label and probability where there are classes, typicality, out of distribution or not, notes."""
         likeliest = {"label": self.probabilities.idxmax, "probability": self.probabilities.max}
         called = likeliest if self.probabilities.shape[1] else {}
         return pd.DataFrame(
@@ -42,16 +51,28 @@ class Predicted:
                 **{name: of_each(axis=1) for name, of_each in called.items()},
                 "typicality": self.typicality,
                 "out_of_distribution": self.out_of_distribution,
+                "note": pd.array([in_one_field(notes) for notes in self.notes], dtype="string"),
             },
             index=self.probabilities.index,
         )
 
     def __repr__(self) -> str:
-        """Return the table's own."""
-        return repr(self.table)
+        """Return the table's own, and below it the notes as a whole, which a table shortens."""
+        return "\n".join([repr(self.table), *self._told])
 
     def _repr_html_(self) -> str:
-        return str(self.table.to_html())
+        return str(self.table.to_html()) + "".join(f"<p>{escape(line)}</p>" for line in self._told)
+
+    @property
+    def _told(self) -> list[str]:
+        return [f"note: {note} ({counted(number, 'image')})" for note, number in how_often(self.notes).items()]
+
+
+class _Read(NamedTuple):
+    """An image as the run wants it, (C, S, S) uint8, and the notes on it."""
+
+    pixels: npt.NDArray[np.uint8]
+    notes: tuple[str, ...]
 
 
 def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
@@ -64,20 +85,22 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     names, read = _read(run, images)
     if not read:
         raise FewscanError("there is no image to predict")
-    pixels = np.stack([fitted(image, run.record.spec) for image in read])
+    pixels = np.stack([image.pixels for image in read])
     predicted = Predictor.of(run).predict(pixels)
     gate = Gate.of(dataset)
     probabilities = pd.DataFrame(predicted.probabilities, columns=list(run.record.classes), index=names)
     typicality = np.asarray(gate.of_images(pixels), np.float64)
-    return Predicted(probabilities, predicted.features, typicality, typicality < gate.limit)
+    return Predicted(
+        probabilities, predicted.features, typicality, typicality < gate.limit, tuple(image.notes for image in read)
+    )
 
 
-def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[npt.NDArray[np.uint8]]]:
-    channels = run.record.spec.channels
+def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]:
+    spec = run.record.spec
     listed = [images] if isinstance(images, str | Path) else list(images)
     if not listed or isinstance(listed[0], str | Path):
         files = [Path(image) for image in listed if isinstance(image, str | Path)]
-        return [str(file) for file in files], [_read_file(run, file) for file in files]
+        return [str(file) for file in files], [_read_file(file, spec) for file in files]
     arrays = [np.asarray(image) for image in listed]
     for number, array in enumerate(arrays):
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
@@ -85,16 +108,21 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[npt.NDA
                 f"image {number}: uint8 (H, W) or (H, W, 3) is wanted, not {array.dtype} {array.shape}; several images are a "
                 "list or one array (N, H, W)"
             )
-        if (array.ndim == 3) != (channels == 3):
+        if (array.ndim == 3) != (spec.channels == 3):
             raise FewscanError(
-                f"image {number} has {array.shape}, the run was trained on {'color' if channels == 3 else 'gray'}"
+                f"image {number} has {array.shape}, the run was trained on {'color' if spec.channels == 3 else 'gray'}"
             )
-    return list(range(len(arrays))), arrays
+    return list(range(len(arrays))), [_fitted(array, spec) for array in arrays]
 
 
-def _read_file(run: Run, path: Path) -> npt.NDArray[np.uint8]:
-    file, part = locate(path)
+def _fitted(array: npt.NDArray[np.uint8], spec: ImageSpec) -> _Read:
+    scan = shown(array, spec)
+    return _Read(fit(scan.pixels, spec.size_px, spec.resize), scan.notes)
+
+
+def _read_file(path: Path, spec: ImageSpec) -> _Read:
     try:
-        return read_image(file, run.record.spec.channels, part=part, reading=run.record.spec).pixels
+        image = read_scan(path, spec)
     except UnreadableImage as unreadable:
         raise FewscanError(f"{path}: {unreadable.reason}") from None
+    return _Read(image.pixels, image.notes)

@@ -1,6 +1,6 @@
 """What a prediction rests on: the place in the scan that speaks for it, and the labeled scans that look most alike."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.explaining.attribution import HeatMap, heat_map
-from fewscan.images.listing import list_place
-from fewscan.images.readers import Image, UnreadableImage, locate, read_images
-from fewscan.images.sources import ScanFile
+from fewscan.images.one_scan import read_scan
+from fewscan.images.readers import Image, UnreadableImage, locate
 from fewscan.images.stored import one_by_one
 from fewscan.progress import say
 from fewscan.training.probes import cosine_similarity
@@ -118,17 +117,15 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
 
 def _read(dataset: Snapshot, path: Path) -> Image:
     """Return the scan as the dataset would hold it, with what is to be known of its file, too."""
-    file, part = locate(path)
+    file, _ = locate(path)
     if file.is_dir():
         raise FewscanError(f"{path} is a folder: name one scan in it")
-    scan = ScanFile(source="", relative=path.name, path=file, part=part)
-    (image,) = read_images([scan], dataset.spec, workers=1)
-    if isinstance(image, UnreadableImage):
+    try:
+        return read_scan(path, dataset.spec)
+    except UnreadableImage as unreadable:
         raise FewscanError(
-            f"{path} cannot be explained: {image.reason}; of a file with several images give one, such as FILE#frame=3"
-        )
-    (listed,) = list_place(path, dataset.spec, follow_links=False)
-    return replace(image, notes=(*listed.notes, *image.notes))
+            f"{path} cannot be explained: {unreadable.reason}; of a file with several images give one, such as FILE#frame=3"
+        ) from None
 
 
 def _nearest_labeled(predictor: Predictor, dataset: Snapshot, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:

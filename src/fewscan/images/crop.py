@@ -10,7 +10,7 @@ import numpy as np
 
 from fewscan.images.formats.image import Pixels
 from fewscan.images.grid import GRID_PX, WHITE_EDGE, Grid, edge_share, small_grid, unframed
-from fewscan.images.negatives import is_negative
+from fewscan.images.negatives import NOTE, is_negative
 from fewscan.images.options import ImageSpec
 
 LEVELS = 16
@@ -51,6 +51,11 @@ class Shown(NamedTuple):
     whole: Pixels
     box: Box | None  # None: all of it
     negative: bool  # whether it was one, and was undone
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of it."""
+        return (NOTE,) if self.negative else ()
 
     @property
     def pixels(self) -> Pixels:

@@ -18,7 +18,6 @@ from fewscan.images.formats.image import TOO_LITTLE_MEMORY, Decoded, Pixels, Unr
 from fewscan.images.formats.reading import Reading
 from fewscan.images.formats.recognition import hashed_with, opened, read_in_known_time, recognize, silenced
 from fewscan.images.guarded import guarded
-from fewscan.images.negatives import NOTE
 from fewscan.images.options import ImageSpec, Resize
 from fewscan.images.parallel import in_order
 from fewscan.images.sources import ScanFile
@@ -169,7 +168,7 @@ def _fitted(image: Image, spec: ImageSpec) -> Image:
     scan = shown(image.pixels, spec)
     whole = fit(scan.whole, spec.size_px, spec.resize)
     pixels = whole if scan.box is None else fit(scan.pixels, spec.size_px, spec.resize)
-    return replace(image, pixels=pixels, whole=whole, notes=(*image.notes, NOTE) if scan.negative else image.notes)
+    return replace(image, pixels=pixels, whole=whole, notes=(*image.notes, *scan.notes))
 
 
 def _read_file(task: _FileTask, channels: Literal[1, 3], reading: Reading) -> list[Image | UnreadableImage]:

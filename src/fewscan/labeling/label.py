@@ -17,8 +17,8 @@ from fewscan.atomic import writing
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.shift import Shift, shift
-from fewscan.images.formats.image import BETWEEN_NOTES
 from fewscan.images.listing import list_place
+from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
 from fewscan.labeling.labeler import Labeler, Pile

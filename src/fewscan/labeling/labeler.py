@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
-from fewscan.images.formats.image import BETWEEN_NOTES
+from fewscan.images.notes import in_one_field
 from fewscan.images.readers import UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
 from fewscan.labeling.population import Population
@@ -98,7 +98,7 @@ class Labeler:
             if isinstance(image, UnreadableImage):
                 yield {"path": path, "decision": "unreadable", "reason": image.reason}
             else:
-                note = BETWEEN_NOTES.join(image.notes) or None
+                note = in_one_field(image.notes)
                 yield {"path": path, "seen": image.seen, "note": note} | next(decided)
 
     def _decided(self, scans: Sequence[_Scan]) -> Iterator[TableRow]:

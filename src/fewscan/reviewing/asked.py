@@ -197,6 +197,7 @@ class Predicted(BaseModel):
     labels: int
     out_of_distribution: bool  # unlike the dataset's scans, so that what the model says of it means nothing
     shares: list[Share]
+    notes: list[str]  # what is to be known of how its pixels came about
 
 
 class Accuracy(BaseModel):

@@ -17,7 +17,8 @@ from fastapi.responses import Response
 from fewscan.datasets.learnable import without_labels
 from fewscan.errors import FewscanError
 from fewscan.evaluation.typicality import Gate
-from fewscan.images.readers import UnreadableImage, fitted, read_image
+from fewscan.images.one_scan import read_scan
+from fewscan.images.readers import UnreadableImage
 from fewscan.reviewing.asked import REFUSALS, Nothing, Predicted, Share
 from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.guard import BYTES_TYPE
@@ -126,10 +127,10 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
         path = Path(folder) / f"scan.{kind}"
         path.write_bytes(content)
         try:
-            image = read_image(path, spec.channels, reading=spec)
+            image = read_scan(path, spec)
         except UnreadableImage as unreadable:
             raise FewscanError(unreadable.reason) from None
-    scan = fitted(image.pixels, spec)[None]
+    scan = image.pixels[None]
     pixels = torch.from_numpy(scan)
     device = next(seen.encoder.encoder.parameters()).device
     with torch.no_grad():
@@ -142,4 +143,5 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
         labels=opinion.labels,
         out_of_distribution=bool(gate().out_of_distribution(scan)[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
+        notes=list(image.notes),
     )

@@ -1,7 +1,6 @@
 """Features of images by an encoder that learns no more: of a dataset, which keeps them, or of files."""
 
 import time
-from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ import torch
 from fewscan.atomic import refuse_existing, replaced_file
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
-from fewscan.images.formats.image import BETWEEN_NOTES, UnreadableImage
+from fewscan.images.formats.image import UnreadableImage
 from fewscan.images.listing import list_place
+from fewscan.images.notes import how_often, in_one_field
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import ScanFile
@@ -62,7 +62,7 @@ class Embeddings:
     @property
     def noted(self) -> dict[str, int]:
         """Of how many images each note was made."""
-        return dict(sorted(Counter(note for notes in self.notes or () for note in notes).items()))
+        return how_often(self.notes or ())
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -70,8 +70,7 @@ class Embeddings:
         columns = [f"h{number}" for number in range(self.features.shape[1])]
         told = pd.DataFrame({"path": self.names, "reason": pd.array(self.reasons, dtype="string")})
         if self.notes is not None:
-            joined = [BETWEEN_NOTES.join(notes) or None for notes in self.notes]
-            told["note"] = pd.array(joined, dtype="string")
+            told["note"] = pd.array([in_one_field(notes) for notes in self.notes], dtype="string")
         return pd.concat([told, pd.DataFrame(self.features, columns=columns)], axis=1)
 
     def save(self, out: Path) -> None:

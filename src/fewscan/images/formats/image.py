@@ -19,9 +19,6 @@ MAX_IMAGES = 20_000
 # A file may be whole and be read on a larger machine.
 TOO_LITTLE_MEMORY = "too large: there is not enough memory to read it"
 
-# Of one image there may be several notes, which stand in one field of a table so.
-BETWEEN_NOTES = " | "
-
 # Parts of a split that data may come with.
 GivenSplit = Literal["train", "validation", "test"]
 

@@ -50,12 +50,16 @@ def list_file(path: Path, reading: Reading) -> list[ScanFile]:
     return look_into([ScanFile("", path.name, path)], (), reading, workers=1)
 
 
+def notes_on(file: Path, reading: Reading) -> tuple[str, ...]:
+    """Return what is to be known of a file before its pixels are read; it is about each of its images."""
+    return next((scan.notes for scan in list_file(file, reading)), ())
+
+
 def list_place(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
     """List every image of a folder or a file, or the one that FILE#PART names, as `reading` chooses them."""
     file, part = locate(place)
     if part is not None:
-        notes = next((scan.notes for scan in list_file(file, reading)), ())  # of a file they are about each of its images
-        return [ScanFile("", place.name, file, part=part, notes=notes)]
+        return [ScanFile("", place.name, file, part=part, notes=notes_on(file, reading))]
     if file.is_file():
         return list_file(file, reading)
     return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))

@@ -49,7 +49,9 @@ async function predict() {
   if (element("file").files[0] !== file) return; // another one was chosen meanwhile
   element("shares").hidden = !answer.ok;
   element("unlike").hidden = !(answer.ok && said.out_of_distribution);
+  element("notes").hidden = !(answer.ok && said.notes.length);
   if (!answer.ok) throw new Refused(answer.status, said.detail);
+  element("notes").replaceChildren(...said.notes.map((note) => made("li", {}, note)));
   element("share-rows").replaceChildren(...said.shares.map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
 }
 
