@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from fewscan.images.elsewhere import FarFile, FarImages
+from fewscan.processes import processes
+from tests.forks import LOADED
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 1, 4, 4), dtype=np.uint8)
 
@@ -54,12 +56,10 @@ def require_rows(far: FarImages, rows: np.ndarray) -> None:
     assert holds_rows(far, rows)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["fork", "spawn"])
-def test_another_process_reads_them_too(way: str, far: FarImages) -> None:
-    pytest.importorskip("aiohttp")
+def require_rows_of_others(far: FarImages, way: str) -> None:
+    """Read, and let others read that are started that way."""
     rows = np.array([3, 50, 7, 7])
-    assert holds_rows(far, rows)
+    require_rows(far, rows)
     context = multiprocessing.get_context(way)
     others = [context.Process(target=require_rows, args=(far, rows + start)) for start in range(3)]  # type: ignore[attr-defined]
     for other in others:
@@ -67,7 +67,18 @@ def test_another_process_reads_them_too(way: str, far: FarImages) -> None:
     for other in others:
         other.join()
     assert [other.exitcode for other in others] == [0, 0, 0]
-    assert holds_rows(far, rows + 1)
+    require_rows(far, rows + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_another_process_reads_them_too(way: str, far: FarImages) -> None:
+    pytest.importorskip("aiohttp")
+    # In a process without the threads of other tests.
+    process = processes(LOADED).Process(target=require_rows_of_others, args=(far, way))  # type: ignore[attr-defined]
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_threads_read_them_side_by_side(far: FarImages) -> None:
