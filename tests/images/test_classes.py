@@ -1,5 +1,6 @@
 """Which labels are one class, and which only look alike."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ def test_classes_that_differ_only_in_spelling_and_too_many_are_refused():
     assert [scan.label for scan in settle_classes(labeled("a|b", "c"), {"a|b": "both"})] == ["both", "c"]
     with pytest.raises(FewscanError, match="101 classes"):
         settle_classes(labeled(*(f"a{number}" for number in range(101))), {})
+
+
+def test_the_renamings_that_are_named_make_many_spellings_one_class_by_the_one_of_most_images():
+    scans = labeled("GLIOM", "Gliom", "Gliom", "gliom", "KEIN TUMOR", "kein Tumor", "kein Tumor", "andere")
+    with pytest.raises(FewscanError, match="--rename") as refused:
+        settle_classes(scans, {})
+    words = shlex.split(str(refused.value).partition(" add ")[2])
+    renamed = dict(word.split("=") for word in words if word != "--rename")
+    assert {scan.label for scan in settle_classes(scans, renamed)} == {"Gliom", "kein Tumor", "andere"}
+    with pytest.raises(FewscanError, match="--rename GLIOM=gliom --rename Gliom=gliom"):
+        fit_classes({("one", "Gliom"), ("one", "GLIOM")}, ["gliom"], {})
 
 
 def test_a_letter_with_its_accent_in_two_pieces_is_no_other_class():

@@ -230,7 +230,7 @@ def test_rows_of_one_table_that_name_one_image_are_several_findings(root, severa
     whole = {"Effusion|Mass": "both", "Mass|Nodule|Effusion": "three"} if several == "whole" else {}
     scans = [scan for scan in listed(root, labels=labels, several=several, rename=whole) if scan.path.suffix == ".png"]
     assert [scan.label for scan in scans][:3] == expected
-    assert [notes_of([scan]).count("several findings in rows") for scan in scans] == [1, 0, 1, 0]
+    assert [notes_of([scan]).count("rows of ") for scan in scans] == [1, 0, 1, 0]
 
 
 def test_a_patient_is_one_however_the_table_writes_its_number(root):

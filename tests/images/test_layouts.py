@@ -161,6 +161,21 @@ def test_patients_studies_and_series_of_an_export_are_no_classes(root):
     assert set(labels(listed(root, class_level=3)).values()) == {"SER0000", "SER0001"}
 
 
+@pytest.mark.parametrize("series", ["Serie 04 T1+KM", "S\N{LATIN SMALL LETTER E WITH ACUTE}quence 2 coeur", "series_3_head"])
+def test_numbered_series_below_dated_studies_are_no_classes_in_other_languages_too(root, series):
+    make(root, *(f"Fall {case:03d} Z/Studie 2025-03 Kopf/{series}/IM0001.png" for case in range(4)))
+    scans = listed(root)
+    assert set(labels(scans).values()) == {None}
+    assert set(patients(scans).values()) == {f"Fall {case:03d} Z" for case in range(4)}
+
+
+def test_folders_that_recur_below_patients_are_doubted_however_far_above_these_stand(root):
+    make(root, *(f"Case {case:03d}/visit/{name}/1.png" for case in range(4) for name in ("first look", "second look")))
+    assert set(labels(listed(root)).values()) == {"first look", "second look"}
+    assert "patients" in warnings(root)
+    assert "--unlabeled" in warnings(root)
+
+
 def test_left_and_right_below_classes_are_no_classes(root):
     make(root, *(f"{name}/{side}/1.png" for name in ("normal", "fracture") for side in ("left", "right")))
     assert set(labels(listed(root)).values()) == {"normal", "fracture"}

@@ -252,6 +252,26 @@ def test_columns_that_are_called_like_labels_and_are_not_read_are_named(root, co
     assert all(f"'{name}'" in said for name in unread)
 
 
+@pytest.mark.parametrize(
+    ("columns", "unread"),
+    [
+        ("file,label,PatientenID", "PatientenID"),
+        ("file,label,MRN", "MRN"),
+        ("file,label,patient,MRN", None),
+        ("file,label,Patient Age", None),
+        ("file,label,patient0017", None),
+    ],
+)
+def test_a_column_that_is_called_like_patients_and_is_not_read_is_named(root, columns, unread):
+    make(root, "a.png")
+    labels = table(root / "labels.csv", f"{columns}\n{','.join(['a.png', 'x', 'p7', 'u'][: columns.count(',') + 1])}\n")
+    (scan,) = listed(root, labels=[labels])
+    said = " ".join(scan.notes)
+    assert ("--patient-column" in said) == bool(unread)
+    assert unread is None or f"'{unread}'" in said
+    assert "patient0017" not in said
+
+
 def test_where_no_column_holds_labels_one_that_is_called_like_them_is_named(root):
     make(root, "a.png")
     labels = table(root / "labels.csv", "file,Diagnose\na.png,x\n")

@@ -140,6 +140,9 @@ def test_several_findings_are_no_label_unless_asked_for(tmp_path: Path) -> None:
 def test_patients_and_parts_in_a_table_change_nothing(tmp_path: Path) -> None:
     text = "path,label,patient,split\nc/9.png,glioma,1,train\nc/9.png,glioma,2,test\n"
     assert said(read(tmp_path, text)) == {6: "glioma"}
+    found = read(tmp_path, "path,label,patient,patient_id,split\nc/9.png,glioma,1,1,nowhere\n")
+    assert said(found) == {6: "glioma"}
+    assert not any("patient" in note for note in found.notes)
 
 
 PREDICTED = "path,label,score,decision,probability_glioma\nc/9.png,glioma,0.9,accept,0.9\nb/1.png,pituitary,0.5,review,0.5\n"

@@ -3,6 +3,7 @@
 import re
 import shlex
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from fewscan.config import nearest
 from fewscan.errors import FewscanError
 from fewscan.images.kaggle import KAGGLE_SETS
 from fewscan.images.sources import ScanFile
+from fewscan.wording import listed
 
 MAX_CLASSES = 100
 # Stands between the classes that a scan has or may have, in tables that are read and written.
@@ -45,7 +47,7 @@ def settle_classes(scans: Sequence[ScanFile], rename: Mapping[str, str]) -> list
     rename = {shortest.get(old, old): new for old, new in rename.items()}
     _check_rename(rename, {(scan.source, scan.label) for scan in scans if scan.label is not None})
     scans = [scan if scan.label is None else replace(scan, label=_new_name(scan.source, scan.label, rename)) for scan in scans]
-    _check_classes({scan.label for scan in scans if scan.label is not None})
+    _check_classes(Counter(scan.label for scan in scans if scan.label is not None))
     return scans
 
 
@@ -62,7 +64,7 @@ def fit_classes(
     rename = {names.get(old, old): new for old, new in rename.items()}
     _check_rename(rename, {(source, names[label]) for source, label in labels})
     fitted = {(source, label): _new_name(source, names[label], rename) for source, label in labels}
-    _check_classes(set(fitted.values()), classes)
+    _check_classes(Counter(fitted.values()), classes)
     return fitted
 
 
@@ -130,24 +132,24 @@ def _study_label(source: str, label: str) -> str:
     return STUDY_LABELS.get(label, label) if source.lower() in STUDY_SOURCES else label
 
 
-def _check_classes(labels: Collection[str], there: Collection[str] = ()) -> None:
-    """Raise FewscanError where labels cannot be classes beside those that are `there`, which are right as they are."""
-    spellings = {spelling_key(name): name for name in there}
-    alike: dict[str, str] = {}
+def _check_classes(labels: Counter[str], there: Collection[str] = ()) -> None:
+    """Raise FewscanError where labels, counted, cannot be classes beside those that are `there` and right as they are."""
+    known = {spelling_key(name): name for name in there}
+    spellings: dict[str, list[str]] = {key: [] for key in known}
     for label in sorted(set(labels) - set(there)):
         if BETWEEN_FINDINGS in label:
             raise FewscanError(
                 f"the class '{label}' holds '{BETWEEN_FINDINGS}', which stands between classes in tables: "
                 f"give it another name with --rename '{label}=NEW', or say which folder is the class with --class-level"
             )
-        other = spellings.setdefault(spelling_key(label), label)
-        if other != label:
-            alike[label] = other
-    if alike:
-        pairs = "; ".join(f"'{other}' and '{label}'" for label, other in alike.items())
-        renamed = [f"{label}={other}" if other in there else f"{other}={label}" for label, other in alike.items()]
-        ways = " ".join(shlex.join(["--rename", one]) for one in renamed)
-        raise FewscanError(f"the labels {pairs} differ only in spelling: if they are one class, add {ways}")
+        spellings.setdefault(spelling_key(label), []).append(label)
+    kept = {key: known.get(key) or max(names, key=lambda name: labels[name]) for key, names in spellings.items()}
+    others = {name: kept[key] for key, names in spellings.items() for name in names if name != kept[key]}
+    if others:
+        alike = {name: [other for other, one in others.items() if one == name] for name in sorted(set(others.values()))}
+        sets = "; ".join(listed([f"'{name}'" for name in (kept_name, *rest)]) for kept_name, rest in alike.items())
+        ways = " ".join(shlex.join(["--rename", f"{label}={name}"]) for label, name in others.items())
+        raise FewscanError(f"the labels {sets} differ only in spelling: if they are one class, add {ways}")
     if len(spellings) > MAX_CLASSES:
         raise FewscanError(
             f"{len(spellings)} classes were found, more than {MAX_CLASSES}: if the folders are not classes, "

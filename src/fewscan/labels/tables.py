@@ -157,8 +157,8 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
 def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -> list[Row]:
     """Return the rows of a table, a state among their labels behind `_MARK`; of patients and parts they say nothing."""
     cells = read_cells(table, options.encoding, options.separator)
-    rows = rows_of(table, cells, options)
-    columns = find_columns(table, cells, options)
+    rows = rows_of(table, cells, options, labels_alone=True)
+    columns = find_columns(table, cells, options, labels_alone=True)
     if not columns.has_labels:
         raise FewscanError(f"{table} has no column 'label': name it with --label-column")
     at = position_of(cells.columns, STATE_COLUMN)
@@ -167,7 +167,6 @@ def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -
         state, written = cell(texts, at), cell(texts, columns.label)
         if _MARK in (written or ""):
             raise FewscanError(f"{row.where}: a label cannot hold the character NUL: write its name in letters")
-        row = replace(row, patient=None, split=None)
         stated.append(_in_words(row, classes) if state is None else _in_state(row, state.casefold(), written))
     return stated
 

@@ -1,6 +1,7 @@
 """What the names of folders and files say: a part of a split, masks, patients' numbers, series, or else perhaps a class."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection
 from functools import lru_cache
@@ -39,6 +40,10 @@ _SERIES_WORDS = _words(
     "t1c t1ce t1gd t1n t2 t2w t2f t2star flair dwi adc swi pd pdw mprage mp rage mpr mra gre tse fse se ep2d dti bold "
     "fmri mr mri ct cta cect ncct pet us xr dx cr anat func dwi fmap axial coronal sagittal ax cor sag tra transverse "
     "left right post pre contrast gad gd localizer localiser scout survey thin thick plain sec phase"
+)
+# So a study or a series is numbered or dated, whatever stands behind that: Serie 04 T1+KM, Studie 2025-03 Schädel.
+_NUMBERED_SERIES = re.compile(
+    r"(series?|stud(y|ies?)|sequen(ce|z)|séquence|untersuchung|étude|estudio|exam(en)?)[-_ ]*\d", re.I
 )
 # The share of names in one place that must look alike before the place is taken for what they look like.
 _MOST = 0.8
@@ -94,6 +99,8 @@ def are_numbered(names: Collection[str]) -> bool:
 
 
 def _is_series(name: str) -> bool:
+    if _NUMBERED_SERIES.match(unicodedata.normalize("NFC", name)):
+        return True
     tokens = re.findall(r"[^\W_]+", name.casefold())
     known = [token for token in tokens if token in _SERIES_WORDS or re.sub(r"\d+$", "", token) in _SERIES_WORDS]
     return len(known) > 0 and all(token in known or any(letter.isdigit() for letter in token) for token in tokens)

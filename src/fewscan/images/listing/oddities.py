@@ -1,7 +1,7 @@
 """What looks odd in a list of images as a whole, and which option would take it otherwise."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from pathlib import Path
 
@@ -106,35 +106,45 @@ def _names_of_parts(scans: Sequence[ScanFile]) -> Iterator[str]:
 
 
 def _folders_above(scans: Sequence[ScanFile]) -> Iterator[str]:
-    """Yield a line where the folders above classes might be the classes: these recur in several, or each is in one only."""
-    above: dict[str, set[str]] = defaultdict(set)
-    levels: set[tuple[int, int]] = set()
+    """Yield a line where the folders above classes might be the classes: these recur in several, or each is in one only.
+
+    Of the folders above that is the nearest of which there are several, or else one of patients, wherever it stands.
+    """
+    above: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    taken = 0
     for scan in scans:
-        before = [level for level in naming_levels(scan.folders) if level < (scan.label_level or 0)]
-        if before and scan.label is not None:
-            above[scan.folders[(scan.label_level or 1) - 1]].add(scan.folders[before[-1] - 1])
-            levels.add((scan.label_level or 0, before[-1]))
-    parents = sorted(set().union(*above.values()))
-    if len(parents) < 2:
+        level = scan.label_level or 0
+        for before in (one for one in naming_levels(scan.folders) if one < level):
+            above[before][scan.folders[level - 1]].add(scan.folders[before - 1])
+            taken = max(taken, level)
+    several = sorted(level for level, below in above.items() if len(set().union(*below.values())) > 1)
+    if not several:
         return
-    taken, stands = max(levels)
-    recurring = sorted(name for name, places in above.items() if len(places) > 1)
-    if len(recurring) > len(above) / 2 and are_patients(parents):
+    whose = [level for level in several if are_patients(set().union(*above[level].values()))]
+    stands = next((level for level in reversed(whose) if _recurring(above[level])), several[-1])
+    parents, names = sorted(set().union(*above[stands].values())), above[stands]
+    if (recurring := _recurring(names)) and stands in whose:
         yield (
             f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below folders "
             f"like patients' ({listed(parents, _NAMES_SHOWN)}): if these are series, give the labels with --labels CSV, or the "
             "folder with --unlabeled"
         )
-    elif len(recurring) > len(above) / 2:
+    elif recurring:
         yield (
             f"classes come from {folder_below(taken)} ({listed(recurring, _NAMES_SHOWN)}), whose names recur below "
             f"{listed(parents, _NAMES_SHOWN)}: if these are the classes, give --class-level {stands}"
         )
-    elif len(above) > len(parents) and not recurring:
+    elif len(names) > len(parents) and all(len(places) == 1 for places in names.values()):
         yield (
-            f"classes come from {folder_below(taken)} ({listed(sorted(above), _NAMES_SHOWN)}), each below one of "
+            f"classes come from {folder_below(taken)} ({listed(sorted(names), _NAMES_SHOWN)}), each below one of "
             f"{listed(parents, _NAMES_SHOWN)} only: if these are the classes, give --class-level {stands}"
         )
+
+
+def _recurring(above: Mapping[str, Set[str]]) -> list[str]:
+    """Return the names that stand below several others, where most of them do; else none."""
+    recurring = sorted(name for name, places in above.items() if len(places) > 1)
+    return recurring if len(recurring) > len(above) / 2 else []
 
 
 def _classes_in_classes(scans: Sequence[ScanFile]) -> Iterator[str]:

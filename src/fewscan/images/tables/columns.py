@@ -56,6 +56,11 @@ _BESIDE_LABELS = ("labelstate", "labelprobability")
 # A column is called like one of labels where it is as like as that to one of the common names, or holds one that is so long.
 _AS_LIKE = 0.8
 _SO_LONG = 5
+# A column is called like one of patients by such a word, and what numbers and codes are called behind it: PatientenID, MRN.
+_LIKE_PATIENTS = re.compile(
+    r".*(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)?"
+    r"|mrn|(medical)?recordnumber|case(id|no|number)|fall(id|nr|nummer)"
+)
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
 
@@ -76,8 +81,10 @@ class Columns:
         return self.label is not None or bool(self.one_hot)
 
 
-def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
+def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alone: bool = False) -> Columns:
     """Return which columns to read: those that `options` name, else those that go by a common name, where one alone does.
+
+    labels_alone: columns of patients and splits are not looked for.
 
     Raises FewscanError where a column is asked for and not there, where several fit, and where nothing is said of images.
     """
@@ -86,7 +93,9 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
     one_hot = _asked_one_hot(cells, asked["label"])
     if one_hot:
         asked["label"] = None
-    found = {what: _position(table, cells.columns, what, name) for what, name in asked.items()}
+    left = ("patient", "split") if labels_alone else ()
+    found = {what: None if what in left else _position(table, cells.columns, what, name) for what, name in asked.items()}
+    beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in _COMMON_NAMES[what]}
     if found["path"] is None:
         found["path"] = _else_path(cells.columns)
     if found["path"] is None:
@@ -94,7 +103,7 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
     if one_hot:
         found["label"] = None
     elif found["label"] is None:
-        one_hot = _one_hot(cells, _taken(found))
+        one_hot = _one_hot(cells, _taken(found) | beside)
         if not one_hot and (close := _close(cells.columns, "label")):
             raise FewscanError(f"{table} has no column 'label': did you mean '{close}'? Then add --label-column '{close}'")
         if not one_hot and found["patient"] is None and found["split"] is None:
@@ -107,6 +116,8 @@ def find_columns(table: Path, cells: Cells, options: TableOptions) -> Columns:
         said.append(f"label in the columns {', '.join(name for _, name in one_hot)}")
     if unread := _unread_labels(cells.columns, _taken(found) | {position for position, _ in one_hot}):
         said.append(f"not read: {', '.join(unread)} (--label-column says which column holds the labels)")
+    if found["patient"] is None and not labels_alone and (unread := _unread_patients(cells.columns, _taken(found))):
+        said.append(f"not read: {', '.join(unread)} (--patient-column says which column holds the patients)")
     path = found["path"]
     return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
 
@@ -135,6 +146,12 @@ def _taken(found: Mapping[str, int | None]) -> set[int]:
 def _unread_labels(columns: Sequence[str], taken: Set[int]) -> list[str]:
     """Return names of columns that are called like labels and are not taken, in quotes."""
     return [f"'{name}'" for position, name in enumerate(columns) if position not in taken and _like_labels(name)]
+
+
+def _unread_patients(columns: Sequence[str], taken: Set[int]) -> list[str]:
+    """Return names of columns that are called like patients and are not taken, in quotes."""
+    like = [name for at, name in enumerate(columns) if at not in taken and _LIKE_PATIENTS.fullmatch(plain(name))]
+    return [f"'{name}'" for name in like if not _may_be_data(name)]
 
 
 def _like_labels(name: str) -> bool:

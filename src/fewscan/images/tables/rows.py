@@ -51,7 +51,7 @@ def with_finding(first: Row, other: Row, several: Several) -> Row:
     if several == "whole" and first.label and other.label:
         findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
         label = BETWEEN_FINDINGS.join(findings)
-    note = _CHOSEN[several].format(f"several findings in rows of {first.table.name}")
+    note = _CHOSEN[several].format(f"rows of {first.table.name} differ, as of several findings or readers")
     return replace(first, label=label, several=label is None, notes=(*first.notes, note))
 
 
@@ -70,10 +70,13 @@ def read_rows(table: Path, options: TableOptions) -> list[Row]:
     return rows_of(table, read_cells(table, options.encoding, options.separator), options)
 
 
-def rows_of(table: Path, cells: Cells, options: TableOptions) -> list[Row]:
-    """Return all rows of a CSV whose cells are read; raises FewscanError as `read_rows` does."""
+def rows_of(table: Path, cells: Cells, options: TableOptions, *, labels_alone: bool = False) -> list[Row]:
+    """Return all rows of a CSV whose cells are read, of `labels_alone` without patients and parts of a split.
+
+    Raises FewscanError as `read_rows` does.
+    """
     predicted = require_trust(table, cells, options.trust_predictions)
-    columns = find_columns(table, cells, options)
+    columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:
         raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
     reader = _RowReader(table, cells, columns, options, predicted)
