@@ -1,6 +1,6 @@
 // Images that take no part, and why; what was set aside by a person or the audit comes back by one click.
 
-import { ask, element, made, reviewer, send, sendInTurn, sendUntilSaved, told } from "./asking.js";
+import { ask, element, made, once, reviewer, send, sendInTurn, sendUntilSaved, told } from "./asking.js";
 import { page } from "./quality.js";
 
 const AT_ONCE = 60;
@@ -36,12 +36,7 @@ function card(one) {
     const act = one.can_return ? takeBack : setAside;
     const button = made("button", { type: "button" }, one.can_return ? "Take back" : "Set aside");
     button.setAttribute("aria-label", `${button.textContent}: image ${one.row}`);
-    let saving = false;
-    button.addEventListener("click", told(async () => {
-      if (saving) return;
-      saving = true;
-      await act(one.row).finally(() => { saving = false; });
-    }));
+    button.addEventListener("click", told(once(() => act(one.row))));
     item.append(button);
   }
   return item;
@@ -64,9 +59,7 @@ async function setAside(row) {
 
 element("aside-more").addEventListener("click", told(() => show(true)));
 for (const choice of document.querySelectorAll("input[name=which-aside]")) choice.addEventListener("change", told(() => show()));
-element("by-hand").addEventListener("submit", (event) => {
-  event.preventDefault();
-  told(async () => { await setAside(Number(element("by-hand-row").value)); element("by-hand-row").value = ""; })();
-});
+const byHand = once(async () => { await setAside(Number(element("by-hand-row").value)); element("by-hand-row").value = ""; });
+element("by-hand").addEventListener("submit", (event) => { event.preventDefault(); told(byHand)(); });
 
 export const aside = { show: () => show(), key: (name) => ({ u: page.undo })[name] };

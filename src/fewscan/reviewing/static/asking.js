@@ -49,6 +49,16 @@ export function inTurn(act) {
   };
 }
 
+// An act that is done once: asked for again before it is done, as by a double click, it is not done again.
+export function once(act) {
+  let doing = false;
+  return async (...given) => {
+    if (doing) return;
+    doing = true;
+    await act(...given).finally(() => { doing = false; });
+  };
+}
+
 // Again and again, each time so long after the last one is done: where the server is slow, none waits behind another.
 export function every(milliseconds, act) {
   setTimeout(async () => {
@@ -159,12 +169,23 @@ export function made(tag, attributes = {}, ...children) {
   return element;
 }
 
-// An act whose refusal is said on the page.
-export const told = (act) => async (...given) => {
+// An act of the page's own, whose refusal is said on the page.
+export const toldIfRefused = (act) => async (...given) => {
   try {
-    element("trouble").textContent = "";
     await act(...given);
   } catch (refused) {
     element("trouble").textContent = refused.message;
   }
 };
+
+// An act of the person's: what was refused before is said no longer.
+export const told = (act) => async (...given) => {
+  element("trouble").textContent = "";
+  await toldIfRefused(act)(...given);
+};
+
+// What is chosen with the mouse gives the keys to what it brings: the arrows move there, and choose nothing else. Who chooses by
+// the keyboard keeps them.
+export function givesKeys(choice, brings) {
+  choice.addEventListener("change", () => { if (!choice.matches(":focus-visible")) brings().focus({ preventScroll: true }); });
+}

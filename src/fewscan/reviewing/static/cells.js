@@ -82,11 +82,12 @@ export class Cells {
 
   // Whether a key was one of the grid's own.
   key(event) {
-    if (!this.grid.contains(document.activeElement)) return false;
+    if (!this.cells.length || !this.grid.contains(document.activeElement)) return false;
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.across, ArrowUp: -this.across }[event.key];
     if (step) {
       const before = this.last;
-      this.focus(this.last + step);
+      // Where none of them has the keys yet, it is the one that was moved to last that gets them.
+      this.focus(document.activeElement === this.grid ? before : before + step);
       if (event.shiftKey) { this.selected.add(this.cells[before].row); this.selected.add(this.cells[this.last].row); this.show(); }
     } else if (event.key === " ") this.select(this.last, event.shiftKey);
     else return false;

@@ -1,6 +1,6 @@
 // Labels of a run that were drawn at random: each scan is answered without them, and what the answers show is said.
 
-import { Refused, ask, askWho, element, inTurn, made, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { Refused, ask, askWho, element, givesKeys, inTurn, made, once, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
@@ -156,11 +156,12 @@ for (const button of document.querySelectorAll("[data-state]")) button.addEventL
 element("undo").addEventListener("click", told(undo));
 element("error").addEventListener("change", told(async () => { leastScore = null; await show(); }));
 element("labels").addEventListener("change", told(async () => { leastScore = Number(element("labels").value); await show(); }));
-element("write").addEventListener("click", told(async () => {
+for (const id of ["error", "labels"]) givesKeys(element(id), () => element("canvas"));
+element("write").addEventListener("click", told(once(async () => {
   showCheck(await send(`${address}/table`, wanted()));
   element("saved").textContent = "Written: labels.checked.csv, with your answers, and all other labels that were checked accepted";
-}));
-element("anew").addEventListener("click", told(async () => { await send(`${address}/anew`, wanted()); await show(); }));
+})));
+element("anew").addEventListener("click", told(once(async () => { await send(`${address}/anew`, wanted()); await show(); })));
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await show(); }));
 
 await told(async () => {

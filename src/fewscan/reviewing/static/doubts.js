@@ -1,14 +1,17 @@
 // Labels that a run's held-out predictions contradict: confirmed by one key, or corrected by one.
 
-import { Refused, ask, element, made, percent, reviewer, send, sendUntilSaved, told } from "./asking.js";
+import { Refused, ask, element, givesKeys, made, percent, reviewer, sendUntilSaved, told, toldIfRefused } from "./asking.js";
+import { Background } from "./background.js";
 import { OneByOne } from "./one_by_one.js";
 import { Viewer, fetched } from "./viewer.js";
 import { page } from "./quality.js";
 
 const viewer = new Viewer(element("doubted"), () => {});
+const making = new Background("/api/making", follow);
 let waits = null; // for what is being made
 
 const run = () => element("doubt-run").value;
+const isThis = (now) => now.what === "suspects" && now.run === run();
 const list = new OneByOne("scans", (part) => ask(`/api/runs/${encodeURIComponent(run())}/suspects`, part), element("doubt"));
 
 async function show() {
@@ -23,7 +26,7 @@ async function show() {
     element("doubt").hidden = true;
     return;
   }
-  await follow(await ask("/api/making"));
+  await making.look();
   await showList();
 }
 
@@ -63,22 +66,22 @@ const settle = (state, label = null) => list.answer(async (one) => {
 }, async () => { await showList(); await page.refresh(); });
 
 // What is being made is asked for until it has ended, also where it was begun on another page.
-async function follow(making) {
-  const here = making.what === "suspects" && making.run === run() && making.phase === "running";
+async function follow(now) {
+  const here = isThis(now) && making.running;
   element("check").hidden = here;
   element("check-cancel").hidden = !here;
   element("doubts-progress").hidden = !here;
   if (here) {
-    element("doubts-progress").max = making.total || 1;
-    element("doubts-progress").value = making.done;
-    element("doubts-told").textContent = `Checking: ${making.done} of ${making.total} trainings. It goes on while you label or close this page.`;
-    waits ??= setInterval(() => told(async () => follow(await ask("/api/making")))(), 2000);
+    element("doubts-progress").max = now.total || 1;
+    element("doubts-progress").value = now.done;
+    element("doubts-told").textContent = `Checking: ${now.done} of ${now.total} trainings. It goes on while you label or close this page.`;
+    waits ??= setInterval(toldIfRefused(() => making.look()), 2000);
     return;
   }
   if (waits !== null) {
     clearInterval(waits);
     waits = null;
-    if (making.phase === "failed") throw new Refused(0, making.words);
+    if (now.phase === "failed") throw new Refused(0, now.words);
     await showList();
   }
 }
@@ -96,8 +99,9 @@ element("keep").addEventListener("click", told(() => key("Enter")()));
 element("doubt-after").addEventListener("click", told(next));
 element("doubt-undo").addEventListener("click", told(undo));
 element("doubt-run").addEventListener("change", told(show));
-element("check").addEventListener("click", told(async () => follow(await send("/api/making", { run: run(), what: "suspects" }))));
-element("check-cancel").addEventListener("click", told(async () => follow(await send("/api/making/cancel", {}))));
+givesKeys(element("doubt-run"), () => element("doubts"));
+element("check").addEventListener("click", told(() => making.begin({ run: run(), what: "suspects" }, isThis)));
+element("check-cancel").addEventListener("click", told(() => making.cancel()));
 for (const button of document.querySelectorAll("[data-doubt]")) button.addEventListener("click", told(() => settle(button.dataset.doubt)));
 
 export const doubts = { show, key };

@@ -1,6 +1,6 @@
 // Many scans of one class: selected by click and keys, and confirmed or moved together.
 
-import { ask, askWho, element, inTurn, made, percent, reviewer, showStanding, told } from "./asking.js";
+import { ask, askWho, element, givesKeys, inTurn, made, percent, reviewer, showStanding, told } from "./asking.js";
 import { Cells, actOn, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 
 const AT_ONCE = 60;
@@ -62,7 +62,10 @@ async function undo() {
 
 actOn(cells, { classes: () => status?.classes ?? [], decide, undo, enter: () => told(decide)("label", label) });
 element("more").addEventListener("click", told(() => load(true)));
-for (const choice of document.querySelectorAll("input[name=which]")) choice.addEventListener("change", told(() => { leave(); return load(false); }));
+for (const choice of document.querySelectorAll("input[name=which]")) {
+  choice.addEventListener("change", told(() => { leave(); return load(false); }));
+  givesKeys(choice, () => element("grid"));
+}
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await load(false); }));
 
 await told(async () => {

@@ -1,6 +1,6 @@
 // The map: all scans as dots, those alike side by side; what is drawn around is looked into, and answered together.
 
-import { ask, askBytes, askWho, element, inTurn, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { ask, askBytes, askWho, element, givesKeys, inTurn, made, percent, reviewer, send, showStanding, told } from "./asking.js";
 import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 import { Scatter } from "./scatter.js";
 
@@ -217,8 +217,12 @@ document.addEventListener("keydown", (event) => {
 
 actOn(cells, { classes: () => status?.classes ?? [], decide, undo });
 for (const [id, act] of Object.entries({ smaller: KEYS["-"], larger: KEYS["+"], move: toggleMove, reset: KEYS[0] })) element(id).addEventListener("click", act);
-for (const choice of document.querySelectorAll("input[name=by]")) choice.addEventListener("change", told(loadColors));
+for (const choice of document.querySelectorAll("input[name=by]")) {
+  choice.addEventListener("change", told(loadColors));
+  givesKeys(choice, () => element("canvas"));
+}
 element("cluster").addEventListener("change", (event) => pick(event.target.value === "" ? null : Number(event.target.value)));
+givesKeys(element("cluster"), () => element("canvas"));
 element("more").addEventListener("click", told(() => more()));
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await loadColors(); }));
 

@@ -1,9 +1,12 @@
 // The model: what it has learned, a training in the background, and what it says of another scan.
 
-import { Refused, ask, askWho, element, every, forecast, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { Refused, ask, askWho, element, every, forecast, made, percent, reviewer, showStanding, told } from "./asking.js";
+import { Background } from "./background.js";
 
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
+
+const training = new Background("/api/training", showTraining);
 
 function showTraining(job) {
   const phases = {
@@ -35,7 +38,7 @@ async function refresh() {
     learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels. ${forecast(model)}` : "It begins when scans of two classes have labels." };
   element("told").textContent = states[model.phase];
   element("counts").replaceChildren(...Object.entries(status.counts).flatMap(([name, count]) => [made("dt", {}, name), made("dd", {}, String(count))]));
-  showTraining(await ask("/api/training"));
+  await training.look();
 }
 
 async function predict() {
@@ -56,10 +59,10 @@ async function predict() {
 }
 
 const length = () => document.querySelector("input[name=length]:checked").value;
-element("begin").addEventListener("click", told(async () => showTraining(await send("/api/training", { length: length() }))));
-element("resume").addEventListener("click", told(async () => showTraining(await send("/api/training", { resume: true }))));
-element("cancel").addEventListener("click", told(async () => showTraining(await send("/api/training/cancel", {}))));
-element("use").addEventListener("click", told(async () => showTraining(await send("/api/training/use", {}))));
+element("begin").addEventListener("click", told(() => training.begin({ length: length() })));
+element("resume").addEventListener("click", told(() => training.begin({ resume: true })));
+element("cancel").addEventListener("click", told(() => training.cancel()));
+element("use").addEventListener("click", told(() => training.once(() => training.now?.used, "/use", {})));
 element("file").addEventListener("change", told(predict));
 element("who").addEventListener("click", told(() => askWho(true)));
 

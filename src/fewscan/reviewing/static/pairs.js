@@ -1,6 +1,6 @@
 // The audit's pairs, one at a time: both scans from their files, one laid over the other, and what is said of them.
 
-import { ask, element, made, reviewer, send, sendInTurn, told } from "./asking.js";
+import { ask, element, givesKeys, made, reviewer, send, sendInTurn, told } from "./asking.js";
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
@@ -143,6 +143,7 @@ for (const [id, key] of [["confirm", "c"], ["dissolve", "d"], ["reopen", "u"], [
   element(id).addEventListener("click", () => told(KEYS[key])());
 }
 element("which-pairs").addEventListener("change", told(() => show(null, 0)));
+givesKeys(element("which-pairs"), () => element("pairs"));
 element("all-pairs").addEventListener("click", told(() => show()));
 
 export const pairs = { show, key: (name) => KEYS[name] };

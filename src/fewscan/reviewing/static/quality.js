@@ -1,6 +1,6 @@
 // Data quality: copies to judge, labels to settle, images that were set aside.
 
-import { ask, askWho, element, every, inTurn, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
+import { ask, askWho, element, every, givesKeys, inTurn, reviewer, showStanding, takeBackLast, takenBack, told } from "./asking.js";
 import { pairs } from "./pairs.js";
 import { conflicts } from "./conflicts.js";
 import { doubts } from "./doubts.js";
@@ -50,7 +50,10 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   told(act)();
 });
-for (const choice of document.querySelectorAll("input[name=part]")) choice.addEventListener("change", told(() => open(choice.value)));
+for (const choice of document.querySelectorAll("input[name=part]")) {
+  choice.addEventListener("change", told(() => open(choice.value)));
+  givesKeys(choice, () => element(choice.value));
+}
 element("who").addEventListener("click", told(async () => { await askWho(true); await refresh(); await open(page.part); }));
 
 await told(async () => {

@@ -1,8 +1,10 @@
 // Finished runs: what there is of each to look at and to take away, and what is being made.
 
-import { ask, askWho, element, made, percent, reviewer, send, showStanding, told } from "./asking.js";
+import { ask, askWho, element, made, percent, reviewer, showStanding, told, toldIfRefused } from "./asking.js";
+import { Background } from "./background.js";
 
 const MAKES = { score: "score", report: "report", labels: "labels of all unlabeled scans", suspects: "labels in doubt", onnx: "ONNX file", weights: "weights" };
+const making = new Background("/api/making", showMaking);
 let following = null;
 
 const link = (run, file, text, download) => {
@@ -12,9 +14,10 @@ const link = (run, file, text, download) => {
 
 function button(run, what, text, anew = false, blocked = "") {
   const one = made("button", { type: "button" }, text);
+  const isThis = (now) => now.run === run.name && now.what === what;
   one.disabled = blocked !== "";
   one.title = blocked;
-  one.addEventListener("click", told(async () => showMaking(await send("/api/making", { run: run.name, what, anew, target_error: Number(element("error").value) }))));
+  one.addEventListener("click", told(() => making.begin({ run: run.name, what, anew, target_error: Number(element("error").value) }, isThis)));
   return one;
 }
 
@@ -46,33 +49,33 @@ async function refresh() {
   element("runs").replaceChildren(...found.runs.map((run) => shown(run, found.onnx_lacks)));
 }
 
-function showMaking(making) {
-  const running = making.phase === "running";
+function showMaking(now) {
+  const { running } = making;
   const ended = { none: "", finished: "Made", failed: "Not made", cancelled: "Cancelled" };
-  const what = making.what === null ? "" : `${MAKES[making.what]} of ${making.run}`;
-  const far = making.total ? `, ${making.done.toLocaleString("en")} of ${making.total.toLocaleString("en")} ${making.unit}` : "";
-  element("making").textContent = making.phase === "none" ? "" : running ? `Making: ${what}${far}` : `${ended[making.phase]}: ${what}`;
+  const what = now.what === null ? "" : `${MAKES[now.what]} of ${now.run}`;
+  const far = now.total ? `, ${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} ${now.unit}` : "";
+  element("making").textContent = now.phase === "none" ? "" : running ? `Making: ${what}${far}` : `${ended[now.phase]}: ${what}`;
   element("cancel").hidden = !running;
   element("progress").hidden = !running;
-  if (making.total && making.done) { element("progress").max = making.total; element("progress").value = making.done; }
+  if (now.total && now.done) { element("progress").max = now.total; element("progress").value = now.done; }
   else element("progress").removeAttribute("value");
   // Labels in doubt are to be looked at on the page Quality, not here.
-  const words = making.what === "suspects" ? making.words.split("\n").filter((line) => !line.startsWith(" ")).join("\n") : making.words;
+  const words = now.what === "suspects" ? now.words.split("\n").filter((line) => !line.startsWith(" ")).join("\n") : now.words;
   element("words").hidden = !words;
   element("words").textContent = words;
-  if (running) following ??= setInterval(() => told(async () => showMaking(await ask("/api/making")))(), 1500);
+  if (running) following ??= setInterval(toldIfRefused(() => making.look()), 1500);
   else if (following !== null) {
     clearInterval(following);
     following = null;
-    told(refresh)();
+    toldIfRefused(refresh)();
   }
 }
 
-element("cancel").addEventListener("click", told(async () => showMaking(await send("/api/making/cancel", {}))));
+element("cancel").addEventListener("click", told(() => making.cancel()));
 element("who").addEventListener("click", told(() => askWho(true)));
 
 await told(async () => {
   await askWho();
   await refresh();
-  showMaking(await ask("/api/making"));
+  await making.look();
 })();

@@ -1,0 +1,89 @@
+"""What is begun in the background by a double click is begun once, and nothing is said to be refused."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
+from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.serving import Served
+from tests.reviewing.conftest import held_back, opened
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
+
+
+@pytest.fixture
+def dataset(checkable: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """A dataset with a run, beside the folder of runs that the page's server looks into."""
+    monkeypatch.chdir(checkable)
+    return Dataset.open(checkable / "dataset")
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Commands that run until this is set, whatever cancels them; then they were ended."""
+    ends = threading.Event()
+
+    def run(self: Commands, *words: str | Path) -> str:
+        ends.wait()
+        raise FewscanError("ended")
+
+    monkeypatch.setattr(Commands, "run", run)
+    yield ends
+    ends.set()
+
+
+def posts(page: "playwright.Page") -> list[str]:
+    """Return the list to which the addresses go that the page posts to from now on."""
+    posted: list[str] = []
+    page.on("request", lambda asked: posted.append(asked.url.partition("/api/")[2]) if asked.method == "POST" else None)
+    return posted
+
+
+def says(page: "playwright.Page", element: str, text: str) -> None:
+    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("view", "address", "begin", "cancel", "running", "cancelled"),
+    [
+        ("/model", "training", "#begin", "#cancel", ("phase", "Running"), ("phase", "Cancelled")),
+        ("/results", "making", "text=Write the report", "#cancel", ("making", "Making: report"), ("making", "Cancelled")),
+        ("/quality", "making", "#check", "#check-cancel", ("doubts-told", "Checking"), ("doubts-told", "not checked yet")),
+    ],
+)
+def test_what_is_clicked_twice_is_begun_and_cancelled_once(
+    browser: "playwright.Browser",
+    page_server: Served,
+    ends: threading.Event,
+    view: str,
+    address: str,
+    begin: str,
+    cancel: str,
+    running: tuple[str, str],
+    cancelled: tuple[str, str],
+) -> None:
+    faults: list[str] = []
+    page = opened(browser, page_server.address, "Ada", faults, view)
+    if view == "/quality":
+        page.check("input[name=part][value=doubts]", force=True)
+        says(page, *cancelled)
+    posted = posts(page)
+    let_in = held_back(page, f"**/api/{address}")
+    page.click(begin, click_count=2)
+    let_in()
+    says(page, *running)
+    assert posted == [address]
+    page.click(cancel, click_count=2)
+    page.click(cancel)
+    ends.set()
+    says(page, *cancelled)
+    assert posted == [address, f"{address}/cancel"]
+    assert page.inner_text("#trouble") == ""
+    assert faults == []
