@@ -240,7 +240,8 @@ def _seen_lines(result: "LabelSummary") -> list[str]:
     if not result.seen:
         return []
     seen = ", ".join(f"{number:,} {word}" for word, number in result.seen.items())
-    return [f"  not new, see the column 'seen': {seen}; the promise below is about {result.promised:,} accepted scans"]
+    promise = f"; the promise below is about {result.promised:,} accepted scans" if result.accepted else ""
+    return [f"  not new, see the column 'seen': {seen}{promise}"]
 
 
 def _class_table(classes: "dict[str, dict[Decision, int]]") -> list[str]:

@@ -22,6 +22,7 @@ from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
 from fewscan.images.readers import Image, read_image
 from fewscan.images.sources import Source
+from fewscan.spreadsheet import as_text
 
 
 def read(dataset: Snapshot, folder: Path, **reading: object) -> Image:
@@ -129,7 +130,8 @@ def test_of_a_cts_windows_the_narrowest_that_shows_soft_tissue_is_taken_for_ever
     two = {"WindowCenter": [500, 40], "WindowWidth": [2000, 80]}
     np.testing.assert_allclose(tissues(read(ct(head_ct(), **two), tmp_path)), EXPECTED, atol=3)
     (note,) = notes(ct(head_ct(), **two), tmp_path)
-    assert note.startswith("several windows: 40,80 of 500,2000 and 40,80; --window")
+    assert note.startswith("several windows: 40,80 of 500,2000 and 40,80; import's --window")
+    assert as_text(note) == note  # a table holds it word for word
     # A slice of air is black through it and set aside, and not noise in all grays.
     air = np.random.default_rng(0).integers(-1010, -990, (8, 8)).astype(np.int16)
     with pytest.raises(UnreadableImage, match="blank: "):

@@ -17,6 +17,7 @@ from fewscan.images.listing import list_scans
 from fewscan.images.options import ImportOptions
 from fewscan.images.readers import read_image
 from fewscan.images.sources import ScanFile, Source
+from fewscan.spreadsheet import as_text
 
 PLAIN = np.stack([RAMP, RAMP // 2, RAMP // 4])
 
@@ -55,6 +56,10 @@ def test_pictures_beside_the_scans_are_set_aside_unless_they_are_kept(tmp_path, 
     dataset = scan(RAMP, sop_class, **elements)
     assert kind(dataset, tmp_path) == expected
     assert kind(dataset, tmp_path, keep_localizers=True) is None
+    (one,) = listed(dataset, tmp_path)
+    # The table of `label` holds it word for word, and it says of which verb the option is: `label` has none.
+    assert as_text(one.set_aside) == one.set_aside
+    assert "import's --keep-localizers" in one.set_aside
 
 
 @pytest.mark.parametrize(

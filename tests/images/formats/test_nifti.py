@@ -312,7 +312,7 @@ def test_of_several_volumes_the_one_that_is_asked_for_is_read_in_every_type(tmp_
         np.testing.assert_array_equal(got, expected)
     aside = {volume: listed(tmp_path, volume=volume)[-1].set_aside for volume in (None, 1, 2)}
     assert aside[1] is None
-    assert aside[None] == "more than one volume: 2; --volume INDEX takes one of them, 0 the first"
+    assert aside[None] == "more than one volume: 2; import's --volume INDEX takes one of them, 0 the first"
     assert aside[2] == "no such volume: --volume 2, but it holds 0 to 1"
 
 

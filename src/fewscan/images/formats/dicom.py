@@ -158,9 +158,9 @@ def _notes(header: "Dataset", reading: Reading, usual: Sequence[str], *, missing
     if is_ct(header) and not found:
         notes.append(CT_WITHOUT_WINDOW)
     elif is_ct(header) and len(found) > 1:
-        notes.append(f"several windows: {of_ct(found)} of {' and '.join(map(str, found))}; --window chooses another")
+        notes.append(f"several windows: {of_ct(found)} of {' and '.join(map(str, found))}; import's --window chooses another")
     elif len(found) > 1:
-        notes.append("several windows: the first that does not flatten the image; --window chooses another")
+        notes.append("several windows: the first that does not flatten the image; import's --window chooses another")
     return tuple(notes)
 
 

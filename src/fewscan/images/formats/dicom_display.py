@@ -37,7 +37,7 @@ PICTURE_TELLS = 1.0
 # Of several windows of a CT the narrowest that shows soft tissue is taken, in Hounsfield units.
 SOFT_TISSUE = 40
 
-FLATTENING_WINDOW = "the file's own window flattens the picture: it was ignored, --window chooses one"
+FLATTENING_WINDOW = "the file's own window flattens the picture: it was ignored, import's --window chooses one"
 NO_SLOPE = "rescale slope 0: it would make all values one, and was ignored"
 
 Counts = npt.NDArray[np.int64]

@@ -39,7 +39,7 @@ def require_scan(header: "Dataset", *, keep_localizers: bool) -> None:
     if modality in _NO_SCAN_MODALITIES:
         raise UnreadableImage(f"not a scan: DICOM of modality {modality}")
     if not keep_localizers and (beside := _beside(header, modality)):
-        raise UnreadableImage(f"{beside}; --keep-localizers takes it as a scan")
+        raise UnreadableImage(f"{beside}; import's --keep-localizers takes it as a scan")
 
 
 def is_ct(header: "Dataset") -> bool:

@@ -28,7 +28,7 @@ _SQUARE_TOLERANCE = 0.01
 _COUNTED_AT_ONCE = 2**16
 
 CT_WITHOUT_WINDOW = (
-    "CT without a window: air and bone share the gray levels, brain and blood look alike; --window brain shows them "
+    "CT without a window: air and bone share the gray levels, brain and blood look alike; import's --window brain shows them "
     "(or subdural, bone, lung, abdomen, CENTER,WIDTH)"
 )
 BLOWN_OUT = (

@@ -64,7 +64,7 @@ def contents(file: BufferedReader, reading: Reading) -> Contents:
     left_out = [kind for kind in dict.fromkeys(kinds) if kind is not None]
     return Contents(
         tuple(part for part, kind in zip(parts, kinds, strict=True) if kind is None),
-        notes=tuple(f"pages left out: {kind}; --keep-localizers takes them as scans" for kind in left_out),
+        notes=tuple(f"pages left out: {kind}; import's --keep-localizers takes them as scans" for kind in left_out),
     )
 
 

@@ -69,7 +69,7 @@ def slices_of(opened: Opened, reading: Reading) -> Contents:
             chosen = np.flatnonzero(share >= BRAIN_SHARE)
         notes = _notes(volume, limits[0], reading)
     if not len(chosen):
-        raise UnreadableImage("no brain: every slice is nearly black; --slices all takes them as they are")
+        raise UnreadableImage("no brain: every slice is nearly black; import's --slices all takes them as they are")
     return Contents(tuple(f"{reading.plane}={number}" for number in chosen), notes=notes)
 
 
@@ -123,7 +123,7 @@ def number_of(volumes: int, reading: Reading) -> int:
     if volumes == 1:
         return 0
     if reading.volume is None:
-        raise UnreadableImage(f"more than one volume: {volumes}; --volume INDEX takes one of them, 0 the first")
+        raise UnreadableImage(f"more than one volume: {volumes}; import's --volume INDEX takes one of them, 0 the first")
     if reading.volume >= volumes:
         raise UnreadableImage(f"no such volume: --volume {reading.volume}, but it holds 0 to {volumes - 1}")
     return reading.volume

@@ -16,7 +16,7 @@ SYSTEM_FILES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
 # What a walk says of links, beside the files that it lists.
 LISTED_ALREADY = "a link to what is listed by its own name"
-LINK_OUT = "a link out of the folder: nothing is read through it; --follow-links does"
+LINK_OUT = "a link out of the folder: only --follow-links reads what is there"
 
 
 def find_files(sources: Sequence[Source], passed_over: Iterable[Path] = (), *, follow_links: bool = False) -> list[ScanFile]:
