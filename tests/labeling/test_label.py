@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 
 import numpy as np
@@ -255,6 +256,25 @@ def test_a_run_that_was_not_calibrated_accepts_nothing_and_says_what_to_do(run: 
     # Nothing is known of its mistakes: no class of a scan can be ruled out.
     table = pd.read_csv(tmp_path / "labels.csv")
     assert set(table["possible"].dropna()) == {"|".join(dataset.classes)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("many", "times"), [(label.MANY_SCANS, 1), (2, 2)])
+def test_that_nothing_is_accepted_is_said_at_the_end_and_of_many_scans_before_they_are_labeled_too(
+    many: int,
+    times: int,
+    run: Run,
+    dataset: Snapshot,
+    fewscan: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(label, "MANY_SCANS", many)
+    scans = three_scans(dataset, tmp_path / "scans")
+    done = fewscan("label", run.folder, scans, "--out", tmp_path / "labels.csv", "--target-error", "0.01")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("nothing is accepted") == 1
+    assert (done.stdout + done.stderr).count("nothing is accepted") == times
 
 
 @pytest.mark.slow

@@ -140,6 +140,40 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
 
 
 @pytest.mark.slow
+def test_arrows_go_on_in_the_order_shown_then_to_new_scans_and_come_back_to_those_left_open_last(
+    browser: "playwright.Browser", page_server: Served
+) -> None:
+    faults: list[str] = []
+    log = page_server.review.desk.dataset.labels
+    page = opened(browser, page_server.address, "Ada", faults)
+    rows = [shown(page)]
+    for _ in range(6):  # more than the server is asked for ahead
+        page.keyboard.press("ArrowRight")
+        rows.append(next_after(page, rows[-1]))
+    assert len(set(rows)) == 7
+    for row in [*rows[-2::-1], *rows[1:]]:
+        page.keyboard.press("ArrowLeft" if rows.index(row) < rows.index(shown(page)) else "ArrowRight")
+        shows(page, row)
+    page.keyboard.press("1")
+    assert next_after(page, rows[-1]) not in rows
+
+    # Where nothing new is left, what was left open comes, the longest ago first.
+    log.enter([row for row in range(IMAGES) if row not in (3, 5, 8)], ["glioma"] * (IMAGES - 3), origin="review", who="Ada")
+    page.reload()
+    rows = [shown(page)]
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+        rows.append(next_after(page, rows[-1]))
+    assert sorted(rows) == [3, 5, 8]
+    for row in rows:
+        page.keyboard.press("ArrowRight")
+        shows(page, row)
+    page.keyboard.press("1")
+    shows(page, rows[0])
+    assert faults == []
+
+
+@pytest.mark.slow
 def test_of_two_readings_the_one_chosen_last_comes_and_nothing_is_answered_before(
     browser: "playwright.Browser", page_server: Served
 ) -> None:

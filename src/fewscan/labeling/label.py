@@ -34,6 +34,9 @@ from fewscan.training.shares import require_devices
 from fewscan.version import __version__
 from fewscan.wording import command_line, counted
 
+# So many take minutes: what would make them useless is said before, too.
+MANY_SCANS = 5_000
+
 
 class LabelSummary(Settings):
     """What `label` wrote."""
@@ -133,8 +136,6 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
     require_devices(devices, run.settings.device)
     labeler = Labeler.of(run, dataset, asked, scans.pile.population)
     rule = labeler.rule
-    if rule.threshold is None:
-        say(rule.reasons[0])  # before an hour of labeling, not after
     classes = run.record.classes
     columns = _columns(classes)
     with writing(out), growing(out, "label"):
@@ -143,6 +144,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         left = [position for position, name in enumerate(scans.names) if name not in done]
         if done:
             say(f"going on: {counted(len(done), 'scan')} labeled already, {len(left):,} are left")
+        if rule.threshold is None and len(left) >= MANY_SCANS:
+            say(rule.reasons[0])
         with (
             kept_if_stopped(lambda: _kept(table, len(scans.names))),
             closing(scans.pile.at(left).labeled_by(devices, labeler, asked)) as blocks,

@@ -1,12 +1,13 @@
 // The view of one scan: it is looked at, answered, and the next one comes.
 
-import { Refused, ask, askWho, element, every, forecast, inTurn, made, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
+import { Refused, ask, askWho, element, every, forecast, inTurn, made, once, percent, reviewer, send, sendUntilSaved, showStanding, takeBackLast, takenBack } from "./asking.js";
 import { fetched } from "./viewer.js";
 import { Slices, heedWheel } from "./slices.js";
 import { viewerWithTools } from "./tools.js";
 import { showScan } from "./about.js";
+import { Order } from "./order.js";
 
-const AHEAD = 4;
+const IMAGES = 12; // that are kept
 const { viewer, keys } = viewerWithTools();
 const slices = new Slices(image, (shown) => {
   viewer.show(shown, true);
@@ -14,23 +15,22 @@ const slices = new Slices(image, (shown) => {
 });
 
 let status = null;
-let queue = []; // what the server wants answered next
-let seen = []; // rows that were looked at, in their order
-let place = -1; // which of them is looked at now
 let scan = null; // what is known of it
 let ready = false; // whether it is on the screen, and may be answered
 const saving = []; // to which scans, by the number of the move, an answer is on its way: until then no other is given
 let moves = 0; // to other scans: where one moves to last is what comes to the screen
-let fills = 0; // of the queue: what was asked for last is what counts
 const images = new Map(); // row -> promise of its levels
 
 const reading = () => document.querySelector("input[name=reading]:checked").value;
+
+const order = new Order(async (count) => (await ask("/api/next", { reviewer: reviewer(), reading: reading(), count })).scans,
+  (rows) => rows.forEach((row) => image(row).catch(() => {})));
 
 function image(row) {
   if (!images.has(row)) {
     images.set(row, fetched(row));
     images.get(row).catch(() => images.delete(row));
-    while (images.size > 3 * AHEAD) images.delete(images.keys().next().value);
+    while (images.size > IMAGES) images.delete(images.keys().next().value);
   }
   return images.get(row);
 }
@@ -77,49 +77,26 @@ function showClasses() {
   for (const button of document.querySelectorAll("[data-state]")) button.classList.toggle("own", scan?.own === button.dataset.state);
 }
 
-// Returns whether the answer counts: the queue was not asked for again, nor emptied, meanwhile.
-async function fill() {
-  fills += 1;
-  const mine = fills;
-  const asked = await ask("/api/next", { reviewer: reviewer(), reading: reading(), count: AHEAD });
-  if (mine !== fills) return false;
-  queue = asked.scans;
-  queue.slice(0, 3).forEach((one) => image(one.row).catch(() => {}));
-  return true;
-}
-
-// What is being asked for was asked before this answer, and may hold its scan.
-function queueOnly(kept) {
-  fills += 1;
-  queue = queue.filter(kept);
-}
-
 const opening = () => {
   element("waiting").hidden = false;
   element("waiting").textContent = "Opening";
 };
 
-// Where in the queue one stands that is not looked at now, -1 for nowhere.
-const another = () => queue.findIndex((one) => one.row !== seen[place]);
-
+// To what was shown after this one, and then to new ones.
 async function forward() {
-  if (place < seen.length - 1) return open(place + 1);
+  if (!order.isLast) return open(order.place + 1);
   moves += 1;
   const mine = moves;
-  while (another() < 0) {
-    const filled = await fill();
+  while (!order.hasNew) {
+    const filled = await order.fill();
     if (mine !== moves) return;
     if (filled) break;
   }
-  const at = another();
+  const [next] = order.coming;
   // The only one that is left is the one that is looked at: it stays.
-  if (at < 0) return queue.length ? open(place, queue[0].why) : finished();
-  const next = queue[at];
-  queue = queue.slice(at + 1);
-  seen.push(next.row);
-  seen = seen.slice(-500);
-  await open(seen.length - 1, next.why);
-  await fill();
+  if (!next) return order.queue.length ? open(order.place, order.queue[0].why) : finished();
+  await open(order.add(next.row), next.why);
+  await order.fill();
 }
 
 function finished() {
@@ -141,8 +118,8 @@ async function open(at, why = "") {
   moves += 1;
   const mine = moves;
   ready = false;
-  place = at;
-  const row = seen[at];
+  order.place = at;
+  const { row } = order;
   opening();
   const [found, shown] = await Promise.all([ask(`/api/scans/${row}`, { reviewer: reviewer(), reading: reading() }), image(row)]);
   if (mine !== moves) return;
@@ -180,7 +157,7 @@ async function decide(state, label = null) {
   });
   trouble();
   element("saved").textContent = `Saved: ${label ?? state}, scan ${row}`;
-  queueOnly((one) => one.row !== row);
+  order.answer(row);
   if (stays) await onward();
   await refresh();
 }
@@ -196,9 +173,7 @@ async function undo() {
   const [taken] = await alone(takeBackLast);
   element("saved").textContent = takenBack(taken, `scan ${taken.rows.join(", ")}`);
   if (by !== reading()) return refresh();
-  const at = seen.lastIndexOf(taken.rows[0]);
-  if (at < 0) seen.push(taken.rows[0]);
-  await open(at < 0 ? seen.length - 1 : at, "you took back your answer");
+  await open(order.again(taken.rows[0]), "you took back your answer");
   return refresh();
 }
 
@@ -207,16 +182,14 @@ async function skip() {
   const { row } = scan;
   const [, stays] = await alone(() => send("/api/skip", { reviewer: reviewer(), row }));
   element("saved").textContent = `Skipped scan ${row}: it comes back last`;
-  queueOnly(() => false);
+  order.drop();
   if (stays) await onward();
 }
 
 async function begin() {
   moves += 1;
   const mine = moves;
-  queueOnly(() => false);
-  seen = [];
-  place = -1;
+  order.clear();
   scan = null;
   ready = false;
   trouble();
@@ -257,7 +230,7 @@ function openDialog(id) {
 
 const KEYS = {
   "?": () => decide("unsure"), n: () => decide("not a scan"), u: undo, s: skip, c: () => openDialog("class-dialog"),
-  h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (place > 0 ? open(place - 1) : undefined),
+  h: () => openDialog("help-dialog"), ArrowRight: forward, ArrowLeft: () => (order.place > 0 ? open(order.place - 1) : undefined),
   ArrowUp: () => slices.step(-1), ArrowDown: () => slices.step(1), e: toggleHeat, ...keys,
 };
 
@@ -282,8 +255,7 @@ for (const button of document.querySelectorAll("[data-state]")) button.addEventL
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 for (const choice of document.querySelectorAll("input[name=reading]")) choice.addEventListener("change", told(begin));
 element("who").addEventListener("click", told(async () => { await askWho(true); await begin(); }));
-element("class-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
+const addClass = once(async () => {
   try {
     await send("/api/classes", { name: element("class-name").value });
     element("class-name").value = "";
@@ -294,6 +266,7 @@ element("class-form").addEventListener("submit", async (event) => {
     element("class-wrong").textContent = refused.message;
   }
 });
+element("class-form").addEventListener("submit", (event) => { event.preventDefault(); addClass(); });
 
 await told(async () => { await askWho(); await begin(); })();
 // What others answer, and how far the model is.
