@@ -40,6 +40,7 @@ def words_of_next(done: CompletedProcess[str]) -> list[str]:
 def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, place: Path) -> None:
     dry = fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--dry-run", cwd=place)
     assert "glioma -> pituitary: 1" in dry.stdout
+    assert "nothing of Ada is entered: 1 scan" in dry.stdout
     assert "nowhere.png" in dry.stdout
     assert Dataset.open(place / "data").labels.last == 8
     wet = fewscan(*words_of_next(dry), cwd=place)
@@ -61,6 +62,7 @@ def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     assert done == {"batch": 3, "entries": 2, "rows": [0, 1]}
     done = told(fewscan("labels", "history", "data", "--json", cwd=place))
     assert [(batch["entries"], batch["undone"]) for batch in done["batches"]] == [(8, 0), (2, 2), (2, 0)]
+    assert "taking back batch 2" in fewscan("labels", "history", "data", cwd=place).stdout
     assert told(fewscan("labels", "conflicts", "data", "--json", cwd=place)) == {"people": [], "copies": []}
 
 

@@ -10,7 +10,7 @@ import pytest
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.today import today
+from fewscan.evaluation.today import SinceTraining, today
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.made import remade
@@ -95,3 +95,10 @@ def test_another_split_of_the_same_name_lets_nothing_join(run: Run, waiting: Sna
     found = today(seen, Dataset.open(waiting.folder))
     assert np.array_equal(found.dataset.rows("test"), seen.rows("test"))
     assert found.since.joined == 0
+
+
+def test_one_image_and_several_are_spoken_of_rightly() -> None:
+    one = " ".join(SinceTraining(relabeled=1, without_label=1, unknown_class=1).sentences())
+    assert all(words in one for words in ("1 image of the test set carries", "has no label", "is left out"))
+    two = " ".join(SinceTraining(relabeled=2, without_label=2, unknown_class=2).sentences())
+    assert all(words in two for words in ("2 images of the test set carry", "have no label", "are left out"))

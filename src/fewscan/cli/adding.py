@@ -62,8 +62,8 @@ def _lines(result: "AddSummary") -> list[str]:
     from fewscan.wording import counted
 
     if not result.images and not result.set_aside:
-        return [f"nothing is new: {result.folder} stays as it is, with {counted(result.rows, 'image')}"]
-    lines = [f"{counted(result.images, 'new image')} in {result.folder}, which holds {result.rows:,} now"]
+        return [f"nothing is new: {result.folder} stays as it is, with {counted(result.usable, 'image')}"]
+    lines = [f"{counted(result.images, 'new image')} in {result.folder}, which holds {result.usable:,} now"]
     for name, count in result.classes.items():
         lines.append(f"  {name}: {count:,}{' (a new class)' if name in result.new_classes else ''}")
     if result.unlabeled:

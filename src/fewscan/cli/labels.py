@@ -127,7 +127,7 @@ def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
         lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
     lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
     others = {
-        "as before": told["unchanged"],
+        "as before" if who is None else f"as before, so that nothing of {who} is entered": told["unchanged"],
         "named without a statement": told["silent"],
         "cannot be used, whatever their label": told["unusable"],
         "have a label that is no prediction, which stays": told["predictions_not_taken"],
@@ -183,7 +183,7 @@ def history(dataset: DatasetFolder, scan: Scan = None, as_json: AsJson = False) 
 
 
 def _batch_line(batch: dict[str, Any]) -> str:
-    what = f"takes back of batch {batch['undoes']}" if batch["origin"] == "undo" else f"from {batch['origin']}"
+    what = f"taking back batch {batch['undoes']}" if batch["origin"] == "undo" else f"from {batch['origin']}"
     line = f"batch {batch['batch']}, {_when_and_who(batch)}: {counted(batch['entries'], 'entry', 'entries')} {what}"
     return line + (f", {batch['undone']:,} of them taken back" if batch["undone"] else "")
 

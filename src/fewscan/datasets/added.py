@@ -41,7 +41,8 @@ class AddSummary(Settings):
     held: int
     changed: int
     changed_examples: tuple[str, ...]
-    rows: int  # of the dataset now
+    rows: int  # of the dataset now, those that are set aside among them
+    usable: int  # of these rows
     with_copies: int | None
     of_old: int | None
     suspects: int | None
@@ -77,6 +78,7 @@ def summary_of(
         changed=len(listed.changed),
         changed_examples=tuple(f"{scan.source}/{scan.relative}" for scan in listed.changed[:SET_ASIDE_EXAMPLES]),
         rows=len(now.manifest),
+        usable=int(now.manifest["set_aside"].isna().sum()),
         with_copies=copies if audited else None,
         of_old=of_old if audited else None,
         suspects=suspects,
