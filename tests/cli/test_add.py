@@ -11,6 +11,7 @@ import pytest
 
 import fewscan as package
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.trainings import news, note_training
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -41,6 +42,7 @@ def test_what_comes_is_counted_by_class_and_by_part_of_the_split(fewscan: Comman
     planned = fewscan("add", "mri", "new", "--plan", cwd=place)
     assert planned.returncode == 0, planned.stderr
     assert Dataset.open(place / "mri").images.rows == 24
+    note_training(Dataset.open(place / "mri").snapshot(), "a run")
 
     done = fewscan("add", "mri", "new", cwd=place)
     assert done.returncode == 0, done.stderr
@@ -53,6 +55,8 @@ def test_what_comes_is_counted_by_class_and_by_part_of_the_split(fewscan: Comman
     after = Dataset.open(place / "mri").snapshot()
     for part in ("labeled", "unlabeled", "validation", "test"):
         assert f"{sum(after.rows(part) >= 24)} {part}" in parts
+
+    assert "4 scans added" in str(news(Dataset.open(place / "mri"), after))
 
     again = fewscan("add", "mri", "new", "--json", cwd=place)
     assert again.returncode == 0, again.stderr
