@@ -1,5 +1,6 @@
 """What verbs tell of what they did where there is much of it, little, or something rare; and which step they name then."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,10 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     assert ("--labeled" in left[2], "--test" in left[3]) == (True, True)
     by_image = parts_of_split(split(dataset, protocol="random", labeled=16, test=8, name="torn"))
     assert sum("groups" in line for line in asked) - sum("groups" in line for line in by_image) == 1
+    manifest = drawn.manifest.copy()
+    manifest.loc[drawn.rows("labeled")[:3], "split"] = None
+    assert any(line.endswith("measured by: 3") for line in parts_of_split(dataclasses.replace(drawn, manifest=manifest)))
+    assert not any("measured by: " in line for line in asked)
 
 
 def test_encoders_are_listed_with_the_weights_that_each_can_begin_with(fewscan: Command) -> None:

@@ -42,7 +42,14 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
     beside = result.left_out - result.conflicting_left_out
     if beside and result.given_leaks is None:
         lines.append(f"  left out as copies of test or validation images, or of the same patient or head: {beside:,}")
+    if unused := _labels_left_out(done):
+        lines.append(f"  labels of images that are left out, which are neither learned from nor measured by: {unused:,}")
     return [*lines, *_trainings_to_come(done)]
+
+
+def _labels_left_out(done: "Snapshot") -> int:
+    manifest = done.manifest
+    return int((manifest["label"].notna() & manifest["set_aside"].isna() & manifest["split"].isna()).sum())
 
 
 def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
