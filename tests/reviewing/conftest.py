@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -204,6 +205,20 @@ def answered_late(page: "playwright.Page", part: str) -> Callable[..., None]:
         page.evaluate("numbers => numbers.forEach((number) => window.late[number]())", numbers)
 
     return let_in
+
+
+@contextmanager
+def answers_awaited(page: "playwright.Page", part: str, number: int) -> Iterator[None]:
+    """Wait at the end until the server has answered so many of the page's requests to addresses with that part."""
+    answered = 0
+
+    def is_last(answer: "playwright.Response") -> bool:
+        nonlocal answered
+        answered += part in answer.url
+        return answered == number
+
+    with page.expect_response(is_last):
+        yield
 
 
 def asked_of(page: "playwright.Page", part: str) -> list[str]:

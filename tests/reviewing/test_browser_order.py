@@ -7,7 +7,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.reviewing.serving import Served
 from tests.made import pairs_table
-from tests.reviewing.conftest import IMAGES, answered_late, asked_of, held_back, opened
+from tests.reviewing.conftest import IMAGES, answered_late, answers_awaited, asked_of, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -284,9 +284,11 @@ class TestPairs:
 
         # Taken back is what was said last, and then what was said before.
         let_in = held_back(page, "**/api/pairs/decisions")
-        page.keyboard.press("u")
-        page.keyboard.press("u")
-        let_in()
+        # The list is asked for after each.
+        with answers_awaited(page, "/api/pairs?", 2):
+            page.keyboard.press("u")
+            page.keyboard.press("u")
+            let_in()
         says(page, "pair-said", "2 of 4")
         said = [(one.row_a, one.verdict) for one in Dataset.open(folder).pair_decisions.entries()]
         assert said == [(0, "apart"), (4, "together"), (4, "open"), (0, "open")]
