@@ -158,7 +158,7 @@ def test_the_run_is_a_whole_run(features_run: Run, pile: Snapshot, tmp_path: Pat
     predicted = opened.predict(list(pile.pixels[:3, 0]))
     assert predicted.features.shape[0] == 3
     assert predicted.probabilities.shape == (3, 0)
-    assert list(predicted.table) == ["typicality", "out_of_distribution"]
+    assert list(predicted.table) == ["typicality", "out_of_distribution", "note"]
     page = fewscan.report(opened, out=tmp_path / "page.html").read_text(encoding="utf-8")
     for said in ("uniformity", "alignment", "live features", "contrastive accuracy", "nt_xent"):
         assert said in page
