@@ -275,3 +275,16 @@ def test_a_scan_is_found_by_its_row_or_its_path() -> None:
         with pytest.raises(FewscanError):
             find_scan(name, IMAGES, SOURCES)
     assert isinstance(find_scan("0", IMAGES, SOURCES), np.ndarray)
+
+
+def test_rows_that_name_a_scan_again_are_counted_by_whether_they_agree(tmp_path: Path) -> None:
+    text = "path,label\none/a/1.png,glioma\nONE/A/1.PNG,glioma\none/a/2.png,glioma\n"
+    text += "two/c/9.png,glioma\ntwo/c/9.png,pituitary\ntwo/c/9.png,glioma\n"
+    for several, label in (("none", None), ("first", "glioma")):
+        found = read(tmp_path, text, several=several)
+        repeated = found.repeated
+        assert (repeated.rows, repeated.agreeing, repeated.differing) == (5, 1, 1)
+        # What is said of those that differ once more is one of the notes.
+        assert found.notes[repeated.note] == 1
+        assert said(found).get(6) == label
+    assert read(tmp_path, "path,label\none/a,glioma\none/a/1.png,pituitary\n").repeated.rows == 0

@@ -16,7 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.splits.acceptance import acceptance_warnings, independent
 from fewscan.splits.sizes import ENOUGH_TO_TEST, suitable_sizes
 from fewscan.splits.split import split
-from fewscan.splits.support import TARGET_ERROR, images_needed
+from fewscan.splits.support import TARGET_ERROR, images_needed, images_to_keep
 from tests.made import remade
 
 MakeDataset = Callable[..., Snapshot]
@@ -136,6 +136,8 @@ def test_a_split_by_which_nothing_will_be_accepted_says_what_helps(images: int, 
     # The command as a shell takes it.
     assert "fewscan calibrate 'runs/my scans'" in warning
     assert helps in warning
+    lacking = images_to_keep() - independent(drawn, "labeled", "validation")
+    assert lacking <= 0 or f" {lacking} " in warning
     (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2), "run")
     assert "random" in leaks
 

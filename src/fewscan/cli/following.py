@@ -77,7 +77,7 @@ def after_labels(dataset: "Dataset", disputed: int) -> Words:
 
 
 def after_run(run: "Run", dataset: "Snapshot") -> Words:
-    """Return the first step that a run still lacks: end, calibration, score, report, labels, export.
+    """Return the first step that a run still lacks: end, calibration, score of what it says now, report, labels, export.
 
     dataset: the run's, which may have been moved.
     """
@@ -94,6 +94,8 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     scorable = len(dataset.rows("test")) or cannot_cross_fit(run, dataset) is None
     if not (run.folder / EVALUATION_FILE).exists() and scorable:
         return ["evaluate", run.folder, *moved]
+    if is_scored_otherwise(run):
+        return ["evaluate", run.folder, "--overwrite", *moved]
     if not _is_reported(run):
         return [*report_words(run), *moved]
     labels, exported = run.folder / "labels.csv", run.folder / "export-safetensors"
@@ -102,6 +104,18 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     if not exported.exists():
         return ["export", run.folder, "--format", "safetensors", *moved]
     return ["label", "--help"]
+
+
+def is_scored_otherwise(run: "Run") -> bool:
+    """Whether a score of the test set stands that is not of the probabilities which the run gives by its calibration."""
+    from fewscan.evaluation.calibration import Calibration
+    from fewscan.evaluation.evaluate import Evaluation
+
+    try:
+        evaluation = Evaluation.load(run)
+    except FewscanError:
+        return False  # it is damaged: the report, which comes next, says so, and what to do
+    return evaluation is not None and not evaluation.is_under(Calibration.load(run))
 
 
 def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:

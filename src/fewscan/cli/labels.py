@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fewscan.datasets.labels import LabelsSet
+    from fewscan.labels.tables import Repeated
 
 SHOWN = 20  # of a list on the terminal; --json has all
 
@@ -135,13 +136,25 @@ def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
         "had a person's label, and this goes before it": told["overruled"],
     }
     lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
-    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in told["notes"].items()]
+    repeated = done.said.repeated
+    lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
+    notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
+    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
     lines += _examples("without a scan in the dataset", told["missing"], told["missing_examples"])
     lines += _examples("passed over, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
     if done.batch:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
     return lines
+
+
+def _repeated_line(repeated: "Repeated", rows: int) -> str:
+    """Return how many rows name what another one names, too, and what comes of them."""
+    agree = f"of {counted(repeated.agreeing, 'scan')} they agree, and count once" if repeated.agreeing else ""
+    differ = f"of {counted(repeated.differing, 'scan')} {repeated.note}" if repeated.differing else ""
+    return f"{repeated.rows:,} of {counted(rows, 'row')} name a scan that another row names, too: " + "; ".join(
+        words for words in (agree, differ) if words
+    )
 
 
 def _examples(what: str, count: int, examples: Sequence[str]) -> list[str]:

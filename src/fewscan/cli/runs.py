@@ -8,7 +8,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, Devices, MovedData, Overwrite, RunFolder, app, finish
-from fewscan.cli.following import after_label, after_run_in
+from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there
 from fewscan.splits.support import TARGET_ERROR
@@ -53,6 +53,7 @@ def calibrate(
     Example: fewscan calibrate runs/mri
     """
     from fewscan.datasets.asked_labels import teaching_sentence
+    from fewscan.training.run import Run
 
     result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
     lines = [
@@ -64,6 +65,8 @@ def calibrate(
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
     if result.pile is not None:
         lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
+    if is_scored_otherwise(Run.open(run)):
+        lines.append("the score that stands is of other probabilities than these; a new one opens the test set once more")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
 
 

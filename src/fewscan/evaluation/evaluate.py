@@ -141,6 +141,15 @@ class Evaluation(Settings):
         before, after = self.calibration_error_before, self.calibration_error
         return before is not None and before.value is not None and after.value is not None and after.value > before.value
 
+    def is_under(self, calibration: Calibration | None) -> bool:
+        """Whether the probabilities that were scored are those that the run gives by its `calibration`.
+
+        Those of a cross-validated score are under temperatures of their own.
+        """
+        if calibration is None or not self.on_test_set:
+            return True
+        return self.calibration_error_before is not None and self.temperature == calibration.temperature
+
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's evaluation, or None where it has not been evaluated."""

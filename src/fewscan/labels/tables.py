@@ -5,8 +5,9 @@ the first two also in the column of labels, unless a class goes by one of them: 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from fewscan.images.tables.columns import find_columns
 from fewscan.images.tables.finding import Found, Places
 from fewscan.images.tables.reach import within_reach
 from fewscan.images.tables.reading import cell, position_of, read_cells
-from fewscan.images.tables.rows import Row, rows_of
+from fewscan.images.tables.rows import Row, differing_note, rows_of
 from fewscan.images.tables.said import Said, add_rows, naming_of, require_found, said_of
 from fewscan.labels.log import STATES, State
 from fewscan.labels.standing import Numbers
@@ -29,6 +30,18 @@ STATE_COLUMN = "label_state"
 # Stands before a state where labels are told apart, so that it is no label.
 _MARK = "\0"
 _STATE_WORDS: dict[str, State] = {spelling_key(state): state for state in ("unsure", "not a scan")}
+
+
+class Repeated(NamedTuple):
+    """How many rows of a table name what another row of it names, too, and of how many scans they agree and differ.
+
+    `note` is what comes of those that differ, as the notes have it.
+    """
+
+    rows: int = 0
+    agreeing: int = 0
+    differing: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Statements:
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
     notes: Mapping[str, int]
+    repeated: Repeated = field(default_factory=Repeated)
 
 
 def read_statements(
@@ -91,6 +105,8 @@ def read_statements(
         one = of_each[place]
         for note in dict.fromkeys(() if one is None else one.notes):
             notes[note] = notes.get(note, 0) + 1
+    named_again = [one for one in of_each if one is not None and one.rows > 1]
+    differing = sum(one.differ for one in named_again)
     return Statements(
         origin=replace(rows[0], chosen=None).origin,
         predicted=rows[0].predicted,
@@ -103,6 +119,12 @@ def read_statements(
         missing=tuple(f"{row.where}: '{row.path}'" for row, one in zip(rows, looked, strict=True) if one is None),
         unclear=unclear,
         notes=notes,
+        repeated=Repeated(
+            rows=sum(one.rows for one in said.values() if one.rows > 1),
+            agreeing=len(named_again) - differing,
+            differing=differing,
+            note=differing_note(table, options.several),
+        ),
     )
 
 

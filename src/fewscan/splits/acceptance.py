@@ -37,8 +37,8 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> li
         return []
     among = f" while you choose among {runs} runs" if runs > 1 else ""
     takes = (
-        f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes about {kept} held-out images, "
-        "each of another patient or set of copies"
+        f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes at least about {kept} held-out "
+        "images, each of another patient or set of copies; so many where the network makes no error on them, else more"
     )
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
@@ -54,4 +54,4 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> li
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f", or ask for --target-error {reachable:g}"
-    return [f"{takes}; all labels together are {labels:,}, also where {in_turn}: label {kept - labels:,} more{larger}"]
+    return [f"{takes}; all labels together are {labels:,}, also where {in_turn}: label {kept - labels:,} more at least{larger}"]

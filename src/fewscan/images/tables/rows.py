@@ -51,8 +51,13 @@ def with_finding(first: Row, other: Row, several: Several) -> Row:
     if several == "whole" and first.label and other.label:
         findings = dict.fromkeys([*first.label.split(BETWEEN_FINDINGS), *other.label.split(BETWEEN_FINDINGS)])
         label = BETWEEN_FINDINGS.join(findings)
-    note = _CHOSEN[several].format(f"rows of {first.table.name} differ, as of several findings or readers")
+    note = differing_note(first.table, several)
     return replace(first, label=label, several=label is None, notes=(*first.notes, note))
+
+
+def differing_note(table: Path, several: Several) -> str:
+    """Return what is said of an image that rows of a table name with different labels."""
+    return _CHOSEN[several].format(f"rows of {table.name} differ, as of several findings or readers")
 
 
 _CHOSEN: dict[Several, str] = {

@@ -19,13 +19,18 @@ Naming = Callable[[str, str], str]
 
 @dataclass(slots=True)
 class Said:
-    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing."""
+    """Which row says what of one place; a row of a lower rank, or a later one that says the same, changes nothing.
+
+    `rows` counts those that name it; `differ` where their labels do.
+    """
 
     label: Row | None = None
     patient: Row | None = None
     split: Row | None = None
     about_labels: bool = False
     notes: tuple[str, ...] = ()
+    rows: int = 0
+    differ: bool = False
 
 
 def naming_of(rename: Mapping[str, str]) -> Naming:
@@ -61,6 +66,7 @@ def add_rows(
         if hit is None:
             continue
         one = said.setdefault(hit.place, Said())
+        one.rows += 1
         _merge(one, row, partial(naming, places.source(hit.place)), several)
         if not hit.closely:
             one.notes = (*one.notes, f"its row in {row.table.name} writes folders, case, slashes or suffix in another way")
@@ -71,12 +77,15 @@ def said_of(places: Sequence[str], said: Mapping[str, Said]) -> Said | None:
     found = [said[place] for place in places if place in said]
     if len(found) < 2:
         return found[0] if found else None
+    labeling = next((one for one in found if one.label is not None), found[0])
     return Said(
-        label=next((one.label for one in found if one.label is not None), None),
+        label=labeling.label,
         patient=next((one.patient for one in found if one.patient is not None), None),
         split=next((one.split for one in found if one.split is not None), None),
         about_labels=any(one.about_labels for one in found),
         notes=tuple(note for one in found for note in one.notes),
+        rows=labeling.rows,
+        differ=labeling.differ,
     )
 
 
@@ -112,6 +121,7 @@ def _merge_label(one: Said, row: Row, key: Callable[[str], str], several: Severa
         return
     elif first.table == row.table:
         one.label = with_finding(first, row, several)
+        one.differ = True
         one.notes = (*one.notes, one.label.notes[-1])
     else:
         raise FewscanError(
