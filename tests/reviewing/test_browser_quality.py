@@ -16,7 +16,7 @@ from fewscan.images.turns import Turn
 from fewscan.reviewing.seeing import Seen
 from fewscan.reviewing.serving import Served
 from fewscan.training.continuing import asked_encoder, ready_encoder
-from fewscan.training.features import VIEWS, features_of
+from fewscan.training.encoding import VIEWS, features_of
 from tests.made import pairs_table
 from tests.reviewing.conftest import answered_late, held_back, opened
 

@@ -26,7 +26,7 @@ from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.training.continuing import asked_encoder, ready_encoder
-from fewscan.training.features import VIEWS, features_of
+from fewscan.training.encoding import VIEWS, features_of
 from fewscan.training.run import Run
 from tests.images.formats.dicom_objects import CT, saved, scan
 from tests.processes import Begun

@@ -284,3 +284,21 @@ def test_a_record_under_another_name_is_found(split_dataset: Snapshot, ready: Re
     record.rename(record.with_name("other.json"))
     with pytest.raises(FewscanError, match=r"other\.json"):
         features.verify_features(split_dataset.folder)
+
+
+def test_images_that_take_no_part_are_not_counted_while_features_are_computed(
+    split_dataset: Snapshot, ready: ReadyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "BATCH", 30)
+    taking_part = np.flatnonzero(np.arange(80) % 20 != 7)
+    counted: list[int] = []
+    place, images = split_dataset.folder, split_dataset.store
+    done = features.dataset_features(place, images, ready, CPU, counted.append, counted_rows=taking_part)
+    assert (counted, done.computed, len(done.features)) == ([28, 28, 20], 80, 80)
+
+
+def test_of_a_dataset_the_files_that_could_not_be_read_are_not_counted(pile: Path, ready: ReadyEncoder) -> None:
+    dataset = api.import_scans(pile, pile.parent / "data", size_px=16)
+    counted: list[int] = []
+    done = features.dataset_features(dataset.folder, dataset.images, ready, CPU, counted.append)
+    assert (sum(counted), len(done.features)) == (10, 11)

@@ -25,7 +25,7 @@ from fewscan.errors import FewscanError
 from fewscan.images.elsewhere import Elsewhere, FarImages
 from fewscan.images.options import ImageSpec
 from fewscan.images.shard_writer import Behind, ShardWriter
-from fewscan.images.stored import StoredImages
+from fewscan.images.stored import Rows, StoredImages
 from fewscan.images.table import facts_sha256, read_table, write_table
 from fewscan.wording import command_line
 
@@ -132,6 +132,11 @@ class ImageStore:
         """Return the facts of all images, or some columns of IMAGE_DTYPES; raises FewscanError where they are damaged."""
         parts = [read_table(self.table_file(number), shard.table_sha256, columns) for number, shard in enumerate(self.shards)]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def usable(self) -> Rows:
+        """Numbers of the images that were not set aside when they were read, ascending."""
+        return np.flatnonzero(self.table(["set_aside"])["set_aside"].isna().to_numpy())
 
     @property
     def begun(self) -> Path:

@@ -26,7 +26,7 @@ from fewscan.reviewing.training import Job, Trainings
 from fewscan.reviewing.training_asked import Begin, Training
 from fewscan.reviewing.tutor import Tutor
 from fewscan.spreadsheet import write_csv
-from fewscan.training.features import features_of
+from fewscan.training.encoding import features_of
 
 # A file's format is known by its first bytes or, of some, by how its name ends; the name itself goes no further than this list.
 Kind = Literal["png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nii.gz", "nrrd", "mha", "npy"]

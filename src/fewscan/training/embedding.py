@@ -29,7 +29,8 @@ from fewscan.models.passes import passes_of
 from fewscan.progress import progress_bar, say
 from fewscan.training.allocator import keep_freed_memory
 from fewscan.training.continuing import ReadyEncoder, asked_encoder, ready_encoder, run_of_weights
-from fewscan.training.features import BATCH, FOLDER, Floats, dataset_features, features_of
+from fewscan.training.encoding import Floats, features_of
+from fewscan.training.features import BATCH, FOLDER, dataset_features
 from fewscan.training.images import usable_device
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, require_devices, shared_out

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from fewscan.atomic import replaced_file, write_text, writing
 from fewscan.config import Settings
@@ -25,22 +23,19 @@ from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import ImageStore, Shard
-from fewscan.learning.views import plain
 from fewscan.locks import alone
-from fewscan.models.encoder import Encoder
 from fewscan.models.origin import Origin
-from fewscan.models.passes import Passes, passes_of
+from fewscan.models.passes import passes_of
 from fewscan.progress import kept_if_stopped, progress_bar, say
 from fewscan.training.batches import Rows
 from fewscan.training.continuing import ReadyEncoder
+from fewscan.training.encoding import VIEWS, Encoding, Floats
 from fewscan.training.images import ImageRows
 from fewscan.training.plugins import modules_of_encoder
 from fewscan.training.shares import places_of_shares, shared_out
 from fewscan.wording import counted
 
 FOLDER = "features"
-# What an encoder is shown of every image; the mirrored one changes left and right.
-VIEWS = ("plain", "mirrored")
 # Images of a batch: small ones are as fast on a CPU and take little memory at 224 px. And batches of a part.
 BATCH = 64
 PART_BATCHES = 128
@@ -50,8 +45,6 @@ LOOKED_AT = 3
 MOST_CHANGE = 0.01
 # What was held against the code of its encoder in this process already.
 _BELIEVED: set[tuple[Callable[..., Any], str, bytes]] = set()
-
-Floats = npt.NDArray[np.float32]
 
 
 class FeaturePart(Settings):
@@ -146,15 +139,17 @@ def dataset_features(
     told: Callable[[int], None] = lambda done: None,
     *,
     devices: int = 1,
+    counted_rows: Rows | None = None,
 ) -> Embedded:
     """Return features of all `images` of the dataset in `folder`; those that are not kept yet are computed, and kept.
 
-    told: is told of every batch that is computed how many images it had. devices: how many processes compute, each with a
-    device of its own of the kind of `device`. Another process that computes the same is waited for. Raises FewscanError where
-    the encoder gives what is no number, and where the folder cannot be written.
+    counted_rows: those that are counted while features are computed, as taking part in what these are for; by default all that
+    the import did not set aside. told: is told of every batch that is computed how many of these it had. devices: how many
+    processes compute, each with a device of its own of the kind of `device`. Another process that computes the same is waited
+    for. Raises FewscanError where the encoder gives what is no number, and where the folder cannot be written.
     """
     asked = FeatureRecord.begun(ready, images)
-    encode = _Encoding(ready.encoder.to(device), device)
+    encode = Encoding(ready.encoder.to(device), device)
     kept = kept_features(folder, images, asked, encode)
     if len(kept) >= images.rows:
         return Embedded(kept, 0, 0.0)
@@ -164,26 +159,35 @@ def dataset_features(
     began = time.perf_counter()
     with alone(place, "embed", wait=True):
         kept = kept_features(folder, images, asked, encode)
-        missing = images.rows - len(kept)
+        missing, at = images.rows - len(kept), len(kept)
+        rows = images.usable if counted_rows is None else counted_rows
         with (
-            kept_if_stopped(
-                lambda: f"features of {len(kept):,} of {counted(images.rows, 'image')} are kept" if len(kept) else None
-            ),
+            kept_if_stopped(lambda: _kept_words(rows, len(kept))),
             closing(_encoded_by(devices, ready, device, images, len(kept))) as blocks,
             progress_bar() as bar,
         ):
-            task = bar.add_task(f"embed {ready.settings.name}", total=missing, numbers="")
+            task = bar.add_task(f"embed {ready.settings.name}", total=len(rows) - _below(rows, at), numbers="")
             while len(kept) < images.rows:
                 part = []
                 for found in islice(blocks, PART_BATCHES):
                     part.append(found)
-                    bar.advance(task, len(found))
-                    told(len(found))
+                    done, at = _below(rows, at + len(found)) - _below(rows, at), at + len(found)
+                    bar.advance(task, done)
+                    told(done)
                 kept = _appended(place, images, kept.record, np.concatenate(part))
     return Embedded(kept, missing, time.perf_counter() - began)
 
 
-def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord, encode: "_Encoding") -> Features:
+def _below(rows: Rows, end: int) -> int:
+    """Return how many of the ascending `rows` are among the first `end` of the dataset."""
+    return int(np.searchsorted(rows, end))
+
+
+def _kept_words(rows: Rows, kept: int) -> str | None:
+    return f"features of {_below(rows, kept):,} of {counted(len(rows), 'image')} are kept" if kept else None
+
+
+def kept_features(folder: Path, images: ImageStore, asked: FeatureRecord, encode: Encoding) -> Features:
     """Return what is kept of what is `asked` for in the dataset's folder, which may be nothing; says where it cannot be used.
 
     Weights do not tell all of an encoder, whose code may have changed: of a few images it is asked again.
@@ -269,31 +273,7 @@ def _encoded(
     ready: ReadyEncoder, device: torch.device, stored: tuple[Path, ImageSpec, tuple[Shard, ...]], rows: Rows
 ) -> Generator[Floats, None, None]:
     encoder = ready.encoder.to(device)
-    encode = _Encoding(encoder, device, passes_of(encoder, stored[1], device, len(VIEWS) * len(rows)))
+    encode = Encoding(encoder, device, passes_of(encoder, stored[1], device, len(VIEWS) * len(rows)))
     images = ImageRows(ImageStore(*stored).pixels, torch.device("cpu"), keep=False)
     for batch in images.batches(rows, BATCH):
         yield encode(batch.numpy())
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    encoder: Encoder
-    device: torch.device
-    passes: Passes | None = None  # how features are had, where not by the encoder itself
-
-    @torch.no_grad()
-    def __call__(self, pixels: npt.NDArray[np.uint8]) -> Floats:
-        """Return the features (N, V, D) of images (N, C, S, S)."""
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
-        features = features_of(self.passes or self.encoder, images, VIEWS).cpu().numpy()
-        if not np.isfinite(features).all():
-            raise FewscanError(f"encoder '{self.encoder.settings.name}' gives features that are no numbers: take other weights")
-        return features
-
-
-@torch.no_grad()
-def features_of(encoder: Passes, images: Tensor, views: tuple[str, ...] = VIEWS[:1]) -> Tensor:
-    """Return the features (B, V, D) float32 of images (B, C, S, S) uint8, which are on the encoder's device."""
-    shown = {"plain": images, "mirrored": images.flip(-1)}
-    views_of = [plain(shown[view]).contiguous(memory_format=torch.channels_last) for view in views]
-    return torch.stack([encoder(view).float() for view in views_of], dim=1)

@@ -72,7 +72,7 @@ def kept_features_of(run: Run, network: Network, dataset: Snapshot) -> Features:
     device = usable_device(run.settings.device)
     origin = None if run.record.began_with is None else run.record.began_with.origin
     ready = made_ready(network.to(device).encoder, run.settings.encoder, origin)
-    return dataset_features(dataset.folder, dataset.store, ready, device).features
+    return dataset_features(dataset.folder, dataset.store, ready, device, counted_rows=dataset.usable).features
 
 
 def labeled_features(features: Features, rows: BudgetRows, classes: tuple[str, ...], balance: float) -> LabeledFeatures:
