@@ -176,6 +176,37 @@ def test_a_column_that_cannot_be_known_is_asked_for_by_the_option(root, header, 
     assert option in refusal(root, labels=table(root, f"{header}\n{cells}\n"))
 
 
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("Bildnummer,Ergebnis,Alter", "--path-column 'Bildnummer' --label-column NAME"),
+        # Of columns that are called like paths or labels, and not as them.
+        ("Bildnummer,Enddiagnose,Alter", "--path-column 'Bildnummer' --label-column 'Enddiagnose'"),
+        # By a column of patients alone no label would be found, and where another holds names of files no file.
+        ("Bildnummer,Ergebnis,Fall-ID", "--path-column 'Bildnummer' --label-column NAME"),
+        ("Bildnummer,Ergebnis,Patient", "--path-column 'Bildnummer' --label-column NAME"),
+        ("Bildnummer,Ergebnis,ID", "--path-column 'Bildnummer' --label-column NAME"),
+    ],
+)
+def test_all_columns_that_cannot_be_known_are_asked_for_at_once(root, header, options):
+    text = f"{header}\n" + "".join(f"{name}.png,x,{number}\n" for number, name in enumerate(NAMES))
+    assert options in refusal(root, labels=table(root, text))
+
+
+def test_a_table_without_names_of_columns_is_refused_without_its_cells(root):
+    said = refusal(root, labels=table(root, "a.png,Meier,x\nb.png,Huber,y\n"))
+    assert "--path-column NAME --label-column NAME" in said
+    assert "Meier" not in said
+
+
+def test_german_names_of_columns_are_known_and_english_ones_go_before_them(root):
+    text = "Datei;Befund;Patient\n" + "".join(f"{name}.png;x;p{number}\n" for number, name in enumerate(NAMES))
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.label]
+    assert [(scan.label, scan.patient) for scan in scans] == [("x", f"p{number}") for number in range(4)]
+    text = "Datei;Befund;diagnosis\n" + "".join(f"{name}.png;x;y\n" for name in NAMES)
+    assert [label for label in labels_of(root, labels=table(root, text)).values() if label] == ["y"] * 4
+
+
 def test_one_hot_columns_are_classes_and_those_that_are_not_so_are_asked_for(root):
     rows = zip(NAMES, ["1.0,0.0,0", "0,1,0", "0,0,1.0", "1,0,0"], strict=True)
     labels = table(root, "image,MEL,NV,BCC\n" + "".join(f"{name},{cells}\n" for name, cells in rows))

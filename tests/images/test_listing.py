@@ -237,7 +237,7 @@ def test_columns_can_have_other_names_and_a_byte_order_mark(root):
 @pytest.mark.parametrize(
     ("columns", "unread"),
     [
-        ("file,patient,Diagnose", ["Diagnose"]),
+        ("file,patient,Enddiagnose", ["Enddiagnose"]),
         ("file,patient,Final diagnosis,age", ["Final diagnosis"]),
         ("file,label,patient,diagnosis,class name", ["diagnosis", "class name"]),
         ("file,label,patient,label_state,stage", []),
@@ -274,9 +274,9 @@ def test_a_column_that_is_called_like_patients_and_is_not_read_is_named(root, co
 
 def test_where_no_column_holds_labels_one_that_is_called_like_them_is_named(root):
     make(root, "a.png")
-    labels = table(root / "labels.csv", "file,Diagnose\na.png,x\n")
+    labels = table(root / "labels.csv", "file,Enddiagnose\na.png,x\n")
     for paths in ({}, {"path_column": "file"}):
-        assert "--label-column 'Diagnose'" in refusal(root, labels=[labels], **paths)
+        assert "--label-column 'Enddiagnose'" in refusal(root, labels=[labels], **paths)
 
 
 def test_rows_of_missing_files_are_set_aside_once_each(root, tmp_path):
@@ -303,7 +303,7 @@ def test_several_csvs_add_up(root):
         ("path,lable\na.png,x\n", "has no column 'label': did you mean 'lable'?"),
         (
             "name,label\na.png,x\n",
-            "has no column 'path': it has 2 columns, which its first line should name: add --path-column NAME",
+            "has no column 'path': did you mean 'name'? Then add --path-column 'name'",
         ),
         ("", "is empty: its first line names the columns"),
         ("path,label\n", "holds no rows"),
@@ -323,11 +323,11 @@ def test_csvs_that_cannot_be_right_are_refused(root, text, expected):
 @pytest.mark.parametrize(("column", "repeated"), [("Patient", False), ("Subject ID", False), ("id", True), ("Image", True)])
 def test_a_column_that_was_taken_for_paths_in_vain_is_named_and_no_patient(root, column, repeated):
     make(root, "a.png")
-    said = refusal(root, labels=[table(root / "labels.csv", f"Bild,label,{column}\na.png,x,4711\n")])
+    said = refusal(root, labels=[table(root / "labels.csv", f"Bildnummer,label,{column}\na.png,x,4711\n")])
     assert f"'{column}'" in said
     assert "--path-column" in said
     assert ("4711" in said) == repeated
-    assert labels_of(listed(root, labels=[root / "labels.csv"], path_column="Bild")) == {"a.png": "x"}
+    assert labels_of(listed(root, labels=[root / "labels.csv"], path_column="Bildnummer")) == {"a.png": "x"}
 
 
 def test_tables_that_contradict_each_other_are_refused(root):

@@ -48,6 +48,11 @@ _COMMON_NAMES = {
     "patient": ("patient", "patientid", "patientnumber", "patientname", "pid", "subject", "subjectid", "participantid"),
     "split": ("split", "subset", "partition"),
 }
+# What they are called in German, where no column is called as above.
+_GERMAN_NAMES: dict[str, tuple[str, ...]] = {
+    "path": ("datei", "dateiname", "dateipfad", "pfad", "bild", "bilddatei", "bildname"),
+    "label": ("befund", "befunde", "diagnose", "klasse"),
+}
 # What paths are called where no column is called so plainly: files and folders named by a number, or by a patient's.
 _ELSE_PATHS = ("id", "idcode", *_COMMON_NAMES["patient"])
 _OPTIONS = {"path": "--path-column", "label": "--label-column", "patient": "--patient-column", "split": "--split-column"}
@@ -61,6 +66,8 @@ _LIKE_PATIENTS = re.compile(
     r".*(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)?"
     r"|mrn|(medical)?recordnumber|case(id|no|number)|fall(id|nr|nummer)"
 )
+_AND_NONE = "' and none '"
+_FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
 
 
@@ -94,20 +101,24 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     if one_hot:
         asked["label"] = None
     left = ("patient", "split") if labels_alone else ()
-    found = {what: None if what in left else _position(table, cells.columns, what, name) for what, name in asked.items()}
+    found = {what: None if what in left else _position(table, cells, what, name) for what, name in asked.items()}
     beside = {at for at, name in enumerate(cells.columns) for what in left if plain(name) in _COMMON_NAMES[what]}
+    # Beside a column of files' names one of patients or numbers is hardly that of the paths.
+    unsure = found["path"] is None and _of_file_names(cells) is not None
     if found["path"] is None:
         found["path"] = _else_path(cells.columns)
-    if found["path"] is None:
-        raise _missing(table, cells.columns, "path")
+    lacking: list[str] = []
     if one_hot:
         found["label"] = None
     elif found["label"] is None:
         one_hot = _one_hot(cells, _taken(found) | beside)
-        if not one_hot and (close := _close(cells.columns, "label")):
-            raise FewscanError(f"{table} has no column 'label': did you mean '{close}'? Then add --label-column '{close}'")
-        if not one_hot and found["patient"] is None and found["split"] is None:
-            raise _missing(table, cells.columns, "label")
+        speaks_otherwise = found["patient"] is not None or found["split"] is not None
+        if not one_hot and (_close(cells.columns, "label") or unsure or not speaks_otherwise):
+            lacking.append("label")
+    if found["path"] is None or (lacking and unsure):
+        lacking.insert(0, "path")
+    if found["path"] is None or lacking:
+        raise _missing(table, cells, *lacking)
     if found["path"] in (found["label"], found["split"]):
         name = cells.columns[found["path"]]
         raise FewscanError(f"{table}: the column '{name}' cannot be the path and something else: name another one")
@@ -122,16 +133,17 @@ def find_columns(table: Path, cells: Cells, options: TableOptions, *, labels_alo
     return Columns(path, found["label"], found["patient"], found["split"], one_hot, ", ".join(said))
 
 
-def _position(table: Path, columns: Sequence[str], what: str, asked: str | None) -> int | None:
+def _position(table: Path, cells: Cells, what: str, asked: str | None) -> int | None:
+    columns = cells.columns
     if asked is not None:
         fits = [position for position, name in enumerate(columns) if name == asked]
         if not fits:
-            raise _missing(table, columns, asked)
+            raise _missing(table, cells, asked)
     else:
-        # Under its plain name a column goes before all that are called otherwise.
-        fits = [position for position, name in enumerate(columns) if name == what] or [
-            position for position, name in enumerate(columns) if plain(name) in _COMMON_NAMES[what]
-        ]
+        # Under its plain name a column goes before all that are called otherwise, and one of an English name before a German.
+        fits = [position for position, name in enumerate(columns) if name == what]
+        for common in (_COMMON_NAMES[what], _GERMAN_NAMES.get(what, ())):
+            fits = fits or [position for position, name in enumerate(columns) if plain(name) in common]
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
         way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
@@ -155,7 +167,7 @@ def _unread_patients(columns: Sequence[str], taken: Set[int]) -> list[str]:
 
 
 def _like_labels(name: str) -> bool:
-    text, common = plain(name), _COMMON_NAMES["label"]
+    text, common = plain(name), (*_COMMON_NAMES["label"], *_GERMAN_NAMES["label"])
     if text in _BESIDE_LABELS or _may_be_data(name):
         return False
     return any(len(one) >= _SO_LONG and one in text for one in common) or bool(
@@ -178,17 +190,39 @@ def _else_path(columns: Sequence[str]) -> int | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def _missing(table: Path, columns: Sequence[str], wanted: str) -> FewscanError:
-    present = [name for name in columns if name]
-    way = f"add {option} NAME, or " if (option := _OPTIONS.get(wanted)) else ""
-    like = [name for name in present if wanted == "label" and _like_labels(name)]
-    if close := _close(present, wanted) or next(iter(like), None):
-        hint = f"did you mean '{close}'?" + (f" Then add {option} '{close}'" if option else "")
+def _missing(table: Path, cells: Cells, *wanted: str) -> FewscanError:
+    """Return the refusal of a table that has none of the `wanted` columns, with all options that it then takes."""
+    guesses = [_guess(cells, what) for what in wanted]
+    names = ["NAME" if guess is None else f"'{guess}'" for guess in guesses]
+    add = " ".join(f"{_OPTIONS[what]} {name}" for what, name in zip(wanted, names, strict=True) if what in _OPTIONS)
+    if None not in guesses:
+        meant = " and ".join(names)
+        hint = f"did you mean {meant}?" + (f" Then add {add}" if add else "")
     else:
         # A CSV without names of columns begins with a row, which may hold a patient's name or number: it is not repeated.
-        count = counted(len(present), "column")
+        count = counted(sum(map(bool, cells.columns)), "column")
+        way = f"add {add}, or " if add else ""
         hint = f"it has {count}, which its first line should name: {way}write there, for example, path,label,patient"
-    return FewscanError(f"{table} has no column '{wanted}': {hint}")
+    return FewscanError(f"{table} has no column '{_AND_NONE.join(wanted)}': {hint}")
+
+
+def _guess(cells: Cells, wanted: str) -> str | None:
+    """Return which column may be meant, by its name, or for paths by its cells first."""
+    if wanted == "path" and (of_files := _of_file_names(cells)):
+        return of_files
+    if close := _close(cells.columns, wanted):
+        return close
+    return next((name for name in cells.columns if name and wanted == "label" and _like_labels(name)), None)
+
+
+def _of_file_names(cells: Cells) -> str | None:
+    """Return the one column of which every cell ends as the name of a file does; None where its first cell does, too."""
+    fits = []
+    for position, name in enumerate(cells.columns):
+        texts = [text for _, row in cells.rows if (text := cell(row, position)) is not None]
+        if texts and all(map(_FILE_NAME.fullmatch, texts)):
+            fits.append(name)
+    return fits[0] if len(fits) == 1 and fits[0] and not _may_be_data(fits[0]) and "." not in fits[0] else None
 
 
 def _close(columns: Sequence[str], wanted: str) -> str | None:
