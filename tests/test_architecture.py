@@ -140,6 +140,12 @@ def test_what_most_methods_need_not_is_loaded_by_the_one_that_does() -> None:
         assert not loaded or path.name == "logistic_regression.py", f"{path}: import {loaded} where it is used"
 
 
+def test_no_process_that_may_have_threads_is_forked() -> None:
+    forks = re.compile(r"get_context\(\"fork\"\)|os\.fork\(|preexec_fn\s*=")
+    written = [path for folder in (ROOT, Path(__file__).parent) for path in folder.rglob("*.py")]
+    assert [path for path in written if forks.search(path.read_text())] == []
+
+
 def test_every_folder_in_a_command_is_quoted_for_the_shell() -> None:
     for path in [*ROOT.rglob("*.py")]:
         # Also where a text goes on in the next line.
