@@ -160,6 +160,16 @@ def opened(browser: "playwright.Browser", address: str, name: str, faults: list[
     return page
 
 
+def says(page: "playwright.Page", element: str, text: str) -> None:
+    """Wait until an element of the page holds a text."""
+    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
+
+
+def begins(page: "playwright.Page", element: str, text: str) -> None:
+    """Wait until an element of the page begins with a text."""
+    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.startsWith(text)", arg=[element, text])
+
+
 def held_back(page: "playwright.Page", address: str) -> Callable[[], None]:
     """Answer no request to an address until the returned function is called."""
     waiting: list[playwright.Route] = []

@@ -11,7 +11,7 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import held_back, opened
+from tests.reviewing.conftest import held_back, opened, says
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -43,10 +43,6 @@ def posts(page: "playwright.Page") -> list[str]:
     posted: list[str] = []
     page.on("request", lambda asked: posted.append(asked.url.partition("/api/")[2]) if asked.method == "POST" else None)
     return posted
-
-
-def says(page: "playwright.Page", element: str, text: str) -> None:
-    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.labeling.table import read_table, write_table
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import CLASSES, answered_late, held_back, opened
+from tests.reviewing.conftest import CLASSES, answered_late, held_back, opened, says
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -27,10 +27,6 @@ def waits(page: "playwright.Page") -> int:
     """The row of the scan that can be answered now."""
     page.wait_for_function("() => document.getElementById('check').getAttribute('aria-busy') === 'false'")
     return int(page.get_attribute("#canvas", "aria-label").removeprefix("Scan ").partition(",")[0])
-
-
-def says(page: "playwright.Page", element: str, text: str) -> None:
-    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
 def allow_a_fifth(page: "playwright.Page") -> None:

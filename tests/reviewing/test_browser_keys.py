@@ -8,7 +8,7 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.reviewing.serving import Served
 from tests.made import pairs_table
-from tests.reviewing.conftest import held_back, opened
+from tests.reviewing.conftest import begins, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -24,10 +24,6 @@ def dataset(checkable: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     return dataset.with_pairs(pairs, dataset.description.audit)
 
 
-def says(page: "playwright.Page", element: str, text: str) -> None:
-    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.startsWith(text)", arg=[element, text])
-
-
 def has_the_keys(page: "playwright.Page", element: str) -> None:
     page.wait_for_function("element => document.activeElement.matches(element)", arg=element)
 
@@ -38,12 +34,12 @@ def test_arrows_move_among_pairs_once_the_part_of_the_page_is_chosen(
 ) -> None:
     faults: list[str] = []
     page = opened(browser, page_server.address, "Ada", faults, "/quality")
-    says(page, "pair-said", "1 of 3")
+    begins(page, "pair-said", "1 of 3")
     page.check("input[name=part][value=conflicts]", force=True)
     page.check("input[name=part][value=pairs]", force=True)
     has_the_keys(page, "#pairs")
     page.keyboard.press("ArrowRight")
-    says(page, "pair-said", "2 of 3")
+    begins(page, "pair-said", "2 of 3")
     assert page.is_checked("input[name=part][value=pairs]")
     page.select_option("#which-pairs", "dissolved")
     has_the_keys(page, "#pairs")

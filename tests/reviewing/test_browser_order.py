@@ -7,17 +7,12 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.reviewing.serving import Served
 from tests.made import pairs_table
-from tests.reviewing.conftest import IMAGES, answered_late, answers_awaited, asked_of, held_back, opened
+from tests.reviewing.conftest import IMAGES, answered_late, answers_awaited, asked_of, begins, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
 
 OPEN = "() => document.getElementById('waiting').hidden"
-SAYS = "([id, text]) => document.getElementById(id).textContent.startsWith(text)"
-
-
-def says(page: "playwright.Page", element: str, text: str) -> None:
-    page.wait_for_function(SAYS, arg=[element, text])
 
 
 def shown(page: "playwright.Page") -> int:
@@ -86,7 +81,7 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     first = shown(page)
     page.keyboard.press("1")
     second = next_after(page, first)
-    says(page, "standing", "1 of")
+    begins(page, "standing", "1 of")
 
     # Who goes back while an answer is saved stays there.
     let_in = held_back(page, "**/api/decisions")
@@ -94,7 +89,7 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     page.keyboard.press("ArrowLeft")
     shows(page, first)
     let_in()
-    says(page, "standing", "2 of")
+    begins(page, "standing", "2 of")
     assert shown(page) == first
     page.keyboard.press("ArrowRight")
     shows(page, second)
@@ -107,7 +102,7 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     page.keyboard.press("1")
     let_in()
     shows(page, second)
-    says(page, "standing", "1 of")
+    begins(page, "standing", "1 of")
     assert log.current(IMAGES)["state"].tolist().count("none") == IMAGES - 1
     page.keyboard.press("2")
     shows(page, third)
@@ -128,14 +123,14 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     shows(page, third)
     page.keyboard.press("2")
     let_in()
-    says(page, "saved", f"Saved: meningioma, scan {third}")
+    begins(page, "saved", f"Saved: meningioma, scan {third}")
     shows(page, fourth)
     assert log.current(IMAGES)["label"][[third, fourth]].tolist() == ["meningioma", "glioma"]
 
     # A refusal is said whether the answer came by a key or by a click.
     page.route("**/api/decisions", lambda route: route.fulfill(status=409, json={"detail": "somebody was faster"}))
     page.click("#classes button:nth-child(2)")
-    says(page, "trouble", "Not saved. somebody was faster")
+    begins(page, "trouble", "Not saved. somebody was faster")
     assert [fault for fault in faults if "409" not in fault] == []
 
 
@@ -200,7 +195,7 @@ def test_of_two_readings_the_one_chosen_last_comes_and_nothing_is_answered_befor
     let_in(1, 0)
     shows(page, 7)
     page.keyboard.press("2")
-    says(page, "saved", "Saved: meningioma, scan 7")
+    begins(page, "saved", "Saved: meningioma, scan 7")
     assert faults == []
 
 
@@ -228,7 +223,7 @@ def test_cells_are_answered_once_and_those_selected_meanwhile_stay_so(
     let_in = held_back(page, "**/api/grid*")
     page.locator(".cell").nth(0).click()
     page.keyboard.press("2")
-    says(page, "saved", "Saved: meningioma, 1 scan")
+    begins(page, "saved", "Saved: meningioma, 1 scan")
     page.keyboard.press("2")
     page.locator(".cell").nth(2).click()
     let_in()
@@ -267,7 +262,7 @@ class TestPairs:
         page = opened(browser, page_server.address, "Ada", faults, "/quality")
 
         def waits(first: int) -> None:
-            says(page, "first-said", f"no label to see · scan {first} ")
+            begins(page, "first-said", f"no label to see · scan {first} ")
             page.wait_for_function("() => document.getElementById('pair').ariaBusy === 'false'")
 
         # Who judges a pair and goes on comes to the one after the next.
@@ -276,10 +271,10 @@ class TestPairs:
         page.keyboard.press("d")
         page.keyboard.press("ArrowRight")
         let_in()
-        says(page, "pair-said", "2 of 3")
+        begins(page, "pair-said", "2 of 3")
         waits(4)
         page.keyboard.press("c")
-        says(page, "pair-said", "2 of 2")
+        begins(page, "pair-said", "2 of 2")
         waits(6)
 
         # Taken back is what was said last, and then what was said before.
@@ -289,7 +284,7 @@ class TestPairs:
             page.keyboard.press("u")
             page.keyboard.press("u")
             let_in()
-        says(page, "pair-said", "2 of 4")
+        begins(page, "pair-said", "2 of 4")
         said = [(one.row_a, one.verdict) for one in Dataset.open(folder).pair_decisions.entries()]
         assert said == [(0, "apart"), (4, "together"), (4, "open"), (0, "open")]
 

@@ -18,7 +18,7 @@ from fewscan.reviewing.serving import Served
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.encoding import VIEWS, features_of
 from tests.made import pairs_table
-from tests.reviewing.conftest import answered_late, held_back, opened
+from tests.reviewing.conftest import answered_late, held_back, opened, says
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -32,10 +32,6 @@ def dataset(dataset: Dataset) -> Dataset:
     assert dataset.description.audit is not None
     dataset.labels.enter([6, 7], ["glioma", "meningioma"], origin="folder")
     return dataset.with_pairs(pairs, dataset.description.audit)
-
-
-def says(page: "playwright.Page", element: str, text: str) -> None:
-    page.wait_for_function("([id, text]) => document.getElementById(id).textContent.includes(text)", arg=[element, text])
 
 
 def shown(page: "playwright.Page", element: str) -> None:

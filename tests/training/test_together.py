@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.distributed import TCPStore
 from torch.nn import functional as F
 
 import fewscan
@@ -29,13 +28,13 @@ from fewscan.training.fit import fit
 from fewscan.training.run import CHECKPOINT_FOLDER, Run
 from fewscan.training.settings import RunSettings
 from fewscan.training.together import (
-    LOCAL_HOST,
     DesertedError,
     Job,
     _deserted,
     _raise,
     _take_part,
     _told,
+    meeting,
     met_at,
     train_together,
 )
@@ -89,8 +88,8 @@ def new_run(dataset: Snapshot, folder: Path, method: str | Mapping[str, Any], **
 
 def trained(asked: Sequence[Asked], ranks: int) -> None:
     """Train runs one after the other by so many processes."""
-    meetings = [TCPStore(LOCAL_HOST, 0, is_master=True, wait_for_workers=False) for _ in asked]
-    places = [met_at(meeting.port) for meeting in meetings]
+    meetings = [meeting() for _ in asked]
+    places = [met_at(held) for held in meetings]
     context = processes(LOADED)
     members = [context.Process(target=_be_one_of, args=(asked, ranks, number, places)) for number in range(ranks)]  # type: ignore[attr-defined]
     for member in members:

@@ -33,7 +33,7 @@ from fewscan.wording import command_line
 
 # After one process has failed the others fail, too, for want of it: so long is waited for what they say.
 GRACE_SECONDS = 3.0
-LOCAL_HOST = "127.0.0.1"
+_LOCAL_HOST = "127.0.0.1"
 
 
 class Job(NamedTuple):
@@ -64,9 +64,11 @@ def train_together(job: Job | None, devices: Devices) -> Path:
     if devices.started is not None:
         return _take_part(job, devices)
     context = processes(__name__)
-    # Where ranks meet has its port from the first moment on: one that is looked for and let go may be taken meanwhile.
-    meeting = None if devices.machines > 1 else TCPStore(LOCAL_HOST, 0, is_master=True, wait_for_workers=False)
-    place = {} if meeting is None else met_at(meeting.port)
+    if devices.machines > 1:
+        place = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT")}
+    else:
+        held = meeting()
+        place = met_at(held)
     threads = max(1, torch.get_num_threads() // devices.on_each)
     ranks = []
     try:
@@ -84,9 +86,17 @@ def train_together(job: Job | None, devices: Devices) -> Path:
             rank.process.join()
 
 
-def met_at(port: int) -> dict[str, str]:
-    """Return the variables by which ranks meet at a port where another process waits for them, as torchrun's does."""
-    return {"MASTER_ADDR": LOCAL_HOST, "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+def meeting() -> TCPStore:
+    """Return where ranks of this machine meet while it is held.
+
+    It has its port from the first moment on: one that is looked for and let go may be taken meanwhile.
+    """
+    return TCPStore(_LOCAL_HOST, 0, is_master=True, wait_for_workers=False)
+
+
+def met_at(held: TCPStore) -> dict[str, str]:
+    """Return the variables by which ranks meet where another process waits for them, as torchrun's does."""
+    return {"MASTER_ADDR": _LOCAL_HOST, "MASTER_PORT": str(held.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
 
 
 class _Rank(NamedTuple):
