@@ -48,8 +48,8 @@ def parts_of_split(done: "Snapshot", *, labeled: bool = False, test: bool = Fals
 
 
 def _labels_left_out(done: "Snapshot") -> int:
-    manifest = done.manifest
-    return int((manifest["label"].notna() & manifest["set_aside"].isna() & manifest["split"].isna()).sum())
+    usable = done.manifest.iloc[done.usable]
+    return int((usable["label"].notna() & usable["split"].isna()).sum())
 
 
 def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:

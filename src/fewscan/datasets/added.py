@@ -78,7 +78,7 @@ def summary_of(
         changed=len(listed.changed),
         changed_examples=tuple(f"{scan.source}/{scan.relative}" for scan in listed.changed[:SET_ASIDE_EXAMPLES]),
         rows=len(now.manifest),
-        usable=int(now.manifest["set_aside"].isna().sum()),
+        usable=len(now.usable),
         with_copies=copies if audited else None,
         of_old=of_old if audited else None,
         suspects=suspects,

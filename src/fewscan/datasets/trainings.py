@@ -29,8 +29,8 @@ def news(dataset: Dataset, snapshot: Snapshot) -> str | None:
     rows = int(last["images"])
     then = dataset.labels.current(rows, until=int(last["label_entry"]))["label"].fillna("").to_numpy()
     now = dataset.labels.current(len(snapshot.manifest), until=snapshot.description.label_entry)["label"].fillna("").to_numpy()
-    usable = snapshot.manifest["set_aside"].isna().to_numpy()[rows:]  # what is set aside counts for no image added, as in `add`
-    added, known = now[rows:][usable], now[:rows]
+    # What is set aside counts for no image added, as in `add`.
+    added, known = now[snapshot.usable[snapshot.usable >= rows]], now[:rows]
     counts = (
         (int(((then == "") & (known != "")).sum() + (added != "").sum()), "new label", "new labels"),
         (int(((then != "") & (known != "") & (then != known)).sum()), "corrected label", "corrected labels"),
