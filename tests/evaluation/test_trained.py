@@ -15,6 +15,8 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.trained import TrainedRun
 from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
+from fewscan.images.one_scan import read_scan, read_scans
+from fewscan.images.readers import UnreadableImage
 from fewscan.training.run import Run
 from tests.images.formats.dicom_objects import CT, saved, scan
 from tests.made import remade
@@ -86,6 +88,31 @@ def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: Trained
         run.predict(tmp_path)
     with pytest.raises(FewscanError, match="too long"):
         run.predict(tmp_path / ("x" * 300 + ".png"))
+
+
+def test_many_scans_are_read_as_each_alone_and_what_is_wrong_with_one_is_said_of_it(
+    split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    spec = split_dataset.spec
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        stack = np.random.default_rng(len(folder)).integers(0, 256, (3, 20, 20), np.uint8)
+        np.save(tmp_path / folder / "stack.npy", stack)
+    saved(scan(stack[0].astype("<u2"), CT, WindowCenter=[40, 600], WindowWidth=[80, 2800]), tmp_path / "windows.dcm")
+    one, two = tmp_path / "one" / "stack.npy", tmp_path / "two" / "stack.npy"
+    (known,) = list_place(tmp_path / "windows.dcm", spec, follow_links=False)
+    paths = [Path(f"{one}#image=2"), Path(f"{one}#image=0"), Path(f"{two}#image=2"), known.path, Path(f"{one}#image=2")]
+    together = list(read_scans(paths, spec))
+    for path, image in zip(paths, together, strict=True):
+        alone = read_scan(path, spec)
+        assert not isinstance(image, UnreadableImage)
+        np.testing.assert_array_equal(image.pixels, alone.pixels)
+        assert image.notes == alone.notes
+    assert known.notes
+    assert set(known.notes) <= set(read_scan(known.path, spec).notes)
+    wrong = [Path(f"{one}#image=1"), Path(f"{one}#image=9"), one, tmp_path / "nowhere.dcm"]
+    said = list(read_scans(wrong, spec))
+    assert [isinstance(image, UnreadableImage) for image in said] == [False, True, True, True]
 
 
 def test_tables_hold_what_the_folders_hold(run: TrainedRun, split_dataset: Snapshot) -> None:

@@ -1,6 +1,7 @@
 """What a run says of files or arrays, for whoever works in Python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,7 +17,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.images.crop import shown
 from fewscan.images.notes import how_often, in_one_field
-from fewscan.images.one_scan import read_scan
+from fewscan.images.one_scan import read_scans
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import UnreadableImage, fit
 from fewscan.training.run import Run
@@ -100,7 +101,7 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]
     listed = [images] if isinstance(images, str | Path) else list(images)
     if not listed or isinstance(listed[0], str | Path):
         files = [Path(image) for image in listed if isinstance(image, str | Path)]
-        return [str(file) for file in files], [_read_file(file, spec) for file in files]
+        return [str(file) for file in files], list(_read_files(files, spec))
     arrays = [np.asarray(image) for image in listed]
     for number, array in enumerate(arrays):
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
@@ -120,9 +121,9 @@ def _fitted(array: npt.NDArray[np.uint8], spec: ImageSpec) -> _Read:
     return _Read(fit(scan.pixels, spec.size_px, spec.resize), scan.notes)
 
 
-def _read_file(path: Path, spec: ImageSpec) -> _Read:
-    try:
-        image = read_scan(path, spec)
-    except UnreadableImage as unreadable:
-        raise FewscanError(f"{path}: {unreadable.reason}") from None
-    return _Read(image.pixels, image.notes)
+def _read_files(paths: Sequence[Path], spec: ImageSpec) -> Iterator[_Read]:
+    with closing(read_scans(paths, spec)) as images:
+        for path, image in zip(paths, images, strict=True):
+            if isinstance(image, UnreadableImage):
+                raise FewscanError(f"{path}: {image.reason}")
+            yield _Read(image.pixels, image.notes)

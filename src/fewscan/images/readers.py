@@ -97,19 +97,19 @@ def locate(path: Path) -> tuple[Path, str | None]:
 
 
 def read_images(
-    scans: Sequence[ScanFile | Path], spec: ImageSpec, workers: int | None = None
+    scans: Sequence[ScanFile | Path], spec: ImageSpec, workers: int | None = None, *, alone: bool = False
 ) -> Generator[Image | UnreadableImage, None, None]:
     """Read many images on all cores and yield, in their order, those whose `pixels` are fitted to (C, S, S).
 
     An image that cannot be used yields its UnreadableImage, one that was set aside likewise. A file is opened once for up to
-    IMAGES_AT_ONCE of its images that stand together. The result does not depend on `workers` (default: one per
-    core). Close the generator to stop early.
+    IMAGES_AT_ONCE of its images that stand together; `alone`, for each, so that what is wrong with one's name is said of it and
+    of no other. The result does not depend on `workers` (default: one per core). Close the generator to stop early.
     """
 
     def read(task: _FileTask) -> list[Image | UnreadableImage]:
         return _guarded_if_needed(_read_fitted, task, spec)
 
-    results = in_order(read, _tasks(scans), workers=workers, weigh=lambda task: len(task.parts))
+    results = in_order(read, _tasks(scans, 1 if alone else IMAGES_AT_ONCE), workers=workers, weigh=lambda task: len(task.parts))
     with silenced(), closing(results) as files:
         for images in files:
             yield from images
@@ -136,15 +136,15 @@ def fit(pixels: Pixels, size_px: int, resize: Resize) -> Pixels:
     return canvas[np.newaxis] if canvas.ndim == 2 else np.ascontiguousarray(canvas.transpose(2, 0, 1))
 
 
-def _tasks(scans: Sequence[ScanFile | Path]) -> Iterator[_FileTask]:
+def _tasks(scans: Sequence[ScanFile | Path], at_once: int) -> Iterator[_FileTask]:
     wanted = (
         _FileTask(one, (None,), None) if isinstance(one, Path) else _FileTask(one.path, (one.part,), one.set_aside)
         for one in scans
     )
     for (path, set_aside), tasks in itertools.groupby(wanted, key=lambda task: (task.path, task.set_aside)):
         parts = [part for task in tasks for part in task.parts]
-        for first in range(0, len(parts), IMAGES_AT_ONCE):
-            yield _FileTask(path, tuple(parts[first : first + IMAGES_AT_ONCE]), set_aside)
+        for first in range(0, len(parts), at_once):
+            yield _FileTask(path, tuple(parts[first : first + at_once]), set_aside)
 
 
 def _guarded_if_needed(

@@ -50,16 +50,22 @@ def list_file(path: Path, reading: Reading) -> list[ScanFile]:
     return look_into([ScanFile("", path.name, path)], (), reading, workers=1)
 
 
-def notes_on(file: Path, reading: Reading) -> tuple[str, ...]:
-    """Return what is to be known of a file before its pixels are read; it is about each of its images."""
-    return next((scan.notes for scan in list_file(file, reading)), ())
+def notes_on(files: Sequence[Path], reading: Reading) -> dict[Path, tuple[str, ...]]:
+    """Return what is to be known of each file before its pixels are read; it is about each of its images.
+
+    Raises FewscanError where a format needs a package that is not installed.
+    """
+    different = dict.fromkeys(files)
+    # Each as a source of its own, since their names need not differ.
+    listed = look_into([ScanFile(str(number), file.name, file) for number, file in enumerate(different)], (), reading)
+    return {scan.path: scan.notes for scan in listed}
 
 
 def list_place(place: Path, reading: Reading, *, follow_links: bool) -> list[ScanFile]:
     """List every image of a folder or a file, or the one that FILE#PART names, as `reading` chooses them."""
     file, part = locate(place)
     if part is not None:
-        return [ScanFile("", place.name, file, part=part, notes=notes_on(file, reading))]
+        return [ScanFile("", place.name, file, part=part, notes=notes_on([file], reading)[file])]
     if file.is_file():
         return list_file(file, reading)
     return list_scans(parse_sources([], [str(place)]), ImportOptions(follow_links=follow_links, **reading.model_dump()))
