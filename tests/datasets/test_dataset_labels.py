@@ -11,6 +11,7 @@ from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.reviewing.readers import agreement
 from tests.fixtures import CLASSES
 from tests.made import empty_manifest, write_dataset
 
@@ -72,6 +73,38 @@ def test_people_who_differ_leave_a_scan_without_a_label_until_it_is_settled(data
     settled = dataset.labels.set(0, "glioma", who="Edith", settle=True)
     assert (settled.changes.settled, settled.disputed, labels_of(dataset)[0]) == (1, 0, "glioma")
     assert len(dataset.labels.conflicts().people) == 0
+
+
+@pytest.mark.parametrize("first", ["Ada", "Grace"])
+def test_of_two_readers_it_does_not_matter_whose_table_is_entered_first(first: str, dataset: Dataset) -> None:
+    held = labels_of(dataset)
+    read = {name: dict(enumerate(held)) for name in ("Ada", "Grace")}
+    read["Ada"] |= {0: "no_tumor", 1: "no_tumor"}
+    read["Grace"] |= {1: "no_tumor", 2: "no_tumor"}
+    second = "Grace" if first == "Ada" else "Ada"
+    for who in (first, second):
+        lines = [f"{row:04}.png,{label}" for row, label in read[who].items()]
+        dry = dataset.labels.set(table(dataset, *lines), who=who, reading=True, dry_run=True).summary()
+        done = dataset.labels.set(table(dataset, *lines), who=who, reading=True)
+        told = done.summary()
+        assert told["changed"] + told["agreeing_readings"] == dry["changed"] + dry["agreeing_readings"] == 12
+        assert sum(change["scans"] for change in told["changes"]) == told["changed"] == 2
+    assert done.disputed == 2
+    assert labels_of(dataset) == [None, "no_tumor", None, *held[3:]]
+    assert dataset.labels.conflicts().people["row"].tolist() == [0, 0, 2, 2]
+    assert dataset.labels.history(5)["who"].tolist()[1:] == [first, second]
+    (pair,) = agreement(dataset.labels)
+    assert (pair.one, pair.other, pair.both, pair.same) == ("Ada", "Grace", 12, 10)
+    again = dataset.labels.set(table(dataset, *lines), who=second, reading=True)
+    assert (again.batch, again.changes.unchanged) == (0, 12), "nobody reads a scan twice by one table"
+
+
+def test_a_reading_is_one_persons_and_settles_nothing(dataset: Dataset) -> None:
+    last = dataset.labels.last
+    for how in ({}, {"who": "Ada", "settle": True}):
+        with pytest.raises(FewscanError, match="one person"):
+            dataset.labels.set(0, "glioma", reading=True, **how)
+    assert dataset.labels.last == last
 
 
 def test_states_take_a_scan_out_and_back_in(dataset: Dataset) -> None:

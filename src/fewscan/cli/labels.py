@@ -63,6 +63,9 @@ unsure, not a scan, or none, which takes a label away.
 With --who NAME the table is what this person says: where another person says otherwise, the scan is disputed until somebody
 settles it (--settle). Without, the table speaks for the dataset and replaces what was said before.
 
+With --reading the table is what NAME saw in each scan. All of it is entered, where it says what holds already, too, so that it
+does not matter which of two readers is entered first.
+
 Example: fewscan labels set mri corrections.csv --who "A. Lovelace" --dry-run
 """
 
@@ -75,6 +78,10 @@ def set_(
     note: Annotated[str, typer.Option(help="A note that the entries keep.")] = "",
     settle: Annotated[
         bool, typer.Option("--settle", help="What the table says goes for the dataset, whoever said something else before.")
+    ] = False,
+    reading: Annotated[
+        bool,
+        typer.Option("--reading", help="The table is what this person saw in each scan: rows that agree are entered, too."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and enter nothing.")] = False,
     rename: option.Rename = None,
@@ -94,6 +101,7 @@ def set_(
         who=who,
         note=note,
         settle=settle,
+        reading=reading,
         dry_run=dry_run,
         rename=option.renames(rename),
         path_column=path_column,
@@ -104,7 +112,7 @@ def set_(
         separator=separator,
         trust_predictions=trust_predictions,
     )
-    finish(as_json, done.summary(), _set_lines(done, who), *_after_set(done, dataset))
+    finish(as_json, done.summary(), _set_lines(done, who, reading=reading), *_after_set(done, dataset))
 
 
 def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
@@ -117,7 +125,7 @@ def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
     return after_labels(Dataset.open(dataset), done.disputed or 0)
 
 
-def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
+def _set_lines(done: "LabelsSet", who: str | None, *, reading: bool) -> list[str]:
     """Return what was set, or would be, and what of the table was not taken."""
     told = done.summary()
     would = "would change" if done.batch is None else "changed"
@@ -128,7 +136,8 @@ def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
         lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
     lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
     others = {
-        "as before" if who is None else f"as before, so that nothing of {who} is entered": told["unchanged"],
+        f"as before, which {who} agrees with": told["agreeing_readings"],
+        _as_before(who, reading=reading): told["unchanged"],
         "named without a statement": told["silent"],
         "cannot be used, whatever their label": told["unusable"],
         "have a label that is no prediction, which stays": told["predictions_not_taken"],
@@ -146,6 +155,12 @@ def _set_lines(done: "LabelsSet", who: str | None) -> list[str]:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
     return lines
+
+
+def _as_before(who: str | None, *, reading: bool) -> str:
+    if who is None:
+        return "as before"
+    return f"said by {who} before" if reading else f"as before, so that without --reading nothing of {who} is entered"
 
 
 def _repeated_line(repeated: "Repeated", rows: int) -> str:

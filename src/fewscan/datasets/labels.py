@@ -46,7 +46,8 @@ class LabelsSet:
             "batch": self.batch,
             "origin": said.origin,
             "table_rows": said.table_rows,
-            "changed": len(changes.rows),
+            "changed": len(changes.rows) - int(changes.agree.sum()),
+            "agreeing_readings": int(changes.agree.sum()),
             "changes": [self._change(*pair, count) for pair, count in changes.counts().items()],
             "unchanged": changes.unchanged,
             "silent": said.silent,
@@ -100,6 +101,7 @@ class DatasetLabels(LabelLog):
         who: str | None = None,
         note: str = "",
         settle: bool = False,
+        reading: bool = False,
         dry_run: bool = False,
         rename: Mapping[str, str] | None = None,
         **options: Any,
@@ -108,7 +110,8 @@ class DatasetLabels(LabelLog):
 
         what: a table, read as `import` reads its tables with the same `options` (see TableOptions); or a row or rows, each with
         one of `labels`, all with the one label given, or all with a `state`. settle: what is said here goes for the dataset,
-        whoever said something else. dry_run: nothing is entered.
+        whoever said something else. reading: it is what `who` saw, and is entered though it holds already.
+        dry_run: nothing is entered.
 
         Raises FewscanError where a table cannot be read, contradicts itself or names no image, for rows that are not there, and
         for labels that cannot be classes.
@@ -123,7 +126,7 @@ class DatasetLabels(LabelLog):
             said = read_statements(Path(what), images, self._sources, classes, asked, rename or {})
         else:
             said = _of_rows(what, labels, state, images, classes)
-        changes = changes_of(self, current, images["set_aside"].isna(), said, who, settle=settle)
+        changes = changes_of(self, current, images["set_aside"].isna(), said, who, settle=settle, reading=reading)
         new = sorted({label for label in changes.labels if label is not None} - {*classes})
         batch = disputed = None
         if not dry_run:
