@@ -80,7 +80,7 @@ def test_of_two_readers_it_does_not_matter_whose_table_is_entered_first(first: s
     held = labels_of(dataset)
     read = {name: dict(enumerate(held)) for name in ("Ada", "Grace")}
     read["Ada"] |= {0: "no_tumor", 1: "no_tumor"}
-    read["Grace"] |= {1: "no_tumor", 2: "no_tumor"}
+    read["Grace"] |= {1: "no_tumor", 2: "glioma"}
     second = "Grace" if first == "Ada" else "Ada"
     for who in (first, second):
         lines = [f"{row:04}.png,{label}" for row, label in read[who].items()]
