@@ -83,3 +83,17 @@ def test_what_is_clicked_twice_is_begun_and_cancelled_once(
     assert posted == [address, f"{address}/cancel"]
     assert page.inner_text("#trouble") == ""
     assert faults == []
+
+
+@pytest.mark.slow
+def test_a_scan_that_is_sent_to_a_server_that_is_gone_is_told_in_the_pages_own_words(
+    browser: "playwright.Browser", page_server: Served
+) -> None:
+    page = opened(browser, page_server.address, "Ada", [], "/model")
+    page.route("**/api/predict?*", lambda asked: asked.abort())
+    page.set_input_files("#file", {"name": "scan.png", "mimeType": "image/png", "buffer": b"scan"})
+    says(page, "trouble", "The server does not answer")
+    page.unroute("**/api/predict?*")
+    page.set_input_files("#file", {"name": "other.png", "mimeType": "image/png", "buffer": b"scan"})
+    says(page, "trouble", "no model yet")
+    assert not page.is_visible("#shares")

@@ -25,6 +25,8 @@ from fewscan.reviewing.app import Review
 from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.guard import MAX_UPLOAD_BYTES
 from fewscan.reviewing.seeing import Seen, pixel_features
+from fewscan.reviewing.taking import Making
+from fewscan.reviewing.training import Job
 from fewscan.training.continuing import asked_encoder, ready_encoder
 from fewscan.training.encoding import VIEWS, features_of
 from fewscan.training.run import Run
@@ -147,6 +149,13 @@ def test_without_labels_of_two_classes_nothing_is_trained(client: TestClient, de
     assert client.post("/api/training", json={"resume": True}).status_code == 409
     assert client.post("/api/training/cancel", json={}).status_code == 409
     assert client.post("/api/training/use", json={}).status_code == 409
+
+
+def test_what_ended_before_its_cancel_came_is_told_as_it_ended(client: TestClient, review: Review) -> None:
+    review.trainings.job, review.makings.making = Job("finished", run="first"), Making("failed", words="no room")
+    for what, phase in (("training", "finished"), ("making", "failed")):
+        answer = client.post(f"/api/{what}/cancel", json={})
+        assert (answer.status_code, answer.json()["phase"]) == (200, phase)
 
 
 @pytest.mark.slow  # it starts processes

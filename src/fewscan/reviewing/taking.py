@@ -216,10 +216,11 @@ class Makings:
         Thread(target=self._go, args=[commands, first_gone], name="making", daemon=True).start()
 
     def cancel(self) -> None:
-        """End it; raises CannotNowError where nothing is being made."""
-        if self.making.phase != "running":
+        """End it; what has just ended by itself stays as it ended. Raises CannotNowError where nothing was begun."""
+        if self.making.phase == "none":
             raise CannotNowError("nothing is being made")
-        self._commands.cancel()
+        if self.making.phase == "running":
+            self._commands.cancel()
 
     def close(self) -> None:
         """End it, as the page's server ends."""

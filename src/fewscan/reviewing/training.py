@@ -99,10 +99,14 @@ class Trainings:
         Thread(target=self._go, args=[run, words], name="training", daemon=True).start()
 
     def cancel(self) -> None:
-        """Stop the training that runs; what it has done can be gone on with. Raises CannotNowError where none runs."""
-        if self.job.phase != "running":
+        """Stop the training that runs; what it has done can be gone on with. One that has just ended stays as it ended.
+
+        Raises CannotNowError where none was begun.
+        """
+        if self.job.phase == "none":
             raise CannotNowError("no training is running")
-        self._commands.cancel()
+        if self.job.phase == "running":
+            self._commands.cancel()
 
     def close(self) -> None:
         """Stop what runs, as the page's server ends."""

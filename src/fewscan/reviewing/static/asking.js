@@ -36,6 +36,11 @@ export async function send(path, content) {
   return (await answered(path, options)).json();
 }
 
+export async function sendFile(path, file) {
+  const options = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file };
+  return (await answered(path, options)).json();
+}
+
 // A label log that another program writes to at this moment, or a server that is being started again, is waited for.
 const TRIES = 5;
 const PAUSE_MS = 1500;

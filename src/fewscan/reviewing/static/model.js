@@ -1,6 +1,6 @@
 // The model: what it has learned, a training in the background, and what it says of another scan.
 
-import { Refused, ask, askWho, element, every, forecast, made, percent, reviewer, showStanding, told } from "./asking.js";
+import { ask, askWho, element, every, forecast, made, percent, reviewer, sendFile, showStanding, told } from "./asking.js";
 import { Background } from "./background.js";
 
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
@@ -47,13 +47,12 @@ async function predict() {
   const name = file.name.toLowerCase();
   const ending = name.slice(name.lastIndexOf(".") + 1);
   const kind = KINDS.find((one) => name.endsWith(`.${one}`)) ?? SAME[ending] ?? "dcm";
-  const answer = await fetch(`/api/predict?kind=${kind}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
-  const said = await answer.json();
+  const [said, refused] = await sendFile(`/api/predict?kind=${kind}`, file).then((answer) => [answer, null], (reason) => [null, reason]);
   if (element("file").files[0] !== file) return; // another one was chosen meanwhile
-  element("shares").hidden = !answer.ok;
-  element("unlike").hidden = !(answer.ok && said.out_of_distribution);
-  element("notes").hidden = !(answer.ok && said.notes.length);
-  if (!answer.ok) throw new Refused(answer.status, said.detail);
+  element("shares").hidden = refused !== null;
+  element("unlike").hidden = !said?.out_of_distribution;
+  element("notes").hidden = !said?.notes.length;
+  if (refused !== null) throw refused;
   element("notes").replaceChildren(...said.notes.map((note) => made("li", {}, note)));
   element("share-rows").replaceChildren(...said.shares.map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
 }
