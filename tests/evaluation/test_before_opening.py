@@ -1,8 +1,15 @@
+import shlex
+import shutil
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.before_opening import before_opening
 from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.labeling.population import beside_pile
+from fewscan.labeling.rule import Asked, Grounds
 from fewscan.training.run import Run
 
 
@@ -16,3 +23,22 @@ def test_the_first_opening_is_announced_and_calibration_asked_for_until_it_is_th
     run.note_test_opening("evaluate", split_dataset)
     assert before_opening(run, split_dataset) == [calibrate]
     assert not (run.folder / CALIBRATION_FILE).exists()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_what_is_advised_of_a_run_says_where_its_dataset_was_moved_to(
+    moved: bool, split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], tmp_path: Path
+) -> None:
+    run = untrained_run(split_dataset)
+    if moved:
+        shutil.move(split_dataset.folder, tmp_path / "elsewhere" / "data")
+    seen = run.open_dataset(tmp_path / "elsewhere" / "data" if moved else None)
+    (unsupported,) = Grounds.of(run, seen).rule(Asked()).reasons
+    others = beside_pile(run, seen, run.dataset_now(seen.folder).unsplit())
+    for advised in (before_opening(run, seen)[-1], unsupported, *others):
+        commands = [part for part in advised.split("'") if part.startswith("fewscan ")]
+        assert commands
+        for command in commands:
+            words = shlex.split(command)
+            assert ("--data" in words) == moved
+            assert str(seen.folder) in words or not moved

@@ -83,8 +83,9 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     """
     from fewscan.evaluation.calibrate import cannot_cross_fit, lacks_calibration
     from fewscan.evaluation.evaluate import EVALUATION_FILE
+    from fewscan.training.moved import called_with
 
-    moved: Words = [] if dataset.folder.resolve() == Path(run.record.dataset) else ["--data", dataset.folder]
+    moved: Words = [*called_with(run.folder, Path(run.record.dataset), dataset.folder)[1:]]
     if not run.finished:
         return ["train", dataset.folder, "--out", run.folder, "--resume"]
     if not run.record.classes:

@@ -61,9 +61,10 @@ def explain(
             )
         _finish_evidence_check(api.check_evidence(run, data=data, overwrite=overwrite), run, data, as_json)
     elif image is None:
+        moved: list[str | Path] = [] if data is None else ["--data", data]
         raise FewscanError(
-            f"name the scan to explain, '{command_line('explain', run, 'IMAGE')}', or check all with "
-            f"'{command_line('explain', run, '--check')}'"
+            f"name the scan to explain, '{command_line('explain', run, 'IMAGE', *moved)}', or check all with "
+            f"'{command_line('explain', run, '--check', *moved)}'"
         )
     else:
         evidence = api.explain(run, image, out=out, class_name=class_name, names=names, data=data, overwrite=overwrite)

@@ -1,9 +1,12 @@
 """What to know before a test set is opened for a run: a look at it cannot be undone."""
 
+from pathlib import Path
+
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
+from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -20,9 +23,10 @@ def before_opening(run: Run, dataset: Snapshot) -> list[str]:
             "its score makes every later score look better than it is"
         )
     if Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
+        called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         lines.append(
-            f"the run is not calibrated: '{command_line('calibrate', run.folder)}' does that without the test set. After it, "
-            f"'{command_line('evaluate', run.folder, '--overwrite')}' scores the calibrated probabilities, and opens the test "
+            f"the run is not calibrated: '{command_line('calibrate', *called)}' does that without the test set. After it, "
+            f"'{command_line('evaluate', *called, '--overwrite')}' scores the calibrated probabilities, and opens the test "
             "set once more"
         )
     return lines

@@ -20,6 +20,7 @@ from fewscan.evaluation.predictor import Predictor
 from fewscan.seeds import stream
 from fewscan.spreadsheet import read_csv, write_csv
 from fewscan.training.batches import Rows
+from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -65,7 +66,8 @@ class HeldOut:
             return None
         classes = run.record.classes
         columns = [f"{_LOGIT}{name}" for name in classes]
-        anew = f"run '{command_line('calibrate', run.folder, '--overwrite')}'"
+        called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
+        anew = f"run '{command_line('calibrate', *called, '--overwrite')}'"
         table = read_csv(path, {"row": "int64", "label": "str"} | dict.fromkeys(columns, "float32"), anew)
         rows = table["row"].to_numpy()
         if not (table["label"].isin(classes).all() and ((rows >= 0) & (rows < len(dataset.groups))).all()):

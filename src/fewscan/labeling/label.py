@@ -29,6 +29,7 @@ from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table,
 from fewscan.learning.registry import method_type
 from fewscan.partial import growing, refuse_finished
 from fewscan.progress import kept_if_stopped, say, track
+from fewscan.training.moved import called_with
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
@@ -179,7 +180,11 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         reasons=(
             *rule.reasons,
             *_of_this_batch(rule, asked, promised),
-            *(_learned_from(run) if scans.of_dataset and scans.pile.population == "new" and rule.threshold is not None else ()),
+            *(
+                _learned_from(run, dataset)
+                if scans.of_dataset and scans.pile.population == "new" and rule.threshold is not None
+                else ()
+            ),
             *_others(shifted, promised),
         ),
         helps=rule.helps,
@@ -205,11 +210,12 @@ def _kept(table: LabelTable, scans: int) -> str | None:
     return f"{labeled:,} of {counted(scans, 'scan')} are labeled, and kept in {table.folder}" if labeled else None
 
 
-def _learned_from(run: Run) -> Iterator[str]:
+def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
     """Yield what is to be known of the dataset's own scans where no label was held out as these were learned from."""
     helps = ""
     if method_type(run.settings.method.name).uses_unlabeled:
-        helps = f"; '{command_line('calibrate', run.folder, '--pile')}' holds labels out so that there is one for these"
+        called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
+        helps = f"; '{command_line('calibrate', *called, '--pile')}' holds labels out so that there is one for these"
     yield (
         "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is "
         f"for new scans{helps}"

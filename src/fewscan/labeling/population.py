@@ -1,5 +1,6 @@
 """Which scans are to be decided on: new ones, or the dataset's own unlabeled ones, which a run may have learned from."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, PILE_FILE, HeldOut
 from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
+from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line, counted
 
@@ -69,4 +71,5 @@ def beside_pile(run: Run, dataset: Snapshot, now: Snapshot) -> tuple[str, ...]:
     ]
     if not said:
         return ()
-    return (f"not in the table: {'; '.join(said)}. '{command_line('label', run.folder, 'SCANS')}' labels them as files",)
+    called, *moved = called_with(run.folder, Path(run.record.dataset), dataset.folder)
+    return (f"not in the table: {'; '.join(said)}. '{command_line('label', called, 'SCANS', *moved)}' labels them as files",)

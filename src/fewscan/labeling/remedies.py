@@ -35,11 +35,11 @@ class Remedies(Settings):
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
 
-    def words(self, run: str | Path) -> str:
-        """Return what helps, as the end of a sentence on why nothing is accepted; `run` is what commands call the run."""
+    def words(self, called: tuple[str | Path, ...]) -> str:
+        """Return what helps, as the end of a sentence on why nothing is accepted; `called` is what commands call the run."""
         ways = []
         if self.folds is not None:
-            command = command_line("calibrate", run, "--folds", str(self.folds), "--overwrite")
+            command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
             ways.append(f"hold out all labels in turn with '{command}'")
         if self.labels is not None:
             ways.append(f"label about {self.labels:,} more images{', too' if ways else ''}")

@@ -32,6 +32,7 @@ from fewscan.splits.acceptance import independent
 from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
 from fewscan.training.batches import Rows
 from fewscan.training.leakage import doubt
+from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -67,11 +68,14 @@ class Asked:
             raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
 
 
+Called = tuple[str | Path, ...]
+
+
 @dataclass(frozen=True)
 class Grounds:
     """What the decisions of a run on scans of a population rest on."""
 
-    called: str | Path  # what commands in its sentences call the run
+    called: Called  # what commands in its sentences call the run
     predictor: Predictor
     gate: Gate
     classes: tuple[str, ...]
@@ -87,11 +91,12 @@ class Grounds:
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
 
     @classmethod
-    def of(cls, run: Run, dataset: Snapshot, called: str | Path | None = None, *, population: Population = "new") -> Self:
+    def of(cls, run: Run, dataset: Snapshot, called: Called | None = None, *, population: Population = "new") -> Self:
         """Describe what the run learned from, and read its held-out images; the test set has no share in either.
 
-        called: what commands call the run, None for its folder: a page that is passed on has no paths. population: which scans
-        are to be decided on; for a `pile`, `speaks_for_pile` says whether anything was held out that is like it.
+        called: what commands call the run, None for its folder, and its dataset's where that was moved: a page that is passed
+        on has no paths. population: which scans are to be decided on; for a `pile`, `speaks_for_pile` says whether anything was
+        held out that is like it.
         Raises FewscanError where the run is unfinished or damaged.
         """
         predictor = Predictor.of(run)
@@ -108,7 +113,7 @@ class Grounds:
         of_pile = calibration.pile if calibration is not None and population == "pile" else None
         source = "cross-fitting" if of_pile is not None else None if calibration is None else calibration.source
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
-        called = run.folder if called is None else called
+        called = called or called_with(run.folder, Path(run.record.dataset), dataset.folder)
         leaking, surer = doubt(run, dataset), _surer(of_pile or calibration, called)
         return cls(
             called,
@@ -135,7 +140,7 @@ class Grounds:
         runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported = self.doubt
         if self.held_out is None:
-            unsupported = f"the run is not calibrated; run '{command_line('calibrate', self.called)}'"
+            unsupported = f"the run is not calibrated; run '{command_line('calibrate', *self.called)}'"
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
@@ -216,13 +221,13 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _surer(held_out: Calibration | PileCalibration | None, run: str | Path) -> str | None:
+def _surer(held_out: Calibration | PileCalibration | None, called: Called) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
     if held_out is None or held_out.surety is None or not held_out.surety.surer:
         return None
     return (
         f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}; "
-        f"try '{command_line('calibrate', run)}' with more --folds, whose networks learn from nearly as many labels"
+        f"try '{command_line('calibrate', *called)}' with more --folds, whose networks learn from nearly as many labels"
     )
 
 

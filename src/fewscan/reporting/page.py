@@ -29,6 +29,7 @@ from fewscan.reporting.rendering import render, write_page
 from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
 from fewscan.reporting.stress_section import describe_stress
 from fewscan.reporting.training_section import describe_run, describe_training
+from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -105,12 +106,13 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
     """Return what the page says of the test set beside the scores, from the predictions that the evaluation kept."""
     predictions = read_predictions(run)
     if not np.array_equal(predictions["row"], dataset.rows("test")) or len(predictions) != evaluation.images:
+        called_so = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         raise FewscanError(
             f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run "
-            f"'{command_line('evaluate', run.folder, '--overwrite')}'"
+            f"'{command_line('evaluate', *called_so, '--overwrite')}'"
         )
     say(run.note_test_opening("report", dataset).sentence)
-    grounds = Grounds.of(run, dataset, called=RUN)
+    grounds = Grounds.of(run, dataset, called=(RUN,))
     tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
 

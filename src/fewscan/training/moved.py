@@ -35,6 +35,11 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
     return found
 
 
+def called_with(run: Path, recorded: Path, dataset: Path) -> tuple[str | Path, ...]:
+    """Return how a command calls `run` and, where its dataset lies elsewhere than `recorded`, `dataset`, which it is now."""
+    return (run,) if dataset.resolve() == recorded else (run, "--data", dataset)
+
+
 def _beside(run: Path, recorded: Path) -> Iterator[Path]:
     """Yield folders of the dataset's name as far from the run as it may have been, then all that stand near the run."""
     above = run.resolve().parents[:FOLDERS_ABOVE]
