@@ -26,8 +26,6 @@ import fewscan
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibration import Calibration
-from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predicting import predict_images
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate, Typicality
@@ -41,6 +39,7 @@ from fewscan.exporting.weights import SavedModel, write_weights
 from fewscan.images.readers import fitted, read_image
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
+from tests.made import calibrated
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
 
@@ -49,7 +48,6 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 SIZES = [(40, 56), (70, 30), (31, 90), (24, 24), (150, 45)]
 CLASSES = ("mass * <b>", "none")
 WINDOW = "120,160"
-NOT_MEASURED = Interval(value=None, low=None, high=None)
 
 
 def write_scans(folder: Path, channels: Literal[1, 3]) -> Path:
@@ -100,15 +98,7 @@ def make_run(
     last.bias.data -= torch.from_numpy(predictor.predict(dataset.pixels).logits.mean(axis=0))
     run.save_network(network)
     if temperature != 1:
-        Calibration(
-            temperature=temperature,
-            source="validation",
-            images=4,
-            groups=4,
-            calibration_error_before=NOT_MEASURED,
-            calibration_error_after=NOT_MEASURED,
-            dataset_fingerprint=run.record.dataset_fingerprint,
-        ).save(run)
+        calibrated(run, temperature)
     return run
 
 
