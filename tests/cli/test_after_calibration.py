@@ -16,7 +16,7 @@ def test_a_score_of_other_probabilities_is_made_again_before_the_report_as_its_n
 ) -> None:
     run = untrained_run(split_dataset)
     run.log({"epoch": 1, "step": 1})
-    advised = before_opening(run, split_dataset)[-1]
+    advised = before_opening(run, split_dataset, "evaluate")[-1]
     evaluate(run, split_dataset)
     calibrated(run, 2.0)
     words = after_run(run, split_dataset)

@@ -17,11 +17,14 @@ def test_the_first_opening_is_announced_and_calibration_asked_for_until_it_is_th
     split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
 ) -> None:
     run = untrained_run(split_dataset)
-    first, calibrate = before_opening(run, split_dataset)
+    first, calibrate = before_opening(run, split_dataset, "evaluate")
     assert "first time" in first
     assert f"fewscan calibrate {run.folder}" in calibrate
     run.note_test_opening("evaluate", split_dataset)
-    assert before_opening(run, split_dataset) == [calibrate]
+    assert before_opening(run, split_dataset, "evaluate") == [calibrate]
+    assert f"fewscan stress {run.folder} --overwrite" in before_opening(run, split_dataset, "stress")[0]
+    # Heat maps are of the network as it is: they are the same after calibration.
+    assert before_opening(run, split_dataset, "explain") == []
     assert not (run.folder / CALIBRATION_FILE).exists()
 
 

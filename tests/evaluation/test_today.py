@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.today import SinceTraining, today
+from fewscan.images.patients import known_patients
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.made import remade
@@ -102,3 +104,18 @@ def test_one_image_and_several_are_spoken_of_rightly() -> None:
     assert all(words in one for words in ("1 image of the test set carries", "has no label", "is left out"))
     two = " ".join(SinceTraining(relabeled=2, without_label=2, unknown_class=2).sentences())
     assert all(words in two for words in ("2 images of the test set carry", "have no label", "are left out"))
+
+
+@pytest.mark.slow
+def test_images_that_were_added_are_not_counted_among_what_a_run_knows(run: Run, waiting: Snapshot, tmp_path: Path) -> None:
+    """Neither on its page nor anywhere else that goes by the run's dataset with today's test set."""
+    (tmp_path / "later").mkdir()
+    picture = np.random.default_rng(1).integers(0, 255, (16, 16), dtype=np.uint8)
+    PIL.Image.fromarray(picture).save(tmp_path / "later/one.png")
+    api.add_scans(waiting.folder, [tmp_path / "later"])
+    seen, now = run.open_dataset(), Dataset.open(waiting.folder)
+    now.labels.enter([seen.rows("test")[0]], [None], origin="review")
+    of_today = today(seen, now).dataset
+    assert len(of_today.manifest) == len(seen.manifest) + 1
+    assert known_patients(of_today.manifest) == known_patients(seen.manifest)
+    assert np.array_equal(of_today.usable, seen.usable)

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.today import today
 from fewscan.explaining.evidence_check import (
     EVIDENCE_FILE,
     EvidenceCheck,
@@ -236,15 +238,18 @@ def test_a_score_that_lives_on_the_frame_is_lost_with_it_and_one_from_within_is_
 def test_a_run_is_checked_on_the_sealed_part_and_the_result_kept(
     untrained_run: Callable[[Snapshot], Run], make_dataset: Callable[..., Snapshot]
 ) -> None:
-    dataset = split(make_dataset(40), labeled=12, test=12)
+    dataset = split(make_dataset(40), labeled=12, test=13)
     run = untrained_run(dataset)
     assert EvidenceCheck.load(run) is None
-    check = check_evidence(run, dataset)
+    now = Dataset.open(dataset.folder)
+    withdrawn, *rows = dataset.rows("test")
+    now.labels.enter([withdrawn], [None], origin="review")
+    check = check_evidence(run, today(dataset, now))
     assert EvidenceCheck.load(run) == check
     assert check.test_openings == 1
     assert "explain" in (run.folder / "test_openings.jsonl").read_text()
-    rows = dataset.rows("test")
-    assert check.hiding.images == check.shortcut.images == len(rows) == 12
+    # As for evaluate, the labels are those of today.
+    assert (check.hiding.images, check.shortcut.images, check.since_training.without_label) == (12, 12, 1)
     calls = Predictor.of(run).predict(dataset.pixels, rows).probabilities.argmax(axis=1)
     assert check.shortcut.accuracy.value == pytest.approx((calls == dataset.labels[rows]).mean())
     (run.folder / EVIDENCE_FILE).write_text("{}")

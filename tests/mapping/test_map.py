@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 import fewscan as package
+from fewscan import api
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.mapping.scan_map import HIDDEN, NO_LABEL, TEST_SET
 from fewscan.reporting import map_page
@@ -81,6 +83,24 @@ def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(spl
     assert labels[taught].tolist() == split_dataset.manifest["label"].iloc[taught].tolist()
     (parts,) = (np.array(one.values) for one in found.colorings if one.name == "part of the split")
     assert (parts[split_dataset.rows("test")] == "test").all()
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_run_are_those_of_its_own_split_however_many_were_drawn_since(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]
+) -> None:
+    run = untrained_run(split_dataset)
+    api.split(split_dataset.folder, name="second", labeled=12, test=8, validation=0, seed=3)
+
+    def tested(**asked: str) -> set[int]:
+        found = package.map_scans(run, **asked)
+        (parts,) = (np.array(one.values) for one in found.colorings if one.name.startswith("part of the"))
+        return set(found.rows[parts == "test"].tolist())
+
+    own = set(split_dataset.rows("test").tolist())
+    assert tested() == own
+    second = set(Dataset.open(split_dataset.folder).snapshot("second").rows("test").tolist())
+    assert tested(split="second") == second != own
 
 
 @pytest.mark.slow

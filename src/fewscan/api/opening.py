@@ -68,7 +68,7 @@ def opened_dataset_of(run: Run, data: str | Path | None) -> Snapshot:
 def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
     """Raise FewscanError where the file `name` of a verb stands in the run already, unless that is to be replaced."""
     if (run.folder / name).exists() and not overwrite:
-        raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to do it again")
+        raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to replace that")
 
 
 def opened_classifier(run: str | Path | Run) -> Run:

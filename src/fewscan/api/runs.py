@@ -66,7 +66,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
-        for line in before_opening(opened, seen):
+        for line in before_opening(opened, seen, "evaluate"):
             say(line)
         return evaluation.evaluate(opened, seen, today(seen, now))
 
@@ -144,15 +144,17 @@ def explain(
 def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> EvidenceCheck:
     """Open the sealed test set, and check on it whether heat maps mean something and whether the score lives on the border.
 
-    Writes `evidence.json` into the run; see `fewscan.explaining.evidence_check`. With `overwrite` one that stands there is
-    replaced.
+    The labels are those of today, as for `evaluate`. Writes `evidence.json` into the run; see
+    `fewscan.explaining.evidence_check`. With `overwrite` one that stands there is replaced.
     """
+    from fewscan.evaluation.today import today
     from fewscan.explaining import evidence_check
 
     opened = opened_classifier(run)
     with alone(opened.folder, "explain --check"):
         refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
-        return evidence_check.check_evidence(opened, opened_dataset_of(opened, data))
+        seen = opened_dataset_of(opened, data)
+        return evidence_check.check_evidence(opened, today(seen, opened.dataset_now(seen.folder)))
 
 
 def report(

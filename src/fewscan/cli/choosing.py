@@ -29,7 +29,9 @@ Place = Annotated[
     Path,
     typer.Argument(metavar="DATASET|RUN", help="A dataset, or a run whose dataset is meant.", callback=there("dataset", "run")),
 ]
-SplitName = Annotated[str | None, typer.Option("--split", help="Whose test set stays closed. [default: the newest split]")]
+SplitName = Annotated[
+    str | None, typer.Option("--split", help="Whose test set stays closed, beside a run's own. [default: the newest split]")
+]
 
 _HELP = """Say which scans to label next, and why.
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _HELP = """Draw all scans on a page, alike ones side by side.
 
 The page shows clusters, scans that are unlike all others, and scans of one label among many of another, which may be labeled
-wrongly. Color them by label, source or part of the split; with a run by what it predicts, whether that is the label, and what
-it would accept. Point at a scan to see it, zoom in, click on the legend to leave a color out, show pictures instead of dots.
+wrongly. Color them by label, source or part of the split, of a run its own; with a run also by what it predicts, whether that
+is the label, and what it would accept. Point at a scan to see it, zoom in, click on the legend to leave a color out, show
+pictures instead of dots.
 
 It works without any label. Labels of the test set are not shown. The page needs no other file; a table with row, x and y lies
 beside it.

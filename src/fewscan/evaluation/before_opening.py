@@ -10,11 +10,14 @@ from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
+# What the verbs that open it do with calibrated probabilities; a verb that is not here does nothing with them.
+_CALIBRATED = {"evaluate": "scores the calibrated probabilities", "stress": "decides by calibrated probabilities"}
 
-def before_opening(run: Run, dataset: Snapshot) -> list[str]:
-    """Return in words what the first opening means, and what would better be done before; nothing where neither is to be said.
 
-    dataset: the run's.
+def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:
+    """Return in words what the first opening means, and what would better be done before `verb` opens it.
+
+    dataset: the run's. Nothing is returned where neither is to be said.
     """
     lines = []
     if not openings(dataset).total:
@@ -22,11 +25,10 @@ def before_opening(run: Run, dataset: Snapshot) -> list[str]:
             "this opens the test set for the first time. From now on each look at it is counted: whoever changes something by "
             "its score makes every later score look better than it is"
         )
-    if Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
+    if verb in _CALIBRATED and Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
         lines.append(
             f"the run is not calibrated: '{command_line('calibrate', *called)}' does that without the test set. After it, "
-            f"'{command_line('evaluate', *called, '--overwrite')}' scores the calibrated probabilities, and opens the test "
-            "set once more"
+            f"'{command_line(verb, *called, '--overwrite')}' {_CALIBRATED[verb]}, and opens the test set once more"
         )
     return lines

@@ -18,6 +18,7 @@ from fewscan.datasets.snapshot import MANIFEST_DTYPES, Snapshot, class_indices
 from fewscan.wording import counted
 
 Rows = npt.NDArray[np.int64]
+ADDED_SINCE = "added since the run was made"
 
 
 class SinceTraining(Settings):
@@ -111,8 +112,10 @@ def _with_test_set(seen: Snapshot, current: Snapshot, scored: Rows, labels: pd.S
     """Return what a run saw, as many rows as there are now, with the rows `scored` as its test set, under these labels."""
     manifest = current.manifest.copy()
     rows = len(seen.manifest)
-    for column in ("label", "label_from", "set_aside", "split"):
-        manifest[column] = pd.concat([seen.manifest[column], pd.Series([None] * (len(manifest) - rows))], ignore_index=True)
+    # Images that were added have no part in the run, nor in what is counted of it, unless they are scored.
+    for column, of_added in (("label", None), ("label_from", None), ("set_aside", ADDED_SINCE), ("split", None)):
+        added = pd.Series([of_added] * (len(manifest) - rows), dtype=object)
+        manifest[column] = pd.concat([seen.manifest[column].astype(object), added], ignore_index=True)
     for column in ("only_teaches", "taught_before", "seen_before"):
         manifest[column] = np.concatenate([seen.manifest[column].to_numpy(bool), np.zeros(len(manifest) - rows, bool)])
     parts = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy().copy()

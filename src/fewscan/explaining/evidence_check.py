@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from fewscan.config import Settings
-from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import before_opening
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.explaining.hiding import HidingCheck, hiding_check, untrained_predictor
 from fewscan.images.stored import StoredImages
+from fewscan.progress import say
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -45,6 +47,7 @@ class EvidenceCheck(Settings):
     shortcut: ShortcutCheck
     test_openings: int  # by this run, this one included
     test_set_openings: int  # of this test set, by all runs on it until then
+    since_training: SinceTraining = SinceTraining()
     dataset_fingerprint: str
 
     @classmethod
@@ -53,17 +56,20 @@ class EvidenceCheck(Settings):
         return run.stored(EVIDENCE_FILE, cls, command_line("explain", run.folder, "--check"))
 
 
-def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
-    """Open the test set of `dataset` once, make both checks on it, and write `evidence.json` into the run.
+def check_evidence(run: Run, now: Today) -> EvidenceCheck:
+    """Open the run's test set once, with its labels of today, make both checks on it, and write `evidence.json` into the run.
 
     The opening is noted in run and dataset before anything is computed.
     """
+    dataset = now.dataset
     if not len(dataset.rows("test")):
         raise FewscanError(
             f"{run.folder} has no test set to check evidence on: draw a split with one, "
             f"'{command_line('split', dataset.folder, '--name', 'tested', '--test', 'N')}', and train on it"
         )
     predictor = Predictor.of(run)
+    for line in before_opening(run, dataset, "explain"):
+        say(line)
     openings = run.note_test_opening("explain", dataset)
     untrained = untrained_predictor(run, predictor.device)
     rows = dataset.rows("test")
@@ -72,6 +78,7 @@ def check_evidence(run: Run, dataset: Snapshot) -> EvidenceCheck:
         shortcut=shortcut_check(predictor, dataset.pixels, rows, dataset.labels[rows], dataset.groups[rows]),
         test_openings=openings.by_run,
         test_set_openings=openings.by_all_runs,
+        since_training=now.since,
         dataset_fingerprint=dataset.description.fingerprint,
     )
     run.store(EVIDENCE_FILE, check)

@@ -13,6 +13,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.datasets.taking import moment_of
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Prediction, Predictor
+from fewscan.evaluation.today import ADDED_SINCE
 from fewscan.folders import kind_of
 from fewscan.images.stored import Chosen
 from fewscan.labeling.rule import Asked, Grounds
@@ -25,6 +26,7 @@ from fewscan.training.embedding import Embeddings, embed_dataset, usual_encoder
 from fewscan.training.run import Run
 
 NO_LABEL, TEST_SET, HIDDEN = "no label", "test set: not shown", "hidden by the split"
+NO_PART = "in no part"
 DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
 
 
@@ -70,8 +72,9 @@ def map_of(
     """Return the map of a dataset, or of a run's dataset as it is today with what the run says of its scans.
 
     encoder: a name, a run or a file of weights; by default the run's, or EfficientNet-Lite0 as ImageNet taught it. The labels
-    of a test set are not shown, nor those that a split hides. Raises FewscanError where the encoder cannot be had, and where
-    no scan can be used.
+    of a test set are not shown, nor those that a split hides; of a run neither those of its own test set nor those of `split`.
+    Parts are those of the run's own split unless `split` names another. Raises FewscanError where the encoder cannot be had,
+    and where no scan can be used.
     """
     run = place if isinstance(place, Run) else None
     dataset = run.dataset_now(data) if run is not None else place
@@ -89,12 +92,19 @@ def map_of(
         features = embedded if encoder is None else embed_dataset(dataset, own)
         colorings += _said_by(run, dataset, features, rows, labels)
     colorings.append(Coloring("source", snapshot.manifest["source"].iloc[rows].tolist()))
-    if dataset.splits:
-        parts = snapshot.manifest["split"].astype(object).fillna("in no part").iloc[rows]
-        colorings.append(Coloring("part of the split", parts.tolist(), ("in no part",)))
+    if run is not None and split is None:
+        colorings.append(_parts("part of the run's split", run.open_dataset(dataset.folder), rows))
+    elif dataset.splits:
+        colorings.append(_parts("part of the split", snapshot, rows))
     of = f"dataset {dataset.folder.resolve().name}" if run is None else f"run {run.folder.resolve().name}"
     placed = kept_coordinates(dataset.folder, embedded.features[rows], seed)
     return ScanMap(snapshot, of, _words(settings, embedded), rows, placed, tuple(one for one in colorings if _tells(one)))
+
+
+def _parts(name: str, split: Snapshot, rows: Int64s) -> Coloring:
+    """Return the rows colored by the part that they have in a split, which may be older than some of them."""
+    parts = split.manifest["split"].astype(object).fillna(NO_PART).reindex(rows, fill_value=ADDED_SINCE)
+    return Coloring(name, parts.tolist(), (NO_PART, ADDED_SINCE))
 
 
 def labels_shown(dataset: Dataset, run: Run | None = None, split: str | None = None) -> np.ndarray:

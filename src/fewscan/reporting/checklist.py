@@ -69,7 +69,6 @@ def _purpose(evaluation: Evaluation | None) -> tuple[Item, ...]:
 def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
     description = dataset.description
     split = dataset.require_split()
-    images = sum(source.images for source in description.sources)
     aside = sum(source.set_aside for source in description.sources)
     window = description.spec.window
     shown = f"; {window.sentence}" if window else ""
@@ -85,7 +84,7 @@ def _data(dataset: Snapshot, names: bool) -> tuple[Item, ...]:
             "sources of data",
             "5a",
             "7",
-            f"{images:,} images, sources: {len(description.sources)}; {patients}; {found}",
+            f"{known.images:,} images, sources: {len(description.sources)}; {patients}; {found}",
             "how and why the scans were collected, and whom they represent",
         ),
         Item("dates and places", "5b, 6a", "7, 8", "", "when, where and by which scanners the scans were taken"),

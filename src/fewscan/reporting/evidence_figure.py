@@ -89,17 +89,17 @@ def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
 def scan_beside_map(pixels: Pixels, heat_map: HeatMap | None) -> npt.NDArray[np.uint8]:
     """Return (3, PAIR_SIDE_PX, 2 PAIR_SIDE_PX + PAIR_GAP_PX) uint8: a scan (C, S, S), and it under its map, for a page.
 
-    Without a map the second picture is white.
+    Without a map it is the scan alone, (3, PAIR_SIDE_PX, PAIR_SIDE_PX).
     """
     sides = []
-    second = np.ones((*pixels.shape[1:], 3)) if heat_map is None else overlaid(pixels, heat_map)
-    for picture in (_rgb(pixels), second):
+    for picture in (_rgb(pixels),) if heat_map is None else (_rgb(pixels), overlaid(pixels, heat_map)):
         enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize(
             (PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR
         )
         sides.append(np.asarray(enlarged))
     gap = np.full((PAIR_SIDE_PX, PAIR_GAP_PX, 3), 255, dtype=np.uint8)
-    return np.ascontiguousarray(np.concatenate([sides[0], gap, sides[1]], axis=1).transpose(2, 0, 1))
+    beside = [part for side in sides[1:] for part in (gap, side)]
+    return np.ascontiguousarray(np.concatenate([sides[0], *beside], axis=1).transpose(2, 0, 1))
 
 
 def _headline(evidence: Evidence) -> str:

@@ -48,7 +48,7 @@ def draw_stress(test: StressTest, theme: Theme = "light") -> Figure:
         place = rows[condition.corruption], condition.strength - 1
         for shares, interval in ((right, condition.accuracy), (wrong, condition.wrong_accepted)):
             shares[place] = np.nan if interval.value is None else interval.value
-    panels = 2 if np.isfinite(wrong).any() else 1
+    panels = 2 if test.some_accepted else 1
     figure = Figure(figsize=(2 + 3.4 * panels, 1.2 + _ROW_INCHES * len(names)), dpi=150, layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, panels, sharey=True))
     whole = test.unchanged.accuracy.value or 1.0

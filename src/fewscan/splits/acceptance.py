@@ -54,4 +54,7 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> li
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f", or ask for --target-error {reachable:g}"
-    return [f"{takes}; all labels together are {labels:,}, also where {in_turn}: label {kept - labels:,} more at least{larger}"]
+    return [
+        f"{takes}; all labels together come to {labels:,} of these, also where {in_turn}: label {kept - labels:,} more at "
+        f"least{larger}"
+    ]

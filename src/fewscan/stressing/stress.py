@@ -11,6 +11,7 @@ from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import before_opening
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.evaluation.today import SinceTraining, Today
@@ -18,7 +19,7 @@ from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
-from fewscan.progress import track
+from fewscan.progress import say, track
 from fewscan.seeds import stream
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import write_csv
@@ -108,6 +109,11 @@ class StressTest(Settings):
         """The names of the corruptions, the one first that hurts most at the middle strength."""
         return [condition.corruption for condition in self.at(MIDDLE)]
 
+    @property
+    def some_accepted(self) -> bool:
+        """Whether under some corruption at some strength a label is accepted."""
+        return any(condition.wrong_accepted.value is not None for condition in self.conditions)
+
     def share_kept(self, accuracy: Interval) -> float | None:
         """Return an accuracy as a share of the one without a corruption; None where that is 0."""
         whole = self.unchanged.accuracy.value
@@ -144,6 +150,8 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     rows = _rows(run, dataset, asking)
     scans = scans_of(dataset, rows, stored=asking.stored)
     rule = Grounds.of(run, seen).rule(asked)
+    for line in before_opening(run, dataset, "stress") if asking.part == "test" else ():
+        say(line)
     openings = run.note_test_opening("stress", dataset) if asking.part == "test" else None
     said = _said(rule, dataset, rows, scans, corruptions)
     labels, groups = dataset.labels[rows], dataset.groups[rows]
