@@ -38,7 +38,7 @@ def test_what_is_advised_of_a_run_says_where_its_dataset_was_moved_to(
     seen = run.open_dataset(tmp_path / "elsewhere" / "data" if moved else None)
     (unsupported,) = Grounds.of(run, seen).rule(Asked()).reasons
     others = beside_pile(run, seen, run.dataset_now(seen.folder).unsplit())
-    for advised in (before_opening(run, seen)[-1], unsupported, *others):
+    for advised in (before_opening(run, seen, "evaluate")[-1], unsupported, *others):
         commands = [part for part in advised.split("'") if part.startswith("fewscan ")]
         assert commands
         for command in commands:
