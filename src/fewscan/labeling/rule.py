@@ -69,6 +69,8 @@ class Asked:
 
 
 Called = tuple[str | Path, ...]
+# What commands call the run in what is kept in it or passed on: that has no paths.
+RUN: Called = ("RUN",)
 
 
 @dataclass(frozen=True)

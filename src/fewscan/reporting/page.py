@@ -20,7 +20,7 @@ from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
-from fewscan.labeling.rule import Grounds
+from fewscan.labeling.rule import RUN, Grounds
 from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
@@ -41,7 +41,6 @@ SAMPLES_A_CLASS = 8
 UNLABELED_SAMPLES = 16
 CROPS_SHOWN = 8
 # What commands on the page call the run: it is passed on, so it has no paths.
-RUN = "RUN"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
             f"'{command_line('evaluate', *called_so, '--overwrite')}'"
         )
     say(run.note_test_opening("report", dataset).sentence)
-    grounds = Grounds.of(run, dataset, called=(RUN,))
+    grounds = Grounds.of(run, dataset, called=RUN)
     tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
 

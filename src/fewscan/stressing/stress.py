@@ -18,7 +18,7 @@ from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
-from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.labeling.rule import RUN, Asked, DecisionRule, Grounds
 from fewscan.progress import say, track
 from fewscan.seeds import stream
 from fewscan.splits.support import TARGET_ERROR
@@ -149,7 +149,7 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     dataset = now.dataset
     rows = _rows(run, dataset, asking)
     scans = scans_of(dataset, rows, stored=asking.stored)
-    rule = Grounds.of(run, seen).rule(asked)
+    rule = Grounds.of(run, seen, called=RUN).rule(asked)
     for line in before_opening(run, dataset, "stress") if asking.part == "test" else ():
         say(line)
     openings = run.note_test_opening("stress", dataset) if asking.part == "test" else None
