@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -115,6 +116,24 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     manifest.loc[drawn.rows("labeled")[:3], "split"] = None
     assert any(line.endswith("measured by: 3") for line in parts_of_split(dataclasses.replace(drawn, manifest=manifest)))
     assert not any("measured by: " in line for line in asked)
+
+
+@pytest.mark.slow
+def test_which_of_several_splits_is_meant_is_said_with_options_that_the_verb_has(
+    split_dataset: Snapshot, fewscan: Command, tmp_path: Path
+) -> None:
+    folder = split_dataset.folder
+    api.split(folder, name="second", labeled=12, test=8, validation=0, seed=3)
+    for verb, *options in (
+        ("map", "--encoder", "resnet_small"),
+        ("suggest", "--encoder", "resnet_small"),
+        ("compare", "--methods", "supervised", "--no-train", "--out", "compared"),
+    ):
+        done = fewscan(verb, folder, *options, cwd=tmp_path)
+        assert done.returncode == 0
+        (told,) = [line for line in done.stderr.splitlines() if "'second'" in line]
+        known = fewscan(verb, "--help").stdout
+        assert all(option in known for option in re.findall(r"--[a-z-]+", told))
 
 
 def test_encoders_are_listed_with_the_weights_that_each_can_begin_with(fewscan: Command) -> None:

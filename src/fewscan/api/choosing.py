@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place, read_of
+from fewscan.api.opening import opened_place, read_of, say_closed
 from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
@@ -51,6 +51,7 @@ def suggest(
     opened = opened_place(place, data)
     if table is not None:
         refuse_replacing(table, *read_of(opened, data))
+    say_closed(opened, split, data)
     asked = None if encoder is None else str(encoder)
     pool = pool_of(opened, encoder=asked, split=split, data=None if data is None else Path(data))
     found = suggest_from(pool, count, strategy=strategy, random_share=random_share, seed=seed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_snapshot
+from fewscan.api.opening import SIZED, opened_snapshot
 from fewscan.errors import FewscanError
 from fewscan.locks import alone
 from fewscan.wording import counted
@@ -50,7 +50,7 @@ def compare(
     from fewscan.comparison.planning import make_plan
 
     plan = make_plan(
-        opened_snapshot(dataset),
+        opened_snapshot(dataset, told=SIZED),
         methods=methods,
         seeds=seeds,
         protocols=protocols,
@@ -102,7 +102,7 @@ def compare_budgets(
 
     budgets = distinct_budgets(labels_budget)
     plan = make_plan(
-        opened_snapshot(dataset),
+        opened_snapshot(dataset, told=SIZED),
         methods=methods,
         seeds=seeds,
         protocols=protocols,

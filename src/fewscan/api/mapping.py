@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place, read_of
+from fewscan.api.opening import opened_place, read_of, say_closed
 from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
@@ -48,6 +48,7 @@ def map_scans(
     read = read_of(opened, data) if written else []
     for path in written:
         refuse_replacing(path, *read)
+    say_closed(opened, split, data)
     asked = None if encoder is None else str(encoder)
     found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
     if page is not None:

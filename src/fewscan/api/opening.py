@@ -28,19 +28,36 @@ def opened_dataset(dataset: str | Path | Dataset | Snapshot) -> Dataset:
     return Dataset.open(dataset if isinstance(dataset, str | Path) else dataset.folder)
 
 
-def opened_snapshot(dataset: str | Path | Dataset | Snapshot, split: str | None = None) -> Snapshot:
+# What is said where the newest of several splits is meant because none was named.
+TAKEN = "the split {newest} is taken, which was drawn last of {names}; --split takes another"
+CLOSED = "the test set of the split {newest} stays closed, which was drawn last of {names}; --split takes another"
+SIZED = "sizes and shares that are not given are those of the split {newest}, which was drawn last of {names}"
+
+
+def say_newest(dataset: Dataset, split: str | None, told: str) -> None:
+    """Say which split is meant, in the words `told`, where none was named and there are several."""
+    if split is None and len(dataset.splits) > 1:
+        say(told.format(newest=f"'{dataset.splits[-1]}'", names=", ".join(dataset.splits)))
+
+
+def say_closed(place: Dataset | Run, split: str | None, data: str | Path | None) -> None:
+    """Say the test set of which split stays closed, beside a run's own, where none was named and there are several."""
+    from fewscan.training.run import Run
+
+    say_newest(place.dataset_now(data) if isinstance(place, Run) else place, split, CLOSED)
+
+
+def opened_snapshot(dataset: str | Path | Dataset | Snapshot, split: str | None = None, told: str = TAKEN) -> Snapshot:
     """Return a snapshot that was taken already, or the dataset as it is now under a split, by default under the newest.
 
-    Says which split it is where there are several.
+    Says which split it is where there are several, in the words `told`.
     """
     from fewscan.datasets.snapshot import Snapshot
 
     if isinstance(dataset, Snapshot) and split is None:
         return dataset
     opened = opened_dataset(dataset)
-    if split is None and len(opened.splits) > 1:
-        names = ", ".join(opened.splits)
-        say(f"the split '{opened.splits[-1]}' is taken, which was drawn last of {names}; --split takes another")
+    say_newest(opened, split, told)
     return opened.snapshot(split)
 
 

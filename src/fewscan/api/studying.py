@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewscan.api.comparing import refuse_failures, run_and_write
-from fewscan.api.opening import opened_snapshot
+from fewscan.api.opening import SIZED, opened_snapshot
 
 if TYPE_CHECKING:
     from fewscan.comparison.results import Results
@@ -45,7 +45,7 @@ def study(
     from fewscan.studies.bitlis.published import LABELS, PROTOCOLS, RECIPE, TABLE2, TEST_IMAGES
 
     plan = make_plan(
-        opened_snapshot(dataset),
+        opened_snapshot(dataset, told=SIZED),
         methods=TABLE2 if methods is None else methods,
         seeds=seeds,
         protocols=PROTOCOLS if protocols is None else protocols,
