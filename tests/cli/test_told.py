@@ -123,6 +123,8 @@ def test_which_of_several_splits_is_meant_is_said_with_options_that_the_verb_has
     split_dataset: Snapshot, fewscan: Command, tmp_path: Path
 ) -> None:
     folder = split_dataset.folder
+    unlabeled = split_dataset.rows("unlabeled")
+    Dataset.open(folder).labels.enter(unlabeled.tolist(), [None] * len(unlabeled), origin="review")
     api.split(folder, name="second", labeled=12, test=8, validation=0, seed=3)
     for verb, *options in (
         ("map", "--encoder", "resnet_small"),
