@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from fewscan import api, demo
-from fewscan.cli import adding, app, demonstration, embedding, following, label_suspects, mapping, showing
+from fewscan.cli import adding, app, comparing, demonstration, embedding, following, label_suspects, mapping, showing
 from fewscan.cli.split_words import parts_of_split
 from fewscan.datasets.added import AddedToSplit, AddSummary
 from fewscan.datasets.dataset import Dataset
@@ -27,6 +27,7 @@ from fewscan.explaining.evidence import Evidence
 from fewscan.models.encoders import ENCODERS
 from fewscan.splits.split import split
 from fewscan.training.run import MODEL_FILE, Run
+from tests.comparison.made_up import made_up
 from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
@@ -238,3 +239,12 @@ def test_pairs_without_a_verb_is_help_and_a_pair_can_be_confirmed(make_dataset: 
     assert done.returncode == 0, done.stderr
     (said,) = Dataset.open(dataset.folder).pair_decisions.entries()
     assert (said.verdict, said.who) == ("together", "Ada")
+
+
+@pytest.mark.slow
+def test_a_comparison_leads_to_a_report_of_what_came_out_best(make_dataset: MakeDataset) -> None:
+    results = made_up(make_dataset, {("leakfree", "supervised"): (20, 21), ("leakfree", "joint"): (30, 29)})
+    (joint,) = (row for row in results.rows if row.method == "joint")
+    assert comparing.next_words(results.rows, "accuracy", "fewscan compare data") == ["report", joint.runs[0].run.folder]
+    nothing = made_up(make_dataset, {})
+    assert comparing.next_words(nothing.rows, "accuracy", "fewscan compare data") == ["compare", "data"]

@@ -18,6 +18,7 @@ from fewscan.datasets.openings import openings
 from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
@@ -199,6 +200,34 @@ def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot,
         assert condition.accuracy.percent in page
     for found in findings(test, VIEWS, SPEC):
         assert escape(found[1:], quote=False).replace("'", "&#39;") in page
+
+
+@pytest.mark.slow
+def test_page_and_card_say_that_decisions_were_those_before_another_calibration(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
+    exported = export_model(run, dataset, tmp_path, tmp_path, "safetensors")
+
+    def told() -> list[bool]:
+        page, card = write_report(run, dataset, tmp_path / "page.html"), write_model_card(run, dataset, exported, tmp_path)
+        return ["fewscan stress RUN --overwrite" in file.read_text() for file in (page, card)]
+
+    stored = stress_test_of(run)
+    assert stored.temperature == 1
+    none = Interval(value=None, low=None, high=None)
+    calibration = Calibration(
+        temperature=1.0,
+        source="validation",
+        images=6,
+        groups=6,
+        calibration_error_before=none,
+        calibration_error_after=none,
+        dataset_fingerprint=dataset.description.fingerprint,
+    )
+    calibration.save(run)
+    assert told() == [False, False]
+    calibration.model_copy(update={"temperature": 2.0}).save(run)
+    assert told() == [True, True]
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def _finish_comparison(results: "Results", dataset: Path, as_json: bool) -> None
         as_json,
         {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
         [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
-        *next_words(results.rows, training),
+        *next_words(results.rows, score, training),
     )
 
 
@@ -136,14 +136,18 @@ def _finish_budgets(efficiency: "LabelEfficiency", dataset: Path, as_json: bool)
         as_json,
         {"page": str(page), "headline": " ".join(said), "ranked_by": score, "rows": rows},
         [*said, f"{title(score)}, mean over seeds:", *lines, f"page: {page}"],
-        *next_words([point.row for point in efficiency.points], training),
+        *next_words([point.row for point in efficiency.points], score, training),
     )
 
 
-def next_words(rows: Sequence["Row"], training: str) -> Words:
-    """Return the words of the command that comes next: a report of the first run, or where none is finished, `training`."""
-    runs = [run.run for row in rows for run in row.runs]
-    return report_words(runs[0]) if runs else list(shlex.split(training)[1:])
+def next_words(rows: Sequence["Row"], score: str, training: str) -> Words:
+    """Return the words of the command that comes next: a report of the first run of the row with the highest `score`.
+
+    Where none is finished it is `training`.
+    """
+    finished = [row for row in rows if row.runs]
+    best = max(finished, key=lambda row: row.cell(score).mean or 0.0, default=None)
+    return list(shlex.split(training)[1:]) if best is None else report_words(best.runs[0].run)
 
 
 def whole_numbers(text: str, option: str) -> list[int]:

@@ -81,5 +81,5 @@ def _finish(results: "Results", dataset: Path, as_json: bool) -> None:
         as_json,
         {"page": str(page), "headline": headline(results), "rows": rows},
         [headline(results), "val_p_acc, mean over seeds:", *lines, f"page: {page}"],
-        *next_words(results.rows, training),
+        *next_words(results.rows, "accuracy", training),
     )

@@ -85,6 +85,7 @@ class StressTest(Settings):
     groups: int
     test_openings: int  # by this run, this one included; 0 where the validation set was taken
     test_set_openings: int  # of this test set, by all runs on it until then
+    temperature: float | None = None  # that the run had then, 1 where it was not calibrated; None where that was not noted
     target_error: float
     threshold: float | None  # of the score, from which on labels are accepted; None where nothing is
     threshold_reason: str
@@ -165,6 +166,7 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
         groups=len(np.unique(groups)),
         test_openings=openings.by_run if openings else 0,
         test_set_openings=openings.by_all_runs if openings else 0,
+        temperature=rule.predictor.temperature,
         target_error=asking.target_error,
         threshold=rule.threshold,
         threshold_reason=rule.reasons[0],

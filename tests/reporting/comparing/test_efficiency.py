@@ -294,3 +294,10 @@ def test_budgets_that_lie_close_have_their_numbers_upright() -> None:
 def test_a_score_that_is_not_defined_has_no_bounds() -> None:
     assert len(set(bounds(Interval(value=None, low=None, high=None)))) == 1
     assert len(set(bounds(Interval(value=0.5, low=0.4, high=0.6)))) == 2
+
+
+def test_a_row_that_is_more_than_a_method_looks_like_none_that_is_there() -> None:
+    rows = ("supervised", "propagation", "simclr+propagation", "supervised@finetune")
+    looks = method_looks(rows)
+    assert len({looks[name].color for name in rows}) == len(rows)
+    assert all(looks[name] == method_looks(())[name] for name in rows[:2])

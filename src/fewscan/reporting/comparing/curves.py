@@ -39,8 +39,15 @@ class Series:
 
 
 def method_looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return how the curves of methods look: one of fewscan's own the same in every comparison, whatever else is in it."""
-    return {name: numbered_look(number, "light") for number, name in enumerate(dict.fromkeys((*METHODS, *methods)))}
+    """Return how the curves of methods look: one of fewscan's own the same in every comparison, whatever else is in it.
+
+    Another row, such as `simclr+propagation`, looks as a method that is not there would.
+    """
+    own = list(METHODS)
+    others = [name for name in dict.fromkeys(methods) if name not in METHODS]
+    absent = [number for number, name in enumerate(own) if name not in methods]
+    numbers = [*absent, *range(len(own), len(own) + len(others))]
+    return {name: numbered_look(number, "light") for number, name in (*enumerate(own), *zip(numbers, others, strict=False))}
 
 
 def draw_accuracies(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
