@@ -42,8 +42,7 @@ def stress(
     part: stressing.Part = "validation" if validation else "test"
     asking = stressing.Asking(tuple(only), images, part, stored, target_error)
     with alone(opened.folder, "stress"):
-        if not overwrite and (known := stressing.StressTest.load(opened)) is not None:
-            refuse_stored(opened, stressing.STRESS_FILE, f"is stressed on its {known.part} set", overwrite=False)
+        refuse_stored(opened, stressing.STRESS_FILE, "is stressed", overwrite=overwrite)
         seen = opened_dataset_of(opened, data)
         result = stressing.stress(opened, seen, today(seen, opened.dataset_now(seen.folder)), asking)
         write_stress_figure(result, opened.folder / FIGURE_FILE)
