@@ -123,10 +123,7 @@ def _read(dataset: Snapshot, path: Path) -> Image:
     try:
         return read_scan(path, dataset.spec)
     except UnreadableImage as unreadable:
-        reason = str(unreadable.reason)
-        one_of_several = reason.startswith(("more than one image", "no such image")) and "#" not in reason
-        how = "; of a file with several images give one, such as FILE#frame=3" if one_of_several else ""
-        raise FewscanError(f"{path} cannot be explained: {reason}{how}") from None
+        raise FewscanError(f"{path} cannot be explained: {unreadable.reason}") from None
 
 
 def _nearest_labeled(predictor: Predictor, dataset: Snapshot, features: npt.NDArray[np.float32]) -> tuple[Neighbor, ...]:

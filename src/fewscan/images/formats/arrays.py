@@ -94,7 +94,6 @@ def read(file: BufferedReader, parts: Sequence[str | None], reading: Reading) ->
         # Mapped, since a stack may be larger than memory.
         array = np.memmap(file, header.dtype, "r", file.tell(), header.shape, "F" if header.fortran else "C")
         known = {part: position for position, part in enumerate(_numbered(header))}
-        _require_named(parts, len(known))
         for part in parts:
             yield _decode(array, header.sides, position_of(part, known), reading.window)
 
@@ -158,11 +157,6 @@ def _taken(header: _Header) -> tuple[str, ...]:
     """Return what is to be said of an array that may be meant in another way."""
     three = header.sides == "NHW" and header.shape[0] == 3
     return ("three images in one array: taken as gray ones, not as the colors of one",) if three else ()
-
-
-def _require_named(parts: Sequence[str | None], count: int) -> None:
-    if list(parts) == [None] and count > 1:
-        raise UnreadableImage(f"more than one image: {count} images")
 
 
 def _is_archive(file: BufferedReader) -> bool:
@@ -263,7 +257,6 @@ def _read_archive(
 ) -> Iterator[Decoded | UnreadableImage]:
     arrays, _ = _arrays(archive)
     places = _places(arrays)
-    _require_named(parts, len(places))
     where = list(places.values())
     known = {part: number for number, part in enumerate(places)}
     loaded, array = "", np.empty((0, 0))

@@ -111,21 +111,23 @@ def numbered(name: str, count: int, *, first: int) -> tuple[str | None, ...]:
 
 
 def positions(parts: Sequence[str | None], name: str, count: int, *, first: int) -> list[int]:
-    """Return the positions, from 0, of the parts that `numbered` made.
-
-    Raises UnreadableImage where no part is named though the file holds several, and where one is not in it.
-    """
-    if list(parts) == [None] and count != 1:
-        raise UnreadableImage(f"more than one image: {count} {name}s")
+    """Return the positions, from 0, of the parts that `numbered` made; raises UnreadableImage as `position_of` does."""
     known = {part: position for position, part in enumerate(numbered(name, count, first=first))}
     return [position_of(part, known) for part in parts]
 
 
 def position_of(part: str | None, known: dict[str | None, int]) -> int:
-    """Return the position of `part` among those that are `known`; raises UnreadableImage where it is none of them."""
-    if part not in known:
-        raise UnreadableImage("no such image: its file holds none of that name")
-    return known[part]
+    """Return the position of `part` among those that are `known`.
+
+    Raises UnreadableImage where no part is named though the file holds several, and where one is not in it.
+    """
+    if part in known:
+        return known[part]
+    first = next(iter(known))
+    if part is None:
+        raise UnreadableImage(f"more than one image: {len(known):,}, of which FILE#{first} is the first")
+    held = "one image alone" if first is None else f"none of that name; FILE#{first} is the first"
+    raise UnreadableImage(f"no such image: its file holds {held}")
 
 
 def require_size(width: int, height: int) -> None:

@@ -87,7 +87,7 @@ def read_slices(opened: Opened, parts: Sequence[str | None], reading: Reading) -
     """
     with opened() as volume:
         if list(parts) == [None]:
-            raise UnreadableImage("more than one image: a volume; its slices are named as FILE#axial=12")
+            raise UnreadableImage("more than one image: a volume, of which FILE#axial=12 is a slice")
         shape = volume.values.shape
         slices = [(plane, number) for plane, axis in _AXES.items() for number in range(shape[axis])]
         known: dict[str | None, int] = {f"{plane}={number}": position for position, (plane, number) in enumerate(slices)}
