@@ -1,10 +1,11 @@
 """How fast scans are imported, and in how much memory.
 
-    python -m benchmarks.import [--growth] [--dicom] [--json]
+    python -m benchmarks.import [--growth] [--dicom [N ...]] [--json]
 
 First the real scans. With --growth also folders of practice scans, JPEG files of 256 x 256 pixels, 500 drawn ones linked over
-and over, each folder in a process of its own, so that its peak of memory is its own. With --dicom instead of all that drawn
-slices of a CT, uncompressed DICOM files of 512 x 512 pixels of 16 bits, half of them with a window of their own.
+and over, each folder in a process of its own, so that its peak of memory is its own. With --dicom instead of all that slices of
+a CT, uncompressed DICOM files of 512 x 512 pixels of 16 bits, half of them with a window of their own: 1,000 drawn ones, or N,
+for which these are linked over and over.
 """
 
 import argparse
@@ -87,7 +88,9 @@ def main() -> None:
         "--crop", choices=("none", "foreground"), default="none", help="of the real scans, as of `fewscan import`"
     )
     parser.add_argument("--growth", action="store_true", help=f"also import {GROWTH} practice scans")
-    parser.add_argument("--dicom", action="store_true", help=f"import {SLICES} drawn DICOM slices and nothing else")
+    parser.add_argument(
+        "--dicom", type=int, nargs="*", metavar="N", help="import N drawn DICOM slices and nothing else, then others"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs="+", metavar="SOURCE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -96,10 +99,14 @@ def main() -> None:
         return
 
     figures: dict[str, Any] = {"cores": os.cpu_count()}
-    if arguments.dicom:
+    if arguments.dicom is not None:
         with tempfile.TemporaryDirectory() as name:
-            draw_slices(Path(name) / "slices")
-            figures["dicom"] = measured(arguments.size, Path(name) / "slices")
+            drawn = Path(name) / "drawn"
+            draw_slices(drawn)
+            figures["dicom"] = []
+            for count in arguments.dicom or [SLICES]:
+                link_scans(drawn, Path(name) / str(count), count)
+                figures["dicom"].append(measured(arguments.size, Path(name) / str(count)))
         figures["load_average"] = [round(load, 2) for load in os.getloadavg()]
         print(json.dumps(figures) if arguments.json else json.dumps(figures, indent=2))
         return

@@ -1,6 +1,6 @@
 """How fast a folder of new scans is labeled, how near that is to the network alone, and in how much memory as folders grow.
 
-    python -m benchmarks.label [--scans 1000 10000] [--encoder resnet_small] [--json]
+    python -m benchmarks.label [--scans 1000 10000] [--encoder resnet_small] [--exact-copies-only] [--json]
 
 The folder holds practice scans as JPEG files of 256 x 256 pixels, 500 drawn ones linked over and over. Each size is labeled in
 a process of its own, so that its peak of memory is its own.
@@ -33,15 +33,16 @@ def network_alone(run: Run) -> float:
     return NETWORK_SCANS / (time.perf_counter() - began)
 
 
-def labeled(run: Path, folder: Path, out: Path) -> dict[str, float]:
-    began = time.perf_counter()
-    summary = fewscan.label(run, folder, out=out)
-    seconds = time.perf_counter() - began
+def labeled(run: Path, folder: Path, out: Path, *, exact_copies_only: bool) -> dict[str, float]:
+    began, began_cpu = time.perf_counter(), time.process_time()
+    summary = fewscan.label(run, folder, out=out, exact_copies_only=exact_copies_only)
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     return {
         "scans": summary.scans,
         "unreadable": summary.unreadable,
         "seconds": round(seconds, 2),
         "scans_per_second": round(summary.scans / seconds, 1),
+        "cpu_ms_a_scan": round(1e3 * cpu_seconds / summary.scans, 2),
         "peak_memory_mb": round(peak_memory_mb()),
     }
 
@@ -50,11 +51,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--encoder", choices=["resnet_small", "study_cnn"], default="resnet_small")
+    parser.add_argument("--exact-copies-only", action="store_true", help="as of `fewscan label`")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", type=Path, nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(labeled(*arguments.one)))
+        print(json.dumps(labeled(*arguments.one, exact_copies_only=arguments.exact_copies_only)))
         return
 
     with tempfile.TemporaryDirectory() as name:
@@ -67,7 +69,9 @@ def main() -> None:
         growth = []
         for count in arguments.scans:
             link_scans(drawn, folder / str(count), count)
-            growth.append(in_own_process("benchmarks.label", "--one", run.folder, folder / str(count), folder / f"{count}.csv"))
+            places = (run.folder, folder / str(count), folder / f"{count}.csv")
+            how = ["--exact-copies-only"] if arguments.exact_copies_only else []
+            growth.append(in_own_process("benchmarks.label", *how, "--one", *places))
         figures = {"encoder": arguments.encoder, "network_alone_per_second": round(network_alone(run), 1), "folders": growth}
     if arguments.json:
         print(json.dumps(figures))
