@@ -127,8 +127,9 @@ def page_server(dataset: Dataset) -> Iterator[Served]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def launched() -> Iterator["playwright.Browser"]:
+    """One for all tests, since it takes a second to start; until the end it keeps an event loop in the tests' thread."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -5,9 +5,11 @@ import gzip
 import json
 import shutil
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
@@ -211,6 +213,12 @@ def test_every_view_is_there_and_leads_to_every_other(client: TestClient) -> Non
     assert client.get("/login").status_code == 200
 
 
+def awaited(app: Callable[..., Awaitable[None]], *given: object) -> None:
+    """Wait for it on another thread: this one has the event loop of the browser, where tests have opened one."""
+    with start_blocking_portal() as portal:
+        portal.call(app, *given)
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
     page = reviewed(dataset, classes=CLASSES, encoder=None, door=Door.at("127.0.0.1", 8765), runs=Path("runs"))
@@ -224,7 +232,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(dataset: Dataset, monkeypat
 
     headers = [(b"host", b"127.0.0.1:8765"), (b"content-type", b"application/json"), (b"content-length", b"5")]
     scope = {"type": "http", "method": "POST", "path": "/api/decisions", "headers": headers, "query_string": b""}
-    asyncio.run(application(page)(scope, never, sent))
+    awaited(application(page), scope, never, sent)
     assert statuses == [408]
 
 
@@ -232,7 +240,7 @@ def test_a_websocket_is_not_let_in() -> None:
     async def nothing(*told: object) -> None:
         pytest.fail("it came through")
 
-    asyncio.run(Guard(nothing, Door.at("127.0.0.1", 8765))({"type": "websocket", "path": "/"}, nothing, nothing))
+    awaited(Guard(nothing, Door.at("127.0.0.1", 8765)), {"type": "websocket", "path": "/"}, nothing, nothing)
 
 
 def test_whoever_opens_the_page_to_others_is_told_the_token_and_the_machines_name(pile: Path) -> None:
