@@ -15,9 +15,9 @@ import fewscan as package
 from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.mapping.scan_map import HIDDEN, NO_LABEL, TEST_SET
+from fewscan.mapping.scan_map import HIDDEN, NO_LABEL, TEST_SET, Coloring
 from fewscan.reporting import map_page
-from fewscan.reporting.map_page import _palette
+from fewscan.reporting.map_page import _colored, _palette
 from fewscan.training.run import Run
 from tests.made import remade
 
@@ -74,8 +74,8 @@ def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
 @pytest.mark.slow
 def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot, tmp_path: Path) -> None:
     found = package.map_scans(split_dataset.folder, out=tmp_path / "map.html", encoder=ENCODER)
-    colors = [value["color"] for value in content_of(tmp_path / "map.html")["colorings"][0]["values"]]
-    assert len(set(colors)) == len(colors) > len(split_dataset.classes)
+    looks = [(value["color"], value["mark"]) for value in content_of(tmp_path / "map.html")["colorings"][0]["values"]]
+    assert len(set(looks)) == len(looks) > len(split_dataset.classes)
     (labels,) = (np.array(one.values) for one in found.colorings if one.name == "label")
     assert (labels[split_dataset.rows("test")] == TEST_SET).all()
     assert (labels[split_dataset.rows("unlabeled")] == HIDDEN).all()
@@ -147,6 +147,17 @@ def test_what_is_no_page_is_refused(make_dataset: Callable[..., Snapshot], tmp_p
     refused = fewscan("map", make_dataset(8).folder, "--encoder", ENCODER, "--out", tmp_path / "map.png")
     assert refused.returncode == 2
     assert ".html" in refused.stderr
+
+
+def test_a_class_has_one_color_by_label_and_by_prediction() -> None:
+    labels = Coloring("label", ["b", "b", "a", NO_LABEL, TEST_SET], (NO_LABEL, TEST_SET))
+    called = Coloring("predicted class", ["a", "a", "a", "b", "a"])
+    by_label, by_call = (
+        {value["name"]: value for value in _colored(one, np.arange(5), ("a", "b", "c"))["values"]} for one in (labels, called)
+    )
+    assert {name: value["color"] for name, value in by_call.items()} == {name: by_label[name]["color"] for name in ("a", "b")}
+    assert by_label["a"]["color"] != by_label["b"]["color"]
+    assert by_label[NO_LABEL]["mark"] != by_label[TEST_SET]["mark"]
 
 
 def test_of_very_many_classes_each_has_a_color_of_its_own() -> None:

@@ -136,6 +136,12 @@ def test_a_pair_joined_through_others_is_called_so(page: Callable[..., str]) -> 
 
 
 @pytest.mark.slow
+def test_of_a_leak_of_which_some_groups_are_shown_it_is_said_of_how_many(page: Callable[..., str]) -> None:
+    whole, many = Leak("sources", "a", "b", 1, 1, 1, ((2, 3),)), Leak("folders", "c", "d", 22, 27, 27, ((4, 5),))
+    assert re.findall(r"(\d+) of (\d+) groups", page(replace(NOTHING, leaks=(whole, many)))) == [("1", "22")]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [96, 224])
 def test_a_full_page_of_noise_stays_under_five_megabytes(
     size_px: int, make_dataset: Callable[..., Snapshot], tmp_path: Path

@@ -97,3 +97,31 @@ def test_a_scan_that_is_sent_to_a_server_that_is_gone_is_told_in_the_pages_own_w
     page.set_input_files("#file", {"name": "other.png", "mimeType": "image/png", "buffer": b"scan"})
     says(page, "trouble", "no model yet")
     assert not page.is_visible("#shares")
+
+
+@pytest.mark.slow
+def test_while_a_file_is_read_nothing_is_said_of_the_one_before(browser: "playwright.Browser", page_server: Served) -> None:
+    said = {"out_of_distribution": False, "notes": ["a note"], "shares": [{"label": "glioma", "probability": 0.9}]}
+    page = opened(browser, page_server.address, "Ada", [], "/model")
+    page.route("**/api/predict?*", lambda asked: asked.fulfill(json=said))
+    page.set_input_files("#file", {"name": "first.png", "mimeType": "image/png", "buffer": b"scan"})
+    page.wait_for_selector("#shares", state="visible")
+    assert not page.is_visible("#reading")
+    page.unroute("**/api/predict?*")
+    held_back(page, "**/api/predict?*")
+    page.set_input_files("#file", {"name": "second.png", "mimeType": "image/png", "buffer": b"scan"})
+    page.wait_for_selector("#reading", state="visible")
+    assert not page.is_visible("#shares")
+    assert not page.is_visible("#notes")
+    page.set_input_files("#file", [])
+    page.wait_for_selector("#reading", state="hidden")
+
+
+@pytest.mark.slow
+def test_a_token_that_is_given_to_a_server_that_is_gone_says_so(browser: "playwright.Browser", page_server: Served) -> None:
+    page = browser.new_context().new_page()
+    page.goto(f"{page_server.address}/login")
+    page.route("**/api/login", lambda asked: asked.abort())
+    page.fill("#token", "a token")
+    page.press("#token", "Enter")
+    says(page, "wrong", "The server does not answer")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import shutil
 import socket
 from collections.abc import Awaitable, Callable
@@ -161,6 +162,15 @@ class TestToken:
             assert client.get(path, follow_redirects=False).status_code in (303, 401), path
         assert client.get("/", follow_redirects=False).headers["location"] == "/login"
         assert client.post("/api/decisions", json=DECISION).status_code == 401
+
+    def test_the_page_to_log_in_gets_all_that_it_loads(self, outside: tuple[TestClient, str]) -> None:
+        client, _ = outside
+        scripts = re.findall(r'<script type="module" src="(.*?)"', client.get("/login").text)
+        assert scripts
+        for path in scripts:
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            scripts += [f"/static/{name}" for name in re.findall(r'from "\./(.*?)"', answer.text)]
 
     def test_a_browser_logs_in_with_a_cookie_that_scripts_and_sites_cannot_use(self, outside: tuple[TestClient, str]) -> None:
         client, token = outside

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fewscan.atomic import write_text
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.images.remote import is_remote
+from fewscan.images.remote import is_remote, lacking
 from fewscan.images.stored import ONE_BY_ONE, SPAN_BYTES, Piece, Pixels, StoredImages, read_rows
 from fewscan.progress import say_once
 from fewscan.wording import one_line
@@ -185,7 +185,7 @@ def opened(url: str) -> tuple[Any, str]:
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise FewscanError(f"'{url}': {one_line(error)}, with pip") from None
+        raise FewscanError(lacking(url, error)) from None
     except Exception as error:  # each storage has errors of its own
         raise FewscanError(f"'{url}' cannot be opened: {one_line(error)}") from error
     return system, path

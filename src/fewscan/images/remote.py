@@ -34,6 +34,16 @@ def is_remote(text: str) -> bool:
     return "://" in text
 
 
+def lacking(url: str, error: ImportError) -> str:
+    """Return a URL that cannot be opened, and which package it needs."""
+    from fsspec.registry import known_implementations
+
+    package = known_implementations.get(url.partition("://")[0], {}).get("class", "").partition(".")[0]
+    if package and package == getattr(error.__cause__, "name", None):
+        return f"'{url}' needs the package {package}: pip install {package}"
+    return f"'{url}': {one_line(error)}, with pip"  # in the words of what opens such URLs
+
+
 def name_of(url: str) -> str:
     """Return what a source is called by its URL: the last part of its path."""
     return PurePosixPath(url.partition("://")[2]).name
@@ -80,7 +90,7 @@ def _listed(url: str) -> tuple[Any, dict[str, dict[str, Any]]]:
         system, root = fsspec.core.url_to_fs(url)
         files: dict[str, dict[str, Any]] = system.find(root, detail=True)
     except ImportError as error:
-        raise FewscanError(f"source '{url}': {one_line(error)}, with pip") from None
+        raise FewscanError(f"source {lacking(url, error)}") from None
     except Exception as error:  # each storage has errors of its own
         raise FewscanError(f"source '{url}': cannot list it: {one_line(error)}") from error
     found = {path.removeprefix(root.rstrip("/")).lstrip("/"): about for path, about in files.items()}

@@ -29,8 +29,9 @@ COLUMNS = 64
 
 # Okabe and Ito 2008: told apart also by the color-blind, and on white as on black.
 _COLORS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#b8ad1f")
-# For what says nothing: told apart, and seen on white as on black.
-_GRAYS = ("#999999", "#6e6e6e", "#c2c2c2")
+# For what says nothing: a gray that is seen on white as on black, told apart by the mark.
+_GRAY = "#7f7f7f"
+_MARKS = ("dot", "ring", "cross")
 
 
 def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
@@ -45,7 +46,7 @@ def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
         "xy": np.round(found.placed.xy[shown], 4).tolist(),
         "rows": rows.tolist(),
         "names": [file_names[row] for row in rows.tolist()] if names else [],
-        "colorings": [_colored(one, shown) for one in found.colorings],
+        "colorings": [_colored(one, shown, found.dataset.classes) for one in found.colorings],
         "side": PICTURE_PX,
         "columns": COLUMNS,
     }
@@ -86,18 +87,22 @@ def _small(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return small[:, :, np.newaxis] if small.ndim == 2 else small
 
 
-def _colored(coloring: Coloring, shown: Int64s) -> dict[str, Any]:
-    """Return a coloring as the page's script takes it: its values, the commonest first, and of each scan which."""
+def _colored(coloring: Coloring, shown: Int64s, classes: Sequence[str]) -> dict[str, Any]:
+    """Return a coloring as the page's script takes it: its values, the commonest first, and of each scan which.
+
+    A class has one color, whether scans are labeled so or called so.
+    """
     counts = Counter(coloring.values)
     values = sorted(counts, key=lambda value: (value in coloring.plain, -counts[value], value))
     place = {value: number for number, value in enumerate(values)}
-    grays = cycle(_GRAYS)
-    colors = iter(_palette(sum(value not in coloring.plain for value in values)))
+    plain, told = ([value for value in values if (value in coloring.plain) == is_plain] for is_plain in (True, False))
+    named = list(dict.fromkeys([*classes, *told])) if set(told) & set(classes) else told
+    looks = {value: (color, _MARKS[0]) for value, color in zip(named, _palette(len(named)), strict=True)}
+    looks |= {value: (_GRAY, mark) for value, mark in zip(plain, cycle(_MARKS), strict=False)}
     return {
         "name": coloring.name,
         "values": [
-            {"name": value, "count": counts[value], "color": next(grays if value in coloring.plain else colors)}
-            for value in values
+            {"name": value, "count": counts[value], "color": looks[value][0], "mark": looks[value][1]} for value in values
         ],
         "of": [place[coloring.values[position]] for position in shown.tolist()],
     }

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 COOKIE = "fewscan_session"
 # What a page needs before it knows the token: nothing of the dataset.
-OPEN_PATHS = ("/login", "/api/login", "/static/page.css", "/static/login.js")
+OPEN_PATHS = ("/login", "/api/login", "/static/page.css", "/static/login.js", "/static/asking.js")
 READING = ("GET", "HEAD")
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 

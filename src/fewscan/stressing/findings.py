@@ -60,7 +60,7 @@ def _hurt(test: StressTest) -> list[Condition]:
 def _of_decisions(test: StressTest) -> Iterator[str]:
     target = round_share(test.target_error)
     if test.threshold is None:
-        yield f"no label is accepted at an error of {target}: {test.threshold_reason}"
+        yield f"at an error of {target} {test.threshold_reason}"
         return
     middle, plain = test.at(MIDDLE), test.unchanged
     yield (

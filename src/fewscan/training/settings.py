@@ -182,7 +182,7 @@ class RunSettings(ChosenSettings):
             return f"solved at once on features of the encoder, which stays as it is, seed {self.seed}"
         return (
             f"{counted(self.epochs, 'epoch')}, {self.batch_size} images a step, {self.optimizer.name} with learning rate "
-            f"{self.optimizer.learning_rate} ({self.optimizer.schedule}), views `{self.views.name}`, seed {self.seed}, "
+            f"{self.optimizer.learning_rate} ({self.optimizer.schedule}), views {self.views.name}, seed {self.seed}, "
             f"{self.precision}"
         )
 

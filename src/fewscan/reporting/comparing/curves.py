@@ -82,10 +82,12 @@ def draw_accuracies(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
 
 
 def draw_losses(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
-    """Draw the losses of all methods, each divided by its first epoch's."""
+    """Draw the losses of all methods, each divided by its first epoch's; one that is solved at once has no curve."""
     axes.set_ylabel("loss / loss of the first epoch")
     for number, row in enumerate(rows):
-        if row.runs:
+        if row.runs and len(_common_epochs(row.runs)) == 1:
+            axes.plot([], [], linestyle="none", label=f"{row.method}: one epoch, no curve")
+        elif row.runs:
             draw_series(axes, _relative_losses(row.runs), looks[row.method], row.method, number, len(looks))
     axes.set_ylim(bottom=0)
 

@@ -8,6 +8,9 @@ const legend = document.getElementById("legend");
 const choice = document.getElementById("coloring");
 const switchPictures = document.getElementById("pictures");
 const MARGIN = 0.03; // of the side, round all scans
+// What stands for each mark of the map in the legend.
+const CIRCLE = '<circle cx="7" cy="7" r="5" stroke-width="2"/>';
+const SIGNS = { dot: CIRCLE, ring: CIRCLE, cross: '<path d="M2 2L12 12M2 12L12 2" stroke-width="2"/>' };
 const NEAR_PX = 14; // how near to a scan one has to point
 const view = { x: 0.5, y: 0.5, zoom: 1 }; // the middle, in map coordinates, and how much is enlarged
 const hidden = content.colorings.map(() => new Set());
@@ -57,14 +60,23 @@ function draw() {
     const radius = Math.min(7, 2.6 * Math.sqrt(view.zoom));
     // What says nothing lies below what does.
     const order = drawn.slice().sort((one, other) => now().of[other[0]] - now().of[one[0]]);
-    for (const [index, x, y] of order) {
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.fillStyle = color(index);
-      context.fill();
-    }
+    for (const [index, x, y] of order) mark(context, now().values[now().of[index]], x, y, radius);
   }
   for (const index of new Set([kept, pointed])) ring(context, index, size);
+}
+
+function mark(context, value, x, y, radius) {
+  context.beginPath();
+  if (value.mark === "cross") {
+    for (const side of [-1, 1]) {
+      context.moveTo(x - radius, y - side * radius);
+      context.lineTo(x + radius, y + side * radius);
+    }
+  } else context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fillStyle = context.strokeStyle = value.color;
+  context.lineWidth = 1.5;
+  if (value.mark === "dot") context.fill();
+  else context.stroke();
 }
 
 function ring(context, index, size) {
@@ -115,8 +127,10 @@ function fillLegend() {
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-pressed", String(!hidden[coloring].has(number)));
-      button.innerHTML = '<svg width="14" height="14" aria-hidden="true"><circle cx="7" cy="7" r="6"/></svg>';
-      button.firstChild.firstChild.setAttribute("fill", value.color);
+      button.innerHTML = `<svg width="14" height="14" aria-hidden="true">${SIGNS[value.mark]}</svg>`;
+      const sign = button.firstChild.firstChild;
+      sign.setAttribute("fill", value.mark === "dot" ? value.color : "none");
+      sign.setAttribute("stroke", value.color);
       const name = Object.assign(document.createElement("span"), { textContent: value.name });
       const count = Object.assign(document.createElement("span"), { textContent: value.count.toLocaleString("en"), className: "number" });
       button.append(name, count);

@@ -1,6 +1,7 @@
 // How readers agree, and on which scans they differ.
 
 import { ask, askWho, element, made, percent, reviewer, showStanding } from "./asking.js";
+import { counted } from "./cells.js";
 
 function kappa(pair) {
   if (pair.kappa === null) return "too few scans, or one answer only";
@@ -16,9 +17,10 @@ async function show() {
   element("pairs").replaceChildren(...found.pairs.map((pair) => made("tr", {},
     made("th", { scope: "row" }, `${pair.one} and ${pair.other}`), made("td", {}, String(pair.both)),
     made("td", {}, `${pair.same} (${percent(pair.same / pair.both)})`), made("td", {}, kappa(pair)))));
+  element("figures").hidden = found.pairs.length === 0;
   element("alone").hidden = found.pairs.length > 0;
   element("settled").textContent = found.disputed.length === 0 ? "Nobody differs." :
-    `${found.disputed.length} scans, without a label until their readers agree or somebody settles it: choose To settle on the page Label.`;
+    `${counted(found.disputed.length)} without a label, because readers differ, until they agree or somebody settles it: choose To settle on the page Label.`;
   element("disputed").replaceChildren(...found.disputed.map((row) => made("li", {}, made("figure", {},
     made("img", { src: `/api/scans/${row}/thumbnail.png`, alt: `scan ${row}`, loading: "lazy" }), made("figcaption", {}, `scan ${row}`)))));
 }

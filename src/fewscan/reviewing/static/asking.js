@@ -161,7 +161,7 @@ export function forecast(model) {
   const { gain } = model;
   if (gain === null) return "What more labels bring cannot be said before ten scans that were drawn at random have an answer.";
   const points = (share) => `${share < -0.005 ? "−" : ""}${Math.abs(100 * share).toFixed(0)}`;
-  return `The next ${gain.labels} labels are likely to bring about ${points(gain.value)} points of accuracy [${points(gain.low)}, ${points(gain.high)}].`;
+  return `The next ${gain.labels} labels are likely to bring about ${points(gain.value)} ${points(gain.value) === "1" ? "point" : "points"} of accuracy [${points(gain.low)}, ${points(gain.high)}].`;
 }
 
 export function made(tag, attributes = {}, ...children) {

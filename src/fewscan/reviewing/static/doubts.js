@@ -20,7 +20,7 @@ async function show() {
   const before = run();
   element("doubt-run").replaceChildren(...answer.runs.map((one) => made("option", { value: one.name }, `${one.name} (${one.method})`)));
   if (answer.runs.some((one) => one.name === before)) element("doubt-run").value = before;
-  element("check").disabled = answer.runs.length === 0;
+  for (const id of ["doubt-run-said", "doubt-run", "check"]) element(id).hidden = answer.runs.length === 0;
   if (answer.runs.length === 0) {
     element("doubts-told").textContent = "No run of this dataset is finished yet: train one on the page Model.";
     element("doubt").hidden = true;

@@ -1,7 +1,7 @@
 // Many scans of one class: selected by click and keys, and confirmed or moved together.
 
 import { ask, askWho, element, givesKeys, inTurn, made, percent, reviewer, showStanding, told } from "./asking.js";
-import { Cells, actOn, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
+import { Cells, actOn, counted, saveFor, showChosen, showMoves, takeBack } from "./cells.js";
 
 const AT_ONCE = 60;
 
@@ -26,8 +26,8 @@ async function load(more) {
   }
   cells.choose(chosen);
   element("more").hidden = cells.length >= found.total;
-  const words = which() === "called" ? `scans without an answer that the model calls ${label}` : `scans said to be ${label}`;
-  element("told").textContent = found.total || status.model.labels ? `${found.total.toLocaleString("en")} ${words}.` : "The model begins when scans of two classes have labels.";
+  const words = which() === "called" ? `without an answer that the model calls ${label}` : `labeled ${label}`;
+  element("told").textContent = found.total || status.model.labels ? `${counted(found.total)} ${words}.` : "The model begins when scans of two classes have labels: give some on the page Label.";
 }
 
 const refresh = inTurn(async () => {

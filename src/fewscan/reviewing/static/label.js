@@ -103,7 +103,7 @@ function finished() {
   scan = null;
   ready = false;
   viewer.clear();
-  const said = { first: "No scan is left without an answer.", second: "No scan of another person is left to read.", settle: "Nobody differs." };
+  const said = { first: "No scan is left without an answer. Train on the page Model; the page Grid shows what was answered.", second: "No scan of another person is left to read.", settle: "Nobody differs." };
   element("waiting").hidden = false;
   element("waiting").textContent = said[reading()];
   for (const id of ["why", "window-said"]) element(id).textContent = "";

@@ -11,7 +11,7 @@ const training = new Background("/api/training", showTraining);
 function showTraining(job) {
   const phases = {
     none: "", running: `Running: fewscan ${job.command}${job.unlabeled ? ", without labels first" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
-    finished: `Finished: ${job.run}`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
+    finished: `Finished: ${job.run}. The page Results gives it a score, writes its report, and labels with it`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
   };
   const accuracy = job.accuracy === null ? "" : `, right on ${percent(job.accuracy)} of the validation images`;
   element("phase").textContent = phases[job.phase] + accuracy;
@@ -35,7 +35,7 @@ async function refresh() {
   showStanding(status);
   const model = status.model;
   const states = { looking: `It looks at the scans: ${model.looked_at} so far.`, failed: `No model: ${model.words}`,
-    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels. ${forecast(model)}` : "It begins when scans of two classes have labels." };
+    learning: model.labels ? `Logistic regression on ${model.words}, from ${model.labels} labels. ${forecast(model)}` : "It begins when scans of two classes have labels: give some on the page Label." };
   element("told").textContent = states[model.phase];
   element("counts").replaceChildren(...Object.entries(status.counts).flatMap(([name, count]) => [made("dt", {}, name), made("dd", {}, String(count))]));
   await training.look();
@@ -43,18 +43,27 @@ async function refresh() {
 
 async function predict() {
   const file = element("file").files[0];
+  // What was said of another scan does not stand below the name of this one.
+  showSaid(null);
+  element("reading").hidden = !file;
   if (!file) return;
   const name = file.name.toLowerCase();
   const ending = name.slice(name.lastIndexOf(".") + 1);
   const kind = KINDS.find((one) => name.endsWith(`.${one}`)) ?? SAME[ending] ?? "dcm";
   const [said, refused] = await sendFile(`/api/predict?kind=${kind}`, file).then((answer) => [answer, null], (reason) => [null, reason]);
   if (element("file").files[0] !== file) return; // another one was chosen meanwhile
-  element("shares").hidden = refused !== null;
+  element("reading").hidden = true;
+  if (refused !== null) throw refused;
+  showSaid(said);
+}
+
+// What the model says of a scan, or nothing.
+function showSaid(said) {
+  element("shares").hidden = said === null;
   element("unlike").hidden = !said?.out_of_distribution;
   element("notes").hidden = !said?.notes.length;
-  if (refused !== null) throw refused;
-  element("notes").replaceChildren(...said.notes.map((note) => made("li", {}, note)));
-  element("share-rows").replaceChildren(...said.shares.map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
+  element("notes").replaceChildren(...(said?.notes ?? []).map((note) => made("li", {}, note)));
+  element("share-rows").replaceChildren(...(said?.shares ?? []).map((one) => made("tr", {}, made("th", { scope: "row" }, one.label), made("td", {}, percent(one.probability)))));
 }
 
 const length = () => document.querySelector("input[name=length]:checked").value;

@@ -1,6 +1,6 @@
 // Many scans as dots on a canvas: colored, zoomed, moved about, pointed at, and drawn around.
 
-const PAD = 18;
+const PAD = 26; // room for a number above the highest dot
 const NEAR_PX = 10; // how far from a dot one may point at it
 const CLICK_PX = 4; // a drag that is shorter is a click
 const MOST_ZOOM = 60;
@@ -213,9 +213,11 @@ export class Scatter {
   paintNumbers(ratio) {
     const { side, left, top } = this.frame;
     Object.assign(this.context, { font: `600 ${13 * ratio}px system-ui, sans-serif`, textAlign: "center", textBaseline: "middle", lineWidth: 4 * ratio, strokeStyle: "#000000", fillStyle: "#ffffff" });
+    // Above its place, so that it does not cover the only scan that is there.
+    const up = 13 * ratio;
     for (const { x, y, text } of this.numbers) {
-      this.context.strokeText(text, x * side + left, y * side + top);
-      this.context.fillText(text, x * side + left, y * side + top);
+      this.context.strokeText(text, x * side + left, y * side + top - up);
+      this.context.fillText(text, x * side + left, y * side + top - up);
     }
   }
 }

@@ -27,7 +27,7 @@ export function viewerWithTools() {
     "[": () => viewer.adjust(-0.05, 0), "]": () => viewer.adjust(0.05, 0), "{": () => viewer.adjust(0, -0.1), "}": () => viewer.adjust(0, 0.1),
     "+": () => viewer.scale(1.25), "=": () => viewer.scale(1.25), "-": () => viewer.scale(0.8), 0: () => viewer.reset(), m: toggleMove,
   };
-  const clicks = { darker: "]", brighter: "[", softer: "}", harder: "{", smaller: "-", larger: "+", reset: 0, move: "m" };
+  const clicks = { darker: "]", brighter: "[", flatter: "}", steeper: "{", smaller: "-", larger: "+", reset: 0, move: "m" };
   for (const [id, key] of Object.entries(clicks)) element(id).addEventListener("click", () => keys[key]());
   return { viewer, keys };
 }
