@@ -27,7 +27,7 @@ QUICK: dict[str, Any] = {
     "epochs": 2,
     "device": "cpu",
     "probe_images": 8,
-    "checkpoint_seconds": 0,
+    "checkpoint_seconds": 1000,
 }
 
 
@@ -117,7 +117,8 @@ def test_pixels_elsewhere_that_the_memory_does_not_hold_are_shuffled_block_by_bl
 def test_a_bucket_that_breaks_off_ends_in_one_line_and_the_training_goes_on(
     both: tuple[Path, Path], tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fewscan.train(both[1], out=tmp_path / "whole", method="mixmatch", **QUICK)
+    often = QUICK | {"checkpoint_seconds": 0}
+    whole = fewscan.train(both[1], out=tmp_path / "whole", method="mixmatch", **often)
     monkeypatch.setattr(held, "HELD_SHARE", 0.0)
     ranges, content = type(bucket).cat_ranges, bucket.cat("/trained/data/pixels.raw")
     run = tmp_path / "run"
@@ -130,7 +131,7 @@ def test_a_bucket_that_breaks_off_ends_in_one_line_and_the_training_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(type(bucket), "cat_ranges", cat_ranges)
         with pytest.raises(FewscanError, match=URL):
-            fewscan.train(both[1], out=run, method="mixmatch", **QUICK)
+            fewscan.train(both[1], out=run, method="mixmatch", **often)
     bucket.pipe("/trained/data/pixels.raw", content)
     assert not Run.open(run).finished
     assert weights(fewscan.train(both[1], out=run, resume=True)) == weights(whole)

@@ -38,7 +38,8 @@ def new_run(dataset: Snapshot, folder: Path, method: str = "joint", **changes: A
 
 
 def trained(dataset: Snapshot, folder: Path, method: str = "joint", **changes: Any) -> Run:
-    run = new_run(dataset, folder, method, **changes)
+    """A run trained in one go: its state is saved at the start and at the end only."""
+    run = new_run(dataset, folder, method, **{"checkpoint_seconds": 1000} | changes)
     fit(run, dataset, resume=False)
     return run
 
@@ -374,7 +375,7 @@ def test_a_run_that_collapses_says_so_once_and_what_to_change(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     dataset = of_one_color(many_labels) if collapse == "images all alike" else many_labels
-    run = trained(dataset, tmp_path / "run", method, epochs=10, precision="32-true", checkpoint_seconds=1000, **changes)
+    run = trained(dataset, tmp_path / "run", method, epochs=10, precision="32-true", **changes)
     assert [(symptom.name, symptom.epoch, symptom.lasting) for symptom in warned(run)] == [(expected, 10, True)]
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert said == [f"warning: {symptom}" for symptom in warned(run)]

@@ -80,7 +80,7 @@ def train(
     resolved = RunSettings.resolve(choice.method, choice.recipe, choice.changes, **sizes)
     notes = (*_notes(opened, Path(out)), *what, *choice.reasons, resolved.schedule(**sizes), *cpu_line(used, resolved))
     run = train_new(opened, resolved, Path(out), recipe=choice.recipe, notes=notes, beginning=beginning, devices=used)
-    return _calibrated(run, run.open_dataset(opened.folder))
+    return _calibrated(run, opened)
 
 
 def _as_begun(
@@ -206,12 +206,12 @@ def _resumed(
 
 
 def _calibrated(run: Run, dataset: Snapshot) -> TrainedRun:
-    """Return a finished run, calibrated where that needs no further training."""
+    """Return a finished run, calibrated where that needs no further training; dataset: under the split that it trained on."""
     from fewscan.evaluation.calibrate import calibrate, has_enough_validation
     from fewscan.evaluation.calibration import Calibration
     from fewscan.evaluation.trained import TrainedRun
 
     if Calibration.load(run) is None and has_enough_validation(dataset):
         with alone(run.folder, "train"):
-            calibrate(run, dataset, pile=False)
+            calibrate(run, run.open_dataset(dataset.folder), pile=False)
     return TrainedRun.open(run.folder)

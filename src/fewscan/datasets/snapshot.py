@@ -118,6 +118,11 @@ class Snapshot:
         return np.where(self.manifest["group"].isna(), alone, self.manifest["group"].fillna(0)).astype(np.int64)
 
     @cached_property
+    def _parts(self) -> Int64s:
+        """(N,) index in SPLITS of every row's part, -1 where it is in none."""
+        return class_indices(self.manifest["split"], SPLITS)
+
+    @cached_property
     def usable(self) -> Rows:
         """Numbers of the rows that were not set aside, ascending."""
         return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
@@ -135,7 +140,7 @@ class Snapshot:
 
     def rows(self, *splits: Split) -> Rows:
         """Return the numbers of the rows in the given parts, ascending."""
-        return np.flatnonzero(self.manifest["split"].isin(splits).to_numpy())
+        return np.flatnonzero(np.isin(self._parts, [SPLITS.index(part) for part in splits]))
 
     def measuring(self, *splits: Split) -> Rows:
         """Return the numbers of the rows in the given parts whose labels may measure a network, ascending."""

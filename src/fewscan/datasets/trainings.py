@@ -27,6 +27,8 @@ def news(dataset: Dataset, snapshot: Snapshot) -> str | None:
         return None
     last = before[-1]
     rows = int(last["images"])
+    if (rows, int(last["label_entry"])) == (len(snapshot.manifest), snapshot.description.label_entry):
+        return None
     then = dataset.labels.current(rows, until=int(last["label_entry"]))["label"].fillna("").to_numpy()
     now = dataset.labels.current(len(snapshot.manifest), until=snapshot.description.label_entry)["label"].fillna("").to_numpy()
     # What is set aside counts for no image added, as in `add`.
