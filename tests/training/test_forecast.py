@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewscan.training.forecast import Forecast, spoken_duration
+from fewscan.training.forecast import WARM_UP_STEPS, Forecast, spoken_duration
 
 
 class Clock:
@@ -57,6 +57,12 @@ def test_an_even_pace_is_told_once_and_exactly(
 def test_what_an_epoch_costs_besides_its_steps_is_counted() -> None:
     [(step, left)] = told(0.1, epochs=30, steps_an_epoch=20, probe_seconds=2.0)
     assert left == pytest.approx((600 - step) * (0.1 + 2.0 / 20), rel=0.1)
+
+
+def test_no_pace_is_told_before_a_step_was_watched() -> None:
+    # The first epoch ends with the steps of the warm-up, and what comes after them takes long.
+    [(step, _)] = told(0.1, epochs=8, steps_an_epoch=WARM_UP_STEPS, probe_seconds=20.0)
+    assert step > WARM_UP_STEPS
 
 
 def test_a_long_epoch_is_not_waited_for() -> None:

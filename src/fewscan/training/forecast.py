@@ -32,7 +32,7 @@ class Forecast:
             self.began, self.first = now, done
             return None
         watched = now - self.began
-        if watched < (WATCHED_SECONDS_EPOCH if epoch_ended else WATCHED_SECONDS):
+        if done == self.first or watched < (WATCHED_SECONDS_EPOCH if epoch_ended else WATCHED_SECONDS):
             return None
         self.told = True
         return watched / (done - self.first) * (self.steps - done)
