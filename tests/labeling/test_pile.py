@@ -1,5 +1,6 @@
 """A dataset's own unlabeled scans, which a run has learned from: labels held out as these were speak for them."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 import fewscan
 from fewscan import api
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
@@ -25,7 +27,7 @@ from fewscan.labeling.rule import Asked, Grounds
 from fewscan.models.encoders import build_encoder, encoder_settings
 from fewscan.training.run import Run
 from tests.fixtures import CLASSES, squares
-from tests.made import remade
+from tests.made import copied_run, remade
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +39,29 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"encoder": {"name": "study_cnn", "weights": str(path)}, "device": "cpu"}
 
 
-@pytest.fixture
-def dataset(make_dataset: Callable[..., Snapshot]) -> Path:
-    """240 images, 100 labels, 20 test images: of class k a band is bright on noise, in quarter k of the height."""
+@pytest.fixture(scope="module")
+def learned(make_dataset: Callable[..., Snapshot], solved: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that learned from unlabeled scans, too, in seconds; it and its dataset are to be copied.
+
+    240 images, 100 labels, 20 test images: of class k a band is bright on noise, in quarter k of the height.
+    """
     pixels = np.random.default_rng(0).integers(0, 120, size=(240, 1, 16, 16), dtype=np.uint8)
     for row, image in enumerate(pixels):
         image[0, 4 * (row % 4) : 4 * (row % 4) + 4] += 60
     folder = make_dataset(pixels=pixels).folder
     api.split(folder, labeled=100, test=20, validation=0)
-    return folder
+    out, method = tmp_path_factory.mktemp("learned") / "run", {"name": "propagation", "steps": 20}
+    return Run.open(api.train(folder, out=out, method=method, **solved).folder)
 
 
 @pytest.fixture
-def run(dataset: Path, solved: dict[str, Any], tmp_path: Path) -> Run:
-    """A run that learned from unlabeled scans, too, in seconds."""
-    return Run.open(api.train(dataset, out=tmp_path / "run", method={"name": "propagation", "steps": 20}, **solved).folder)
+def dataset(learned: Run, tmp_path: Path) -> Path:
+    return shutil.copytree(learned.record.dataset, tmp_path / "dataset")
+
+
+@pytest.fixture
+def run(learned: Run, dataset: Path, tmp_path: Path) -> Run:
+    return copied_run(learned, tmp_path / "run", Dataset.open(dataset).snapshot())
 
 
 def test_a_fold_learns_from_what_it_holds_out_as_from_unlabeled_scans(split_dataset: Snapshot) -> None:
