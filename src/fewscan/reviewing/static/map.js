@@ -6,8 +6,8 @@ import { Scatter } from "./scatter.js";
 
 const AT_ONCE = 60;
 const FAR = 65535;
-// Three grays that are told apart, and seen on black.
-const PLAIN = ["#79838c", "#a9b1b9", "#525a62"];
+// Three grays that are told apart, by a warm tint or by brightness, and seen on black.
+const PLAIN = ["#79838c", "#8f8068", "#525a62"];
 const COLORS = ["#e69f00", "#56b4e9", "#2fc38e", "#ee7733", "#e08fc0", "#7f9cf5", "#d8cf3c", "#c9c9c9", "#ff6f91", "#7be0e0", "#b48ead", "#a3be8c"];
 const WAIT_MS = 1000;
 const LOOK_MS = 5000;
