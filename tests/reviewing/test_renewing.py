@@ -73,6 +73,8 @@ def test_features_of_the_same_images_are_kept(renewing: Renewing, page: TestClie
     review.tutor.take(seen)
     dataset.pair_decisions.enter(3, 4, "apart")
     assert renewing.look()
+    # Who judged them knows; what was news before is none once more.
+    assert page.get("/api/status").json()["revision"] == 0
     assert renewing.review.tutor.seen is seen
     assert page.get("/api/status").json()["news"] == ""
 

@@ -231,7 +231,7 @@ class Model(BaseModel):
 
 
 class Status(BaseModel):
-    """Where the labeling stands; `revision`: how often the dataset changed on disk meanwhile, `news`: what, the last time."""
+    """Where the labeling stands; `revision`: how often there was news of the dataset on disk, `news`: the last of it."""
 
     dataset: str
     scans: int

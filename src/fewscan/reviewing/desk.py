@@ -88,8 +88,8 @@ class Desk:
 
     dataset: Dataset
     asked: Sequence[str] = ()
-    revision: int = 0  # how often the dataset changed on disk while it was reviewed
-    news: str = ""  # and what of it, the last time
+    revision: int = 0  # how often there was news of the dataset, changed on disk while it was reviewed
+    news: str = ""  # the last of it
     kept_log: LabelLog | None = None  # the dataset's, kept open to be asked often
 
     def __post_init__(self) -> None:

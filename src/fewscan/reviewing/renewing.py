@@ -98,9 +98,8 @@ def renewed(old: Review) -> Review:
     before = old.desk.dataset
     dataset = Dataset.open(before.folder)
     news = news_of(before, dataset)
-    desk = Desk(
-        dataset, old.desk.classes, revision=old.desk.revision + 1, news=news or old.desk.news, kept_log=old.desk.kept_log
-    )
+    revision = old.desk.revision + bool(news)
+    desk = Desk(dataset, old.desk.classes, revision=revision, news=news or old.desk.news, kept_log=old.desk.kept_log)
     tutor = Tutor(desk, old.tutor.encoder)
     if old.tutor.seen is not None and dataset.images.chain == before.images.chain:
         tutor.take(old.tutor.seen)
