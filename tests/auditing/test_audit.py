@@ -214,6 +214,17 @@ def test_leaks_between_given_folders_and_sources_are_counted(scans: Callable[...
 
 
 @pytest.mark.slow
+def test_leaks_with_the_most_groups_come_first(scans: Callable[..., Snapshot]) -> None:
+    folders = {row: f"{'abc'[row % 3]}/{row}.png" for row in range(20)}
+    result = audit(scans({1: 0, 5: 3, 8: 6, 7: 2}, path=folders))
+    assert [(leak.a, leak.b, leak.groups) for leak in result.leaks] == [
+        ("squares/a", "squares/c", 2),
+        ("squares/a", "squares/b", 1),
+        ("squares/b", "squares/c", 1),
+    ]
+
+
+@pytest.mark.slow
 def test_class_folders_are_no_parts_that_could_leak(scans: Callable[..., Snapshot]) -> None:
     assert audit(scans({17: 0})).leaks == ()  # a meningioma that copies a glioma: other class folder
 

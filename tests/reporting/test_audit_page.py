@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from fewscan.auditing.leaks import Leak
-from fewscan.auditing.result import AuditResult, Conflict, Dissolved, Pair
+from fewscan.auditing.result import LEAKS_TOLD, AuditResult, Conflict, Dissolved, Pair
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.patients import KnownPatients
 from fewscan.images.png import scan_picture
 from fewscan.images.turns import Turn
-from fewscan.reporting.audit_page import write_audit_page
+from fewscan.reporting.audit_page import LEAKS_LISTED, write_audit_page
 
 NOTHING = AuditResult(
     similarity=0.85,
@@ -60,6 +60,21 @@ def test_a_page_without_findings_says_so(page: Callable[..., str]) -> None:
     assert "No copies carry different labels." in html
     assert "No near copies were found." in html
     assert "<img" not in html
+
+
+def test_of_leaks_between_very_many_folders_the_largest_are_told_and_all_are_counted(page: Callable[..., str]) -> None:
+    folders = [Leak("folders", f"pile/{number:04}", "pile/9999", 2000 - number, 1, 1, ((0, 1),)) for number in range(1500)]
+    sources = Leak("sources", "here", "there", 1, 1, 1, ((0, 1),))
+    result = replace(NOTHING, leaks=(sources, *folders))
+    said = "\n".join(result.lines())
+    told = [name for name in ("here", "pile/0000", "pile/0009", "pile/0010") if f" {name} and " in said]
+    assert told == ["here", "pile/0000", "pile/0009"]
+    assert f"{1500 - LEAKS_TOLD:,} more pairs of folders" in said
+    assert result.counts()["leaks_between"] == {"sources": 1, "folders": 1500, "split": 0}
+    assert len(result.counts()["leaks"]) == 1 + LEAKS_TOLD
+    html = page(result)
+    assert html.count("<td>pile/9999</td>") == LEAKS_LISTED
+    assert f"And {1500 - LEAKS_LISTED:,} more pairs" in html
 
 
 def test_conflicts_stand_before_leaks_and_leaks_before_pairs(page: Callable[..., str]) -> None:

@@ -76,7 +76,10 @@ def regrouped_sentence(dataset: Snapshot) -> str | None:
 
 
 def find_leaks(manifest: pd.DataFrame, rows: Int64s, groups: Int64s, pairs: Sequence[tuple[int, int]]) -> tuple[Leak, ...]:
-    """Return every leak of `rows` in `groups` (N,), shown by pairs among `pairs` where there are any."""
+    """Return every leak of `rows` in `groups` (N,), shown by pairs among `pairs` where there are any.
+
+    Of one kind of border, those with the most groups come first.
+    """
     borders: tuple[tuple[Between, list[str | None]], ...] = (
         ("sources", names_in(manifest["source"])),
         ("folders", _part_folders(manifest, rows)),
@@ -104,7 +107,7 @@ def _leaks_between(
         for a, b in combinations(sorted(here), 2):
             if _is_border(between, a, b):
                 shared.setdefault((a, b), []).append((here[a], here[b]))
-    for (a, b), sides in sorted(shared.items()):
+    for (a, b), sides in sorted(shared.items(), key=lambda leak: (-len(leak[1]), leak[0])):
         yield Leak(
             between=between,
             a=a,

@@ -24,6 +24,8 @@ from fewscan.images.turns import Turn
 from fewscan.wording import counted, listed
 
 Int64s = npt.NDArray[np.int64]
+# So many leaks of each kind of border are told one by one: of a thousand folders nearly all pairs may leak.
+LEAKS_TOLD = 10
 Kind = Literal["bytes", "pixels", "near"]
 
 
@@ -137,8 +139,18 @@ class AuditResult:
             "looked_at_cropped_scans": self.cropped,
             "conflicting_copy_sets": len(self.conflicts),
             "conflicting_images": sum(len(conflict.rows) for conflict in self.conflicts),
-            "leaks": [{key: value for key, value in asdict(leak).items() if key != "examples"} for leak in self.leaks],
+            "leaks_between": {between: len(leaks) for between, leaks in self.leaks_by_border.items()},
+            "leaks": [
+                {key: value for key, value in asdict(leak).items() if key != "examples"}
+                for leaks in self.leaks_by_border.values()
+                for leak in leaks[:LEAKS_TOLD]
+            ],
         }
+
+    @property
+    def leaks_by_border(self) -> dict[Between, list[Leak]]:
+        """The leaks of each kind of border, those with the most groups first."""
+        return {between: [leak for leak in self.leaks if leak.between == between] for between in BORDERS}
 
     @property
     def cropped_sentence(self) -> str:
@@ -181,17 +193,22 @@ class AuditResult:
             named = ", ".join(f"{count:,} {kind}" for kind, count in counts["suspects"].items() if count)
             done = "set aside" if self.suspects_set_aside else "look at them in audit.html; --set-aside-suspect leaves them out"
             lines.append(f"probably no scans: {counted(len(self.suspects), 'image')} ({named}): {done}")
-        for leak in self.leaks:
-            lines.append(
-                f"leak between the {_BORDERS[leak.between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
+        for between, leaks in self.leaks_by_border.items():
+            lines += [
+                f"leak between the {BORDERS[between]} {leak.a} and {leak.b}: {counted(leak.groups, 'group')} in both "
                 f"({leak.images_a:,} and {counted(leak.images_b, 'image')})"
-            )
+                for leak in leaks[:LEAKS_TOLD]
+            ]
+            if more := len(leaks[LEAKS_TOLD:]):
+                lines.append(
+                    f"  and {counted(more, 'more pair')} of {BORDERS[between]} with groups in both: audit.json has all"
+                )
         if any(leak.between != "split" for leak in self.leaks):
             lines.append("  it matters to who learns from one and tests on the other; 'fewscan split' keeps them on one side")
         return lines
 
 
-_BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
+BORDERS: dict[Between, str] = {"sources": "sources", "folders": "folders", "split": "split's parts"}
 
 
 def result_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from fewscan.reporting.rendering import render
 
 CONFLICTS_SHOWN = 15
 IMAGES_OF_A_CONFLICT = 6
+LEAKS_LISTED = 50  # of each kind of border
 LEAKS_SHOWN = 6
 EXAMPLES_OF_A_LEAK = 3
 HEADS_SHOWN = 40
@@ -68,7 +70,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
     ]
     leaks = [
         (leak, [shown(*rows) for rows in leak.examples[:EXAMPLES_OF_A_LEAK]] if number < LEAKS_SHOWN else [])
-        for number, leak in enumerate(result.leaks)
+        for number, leak in enumerate(chain(*(leaks[:LEAKS_LISTED] for leaks in result.leaks_by_border.values())))
     ]
     pictures = pictures_of_a_page(dataset.spec.channels, dataset.spec.size_px)
     used = sum(len(scans) for scans, _ in conflicts) + sum(2 * len(examples) for _, examples in leaks)
@@ -86,6 +88,7 @@ def write_audit_page(dataset: Snapshot, result: AuditResult, out: Path) -> Path:
         counts=result.counts(),
         conflicts=conflicts,
         leaks=leaks,
+        leaks_beyond=len(result.leaks) - len(leaks),
         suspects=suspects,
         near_pairs=len(near),
         pairs=[shown(pair.row_a, pair.row_b) for pair in sample],
