@@ -89,7 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--growth", action="store_true", help=f"also import {GROWTH} practice scans")
     parser.add_argument(
-        "--dicom", type=int, nargs="*", metavar="N", help="import N drawn DICOM slices and nothing else, then others"
+        "--dicom", type=int, nargs="*", metavar="N", help="import a folder of N drawn DICOM slices, of each N, and nothing else"
     )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", nargs="+", metavar="SOURCE", help=argparse.SUPPRESS)
