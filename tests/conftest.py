@@ -1,6 +1,9 @@
 """How tests are collected and dealt out. What they share is in fixtures.py and smaller.py, which take seconds to load."""
 
+import faulthandler
 import gc
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,28 @@ import pytest
 from tests.forks import fork_from, serve
 
 FAST = "not slow"  # what `make check` asks for; tests that start processes are slow
+LONGEST_SECONDS = 600  # of a file of tests
+
+
+class Watch:
+    """Ends the process where a file of tests takes too long, and prints what each of its threads is at.
+
+    pytest's own way starts a thread for every test, which takes longer than many of them.
+    """
+
+    def __init__(self) -> None:
+        self._printed_to = os.dup(2)  # before what tests print is caught
+        self._file: Path | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, location: tuple[str, int | None, str]) -> None:
+        file = Path(location[0])
+        if file != self._file:
+            self._file = file
+            faulthandler.dump_traceback_later(LONGEST_SECONDS, file=self._printed_to, exit=True)
+
+    def pytest_sessionfinish(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(fixtures)
         config.pluginmanager.register(smaller)
+        config.pluginmanager.register(Watch())
         address = getattr(config, "workerinput", {}).get("forks")
         if address is not None:
             fork_from(address)
@@ -57,3 +83,9 @@ def pytest_collection_finish() -> None:
     # What a test leaves in cycles is little: to look for it after each 700 new objects is what takes long.
     gc.set_threshold(20_000)
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Look once for what was left in cycles, and an exception of its end; pytest looks five times, and finds nothing then."""
+    gc.collect()
+    gc.freeze()

@@ -42,7 +42,7 @@ class Ranges(BaseHTTPRequestHandler):
 @pytest.fixture
 def far() -> Iterator[FarImages]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield FarImages(FarFile(f"http://127.0.0.1:{server.server_address[1]}/pixels.raw", IMAGES.nbytes), IMAGES.shape)
     server.shutdown()
     server.server_close()

@@ -34,7 +34,7 @@ from fewscan.training.train import train_new
 from tests.made import pairs_table
 
 Command = Callable[..., CompletedProcess[str]]
-QUICK = {"encoder": {"width": 16}, "batch_size": 16, "epochs": 2, "device": "cpu", "probe_images": 0}
+QUICK = {"encoder": {"name": "study_cnn", "dense_units": 16}, "batch_size": 16, "epochs": 2, "device": "cpu", "probe_images": 0}
 
 
 def trained(dataset: Snapshot, folder: Path, seed: int) -> Run:

@@ -23,7 +23,7 @@ from fewscan.folders import MARKS, require_file, require_split
 from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
 from fewscan.images.stored import StoredImages
-from fewscan.labels.log import LABELS_FILE, LabelLog
+from fewscan.labels.log import LABELS_FILE
 from fewscan.wording import command_line
 
 DATASET_FILE = MARKS["dataset"]
@@ -90,9 +90,9 @@ class Dataset:
 
     @cached_property
     def labels(self) -> DatasetLabels:
-        """What was said of each row, by whom and when."""
-        path = LabelLog.open(self.folder / LABELS_FILE, self.images.identity).path
-        return DatasetLabels(path, self.images, self.description.sources, self._copy_sets)
+        """What was said of each row, by whom and when; whether it is about these images is looked at whenever it is opened."""
+        path, about = self.folder / LABELS_FILE, self.images.identity
+        return DatasetLabels(path, self.images, self.description.sources, self._copy_sets, about=about)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:

@@ -66,23 +66,12 @@ def make(path: Path, images: str) -> None:
         connection.execute("INSERT INTO about VALUES (?)", (images,))
 
 
-def check(path: Path, images: str | None) -> None:
-    """Raise FewscanError where there is no log at `path` that this version can read, or it is about other `images`."""
-    with reading(path) as connection:
-        kind, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-        if kind != KIND:
-            raise FewscanError(f"{path} is no label log: check the path, or put back the file that belongs there")
-        if version != VERSION:
-            raise FewscanError(f"{path} was written by another version of fewscan (its format is {version}): use that version")
-        connection.execute("SELECT max(id) FROM batch").fetchone()
-        about = connection.execute("SELECT images FROM about").fetchall()
-        if images is not None and about != [(images,)]:
-            raise FewscanError(f"{path} holds the labels of another dataset: put back the file that belongs there")
-
-
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, about: str | None = None) -> Iterator[sqlite3.Connection]:
     """Yield a connection that sees the log as it is now, whatever others write meanwhile.
+
+    about: what tells the images that the log must be about from all others; None for whichever. Raises FewscanError where there
+    is no log at `path` that this version can read, or it is about other images.
 
     Where one may not write into the folder, SQLite can read the file only as one that nobody changes. Whether somebody did is
     looked at afterwards, and is an error.
@@ -94,13 +83,14 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(_connect(path, "mode=ro&immutable=1" if alone else _mode(path))) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
+            _require_log(connection, path, about)
             yield connection
         if alone and _stamp(path) != before:
             raise FewscanError(f"{path} was written by somebody else meanwhile: try again")
 
 
 @contextmanager
-def kept_open(path: Path) -> Iterator[Reading]:
+def kept_open(path: Path, about: str | None = None) -> Iterator[Reading]:
     """Keep a connection open, and yield what gives it to one thread at a time, in the place of `reading`.
 
     Others come and go at little cost meanwhile: the last one to close clears SQLite's files away. Whoever comes at that moment
@@ -109,7 +99,7 @@ def kept_open(path: Path) -> Iterator[Reading]:
     lock = Lock()
     with _one_line(path):
         connection = _connect(path, _mode(path), check_same_thread=False)
-        connection.execute("SELECT max(id) FROM batch").fetchone()
+        _require_log(connection, path, about)
 
     @contextmanager
     def kept() -> Iterator[sqlite3.Connection]:
@@ -130,12 +120,27 @@ def kept_open(path: Path) -> Iterator[Reading]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection in a transaction that no other writer is in: all that is written in it counts, or nothing."""
+def writing(path: Path, about: str | None = None) -> Iterator[sqlite3.Connection]:
+    """Yield a connection in a transaction that no other writer is in: all that is written in it counts, or nothing.
+
+    about, and what is raised: as in `reading`.
+    """
     with _one_line(path), closing(_connect(path, "mode=rw")) as connection:
         connection.execute("BEGIN IMMEDIATE")
+        _require_log(connection, path, about)
         yield connection
         connection.execute("COMMIT")
+
+
+def _require_log(connection: sqlite3.Connection, path: Path, about: str | None) -> None:
+    kind, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    if kind != KIND:
+        raise FewscanError(f"{path} is no label log: check the path, or put back the file that belongs there")
+    if version != VERSION:
+        raise FewscanError(f"{path} was written by another version of fewscan (its format is {version}): use that version")
+    connection.execute("SELECT max(id) FROM batch").fetchone()
+    if about is not None and connection.execute("SELECT images FROM about").fetchall() != [(about,)]:
+        raise FewscanError(f"{path} holds the labels of another dataset: put back the file that belongs there")
 
 
 def _mode(path: Path) -> str:

@@ -49,6 +49,7 @@ class LabelLog:
     """
 
     path: Path
+    about: str | None = field(default=None, compare=False, repr=False, kw_only=True)  # what `open` asks for, at each look
     kept: database.Reading | None = field(default=None, compare=False, repr=False, kw_only=True)  # see `kept_open`
 
     @classmethod
@@ -60,13 +61,14 @@ class LabelLog:
         refuse_existing(path)
         with replaced_file(path) as temporary:
             database.make(temporary, images)
-        return cls(path)
+        return cls(path, about=images)
 
     @classmethod
     def open(cls, path: Path, images: str | None = None) -> Self:
         """Open a log. Raises FewscanError where it is missing, damaged, of another version, or not about these `images`."""
-        database.check(path, images)
-        return cls(path)
+        log = cls(path, about=images)
+        with log._reading():
+            return log
 
     def enter(
         self,
@@ -97,7 +99,7 @@ class LabelLog:
         if len(numbers) == 0:
             return 0
         codes = {state: -number for number, state in enumerate(STATES)}
-        with database.writing(self.path) as connection:
+        with database.writing(self.path, self.about) as connection:
             names = content.numbers_of(connection, {label for label in labels if label is not None})
             said = [codes[state] if label is None else names[label] for label, state in zip(labels, states, strict=True)]
             columns, batch = np.column_stack([numbers, np.array(said, np.int64), np.zeros_like(numbers)]), 0
@@ -116,7 +118,7 @@ class LabelLog:
         """
         numbers = None if rows is None else _row_numbers(rows)
         head = Head(UNDO, person_name(who), note)
-        with database.writing(self.path) as connection:
+        with database.writing(self.path, self.about) as connection:
             entries = content.read(connection).entries
             chosen = _chosen(entries, batch, numbers)
             taken = entries.take(np.isin(entries.id, chosen.id) & live(entries))
@@ -203,32 +205,32 @@ class LabelLog:
     @property
     def rows(self) -> int:
         """How many rows there are at least, by the last one that anything was said of."""
-        with database.reading(self.path) as connection:
+        with database.reading(self.path, self.about) as connection:
             (count,) = connection.execute("SELECT coalesce(max(row) + 1, 0) FROM entry").fetchone()
             return int(count)
 
     @property
     def fingerprint(self) -> str:
         """A SHA-256 over all entries, in their order, and all that was entered with them."""
-        with database.reading(self.path) as connection:
+        with database.reading(self.path, self.about) as connection:
             return content.last_link(connection).hex()
 
     @contextmanager
     def kept_open(self) -> Iterator[Self]:
         """Yield the same log for who asks and writes it often: a question costs a tenth, from whichever thread."""
-        with database.kept_open(self.path) as reading:
+        with database.kept_open(self.path, self.about) as reading:
             yield replace(self, kept=reading)
 
     def verify(self) -> None:
         """Raise FewscanError where an entry was changed or removed since it was written, or the file is damaged."""
-        with database.reading(self.path) as connection:
+        with database.reading(self.path, self.about) as connection:
             if (said := connection.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise FewscanError(f"{self.path} is damaged ({' '.join(said.split())}): put back a copy of it")
             if not content.is_whole(connection, content.read(connection)):
                 raise FewscanError(f"{self.path} was changed since fewscan wrote it: put back a copy of it")
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        return database.reading(self.path) if self.kept is None else self.kept()
+        return database.reading(self.path, self.about) if self.kept is None else self.kept()
 
     def _read(self, until: int | None = None) -> content.Content:
         with self._reading() as connection:

@@ -1,6 +1,5 @@
 """DICOM: what pydicom's own files show, frame by frame, whose they are, and a reason for what is no image."""
 
-import logging
 import warnings
 from pathlib import Path
 
@@ -442,7 +441,7 @@ def test_dicom_is_told_by_its_content_with_or_without_a_prefix_and_else_by_its_n
         read_image(tmp_path / "text.dcm")
 
 
-def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
+def test_what_pydicom_warns_of_reaches_nobody(tmp_path, logged, capfd):
     dataset = gray(RAMP)
     path = saved(dataset, tmp_path / "in/scan.dcm")
     # Too long for its kind of element, which pydicom warns of, quoting it; and more bytes of pixels than there should be.
@@ -451,7 +450,7 @@ def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
     length = int.from_bytes(content[at + 6 : at + 8], "little")
     name = b"WATERMELON " * 10
     path.write_bytes(content[: at + 6] + len(name).to_bytes(2, "little") + name + content[at + 8 + length :] + b"\0" * 50)
-    with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.DEBUG):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scans = list_scans([Source("in", tmp_path / "in")])
         (image,) = read_images(scans, ImageSpec(size_px=8, resize="pad", channels=1))
@@ -459,7 +458,7 @@ def test_what_pydicom_warns_of_reaches_nobody(tmp_path, caplog, capfd):
     assert "WATERMELON" in scans[0].patient
     assert "WATERMELON" not in repr(scans)
     assert [str(one.message) for one in caught] == []
-    assert caplog.records == []
+    assert logged == []
     assert "WATERMELON" not in "".join(capfd.readouterr())
 
 

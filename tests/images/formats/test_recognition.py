@@ -80,17 +80,17 @@ def test_files_are_told_by_name_or_first_bytes(tmp_path, name, head, expected):
         assert file.tell() == 0
 
 
-def test_what_libraries_log_is_kept_to_itself_and_only_meanwhile(caplog):
+def test_what_libraries_log_is_kept_to_itself_and_only_meanwhile(logged):
     part_of_a_library = logging.getLogger("pydicom.a_part")
     part_of_a_library.warning("before")
     with silenced():
         part_of_a_library.error("the patient's name")
         logging.getLogger("another_library").warning("meanwhile")
     part_of_a_library.warning("after")
-    assert caplog.messages == ["before", "meanwhile", "after"]
+    assert logged == ["before", "meanwhile", "after"]
 
 
-def test_libraries_are_silent_until_the_last_reader_is_done_whoever_began(caplog):
+def test_libraries_are_silent_until_the_last_reader_is_done_whoever_began(logged):
     part_of_a_library = logging.getLogger("pydicom.a_part")
     first, second = ExitStack(), ExitStack()
     first.enter_context(silenced())
@@ -99,7 +99,7 @@ def test_libraries_are_silent_until_the_last_reader_is_done_whoever_began(caplog
     part_of_a_library.error("the patient's name")
     second.close()
     part_of_a_library.warning("after")
-    assert caplog.messages == ["after"]
+    assert logged == ["after"]
 
 
 def test_many_threads_that_read_leave_the_loggers_as_they_were():

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.candidates import NEIGHBORS, Candidates
@@ -212,7 +212,13 @@ def workers_of_one_thread() -> Iterator[ThreadPoolExecutor]:
     own_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with threadpool_limits(1), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        with _libraries().limit(limits=1), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
             yield workers
     finally:
         cv2.setNumThreads(own_threads)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return those that compute here, all of which are loaded; to find them takes milliseconds, which is done once."""
+    return ThreadpoolController()
