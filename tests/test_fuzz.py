@@ -18,7 +18,7 @@ from fewscan.images.options import ImportOptions
 from fewscan.images.tables.rows import read_rows
 from fewscan.learning.registry import METHODS
 from fewscan.spreadsheet import read_csv
-from fewscan.training.run import RunRecord
+from fewscan.training.run_record import RunRecord
 from fewscan.training.settings import RunSettings
 
 BITS = [

@@ -1,5 +1,6 @@
 """A run finds its dataset where both were moved to, and says where it was looked for where it does not."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.training.run import Run
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
+from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, read_predictions
+from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
+from fewscan.stressing.stress import STRESS_FILE, StressTest
+from fewscan.training.run import MODEL_FILE, Run
 from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
@@ -72,3 +77,56 @@ def test_a_named_place_without_the_dataset_says_what_it_should_be(project: Path,
     resumed = fewscan("train", tmp_path, "--out", run, "--resume")
     assert resumed.returncode == 2
     assert str(project / "data" / "scans") in resumed.stderr
+
+
+@pytest.mark.slow
+def test_a_command_that_is_advised_of_damage_works_as_printed_where_the_dataset_was_moved(
+    project: Path, fewscan: Command, tmp_path: Path
+) -> None:
+    moved, run = (project / "data" / "scans").rename(tmp_path / "far"), project / "runs" / "first"
+    Run.open(run).log({"epoch": 1, "seconds": 1.0})
+    (run / EVALUATION_FILE).write_text("{")
+    refused = fewscan("report", run, "--data", moved)
+    assert refused.returncode == 2
+    (command,) = advised(refused.stderr)
+    assert fewscan(*command).returncode == 0
+    assert fewscan("report", run, "--data", moved).returncode == 0
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_every_command_that_a_run_advises_names_its_dataset_where_that_was_named(named: bool, project: Path) -> None:
+    folder, place = project / "runs" / "first", project / "data" / "scans"
+    if named:
+        place = place.rename(project.parent / "elsewhere")
+    run = Run.open(folder, place if named else None)
+    for name, load in {
+        EVALUATION_FILE: Evaluation.load,
+        CALIBRATION_FILE: Calibration.load,
+        STRESS_FILE: StressTest.load,
+        EVIDENCE_FILE: EvidenceCheck.load,
+        PREDICTIONS_FILE: read_predictions,
+    }.items():
+        (folder / name).write_text("damaged")
+        with pytest.raises(FewscanError) as refused:
+            load(run)
+        (command,) = advised(str(refused.value))
+        assert ("--data" in command) == named
+        assert (str(place) in command) == named
+    (folder / MODEL_FILE).unlink()
+    with pytest.raises(FewscanError) as refused:
+        run.require_finished()
+    assert advised(str(refused.value)) == [["train", str(place), "--out", str(folder), "--resume"]]
+
+
+def test_a_run_that_does_not_find_its_dataset_asks_for_it_in_the_command_that_goes_on(project: Path, tmp_path: Path) -> None:
+    shutil.move(project / "data" / "scans", tmp_path / "far")
+    run = Run.open(project / "runs" / "first")
+    (run.folder / MODEL_FILE).unlink()
+    with pytest.raises(FewscanError) as refused:
+        run.require_finished()
+    assert advised(str(refused.value)) == [["train", "DATASET", "--out", str(run.folder), "--resume"]]
+
+
+def advised(message: str) -> list[list[str]]:
+    """The commands that a message advises, as words behind the program's name."""
+    return [shlex.split(part)[1:] for part in message.split("'") if part.startswith("fewscan ")]

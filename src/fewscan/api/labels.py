@@ -94,8 +94,8 @@ def label_suspects(
             raise FewscanError(f"there is no folder {table.parent} to write {table.name} into: make it first")
         for path in () if overwrite else (table, page_beside(table)):
             refuse_existing(path, "give --overwrite to replace it")
-    opened = opened_classifier(run)
-    dataset = opened_dataset_of(opened, data)
+    opened = opened_classifier(run, data)
+    dataset = opened_dataset_of(opened)
     if table is not None:
         read = read_of(opened, data)
         for path in (table, page_beside(table)):

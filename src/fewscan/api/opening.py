@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,10 +75,10 @@ def dataset_to_change(dataset: str | Path | Dataset | Snapshot, verb: str) -> It
         yield Dataset.open(folder)
 
 
-def opened_dataset_of(run: Run, data: str | Path | None) -> Snapshot:
-    """Return the dataset as a run saw it, `data` being where it lies now; says so where it was found elsewhere."""
-    dataset = run.open_dataset(data)
-    if data is None and dataset.folder.resolve() != Path(run.record.dataset).resolve():
+def opened_dataset_of(run: Run) -> Snapshot:
+    """Return the dataset as a run saw it; says so where it was found elsewhere than it was, and nobody named the place."""
+    dataset = run.open_dataset()
+    if run.data is None and dataset.folder.resolve() != Path(run.record.dataset).resolve():
         say(f"the dataset of {run.folder} was moved: it was {run.record.dataset}, and is taken from {dataset.folder}")
     return dataset
 
@@ -88,15 +89,18 @@ def refuse_stored(run: Run, name: str, done: str, *, overwrite: bool) -> None:
         raise FewscanError(f"{run.folder} {done} already ({name}): give --overwrite to replace that")
 
 
-def opened_classifier(run: str | Path | Run) -> Run:
-    """Return a finished run that knows classes, opened; raises FewscanError, with what to do next, for any other."""
-    opened = opened_run(run)
+def opened_classifier(run: str | Path | Run, data: str | Path | None = None) -> Run:
+    """Return a finished run that knows classes, opened; raises FewscanError, with what to do next, for any other.
+
+    data: where its dataset lies now, if it was moved.
+    """
+    opened = opened_run(run, data)
     if opened.record.classes:
         opened.require_finished()
         return opened
     raise FewscanError(
         f"{opened.folder} learned without labels and knows no classes: label some scans, then begin a run from it with "
-        f"'{command_line('train', opened.record.dataset, f'encoder.weights={opened.folder}')}'"
+        f"'{command_line('train', opened.dataset_word, f'encoder.weights={opened.folder}')}'"
     )
 
 
@@ -109,17 +113,19 @@ def opened_place(place: str | Path | Dataset | Run, data: str | Path | None = No
     from fewscan.training.run import Run
 
     if isinstance(place, Run) or (not isinstance(place, Dataset) and kind_of(Path(place)) == "run"):
-        return opened_run(place)
+        return opened_run(place, data)
     if data is not None:
         raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
     return opened_dataset(place)
 
 
-def opened_run(run: str | Path | Run) -> Run:
-    """Return a run that was named by its folder, or is open already."""
+def opened_run(run: str | Path | Run, data: str | Path | None = None) -> Run:
+    """Return a run that was named by its folder, or is open already; data: where its dataset lies now, if it was moved."""
     from fewscan.training.run import Run
 
-    return run if isinstance(run, Run) else Run.open(run)
+    if not isinstance(run, Run):
+        return Run.open(run, data)
+    return run if data is None else replace(run, data=Path(data))
 
 
 def read_of(opened: Dataset | Run, data: str | Path | None = None) -> list[Path]:

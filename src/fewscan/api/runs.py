@@ -38,12 +38,12 @@ def calibrate(
     from fewscan.evaluation import calibrate as calibrating
     from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 
-    opened = opened_classifier(run)
+    opened = opened_classifier(run, data)
     with alone(opened.folder, "calibrate"):
         known = Calibration.load(opened) if pile and not overwrite else None
         added = known is not None and calibrating.adds_pile(known, folds=folds, pile=pile, anew=overwrite)
         refuse_stored(opened, CALIBRATION_FILE, "is calibrated", overwrite=overwrite or added)
-        return calibrating.calibrate(opened, opened_dataset_of(opened, data), folds=folds, pile=pile, anew=overwrite)
+        return calibrating.calibrate(opened, opened_dataset_of(opened), folds=folds, pile=pile, anew=overwrite)
 
 
 def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite: bool = False) -> Evaluation:
@@ -59,10 +59,10 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
-    opened = opened_classifier(run)
+    opened = opened_classifier(run, data)
     with alone(opened.folder, "evaluate"):
         refuse_stored(opened, evaluation.EVALUATION_FILE, "is evaluated", overwrite=overwrite)
-        seen = opened_dataset_of(opened, data)
+        seen = opened_dataset_of(opened)
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
@@ -101,8 +101,8 @@ def label(
     from fewscan.labeling.rule import Asked
 
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
-    opened = opened_classifier(run)
-    dataset = opened_dataset_of(opened, data)
+    opened = opened_classifier(run, data)
+    dataset = opened_dataset_of(opened)
     if scans is None:
         return label_unlabeled(opened, dataset, Path(out), asked, devices=devices)
     near = not exact_copies_only
@@ -134,9 +134,9 @@ def explain(
     from fewscan.images.readers import locate
     from fewscan.reporting.evidence_figure import write_figure
 
-    opened = opened_classifier(run)
+    opened = opened_classifier(run, data)
     refuse_replacing(Path(out), locate(Path(image))[0], *read_of(opened, data))
-    evidence = explain_scan(opened, opened_dataset_of(opened, data), Path(image), class_name)
+    evidence = explain_scan(opened, opened_dataset_of(opened), Path(image), class_name)
     write_figure(evidence, Path(out), names=names)
     return evidence
 
@@ -150,10 +150,10 @@ def check_evidence(run: str | Path | Run, *, data: str | Path | None = None, ove
     from fewscan.evaluation.today import today
     from fewscan.explaining import evidence_check
 
-    opened = opened_classifier(run)
+    opened = opened_classifier(run, data)
     with alone(opened.folder, "explain --check"):
         refuse_stored(opened, evidence_check.EVIDENCE_FILE, "has its evidence checked", overwrite=overwrite)
-        seen = opened_dataset_of(opened, data)
+        seen = opened_dataset_of(opened)
         return evidence_check.check_evidence(opened, today(seen, opened.dataset_now(seen.folder)))
 
 
@@ -176,13 +176,13 @@ def report(
     from fewscan.reporting.features_page import write_features_report
     from fewscan.reporting.page import REPORT_FILE, write_report
 
-    opened = opened_run(run)
+    opened = opened_run(run, data)
     page = opened.folder / REPORT_FILE if out is None else Path(out)
     if not overwrite:
         refuse_existing(page, GIVE_OVERWRITE)
     if out is not None:
         refuse_replacing(page, *read_of(opened, data))
-    dataset = opened_dataset_of(opened, data)
+    dataset = opened_dataset_of(opened)
     if not opened.record.classes:
         return write_features_report(opened, dataset, page, names=names)
     evaluation = Evaluation.load(opened)
@@ -211,8 +211,8 @@ def export(
     from fewscan.reporting.model_card import write_model_card
 
     check_format(format)
-    opened = opened_classifier(run)
-    dataset = opened_dataset_of(opened, data)
+    opened = opened_classifier(run, data)
+    dataset = opened_dataset_of(opened)
     folder = opened.folder / f"export-{format}" if out is None else Path(out)
     with writing(folder), new_folder(folder) as temporary:
         exported = export_model(opened, dataset, temporary, folder, format)

@@ -38,12 +38,12 @@ def stress(
     from fewscan.reporting.stress_figure import write_stress_figure
     from fewscan.stressing import stress as stressing
 
-    opened = opened_classifier(run)
+    opened = opened_classifier(run, data)
     part: stressing.Part = "validation" if validation else "test"
     asking = stressing.Asking(tuple(only), images, part, stored, target_error)
     with alone(opened.folder, "stress"):
         refuse_stored(opened, stressing.STRESS_FILE, "is stressed", overwrite=overwrite)
-        seen = opened_dataset_of(opened, data)
+        seen = opened_dataset_of(opened)
         result = stressing.stress(opened, seen, today(seen, opened.dataset_now(seen.folder)), asking)
         write_stress_figure(result, opened.folder / FIGURE_FILE)
     return result

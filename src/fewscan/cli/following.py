@@ -135,8 +135,8 @@ def after_run_in(folder: Path, data: Path | None) -> Words:
     """Return the first step that the run in `folder` still lacks, its dataset being at `data` where that was named."""
     from fewscan.training.run import Run
 
-    run = Run.open(folder)
-    return after_run(run, run.open_dataset(data))
+    run = Run.open(folder, data)
+    return after_run(run, run.open_dataset())
 
 
 def after_label(

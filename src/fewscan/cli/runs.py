@@ -65,7 +65,7 @@ def calibrate(
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
     if result.pile is not None:
         lines.append(f"for the dataset's own unlabeled scans: {result.pile.images} held-out images (cross-fitting)")
-    if is_scored_otherwise(Run.open(run)):
+    if is_scored_otherwise(Run.open(run, data)):
         lines.append("the score that stands is of other probabilities than these; a new one opens the test set once more")
     finish(as_json, result.model_dump(mode="json"), lines, *after_run_in(run, data))
 

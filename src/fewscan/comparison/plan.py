@@ -262,7 +262,7 @@ class Comparison:
         folder = self.run_folder(trial)
         if not folder.exists():
             return None
-        run = Run.open(folder)
+        run = Run.open(folder, self.plan.dataset)
         return run if run.finished else None
 
     def encoder_folder(self, trial: Trial) -> Path | None:

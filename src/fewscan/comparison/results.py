@@ -1,6 +1,6 @@
 """What a comparison came to: every run's numbers, means and spread over seeds, and which differences are significant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -34,6 +34,11 @@ class EvaluatedRun:
     run: Run
     evaluation: Evaluation
 
+    @property
+    def anew(self) -> str:
+        """The command that evaluates the run anew."""
+        return command_line("evaluate", *self.run.called, "--overwrite")
+
     def interval(self, metric: str) -> Interval:
         """Return one of METRICS with its interval over the test images."""
         interval: Interval = getattr(self.evaluation, metric)
@@ -48,8 +53,7 @@ class EvaluatedRun:
     def tested(self) -> pd.DataFrame:
         """Return of each test image, by its row number, its `label`, and whether it was called `right`."""
         path = self.run.folder / PREDICTIONS_FILE
-        anew = f"run '{command_line('evaluate', self.run.folder, '--overwrite')}'"
-        table = read_csv(path, {"row": "int64", "label": "str", "predicted": "str"}, anew)
+        table = read_csv(path, {"row": "int64", "label": "str", "predicted": "str"}, f"run '{self.anew}'")
         return table.set_index("row").assign(right=table["label"].eq(table["predicted"]).to_numpy())[["label", "right"]]
 
 
@@ -205,7 +209,7 @@ def _row(comparison: Comparison, protocol: Protocol, method: str) -> Row:
 def _pairs(comparison: Comparison, protocol: Protocol, rows: Sequence[Row]) -> list[Pair]:
     groups = comparison.dataset(protocol).groups
     tested = {row.method: {run.trial.seed: run.tested() for run in row.runs} for row in rows}
-    _require_same_images({run.trial: tested[row.method][run.trial.seed] for row in rows for run in row.runs})
+    _require_same_images([(run, tested[row.method][run.trial.seed]) for row in rows for run in row.runs])
     found = []
     for first, second in combinations(tested, 2):
         seeds = sorted(tested[first].keys() & tested[second].keys())
@@ -224,14 +228,14 @@ def _pairs(comparison: Comparison, protocol: Protocol, rows: Sequence[Row]) -> l
     return [replace(pair, corrected_p_value=p_value) for pair, p_value in zip(found, corrected, strict=True)]
 
 
-def _require_same_images(tested: Mapping[Trial, pd.DataFrame]) -> None:
+def _require_same_images(tested: Sequence[tuple[EvaluatedRun, pd.DataFrame]]) -> None:
     """Refuse runs of one protocol that were scored on different test images, or by different labels."""
     if not tested:
         return
-    (first, images), *others = tested.items()
-    for trial, table in others:
+    (first, images), *others = tested
+    for run, table in others:
         if not table["label"].equals(images["label"]):
             raise FewscanError(
-                f"{first} and {trial} were evaluated on different test images or labels: run 'fewscan evaluate' with "
-                "--overwrite on each run of the comparison"
+                f"{first.trial} and {run.trial} were evaluated on different test images or labels: evaluate each run of the "
+                f"comparison anew, the first by '{first.anew}'"
             )

@@ -100,7 +100,7 @@ def run_trial(folder: Path, trial: Trial) -> None:
     run_folder = comparison.run_folder(trial)
     settings = comparison.settings(trial)
     if run_folder.exists():
-        run = train_on(Run.open(run_folder), dataset)
+        run = train_on(Run.open(run_folder, dataset.folder), dataset)
     else:
         run = train_new(dataset, settings, run_folder, recipe=comparison.plan.recipe)
     if Evaluation.load(run) is None:
@@ -124,7 +124,7 @@ def _lacking(comparison: Comparison, trial: Trial) -> bool:
     folder = comparison.run_folder(trial)
     if not folder.exists():
         return True
-    run = Run.open(folder)
+    run = Run.open(folder, comparison.plan.dataset)
     if _wherever_begun(run.settings, trial) != _wherever_begun(comparison.settings(trial), trial):
         raise FewscanError(f"{folder} was trained with other settings than are asked for: choose another --out, or remove it")
     return not run.finished or Evaluation.load(run) is None

@@ -13,7 +13,6 @@ from fewscan.config import Settings
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.surety import Surety
 from fewscan.training.run import Run
-from fewscan.wording import command_line
 
 CALIBRATION_FILE = "calibration.json"
 
@@ -51,7 +50,7 @@ class Calibration(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's calibration, or None where it has none."""
-        return run.stored(CALIBRATION_FILE, cls, command_line("calibrate", run.folder))
+        return run.stored(CALIBRATION_FILE, cls, "calibrate")
 
     def save(self, run: Run, beside: Sequence[str] = ()) -> None:
         """Write `calibration.json` into the run, sealed with its files `beside` it."""

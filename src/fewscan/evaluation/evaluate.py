@@ -153,7 +153,7 @@ class Evaluation(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's evaluation, or None where it has not been evaluated."""
-        return run.stored(EVALUATION_FILE, cls, command_line("evaluate", run.folder))
+        return run.stored(EVALUATION_FILE, cls, "evaluate")
 
 
 def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
@@ -257,7 +257,7 @@ def read_predictions(run: Run, kind: ScoreKind = "test set") -> pd.DataFrame:
     types: dict[str, Any] = {"row": "int64", "label": "str", "predicted": "str"}
     types |= {f"probability_{name}": "float64" for name in run.record.classes} | {"score": "float32"}
     name = PREDICTIONS_FILE if kind == "test set" else HELD_OUT_PREDICTIONS_FILE
-    return read_csv(run.folder / name, types, f"run '{command_line('evaluate', run.folder, '--overwrite')}'")
+    return read_csv(run.folder / name, types, f"run '{command_line('evaluate', *run.called, '--overwrite')}'")
 
 
 def write_predictions(

@@ -53,7 +53,7 @@ class EvidenceCheck(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's check, or None where it has not been made."""
-        return run.stored(EVIDENCE_FILE, cls, command_line("explain", run.folder, "--check"))
+        return run.stored(EVIDENCE_FILE, cls, "explain", "--check")
 
 
 def check_evidence(run: Run, now: Today) -> EvidenceCheck:

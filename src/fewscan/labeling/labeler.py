@@ -155,8 +155,8 @@ class Pile:
 
 
 def _labeled_share(pile: Pile, run: Path, dataset: Path, asked: Asked) -> Iterator[list[TableRow]]:
-    opened = Run.open(run)
-    yield from pile.labeled(Labeler.of(opened, opened.open_dataset(dataset), asked, pile.population))
+    opened = Run.open(run, dataset)
+    yield from pile.labeled(Labeler.of(opened, opened.open_dataset(), asked, pile.population))
 
 
 def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -204,8 +204,8 @@ class Makings:
                 raise CannotNowError("the scans are labeled already: ask for it anew to replace the table")
             commands, total = [_words(run.folder, what, folder, target_error)], 0
             if what == "labels":
-                opened = Run.open(run.folder)
-                seen = opened.open_dataset(folder)
+                opened = Run.open(run.folder, folder)
+                seen = opened.open_dataset()
                 total = len(seen.rows("unlabeled"))
                 # Without it nothing is accepted. For five trainings as long as the run's own nobody waits unasked.
                 if opened.settings.solved and lacks_calibration(opened, seen):

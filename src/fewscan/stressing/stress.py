@@ -98,7 +98,7 @@ class StressTest(Settings):
     @classmethod
     def load(cls, run: Run) -> Self | None:
         """Return the run's stress test, or None where there was none."""
-        return run.stored(STRESS_FILE, cls, command_line("stress", run.folder))
+        return run.stored(STRESS_FILE, cls, "stress")
 
     def at(self, strength: int) -> list[Condition]:
         """Return the conditions of one strength, the lowest accuracy first."""

@@ -24,9 +24,7 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
                 f"{recorded} when it was trained"
             )
         return named
-    if (recorded / DATASET_FILE).is_file():
-        return recorded
-    found = next((folder for folder in _beside(run, recorded) if _identity(folder) == identity), None)
+    found = _found(run, recorded, identity)
     if found is None:
         raise FewscanError(
             f"the dataset of {run} was moved, renamed or removed: it was {recorded}, and it is not beside the run either. Name "
@@ -35,9 +33,21 @@ def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None)
     return found
 
 
+def dataset_word(run: Path, recorded: Path, identity: str, named: Path | None) -> str | Path:
+    """Return how a command calls the dataset of `run`: its folder, see `dataset_folder`, or DATASET where it is not found."""
+    return named or _found(run, recorded, identity) or "DATASET"
+
+
 def called_with(run: Path, recorded: Path, dataset: Path) -> tuple[str | Path, ...]:
     """Return how a command calls `run` and, where its dataset lies elsewhere than `recorded`, `dataset`, which it is now."""
     return (run,) if dataset.resolve() == recorded else (run, "--data", dataset)
+
+
+def _found(run: Path, recorded: Path, identity: str) -> Path | None:
+    """Return the folder of a dataset whose place nobody named; None where it is neither where it was nor beside the run."""
+    if (recorded / DATASET_FILE).is_file():
+        return recorded
+    return next((folder for folder in _beside(run, recorded) if _identity(folder) == identity), None)
 
 
 def _beside(run: Path, recorded: Path) -> Iterator[Path]:

@@ -3,13 +3,9 @@
 import hashlib
 import json
 import math
-import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,23 +16,20 @@ from fewscan import jsonl
 from fewscan.atomic import new_folder, replaced_file, write_json, write_text
 from fewscan.config import Settings, json_object, yaml_value
 from fewscan.datasets.dataset import Dataset
-from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.openings import OPENINGS_FILE, Openings, note_opening
 from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, TRAINED_FILE, require_file
-from fewscan.images.options import ImageSpec
-from fewscan.models.encoders import encoder_type
 from fewscan.models.network import Network
 from fewscan.tensors import safetensors_of
-from fewscan.training.beginning import BEGINNING_FILE, BeganWith, Beginning, load_beginning
-from fewscan.training.moved import dataset_folder
-from fewscan.training.plugins import Plugin, plugins_of, require_plugins
+from fewscan.training.beginning import BEGINNING_FILE, Beginning, load_beginning
+from fewscan.training.moved import called_with, dataset_folder, dataset_word
+from fewscan.training.plugins import require_plugins
+from fewscan.training.run_record import RunRecord
 from fewscan.training.seal import SEAL, is_whole, sealed
 from fewscan.training.settings import RunSettings
-from fewscan.version import __version__
 from fewscan.wording import command_line
 
 CONFIG_FILE = "config.yaml"
@@ -55,31 +48,6 @@ _TIES = ("classes", "dataset_fingerprint", "split_fingerprint", "protocol", "lea
 TIES = "fewscan"
 Stored = TypeVar("Stored", bound=Settings)
 
-# It stands among a package's whole description, which takes long to read.
-_version = cache(version)
-# Whose versions a run notes.
-PACKAGES = ("torch", "numpy", "lightning-fabric", "faiss-cpu", "pillow")
-
-
-class RunRecord(Settings):
-    """What a run was made from: the data that it saw and the software that it ran on."""
-
-    dataset: str
-    recipe: str | None = None  # whose settings these are, as changed; None where nobody said
-    dataset_identity: str  # of the dataset's images, however many are added
-    dataset_fingerprint: str
-    split_fingerprint: str
-    protocol: Protocol
-    leaking_pairs: int | None  # pairs across the split's parts when training began; None where nobody had looked
-    snapshot_sha256: str  # of the file with the rows, parts and labels that it saw
-    classes: tuple[str, ...]
-    spec: ImageSpec
-    started: str
-    versions: dict[str, str]
-    plugins: tuple[Plugin, ...] = ()
-    began_with: BeganWith | None = None  # None for random weights
-    machine: str
-
 
 @dataclass(frozen=True)
 class Run:
@@ -88,6 +56,7 @@ class Run:
     folder: Path
     settings: RunSettings
     record: RunRecord
+    data: Path | None = None  # where its dataset was said to lie now
 
     @classmethod
     def create(
@@ -100,26 +69,10 @@ class Run:
         beginning: Beginning | None = None,
     ) -> Self:
         """Make the folder of a new run on `dataset`; raises FewscanError where something stands there already."""
-        split = dataset.require_split()
         snapshot = dataset.as_parquet()
-        record = RunRecord(
-            dataset=str(dataset.folder.resolve()),
-            recipe=recipe,
-            dataset_identity=dataset.description.identity,
-            dataset_fingerprint=dataset.description.fingerprint,
-            split_fingerprint=split.fingerprint,
-            protocol=split.protocol,
-            leaking_pairs=leaking_pairs,
-            snapshot_sha256=hashlib.sha256(snapshot).hexdigest(),
-            classes=dataset.classes,
-            spec=dataset.spec,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions={"fewscan": __version__, "python": platform.python_version()}
-            | {name: _version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
-            plugins=plugins_of(settings),
-            began_with=None if beginning is None else beginning.record,
-            machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-        )
+        began_with = None if beginning is None else beginning.record
+        digest = hashlib.sha256(snapshot).hexdigest()
+        record = RunRecord.of(dataset, digest, settings, leaking_pairs=leaking_pairs, recipe=recipe, began_with=began_with)
         with new_folder(folder) as temporary:
             write_text(temporary / CONFIG_FILE, settings.as_yaml())
             (temporary / SNAPSHOT_FILE).write_bytes(snapshot)
@@ -129,8 +82,8 @@ class Run:
         return cls(folder, settings, record)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
-        """Open a run folder, finished or not.
+    def open(cls, folder: str | Path, data: str | Path | None = None) -> Self:
+        """Open a run folder, finished or not; data: where its dataset lies now, if it was moved.
 
         Raises FewscanError where it is none or is damaged, and where its method or encoder is somebody else's and not known.
         """
@@ -145,7 +98,7 @@ class Run:
             raise FewscanError(f"{folder / CONFIG_FILE} is damaged: train again")
         record = RunRecord.read(folder / RECORD_FILE, "train again")
         require_plugins(record.plugins, folder)
-        return cls(folder, RunSettings.parse(settings), record)
+        return cls(folder, RunSettings.parse(settings), record, None if data is None else Path(data))
 
     @property
     def identity(self) -> str:
@@ -157,6 +110,17 @@ class Run:
     def ties(self) -> dict[str, Any]:
         """What weights and checkpoints say of the training that they are of, and that its other files must agree with."""
         return {CONFIG_FILE: file_sha256(self.folder / CONFIG_FILE), **self.record.model_dump(mode="json", include=set(_TIES))}
+
+    @property
+    def called(self) -> tuple[str | Path, ...]:
+        """How a command calls the run; with the place of its dataset, where that was named."""
+        recorded = Path(self.record.dataset)
+        return called_with(self.folder, recorded, self.data or recorded)
+
+    @property
+    def dataset_word(self) -> str | Path:
+        """How a command calls its dataset: by where it lies now, or DATASET where it is not found."""
+        return dataset_word(self.folder, Path(self.record.dataset), self.record.dataset_identity, self.data)
 
     @property
     def finished(self) -> bool:
@@ -177,7 +141,7 @@ class Run:
 
     def dataset_now(self, moved_to: str | Path | None = None) -> Dataset:
         """Open the dataset that the run was trained on, as it is today; see `open_dataset`."""
-        named = None if moved_to is None else Path(moved_to)
+        named = self.data if moved_to is None else Path(moved_to)
         return Dataset.open(dataset_folder(self.folder, Path(self.record.dataset), self.record.dataset_identity, named))
 
     def log(self, numbers: Mapping[str, Any]) -> None:
@@ -220,10 +184,8 @@ class Run:
     def require_finished(self) -> None:
         """Raise FewscanError, with the command that goes on, where the run is not trained to its end."""
         if not self.finished:
-            raise FewscanError(
-                f"{self.folder} is not finished: go on with "
-                f"'{command_line('train', self.record.dataset, '--out', self.folder, '--resume')}'"
-            )
+            again = command_line("train", self.dataset_word, "--out", self.folder, "--resume")
+            raise FewscanError(f"{self.folder} is not finished: go on with '{again}'")
 
     def load_network(self) -> Network:
         """Return the trained network, ready to predict; raises FewscanError where the run is unfinished or damaged."""
@@ -261,15 +223,15 @@ class Run:
                 "put back the files that belong together, or train again"
             )
 
-    def stored(self, name: str, kind: type[Stored], command: str) -> Stored | None:
-        """Return what a verb wrote into the run as the JSON file `name`, or None where it has not.
+    def stored(self, name: str, kind: type[Stored], verb: str, *options: str) -> Stored | None:
+        """Return what `verb` wrote, with `options`, into the run as the JSON file `name`, or None where it has not.
 
-        Raises FewscanError, with the `command` that writes it anew, where it is damaged.
+        Raises FewscanError, with the command that writes it anew, where it is damaged.
         """
         path = self.folder / name
         if not path.is_file():
             return None
-        anew = f"run '{command} --overwrite'"
+        anew = f"run '{command_line(verb, *self.called, *options, '--overwrite')}'"
         content = json_object(path, anew)
         if not is_whole(content, self.folder / MODEL_FILE):
             self.load_network()  # weights that are not the run's own are said first
