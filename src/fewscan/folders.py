@@ -27,13 +27,27 @@ def kind_of(folder: Path) -> Kind | None:
     return next((kind for kind, mark in MARKS.items() if (folder / mark).is_file()), None)
 
 
-def require_kind(folder: Path) -> Kind:
-    """Return what a folder of fewscan's is; raises FewscanError where it is none, or is not there."""
-    kind = kind_of(folder)
-    if kind is not None:
-        return kind
-    why = f"it holds none of {', '.join(MARKS.values())}" if folder.exists() else "no such folder; check the path"
-    raise FewscanError(f"{folder} is no dataset, run or comparison of fewscan's: {why}")
+def require_kind(folder: Path, kinds: Sequence[Kind] = tuple(MARKS)) -> Kind:
+    """Return which of `kinds` a folder of fewscan's is; raises FewscanError, with what to do next, where it is none of them."""
+    found = kind_of(folder)
+    if found is not None and found in kinds:
+        return found
+    if len(kinds) == 1:
+        require_file(folder, MARKS[kinds[0]], kinds[0])
+    if found is not None:
+        why = f"it is a {found}"
+    elif not folder.exists():
+        why = "no such folder; check the path"
+    else:
+        why = f"it holds none of {', '.join(MARKS[kind] for kind in kinds)}"
+        if folder.is_dir():
+            why += f"; '{command_line(MADE_BY['dataset'][0], folder, '--out', 'FOLDER')}' makes a dataset of scans"
+    raise FewscanError(f"{folder} is no {', '.join(kinds[:-1])} or {kinds[-1]} of fewscan's: {why}")
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a folder is of a run that is not trained to its end."""
+    return kind_of(folder) == "run" and not (folder / TRAINED_FILE).is_file()
 
 
 def require_file(folder: Path, name: str, kind: Kind) -> None:
@@ -60,8 +74,8 @@ def require_file(folder: Path, name: str, kind: Kind) -> None:
 
 def refuse_existing_run(folder: Path) -> None:
     """Raise FewscanError where something stands at `folder`, naming --resume where it is a run that was interrupted."""
-    unfinished = kind_of(folder) == "run" and not (folder / TRAINED_FILE).is_file()
-    refuse_existing(folder, "go on with this interrupted run by adding --resume" if unfinished else "remove it first")
+    how = "go on with this interrupted run by adding --resume" if is_unfinished(folder) else "remove it first"
+    refuse_existing(folder, how)
 
 
 def require_split(folder: Path, name: str, names: Sequence[str]) -> None:

@@ -26,6 +26,8 @@ MISTAKES = [
     ("add scans data", ["add DATASET"]),
     ("evaluate data", ["'fewscan train data --out FOLDER'"]),
     ("evaluate run data", ["'data'", "--data"]),
+    ("map nowhere", ["dataset or run", "check the path"]),
+    ("map scans", ["dataset or run", "'fewscan import scans --out FOLDER'"]),
     ("audit scans", ["'fewscan import scans --out FOLDER'"]),
     ("compare run", ["/where/data"]),
     ("train run", ["/where/data"]),

@@ -12,7 +12,7 @@ from fewscan.cli.app import app
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.locks import LOCK_FILE
-from fewscan.training.run import Run
+from fewscan.training.run import MODEL_FILE, Run
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -99,6 +99,32 @@ def test_what_exists_is_refused_in_one_line_and_stays_as_it_is(name: str, fewsca
     (line,) = done.stderr.strip().splitlines()
     assert "already" in line or "exists" in line
     assert ("--overwrite" in line) == (name in OVERWRITES | {"calibrate"})
+    assert contents(workplace) == before
+
+
+# What asks for a trained run; `report` is of an unfinished one, too.
+OF_A_RUN = {
+    **{
+        name: words
+        for name, (words, _) in REPLACING.items()
+        if "run" in words and name not in ("train", "report", "report --out")
+    },
+    "suggest": ["suggest", "run", "--out", "suggested.csv"],
+    "map": ["map", "run", "--out", "map.html"],
+}
+
+
+@pytest.mark.parametrize("name", list(OF_A_RUN))
+def test_what_a_run_lacks_is_said_before_what_stands_where_it_would_write(name: str, fewscan: Command, workplace: Path) -> None:
+    (workplace / "run" / MODEL_FILE).unlink()
+    before = contents(workplace)
+    unfinished = fewscan(*OF_A_RUN[name], cwd=workplace)
+    assert f"'fewscan train {workplace / 'data'} --out run --resume'" in unfinished.stderr
+    nowhere = fewscan(*("nowhere" if word == "run" else word for word in OF_A_RUN[name]), cwd=workplace)
+    assert "nowhere" in nowhere.stderr
+    for refused in (unfinished, nowhere):
+        assert refused.returncode == 2
+        assert "--overwrite" not in refused.stderr
     assert contents(workplace) == before
 
 

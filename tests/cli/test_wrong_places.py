@@ -104,6 +104,7 @@ def with_folders(place: Path) -> Path:
     for folder, mark in (("data", "dataset.json"), ("run", "run.json"), ("scans", "1.png")):
         (place / folder).mkdir()
         (place / folder / mark).touch()
+    (place / "run" / "model.safetensors").touch()
     (place / "data" / "dataset.json").write_text('{"splits": [{"name": "default"}]}')
     (place / "table.csv").write_text("mine")
     return place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place, read_of, say_closed
+from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
@@ -40,6 +40,7 @@ def suggest(
     from fewscan.choosing.pool import pool_of
     from fewscan.choosing.suggested import suggest_from
 
+    require_ready(place, ("dataset", "run"), data)
     if count < 1:  # before scans are looked at, which may take long
         raise FewscanError(f"--count is a number of scans, 1 or more, not {count}")
     table = None if out is None else Path(out)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of
+from fewscan.api.opening import opened_classifier, opened_dataset, opened_dataset_of, read_of, require_ready
 from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
@@ -92,6 +92,7 @@ def label_suspects(
             raise FewscanError(f"--out is a table whose name ends in .csv, not {table}: the page of pictures lies beside it")
         if not table.parent.is_dir():  # before hours of training
             raise FewscanError(f"there is no folder {table.parent} to write {table.name} into: make it first")
+        require_ready(run, ("run",), data)
         for path in () if overwrite else (table, page_beside(table)):
             refuse_existing(path, "give --overwrite to replace it")
     opened = opened_classifier(run, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_place, read_of, say_closed
+from fewscan.api.opening import opened_place, read_of, require_ready, say_closed
 from fewscan.atomic import refuse_existing, refuse_replacing
 from fewscan.errors import FewscanError
 
@@ -37,6 +37,7 @@ def map_scans(
     from fewscan.mapping.scan_map import map_of
     from fewscan.reporting.map_page import write_map
 
+    require_ready(place, ("dataset", "run"), data)
     page = None if out is None else Path(out)
     written = () if page is None else (page, page.with_suffix(".csv"))
     if page is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewscan.errors import FewscanError
-from fewscan.folders import kind_of
+from fewscan.folders import Kind, is_unfinished, kind_of, require_kind
 from fewscan.locks import alone
 from fewscan.progress import say
 from fewscan.wording import command_line
@@ -117,6 +117,20 @@ def opened_place(place: str | Path | Dataset | Run, data: str | Path | None = No
     if data is not None:
         raise FewscanError("--data says where the dataset of a run lies now: name a run, or leave it out")
     return opened_dataset(place)
+
+
+def require_ready(place: str | Path | Dataset | Run, kinds: Sequence[Kind], data: str | Path | None = None) -> None:
+    """Raise FewscanError where `place` is none of `kinds`, or a run that is not trained to its end, with what to do next.
+
+    Asked before it is seen what stands where a verb would write: whoever is told to replace that would replace it by nothing.
+    Where nothing is wrong it loads nothing. data: where a run's dataset lies now, if it was moved.
+    """
+    folder = Path(place) if isinstance(place, str | Path) else place.folder
+    require_kind(folder, kinds)
+    if is_unfinished(folder):
+        from fewscan.training.run import Run
+
+        opened_run(place if isinstance(place, Run) else folder, data).require_finished()
 
 
 def opened_run(run: str | Path | Run, data: str | Path | None = None) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored
+from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored, require_ready
 from fewscan.locks import alone
 from fewscan.progress import say
 from fewscan.splits.support import TARGET_ERROR
@@ -95,6 +95,7 @@ def label(
     """
     from fewscan.partial import refuse_finished
 
+    require_ready(run, ("run",), data)
     refuse_finished(Path(out), "label")
     # Only now, since it takes seconds.
     from fewscan.labeling.label import label_scans, label_unlabeled
@@ -127,6 +128,7 @@ def explain(
     """
     from fewscan.atomic import refuse_existing, refuse_replacing
 
+    require_ready(run, ("run",), data)
     if not overwrite:
         refuse_existing(Path(out), GIVE_OVERWRITE)
     # Only now, since it takes seconds.
@@ -204,6 +206,7 @@ def export(
     """
     from fewscan.atomic import new_folder, refuse_existing, writing
 
+    require_ready(run, ("run",), data)
     if out is not None:
         refuse_existing(Path(out))
     # Only now, since it takes seconds.

@@ -10,7 +10,7 @@ from fewscan.cli.mistakes import usage
 from fewscan.cli.parsing import WORDS
 from fewscan.config import json_object
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, Kind, kind_of, require_file, require_kind, require_split
+from fewscan.folders import MARKS, Kind, kind_of, require_kind, require_split
 
 
 def there(*kinds: Kind) -> Callable[..., Any]:
@@ -24,7 +24,7 @@ def there(*kinds: Kind) -> Callable[..., Any]:
         if folder is not None and not context.params.get("resume"):
             if parameter.param_type_name == "argument":
                 _refuse_other_order(context, folder, kinds)
-            _require(folder, kinds)
+            require_kind(folder, kinds)
         return folder
 
     return checked
@@ -37,13 +37,6 @@ def _refuse_other_order(context: typer.Context, folder: Path, kinds: tuple[Kind,
     for word in context.meta[WORDS]:
         if (kind := kind_of(Path(word))) in kinds:
             raise FewscanError(f"{folder} stands where a {kind} belongs, and {word} is one: write '{usage(context)}'")
-
-
-def _require(folder: Path, kinds: tuple[Kind, ...]) -> None:
-    if set(kinds) == set(MARKS):
-        require_kind(folder)
-    elif kind_of(folder) not in kinds:
-        require_file(folder, MARKS[kinds[0]], kinds[0])
 
 
 def scans_there(place: Path | None) -> Path | None:
