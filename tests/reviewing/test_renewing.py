@@ -1,7 +1,9 @@
 """What others do to the dataset while the page is open is seen without a restart, and nothing of the page is lost by it."""
 
 import shutil
+import time
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import PIL.Image
@@ -10,7 +12,9 @@ from fastapi.testclient import TestClient
 
 from fewscan.auditing.adding import add_scans
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.errors import FewscanError
 from fewscan.reviewing.app import Review, application
+from fewscan.reviewing.commands import Commands
 from fewscan.reviewing.renewing import Renewing
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.splits.split import split
@@ -77,6 +81,45 @@ def test_features_of_the_same_images_are_kept(renewing: Renewing, page: TestClie
     assert page.get("/api/status").json()["revision"] == 0
     assert renewing.review.tutor.seen is seen
     assert page.get("/api/status").json()["news"] == ""
+
+
+def test_what_a_training_of_the_page_makes_is_no_news_and_what_others_make_is(
+    renewing: Renewing, page: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing, drawn = Event(), Event()
+
+    def run(self: Commands, *words: str | Path) -> str:
+        if words[0] == "split":
+            split(Dataset.open(dataset.folder).unsplit(), labeled=8, test=6, seed=0)
+            drawing.set()
+            assert drawn.wait(60)
+            return ""
+        raise FewscanError("no more is asked here")
+
+    monkeypatch.setattr(Commands, "run", run)
+    for row in range(20):
+        said = {"rows": [row], "state": "label", "label": CLASSES[row % 2]} | ADA
+        assert page.post("/api/decisions", json=said).status_code == 200
+    assert page.post("/api/training", json={"length": "probe"}).status_code == 200
+    assert drawing.wait(60)
+    # While the command runs, nobody knows yet that it was this one.
+    assert not renewing.look()
+    drawn.set()
+    while page.get("/api/training").json()["phase"] == "running":
+        time.sleep(0.01)
+    assert renewing.look()
+    status = page.get("/api/status").json()
+    assert (status["revision"], status["news"]) == (0, "")
+    # The page goes by its split all the same.
+    judged = Dataset.open(dataset.folder).snapshot().rows("test", "validation")
+    assert len(judged)
+    assert not renewing.review.desk.eligible[judged].any()
+    split(Dataset.open(dataset.folder).unsplit(), name="second", labeled=8, test=6, seed=1)
+    assert renewing.look()
+    status = page.get("/api/status").json()
+    assert status["revision"] == 1
+    assert "second" in status["news"]
+    assert "main" not in status["news"]
 
 
 def test_a_dataset_that_is_gone_is_said_once_and_the_page_goes_on(

@@ -5,7 +5,7 @@ meanwhile; then the new one takes its place.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 
@@ -21,6 +21,7 @@ from fewscan.reviewing.atlas import Atlas
 from fewscan.reviewing.desk import Desk
 from fewscan.reviewing.queue import Queue
 from fewscan.reviewing.scans import Scans
+from fewscan.reviewing.training import Made
 from fewscan.reviewing.tutor import Tutor
 from fewscan.wording import counted, listed
 
@@ -69,6 +70,8 @@ class Renewing:
     def look(self) -> bool:
         """Return whether the dataset had changed, and the review was made anew."""
         with self._looking:
+            if self.review.trainings.is_preparing:
+                return False
             stamp = _stamp(self.review.desk.dataset)
             if stamp == self._known:
                 return False
@@ -97,7 +100,7 @@ def renewed(old: Review) -> Review:
     """Return a review of the same dataset as it is on disk now; what goes on in the background goes on."""
     before = old.desk.dataset
     dataset = Dataset.open(before.folder)
-    news = news_of(before, dataset)
+    news = news_of(before, dataset, old.trainings.made)
     revision = old.desk.revision + bool(news)
     desk = Desk(dataset, old.desk.classes, revision=revision, news=news or old.desk.news, kept_log=old.desk.kept_log)
     tutor = Tutor(desk, old.tutor.encoder)
@@ -108,14 +111,17 @@ def renewed(old: Review) -> Review:
     return replace(old, desk=desk, scans=Scans(desk), queue=queue, tutor=tutor, atlas=Atlas(desk, tutor))
 
 
-def news_of(before: Dataset, now: Dataset) -> str:
-    """Return in words what has changed of a dataset, "" where only pairs were judged."""
+def news_of(before: Dataset, now: Dataset, own: Sequence[Made] = ()) -> str:
+    """Return in words what others have changed of a dataset, "" where only pairs were judged.
+
+    own: audits and splits that the page's own trainings made, and have told of.
+    """
     found = []
     if more := now.images.rows - before.images.rows:
         found.append(f"{counted(more, 'image')} more")
-    if now.description.audit != before.description.audit:
+    if now.description.audit not in (before.description.audit, *own):
         found.append("a new audit")
-    drawn = [split.name for split in now.description.splits if split not in before.description.splits]
+    drawn = [split.name for split in now.description.splits if split not in (*before.description.splits, *own)]
     if drawn:
         found.append(f"the split {listed(drawn)}")
     return listed(found) if found else ""

@@ -10,7 +10,8 @@ import yaml
 
 from fewscan import jsonl
 from fewscan.choosing.model import deviation_over
-from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.dataset import Dataset, SplitFile
+from fewscan.datasets.descriptions import AuditDescription
 from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.folders import MARKS
@@ -22,6 +23,7 @@ from fewscan.reviewing.tutor import Tutor
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.unlabeled_first import first_folder
 
+Made = AuditDescription | SplitFile
 Phase = Literal["none", "running", "finished", "failed", "cancelled"]
 # What each adds to `fewscan train`.
 WORDS: dict[Length, list[str]] = {
@@ -66,6 +68,7 @@ class Trainings:
     tutor: Tutor
     runs: Path
     job: Job = field(default_factory=Job)
+    made: list[Made] = field(default_factory=list)  # by its own commands, which is no news of the dataset
     _commands: Commands = field(default_factory=Commands)
     _lock: Lock = field(default_factory=Lock)
 
@@ -73,6 +76,11 @@ class Trainings:
     def now(self) -> Job:
         """Return how far the training is."""
         return _with_epochs(self.job) if self.job.phase == "running" else self.job
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether the dataset is being changed by a command of its own: what comes of it is noted when that has ended."""
+        return self.job.phase == "running" and self.job.command in ("audit", "split")
 
     @property
     def unfinished(self) -> Path | None:
@@ -125,9 +133,9 @@ class Trainings:
             folder = self.desk.dataset.folder
             now = Dataset.open(folder)
             if now.description.audit is None:
-                self._command("audit", folder)
+                self._prepare("audit", folder)
             if not now.splits:
-                self._command("split", folder)
+                self._prepare("split", folder)
             run.parent.mkdir(parents=True, exist_ok=True)
             self._command("train", folder, "--out", run, *words)
             compared = self._compared(run)
@@ -141,6 +149,14 @@ class Trainings:
         settings, seen = Run.open(run).settings, self.tutor.seen
         used = settings.solved and seen is not None and seen.encoder is not None and seen.encoder.settings == settings.encoder
         self.job = replace(self.now, phase="finished", command="", compared=compared, used=used)
+
+    def _prepare(self, verb: str, folder: Path) -> None:
+        """Run what changes the dataset, and note what it made, also where it is stopped behind that."""
+        before = _made_of(folder)
+        try:
+            self._command(verb, folder)
+        finally:
+            self.made += [one for one in _made_of(folder) if one not in before]
 
     def _command(self, *words: str | Path) -> None:
         self.job = replace(self.job, command=str(words[0]))
@@ -173,6 +189,12 @@ class Trainings:
         name = f"{self.desk.dataset.folder.resolve().name}-review-"
         free = (path for number in range(1, 100_000) if not (path := self.runs / f"{name}{number}").exists())
         return next(path for path in free if length not in ("probe", "propagation") or not first_folder(path).exists())
+
+
+def _made_of(folder: Path) -> list[Made]:
+    """Return the audit and the splits that a dataset has on disk."""
+    now = Dataset.open(folder).description
+    return [*([] if now.audit is None else [now.audit]), *now.splits]
 
 
 def _with_epochs(job: Job) -> Job:
