@@ -40,7 +40,7 @@ def measured(run: Run, target_error: float, images: int) -> list[dict[str, objec
     for used, kinds in (("chosen with", CHOSEN_WITH), ("tested with", TESTED_WITH)):
         for kind in kinds:
             pictures = of_kind(kind, images, scans)
-            held = [as_a_dataset_holds_it(picture, spec.size_px, spec.resize, spec.channels) for picture in pictures]
+            held = [as_a_dataset_holds_it(picture, spec) for picture in pictures]
             lines.append(about | {"kind": kind, "used": used} | counted(rule, np.stack(held)))
     tested = pd.DataFrame([line for line in lines if line["used"] == "tested with"])
     total = tested[["images", "out_of_distribution", "accepted"]].sum().to_dict()

@@ -98,8 +98,8 @@ def drawn(kind: str, images: int, dataset: Snapshot, seed: int) -> dict[str, Any
     own = {"noise of 96 to 700 px": noise_of_a_size, "few lines of text": lines_of_text}
     random = np.random.default_rng(seed)
     pictures = [own[kind](random) for _ in range(images)] if kind in own else of_kind(kind, images, scans[:, 0], seed)
-    spec = dataset.spec
-    planted = np.stack([as_a_dataset_holds_it(picture, spec.size_px, spec.resize, spec.channels) for picture in pictures])
+    spec = dataset.spec.model_copy(update={"crop": "none"})  # as the audit looks at them
+    planted = np.stack([as_a_dataset_holds_it(picture, spec) for picture in pictures])
     manifest = pd.DataFrame(index=range(len(scans) + images), columns=list(MANIFEST_DTYPES))
     manifest["source"] = "mixed"
     manifest["width_px"] = manifest["height_px"] = 256

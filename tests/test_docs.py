@@ -289,6 +289,10 @@ def test_what_is_said_of_the_gate_is_committed() -> None:
         kept_out = 100 * (1 - int(others["accepted"]) / int(others["images"]))
         assert f"| {let_in:.1f} %" in text
         assert f"| {kept_out:.1f} %" in text
+    for kind, said in (("photograph", "parts of photographs"), ("montage", "sheets of several scans")):
+        accepted = {row["run"]: row["accepted"] for row in rows if row["kind"] == kind}
+        (line,) = [line for line in text.splitlines() if said in line and line.startswith("|")]
+        assert line.endswith(f"| {accepted['cropped']} of 30 | {accepted['whole']} of 30 |")
 
 
 def test_what_label_promises_is_as_it_was_simulated() -> None:

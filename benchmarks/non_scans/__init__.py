@@ -12,8 +12,8 @@ from PIL import Image
 
 from benchmarks.non_scans import chosen, tested
 from benchmarks.non_scans.drawing import Picture, Random
-from fewscan.images.options import Resize
-from fewscan.images.readers import fit
+from fewscan.images.options import ImageSpec
+from fewscan.images.readers import fitted
 
 Draw = Callable[[Random, np.ndarray], Picture]
 CHOSEN_WITH: dict[str, Draw] = {
@@ -51,7 +51,7 @@ def of_kind(kind: str, count: int, scans: np.ndarray, seed: int = 0) -> list[Pic
     return [draw(random, scans) for _ in range(count)]
 
 
-def as_a_dataset_holds_it(picture: Picture, size_px: int, resize: Resize, channels: int) -> np.ndarray:
-    """Return (C, S, S) uint8."""
-    image = Image.fromarray(picture).convert("L" if channels == 1 else "RGB")
-    return fit(np.asarray(image), size_px, resize)
+def as_a_dataset_holds_it(picture: Picture, spec: ImageSpec) -> np.ndarray:
+    """Return (C, S, S) uint8, the picture as `label` reads its file: a negative undone and its border cut away where asked."""
+    image = Image.fromarray(picture).convert("L" if spec.channels == 1 else "RGB")
+    return fitted(np.asarray(image), spec)

@@ -11,8 +11,9 @@ import pytest
 from fewscan.atomic import write_text
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import calibrate
-from fewscan.evaluation.calibration import Calibration
+from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, evaluate
+from fewscan.evaluation.held_out import HELD_OUT_FILE
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
 from fewscan.labeling.rule import Asked, Grounds
@@ -108,6 +109,10 @@ def test_where_copies_may_cross_the_page_promises_nothing(
     assert rule.threshold is None
     assert not rule.inclusion.any()
     assert [reason for reason in rule.reasons if "nothing is accepted" in reason] == list(rule.reasons)
+    # Without a calibration it is the leak that is said, too: no calibration helps against it.
+    for name in (CALIBRATION_FILE, HELD_OUT_FILE):
+        (leaking.folder / name).unlink()
+    assert Grounds.of(leaking, dataset).rule(Asked(0.9, 0.5)).reasons == rule.reasons
 
 
 @pytest.mark.slow

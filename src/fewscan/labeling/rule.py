@@ -141,7 +141,7 @@ class Grounds:
         """
         runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported = self.doubt
-        if self.held_out is None:
+        if self.held_out is None and unsupported is None:
             unsupported = f"the run is not calibrated; run '{command_line('calibrate', *self.called)}'"
         if self.held_out is None or unsupported:
             reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
