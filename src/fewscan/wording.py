@@ -1,8 +1,14 @@
 """Numbers, names and commands as sentences have them."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# In the environment of a command whose words the review page shows: they are for people who use the page, and give no commands.
+ON_PAGE = "FEWSCAN_ON_PAGE"
+# Whom they ask for what the page has no button for.
+HOST = "whoever runs the review page"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -41,3 +47,8 @@ def opened_times(by_run: int, by_all_runs: int) -> str:
 def command_line(*words: str | Path) -> str:
     """Return verb and arguments as a line for the shell, `fewscan audit 'my data'`, quoted so that it can be copied."""
     return shlex.join(map(str, ("fewscan", *words)))
+
+
+def advised(by_command: str, on_page: str) -> str:
+    """Return how something is done in the words of whoever reads them: by a command, or by what the review page has."""
+    return on_page if ON_PAGE in os.environ else by_command

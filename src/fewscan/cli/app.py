@@ -25,7 +25,7 @@ from fewscan.errors import FewscanError
 from fewscan.memory import enough
 from fewscan.progress import forget_said, printable
 from fewscan.version import __version__
-from fewscan.wording import command_line
+from fewscan.wording import advised, command_line
 
 app = typer.Typer(
     cls=Verbs,
@@ -192,7 +192,8 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def _interrupted(words: Sequence[str | Path], how: str = "run it again") -> int:
     terminated = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    typer.echo(f"{'terminated' if terminated else 'interrupted'}; {how}: {printable(command_line(*words))}", err=True)
+    next_step = advised(f"{how}: {printable(command_line(*words))}", "what was done is kept where it can be gone on with")
+    typer.echo(f"{'terminated' if terminated else 'interrupted'}; {next_step}", err=True)
     return TERMINATED if terminated else INTERRUPTED
 
 

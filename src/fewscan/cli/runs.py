@@ -12,7 +12,7 @@ from fewscan.cli.following import after_label, after_run_in, is_scored_otherwise
 from fewscan.cli.import_options import FollowLinks
 from fewscan.cli.places import scans_there
 from fewscan.splits.support import TARGET_ERROR
-from fewscan.wording import command_line, counted, opened_times
+from fewscan.wording import advised, command_line, counted, opened_times
 
 if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
@@ -234,8 +234,8 @@ def _by_a_reader(result: "LabelSummary") -> list[str]:
     """Return what lets labels be accepted where held-out images do not."""
     if result.threshold is not None or not result.review:
         return []
-    command = command_line("check", result.out)
-    return [f"  a reader can show how many of these labels are wrong at most: '{command}'"]
+    how = advised(f": '{command_line('check', result.out)}'", ", by Check these labels")
+    return [f"  a reader can show how many of these labels are wrong at most{how}"]
 
 
 def _seen_lines(result: "LabelSummary") -> list[str]:

@@ -33,7 +33,7 @@ from fewscan.training.moved import called_with
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.shares import require_devices
 from fewscan.version import __version__
-from fewscan.wording import command_line, counted
+from fewscan.wording import HOST, advised, command_line, counted
 
 # So many take minutes: what would make them useless is said before, too.
 MANY_SCANS = 5_000
@@ -215,7 +215,8 @@ def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
     helps = ""
     if method_type(run.settings.method.name).uses_unlabeled:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)
-        helps = f"; '{command_line('calibrate', *called, '--pile')}' holds labels out so that there is one for these"
+        how = advised(f"'{command_line('calibrate', *called, '--pile')}' holds", f"{HOST} can hold")
+        helps = f"; {how} labels out so that there is one for these"
     yield (
         "these scans were learned from, if without a label, so the run may be surer of them than of new ones: the promise is "
         f"for new scans{helps}"

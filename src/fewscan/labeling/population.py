@@ -13,7 +13,7 @@ from fewscan.learning.registry import method_type
 from fewscan.training.batches import Rows
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
-from fewscan.wording import command_line, counted
+from fewscan.wording import HOST, advised, command_line, counted
 
 # new: drawn like the held-out images. pile: the dataset's own unlabeled scans.
 Population = Literal["new", "pile"]
@@ -72,4 +72,5 @@ def beside_pile(run: Run, dataset: Snapshot, now: Snapshot) -> tuple[str, ...]:
     if not said:
         return ()
     called, *moved = called_with(run.folder, Path(run.record.dataset), dataset.folder)
-    return (f"not in the table: {'; '.join(said)}. '{command_line('label', called, 'SCANS', *moved)}' labels them as files",)
+    how = advised(f"'{command_line('label', called, 'SCANS', *moved)}' labels", f"{HOST} can label")
+    return (f"not in the table: {'; '.join(said)}. {how} them as files",)

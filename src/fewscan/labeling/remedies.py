@@ -7,7 +7,7 @@ from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
 from fewscan.splits.support import images_needed
-from fewscan.wording import command_line
+from fewscan.wording import HOST, advised, command_line
 
 
 class Remedies(Settings):
@@ -40,11 +40,14 @@ class Remedies(Settings):
         ways = []
         if self.folds is not None:
             command = command_line("calibrate", *called, "--folds", str(self.folds), "--overwrite")
-            ways.append(f"hold out all labels in turn with '{command}'")
+            on_page = f"let {HOST} hold out all labels in turn, in {self.folds} folds"
+            ways.append(advised(f"hold out all labels in turn with '{command}'", on_page))
         if self.labels is not None:
             ways.append(f"label about {self.labels:,} more images{', too' if ways else ''}")
         if self.target_error is not None:
-            ways.append(f"give --target-error {self.target_error:g}, the least that these images support")
+            on_page = f"allow {100 * self.target_error:g} % wrong labels or more and label anew"
+            allowed = advised(f"give --target-error {self.target_error:g}", on_page)
+            ways.append(f"{allowed}, the least that these images support")
         if self.folds is None and self.labels is None:
             ways.append("label more images, so that the network learns to be right where it is sure")
         return ", or ".join(ways)

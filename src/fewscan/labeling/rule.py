@@ -34,7 +34,7 @@ from fewscan.training.batches import Rows
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
-from fewscan.wording import command_line
+from fewscan.wording import HOST, advised, command_line
 
 Decision = Literal["accept", "review", "out_of_distribution"]
 
@@ -116,7 +116,7 @@ class Grounds:
         source = "cross-fitting" if of_pile is not None else None if calibration is None else calibration.source
         foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
         called = called or called_with(run.folder, Path(run.record.dataset), dataset.folder)
-        leaking, surer = doubt(run, dataset), _surer(of_pile or calibration, called)
+        leaking, surer = doubt(run, dataset), _surer(of_pile or calibration)
         return cls(
             called,
             predictor,
@@ -140,11 +140,9 @@ class Grounds:
         Scores are taken before the temperature, which was fitted on the same images.
         """
         runs = self.candidates if asked.candidates is None else asked.candidates
-        unsupported = self.doubt
-        if self.held_out is None and unsupported is None:
-            unsupported = f"the run is not calibrated; run '{command_line('calibrate', *self.called)}'"
+        unsupported, how = self._unsupported()
         if self.held_out is None or unsupported:
-            reason = f"nothing is accepted, and no class is ruled out: {unsupported}"
+            reason = f"nothing is accepted, and no class is ruled out: {unsupported}{f'; {how}' if how else ''}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps)
@@ -164,9 +162,21 @@ class Grounds:
             reasons.append(
                 f"the run is taken as the best of {runs} runs by held-out labels"
                 + (", as many as such labels of this dataset have judged until now" if asked.candidates is None else "")
-                + ": if it was not chosen so, say --candidates 1"
+                + advised(": if it was not chosen so, say --candidates 1", "")
             )
         return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps)
+
+    def _unsupported(self) -> tuple[str | None, str | None]:
+        """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""
+        if self.held_out is None and self.doubt is None:
+            by_command = f"run '{command_line('calibrate', *self.called)}'"
+            on_page = f"let {HOST} calibrate it, or train a classifier on pretrained features, which comes calibrated, on Model"
+            return "the run is not calibrated", advised(by_command, on_page)
+        if not self.surer:
+            return self.doubt, None
+        by_command = f"try '{command_line('calibrate', *self.called)}' with more --folds"
+        on_page = f"let {HOST} calibrate it by more folds"
+        return self.doubt, f"{advised(by_command, on_page)}, whose networks learn from nearly as many labels"
 
     def _assumed(self) -> str:
         if self.population == "pile":
@@ -223,14 +233,11 @@ def _decision(odd: np.bool_, accepted: np.bool_) -> Decision:
     return "out_of_distribution" if odd else "accept" if accepted else "review"
 
 
-def _surer(held_out: Calibration | PileCalibration | None, called: Called) -> str | None:
+def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
     """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
     if held_out is None or held_out.surety is None or not held_out.surety.surer:
         return None
-    return (
-        f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}; "
-        f"try '{command_line('calibrate', *called)}' with more --folds, whose networks learn from nearly as many labels"
-    )
+    return f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}"
 
 
 def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str) -> tuple[float | None, str]:
@@ -273,7 +280,7 @@ def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates
         words = f"the right class is among the possible ones of {share} of scans that are not out of distribution"
     words += ", on average over draws of held-out images and scans"
     if not asked.coverage_per_class:
-        words += "; within a rare class it may be far fewer (--coverage-per-class)"
+        words += f"; within a rare class it may be far fewer{advised(' (--coverage-per-class)', '')}"
     if candidates > 1:
         words += "; for a run that was chosen among several by these images it is somewhat fewer"
     if never:

@@ -24,6 +24,7 @@ from fewscan.reviewing.board import Said
 from fewscan.reviewing.desk import Beside, CannotNowError, Desk, NoSuchThingError, NotSavedError
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.taking import ERRORS, FinishedRuns, answers_of, path_of
+from fewscan.wording import HOST
 
 
 class OtherLabelsError(CannotNowError):
@@ -52,7 +53,7 @@ class Checks:
             raise NoSuchThingError("the scans are not labeled yet: label them on the page Results")
         check = _begun(labels, answers_of(run.folder), at_most, least_score)
         if not self.scans.rows.keys() >= set(check.table["path"].iloc[check.drawn]):
-            raise NoSuchThingError("these labels are of scans that are not in this dataset: 'fewscan check' takes them")
+            raise NoSuchThingError(f"these labels are of scans that are not in this dataset: {HOST} can check them")
         return check
 
     def waiting(self, check: LabelCheck, start: int, count: int) -> list[int]:
@@ -147,8 +148,8 @@ def _begun(labels: Path, answers: Path, at_most: float, least_score: float | Non
         except AnotherDrawError:
             continue
     raise OtherLabelsError(
-        f"the answers in {answers.name} are about other labels: the table was made anew since, or the check was begun by "
-        "'fewscan check' with other options, which goes on with it"
+        f"the answers in {answers.name} are about other labels: the table was made anew since, or the check was begun "
+        "outside the page with other options, by which alone it goes on"
     )
 
 

@@ -1,5 +1,6 @@
 """Commands of fewscan's own, each in a process of its own, so that it can be cancelled and takes nothing down with it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,8 +10,11 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from fewscan.errors import FewscanError
+from fewscan.wording import ON_PAGE
 
 CANCEL_SECONDS = 30
+# What these write is read without the page, too.
+PASSED_ON = ("report", "export")
 
 
 @dataclass
@@ -27,7 +31,14 @@ class Commands:
         with TemporaryFile() as said, TemporaryFile() as told:
             line = [sys.executable, "-m", "fewscan", *map(str, words)]
             # Ctrl-C is for the page's server, which ends it.
-            self._process = subprocess.Popen(line, stdout=said, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                line,
+                stdout=said,
+                stderr=told,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=_environment(str(words[0])),
+            )
             if self.cancelled:
                 self.cancel()  # just before it began
             code = self._process.wait()
@@ -48,6 +59,10 @@ class Commands:
         self.cancel()
         if self._process is not None:
             self._process.wait(CANCEL_SECONDS)
+
+
+def _environment(verb: str) -> dict[str, str]:
+    return dict(os.environ) if verb in PASSED_ON else os.environ | {ON_PAGE: "1"}
 
 
 def _text(file: IO[bytes]) -> str:

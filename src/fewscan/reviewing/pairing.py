@@ -13,6 +13,7 @@ from fewscan.reviewing.desk import CannotNowError, Desk
 from fewscan.reviewing.looking import Look
 from fewscan.reviewing.quality_asked import ConflictSet, Copy, JudgedPair, Pairs, Side, WhichPairs
 from fewscan.reviewing.scans import Scans
+from fewscan.wording import HOST
 
 MOST_OF_A_SET = 24
 _VERDICTS = {"together": "confirmed", "apart": "dissolved"}
@@ -21,7 +22,9 @@ _VERDICTS = {"together": "confirmed", "apart": "dissolved"}
 def require_audit(dataset: Dataset) -> None:
     """Raise CannotNowError where the dataset is not audited."""
     if dataset.description.audit is None:
-        raise CannotNowError("this dataset is not audited: run 'fewscan audit' on it; the page sees that by itself")
+        raise CannotNowError(
+            f"this dataset is not audited: the first training on the page Model audits it, or {HOST}; it sees that by itself"
+        )
 
 
 def pairs_by_kind(desk: Desk) -> pd.DataFrame:

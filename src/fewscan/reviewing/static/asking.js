@@ -14,7 +14,7 @@ async function answered(path, options) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Refused(0, "The server does not answer. Is 'fewscan review' still running?");
+    throw new Refused(0, "The server does not answer. Is it still running where it was started?");
   }
   if (answer.ok) return answer;
   if (answer.status === 401) location.replace("/login");

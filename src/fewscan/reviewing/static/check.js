@@ -31,14 +31,17 @@ function image(row) {
 const number = (count, one) => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 const share = (value, digits = 1) => `${Number((100 * value).toFixed(digits))}\u00a0%`;
 
+// Where answers show too little: what can be done on this page.
+const REMEDY = "choose more wrong labels to allow, or label more scans, train again on the page Model, and check the new run's labels";
+
 function words(check) {
   const these = `of these ${number(check.labels, "label")}`;
   const goal = `that at most ${share(check.at_most)} ${these} are wrong`;
   if (check.checked === 0) return check.more === null ? "" : `Nothing is checked yet. ${number(check.more, "right answer")} would show ${goal}.`;
   const found = `Checked ${check.checked.toLocaleString("en")}, ${check.wrong.toLocaleString("en")} wrong. At most ${share(check.most_wrong_share)} ${these} are wrong (95\u00a0% confidence).`;
   if (check.shown) return `${found} You may stop here.`;
-  if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}: allow more, or check labels that the run is surer of, by 'fewscan check --least-score'.`;
-  const doubtful = check.wrong > check.at_most * check.checked ? " So far more than that are wrong, so more answers will hardly show it: allow more, or check labels that the run is surer of, by 'fewscan check --least-score'." : "";
+  if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}: ${REMEDY}.`;
+  const doubtful = check.wrong > check.at_most * check.checked ? ` So far more than that are wrong, so more answers will hardly show it: ${REMEDY}.` : "";
   return `${found} ${check.more.toLocaleString("en")} more right ${check.more === 1 ? "answer" : "answers"} would show at most ${share(check.at_most)}.${doubtful}`;
 }
 

@@ -6,11 +6,12 @@ import { Background } from "./background.js";
 const KINDS = ["nii.gz", "png", "jpg", "bmp", "webp", "tif", "dcm", "nii", "nrrd", "mha", "npy"];
 const SAME = { jpeg: "jpg", tiff: "tif" };
 
+const STEPS = { audit: "the audit of the dataset", split: "its split", train: "the training" };
 const training = new Background("/api/training", showTraining);
 
 function showTraining(job) {
   const phases = {
-    none: "", running: `Running: fewscan ${job.command}${job.unlabeled ? ", without labels first" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
+    none: "", running: `Running: ${STEPS[job.command] ?? "the first step"}${job.unlabeled ? ", without labels first" : ""}${job.epochs ? `, epoch ${job.epoch} of ${job.epochs}` : ""}`,
     finished: `Finished: ${job.run}. The page Results gives it a score, writes its report, and labels with it`, failed: `Failed: ${job.words}`, cancelled: `Cancelled. ${job.words}`,
   };
   const accuracy = job.accuracy === null ? "" : `, right on ${percent(job.accuracy)} of the validation images`;
