@@ -52,7 +52,7 @@ def test_a_collapsed_network_is_warned_of_in_evaluation_report_and_model_card(
     assert "opened 3 times by this run" in reported.stderr
     assert fewscan("export", collapsed.folder, "--format", "safetensors", "--out", tmp_path / "export").returncode == 0
     for page in (collapsed.folder / "report.html", tmp_path / "export" / "model_card.md"):
-        text = page.read_text(encoding="utf-8")
+        text = " ".join(page.read_text(encoding="utf-8").split())
         assert "collapsed to one class" in text
         assert "25.0 %" in text
 

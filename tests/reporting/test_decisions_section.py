@@ -152,7 +152,7 @@ def test_the_page_shows_what_calibration_did_and_names_no_folder(calibrated: tup
     run, dataset = calibrated
     calibration = Calibration.load(run)
     assert calibration is not None
-    page = write_report(run, dataset).read_text()
+    page = " ".join(write_report(run, dataset).read_text().split())
     assert f"Temperature {calibration.temperature:.2f}" in page
     assert calibration.calibration_error_after.percent in page
     assert "Not calibrated" not in page

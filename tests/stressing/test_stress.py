@@ -193,7 +193,7 @@ def test_what_was_edited_is_noticed(run: Run) -> None:
 
 
 def test_the_report_shows_it_with_a_picture_of_each(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
-    page = write_report(run, dataset, tmp_path / "page.html").read_text()
+    page = " ".join(write_report(run, dataset, tmp_path / "page.html").read_text().split())
     test = stress_test_of(run)
     assert page.count('alt="scan under ') == len(test.corruptions)
     for condition in test.at(MIDDLE):

@@ -14,6 +14,8 @@ from fewscan.atomic import write_text, writing
 from fewscan.evaluation.intervals import Interval
 
 OWN_PACKAGE = "fewscan.reporting"
+# A number with its percent sign; scripts and styles, which are matched whole before one within them, stay as they are.
+_PERCENT = re.compile(r"<(script|style)\b.*?</\1>|(?<=\d)[ \n]+%(?!\w)", re.DOTALL)
 
 
 class Script(NamedTuple):
@@ -32,10 +34,12 @@ def script(name: str) -> Script:
 def render(template: str, *, package: str = OWN_PACKAGE, **content: Any) -> str:
     """Return the page that `template`, a file in `templates/` of a package or of this one, makes of `content`.
 
-    In HTML everything is escaped; in Markdown what passes the filter `markdown` is. A name that the template asks for and
-    `content` lacks is an error.
+    In HTML everything is escaped, and no line ends between a number and its percent sign; in Markdown what passes the filter
+    `markdown` is escaped. A name that the template asks for and `content` lacks is an error.
     """
-    return _environment(package, escaped=template.endswith(".html")).get_template(template).render(**content)
+    is_html = template.endswith(".html")
+    page = _environment(package, escaped=is_html).get_template(template).render(**content)
+    return _PERCENT.sub(lambda found: found[0] if found[1] else "\u00a0%", page) if is_html else page
 
 
 def write_page(page: str, out: Path) -> Path:
