@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
 from tests.made import empty_manifest, write_dataset
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
 
 # The same examples each time, so more of them find nothing new: a change is judged by what it changes. `tests/test_fuzz.py` and
 # benchmarks/faults draw more. On a busy machine an example may take any time, and be drawn in any time; examples may share a
@@ -279,3 +282,17 @@ def rights_count() -> Iterator[None]:
     assert libc.capset(header, fewer) == 0
     yield
     assert libc.capset(header, held) == 0
+
+
+@pytest.fixture(scope="session")
+def launched() -> Iterator["playwright.Browser"]:
+    """One for all tests, since it takes a second to start; until the end it keeps an event loop in the tests' thread."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
+    # The first is the same without windows, and takes a quarter less of the processor.
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs the browser chromium, or chromium-headless-shell, on PATH")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()

@@ -12,10 +12,9 @@ from PIL import Image
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, Neighbor
 from fewscan.reporting.evidence_figure import (
     COLORS,
-    PAIR_GAP_PX,
     PAIR_SIDE_PX,
     draw_evidence,
-    scan_beside_map,
+    scan_and_map,
     write_figure,
 )
 
@@ -122,11 +121,10 @@ def test_the_maps_colors_grow_lighter_from_against_to_for() -> None:
 
 def test_a_scan_stands_beside_itself_under_its_map() -> None:
     shown = evidence(PAIR_SIDE_PX)
-    pair = scan_beside_map(shown.pixels, shown.heat_map)
-    assert pair.shape == (3, PAIR_SIDE_PX, 2 * PAIR_SIDE_PX + PAIR_GAP_PX)
-    assert pair.dtype == np.uint8
-    np.testing.assert_array_equal(pair[:, :, :PAIR_SIDE_PX], np.repeat(shown.pixels, 3, axis=0))
-    right = pair[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :].astype(int)
+    pair = scan_and_map(shown.pixels, shown.heat_map)
+    assert [(one.shape, one.dtype) for one in pair] == [((3, PAIR_SIDE_PX, PAIR_SIDE_PX), np.uint8)] * 2
+    np.testing.assert_array_equal(pair[0], np.repeat(shown.pixels, 3, axis=0))
+    right = pair[1].astype(int)
     peak = right[:, PAIR_SIDE_PX // 2, PAIR_SIDE_PX // 2]
     assert peak[0] > peak[2] + 60  # yellow: red far above blue
     corner = right[:, 0, 0]
@@ -135,13 +133,13 @@ def test_a_scan_stands_beside_itself_under_its_map() -> None:
 
 def test_without_a_map_the_scan_is_alone() -> None:
     shown = evidence()
-    alone = scan_beside_map(shown.pixels, None)
-    np.testing.assert_array_equal(alone, scan_beside_map(shown.pixels, shown.heat_map)[:, :, :PAIR_SIDE_PX])
+    (alone,) = scan_and_map(shown.pixels, None)
+    np.testing.assert_array_equal(alone, scan_and_map(shown.pixels, shown.heat_map)[0])
 
 
 def test_a_map_that_says_nothing_leaves_the_scan_gray() -> None:
     shown = evidence()
-    right = scan_beside_map(shown.pixels, np.zeros_like(shown.heat_map))[:, :, PAIR_SIDE_PX + PAIR_GAP_PX :]
+    _, right = scan_and_map(shown.pixels, np.zeros_like(shown.heat_map))
     assert (right[0] == right[1]).all()
     assert (right[0] == right[2]).all()
 

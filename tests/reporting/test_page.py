@@ -261,9 +261,13 @@ def test_mistakes_are_the_surest_ones_with_their_own_pictures(seed: int, split_d
         for number in expected
     ]
     for number in expected:
-        shown = np.asarray(decoded(page.pictures[f"test scan: row {rows[number]}, and its heat map"]))
+        shown, mapped = (
+            np.asarray(decoded(page.pictures[f"test scan: row {rows[number]}{what}"])) for what in ("", ", under its heat map")
+        )
         enlarged = Image.fromarray(split_dataset.pixels[rows[number], 0]).resize((160, 160), Image.Resampling.BILINEAR)
-        np.testing.assert_allclose(shown[:, :160, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
+        np.testing.assert_allclose(shown[:, :, 0].astype(int), np.asarray(enlarged, dtype=int), atol=1)
+        # What is between them is the page's own, light or dark.
+        assert mapped.shape == shown.shape
 
 
 @pytest.mark.slow

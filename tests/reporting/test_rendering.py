@@ -1,25 +1,40 @@
 """What holds for every page, whatever template it is made of."""
 
+import io
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fewscan.reporting.rendering import render
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
 
 TEMPLATE = """<style>.half { width: calc(50 % 3); }</style><script>const left = 7 % 3;</script>
 <p title="95 % of them">{{ share | percent }}, {{ sentence }}; 95
   % interval and 100 % of these</p><script>const right = 8 % 3;</script>"""
 
+Edges = Callable[[int, str, int], tuple[bool, bool]]
+VISIBLE = 25  # of 255 grays
+WIDE = """{% extends "base.html" %}{% block body %}
+<div class="scroll" style="width: 400px; height: 200px"><div style="width: {{ width_px }}px; height: 1px"></div></div>
+{% endblock %}"""
+
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A package with one template, as a page and as Markdown."""
+    """A package with a template as a page and as Markdown, and with one of a page that scrolls."""
     folder = tmp_path / "own_templates"
     (folder / "templates").mkdir(parents=True)
     (folder / "__init__.py").touch()
     for name in ("page.html", "card.md"):
         (folder / "templates" / name).write_text(TEMPLATE)
+    (folder / "templates" / "wide.html").write_text(WIDE)
     monkeypatch.syspath_prepend(str(tmp_path))
     return folder.name
 
@@ -43,3 +58,32 @@ def test_scripts_and_styles_stay_as_they_are_written(package: str) -> None:
 
 def test_what_is_no_page_is_left_as_it_is_written(package: str) -> None:
     assert "\u00a0" not in render("card.md", package=package, share=0.5, sentence="3 %")
+
+
+@pytest.fixture
+def edges(package: str, launched: "playwright.Browser", tmp_path: Path) -> Iterator[Edges]:
+    """A function that opens a page with what is so wide in a place of 400 px, scrolls, and says which edges are shaded."""
+    with launched.new_context(viewport={"width": 600, "height": 300}) as context:
+        page = context.new_page()
+
+        def shaded(width_px: int, scheme: str, scrolled_px: int) -> tuple[bool, bool]:
+            path = tmp_path / "page.html"
+            path.write_text(render("wide.html", package=package, width_px=width_px), encoding="utf-8")
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.goto(path.as_uri())
+            place = page.locator(".scroll")
+            place.evaluate("(place, px) => { place.scrollLeft = px; }", scrolled_px)
+            row = np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("L"), dtype=int)[100]
+            paper = row[len(row) // 2]
+            return abs(row[1] - paper) > VISIBLE, abs(row[-2] - paper) > VISIBLE
+
+        yield shaded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_wider_than_its_place_shows_at_which_edge_it_goes_on(scheme: str, edges: Edges) -> None:
+    assert edges(400, scheme, 0) == (False, False)
+    assert edges(900, scheme, 0) == (False, True)
+    assert edges(900, scheme, 250) == (True, True)
+    assert edges(900, scheme, 500) == (True, False)

@@ -127,20 +127,6 @@ def page_server(dataset: Dataset) -> Iterator[Served]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
-def launched() -> Iterator["playwright.Browser"]:
-    """One for all tests, since it takes a second to start; until the end it keeps an event loop in the tests' thread."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
-    # The first is the same without windows, and takes a quarter less of the processor.
-    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs the browser chromium, or chromium-headless-shell, on PATH")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def browser(launched: "playwright.Browser", page_server: Served) -> Iterator["playwright.Browser"]:
     """A browser that knows nothing of an earlier test's pages, and closes its own before their server ends."""

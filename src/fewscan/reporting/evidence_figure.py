@@ -41,9 +41,8 @@ BAR = "#0072b2"
 NO_MAP = "no heat map:\nthe scan is out of distribution,\nso its prediction means nothing"
 NAME_LETTERS_A_LINE = 26
 
-# What the scan and its map measure beside each other in a page.
+# What the scan measures in a page, and under its map beside it.
 PAIR_SIDE_PX = 160
-PAIR_GAP_PX = 4
 
 
 def write_figure(evidence: Evidence, out: Path, *, names: bool = False) -> None:
@@ -86,20 +85,12 @@ def draw_evidence(evidence: Evidence, *, names: bool = False) -> Figure:
     return figure
 
 
-def scan_beside_map(pixels: Pixels, heat_map: HeatMap | None) -> npt.NDArray[np.uint8]:
-    """Return (3, PAIR_SIDE_PX, 2 PAIR_SIDE_PX + PAIR_GAP_PX) uint8: a scan (C, S, S), and it under its map, for a page.
-
-    Without a map it is the scan alone, (3, PAIR_SIDE_PX, PAIR_SIDE_PX).
-    """
-    sides = []
-    for picture in (_rgb(pixels),) if heat_map is None else (_rgb(pixels), overlaid(pixels, heat_map)):
-        enlarged = Image.fromarray(np.rint(255 * picture).astype(np.uint8)).resize(
-            (PAIR_SIDE_PX,) * 2, Image.Resampling.BILINEAR
-        )
-        sides.append(np.asarray(enlarged))
-    gap = np.full((PAIR_SIDE_PX, PAIR_GAP_PX, 3), 255, dtype=np.uint8)
-    beside = [part for side in sides[1:] for part in (gap, side)]
-    return np.ascontiguousarray(np.concatenate([sides[0], *beside], axis=1).transpose(2, 0, 1))
+def scan_and_map(pixels: Pixels, heat_map: HeatMap | None) -> list[npt.NDArray[np.uint8]]:
+    """Return a scan (C, S, S), and it under its map if it has one, for a page: each (3, PAIR_SIDE_PX, PAIR_SIDE_PX) uint8."""
+    pictures = (_rgb(pixels),) if heat_map is None else (_rgb(pixels), overlaid(pixels, heat_map))
+    sides = (PAIR_SIDE_PX,) * 2
+    drawn = [Image.fromarray(np.rint(255 * one).astype(np.uint8)).resize(sides, Image.Resampling.BILINEAR) for one in pictures]
+    return [np.ascontiguousarray(np.asarray(one).transpose(2, 0, 1)) for one in drawn]
 
 
 def _headline(evidence: Evidence) -> str:

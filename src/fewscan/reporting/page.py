@@ -24,7 +24,7 @@ from fewscan.labeling.rule import RUN, Grounds
 from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
-from fewscan.reporting.evidence_figure import scan_beside_map
+from fewscan.reporting.evidence_figure import scan_and_map
 from fewscan.reporting.rendering import render, write_page
 from fewscan.reporting.samples import Naming, Scan, crops, row_number, shown, some
 from fewscan.reporting.stress_section import describe_stress
@@ -50,7 +50,8 @@ class Mistake:
     The picture of a test image has its heat map beside it, unless the image is out of distribution.
     """
 
-    scan: Scan
+    called: str
+    pictures: list[str]
     label: str
     predicted: str
     probability: float
@@ -115,28 +116,32 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
     tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
 
-    def explained(row: int, predicted: str, out_of_distribution: bool) -> Scan:
+    def explained(row: int, predicted: str, out_of_distribution: bool) -> list[str]:
         pixels = np.array(dataset.pixels[row])
         found = None if out_of_distribution else heat_map(grounds.predictor, pixels, dataset.classes.index(predicted))
-        pair = scan_beside_map(pixels, found)
-        return Scan(called(row), scan_picture(pair, largest_px=pair.shape[2]))
+        return [scan_picture(one) for one in scan_and_map(pixels, found)]
 
     return {
         "decisions": describe_decisions(grounds, dataset, evaluation, checked),
-        "mistakes": _mistakes(dataset, checked, explained),
+        "mistakes": _mistakes(dataset, checked, called, explained),
     }
 
 
 def _of_held_out_images(run: Run, dataset: Snapshot, evaluation: Evaluation, called: Naming) -> dict[str, Any]:
     """Return what the page says of the images of a cross-validated score: mistakes, which the run's own network never made."""
     predictions = read_predictions(run, evaluation.kind)
-    return {"decisions": None, "mistakes": _mistakes(dataset, predictions, lambda row, *_: shown(dataset, row, called))}
+    return {
+        "decisions": None,
+        "mistakes": _mistakes(dataset, predictions, called, lambda row, *_: [shown(dataset, row, called).picture]),
+    }
 
 
-def _mistakes(dataset: Snapshot, predictions: pd.DataFrame, shown: Callable[[int, str, bool], Scan]) -> list[Mistake]:
+def _mistakes(
+    dataset: Snapshot, predictions: pd.DataFrame, called: Naming, shown: Callable[[int, str, bool], list[str]]
+) -> list[Mistake]:
     """Return the wrongly called images of which the network was surest, the surest first.
 
-    shown: of a row, what it was called, and whether it is out of distribution, the scan as the page has it.
+    shown: of a row, what it was called, and whether it is out of distribution, the pictures that the page has of it.
     """
     probabilities = predictions[[f"probability_{name}" for name in dataset.classes]].max(axis=1)
     known = predictions if "out_of_distribution" in predictions else predictions.assign(out_of_distribution=False)
@@ -145,6 +150,7 @@ def _mistakes(dataset: Snapshot, predictions: pd.DataFrame, shown: Callable[[int
     conflicts = dataset.manifest["conflict"].to_numpy()
     return [
         Mistake(
+            called(int(mistake.row)),
             shown(int(mistake.row), mistake.predicted, mistake.out_of_distribution),
             mistake.label,
             mistake.predicted,
