@@ -76,10 +76,10 @@ def after_labels(dataset: "Dataset", disputed: int) -> Words:
     return after_dataset(dataset)
 
 
-def after_run(run: "Run", dataset: "Snapshot") -> Words:
+def after_run(run: "Run", dataset: "Snapshot", *, rest_labeled: bool = False) -> Words:
     """Return the first step that a run still lacks: end, calibration, score of what it says now, report, labels, export.
 
-    dataset: the run's, which may have been moved.
+    dataset: the run's, which may have been moved. rest_labeled: whether its unlabeled scans have labels by the run, wherever.
     """
     from fewscan.evaluation.calibrate import cannot_cross_fit, lacks_calibration
     from fewscan.evaluation.evaluate import EVALUATION_FILE
@@ -100,7 +100,7 @@ def after_run(run: "Run", dataset: "Snapshot") -> Words:
     if not _is_reported(run):
         return [*report_words(run), *moved]
     labels, exported = run.folder / "labels.csv", run.folder / "export-safetensors"
-    if not labels.exists() and len(dataset.rows("unlabeled")):
+    if not (rest_labeled or labels.exists()) and len(dataset.rows("unlabeled")):
         return ["label", run.folder, "--out", labels, *moved]
     if not exported.exists():
         return ["export", run.folder, "--format", "safetensors", *moved]
@@ -131,12 +131,12 @@ def _after_features(run: "Run", dataset: "Snapshot", moved: Words) -> Words:
     return [*words, f"encoder.weights={run.folder}"] if words[0] == "train" else words
 
 
-def after_run_in(folder: Path, data: Path | None) -> Words:
-    """Return the first step that the run in `folder` still lacks, its dataset being at `data` where that was named."""
+def after_run_in(folder: Path, data: Path | None, *, rest_labeled: bool = False) -> Words:
+    """Return `after_run` of the run in `folder`, its dataset being at `data` where that was named."""
     from fewscan.training.run import Run
 
     run = Run.open(folder, data)
-    return after_run(run, run.open_dataset())
+    return after_run(run, run.open_dataset(), rest_labeled=rest_labeled)
 
 
 def after_label(
@@ -148,7 +148,7 @@ def after_label(
     """
     helps = summary.helps
     if helps is None:
-        return after_run_in(run, data)
+        return after_run_in(run, data, rest_labeled=scans is None)
     moved: Words = [] if data is None else ["--data", data]
     if helps.folds is not None:
         return ["calibrate", run, "--folds", str(helps.folds), "--overwrite", *moved]
