@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from benchmarks.non_scans import NEED_SCIKIT_IMAGE, TESTED_WITH, as_a_dataset_holds_it, of_kind
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation import typicality as module
-from fewscan.evaluation.image_statistics import ImageStatistics
+from fewscan.evaluation.image_statistics import ImageStatistics, in_parts
 from fewscan.evaluation.typicality import Density, Gate, Typicality
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fitted
@@ -117,6 +117,10 @@ def test_statistics_do_not_depend_on_other_images_and_any_size_has_them(channels
     together = statistics(images)
     assert together.shape == (6, len(statistics.families))
     torch.testing.assert_close(together, torch.cat([statistics(image[None]) for image in images]), atol=1e-5, rtol=1e-5)
+    many = torch.from_numpy(random.integers(0, 256, (2 + (3 << 20) // images[0].numel(), *images.shape[1:]), dtype=np.uint8))
+    parts = in_parts(many)
+    assert len(parts) > 3
+    torch.testing.assert_close(torch.cat([statistics(part) for part in parts]), statistics(many), atol=1e-5, rtol=1e-5)
     assert torch.isfinite(statistics(torch.zeros(1, channels, size_px, size_px, dtype=torch.uint8))).all()
 
 

@@ -630,3 +630,15 @@ def test_shares_of_the_datasets_own_scans_are_blocks_of_the_whole(
     shares = [labeler.Pile(rows).at(places).labeled(labels) for places in places_of_shares(len(rows), 32, 3)]
     assert [next(shares[number % 3]) for number in range(len(whole))] == whole
     assert not any(list(share) for share in shares)
+
+
+def test_blocks_side_by_side_have_the_labels_of_one_after_the_other(
+    run: Run, dataset: Snapshot, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labeler, "BLOCK_SCANS", 16)
+    labels, pile = labeler.Labeler.of(run, dataset, Asked(0.1)), labeler.Pile(dataset.rows("unlabeled"))
+    alone = pd.DataFrame(row for block in pile.labeled(labels) for row in block)
+    torch.set_num_threads(3)
+    together = pd.DataFrame(row for block in pile.labeled(labels) for row in block)
+    assert len(alone) == 110
+    pd.testing.assert_frame_equal(together, alone, check_exact=False, rtol=1e-4, atol=1e-5)

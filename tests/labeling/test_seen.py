@@ -1,6 +1,8 @@
 """Scans that a run has seen already are marked, and the promise is not about them."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import PIL.Image
 import pytest
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.images.readers import read_image
+from fewscan.images.readers import Image, read_image, read_images
+from fewscan.images.stored import StoredImages
 from fewscan.labeling.label import label_scans, label_unlabeled
 from fewscan.labeling.seen import Seen
+from fewscan.labeling.small_pictures import SmallPictures
 from fewscan.phantoms import draw_phantom
 from fewscan.training.run import Run
 
@@ -81,3 +85,27 @@ def test_copies_of_what_was_learned_from_were_seen_too(split_dataset: Snapshot, 
     run = untrained_run(dataset)
     assert Seen(run, dataset).rows(unlabeled[:2]) == ["learned from", None]
     assert label_unlabeled(run, dataset, run.folder / "labels.csv").seen == {"learned from": 1}
+
+
+def test_what_was_seen_is_described_once_whichever_thread_asks_first(
+    practice_dataset: Snapshot, untrained_run: UntrainedRun, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described: list[int] = []
+    describe = SmallPictures.of
+
+    def counted(pixels: StoredImages, rows: np.ndarray) -> SmallPictures:
+        described.append(len(rows))
+        return describe(pixels, rows)
+
+    monkeypatch.setattr(SmallPictures, "of", counted)
+    copy = saved(practice_dataset, int(practice_dataset.rows("labeled")[0]), folder / "copy.jpg")
+    images = [image for image in read_images([copy], practice_dataset.spec) if isinstance(image, Image)]
+    seen, together = Seen(untrained_run(practice_dataset), practice_dataset), threading.Barrier(4, timeout=60)
+
+    def marked(_: int) -> list[str | None]:
+        together.wait()
+        return seen.scans(images)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(marked, range(4))) == [["learned from"]] * 4
+    assert len(described) == 1

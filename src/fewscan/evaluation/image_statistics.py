@@ -12,6 +12,8 @@ GRADIENT_SIDE = 4
 GRADIENT_SCALES = 4
 # Contrast, in gray levels, below which an image is not stretched: noise would look like a picture.
 LEAST_CONTRAST = 4.0
+# Numbers of images that are looked at together: what is computed of so many stays in a processor's cache.
+_TOGETHER = 1 << 20
 # Added to gradients before their logarithm, in deviations of the image: an even place has none.
 LEAST_GRADIENT = 0.02
 
@@ -48,6 +50,11 @@ class ImageStatistics(nn.Module):
         ]
 
 
+def in_parts(images: Tensor) -> tuple[Tensor, ...]:
+    """Return images (N, C, S, S) in parts of which the statistics are computed quickest; they are the same in any parts."""
+    return images.split(max(1, _TOGETHER // images[0].numel())) if len(images) else (images,)
+
+
 def _thumbnail(gray: Tensor) -> Tensor:
     small = _means(gray, THUMBNAIL_SIDE).flatten(1)
     centered = small - small.mean(dim=1, keepdim=True)
@@ -68,7 +75,7 @@ def _gradients(gray: Tensor) -> Tensor:
         # Two pixels a place are the least that have an edge between them.
         if scale and side < 2 * GRADIENT_SIDE:
             break
-        small = _means(gray, side)
+        small = _means(gray, side) if scale else gray
         steps = (small[:, 1:] - small[:, :-1], small[..., 1:] - small[..., :-1])
         found += [_means(step.abs(), GRADIENT_SIDE).flatten(1) for step in steps]
     return (torch.cat(found, dim=1) + LEAST_GRADIENT).log()

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold
 from torch import Tensor, nn
 
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.image_statistics import ImageStatistics
+from fewscan.evaluation.image_statistics import ImageStatistics, in_parts
 from fewscan.evaluation.principal import principal
 from fewscan.images.stored import Chosen, StoredImages
 from fewscan.seeds import stream
@@ -125,7 +125,7 @@ class Typicality(nn.Module):
 
     def of(self, pixels: Images) -> Values:
         """Return (N,) how typical images (N, C, S, S) uint8 are; they are read block by block."""
-        return np.concatenate([self(block).double().numpy() for block in _blocks(pixels)])
+        return np.concatenate([self(part).double().numpy() for block in _blocks(pixels) for part in in_parts(block)])
 
     def save(self, path: Path) -> None:
         """Write it as a safetensors file."""
@@ -241,8 +241,9 @@ def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None
 
 
 def _described(statistics: ImageStatistics, pixels: StoredImages, rows: Rows) -> Statistics:
-    blocks = np.split(rows, np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES))
-    return np.concatenate([statistics(torch.from_numpy(pixels[block])).numpy() for block in blocks])
+    starts = np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES)
+    parts = (part for block in np.split(rows, starts) for part in in_parts(torch.from_numpy(pixels[block])))
+    return np.concatenate([statistics(part).numpy() for part in parts])
 
 
 def _blocks(pixels: Images) -> Iterator[Tensor]:

@@ -1,8 +1,9 @@
 """A function of many items, on all cores."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,19 +25,19 @@ def in_order(
     """
     # Threads, because Pillow, numpy and hashlib let go of the interpreter while they work: no start-up, no pixels copied
     # between processes.
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as executor:
-        for some in _blocks(items, block, weigh):
-            yield from executor.map(function, some)
-
-
-def _blocks(items: Iterable[Item], block: int, weigh: Callable[[Item], int]) -> Generator[list[Item], None, None]:
-    some: list[Item] = []
+    ahead: deque[tuple[Future[Result], int]] = deque()
     weight = 0
-    for item in items:
-        some.append(item)
-        weight += weigh(item)
-        if weight >= block:
-            yield some
-            some, weight = [], 0
-    if some:
-        yield some
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as executor:
+        try:
+            for item in items:
+                while weight >= block:
+                    done, less = ahead.popleft()
+                    weight -= less
+                    yield done.result()
+                ahead.append((executor.submit(function, item), weigh(item)))
+                weight += ahead[-1][1]
+            while ahead:
+                yield ahead.popleft()[0].result()
+        finally:
+            for waiting, _ in ahead:
+                waiting.cancel()

@@ -1,6 +1,6 @@
 """Scans -> rows of a table of labels, block by block; by this process, or shared out among several."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,11 +13,12 @@ import numpy.typing as npt
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.notes import in_one_field
-from fewscan.images.readers import UnreadableImage, read_images
+from fewscan.images.readers import Image, UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
 from fewscan.labeling.population import Population
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen
+from fewscan.labeling.side_by_side import side_by_side
 from fewscan.training.batches import Rows
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
@@ -61,34 +62,31 @@ class Labeler:
 
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""
-        with closing(self._read(files, seen)) as scans:
-            for block in _blocks(zip((file.relative for file in files), scans, strict=True), BLOCK_SCANS):
-                yield list(self._labeled(block))
+        pixels = self.dataset.manifest["pixels_sha256"]
+        # In a folder, too, a scan is not like what was learned from because it is there itself.
+        row_of = dict(zip(pixels, range(len(pixels)), strict=True))
+
+        def labeled(block: list[tuple[ScanFile, Image | UnreadableImage]]) -> list[TableRow]:
+            marks = iter(seen.scans([image for _, image in block if isinstance(image, Image)]))
+            scans = [(file.relative, _scan(file, image, marks, row_of)) for file, image in block]
+            return list(self._labeled(scans))
+
+        with closing(read_images(files, self.dataset.spec)) as images:
+            yield from side_by_side(labeled, _blocks(zip(files, images, strict=True), BLOCK_SCANS), self.rule.predictor.device)
 
     def rows(self, rows: Rows, seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of the table for rows of the dataset, which the run may have learned from; in blocks as `files`."""
         names, marks = self.dataset.file_names, seen.rows(rows)
-        for start in range(0, len(rows), BLOCK_SCANS):
+
+        def labeled(start: int) -> list[TableRow]:
             some = rows[start : start + BLOCK_SCANS]
             scans = [
                 (names[row], _Scan(image, mark, int(row)))
                 for row, image, mark in zip(some, self.dataset.pixels[some], marks[start : start + BLOCK_SCANS], strict=True)
             ]
-            yield list(self._labeled(scans))
+            return list(self._labeled(scans))
 
-    def _read(self, files: Sequence[ScanFile], seen: Seen) -> Generator[_Scan | UnreadableImage, None, None]:
-        pixels = self.dataset.manifest["pixels_sha256"]
-        # In a folder, too, a scan is not like what was learned from because it is there itself.
-        row_of = dict(zip(pixels, range(len(pixels)), strict=True))
-        with closing(read_images(files, self.dataset.spec)) as images:
-            for block in _blocks(zip(files, images, strict=True), BLOCK_SCANS):
-                marks = iter(seen.scans([image for _, image in block if not isinstance(image, UnreadableImage)]))
-                for file, image in block:
-                    if isinstance(image, UnreadableImage):
-                        yield image
-                    else:
-                        row = row_of.get(image.pixels_sha256, -1)
-                        yield _Scan(image.pixels, next(marks), row, (*file.notes, *image.notes))
+        yield from side_by_side(labeled, range(0, len(rows), BLOCK_SCANS), self.rule.predictor.device)
 
     def _labeled(self, block: Sequence[tuple[str, _Scan | UnreadableImage]]) -> Iterator[TableRow]:
         """Yield the row of every scan of a block."""
@@ -111,6 +109,15 @@ class Labeler:
             row |= {"typicality": typicality, "decision": decision, "reason": reason}
             # Of a scan that is out of distribution, no set of classes can be promised to hold the right one.
             yield row if decision == "out_of_distribution" else row | {"possible": BETWEEN_FINDINGS.join(names[possible])}
+
+
+def _scan(
+    file: ScanFile, image: Image | UnreadableImage, marks: Iterator[str | None], row_of: Mapping[str, int]
+) -> _Scan | UnreadableImage:
+    """Return what a file holds as a scan; `marks` has one for each that could be read."""
+    if isinstance(image, UnreadableImage):
+        return image
+    return _Scan(image.pixels, next(marks), row_of.get(image.pixels_sha256, -1), (*file.notes, *image.notes))
 
 
 @dataclass(frozen=True)

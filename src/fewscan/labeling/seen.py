@@ -6,7 +6,7 @@ Where the dataset's scans are cropped and kept whole besides, whole ones are com
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ class Seen:
         """Take the run's dataset; without `near` only the same files and pixels are recognized."""
         self._dataset = dataset
         self._near = near
+        self._making = Lock()
+        self._made: SmallPictures | None = None
         self._words = _words(run, dataset)
         manifest = dataset.manifest.assign(row=np.arange(len(dataset.manifest)))[self._words != ""]
         files = manifest.drop_duplicates("sha256", keep=False)  # of a file with several images, the pixels say which
@@ -61,10 +63,14 @@ class Seen:
         copies = are_copies(both, first, first + len(place), symmetry)
         yield from zip(place[copies].tolist(), row[copies].tolist(), strict=True)
 
-    @cached_property
+    @property
     def _pictures(self) -> SmallPictures:
-        """Small pictures of the rows that were seen."""
-        return SmallPictures.of(self._dataset.whole, np.intersect1d(np.flatnonzero(self._words != ""), self._dataset.usable))
+        """Small pictures of the rows that were seen, made once, whichever thread asks first."""
+        with self._making:
+            if self._made is None:
+                rows = np.intersect1d(np.flatnonzero(self._words != ""), self._dataset.usable)
+                self._made = SmallPictures.of(self._dataset.whole, rows)
+            return self._made
 
 
 def _words(run: Run, dataset: Snapshot) -> npt.NDArray[np.str_]:

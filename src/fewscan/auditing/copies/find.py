@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from fewscan.auditing.copies.align import Aligned, align
 from fewscan.auditing.copies.candidates import NEIGHBORS, Candidates
@@ -30,6 +28,7 @@ from fewscan.auditing.copies.search import AT_A_TIME, Searched
 from fewscan.datasets.pairs import components
 from fewscan.errors import FewscanError
 from fewscan.images.stored import StoredImages
+from fewscan.one_thread import libraries_of_one_thread
 from fewscan.progress import progress_bar
 
 # On 4,575 real scans copies are above it; neighboring slices of one head, and different heads, below (docs/audit.md).
@@ -204,21 +203,6 @@ def _compared(pixels: StoredImages, rows: Int64s, candidates: Candidates, enough
 
 @contextmanager
 def workers_of_one_thread() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile.
-
-    These libraries are kept to one thread each: their own threads wait for each other at every one of the many small products,
-    which on a busy machine takes a hundred times as long as the products.
-    """
-    own_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with _libraries().limit(limits=1), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
-            yield workers
-    finally:
-        cv2.setNumThreads(own_threads)
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Return those that compute here, all of which are loaded; to find them takes milliseconds, which is done once."""
-    return ThreadpoolController()
+    """Threads that each compute whole batches; NumPy, faiss and OpenCV let go of the interpreter meanwhile."""
+    with libraries_of_one_thread(), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        yield workers
