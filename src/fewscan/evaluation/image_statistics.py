@@ -1,5 +1,7 @@
 """What an image looks like in a few hundred numbers, by plain tensor operations that a graph can hold; no network is asked."""
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -83,13 +85,14 @@ def _gradients(gray: Tensor) -> Tensor:
 
 def _means(images: Tensor, side: int) -> Tensor:
     """Return the means of images (..., H, W) in a grid of `side` cells each way, or of H and W where these are fewer."""
-    rows, columns = (_shares(size_px, min(side, size_px)) for size_px in images.shape[-2:])
+    rows, columns = (torch.from_numpy(_shares(size_px, min(side, size_px))) for size_px in images.shape[-2:])
     return rows @ images @ columns.T
 
 
-def _shares(size_px: int, cells: int) -> Tensor:
+@cache
+def _shares(size_px: int, cells: int) -> npt.NDArray[np.float32]:
     """Return (cells, size_px): which share of each of equal cells a pixel has; one may lie in two."""
     edges = np.arange(cells + 1) * size_px / cells
     pixels = np.arange(size_px)
     overlaps = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return torch.from_numpy((np.maximum(overlaps, 0) * cells / size_px).astype(np.float32))
+    return (np.maximum(overlaps, 0) * cells / size_px).astype(np.float32)
