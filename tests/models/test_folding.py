@@ -31,5 +31,7 @@ def test_what_is_folded_has_no_normalization_left() -> None:
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))
     )
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded(layers).modules())
+    encoder = build_encoder(encoder_settings("resnet_small"), 1, 32)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded(encoder).modules())
     apart = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.BatchNorm2d(2))
     assert isinstance(folded(apart)[2], nn.BatchNorm2d)

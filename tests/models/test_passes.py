@@ -5,7 +5,7 @@ import torch
 from fewscan.images.options import ImageSpec
 from fewscan.models import passes
 from fewscan.models.encoders import build_encoder, encoder_settings
-from fewscan.models.passes import AT_ONCE, LEAST_PASSES, RuntimePasses, passes_of
+from fewscan.models.passes import AT_ONCE, LEAST_PASSES, FoldedPasses, RuntimePasses, passes_of
 
 pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
 CPU = torch.device("cpu")
@@ -39,12 +39,24 @@ def test_features_are_those_of_the_encoder_itself_but_for_rounding(name, channel
         np.testing.assert_allclose(quick(images).numpy(), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("callers", [1, 4])
+@pytest.mark.parametrize(("name", "changes"), [("resnet_small", {}), ("resnet_small", {"input_px": 24}), ("study_cnn", {})])
+def test_in_parts_and_folded_features_are_those_of_the_encoder_but_for_rounding(name, changes, callers) -> None:
+    encoder = trained(name, 1, **changes)
+    quick = passes_of(encoder, ImageSpec(channels=1, size_px=SIZE_PX), CPU, LEAST_PASSES, callers)
+    assert isinstance(quick, FoldedPasses)
+    for count in (1, AT_ONCE, 3 * AT_ONCE + 5):
+        images = torch.rand(count, 1, SIZE_PX, SIZE_PX)
+        expected = encoder(images)
+        torch.testing.assert_close(quick(images), expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
 @pytest.mark.parametrize(
     ("name", "device", "count"),
     [
         ("efficientnet_lite0_middle", "cpu", LEAST_PASSES - 1),
         ("efficientnet_lite0_middle", "cuda", LEAST_PASSES),
-        ("resnet_small", "cpu", LEAST_PASSES),
+        ("resnet_small", "cuda", LEAST_PASSES),
     ],
 )
 def test_an_encoder_computes_itself_where_little_is_gained(name, device, count) -> None:
@@ -55,5 +67,5 @@ def test_an_encoder_computes_itself_where_little_is_gained(name, device, count) 
 def test_where_onnx_runtime_is_missing_the_encoder_computes_and_it_is_said_how_to_have_it(monkeypatch, capsys) -> None:
     monkeypatch.setattr(passes, "onnx_is_there", lambda: False)
     encoder = build_encoder(encoder_settings("efficientnet_lite0_middle"), 1, 32).eval()
-    assert passes_of(encoder, SMALL, CPU, LEAST_PASSES) is encoder
+    assert isinstance(passes_of(encoder, SMALL, CPU, LEAST_PASSES), FoldedPasses)
     assert "fewscan[onnx]" in capsys.readouterr().err

@@ -66,9 +66,12 @@ class Predictor:
         kept = partial(kept_features_of, run) if run.settings.solved else None
         return cls(run.load_network(), usable_device(run.settings.device), temperature, kept)
 
-    def for_many(self, spec: ImageSpec, images: int) -> "Predictor":
-        """Return one that says the same of images of `spec` but for rounding, and is quicker where they are many."""
-        passes = passes_of(self.network.encoder, spec, self.device, images)
+    def for_many(self, spec: ImageSpec, images: int, callers: int = 1) -> "Predictor":
+        """Return one that says the same of images of `spec` but for rounding, and is quicker where they are many.
+
+        callers: how many threads ask it at once.
+        """
+        passes = passes_of(self.network.encoder, spec, self.device, images, callers)
         return Predictor(self.network, self.device, self.temperature, self._kept, passes)
 
     def predict(

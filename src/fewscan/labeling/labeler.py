@@ -18,7 +18,7 @@ from fewscan.images.sources import ScanFile
 from fewscan.labeling.population import Population
 from fewscan.labeling.rule import Asked, DecisionRule, Grounds
 from fewscan.labeling.seen import Seen
-from fewscan.labeling.side_by_side import side_by_side
+from fewscan.labeling.side_by_side import at_once, side_by_side
 from fewscan.training.batches import Rows
 from fewscan.training.plugins import modules_to_import
 from fewscan.training.run import Run
@@ -58,7 +58,9 @@ class Labeler:
 
     def for_many(self, scans: int) -> "Labeler":
         """Return one that says the same but for rounding, and is quicker where scans are many."""
-        return replace(self, rule=replace(self.rule, predictor=self.rule.predictor.for_many(self.dataset.spec, scans)))
+        predictor = self.rule.predictor
+        quick = predictor.for_many(self.dataset.spec, scans, callers=at_once(predictor.device))
+        return replace(self, rule=replace(self.rule, predictor=quick))
 
     def files(self, files: Sequence[ScanFile], seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of files in blocks of BLOCK_SCANS, in their order; one that cannot be read has the reason."""

@@ -16,6 +16,11 @@ Block = TypeVar("Block")
 Result = TypeVar("Result")
 
 
+def at_once(device: torch.device) -> int:
+    """Return how many blocks `side_by_side` works on at a time."""
+    return min(AT_ONCE, torch.get_num_threads()) if device.type == "cpu" else 1
+
+
 def side_by_side(
     function: Callable[[Block], Result], blocks: Iterable[Block], device: torch.device
 ) -> Generator[Result, None, None]:
@@ -25,15 +30,14 @@ def side_by_side(
     each other at the end of every layer, and while anything but the network is at work. Elsewhere one after the other. What is
     yielded is the same. Close the generator to stop early.
     """
-    threads = torch.get_num_threads()
-    at_once = min(AT_ONCE, threads) if device.type == "cpu" else 1
-    if at_once == 1:
+    threads, workers = torch.get_num_threads(), at_once(device)
+    if workers == 1:
         yield from map(function, blocks)
         return
     # Of the threads that are started from now on.
-    torch.set_num_threads(threads // at_once)
+    torch.set_num_threads(threads // workers)
     try:
-        with libraries_of_one_thread(), closing(in_order(function, blocks, workers=at_once, block=at_once + 1)) as results:
+        with libraries_of_one_thread(), closing(in_order(function, blocks, workers=workers, block=workers + 1)) as results:
             yield from results
     finally:
         torch.set_num_threads(threads)

@@ -17,31 +17,50 @@ Passes = Callable[[Tensor], Tensor]
 
 # Below so many passes of an image they take less time than writing the graph, some seconds.
 LEAST_PASSES = 500
-# Images that go through a graph at once. A graph for any number takes three times as long to write and is no quicker.
+# Images that a thread passes through at once: what lies between two layers then stays in a processor's cache. A graph for any
+# number takes three times as long to write and is no quicker.
 AT_ONCE = 32
 
 
-def passes_of(encoder: Encoder, spec: ImageSpec, device: torch.device, count: int) -> Passes:
+def passes_of(encoder: Encoder, spec: ImageSpec, device: torch.device, count: int, callers: int = 1) -> Passes:
     """Return what gives the features of images of `spec`, as the encoder does but for rounding.
 
-    encoder: in evaluation mode, on `device`. count: about how many images will be passed through it.
+    encoder: in evaluation mode, on `device`. count: about how many images will be passed through it, by so many `callers` at
+    once, which share PyTorch's threads.
     """
-    if not encoder.slow_on_cpu or device.type != "cpu" or count < LEAST_PASSES:
+    if device.type != "cpu" or count < LEAST_PASSES:
         return encoder
-    if not onnx_is_there():
-        say(f"{encoder.name} takes half the time on a CPU where ONNX Runtime is installed: pip install 'fewscan[onnx]'")
-        return encoder
-    return RuntimePasses(encoder, spec)
+    threads = max(1, torch.get_num_threads() // callers)
+    if not encoder.slow_on_cpu:
+        return FoldedPasses(encoder, threads)
+    if onnx_is_there():
+        return RuntimePasses(encoder, spec, threads)
+    say(f"{encoder.name} takes half the time on a CPU where ONNX Runtime is installed: pip install 'fewscan[onnx]'")
+    return FoldedPasses(encoder, threads)
+
+
+class FoldedPasses:
+    """An encoder in PyTorch without its normalization, of few images at once; its weights are those of now."""
+
+    def __init__(self, encoder: Encoder, threads: int) -> None:
+        self._encoder = folded(encoder)
+        self._at_once = AT_ONCE * threads
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the features (B, D) of images (B, C, S, S)."""
+        parts = (part.contiguous(memory_format=torch.channels_last) for part in images.split(self._at_once))
+        return torch.cat([self._encoder(part) for part in parts])
 
 
 class RuntimePasses:
-    """An encoder as a graph in ONNX Runtime, on as many threads as PyTorch has; its weights are those of now."""
+    """An encoder as a graph in ONNX Runtime, on so many threads; its weights are those of now."""
 
-    def __init__(self, encoder: Encoder, spec: ImageSpec) -> None:
+    def __init__(self, encoder: Encoder, spec: ImageSpec, threads: int) -> None:
         runtime = require_onnx().onnxruntime
         graph = graph_of(folded(encoder), torch.zeros(AT_ONCE, *spec.shape), "images", ["features"])
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = threads
         self._session = runtime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, images: Tensor) -> Tensor:

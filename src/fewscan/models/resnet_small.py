@@ -1,6 +1,7 @@
 """A small residual network for gray scans: the encoder that runs have unless told otherwise."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import pydantic
 import torch
@@ -22,6 +23,8 @@ class ResNetSmallSettings(EncoderSettings):
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut (He et al. 2016, "Deep residual learning", figure 2), batch-normalized."""
+
+    normalized_by: ClassVar[Mapping[str, str]] = {"conv1": "norm1", "conv2": "norm2"}  # see `folding.folded`
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
