@@ -40,7 +40,7 @@ def line_of(name: str, side_px: int) -> dict[str, Any]:
     images = torch.rand(BATCH, *spec.shape).contiguous(memory_format=torch.channels_last)
     began = time.process_time()
     with torch.inference_mode(mode=False):
-        quick = RuntimePasses(encoder, spec)
+        quick = RuntimePasses(encoder, spec, torch.get_num_threads())
     written = time.process_time() - began
     taken = [(milliseconds(encoder, images), milliseconds(quick, images)) for _ in range(TIMES)]
     torch_ms, runtime_ms = map(min, zip(*taken, strict=True))

@@ -21,6 +21,7 @@ FLOORS = [
         "registry",
         "seeds",
         "faiss_library",
+        "one_thread",
         "atomic",
         "progress",
         "wording",

@@ -54,7 +54,7 @@ class ImageStatistics(nn.Module):
 
 def in_parts(images: Tensor) -> tuple[Tensor, ...]:
     """Return images (N, C, S, S) in parts of which the statistics are computed quickest; they are the same in any parts."""
-    return images.split(max(1, _TOGETHER // images[0].numel())) if len(images) else (images,)
+    return torch.split(images, max(1, _TOGETHER // images[0].numel())) if len(images) else (images,)
 
 
 def _thumbnail(gray: Tensor) -> Tensor:
@@ -95,4 +95,4 @@ def _shares(size_px: int, cells: int) -> npt.NDArray[np.float32]:
     edges = np.arange(cells + 1) * size_px / cells
     pixels = np.arange(size_px)
     overlaps = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return (np.maximum(overlaps, 0) * cells / size_px).astype(np.float32)
+    return np.asarray(np.maximum(overlaps, 0) * cells / size_px, np.float32)

@@ -49,7 +49,7 @@ class FoldedPasses:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Return the features (B, D) of images (B, C, S, S)."""
-        parts = (part.contiguous(memory_format=torch.channels_last) for part in images.split(self._at_once))
+        parts = (part.contiguous(memory_format=torch.channels_last) for part in torch.split(images, self._at_once))
         return torch.cat([self._encoder(part) for part in parts])
 
 
