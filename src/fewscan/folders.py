@@ -15,6 +15,8 @@ Kind = Literal["dataset", "run", "comparison"]
 MARKS: dict[Kind, str] = {"dataset": "dataset.json", "run": "run.json", "comparison": "plan.json"}
 # By this file a run is finished.
 TRAINED_FILE = "model.safetensors"
+# What a run knows of its dataset as it was.
+SEEN_FILE = "snapshot.parquet"
 MADE_BY: dict[Kind, tuple[str, str]] = {
     "dataset": ("import", "SOURCE"),
     "run": ("train", "DATASET"),

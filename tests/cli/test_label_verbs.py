@@ -49,6 +49,20 @@ def test_the_next_command_of_a_dry_run_does_what_it_showed(fewscan: Command, pla
 
 
 @pytest.mark.slow
+def test_a_class_that_is_probably_a_slip_is_told_with_a_command_that_takes_it_back(fewscan: Command, place: Path) -> None:
+    (place / "slip.csv").write_text("path,label\n0000.png,gliomma\n")
+    dry = fewscan("labels", "set", "data", "slip.csv", "--dry-run", cwd=place)
+    wet = fewscan("labels", "set", "data", "slip.csv", cwd=place)
+    for done in (dry, wet):
+        (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning:")]
+        assert "'gliomma'" in warning
+        assert "'glioma'" in warning
+    (command,) = [part for part in warning.split("'") if part.startswith("fewscan ")]
+    assert fewscan(*command.split()[1:], cwd=place).returncode == 0
+    assert "gliomma" not in Dataset.open(place / "data").labels.current(8)["label"].tolist()
+
+
+@pytest.mark.slow
 def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     done = told(fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--json", cwd=place))
     assert {name: done[name] for name in ("batch", "changed", "unchanged", "missing", "disputed")} == {

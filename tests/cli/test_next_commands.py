@@ -133,3 +133,16 @@ def test_budgets_and_methods_name_what_can_be_run(make_dataset: MakeDataset, few
         # The same once more, now that this report exists.
         assert fewscan(*next_words(fewscan(*training, cwd=place)), cwd=place).returncode == 0
     assert fewscan(*next_words(fewscan("methods", cwd=place)), cwd=place).returncode == 0
+
+
+@pytest.mark.slow
+def test_where_nothing_could_be_read_it_says_why_and_does_not_advise_to_label_that_again(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], fewscan: Command, tmp_path: Path
+) -> None:
+    run = untrained_run(split_dataset)
+    fewscan("calibrate", run.folder)
+    (tmp_path / "table.csv").write_text("path,label\n")
+    done = fewscan("label", run.folder, tmp_path / "table.csv", "--out", tmp_path / "labels.csv")
+    assert "not an image" in done.stdout
+    assert "nothing is accepted" not in done.stdout
+    assert next_words(done)[0] != "label"

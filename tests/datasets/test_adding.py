@@ -84,6 +84,16 @@ def test_nothing_new_changes_nothing(pile: Path, dataset: Dataset) -> None:
     assert {path: path.read_bytes() for path in files} == files
 
 
+def test_what_is_passed_over_counts_as_images_only_those_that_the_dataset_can_use(tmp_path: Path) -> None:
+    pile = write_pile(tmp_path / "pile")
+    (pile / "a" / "broken.png").write_text("no picture")
+    dataset = fewscan.import_scans(pile, tmp_path / "data", size_px=SIZE_PX)
+    _, lines = fewscan.plan_add(dataset, pile)
+    (said,) = [line for line in lines if "passed over" in line]
+    assert "6 images" in said
+    assert "1 file" in said
+
+
 def test_a_file_that_changed_is_named_and_left_out(pile: Path, dataset: Dataset) -> None:
     draw(pile / "a" / "0.png", 3000)
     draw(pile / "a" / "9.png", 3001)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fewscan.errors import FewscanError
-from fewscan.images.classes import fit_classes, number_key, settle_classes, spelling_key
+from fewscan.images.classes import fit_classes, misspelled, number_key, settle_classes, spelling_key
 from fewscan.images.sources import ScanFile
 
 
@@ -114,3 +114,40 @@ def test_a_label_that_is_spelled_otherwise_than_the_class_that_is_there_is_renam
     assert fit_classes({("sartaj", "glioma_tumor")}, ["glioma"], {}) == {("sartaj", "glioma_tumor"): "glioma"}
     with pytest.raises(FewscanError, match="101 classes"):
         fit_classes({("one", "x")}, [f"a{number}" for number in range(100)], {})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("no_tumour", "no_tumor"),
+        ("gliomma", "glioma"),
+        ("gliomas", "glioma"),
+        ("pitiutary", "pituitary"),
+        ("meningoma", "meningioma"),
+        ("Low grade gliona", "low grade glioma"),
+    ],
+)
+def test_a_slip_of_one_letter_is_noticed_in_either_order(name: str, meant: str) -> None:
+    assert misspelled([name], [meant]) == [(name, meant)]
+    assert [set(pair) for pair in misspelled([meant, name])] == [{name, meant}]
+    assert misspelled([name, meant], [name, meant]) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("stage_a", "stage_b"),
+        ("classA", "classB"),
+        ("grade_II", "grade_III"),
+        ("grade11", "grade12"),
+        ("T1c", "T2c"),
+        ("11111", "11211"),
+        ("hyperplasia", "hypoplasia"),
+        ("tumor", "no_tumor"),
+        ("benign", "malign"),
+        ("left", "lest"),
+        ("glioma", "meningioma"),
+    ],
+)
+def test_classes_that_are_meant_to_differ_are_no_slips(one: str, other: str) -> None:
+    assert misspelled([one], [other]) == misspelled([one, other]) == []

@@ -86,6 +86,13 @@ def test_an_addition_names_no_class_that_the_dataset_has(tmp_path: Path) -> None
     assert "a (1)" not in warning
 
 
+def test_classes_that_one_letter_tells_apart_are_asked_about(tmp_path: Path) -> None:
+    scans = folders(tmp_path / "scans", glioma=10, gliomma=10, meningioma=10)
+    (warning,) = [text for text in package.plan_import(scans).warnings if "--rename" in text]
+    assert "'glioma'" in warning
+    assert "'gliomma'" in warning
+
+
 def test_the_folder_of_one_class_names_the_folder_of_all(tmp_path: Path) -> None:
     scans = folders(tmp_path / "scans", glioma=3, normal=2)
     (warning,) = [text for text in package.plan_import(scans / "glioma").warnings if "normal" in text]

@@ -302,10 +302,12 @@ def test_a_folder_is_labeled_as_the_same_pixels_in_the_dataset_are(run: Run, dat
     for row in range(20):
         PIL.Image.fromarray(dataset.pixels[row, 0]).save(folder / f"{row:03}.png")
     (folder / "010b.jpg").write_text("not a picture")
+    (folder / "010c.jpg").touch()
     out = tmp_path / "labels.csv"
     summary = label_scans(run, dataset, tmp_path / "new", out)
     table = pd.read_csv(out)
-    assert (summary.scans, summary.unreadable) == (21, 1)
+    assert (summary.scans, summary.unreadable) == (22, 2)
+    assert summary.unreadable_because == {"not an image": 1, "empty file": 1}
     broken = table[table["path"] == "deep/010b.jpg"].iloc[0]
     assert broken["decision"] == "unreadable"
     assert "not an image" in broken["reason"]
@@ -423,7 +425,8 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
 
 def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(tmp_path: Path) -> None:
     counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
-    said = dict.fromkeys(counts, 0) | {"seen": {}, "notes": {}, "classes": {}, "reasons": (), "threshold": None}
+    said = dict.fromkeys(counts, 0) | {"reasons": (), "threshold": None}
+    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because")}
     said |= {"candidates": 1, "target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
     out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
     out.touch()

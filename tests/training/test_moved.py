@@ -15,6 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, read_predictions
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
+from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.run import MODEL_FILE, Run
 from tests.made import remade
@@ -50,6 +51,26 @@ def test_a_dataset_of_another_name_beside_the_run_is_known_by_its_images(project
     other = Dataset.open(project / "a_copy_of_other_images").snapshot()
     remade(other, pixels=255 - np.array(other.pixels))
     assert Run.open(project / "runs" / "first").open_dataset().folder == moved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labeled", [False, True])
+def test_a_dataset_of_the_same_images_with_other_labels_is_not_taken_for_the_run_s(project: Path, labeled: bool) -> None:
+    scans, run = project / "data" / "scans", project / "runs" / "first"
+    other = shutil.copytree(scans, project / "a_pile")  # its name comes before that of the run's own, when that was moved
+    (other / LABELS_FILE).unlink()
+    dataset = Dataset.open(scans)
+    LabelLog.create(other / LABELS_FILE, dataset.images.identity)
+    if labeled:
+        Dataset.open(other).labels.set(list(range(dataset.images.rows)), dataset.snapshot().classes[0])
+    moved = scans.rename(project / "moved")
+    # A label that came later makes it no other dataset.
+    Dataset.open(moved).labels.set(0, "another")
+    assert Run.open(run).open_dataset().folder == moved
+    shutil.rmtree(moved)
+    with pytest.raises(FewscanError, match="--data"):
+        Run.open(run).open_dataset()
+    assert Run.open(run).dataset_word == "DATASET"
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, app, finish
-from fewscan.cli.labels import SHOWN
+from fewscan.cli.label_words import SHOWN
 from fewscan.cli.names import encoder_known
 from fewscan.cli.places import there
 from fewscan.folders import kind_of
@@ -87,7 +87,8 @@ def suggest(
         overwrite=overwrite,
     )
     told = found.summary() | {"out": str(out)} | ({"names": list(found.names)} if names else {})
-    finish(as_json, told, [*found.lines(), *_scans(found, names=names), f"table: {out}"], *_after(place, data, out))
+    places = [f"table: {out}", "first fill in the table's column 'label'"]
+    finish(as_json, told, [*found.lines(), *_scans(found, names=names), *places], *_after(place, data, out))
 
 
 def _scans(found: "Suggested", *, names: bool) -> list[str]:

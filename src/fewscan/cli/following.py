@@ -147,7 +147,7 @@ def after_label(
     again: the other options that the labels were asked for with.
     """
     helps = summary.helps
-    if helps is None:
+    if helps is None or summary.none_readable:
         return after_run_in(run, data, rest_labeled=scans is None)
     moved: Words = [] if data is None else ["--data", data]
     if helps.folds is not None:

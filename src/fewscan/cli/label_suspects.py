@@ -8,7 +8,8 @@ import typer
 from fewscan import api
 from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, finish
 from fewscan.cli.following import after_run_in
-from fewscan.cli.labels import SHOWN, verbs
+from fewscan.cli.label_words import SHOWN
+from fewscan.cli.labels import verbs
 from fewscan.wording import counted
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def suspects(
     listed = found.table if names else found.table.drop(columns="path")
     told = {**found.summary(), "out": str(out), "page": str(page_beside(out)), "suspects": listed.to_dict("records")}
     words = after_run_in(run, data)
+    places = [f"table: {out}; pictures: {page_beside(out)}"]
     if len(found.table):
         words = ["labels", "set", Run.open(run).dataset_now(data).folder, out, "--dry-run"]
-    finish(as_json, told, [*_lines(found, names=names), f"table: {out}; pictures: {page_beside(out)}"], *words)
+        places.append("first correct the table's column 'label' where it is wrong, and leave the other lines as they are")
+    finish(as_json, told, [*_lines(found, names=names), *places], *words)
 
 
 def _lines(found: "LabelSuspects", *, names: bool) -> list[str]:

@@ -11,17 +11,15 @@ from fewscan import api
 from fewscan.cli import import_options as option
 from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, finish
 from fewscan.cli.following import after_labels
+from fewscan.cli.label_words import SHOWN, set_lines
 from fewscan.cli.parsing import Verbs
 from fewscan.images.options import NO_LABEL
-from fewscan.wording import command_line, counted, listed
+from fewscan.wording import command_line, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fewscan.datasets.labels import LabelsSet
-    from fewscan.labels.tables import Repeated
-
-SHOWN = 20  # of a list on the terminal; --json has all
 
 verbs = typer.Typer(
     cls=Verbs,
@@ -112,7 +110,7 @@ def set_(
         separator=separator,
         trust_predictions=trust_predictions,
     )
-    finish(as_json, done.summary(), _set_lines(done, who, reading=reading), *_after_set(done, dataset))
+    finish(as_json, done.summary(), set_lines(done, dataset, who, reading=reading), *_after_set(done, dataset))
 
 
 def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
@@ -123,57 +121,6 @@ def _after_set(done: "LabelsSet", dataset: Path) -> Sequence[str | Path]:
             [word for word in sys.argv[1:] if word != "--dry-run"] if len(done.changes.rows) else ["labels", "history", dataset]
         )
     return after_labels(Dataset.open(dataset), done.disputed or 0)
-
-
-def _set_lines(done: "LabelsSet", who: str | None, *, reading: bool) -> list[str]:
-    """Return what was set, or would be, and what of the table was not taken."""
-    told = done.summary()
-    would = "would change" if done.batch is None else "changed"
-    lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
-    for change in told["changes"][:SHOWN]:
-        lines.append(f"  {change['before']} -> {change['after']}: {change['scans']:,}, such as {change['examples'][0]}")
-    if len(told["changes"]) > SHOWN:
-        lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
-    lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
-    others = {
-        f"as before, which {who} agrees with": told["agreeing_readings"],
-        _as_before(who, reading=reading): told["unchanged"],
-        "named without a statement": told["silent"],
-        "cannot be used, whatever their label": told["unusable"],
-        "have a label that is no prediction, which stays": told["predictions_not_taken"],
-        "were disputed, and are settled by this": told["settled"],
-        "had a person's label, and this goes before it": told["overruled"],
-    }
-    lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
-    repeated = done.said.repeated
-    lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
-    notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
-    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
-    lines += _examples("without a scan in the dataset", told["missing"], told["missing_examples"])
-    lines += _examples("passed over, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
-    if done.batch:
-        lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
-    lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
-    return lines
-
-
-def _as_before(who: str | None, *, reading: bool) -> str:
-    if who is None:
-        return "as before"
-    return f"said by {who} before" if reading else f"as before, so that without --reading nothing of {who} is entered"
-
-
-def _repeated_line(repeated: "Repeated", rows: int) -> str:
-    """Return how many rows name what another one names, too, and what comes of them."""
-    agree = f"of {counted(repeated.agreeing, 'scan')} they agree, and count once" if repeated.agreeing else ""
-    differ = f"of {counted(repeated.differing, 'scan')} {repeated.note}" if repeated.differing else ""
-    return f"{repeated.rows:,} of {counted(rows, 'row')} name a scan that another row names, too: " + "; ".join(
-        words for words in (agree, differ) if words
-    )
-
-
-def _examples(what: str, count: int, examples: Sequence[str]) -> list[str]:
-    return [f"  {what}: {counted(count, 'row')}, such as", *(f"    {one}" for one in examples)] if count else []
 
 
 @verbs.command()
@@ -191,7 +138,10 @@ def export(
     """
     table = api.export_labels(dataset, out, overwrite=overwrite)
     labeled = int((table["label"] != "").sum())
-    lines = [f"{counted(len(table), 'scan')}, {labeled:,} of them labeled, in {out}"]
+    lines = [
+        f"{counted(len(table), 'scan')}, {labeled:,} of them labeled, in {out}",
+        "first fill in and correct its column 'label'",
+    ]
     words: list[str | Path] = ["labels", "set", dataset, out, "--dry-run"]
     finish(as_json, {"out": str(out), "scans": len(table), "labeled": labeled}, lines, *words)
 

@@ -7,7 +7,8 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, app, finish
-from fewscan.cli.labels import SHOWN, Who
+from fewscan.cli.label_words import SHOWN
+from fewscan.cli.labels import Who
 from fewscan.cli.parsing import Verbs
 from fewscan.wording import counted
 

@@ -216,10 +216,9 @@ def label(
         f"{counted(result.scans, 'scan')} in {out}: {result.accepted} accept, {result.review} review, "
         f"{result.out_of_distribution} out of distribution, {result.unreadable} unreadable",
         *([] if scans is None else _seen_lines(result)),
+        *(f"  unreadable: {reason} ({counted(number, 'file')})" for reason, number in result.unreadable_because.items()),
         *(f"  note: {note} ({counted(number, 'scan')})" for note, number in result.notes.items()),
-        *_class_table(result.classes),
-        *(f"  {reason}" for reason in result.reasons),
-        *_by_a_reader(result),
+        *(() if result.none_readable else _promised_lines(result)),
     ]
     again = _given({"--candidates": candidates, "--exact-copies-only": exact_copies_only, "--follow-links": follow_links})
     finish(as_json, result.model_dump(mode="json"), lines, *after_label(result, run, scans, out, data, again))
@@ -228,6 +227,11 @@ def label(
 def _given(options: dict[str, int | bool | None]) -> list[str | Path]:
     """Return the options that were given, as words of a command."""
     return [word for name, value in options.items() if value for word in ((name,) if value is True else (name, str(value)))]
+
+
+def _promised_lines(result: "LabelSummary") -> list[str]:
+    """Return what was decided on the scans that could be read, and what is promised of that."""
+    return [*_class_table(result.classes), *(f"  {reason}" for reason in result.reasons), *_by_a_reader(result)]
 
 
 def _by_a_reader(result: "LabelSummary") -> list[str]:

@@ -25,7 +25,7 @@ from fewscan.images.sources import ScanFile, Source, is_inside, parse_sources
 from fewscan.images.store import ImageStore
 from fewscan.labels.log import LabelLog
 from fewscan.progress import kept_if_stopped, track
-from fewscan.wording import counted
+from fewscan.wording import counted, listed
 
 EXAMPLES = 3
 
@@ -39,6 +39,7 @@ class Listed:
     held: tuple[ScanFile, ...]
     changed: tuple[ScanFile, ...]
     asked: ImportOptions
+    aside: int  # how many of `held` the dataset has set aside
     classes: tuple[str, ...] = ()  # of the dataset
 
     def plan(self, workers: int | None = None) -> ImportPlan:
@@ -48,7 +49,9 @@ class Listed:
     @property
     def lines(self) -> list[str]:
         """What is passed over, for people."""
-        lines = [f"passed over, since the dataset has them: {counted(len(self.held), 'image')}"] if self.held else []
+        known = [counted(len(self.held) - self.aside, "image")] if len(self.held) > self.aside else []
+        known += [f"{counted(self.aside, 'file')} that it set aside"] if self.aside else []
+        lines = [f"passed over, since the dataset has them: {listed(known)}"] if known else []
         if self.changed:
             names = ", ".join(f"{scan.source}/{scan.relative}" for scan in self.changed[:EXAMPLES])
             lines.append(
@@ -76,7 +79,7 @@ def list_new(dataset: Dataset, sources: Sequence[str], options: dict[str, Any], 
     )
     found = parse_sources(sources, asked.unlabeled)
     _check_overlaps(found, dataset.description.sources)
-    facts = dataset.images.table(["source", "path", "sha256"])
+    facts = dataset.images.table(["source", "path", "sha256", "set_aside"])
     listed = _sorted_out(found, list_scans(found, asked, workers), asked, facts, workers)
     _check_places(listed, dataset.description.sources)
     classes = dataset.unsplit().classes
@@ -133,7 +136,8 @@ def _sorted_out(
     found: tuple[Source, ...], scans: Sequence[ScanFile], asked: ImportOptions, facts: pd.DataFrame, workers: int | None
 ) -> Listed:
     """Part scans by what the dataset, with these facts of its images, holds of them."""
-    known = {(source, path): sha256 for source, path, sha256 in facts.itertuples(index=False)}
+    known = {(source, path): sha256 for source, path, sha256 in facts[["source", "path", "sha256"]].itertuples(index=False)}
+    set_aside = set(facts.loc[facts["set_aside"].notna(), ["source", "path"]].itertuples(index=False, name=None))
     names = {path for _, path in known} | {f"{source}/{path}" for source, path in known}
     files = list({scan.path: None for scan in scans if scan.set_aside is None and (scan.source, scan.relative) in known})
     with closing(in_order(file_sha256, files, workers=workers)) as hashes:
@@ -151,7 +155,8 @@ def _sorted_out(
             (held if told_of_old else new).append(scan)
         else:
             (held if scan.set_aside is not None or known[key] == hashed[scan.path] else changed).append(scan)
-    return Listed(found, tuple(new), tuple(held), tuple(changed), asked)
+    aside = sum((scan.source, scan.relative) in set_aside for scan in held)
+    return Listed(found, tuple(new), tuple(held), tuple(changed), asked, aside)
 
 
 def _with_classes(scans: Sequence[ScanFile], classes: Sequence[str]) -> tuple[ScanFile, ...]:

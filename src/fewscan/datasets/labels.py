@@ -10,7 +10,7 @@ import pandas as pd
 
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.errors import FewscanError
-from fewscan.images.classes import fit_classes
+from fewscan.images.classes import fit_classes, misspelled
 from fewscan.images.options import TableOptions
 from fewscan.images.sources import Source
 from fewscan.images.store import ImageStore
@@ -36,6 +36,7 @@ class LabelsSet:
     changes: Changes
     batch: int | None
     new_classes: tuple[str, ...]
+    slips: tuple[tuple[str, str], ...]  # new classes, each with another that it differs from in one letter
     names: pd.Series
     disputed: int | None
 
@@ -57,6 +58,7 @@ class LabelsSet:
             "overruled": changes.overruled,
             "disputed": self.disputed,
             "new_classes": list(self.new_classes),
+            "slips": [list(pair) for pair in self.slips],
             "missing": len(said.missing),
             "missing_examples": list(said.missing[:_EXAMPLES]),
             "repeated_rows": said.repeated.rows,
@@ -136,7 +138,8 @@ class DatasetLabels(LabelLog):
             disputed = int(current["disputed"].sum()) - changes.settled
             if batch and who is not None and not settle:
                 disputed = int(self.disputed(len(images)).sum())
-        return LabelsSet(said, changes, batch, tuple(new), _names(images, changes.rows), disputed)
+        slips = tuple(misspelled(new, classes))
+        return LabelsSet(said, changes, batch, tuple(new), slips, _names(images, changes.rows), disputed)
 
     def find(self, scan: str | int) -> Numbers:
         """Return the rows that a row's number or a path means; raises FewscanError where there is none, or it fits several."""

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations, takewhile
 
 from fewscan.config import nearest
 from fewscan.errors import FewscanError
@@ -14,6 +15,8 @@ from fewscan.images.sources import ScanFile
 from fewscan.wording import listed
 
 MAX_CLASSES = 100
+# In shorter words one letter tells more often than it slips: stage_a, stage_b.
+SHORTEST_MISSPELLED = 5
 # Stands between the classes that a scan has or may have, in tables that are read and written.
 BETWEEN_FINDINGS = "|"
 
@@ -93,6 +96,37 @@ def spelling_key(label: str) -> str:
 def class_key(source: str, label: str, rename: Mapping[str, str]) -> str:
     """Return what is equal for all labels that `settle_classes` will make one class, or refuse as spellings of one."""
     return spelling_key(_new_name(source, label, rename))
+
+
+def misspelled(names: Collection[str], known: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return pairs of classes that one slip of a letter tells apart: one of `names`, and another or one that is `known`.
+
+    A pair stands once, and none is of two that are `known`. Numbers and last letters tell classes apart on purpose.
+    """
+    new = sorted(set(names) - set(known))
+    pairs = [(name, other) for name in new for other in sorted(known)] + list(combinations(new, 2))
+    return [pair for pair in pairs if _one_slip(*pair)]
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """Whether two names differ in one long word, and there in one letter that is not its last or in a plural's s."""
+    words = [re.findall(r"\d+|[^\W\d_]+", name.casefold()) for name in (one, other)]
+    differ = [pair for pair in zip(*words, strict=False) if pair[0] != pair[1]]
+    if len(words[0]) != len(words[1]) or len(differ) != 1:
+        return False
+    a, b = sorted(differ[0], key=len)
+    if len(a) < SHORTEST_MISSPELLED or a.isdigit() or b.isdigit():
+        return False
+    before = _begins_alike(a, b)
+    behind = _begins_alike(a[before:][::-1], b[before:][::-1])
+    left, right = a[before : len(a) - behind], b[before : len(b) - behind]
+    within = len(right) <= 1 or (len(left) == 2 and left == right[::-1])
+    return b == f"{a}s" or (within and a[-1] == b[-1])
+
+
+def _begins_alike(one: str, other: str) -> int:
+    """Return how many letters two words begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _shortest_numbers(labels: Collection[str]) -> dict[str, str]:

@@ -48,6 +48,7 @@ class LabelSummary(Settings):
     review: int
     out_of_distribution: int
     unreadable: int
+    unreadable_because: dict[str, int]  # why scans cannot be used, in short -> how many
     seen: dict[str, int]  # scans that the run has seen already, by how: see `fewscan.labeling.seen`
     notes: dict[str, int]  # what is to be known of how the pixels of files came about -> of how many scans
     promised: int  # accepted scans that the promise is about: of those in a folder, only new ones
@@ -61,6 +62,11 @@ class LabelSummary(Settings):
     threshold: float | None  # lowest score that is accepted; None where the labels cannot support the target error
     reasons: tuple[str, ...]  # where threshold and possible classes come from, or why there are none
     helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
+
+    @property
+    def none_readable(self) -> bool:
+        """Whether there were scans, and none of them could be read."""
+        return 0 < self.scans == self.unreadable
 
     def table(self) -> pd.DataFrame:
         """Return the table that was written, a line a scan."""
@@ -155,7 +161,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
             while part := list(islice(labeled, PART_ROWS)):
                 table.add(part)
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
-        counts = table.finish(["decision", "label", "seen", "note"])
+        counts = table.finish(["decision", "label", "seen", "note", "reason"])
     decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
     # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
     promised = decisions["accept",] if scans.of_dataset else marks["accept", None]
@@ -166,6 +172,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         review=decisions["review",],
         out_of_distribution=decisions["out_of_distribution",],
         unreadable=decisions["unreadable",],
+        unreadable_because=_unreadable(counts),
         seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
         notes=_noted(counts),
         promised=promised,
@@ -245,10 +252,19 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     return summed
 
 
+def _unreadable(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
+    """Return how many scans cannot be used for each kind of reason, the most frequent first."""
+    kinds: Counter[str] = Counter()
+    for (decision, *_, reason), number in counts.items():
+        if decision == "unreadable" and reason is not None:
+            kinds[reason.split(":")[0]] += number
+    return dict(kinds.most_common())
+
+
 def _noted(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
-    """Return of how many scans each note was made, by the last of the columns that were counted."""
+    """Return of how many scans each note was made, by the last but one of the columns that were counted."""
     noted: Counter[str] = Counter()
-    for (*_, notes), number in counts.items():
+    for (*_, notes, _), number in counts.items():
         for note in notes.split(BETWEEN_NOTES) if notes else ():
             noted[note] += number
     return dict(sorted(noted.items()))

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from fewscan.datasets.dataset import DATASET_FILE
+from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.folders import SEEN_FILE
 
 # How many folders above the run are looked in.
 FOLDERS_ABOVE = 4
@@ -14,8 +16,9 @@ FOLDERS_ABOVE = 4
 def dataset_folder(run: Path, recorded: Path, identity: str, named: Path | None) -> Path:
     """Return the folder of the dataset that `run` was trained on: `named`, else where it was `recorded`, else beside the run.
 
-    identity: of the dataset's images; a dataset beside the run is the right one where it has it. Raises
-    FewscanError, saying where the dataset was and how to name its place, where there is none.
+    identity: of the dataset's images; a dataset beside the run is the right one where it has it, and its label log says what
+    the run saw: the same scans can be imported twice, with other labels. Raises FewscanError, saying where the dataset was and
+    how to name its place, where there is none.
     """
     if named is not None:
         if not (named / DATASET_FILE).is_file():
@@ -47,7 +50,8 @@ def _found(run: Path, recorded: Path, identity: str) -> Path | None:
     """Return the folder of a dataset whose place nobody named; None where it is neither where it was nor beside the run."""
     if (recorded / DATASET_FILE).is_file():
         return recorded
-    return next((folder for folder in _beside(run, recorded) if _identity(folder) == identity), None)
+    alike = (folder for folder in _beside(run, recorded) if _identity(folder) == identity)
+    return next((folder for folder in alike if _has_said(folder, run)), None)
 
 
 def _beside(run: Path, recorded: Path) -> Iterator[Path]:
@@ -67,3 +71,19 @@ def _identity(folder: Path) -> str | None:
         return str(description["shards"][0]["chain"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _has_said(folder: Path, run: Path) -> bool:
+    """Whether the label log of a dataset once said what `run` knows of it."""
+    try:
+        dataset = Dataset.open(folder)
+        known = Snapshot.read(run / SEEN_FILE, folder, dataset.images, "train again")
+        until = known.description.label_entry
+        if dataset.labels.last < until:
+            return False
+        said = dataset.labels.current(len(known.manifest), until=until)["label"]
+    except FewscanError:
+        return False
+    labels = known.manifest["label"]
+    labeled = labels.notna().to_numpy()
+    return bool((labels[labeled].to_numpy() == said[labeled].to_numpy()).all())

@@ -21,7 +21,7 @@ from fewscan.datasets.records import note
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
-from fewscan.folders import MARKS, TRAINED_FILE, require_file
+from fewscan.folders import MARKS, SEEN_FILE, TRAINED_FILE, require_file
 from fewscan.models.network import Network
 from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, Beginning, load_beginning
@@ -36,7 +36,7 @@ CONFIG_FILE = "config.yaml"
 RECORD_FILE = MARKS["run"]
 METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = TRAINED_FILE
-SNAPSHOT_FILE = "snapshot.parquet"
+SNAPSHOT_FILE = SEEN_FILE
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 

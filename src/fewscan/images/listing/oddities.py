@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from pathlib import Path
 
+from fewscan.images.classes import misspelled
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
 from fewscan.images.listing.stems import patient_pattern
@@ -42,6 +43,15 @@ def few_of_a_class(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list
     return [
         f"{each_counted(few, _NAMES_SHOWN)}: so few images of a class cannot learn, validate and test, which takes "
         f"{FEWEST_OF_CLASS}: add some, or give it to another class with --rename OLD=NEW"
+    ]
+
+
+def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
+    """Return a line where names of classes, but those that are `known` of a dataset, differ in a letter from others."""
+    names = {scan.label for scan in scans if scan.label is not None and scan.set_aside is None}
+    return [
+        f"the classes '{name}' and '{other}' differ in one letter: if one is a slip, give --rename OLD=NEW"
+        for name, other in misspelled(names, known)
     ]
 
 

@@ -1,0 +1,74 @@
+"""What became of a table of labels, for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewscan.wording import command_line, counted, listed
+
+if TYPE_CHECKING:
+    from fewscan.datasets.labels import LabelsSet
+    from fewscan.labels.tables import Repeated
+
+SHOWN = 20  # of a list on the terminal; --json has all
+
+
+def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: bool) -> list[str]:
+    """Return what was set in a dataset's folder, or would be, what was not taken, and which classes may be slips."""
+    told = done.summary()
+    would = "would change" if done.batch is None else "changed"
+    lines = [f"{counted(told['table_rows'], 'row')} in {done.said.origin}; {counted(told['changed'], 'label')} {would}"]
+    for change in told["changes"][:SHOWN]:
+        lines.append(f"  {change['before']} -> {change['after']}: {change['scans']:,}, such as {change['examples'][0]}")
+    if len(told["changes"]) > SHOWN:
+        lines.append(f"  and {len(told['changes']) - SHOWN} other changes; --json has all")
+    lines += [f"  new classes: {listed(done.new_classes)}"] if done.new_classes else []
+    others = {
+        f"as before, which {who} agrees with": told["agreeing_readings"],
+        _as_before(who, reading=reading): told["unchanged"],
+        "named without a statement": told["silent"],
+        "cannot be used, whatever their label": told["unusable"],
+        "have a label that is no prediction, which stays": told["predictions_not_taken"],
+        "were disputed, and are settled by this": told["settled"],
+        "had a person's label, and this goes before it": told["overruled"],
+    }
+    lines += [f"  {what}: {counted(count, 'scan')}" for what, count in others.items() if count]
+    repeated = done.said.repeated
+    lines += [f"  {_repeated_line(repeated, told['table_rows'])}"] if repeated.rows else []
+    notes = {note: count for note, count in told["notes"].items() if note != repeated.note}
+    lines += [f"  note: {note} ({counted(count, 'scan')})" for note, count in notes.items()]
+    lines += _examples("without a scan in the dataset", told["missing"], told["missing_examples"])
+    lines += _examples("passed over, since they may mean several scans", told["ambiguous"], told["ambiguous_examples"])
+    if done.batch:
+        lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
+    lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
+    return [*lines, *_slip_lines(done, dataset)]
+
+
+def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
+    """Return what new classes may be slips, and what helps then."""
+    undo = command_line("labels", "undo", dataset, "--batch", str(done.batch))
+    helps = "correct the table before you enter it" if done.batch is None else f"'{undo}' takes all of this back"
+    return [
+        f"warning: '{new}', a new class, and '{other}' differ in one letter: if that is a slip, {helps}"
+        for new, other in done.slips
+    ]
+
+
+def _as_before(who: str | None, *, reading: bool) -> str:
+    if who is None:
+        return "as before"
+    return f"said by {who} before" if reading else f"as before, so that without --reading nothing of {who} is entered"
+
+
+def _repeated_line(repeated: "Repeated", rows: int) -> str:
+    """Return how many rows name what another one names, too, and what comes of them."""
+    agree = f"of {counted(repeated.agreeing, 'scan')} they agree, and count once" if repeated.agreeing else ""
+    differ = f"of {counted(repeated.differing, 'scan')} {repeated.note}" if repeated.differing else ""
+    return f"{repeated.rows:,} of {counted(rows, 'row')} name a scan that another row names, too: " + "; ".join(
+        words for words in (agree, differ) if words
+    )
+
+
+def _examples(what: str, count: int, examples: Sequence[str]) -> list[str]:
+    return [f"  {what}: {counted(count, 'row')}, such as", *(f"    {one}" for one in examples)] if count else []
