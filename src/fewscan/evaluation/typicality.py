@@ -16,6 +16,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.image_statistics import ImageStatistics, in_parts
 from fewscan.evaluation.principal import principal
 from fewscan.images.stored import Chosen, StoredImages
+from fewscan.one_thread import libraries_of_one_thread
 from fewscan.seeds import stream
 from fewscan.splits.support import OUT_OF_DISTRIBUTION
 from fewscan.tensors import safetensors_of
@@ -168,12 +169,12 @@ class Gate(NamedTuple):
         spec = dataset.spec
         statistics = ImageStatistics(spec.channels, spec.size_px)
         values = _described(statistics, dataset.pixels, rows)
-        densities = _fitted(values, statistics.families)
+        groups = dataset.groups[rows]
+        with libraries_of_one_thread():  # many small products
+            densities, held_out = _fitted(values, statistics.families), _held_out(values, statistics.families, groups)
         axes = [len(density.variances) for density in densities]
         typicality = Typicality(spec.channels, spec.size_px, axes)
         typicality.densities = nn.ModuleList(densities)
-        groups = dataset.groups[rows]
-        held_out = _held_out(values, statistics.families, groups)
         if held_out is None:
             return cls(typicality, rows, np.zeros(len(rows)), np.zeros(0))
         medians = np.median(held_out, axis=0)
