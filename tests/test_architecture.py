@@ -22,6 +22,7 @@ FLOORS = [
         "seeds",
         "faiss_library",
         "one_thread",
+        "shared_context",
         "atomic",
         "progress",
         "wording",

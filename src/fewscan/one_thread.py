@@ -1,11 +1,13 @@
 """The libraries that compute on the processor, each kept to the thread that calls it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import cv2
 from threadpoolctl import ThreadpoolController
+
+from fewscan.shared_context import SharedContext
 
 
 @contextmanager
@@ -15,13 +17,18 @@ def libraries_of_one_thread() -> Iterator[None]:
     Their own threads wait for each other at every one of many small products, which on a busy machine takes a hundred times as
     long as the products.
     """
-    own_threads = cv2.getNumThreads()
+    # What OpenMP is told is each thread's own, what OpenBLAS and OpenCV are told is the process's.
+    with _libraries().limit(limits=1, user_api="openmp"), _OF_THE_PROCESS:
+        yield
+
+
+def _begin(undone: ExitStack) -> None:
+    undone.enter_context(_libraries().limit(limits=1, user_api="blas"))
+    undone.callback(cv2.setNumThreads, cv2.getNumThreads())
     cv2.setNumThreads(1)
-    try:
-        with _libraries().limit(limits=1):
-            yield
-    finally:
-        cv2.setNumThreads(own_threads)
+
+
+_OF_THE_PROCESS = SharedContext(_begin)
 
 
 @cache

@@ -3,7 +3,6 @@
 import importlib
 import logging
 import stat
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from fewscan.images.formats import arrays, companions, dicom, itk, matlab, nifti
 from fewscan.images.formats.codestreams import JPEG_2000_MAGIC
 from fewscan.images.formats.image import Contents, Decoded, UnreadableImage
 from fewscan.images.formats.reading import Reading
+from fewscan.shared_context import SharedContext
 
 # Files with these names are taken at their word, so that a listing need not open them.
 _PICTURES_OF_ONE_IMAGE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp")
@@ -152,46 +152,21 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         raise UnreadableImage(f"cannot be read: {error.strerror or error}") from None
 
 
-@contextmanager
-def silenced() -> Iterator[None]:
+def silenced() -> SharedContext:
     """Keep to itself what libraries warn of in files that they read well: pydicom quotes patients' data when it warns.
 
     What matters is raised, not warned of. Of all that are inside at once, in whichever threads, the last to leave lets
-    libraries speak again.
+    libraries speak again: loggers and warnings belong to the process.
     """
-    _SILENCE.enter()
-    try:
-        yield
-    finally:
-        _SILENCE.leave()
+    return _SILENCE
 
 
-class _Silence:
-    """Loggers and warnings belong to the process, so all its threads share one silence."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._kept = ExitStack()
-
-    def enter(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._begin()
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._kept.close()
-
-    def _begin(self) -> None:
-        for logger in map(logging.getLogger, _TALKATIVE_LIBRARIES):
-            self._kept.callback(logger.setLevel, logger.level)
-            logger.setLevel(logging.CRITICAL + 1)
-        self._kept.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
+def _begin_silence(undone: ExitStack) -> None:
+    for logger in map(logging.getLogger, _TALKATIVE_LIBRARIES):
+        undone.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
+    undone.enter_context(warnings.catch_warnings())
+    warnings.filterwarnings("ignore", module=r"(PIL|pydicom|pylibjpeg|openjpeg|libjpeg|jpeg_ls|nibabel|h5py)\b")
 
 
-_SILENCE = _Silence()
+_SILENCE = SharedContext(_begin_silence)
