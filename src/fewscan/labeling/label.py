@@ -161,7 +161,8 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
             while part := list(islice(labeled, PART_ROWS)):
                 table.add(part)
         shifted = shift(table.numbers("typicality", where_empty="seen"), rule.gate) if not scans.of_dataset else None
-        counts = table.finish(["decision", "label", "seen", "note", "reason"])
+        unreadable = table.counted("reason", where="decision", holds="unreadable")
+        counts = table.finish(["decision", "label", "seen", "note"])
     decisions, labels, marks = (_summed(counts, *places) for places in ((0,), (0, 1), (0, 2)))
     # The dataset's own scans are labeled on the user's word, with the caveat that comes with it; of a folder, new ones count.
     promised = decisions["accept",] if scans.of_dataset else marks["accept", None]
@@ -172,7 +173,7 @@ def _label(run: Run, dataset: Snapshot, scans: _Scans, out: Path, asked: Asked, 
         review=decisions["review",],
         out_of_distribution=decisions["out_of_distribution",],
         unreadable=decisions["unreadable",],
-        unreadable_because=_unreadable(counts),
+        unreadable_because=_in_kinds(unreadable),
         seen={word: number for (word,), number in sorted(_summed(counts, 2).items(), key=str) if word is not None},
         notes=_noted(counts),
         promised=promised,
@@ -252,19 +253,18 @@ def _summed(counts: Counter[tuple[str | None, ...]], *places: int) -> Counter[tu
     return summed
 
 
-def _unreadable(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
+def _in_kinds(reasons: Counter[str]) -> dict[str, int]:
     """Return how many scans cannot be used for each kind of reason, the most frequent first."""
     kinds: Counter[str] = Counter()
-    for (decision, *_, reason), number in counts.items():
-        if decision == "unreadable" and reason is not None:
-            kinds[reason.split(":")[0]] += number
+    for reason, number in reasons.items():
+        kinds[reason.split(":")[0]] += number
     return dict(kinds.most_common())
 
 
 def _noted(counts: Counter[tuple[str | None, ...]]) -> dict[str, int]:
-    """Return of how many scans each note was made, by the last but one of the columns that were counted."""
+    """Return of how many scans each note was made, by the last of the columns that were counted."""
     noted: Counter[str] = Counter()
-    for (*_, notes, _), number in counts.items():
+    for (*_, notes), number in counts.items():
         for note in notes.split(BETWEEN_NOTES) if notes else ():
             noted[note] += number
     return dict(sorted(noted.items()))

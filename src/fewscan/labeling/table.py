@@ -80,6 +80,15 @@ class LabelTable:
         found = [part.loc[part[where_empty].isna(), column].dropna().to_numpy(np.float64) for part in parts]
         return np.concatenate([np.zeros(0), *found])
 
+    def counted(self, column: str, *, where: str, holds: str) -> Counter[str]:
+        """Return how often each value of a column stands in the rows where another column holds a value."""
+        counts: Counter[str] = Counter()
+        for part in self._parts():
+            table = parquet_table(part, [column, where])
+            values = zip(table[column].to_pylist(), table[where].to_pylist(), strict=True)
+            counts.update(value for value, other in values if other == holds and value is not None)
+        return counts
+
     def finish(self, count: Sequence[str]) -> Counter[tuple[str | None, ...]]:
         """Write the table as a whole, drop the parts, and return how often the values of the columns `count` occur together."""
         counts: Counter[tuple[str | None, ...]] = Counter()
