@@ -3,11 +3,12 @@
 import atexit
 import gc
 import os
-import shlex
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
+
+from fewscan.wording import command_line
 
 # How long a thread that waits for the others of a computation keeps its core busy with that, in turns of a loop; then it
 # sleeps. GNU's OpenMP, which PyTorch computes with on Linux, reads it as it is loaded. By itself it waits ten times as long:
@@ -40,7 +41,7 @@ def _wait_briefly() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    os.write(2, f"interrupted; run it again: {shlex.join(['fewscan', *sys.argv[1:]])}\n".encode())
+    os.write(2, f"interrupted; run it again: {command_line(*sys.argv[1:])}\n".encode())
     os._exit(128 + signal.SIGINT)
 
 

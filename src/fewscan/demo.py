@@ -1,17 +1,29 @@
-"""The whole way on practice scans: what `fewscan demo` does."""
+"""The whole way on practice scans: what `fewscan demo` does.
+
+Every step appears whole or goes on by itself, so a demo that was stopped, whenever, takes what is there and makes the rest.
+"""
 
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fewscan import api
-from fewscan.atomic import refuse_existing, write_text
-from fewscan.config import Settings
+from fewscan.api.datasets import AUDIT_PAGE
+from fewscan.atomic import new_folder, write_json, write_text
+from fewscan.config import Settings, json_object
+from fewscan.datasets.dataset import Dataset
+from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
-from fewscan.phantoms import write_practice_scans
+from fewscan.folders import kind_of
+from fewscan.locks import alone
+from fewscan.phantoms import CLASSES, write_practice_scans
 from fewscan.progress import say
 from fewscan.seeds import stream
-from fewscan.training.run import Run
+from fewscan.training.run import MODEL_FILE, Run
 
+# Makes a folder a demo's, and says which demo's: only with the same one does a demo go on.
+MARK_FILE = "demo.json"
 SIZE_PX = 64
 # Scans of a pile to label: enough to see the model learn.
 PILE = 600
@@ -55,53 +67,117 @@ class DemoResult(Settings):
         ]
 
 
-def pile(out: Path, images: int = PILE) -> tuple[Path, tuple[str, ...]]:
-    """Draw practice scans into the new folder `out`, and make an audited dataset without labels; return it and the classes.
+def is_begun(out: Path) -> bool:
+    """Return whether `out` is a demo's folder, with which the same demo goes on."""
+    return (out / MARK_FILE).is_file()
 
-    Names of files tell nothing; `out/truth.csv` tells the class of each. Raises FewscanError where `out` exists.
+
+@contextmanager
+def _own(out: Path, asked: Mapping[str, int]) -> Iterator[None]:
+    """Make the folder `out` of the demo that is `asked` for, or take that of the same one, kept from other processes.
+
+    Raises FewscanError where something else stands there.
     """
-    refuse_existing(out)
-    drawn, scans, dataset = out / "drawn", out / "scans", out / "dataset"
-    write_practice_scans(drawn, images=images)
-    files = sorted(path for path in drawn.rglob("*") if path.is_file())
-    scans.mkdir()
+    instead = "choose another --out, or remove it first"
+    if not is_begun(out):
+        with new_folder(out) as folder:
+            write_json(folder / MARK_FILE, asked)
+    elif json_object(out / MARK_FILE, instead) != asked:
+        raise FewscanError(f"{out} exists already, and is of another demo: {instead}")
+    with alone(out, "demo"):
+        yield
+
+
+def pile(out: Path, images: int = PILE) -> tuple[Path, tuple[str, ...]]:
+    """Draw practice scans into the folder `out`, and make an audited dataset without labels; return it and the classes.
+
+    Names of files tell nothing; `out/truth.csv` tells the class of each. Called again after a stop or a kill it goes on.
+    Raises FewscanError where `out` exists and is not of this.
+    """
+    scans, dataset = out / "scans", out / "dataset"
+    with _own(out, {"pile": images}):
+        if not scans.exists():
+            _draw_pile(scans, images, out / "truth.csv")
+        if kind_of(dataset) != "dataset":
+            api.import_scans([], dataset, unlabeled=[str(scans)], size_px=SIZE_PX)
+        if not _is_audited(dataset):
+            api.audit(dataset)
+    return dataset, tuple(sorted(CLASSES))
+
+
+def _draw_pile(scans: Path, images: int, truth: Path) -> None:
+    """Draw practice scans into the new folder `scans`, under names that tell nothing, and write what they show into `truth`."""
     lines = ["path,label"]
-    for number, place in enumerate(stream(0, "practice pile").numpy().permutation(len(files))):
-        name = f"{number:04}{files[place].suffix}"
-        lines.append(f"scans/{name},{files[place].parent.name}")
-        files[place].rename(scans / name)
-    write_text(out / "truth.csv", "\n".join(lines) + "\n")
-    classes = tuple(sorted(folder.name for folder in drawn.iterdir()))
-    shutil.rmtree(drawn)
-    api.import_scans([], dataset, unlabeled=[str(scans)], size_px=SIZE_PX)
-    api.audit(dataset)
-    return dataset, classes
+    with new_folder(scans) as folder:
+        drawn = folder / "drawn"
+        write_practice_scans(drawn, images=images)
+        files = sorted(path for path in drawn.rglob("*") if path.is_file())
+        for number, place in enumerate(stream(0, "practice pile").numpy().permutation(len(files))):
+            name = f"{number:04}{files[place].suffix}"
+            lines.append(f"{scans.name}/{name},{files[place].parent.name}")
+            files[place].rename(folder / name)
+        shutil.rmtree(drawn)
+        write_text(truth, "\n".join(lines) + "\n")
+
+
+def _is_audited(dataset: Path) -> bool:
+    """Return whether an audit came to its end: its page comes last, and whatever was split was audited before."""
+    opened = Dataset.open(dataset)
+    return bool(opened.splits) or (opened.description.audit is not None and (dataset / AUDIT_PAGE).is_file())
+
+
+def _step(number: int, what: str, *, done: bool = False) -> None:
+    say(f"{number}/7  {what}{' (there already)' if done else ''}")
 
 
 def demo(out: Path, size: DemoSize = FULL) -> DemoResult:
-    """Draw practice scans and go every step of the main job on them; everything lands in the new folder `out`.
+    """Draw practice scans and go every step of the main job on them; everything lands in the folder `out`.
 
-    Raises FewscanError where `out` exists.
+    Called again after a stop or a kill it goes on; where all is done, it says so. Raises FewscanError where `out` exists and
+    is not of a demo of this size.
     """
-    refuse_existing(out)
-    scans, dataset, labels = out / "scans", out / "dataset", out / "labels.csv"
-    say(f"1/7  draw {size.images} practice scans -> {scans}")
-    write_practice_scans(scans, images=size.images)
-    say(f"2/7  import -> {dataset}")
-    api.import_scans(scans, dataset, size_px=SIZE_PX)
-    say("3/7  audit: copies, conflicting labels")
-    for line in api.audit(dataset).lines():
-        say(f"     {line}")
-    say(f"4/7  split: {size.labeled} labels, {size.test} test images, groups of copies kept together")
-    api.split(dataset, labeled=size.labeled, test=size.test)
+    with _own(out, size.model_dump()):
+        _prepare(out / "scans", out / "dataset", size)
+        return _train_and_label(out, size)
+
+
+def _prepare(scans: Path, dataset: Path, size: DemoSize) -> None:
+    """Draw `scans`, and make of them a `dataset` that is audited and split."""
+    _step(1, f"draw {size.images} practice scans -> {scans}", done=scans.exists())
+    if not scans.exists():
+        write_practice_scans(scans, images=size.images)
+    imported = kind_of(dataset) == "dataset"
+    _step(2, f"import -> {dataset}", done=imported)
+    if not imported:
+        api.import_scans(scans, dataset, size_px=SIZE_PX)
+    audited = _is_audited(dataset)
+    _step(3, "audit: copies, conflicting labels", done=audited)
+    if not audited:
+        for line in api.audit(dataset).lines():
+            say(f"     {line}")
+    drawn = bool(Dataset.open(dataset).splits)
+    _step(4, f"split: {size.labeled} labels, {size.test} test images, groups of copies kept together", done=drawn)
+    if not drawn:
+        api.split(dataset, labeled=size.labeled, test=size.test)
+
+
+def _train_and_label(out: Path, size: DemoSize) -> DemoResult:
+    """Train both methods, open the test set for each, and let the better one label and report."""
     runs: dict[str, Run] = {}
     for number, method, epochs in ((5, "supervised", size.supervised_epochs), (6, "mixmatch", size.mixmatch_epochs)):
-        say(f"{number}/7  train '{method}'")
-        runs[method] = api.train(dataset, out=out / method, method=method, epochs=epochs, batch_size=BATCH_SIZE)
-    evaluations = {method: api.evaluate(run) for method, run in runs.items()}
+        run = out / method
+        _step(number, f"train '{method}'", done=(run / MODEL_FILE).is_file())
+        # A run that is finished is left alone.
+        begun = run.exists()
+        runs[method] = api.train(out / "dataset", out=run, resume=begun, method=method, epochs=epochs, batch_size=BATCH_SIZE)
+    evaluations = {method: Evaluation.load(run) or api.evaluate(run) for method, run in runs.items()}
     # Chosen by the validation set, never by the test set.
     chosen = max(runs, key=lambda method: float(runs[method].metrics()[-1]["validation_accuracy"]))
-    say(f"7/7  label the unlabeled scans with '{chosen}', better on the validation set -> {labels}, and write the report")
-    api.label(runs[chosen], out=labels, target_error=0.1)
-    page = api.report(runs[chosen], out=out / "report.html")
+    labels, page = out / "labels.csv", out / "report.html"
+    what = f"label the unlabeled scans with '{chosen}', better on the validation set -> {labels}, and write the report"
+    _step(7, what, done=labels.exists() and page.exists())
+    if not labels.exists():
+        api.label(runs[chosen], out=labels, target_error=0.1)
+    if not page.exists():
+        api.report(runs[chosen], out=page)
     return DemoResult(folder=str(out), report=str(page), chosen=chosen, labeled=size.labeled, **evaluations)

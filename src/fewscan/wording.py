@@ -2,9 +2,12 @@
 
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PROGRAM = "fewscan"
 # In the environment of a command whose words the review page shows: they are for people who use the page, and give no commands.
 ON_PAGE = "FEWSCAN_ON_PAGE"
 # Whom they ask for what the page has no button for.
@@ -46,7 +49,16 @@ def opened_times(by_run: int, by_all_runs: int) -> str:
 
 def command_line(*words: str | Path) -> str:
     """Return verb and arguments as a line for the shell, `fewscan audit 'my data'`, quoted so that it can be copied."""
-    return shlex.join(map(str, ("fewscan", *words)))
+    return shlex.join(map(str, (_program(), *words)))
+
+
+def _program() -> str:
+    """Return what the shell finds the program by: its name, or the path that it was called by where the name is not its."""
+    called = Path(sys.argv[0])
+    if called.name != PROGRAM or not called.is_file():
+        return PROGRAM  # from Python, or a part of the work in a process of its own
+    found = shutil.which(PROGRAM)
+    return PROGRAM if found is not None and called.samefile(found) else str(called)
 
 
 def advised(by_command: str, on_page: str) -> str:

@@ -121,9 +121,17 @@ def test_a_run_that_has_begun_goes_on_with_resume(fewscan: Command, interrupted:
     assert going_on(fewscan(*words, cwd=named)) == words
 
 
-def test_a_demo_begins_in_another_folder(fewscan: Command, interrupted: Callable[..., None], tmp_path: Path) -> None:
-    interrupted(demo, "demo", tmp_path / "show")
-    assert going_on(fewscan("demo", "--quick", "--out", "show", cwd=tmp_path)) == ["demo", "--quick", "--out", "show-2"]
+@pytest.mark.slow
+def test_a_demo_goes_on_in_its_folder(
+    fewscan: Command, interrupted: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "QUICK", demo.QUICK.model_copy(update={"images": 16}))
+    interrupted(api, "import_scans")
+    words = ["demo", "--quick", "--out", "show"]
+    for _ in range(2):
+        done = fewscan(*words, cwd=tmp_path)
+        assert going_on(done) == words
+        assert "go on" in done.stderr
 
 
 def test_a_demo_of_the_page_goes_on_with_the_page_of_its_scans(

@@ -9,14 +9,16 @@ import typer
 
 from fewscan import api
 from fewscan.cli.app import AsJson, app, finish
-from fewscan.cli.following import free_path
 from fewscan.cli.interrupting import InterruptedVerb
 from fewscan.cli.reviewing import serve
+from fewscan.wording import command_line
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder to make, for practice scans, dataset and runs.")] = Path("runs/demo"),
+    out: Annotated[
+        Path, typer.Option(help="The folder for practice scans, dataset and runs; a demo that was stopped there goes on.")
+    ] = Path("runs/demo"),
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute only: fewer scans, hardly any training, a poor score.")
     ] = False,
@@ -28,34 +30,36 @@ def demo(
     """Go the whole way on built-in practice scans, in minutes.
 
     It goes through import, audit, split, train, evaluate, label and report, and ends with a score and a page to open.
+    Stopped or killed, the same command goes on.
     """
     from fewscan.demo import FULL, QUICK, pile
     from fewscan.demo import demo as whole_way
 
     if review:
-        with _beginning_anew(out, "--review"):
+        with _going_on(out):
             dataset, classes = pile(out)
         typer.echo(f"practice scans without labels: {dataset}; what they show: {out / 'truth.csv'}")
         serve(api.review(dataset, classes=classes), "review", dataset, "--classes", ",".join(classes))
         return
-    with _beginning_anew(out, *(["--quick"] if quick else [])):
+    with _going_on(out):
         result = whole_way(out, QUICK if quick else FULL)
     finish(
         as_json,
         result.model_dump(mode="json"),
-        [*result.lines(), "your own scans: fewscan import FOLDER --out mydata"],
+        [*result.lines(), f"your own scans: {command_line('import', 'FOLDER', '--out', 'mydata')}"],
         "import",
         "--help",
     )
 
 
 @contextmanager
-def _beginning_anew(out: Path, *options: str) -> Iterator[None]:
-    """Name, where Ctrl-C comes, the command that begins anew beside what is there by then: a demo does not go on."""
-    taken = out.exists()
+def _going_on(out: Path) -> Iterator[None]:
+    """Say, where Ctrl-C comes, that the same command goes on, once there is something to go on with."""
+    from fewscan.demo import is_begun
+
     try:
         yield
     except KeyboardInterrupt:
-        if taken:
+        if not is_begun(out):
             raise
-        raise InterruptedVerb("demo", *options, "--out", free_path(out), anew=True) from None
+        raise InterruptedVerb from None
