@@ -1,16 +1,27 @@
 import shlex
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from fewscan import api
+from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import before_opening
 from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.labeling.population import beside_pile
 from fewscan.labeling.rule import Asked, Grounds
-from fewscan.training.run import Run
+from fewscan.training.run import METRICS_FILE, OPENINGS_FILE, Run
+
+OPENING = pytest.mark.parametrize(
+    "opens",
+    [api.evaluate, api.check_evidence, partial(api.stress, only=["jpeg"], stored=True)],
+    ids=["evaluate", "check", "stress"],
+)
 
 
 def test_the_first_opening_is_announced_and_calibration_asked_for_until_it_is_there(
@@ -45,3 +56,52 @@ def test_what_is_advised_of_a_run_says_where_its_dataset_was_moved_to(
             words = shlex.split(command)
             assert ("--data" in words) == moved
             assert str(seen.folder) in words or not moved
+
+
+@pytest.fixture
+def run(split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run]) -> Run:
+    made = untrained_run(split_dataset)
+    made.log({"epoch": 1, "seconds": 1.0})
+    return made
+
+
+@OPENING
+def test_what_opens_a_test_set_says_so_before_the_first_look(
+    opens: Callable[[Run], object], run: Run, split_dataset: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meant = before_opening(run, split_dataset, "explain")
+    opens(run)
+    assert meant[0] in capsys.readouterr().err
+    assert openings(split_dataset).total == 1
+
+
+@OPENING
+def test_without_labels_to_score_by_no_opening_is_announced(
+    opens: Callable[[Run], object], run: Run, split_dataset: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = split_dataset.rows("test").tolist()
+    Dataset.open(split_dataset.folder).labels.enter(rows, [None] * len(rows), origin="review")
+    with pytest.raises(FewscanError):
+        opens(run)
+    assert not capsys.readouterr().err
+    assert not openings(split_dataset).total
+
+
+@OPENING
+def test_an_opening_that_cannot_be_noted_is_not_announced(
+    opens: Callable[[Run], object], run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run.folder / OPENINGS_FILE).mkdir()
+    with pytest.raises(FewscanError):
+        opens(run)
+    assert not capsys.readouterr().err
+
+
+def test_a_damaged_log_is_refused_before_the_test_set_is_opened(
+    run: Run, split_dataset: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run.folder / METRICS_FILE).write_text("no numbers\n")
+    with pytest.raises(FewscanError):
+        api.evaluate(run)
+    assert not capsys.readouterr().err
+    assert not openings(split_dataset).total

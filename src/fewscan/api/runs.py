@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from fewscan.api.opening import opened_classifier, opened_dataset_of, opened_run, read_of, refuse_stored, require_ready
 from fewscan.locks import alone
-from fewscan.progress import say
 from fewscan.splits.support import TARGET_ERROR
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
     there is replaced, and the test set opened once more.
     """
     from fewscan.evaluation import evaluate as evaluation
-    from fewscan.evaluation.before_opening import before_opening
     from fewscan.evaluation.cross_validate import cross_validate
     from fewscan.evaluation.today import today
 
@@ -66,9 +64,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
-        for line in before_opening(opened, seen, "evaluate"):
-            say(line)
-        return evaluation.evaluate(opened, seen, today(seen, now))
+        return evaluation.evaluate(opened, seen, today(seen, now), told=True)
 
 
 def label(

@@ -2,16 +2,30 @@
 
 from pathlib import Path
 
-from fewscan.datasets.openings import openings
+from fewscan.datasets.openings import Openings, openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
+from fewscan.progress import say
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
 # What the verbs that open it do with calibrated probabilities; a verb that is not here does nothing with them.
 _CALIBRATED = {"evaluate": "scores the calibrated probabilities", "stress": "decides by calibrated probabilities"}
+
+
+def open_test_set(run: Run, dataset: Snapshot, verb: str) -> Openings:
+    """Note that `verb` opens the test set of `dataset`, the run's, say what that means, and return how often it has been.
+
+    It is to be called when nothing is left that could refuse the verb. Raises FewscanError where the opening cannot be noted;
+    nothing is said then.
+    """
+    lines = before_opening(run, dataset, verb)
+    noted = run.note_test_opening(verb, dataset)
+    for line in lines:
+        say(line)
+    return noted
 
 
 def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:

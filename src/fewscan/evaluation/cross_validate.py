@@ -80,7 +80,7 @@ def cross_validate(run: Run, seen: Snapshot, now: Dataset | None = None) -> Eval
         seen_without_labels=0 if are_taught_before(seen) else seen_among(seen, rows),
         asked_for=asked_by_review(seen, rows),
         only_teaching=teaching_labels(seen),
-        **described(run, seen, intervals, confusion(probabilities, labels)),
+        **described(run, seen, intervals, confusion(probabilities, labels), run.metrics()[-1]),
     )
     write_predictions(run.folder / HELD_OUT_PREDICTIONS_FILE, seen, rows, labels, probabilities, raw)
     run.store(EVALUATION_FILE, evaluation, [HELD_OUT_PREDICTIONS_FILE])

@@ -16,6 +16,7 @@ from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teach
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
+from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.by_source import SourceScore, source_scores
 from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
@@ -156,12 +157,13 @@ class Evaluation(Settings):
         return run.stored(EVALUATION_FILE, cls, "evaluate")
 
 
-def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
+def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, told: bool = False) -> Evaluation:
     """Open the test set once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
-    seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw.
-    The opening is noted in run and dataset before anything is computed. Intervals are over groups, so that images which belong
-    together do not count as independent. Raises FewscanError where no image of the test set has a label.
+    seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw; told:
+    whether what the opening means is said. It is noted in run and dataset before anything of the test set is computed.
+    Intervals are over groups, so that images which belong together do not count as independent. Raises FewscanError where no
+    image of the test set has a label.
     """
     now = now or Today(seen, SinceTraining())
     dataset = now.dataset
@@ -170,13 +172,16 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
     if not len(rows):
         raise FewscanError(f"no image that {run.folder} tests on has a label: enter labels with 'fewscan labels set'")
     calibrated = Calibration.load(run) is not None
-    openings = run.note_test_opening("evaluate", dataset)
+    # What may be refused comes before the opening: files of run and dataset that are damaged.
+    last_epoch, leaking = run.metrics()[-1], leaking_now(run, seen)
+    known = predictor.of_rows(dataset, dataset.rows("labeled"))
+    openings = open_test_set(run, dataset, "evaluate") if told else run.note_test_opening("evaluate", dataset)
     predicted = predictor.of_rows(dataset, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
-    intervals = _intervals(dataset, predicted, predictor.of_rows(dataset, dataset.rows("labeled")))
+    intervals = _intervals(dataset, predicted, known)
     evaluation = Evaluation(
-        leaking_pairs=leaking_now(run, seen),
+        leaking_pairs=leaking,
         groups=len(np.unique(dataset.groups[rows])),
         test_openings=openings.by_run,
         test_set_openings=openings.by_all_runs,
@@ -189,16 +194,20 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None) -> Evaluation:
         since_training=now.since,
         seen_without_labels=seen_among(dataset, rows),
         asked_for=asked_by_review(dataset, rows),
-        **described(run, dataset, intervals, confusion(predicted.probabilities, labels)),
+        **described(run, dataset, intervals, confusion(predicted.probabilities, labels), last_epoch),
     )
     write_predictions(run.folder / PREDICTIONS_FILE, dataset, rows, labels, predicted.probabilities, raw)
     run.store(EVALUATION_FILE, evaluation, [PREDICTIONS_FILE])
     return evaluation
 
 
-def described(run: Run, dataset: Snapshot, intervals: Mapping[str, Interval], counts: Counts) -> dict[str, Any]:
-    """Return the fields of an evaluation that every kind of score has; `counts` (K, K), one row a true class."""
-    last_epoch = run.metrics()[-1]
+def described(
+    run: Run, dataset: Snapshot, intervals: Mapping[str, Interval], counts: Counts, last_epoch: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of an evaluation that every kind of score has; `counts` (K, K), one row a true class.
+
+    last_epoch: the last of the run's logged numbers.
+    """
     return {
         "protocol": run.record.protocol,
         "images": int(counts.sum()),

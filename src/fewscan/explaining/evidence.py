@@ -95,9 +95,9 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     read = _read(dataset, image)
     pixels = read.pixels
     predictor = Predictor.of(run)
+    gate = Gate.of(dataset)
     if any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test"))):
         say(run.note_test_opening("explain", dataset).sentence)
-    gate = Gate.of(dataset)
     (typicality,) = gate.of_images(pixels[np.newaxis])
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]

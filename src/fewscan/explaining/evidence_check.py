@@ -9,14 +9,13 @@ from torch import Tensor
 
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
-from fewscan.evaluation.before_opening import before_opening
+from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.intervals import Interval, Rows, bootstrap
 from fewscan.evaluation.metrics import scores, weights
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.explaining.hiding import HidingCheck, hiding_check, untrained_predictor
 from fewscan.images.stored import StoredImages
-from fewscan.progress import say
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -68,10 +67,8 @@ def check_evidence(run: Run, now: Today) -> EvidenceCheck:
             f"'{command_line('split', dataset.folder, '--name', 'tested', '--test', 'N')}', and train on it"
         )
     predictor = Predictor.of(run)
-    for line in before_opening(run, dataset, "explain"):
-        say(line)
-    openings = run.note_test_opening("explain", dataset)
     untrained = untrained_predictor(run, predictor.device)
+    openings = open_test_set(run, dataset, "explain")
     rows = dataset.rows("test")
     check = EvidenceCheck(
         hiding=hiding_check(predictor, untrained, dataset.pixels, rows, dataset.labels[rows], dataset.groups[rows]),

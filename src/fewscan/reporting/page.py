@@ -111,8 +111,8 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
             f"{run.folder / PREDICTIONS_FILE} is damaged or about other images than the test set: run "
             f"'{command_line('evaluate', *called_so, '--overwrite')}'"
         )
-    say(run.note_test_opening("report", dataset).sentence)
     grounds = Grounds.of(run, dataset, called=RUN)
+    say(run.note_test_opening("report", dataset).sentence)
     tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
     checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
 

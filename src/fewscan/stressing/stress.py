@@ -11,7 +11,7 @@ from fewscan.atomic import replaced_file
 from fewscan.config import Settings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.before_opening import before_opening
+from fewscan.evaluation.before_opening import open_test_set
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.shift import Shift, shift
 from fewscan.evaluation.today import SinceTraining, Today
@@ -19,7 +19,7 @@ from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
 from fewscan.labeling.rule import RUN, Asked, DecisionRule, Grounds
-from fewscan.progress import say, track
+from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.splits.support import TARGET_ERROR
 from fewscan.spreadsheet import write_csv
@@ -151,9 +151,7 @@ def stress(run: Run, seen: Snapshot, now: Today, asking: Asking) -> StressTest:
     rows = _rows(run, dataset, asking)
     scans = scans_of(dataset, rows, stored=asking.stored)
     rule = Grounds.of(run, seen, called=RUN).rule(asked)
-    for line in before_opening(run, dataset, "stress") if asking.part == "test" else ():
-        say(line)
-    openings = run.note_test_opening("stress", dataset) if asking.part == "test" else None
+    openings = open_test_set(run, dataset, "stress") if asking.part == "test" else None
     said = _said(rule, dataset, rows, scans, corruptions)
     labels, groups = dataset.labels[rows], dataset.groups[rows]
     shifts = [shift(typicality, rule.gate) for typicality in said.typicality]
