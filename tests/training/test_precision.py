@@ -1,3 +1,5 @@
+import logging
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ import torch
 from fewscan.training import precision
 from fewscan.training.images import usable_device
 from fewscan.training.precision import cpu_flags, fastest_precision
+from fewscan.training.ranks import Ranks
 from fewscan.training.settings import RunSettings
 
 no_gpu = pytest.mark.skipif(
@@ -70,3 +73,17 @@ def test_the_device_that_is_asked_for_is_taken_where_the_machine_has_it(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there == "mps")
     assert usable_device(asked).type == taken
     assert usable_device("cpu").type == "cpu"
+
+
+def test_a_training_announces_its_precision_once_and_warnings_of_its_library_are_heard() -> None:
+    library, heard = logging.getLogger("lightning_fabric"), BufferingHandler(100)
+    library.addHandler(heard)
+    library.setLevel(logging.INFO)  # as it is when it has just been loaded
+    settings = RunSettings.resolve("joint", "fewscan", {"device": "cpu", "precision": "bf16-mixed"}, labeled=10, unlabeled=10)
+    try:
+        Ranks.alone(settings)
+        assert not heard.buffer
+        library.warning("something is wrong")
+    finally:
+        library.removeHandler(heard)
+    assert len(heard.buffer) == 1

@@ -1,6 +1,5 @@
 """The one training loop."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,9 +39,6 @@ from fewscan.training.tally import Tally, view_numbers
 
 # Of a method that trains on one view, what two views say is taken from this many labeled images.
 TWO_VIEW_IMAGES = 512
-
-# It announces the precision, which a run says by itself.
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 class _Step(NamedTuple):

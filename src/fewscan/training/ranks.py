@@ -5,6 +5,7 @@ views, the network's passes. Outputs are then gathered, and every rank computes 
 many ranks compute what one does, but for rounding.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     import lightning_fabric
 
 
+def fabric_of(settings: RunSettings, **of_devices: Any) -> "lightning_fabric.Fabric":
+    """Return what moves a training to its devices, with its precision; of_devices: which ones, as Fabric takes them."""
+    import lightning_fabric
+
+    # It announces the precision, which a run says by itself. Loading it has set the level, so this can stand nowhere before.
+    logging.getLogger(lightning_fabric.__name__).setLevel(logging.WARNING)
+    return lightning_fabric.Fabric(accelerator=settings.device, precision=settings.precision, **of_devices)
+
+
 @dataclass(frozen=True)
 class Ranks:
     """The ranks of a training, as one of them sees them. Of one rank everything is its own, and nothing is changed."""
@@ -35,14 +45,9 @@ class Ranks:
     def alone(cls, settings: RunSettings) -> "Ranks":
         """Return the one rank of a training on one device, whatever cluster this process runs on."""
         # It takes a second to load, which who trains nothing need not wait for.
-        import lightning_fabric
         from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-        environment = LightningEnvironment()
-        fabric = lightning_fabric.Fabric(
-            accelerator=settings.device, devices=1, precision=settings.precision, plugins=[environment]
-        )
-        return cls(fabric)
+        return cls(fabric_of(settings, devices=1, plugins=[LightningEnvironment()]))
 
     @property
     def count(self) -> int:

@@ -14,7 +14,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-import lightning_fabric
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -27,7 +26,7 @@ from fewscan.processes import begin, end_with_parent, processes
 from fewscan.progress import console
 from fewscan.training.devices import Devices, machine_number
 from fewscan.training.fit import fit
-from fewscan.training.ranks import Ranks
+from fewscan.training.ranks import Ranks, fabric_of
 from fewscan.training.run import Run
 from fewscan.wording import command_line
 
@@ -191,11 +190,10 @@ def _take_part(job: Job | None, devices: Devices) -> Path:
         job = told[0]
         assert job is not None
         run = Run.open(job.run)
-        fabric = lightning_fabric.Fabric(
-            accelerator=run.settings.device,
+        fabric = fabric_of(
+            run.settings,
             devices=devices.on_each,
             num_nodes=devices.machines,
-            precision=run.settings.precision,
             strategy=_SharedBatch(),
             plugins=[environment],
         )
