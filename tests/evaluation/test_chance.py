@@ -10,7 +10,7 @@ import pytest
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.chance import ChanceLevel, chance_warnings
 from fewscan.evaluation.evaluate import ClassScore, Evaluation
-from fewscan.evaluation.intervals import Interval
+from fewscan.evaluation.intervals import LESS_CHANCE, Interval
 from fewscan.training.run import Run
 
 Command = Callable[..., CompletedProcess[str]]
@@ -71,3 +71,14 @@ def test_a_score_whose_interval_reaches_down_to_chance_is_not_shown_to_be_above_
 
 def test_a_network_that_never_calls_a_rare_class_has_not_collapsed_while_it_calls_another() -> None:
     assert chance_warnings(evaluation_of(((50, 2, 0), (3, 40, 0), (2, 0, 0)), 0.85)) == []
+
+
+def test_a_calibration_error_without_chance_says_so_where_it_stands(
+    collapsed: Run, split_dataset: Snapshot, fewscan: Command
+) -> None:
+    done = fewscan("evaluate", collapsed.folder)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "calibration error" in line]
+    evaluation = Evaluation.load(collapsed)
+    assert evaluation is not None
+    assert line.endswith(f"{evaluation.calibration_error.percent}, {LESS_CHANCE}")

@@ -16,6 +16,7 @@ from fewscan.wording import advised, command_line, counted, opened_times
 
 if TYPE_CHECKING:
     from fewscan.evaluation.evaluate import Evaluation
+    from fewscan.evaluation.intervals import Interval
     from fewscan.labeling.label import LabelSummary
     from fewscan.labeling.rule import Decision
 
@@ -58,8 +59,8 @@ def calibrate(
     result = api.calibrate(run, folds=folds, pile=pile, data=data, overwrite=overwrite)
     lines = [
         f"temperature {result.temperature:.3f}, fitted on {result.images} held-out images ({result.source})",
-        f"  calibration error (ECE) before  {result.calibration_error_before.percent}",
-        f"  calibration error (ECE) after   {result.calibration_error_after.percent}",
+        f"  calibration error (ECE) before  {_calibration_error(result.calibration_error_before)}",
+        f"  calibration error (ECE) after   {_calibration_error(result.calibration_error_after)}",
     ]
     if result.only_teaching:
         lines.append(f"  {teaching_sentence(result.only_teaching)}")
@@ -102,8 +103,8 @@ def _score_lines(result: "Evaluation", chance: str) -> list[str]:
         f"  balanced accuracy           {result.balanced_accuracy.percent}",
         f"  chance                      {chance}",
         f"  macro AUROC                 {result.auroc.percent}",
-        f"  calibration error (ECE)     {result.calibration_error.percent}",
-        *([] if before is None else [f"    before temperature{_of_run(result)}  {before.percent}"]),
+        f"  calibration error (ECE)     {_calibration_error(result.calibration_error)}",
+        *([] if before is None else [f"    before temperature{_of_run(result)}  {_calibration_error(before)}"]),
         *([f"    the temperature made it larger {result.place}, not smaller"] if result.temperature_hurt else []),
     ]
     if result.on_test_set:
@@ -125,6 +126,12 @@ def _score_lines(result: "Evaluation", chance: str) -> list[str]:
     ]
     lines += [f"  {what}" for what in result.changes]
     return lines if result.meaning is None else [*lines, f"  {result.meaning}"]
+
+
+def _calibration_error(error: "Interval") -> str:
+    from fewscan.evaluation.intervals import LESS_CHANCE
+
+    return error.percent if error.value is None else f"{error.percent}, {LESS_CHANCE}"
 
 
 def _of_run(result: "Evaluation") -> str:

@@ -61,6 +61,7 @@ def stress(
     as_json: AsJson = False,
 ) -> None:
     """Score a run under corruptions."""
+    from fewscan.evaluation.intervals import LESS_CHANCE
     from fewscan.stressing.findings import findings
     from fewscan.training.run import Run
 
@@ -77,7 +78,8 @@ def stress(
     opened_run = Run.open(run)
     opened = f", {opened_times(result.test_openings, result.test_set_openings)}" if result.part == "test" else ""
     lines = [
-        f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength:",
+        f"stress test on {result.images:,} {result.part} images of {result.groups:,} groups{opened}; at the middle strength, "
+        f"ECE {LESS_CHANCE}:",
         *_table(result),
         *(f"  {found}" for found in findings(result, opened_run.settings.trained_views, opened_run.record.spec)),
         *(f"  {what}" for what in result.since_training.sentences()),

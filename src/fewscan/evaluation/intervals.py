@@ -23,6 +23,7 @@ CONFIDENCE = 0.95
 LEAST_GROUPS = 3
 UNDEFINED_AT_MOST = 0.1
 TOO_FEW_GROUPS = "too few groups to say how sure"
+LESS_CHANCE = "less what chance adds"  # of scores in `raised_by_resampling`: 0.0 % is then not perfect
 
 _TAIL = (1 - CONFIDENCE) / 2
 # How far from a share of N that was never seen to fail the true one may lie, as a part of 1 / N: (1 - x/N)^N = _TAIL.
