@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import PIL.Image
 import pytest
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.split import split
 from fewscan.training.run import Run
+from tests.fixtures import squares
 from tests.made import remade
 
 Command = Callable[..., CompletedProcess[str]]
@@ -36,6 +38,17 @@ def followed(fewscan: Command, words: list[str], cwd: Path) -> list[str]:
         words = next_words(fewscan(*words, *(QUICK if words[0] == "train" and "--resume" not in words else []), cwd=cwd))
     assert fewscan(*words, cwd=cwd).returncode == 0
     return verbs
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Eight scans of two classes in `my scans`."""
+    folder = tmp_path / "my scans"
+    for row, pixels in enumerate(squares(8, 40, 0)):
+        path = folder / ("glioma", "normal")[row % 2] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(pixels[0]).save(path)
+    return folder
 
 
 def placed(dataset: Snapshot, folder: Path) -> Path:
@@ -146,3 +159,31 @@ def test_where_nothing_could_be_read_it_says_why_and_does_not_advise_to_label_th
     assert "not an image" in done.stdout
     assert "nothing is accepted" not in done.stdout
     assert next_words(done)[0] != "label"
+
+
+@pytest.mark.parametrize("options", [[], ["--out", "my data"], ["--out=my data"], ["--size", "32", "--", "my scans"]])
+@pytest.mark.parametrize("standing", [False, True])
+def test_a_plan_names_the_command_that_does_it(
+    options: list[str], standing: bool, scans: Path, fewscan: Command, tmp_path: Path
+) -> None:
+    out = tmp_path / ("my data" if any("my data" in word for word in options) else "dataset")
+    if standing:
+        out.mkdir()
+    words = next_words(fewscan("import", *([] if "--" in options else ["my scans"]), "--plan", *options, cwd=tmp_path))
+    made = out.with_name(f"{out.name}-2") if standing else out
+    assert next_words(fewscan(*words, cwd=tmp_path)) == ["audit", made.name]
+    assert Dataset.open(made).images.rows == 8
+    assert Dataset.open(made).images.spec.size_px == (32 if "--size" in options else 96)
+    added = next_words(fewscan("add", made.name, "my scans", "--plan", cwd=tmp_path))
+    assert added == ["audit", made.name]  # nothing is new
+    shutil.copytree(scans, tmp_path / "more")
+    for path in (tmp_path / "more").rglob("*.png"):
+        PIL.Image.open(path).rotate(90).save(path)
+    assert next_words(fewscan("add", made.name, "more", "--plan", cwd=tmp_path)) == ["add", made.name, "more"]
+    assert Dataset.open(made).images.rows == 8
+
+
+def test_a_plan_of_nothing_that_can_be_used_names_no_import(fewscan: Command, tmp_path: Path) -> None:
+    (tmp_path / "scans" / "glioma").mkdir(parents=True)
+    (tmp_path / "scans" / "glioma" / "1.png").write_bytes(b"")
+    assert "--help" in next_words(fewscan("import", "scans", "--plan", cwd=tmp_path))

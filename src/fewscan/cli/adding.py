@@ -1,5 +1,6 @@
 """The verb that makes a dataset longer: add."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from fewscan import api
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, DatasetFolder, app, finish
-from fewscan.cli.following import after_dataset
+from fewscan.cli.following import after_dataset, after_plan
 
 if TYPE_CHECKING:
     from fewscan.datasets.added import AddedToSplit, AddSummary
@@ -47,13 +48,14 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Append scans, or with `plan` say what would be appended; the other parameters are passed on as the context holds them."""
+    from fewscan.datasets.dataset import Dataset
+
     options = option.import_options(context.params)
     if plan:
         understood, passed_over = api.plan_add(dataset, sources or [], **options)
-        finish(as_json, understood.model_dump(mode="json"), [*understood.lines, *passed_over])
+        words = after_plan(sys.argv[1:]) if understood.images else after_dataset(Dataset.open(dataset))
+        finish(as_json, understood.model_dump(mode="json"), [*understood.lines, *passed_over], *words)
         return
-    from fewscan.datasets.dataset import Dataset
-
     result = api.add_scans(dataset, sources or [], set_aside_suspect=set_aside_suspect, **options)
     finish(as_json, result.model_dump(mode="json"), _lines(result), *after_dataset(Dataset.open(dataset)))
 

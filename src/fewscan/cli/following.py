@@ -57,6 +57,21 @@ def _page_is_installed() -> bool:
     return all(importlib.util.find_spec(package) is not None for package in ("fastapi", "uvicorn"))
 
 
+def after_plan(command: Sequence[str], out: Path | None = None) -> Words:
+    """Return what does what a plan has said: its own command, verb and arguments, without `--plan`.
+
+    out: the folder that is made; another one is named where it stands already.
+    """
+    end = command.index("--") if "--" in command else len(command)
+    words, rest = [word for word in command[:end] if word != "--plan"], command[end:]
+    free = None if out is None else free_path(out if out.name else out / "dataset")
+    if free == out:
+        return [*words, *rest]
+    before = zip(["", *words], words, strict=False)
+    others = [word for last, word in before if last != "--out" and word != "--out" and not word.startswith("--out=")]
+    return [*others, "--out", str(free), *rest]
+
+
 def after_dataset(dataset: "Dataset") -> Words:
     """Return the first step that a dataset lacks: an audit, a split or a training."""
     if dataset.description.audit is None:

@@ -1,5 +1,6 @@
 """The verb that makes a dataset: import."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from fewscan import api
 from fewscan.atomic import writing
 from fewscan.cli import import_options as option
 from fewscan.cli.app import AsJson, app, finish
+from fewscan.cli.following import after_plan
 from fewscan.partial import refuse_finished
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def import_(
 
     if plan:
         understood = api.plan_import(sources or [], **options)
-        finish(as_json, understood.model_dump(mode="json"), understood.lines)
+        words = after_plan(sys.argv[1:], out) if understood.images else ["import", "--help"]
+        finish(as_json, understood.model_dump(mode="json"), understood.lines, *words)
         return
     dataset = api.import_scans(sources or [], out, **options)
     snapshot = dataset.snapshot()

@@ -51,6 +51,11 @@ class ImportPlan(Settings):
     opened: tuple[str, ...] = ()  # how many scans were opened, and whether they can be read
 
     @property
+    def images(self) -> int:
+        """How many images would be stored."""
+        return sum(source.images for source in self.sources)
+
+    @property
     def lines(self) -> list[str]:
         """The plan for people, a line a fact."""
         lines = [line for source in self.sources for line in (*_understood(source), *_set_aside(source), *_notes(source))]
