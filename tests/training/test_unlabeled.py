@@ -19,11 +19,12 @@ from fewscan.errors import FewscanError
 from fewscan.learning.registry import methods_without_labels
 from fewscan.splits.split import split
 from fewscan.training.budget import BudgetRows
-from fewscan.training.choice import choose
+from fewscan.training.choice import LEAST_UNLABELED, choose
 from fewscan.training.continuing import taught_by
 from fewscan.training.fit import fit
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.unlabeled import labels_alone, learned_from
+from fewscan.wording import command_line
 from tests.fixtures import squares
 from tests.made import empty_manifest, remade, write_dataset
 
@@ -61,6 +62,23 @@ def test_without_unlabeled_scans_it_is_said_who_learns_from_labels_alone(make_da
     (line,) = labels_alone(all_labeled, ["supervised", "mixmatch", "joint"])
     assert "mixmatch and joint learn" in line
     assert labels_alone(split(make_dataset(), labeled=16, test=0), ["mixmatch"]) == []
+
+
+def test_few_scans_without_labels_are_trained_on_and_the_commands_that_bring_labels_are_named(tmp_path: Path) -> None:
+    few, enough = (
+        write_dataset(
+            tmp_path / f"{images} scans",
+            np.zeros((images, 1, 8, 8), np.uint8),
+            empty_manifest(images, group=range(images), copy_set=range(images), width_px=8, height_px=8),
+        )
+        for images in (LEAST_UNLABELED - 1, LEAST_UNLABELED)
+    )
+    for method in (None, "simclr"):
+        learned, (_, warning) = learned_from(few, method)
+        assert len(learned.rows("unlabeled")) == LEAST_UNLABELED - 1
+        for verb in ("suggest", "review"):
+            assert command_line(verb, few.folder) in warning
+        assert len(learned_from(enough, method)[1]) == 1
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from fewscan.datasets.learnable import without_labels, without_test_groups
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.learning.registry import method_type, methods_without_labels
+from fewscan.training.choice import LEAST_UNLABELED
 from fewscan.wording import command_line, counted, listed
 
 LEAST_IMAGES = 2
@@ -44,7 +45,19 @@ def learned_from(
         raise FewscanError(f"{dataset.folder} has {counted(images, 'scan')} to learn from: add more with 'fewscan add'")
     why = f"{len(dataset.classes)} classes are labeled, but not split" if waiting else "none is labeled"
     line = f"learning from {images:,} scans without labels ({why}): the run will give features and know no classes"
-    return unlabeled, (*lines, line)
+    return unlabeled, (*lines, line, *([] if dataset.classes else _few(dataset, images)))
+
+
+def _few(dataset: Snapshot, images: int) -> list[str]:
+    """Return what is to be said where so few scans may teach nothing that is worth the time; nothing where they are many."""
+    if images >= LEAST_UNLABELED:
+        return []
+    choosing, labeling = (command_line(verb, dataset.folder) for verb in ("suggest", "review"))
+    return [
+        f"warning: {counted(images, 'scan')} without labels may teach too little to be worth the time: with fewer than "
+        f"{LEAST_UNLABELED:,} that was not measured. With labels on some of them a run names classes: '{choosing}' says which "
+        f"to label, '{labeling}' takes the labels on a page"
+    ]
 
 
 def labels_alone(dataset: Snapshot, methods: Sequence[str]) -> list[str]:
