@@ -17,6 +17,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evalu
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.stressing.stress import STRESS_FILE, StressTest
+from fewscan.training.continuing import taught_by
 from fewscan.training.run import MODEL_FILE, Run
 from tests.made import remade
 
@@ -71,6 +72,53 @@ def test_a_dataset_of_the_same_images_with_other_labels_is_not_taken_for_the_run
     with pytest.raises(FewscanError, match="--data"):
         Run.open(run).open_dataset()
     assert Run.open(run).dataset_word == "DATASET"
+
+
+def labeled_anew(scans: Path, folder: Path, label: str | None) -> Path:
+    """A dataset of the same images in `folder`, with one label for all, or none."""
+    shutil.copytree(scans, folder)
+    (folder / LABELS_FILE).unlink()
+    dataset = Dataset.open(scans)
+    LabelLog.create(folder / LABELS_FILE, dataset.images.identity)
+    if label is not None:
+        for _ in range(2):  # more entries than the run saw
+            Dataset.open(folder).labels.enter(range(dataset.images.rows), [label] * dataset.images.rows, origin="folder")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labeled", [False, True])
+def test_nor_is_it_where_the_run_s_own_lay_or_where_it_is_named(
+    project: Path, fewscan: Command, labeled: bool, tmp_path: Path
+) -> None:
+    scans, run = project / "data" / "scans", project / "runs" / "first"
+    other = labeled_anew(scans, project / "other", Dataset.open(scans).snapshot().classes[0] if labeled else None)
+    own = scans.rename(tmp_path / "own")
+    other.rename(scans)
+    for named in ([], ["--data", scans]):
+        for verb in ("evaluate", "label", "report", "calibrate"):
+            refused = fewscan(verb, run, *named, *(["--out", tmp_path / "no.csv"] if verb == "label" else []))
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert str(scans) in refused.stderr.splitlines()[-1]
+            assert "--data" in refused.stderr.splitlines()[-1]
+    assert not (tmp_path / "no.csv").exists()
+    assert fewscan("label", run, "--data", own, "--out", tmp_path / "labels.csv").returncode == 0
+
+
+def test_whatever_is_said_later_of_labels_or_taken_back_the_dataset_stays_the_run_s(project: Path) -> None:
+    run, dataset = Run.open(project / "runs" / "first"), Dataset.open(project / "data" / "scans")
+    before = run.open_dataset().manifest
+    dataset.labels.undo()
+    dataset.labels.set([0, 1], "another")
+    dataset.labels.enter([2], [before["label"].dropna().iloc[0]], origin="review", who="Ada")
+    assert Run.open(run.folder).open_dataset().manifest.equals(before)
+
+
+def test_a_run_on_the_same_images_with_other_labels_teaches_an_encoder_and_is_known_to_have_seen_them(project: Path) -> None:
+    scans, run = project / "data" / "scans", Run.open(project / "runs" / "first")
+    other = Dataset.open(labeled_anew(scans, project / "other", None))
+    taught = taught_by(run, other.unsplit(), encoder_alone=True).manifest
+    assert np.flatnonzero(taught["taught_before"]).tolist() == run.open_dataset().rows("labeled").tolist()
 
 
 @pytest.mark.slow

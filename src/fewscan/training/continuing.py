@@ -171,12 +171,14 @@ def taught_by(run: Run, snapshot: Snapshot, *, encoder_alone: bool = False) -> S
     encoder_alone: whether its encoder is meant, not its classifier.
     """
     if is_same_dataset(run, snapshot):
-        before = run.open_dataset(snapshot.folder)
+        # Which images it learned from is asked, under whichever labels these are imported here.
+        before = run.seen_of(snapshot.folder, snapshot.store)
         later = np.zeros(len(snapshot.manifest) - len(before.manifest), bool)
         taught, seen = (np.concatenate([rows, later]) for rows in learned_by(run, before, encoder_alone=encoder_alone))
     else:
         try:
-            before = run.open_dataset()
+            now = run.dataset_now()
+            before = run.seen_of(now.folder, now.images)
         except FewscanError:
             if run.record.dataset_identity == snapshot.description.identity:
                 raise  # it knows some of these very images

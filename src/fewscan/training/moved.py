@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
-from fewscan.datasets.snapshot import Snapshot
+from fewscan.datasets.snapshot import Snapshot, class_indices
 from fewscan.errors import FewscanError
 from fewscan.folders import SEEN_FILE
 
@@ -74,16 +76,29 @@ def _identity(folder: Path) -> str | None:
 
 
 def _has_said(folder: Path, run: Path) -> bool:
-    """Whether the label log of a dataset once said what `run` knows of it."""
+    """Whether there is, in `folder`, a dataset whose label log once said what `run` knows of it."""
     try:
         dataset = Dataset.open(folder)
         known = Snapshot.read(run / SEEN_FILE, folder, dataset.images, "train again")
-        until = known.description.label_entry
-        if dataset.labels.last < until:
-            return False
-        said = dataset.labels.current(len(known.manifest), until=until)["label"]
+        return has_said(dataset, known)
     except FewscanError:
         return False
-    labels = known.manifest["label"]
-    labeled = labels.notna().to_numpy()
-    return bool((labels[labeled].to_numpy() == said[labeled].to_numpy()).all())
+
+
+def has_said(dataset: Dataset, known: Snapshot) -> bool:
+    """Return whether the label log of a dataset said what `known`, a snapshot of its images, has of labels.
+
+    By single entries, whatever holds of several, so that a snapshot of an earlier version is not judged by rules of today.
+    """
+    until, classes = known.description.label_entry, len(known.classes)
+    if dataset.labels.last < until:
+        return False
+    labeled = np.flatnonzero(known.labels >= 0)
+    if not len(labeled):
+        return True
+    entries = dataset.labels.entries()
+    then = entries[entries["id"] <= until]
+    said = class_indices(then["label"], known.classes)
+    named = said >= 0
+    pairs = then["row"].to_numpy(np.int64)[named] * classes + said[named]
+    return bool(np.isin(labeled * classes + known.labels[labeled], pairs).all())

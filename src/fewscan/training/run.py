@@ -22,10 +22,11 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.digests import file_sha256
 from fewscan.errors import FewscanError
 from fewscan.folders import MARKS, SEEN_FILE, TRAINED_FILE, require_file
+from fewscan.images.store import ImageStore
 from fewscan.models.network import Network
 from fewscan.tensors import safetensors_of
 from fewscan.training.beginning import BEGINNING_FILE, Beginning, load_beginning
-from fewscan.training.moved import called_with, dataset_folder, dataset_word
+from fewscan.training.moved import called_with, dataset_folder, dataset_word, has_said
 from fewscan.training.plugins import require_plugins
 from fewscan.training.run_record import RunRecord
 from fewscan.training.seal import SEAL, is_whole, sealed
@@ -131,13 +132,24 @@ class Run:
         """Return the dataset as it was when the run was trained: `moved_to` is where it lies now; it may lie beside the run.
 
         Whatever became of labels and splits since, and whichever images were added, the run stays what it is. Raises
-        FewscanError where the dataset is not found, or its images are others.
+        FewscanError where the dataset is not found, its images are others, or its label log never said what the run saw.
         """
         now = self.dataset_now(moved_to)
+        seen = self.seen_of(now.folder, now.images)
+        if not has_said(now, seen):
+            raise FewscanError(
+                f"{now.folder} has the images of {self.folder}, but its label log never said what that run saw: they were "
+                "imported anew, or the log is an older copy. Name the place of the run's own dataset with --data "
+                "DATASET, or train again"
+            )
+        return seen
+
+    def seen_of(self, folder: Path, images: ImageStore) -> Snapshot:
+        """Return what the run saw, of the same images in whichever dataset's `folder`; raises FewscanError for others."""
         path = self.folder / SNAPSHOT_FILE
         if path.is_file() and file_sha256(path) != self.record.snapshot_sha256:
             raise FewscanError(f"{path} was changed since the run was made: put back what it was, or train again")
-        return Snapshot.read(path, now.folder, now.images, "train again")
+        return Snapshot.read(path, folder, images, "train again")
 
     def dataset_now(self, moved_to: str | Path | None = None) -> Dataset:
         """Open the dataset that the run was trained on, as it is today; see `open_dataset`."""
