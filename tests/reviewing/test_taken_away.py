@@ -3,6 +3,7 @@
 import io
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -57,6 +58,14 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return said.getvalue()
 
     monkeypatch.setattr(Commands, "run", run)
+
+
+@pytest.fixture
+def threads_that_take_turns_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def made(client: TestClient) -> dict:
@@ -139,6 +148,28 @@ def test_a_process_that_is_cancelled_ends_and_leaves_nothing(client: TestClient,
     assert client.post("/api/making/cancel", json={}).status_code == 200
     assert made(client)["phase"] == "cancelled"
     assert "labels" not in files_of(client)
+
+
+def test_how_far_a_command_is_can_be_asked_while_it_ends(
+    review: Review, run: Path, threads_that_take_turns_often: None
+) -> None:
+    begun, over = partial_folder(run / PAGE_FOLDER / "labels.csv"), threading.Event()
+
+    def begin_and_end() -> None:
+        while not over.is_set():
+            begun.mkdir(parents=True)
+            begun.rmdir()
+
+    command = threading.Thread(target=begin_and_end)
+    command.start()
+    review.makings.making = taking.Making("running", "labels", "first", total=19)
+    review.makings._folder = run
+    try:
+        assert {review.makings.now.done for _ in range(3000)} == {0}
+    finally:
+        over.set()
+        command.join()
+        review.makings.making = taking.Making()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What can be taken away of the dataset's finished runs, and the commands that make it, in the background."""
 
+import glob
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock, Thread
@@ -169,14 +170,14 @@ class Makings:
         making = self.making
         if making.phase == "running" and making.what == "labels" and (self._folder / FOLDS_FOLDER).is_dir():
             # Calibrated first: labels are held out for new scans, and once more for these.
-            done = len(list((self._folder / FOLDS_FOLDER).glob(f"*/{MODEL_FILE}")))
+            done = _count(self._folder / FOLDS_FOLDER, f"*/{MODEL_FILE}")
             return replace(making, done=done, total=2 * FOLDS, unit="trainings")
         if making.phase == "running" and making.what == "labels":
-            parts = len(list(partial_folder(path_of(self._folder, "labels")).glob("part-*.parquet")))
+            parts = _count(partial_folder(path_of(self._folder, "labels")), "part-*.parquet")
             return replace(making, done=min(making.total, parts * PART_ROWS))
         if making.phase == "running" and making.what == "suspects":
             # Not below: what a fold is begun in has another name a moment later.
-            done = len(list((self._folder / FOLDS_FOLDER).glob(f"[0-9]*/{MODEL_FILE}")))
+            done = _count(self._folder / FOLDS_FOLDER, f"[0-9]*/{MODEL_FILE}")
             return replace(making, done=done, total=FOLDS, unit="trainings")
         return making
 
@@ -260,6 +261,12 @@ def _words(run: Path, what: What, dataset: Path, target_error: float) -> list[st
         "weights": ["export", run, "--format", "safetensors"],
     }
     return made[what] + data
+
+
+def _count(folder: Path, pattern: str) -> int:
+    """Return how many files there are in a folder that a command writes, and removes as it ends: then there are none."""
+    # Path.glob raises where the folder goes meanwhile.
+    return len(glob.glob(pattern, root_dir=folder))  # noqa: PTH207
 
 
 def suspects_words(run: FinishedRun) -> list[str]:
