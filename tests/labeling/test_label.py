@@ -14,7 +14,6 @@ import pandas as pd
 import PIL.Image
 import pyarrow as pa
 import pytest
-import torch
 
 from fewscan.cli.following import after_label
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
@@ -78,12 +77,9 @@ def run(trained: Run, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
+def one_thread(torch_threads: Callable[[int], None]) -> None:
     """With as many threads as each of two processes may have: others add up in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    torch_threads(1)
 
 
 @contextmanager
@@ -636,12 +632,13 @@ def test_shares_of_the_datasets_own_scans_are_blocks_of_the_whole(
 
 
 def test_blocks_side_by_side_have_the_labels_of_one_after_the_other(
-    run: Run, dataset: Snapshot, one_thread: None, monkeypatch: pytest.MonkeyPatch
+    run: Run, dataset: Snapshot, torch_threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labeler, "BLOCK_SCANS", 16)
+    torch_threads(1)
     labels, pile = labeler.Labeler.of(run, dataset, Asked(0.1)), labeler.Pile(dataset.rows("unlabeled"))
     alone = pd.DataFrame(row for block in pile.labeled(labels) for row in block)
-    torch.set_num_threads(3)
+    torch_threads(3)
     together = pd.DataFrame(row for block in pile.labeled(labels) for row in block)
     assert len(alone) == 110
     pd.testing.assert_frame_equal(together, alone, check_exact=False, rtol=1e-4, atol=1e-5)

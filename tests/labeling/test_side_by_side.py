@@ -1,7 +1,7 @@
 """Blocks of scans are worked on side by side on a CPU, and what comes out is as if they had been one after the other."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -12,12 +12,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def threads() -> Iterator[int]:
+def threads(torch_threads: Callable[[int], None]) -> int:
     """PyTorch has so many."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield 2
-    torch.set_num_threads(before)
+    torch_threads(2)
+    return 2
 
 
 def test_as_many_are_worked_on_at_once_as_there_are_threads_and_they_come_in_order(threads: int) -> None:

@@ -47,8 +47,9 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
 
 def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     """Return what new classes may be slips, and what helps then."""
-    undo = command_line("labels", "undo", dataset, "--batch", str(done.batch))
-    helps = "correct the table before you enter it" if done.batch is None else f"'{undo}' takes all of this back"
+    helps = "correct the table before you enter it"
+    if done.batch is not None:
+        helps = f"'{command_line('labels', 'undo', dataset, '--batch', str(done.batch))}' takes all of this back"
     return [
         f"warning: '{new}', a new class, and '{other}' differ in one letter: if that is a slip, {helps}"
         for new, other in done.slips

@@ -126,7 +126,7 @@ class Typicality(nn.Module):
 
     def of(self, pixels: Images) -> Values:
         """Return (N,) how typical images (N, C, S, S) uint8 are; they are read block by block."""
-        return np.concatenate([self(part).double().numpy() for block in _blocks(pixels) for part in in_parts(block)])
+        return np.concatenate([self(part).double().numpy() for part in _in_turn(pixels)])
 
     def save(self, path: Path) -> None:
         """Write it as a safetensors file."""
@@ -242,11 +242,10 @@ def _held_out(values: Statistics, families: Rows, groups: Rows) -> Values | None
 
 
 def _described(statistics: ImageStatistics, pixels: StoredImages, rows: Rows) -> Statistics:
-    starts = np.arange(_BLOCK_IMAGES, len(rows), _BLOCK_IMAGES)
-    parts = (part for block in np.split(rows, starts) for part in in_parts(torch.from_numpy(pixels[block])))
-    return np.concatenate([statistics(part).numpy() for part in parts])
+    return np.concatenate([statistics(part).numpy() for part in _in_turn(Chosen(pixels, rows))])
 
 
-def _blocks(pixels: Images) -> Iterator[Tensor]:
-    for start in range(0, len(pixels), _BLOCK_IMAGES):
-        yield torch.from_numpy(np.array(pixels[start : start + _BLOCK_IMAGES]))
+def _in_turn(pixels: Images) -> Iterator[Tensor]:
+    """Yield images that are read block by block, a few of a block at once; of no images none, once."""
+    for start in range(0, max(1, len(pixels)), _BLOCK_IMAGES):
+        yield from in_parts(torch.from_numpy(np.array(pixels[start : start + _BLOCK_IMAGES])))
