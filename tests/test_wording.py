@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fewscan.labeling.rule import RUN
 from fewscan.wording import command_line
 
 
@@ -40,3 +41,9 @@ def test_an_advised_command_calls_the_program_that_advises_it(
 def test_from_python_commands_name_the_program(called: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [called])
     assert command_line("audit", "data") == "fewscan audit data"
+
+
+def test_a_page_that_is_passed_on_names_no_place_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "argv", [str(program(tmp_path / "home of somebody"))])
+    assert command_line("calibrate", *RUN, "--folds", "5") == "fewscan calibrate RUN --folds 5"

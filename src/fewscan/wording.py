@@ -12,6 +12,8 @@ PROGRAM = "fewscan"
 ON_PAGE = "FEWSCAN_ON_PAGE"
 # Whom they ask for what the page has no button for.
 HOST = "whoever runs the review page"
+# What commands call a run on pages that are passed on.
+RUN = "RUN"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -49,7 +51,8 @@ def opened_times(by_run: int, by_all_runs: int) -> str:
 
 def command_line(*words: str | Path) -> str:
     """Return verb and arguments as a line for the shell, `fewscan audit 'my data'`, quoted so that it can be copied."""
-    return shlex.join(map(str, (_program(), *words)))
+    # One that calls no run by its folder is for pages that are passed on: nothing of this machine is named there.
+    return shlex.join(map(str, (PROGRAM if RUN in words else _program(), *words)))
 
 
 def _program() -> str:

@@ -35,6 +35,7 @@ from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import HOST, advised, command_line
+from fewscan.wording import RUN as RUN_ELSEWHERE
 
 Decision = Literal["accept", "review", "out_of_distribution"]
 
@@ -70,7 +71,7 @@ class Asked:
 
 Called = tuple[str | Path, ...]
 # What commands call the run in what is kept in it or passed on: that has no paths.
-RUN: Called = ("RUN",)
+RUN: Called = (RUN_ELSEWHERE,)
 
 
 @dataclass(frozen=True)
