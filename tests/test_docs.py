@@ -41,8 +41,8 @@ def test_no_number_of_the_results_is_missing_from_the_committed_tables() -> None
     assert [number for number in found if number not in known] == []
 
 
-def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
-    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+def test_the_table_of_label_efficiency_is_the_committed_one() -> None:
+    accuracy = (DOCS / "accuracy.md").read_text(encoding="utf-8")
     rows = committed(DOCS / "results" / "label_efficiency.csv")
     assert {row["labels"] for row in rows} == {"1235", "124", "40"}
     for row in rows:
@@ -51,9 +51,9 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
             for score in ("accuracy", "balanced_accuracy", "auroc")
         ]
         line = " | ".join([f"{int(row['labels']):,}", f"`{row['method']}`", row["runs"], *scores])
-        assert f"| {line} |" in readme
+        assert f"| {line} |" in accuracy
         if row["less_supervised_points"]:
-            assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in readme
+            assert f"{float(row['less_supervised_points']):+.2f} ({row['verdict']}, p = {row['corrected_p_value']})" in accuracy
         # What learning from all scans first is worth before `propagation`, several draws of labels say: the next test.
         if row["less_supervised_points"] and row["method"] != ADAPTED_PROPAGATION:
             # `fewscan train` says it in words when it chooses the method by itself.
@@ -66,14 +66,33 @@ def test_readmes_table_of_label_efficiency_is_the_committed_one() -> None:
             assert not sure or points >= 0 or f"points less with {int(row['labels']):,}" in worth
 
 
+def test_readmes_table_is_the_one_of_label_efficiency_in_short() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    alone = {
+        (row["labels"], row["method"]): row["accuracy_percent"]
+        for row in committed(DOCS / "results" / "gpu" / "heads_table.csv")
+        if row["learned_from"] == "no slice of the head"
+    }
+    cells: dict[str, list[str]] = {}
+    for row in committed(DOCS / "results" / "label_efficiency.csv"):
+        score = f"{float(row['accuracy_percent_mean']):.1f} ± {float(row['accuracy_percent_sd']):.1f}"
+        above = row["verdict"] == "statistically significant" and float(row["less_supervised_points"]) > 0
+        shown = f"**{score}**" if above else score
+        cells.setdefault(row["method"], []).append(f"{shown} ({alone[row['labels'], row['method']]})")
+    lines = readme.splitlines()
+    assert len(cells) == 5
+    for method, of_method in cells.items():
+        (line,) = (line for line in lines if line.startswith(f"| `{method}` |"))
+        assert line.endswith(f" | {' | '.join(of_method)} |")
+
+
 def test_what_is_said_of_learning_from_all_scans_first_follows_from_the_draws_that_are_committed() -> None:
     draws = pd.read_csv(DOCS / "results" / "propagation_test.csv")
     means = draws.groupby(["labels_are", "encoder", "labels"])["propagation_percent"].mean()
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    for way in ("drawn", "suggested"):
-        for encoder in ("imagenet", "simclr_groups"):
-            first, second, third = (f"{means[way, encoder, labels]:.1f}" for labels in (40, 124, 320))
-            assert f"{first}, {second} and {third}" in readme
+    ways = [(way, encoder) for way in ("drawn", "suggested") for encoder in ("imagenet", "simclr_groups")]
+    for labels in (40, 124, 320):
+        assert f"| {labels} | {' | '.join(f'{means[(*way, labels)]:.1f}' for way in ways)} |" in readme
     for labels in (40, 124):
         points = round(means["drawn", "simclr_groups", labels] - means["drawn", "imagenet", labels])
         assert re.search(rf"\b{points}( points of accuracy)? with {labels}\b", FEATURES_WORTH)
@@ -90,7 +109,7 @@ def test_what_is_said_of_the_same_on_a_cpu_follows_from_its_draws() -> None:
 
 
 @pytest.mark.slow
-def test_readmes_table_follows_from_each_prediction_that_is_committed(tmp_path: Path) -> None:
+def test_the_table_of_label_efficiency_follows_from_each_prediction_that_is_committed(tmp_path: Path) -> None:
     table(DOCS / "results" / "gpu").to_csv(tmp_path / "table.csv", index=False)
     assert committed(tmp_path / "table.csv") == committed(DOCS / "results" / "label_efficiency.csv")
     study_table(DOCS / "results" / "gpu").to_csv(tmp_path / "study.csv", index=False)
@@ -103,15 +122,12 @@ def test_what_is_said_of_heads_follows_from_each_prediction_that_is_committed(tm
     heads_table(DOCS / "results" / "gpu").to_csv(tmp_path / "heads.csv", index=False)
     rows = committed(tmp_path / "heads.csv")
     assert rows == committed(DOCS / "results" / "gpu" / "heads_table.csv")
-    accuracy, readme = ((DOCS / name).read_text(encoding="utf-8") for name in ("accuracy.md", "../README.md"))
+    accuracy = (DOCS / "accuracy.md").read_text(encoding="utf-8")
     for supervised, first, adapted, probe, mixmatch in zip(*(rows[start::5] for start in range(5)), strict=True):
         labels = f"{int(supervised['labels']):,}"
         in_order = (supervised, mixmatch, probe, first, adapted)
         cells = [f"{row['accuracy_percent']} ({row['balanced_percent']})" for row in in_order]
         assert f"| {labels} | {' | '.join(cells)} |" in accuracy
-        if supervised["learned_from"] == "no slice of the head":
-            cells = [f"{row['accuracy_percent']} % ({row['balanced_percent']} %)" for row in in_order]
-            assert f"| {labels} | {' | '.join(cells)} |" in readme
 
 
 def test_what_is_said_of_imagenets_weights_follows_from_each_prediction_that_is_committed() -> None:
