@@ -25,19 +25,19 @@ def test_count_and_time_stay_whole_whatever_the_work_says_of_itself(columns: int
     assert len(shown) <= columns
 
 
-def test_what_is_said_once_is_said_once_by_all_processes_of_a_command(
+def test_what_is_announced_is_heard_once_from_all_processes_of_a_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "console", Console(stderr=True, soft_wrap=True))
+    monkeypatch.setattr(progress, "console", Console(stderr=True, soft_wrap=True, quiet=True))
     together = progress.said_together(multiprocessing.get_context("spawn"))
     for _ in ("one process", "another"):
         monkeypatch.setattr(progress, "_said", set())
         monkeypatch.setattr(progress, "_said_together", None)
         progress.say_together(together)
-        for message in ("what words mean", "what others mean", "what words mean"):
-            progress.say_once(message)
-    assert capsys.readouterr().err.splitlines() == ["what words mean", "what others mean"]
+        for message in ("one look", "another", "one look"):
+            progress.announce(message)
+    assert capsys.readouterr().err.splitlines() == ["one look", "another"]
     # Where there is no place left, something is said more often, and nothing is lost.
     for number in range(2 * progress.MESSAGES_TOGETHER):
-        progress.say_once(f"message {number}")
+        progress.announce(f"message {number}")
     assert len(capsys.readouterr().err.splitlines()) == 2 * progress.MESSAGES_TOGETHER

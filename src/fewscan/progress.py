@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-# How many messages several processes keep in common; these are a few lines on what words mean.
+# How many messages several processes keep in common; these are a few lines that nobody is to miss.
 MESSAGES_TOGETHER = 64
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # a file may be called `:dog:`
 
 _said: set[str] = set()  # by `say_once`
-_said_together: SaidTogether | None = None  # by those of all processes that work on one command
+_said_together: SaidTogether | None = None  # by `announce` in all processes that work on one command
 
 
 class Numbers(ProgressColumn):
@@ -98,17 +99,24 @@ def say_once(message: str) -> None:
     """Say what need not be said again, as what words mean: once in a command, or where there is none in a process."""
     if message not in _said:
         _said.add(message)
-        if _said_together is None or _is_first(message, _said_together):
-            say(message)
+        say(message)
+
+
+def announce(message: str) -> None:
+    """Say, once as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others."""
+    if _said_together is None:
+        say_once(message)
+    elif _is_first(message, _said_together):
+        sys.stderr.write(f"{printable(message)}\n")
 
 
 def said_together(context: BaseContext) -> SaidTogether:
-    """Return what several processes keep in common of what they have said once; each of them calls `say_together` with it."""
+    """Return what several processes keep in common of what they have announced; each of them calls `say_together` with it."""
     return context.Array("Q", MESSAGES_TOGETHER)
 
 
 def say_together(said: SaidTogether) -> None:
-    """Let what is said once in this process be said once in all that share `said`."""
+    """Let what is announced in this process be heard, once from all that share `said`."""
     global _said_together
     _said_together = said
 

@@ -1,6 +1,7 @@
 """Comparisons of tiny trainings: what is trained, what is left alone, and what is refused."""
 
 import json
+import multiprocessing
 import shlex
 import signal
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewscan import progress
 from fewscan.comparison.commands import commands
 from fewscan.comparison.method_settings import refuse_settings_of_no_method, settings_of
 from fewscan.comparison.plan import Comparison, Plan, Trial
@@ -19,6 +21,7 @@ from fewscan.comparison.planning import make_plan
 from fewscan.comparison.trials import run_trial, run_trials
 from fewscan.config import Settings
 from fewscan.datasets.dataset import Dataset
+from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.evaluate import Evaluation
@@ -283,6 +286,23 @@ def test_a_run_that_fails_does_not_stop_the_others(split_dataset: Snapshot, tmp_
     failures = run_trials(comparison)
     assert list(failures) == comparison.plan.trials
     assert all("the loss became" in reason for reason in failures.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beside", [False, True])
+def test_once_a_run_is_trained_a_comparison_says_that_it_opens_the_test_set(
+    beside: bool, split_dataset: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if beside:  # as in a process of `--jobs 2`
+        monkeypatch.setattr(progress.console, "quiet", True)
+        monkeypatch.setattr(progress, "_said_together", progress.said_together(multiprocessing.get_context("spawn")))
+    changes = TINY | {"optimizer": {"learning_rate": 1e30}, "epochs": 3}
+    run_trials(Comparison.begin(tmp_path / "failing", plan(split_dataset, changes=changes, methods=["simclr"])))
+    assert "first time" not in capsys.readouterr().err
+    comparison = Comparison.begin(tmp_path / "comparison", plan(split_dataset))
+    run_trials(comparison)
+    assert capsys.readouterr().err.count("first time") == 1
+    assert openings(comparison.dataset("leakfree")).by_verb == {"compare": 2}
 
 
 @pytest.mark.slow

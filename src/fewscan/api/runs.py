@@ -64,7 +64,7 @@ def evaluate(run: str | Path | Run, *, data: str | Path | None = None, overwrite
         now = opened.dataset_now(seen.folder)
         if not len(seen.rows("test")):
             return cross_validate(opened, seen, now)
-        return evaluation.evaluate(opened, seen, today(seen, now), told=True)
+        return evaluation.evaluate(opened, seen, today(seen, now))
 
 
 def label(

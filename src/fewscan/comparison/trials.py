@@ -104,7 +104,7 @@ def run_trial(folder: Path, trial: Trial) -> None:
     else:
         run = train_new(dataset, settings, run_folder, recipe=comparison.plan.recipe)
     if Evaluation.load(run) is None:
-        evaluate(run, dataset)
+        evaluate(run, dataset, verb="compare")
 
 
 def run_trial_beside(modules: Collection[str], folder: Path, trial: Trial) -> None:

@@ -6,7 +6,7 @@ from fewscan.datasets.openings import Openings, openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.evaluation.calibrate import cannot_calibrate
 from fewscan.evaluation.calibration import Calibration
-from fewscan.progress import say
+from fewscan.progress import announce
 from fewscan.training.moved import called_with
 from fewscan.training.run import Run
 from fewscan.wording import command_line
@@ -18,13 +18,13 @@ _CALIBRATED = {"evaluate": "scores the calibrated probabilities", "stress": "dec
 def open_test_set(run: Run, dataset: Snapshot, verb: str) -> Openings:
     """Note that `verb` opens the test set of `dataset`, the run's, say what that means, and return how often it has been.
 
-    It is to be called when nothing is left that could refuse the verb. Raises FewscanError where the opening cannot be noted;
-    nothing is said then.
+    It is to be called when nothing is left that could refuse the verb. What it means is said once, however many runs one
+    command opens it for. Raises FewscanError where the opening cannot be noted; nothing is said then.
     """
     lines = before_opening(run, dataset, verb)
     noted = run.note_test_opening(verb, dataset)
     for line in lines:
-        say(line)
+        announce(line)
     return noted
 
 
@@ -36,8 +36,8 @@ def before_opening(run: Run, dataset: Snapshot, verb: str) -> list[str]:
     lines = []
     if not openings(dataset).total:
         lines.append(
-            "this opens the test set for the first time. From now on each look at it is counted: whoever changes something by "
-            "its score makes every later score look better than it is"
+            f"this opens the test set of {dataset.folder} for the first time. From now on each look at it is counted: whoever "
+            "changes something by its score makes every later score look better than it is"
         )
     if verb in _CALIBRATED and Calibration.load(run) is None and cannot_calibrate(run, dataset) is None:
         called = called_with(run.folder, Path(run.record.dataset), dataset.folder)

@@ -157,11 +157,11 @@ class Evaluation(Settings):
         return run.stored(EVALUATION_FILE, cls, "evaluate")
 
 
-def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, told: bool = False) -> Evaluation:
+def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, verb: str = "evaluate") -> Evaluation:
     """Open the test set once, score `run` on it, and write `evaluation.json` and `test_predictions.csv`.
 
-    seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw; told:
-    whether what the opening means is said. It is noted in run and dataset before anything of the test set is computed.
+    seen: the dataset as the run saw it; now: with the test set and labels of today, or None for those that the run saw; verb:
+    by which the test set is opened. That is said, and noted in run and dataset, before anything of the test set is computed.
     Intervals are over groups, so that images which belong together do not count as independent. Raises FewscanError where no
     image of the test set has a label.
     """
@@ -175,7 +175,7 @@ def evaluate(run: Run, seen: Snapshot, now: Today | None = None, *, told: bool =
     # What may be refused comes before the opening: files of run and dataset that are damaged.
     last_epoch, leaking = run.metrics()[-1], leaking_now(run, seen)
     known = predictor.of_rows(dataset, dataset.rows("labeled"))
-    openings = open_test_set(run, dataset, "evaluate") if told else run.note_test_opening("evaluate", dataset)
+    openings = open_test_set(run, dataset, verb)
     predicted = predictor.of_rows(dataset, rows)
     raw = softmax(predicted.logits, axis=1)
     labels = dataset.labels[rows]
