@@ -125,6 +125,25 @@ def test_what_held_as_of_an_earlier_entry(log: LabelLog) -> None:
     assert [holds(log, 0, until) for until in range(5)] == ["none", "glioma", "pituitary", "meningioma", "pituitary"]
 
 
+def test_whether_a_log_has_said_labels(log: LabelLog) -> None:
+    names = ["glioma", "no_tumor", "never"]
+    log.enter([3, 0, 1], ["glioma", "no_tumor", "other"], origin="folder")
+    first = log.last
+    log.enter([0], ["glioma"], origin="review", who="Ada")
+    log.undo()
+    for labels, until, said in (
+        ([1, -1, -1, 0], first, True),
+        ([-1, -1, -1, -1], first, True),
+        ([0, -1, -1, 0], first, False),  # said later
+        ([0, -1, -1, 0, -1], first + 1, True),  # and taken back after that
+        ([-1, 0, -1, -1], first, False),
+        ([-1, -1, 0, -1], first, False),
+        ([2, -1, -1, -1], first, False),
+        ([1, -1, -1, 0], log.last + 1, False),
+    ):
+        assert log.has_said(np.array(labels), names, until) == said, (labels, until)
+
+
 def test_undo_and_undo_of_undo(log: LabelLog) -> None:
     log.enter([0, 1], ["glioma", "glioma"], origin="folder")
     log.enter([0], ["pituitary"], origin="review", who="Ada")

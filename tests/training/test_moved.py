@@ -15,6 +15,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evaluation, read_predictions
 from fewscan.explaining.evidence_check import EVIDENCE_FILE, EvidenceCheck
+from fewscan.labels import content
 from fewscan.labels.log import LABELS_FILE, LabelLog
 from fewscan.stressing.stress import STRESS_FILE, StressTest
 from fewscan.training.continuing import taught_by
@@ -112,6 +113,12 @@ def test_whatever_is_said_later_of_labels_or_taken_back_the_dataset_stays_the_ru
     dataset.labels.set([0, 1], "another")
     dataset.labels.enter([2], [before["label"].dropna().iloc[0]], origin="review", who="Ada")
     assert Run.open(run.folder).open_dataset().manifest.equals(before)
+
+
+def test_a_run_finds_its_dataset_without_reading_the_whole_label_log(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.open((project / "runs").rename(project / "elsewhere") / "first")
+    monkeypatch.setattr(content, "read", lambda *_: pytest.fail("the log was read"))
+    assert run.open_dataset().folder == project / "data" / "scans"
 
 
 def test_a_run_on_the_same_images_with_other_labels_teaches_an_encoder_and_is_known_to_have_seen_them(project: Path) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -69,9 +69,7 @@ def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
     """Return all that a log holds, or its entries up to the id `until`. Raises sqlite3.DatabaseError where they are damaged."""
     batches = [Batch(*line) for line in connection.execute(f"SELECT {_BATCH_COLUMNS} FROM batch ORDER BY id")]
     texts = [None, *(text for (text,) in connection.execute("SELECT text FROM text ORDER BY id"))]
-    last = sum(batch.entries for batch in batches)
-    if connection.execute("SELECT count(*), coalesce(max(id), 0) FROM entry").fetchone() != (last, last):
-        raise sqlite3.DatabaseError("entries are missing")
+    last = _last_entry(connection)
     ids = np.arange(1, 1 + (last if until is None else max(0, min(until, last))))
     undoing = connection.execute("SELECT id, undoes FROM entry WHERE id <= ? AND undoes IS NOT NULL", (len(ids),)).fetchall()
     try:
@@ -86,6 +84,33 @@ def read(connection: sqlite3.Connection, until: int | None = None) -> Content:
     content = Content(Entries(ids, batch, row, said, undoes, who, origin, settles), pd.array(texts, dtype="str"), batches)
     _check(content)
     return content
+
+
+def _last_entry(connection: sqlite3.Connection) -> int:
+    """Return the id of the newest entry. Raises sqlite3.DatabaseError where not all are there that the batches brought."""
+    (last,) = connection.execute("SELECT coalesce(sum(entries), 0) FROM batch").fetchone()
+    if connection.execute("SELECT count(*), coalesce(max(id), 0) FROM entry").fetchone() != (last, last):
+        raise sqlite3.DatabaseError("entries are missing")
+    return int(last)
+
+
+def has_said(connection: sqlite3.Connection, labels: Numbers, names: Sequence[str], until: int) -> bool:
+    """Return whether there is an entry `until`, and up to it one for each row with a label that says this label.
+
+    labels: (N,) index in `names` of each row's label, -1 for none; N is at most 250 million, for SQLite's sake. By single
+    entries, whatever holds of several, those that were taken back too. One pass, in which SQLite looks up each entry's row in
+    `labels`: a third of the time that it takes to read the entries. Raises sqlite3.DatabaseError where entries are missing.
+    """
+    if _last_entry(connection) < until:
+        return False
+    texts = dict(connection.execute("SELECT text, id FROM text"))
+    index_of = np.full(1 + max(texts.values(), default=0), -2, "<i4")  # of a label's text; no row has -2
+    index_of[[texts[name] for name in names if name in texts]] = [index for index, name in enumerate(names) if name in texts]
+    (rows,) = connection.execute(
+        "SELECT count(DISTINCT row) FROM entry WHERE id <= ? AND substr(?, 4 * row + 1, 4) = substr(?, 4 * label + 1, 4)",
+        (until, labels.astype("<i4").tobytes(), index_of.tobytes()),
+    ).fetchone()
+    return int(rows) == np.count_nonzero(labels >= 0)
 
 
 def _rows_and_said(connection: sqlite3.Connection, last: int) -> tuple[Numbers, Numbers]:

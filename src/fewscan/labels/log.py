@@ -84,7 +84,6 @@ class LabelLog:
         """Append an entry for each of `rows`, all or none, and return the number of this batch; 0 where there are no rows.
 
         origin: of all, or of each; then those of one origin are a batch, and the last one's number is returned.
-
         labels: names of classes, None for a state that is no label. states: None for "label" where there is a label and "none"
         where there is none. An origin is folder, file, review, check, audit or the name of a table. who: the person that says
         so, None where no one does.
@@ -196,6 +195,11 @@ class LabelLog:
         with self._reading() as connection:
             return content.next_entry(connection) - 1
 
+    def has_said(self, labels: Numbers, names: Sequence[str], until: int) -> bool:
+        """Return whether entries up to `until` said each row's label, (N,) index in `names`, -1 for none; see `content`."""
+        with self._reading() as connection:
+            return content.has_said(connection, labels, names, until)
+
     def since(self, entry: int) -> list[Stated] | None:
         """Return the entries after the one of this id, in their order; None where there is no entry of this id."""
         with self._reading() as connection:
@@ -206,8 +210,7 @@ class LabelLog:
     def rows(self) -> int:
         """How many rows there are at least, by the last one that anything was said of."""
         with database.reading(self.path, self.about) as connection:
-            (count,) = connection.execute("SELECT coalesce(max(row) + 1, 0) FROM entry").fetchone()
-            return int(count)
+            return int(connection.execute("SELECT coalesce(max(row) + 1, 0) FROM entry").fetchone()[0])
 
     @property
     def fingerprint(self) -> str:

@@ -4,10 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
-from fewscan.datasets.snapshot import Snapshot, class_indices
+from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.folders import SEEN_FILE
 
@@ -90,15 +88,4 @@ def has_said(dataset: Dataset, known: Snapshot) -> bool:
 
     By single entries, whatever holds of several, so that a snapshot of an earlier version is not judged by rules of today.
     """
-    until, classes = known.description.label_entry, len(known.classes)
-    if dataset.labels.last < until:
-        return False
-    labeled = np.flatnonzero(known.labels >= 0)
-    if not len(labeled):
-        return True
-    entries = dataset.labels.entries()
-    then = entries[entries["id"] <= until]
-    said = class_indices(then["label"], known.classes)
-    named = said >= 0
-    pairs = then["row"].to_numpy(np.int64)[named] * classes + said[named]
-    return bool(np.isin(labeled * classes + known.labels[labeled], pairs).all())
+    return dataset.labels.has_said(known.labels, known.classes, known.description.label_entry)
