@@ -1,5 +1,6 @@
 """A table of labels that is checked by a reader's answers to some of them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -242,3 +243,26 @@ def test_the_command_leads_from_one_step_to_the_next(table: Path, truth: list[st
     assert (table.parent / "labels.checked.csv").exists()
     # No scan is named where people look.
     assert "ward" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "checked", "too_many"), [(1, 2, False), (1, 4, False), (4, 4, True), (6, 12, True), (3, 12, False)]
+)
+def test_more_answers_are_called_in_vain_only_where_chance_does_not_explain_those_that_were_wrong(
+    table: Path, truth: list[str], fewscan: Command, *, wrong: int, checked: int, too_many: bool
+) -> None:
+    """A fifth of the labels may be wrong, so that one wrong one of the first four is nothing strange."""
+    command = ("check", "labels.csv", "--at-most", "0.2", "--least-score", "0.5")
+    assert fewscan(*command, cwd=table.parent).returncode == 0
+    answers = table.with_suffix(".check.csv")
+    labels = read_table(table).set_index("path")["label"]
+    asked = asked_in(answers)
+    right = [labels[path] for path in asked["path"][:checked]]
+    other = {"glioma": "no tumor", "no tumor": "glioma"}
+    asked["label"] = [*(other[label] for label in right[:wrong]), *right[wrong:], *asked["label"][checked:]]
+    asked.to_csv(answers, index=False)
+    found = json.loads(fewscan(*command, "--json", cwd=table.parent).stdout)
+    assert (found["checked"], found["wrong"]) == (checked, wrong)
+    assert LabelCheck.of(table, answers, at_most=0.2, least_score=0.5).result(asked=0).too_many == too_many
+    said = fewscan(*command, cwd=table.parent).stdout
+    assert ("--least-score" in said.rpartition("checked:")[2].partition("next:")[0]) == too_many

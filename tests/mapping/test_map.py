@@ -50,6 +50,9 @@ def test_page_and_table_hold_the_same_scans_and_call_no_file_by_name_unless_aske
     assert "--overwrite" in refused.stderr
     assert fewscan(*words, "--overwrite", "--names", cwd=tmp_path).returncode == 0
     assert content_of(tmp_path / "map.html")["names"][1] == "squares/meningioma/0001.png"
+    assert fewscan(*words, "--out", "second.html", cwd=tmp_path).returncode == 0
+    # Whoever has no scripts is led to the table that lies beside this page.
+    assert set(re.findall(r"<code>(\S+\.csv)</code>", (tmp_path / "second.html").read_text(encoding="utf-8"))) == {"second.csv"}
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ def test_a_key_is_for_the_scan_that_is_on_the_screen_however_slow_the_server_is(
     # A refusal is said whether the answer came by a key or by a click.
     page.route("**/api/decisions", lambda route: route.fulfill(status=409, json={"detail": "somebody was faster"}))
     page.click("#classes button:nth-child(2)")
-    begins(page, "trouble", "Not saved. somebody was faster")
+    begins(page, "trouble", "Not saved. Somebody was faster")
     assert [fault for fault in faults if "409" not in fault] == []
 
 

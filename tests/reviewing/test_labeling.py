@@ -211,6 +211,8 @@ class TestBlindReading:
     @pytest.mark.slow
     def test_labels_come_after_ones_own_answer(self, client: TestClient, decide: Decide, labeled: int) -> None:
         assert sorted(upcoming(client, "Grace", "second", 50)) == list(range(8))
+        (one,) = client.get("/api/next", params={"reviewer": "Grace", "reading": "second", "count": 1}).json()["scans"]
+        assert one["why"][-1].isalpha()  # the page ends the sentence
         decide(2, "meningioma", "Grace", reading="second")
         scan = client.get("/api/scans/2", params={"reviewer": "Grace", "reading": "second"}).json()
         assert scan["others"] == {"Ada": "glioma"}

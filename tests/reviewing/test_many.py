@@ -125,6 +125,9 @@ def test_agreement_names_scans_in_dispute_and_says_nothing_of_labels(client: Tes
     decide(3, "meningioma", "Grace", reading="second")
     found = client.get("/api/agreement").json()
     assert found["disputed"] == [3]
+    # So it can be said why they have no kappa.
+    assert found["pairs"][0]["kappa"] is None
+    assert found["pairs"][0]["both"] < found["least_scans"]
     assert not any(label in json.dumps(found) for label in CLASSES)
 
 

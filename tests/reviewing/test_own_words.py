@@ -15,6 +15,8 @@ from fewscan.evaluation.calibrate import calibrate
 from fewscan.labeling.population import beside_pile
 from fewscan.labeling.remedies import Remedies
 from fewscan.labeling.rule import RUN, Asked, Grounds
+from fewscan.reviewing.taking import ERRORS
+from fewscan.splits.support import TARGETS
 from fewscan.training.run import Run
 from fewscan.wording import ON_PAGE
 
@@ -61,9 +63,13 @@ def test_commands_are_named_to_who_gives_them_and_none_on_the_page(
     # As if this scan had been added since.
     fewer = replace(seen, manifest=seen.manifest[:-1])
 
+    in_table = []
+
     def said() -> list[str]:
         helps = Remedies(folds=5, labels=3, target_error=0.3).words(RUN)
-        rule = replace(Grounds.of(run, seen, RUN), candidates=2).rule(Asked(0.4, coverage=0.5))
+        grounds = replace(Grounds.of(run, seen, RUN), candidates=2)
+        rule = grounds.rule(Asked(0.4, coverage=0.5))
+        in_table.append(grounds.rule(Asked(0.001)).decide(seen.pixels[:4]).reasons)
         return [*rule.reasons, helps, *beside_pile(run, fewer, Dataset.open(seen.folder).unsplit())]
 
     by_command = said()
@@ -72,3 +78,10 @@ def test_commands_are_named_to_who_gives_them_and_none_on_the_page(
     assert len(on_page) == len(by_command)
     assert [sentence for sentence in on_page if COMMAND.search(sentence)] == []
     assert all(COMMAND.search(sentence) for sentence in by_command)
+    # A table is passed on: it holds neither commands nor what the page has.
+    assert in_table[0] == in_table[1]
+    assert not COMMAND.search(" ".join(in_table[0]))
+
+
+def test_every_share_of_wrong_labels_that_is_advised_can_be_chosen_on_the_page() -> None:
+    assert max(ERRORS) >= max(TARGETS)

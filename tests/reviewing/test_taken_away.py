@@ -23,12 +23,13 @@ from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.labeling.table import partial_folder
 from fewscan.reviewing import commands, taking
 from fewscan.reviewing.app import Review
-from fewscan.reviewing.commands import Commands
+from fewscan.reviewing.commands import PASSED_ON, Commands
 from fewscan.reviewing.seeing import Seen, pixel_features
 from fewscan.reviewing.taking import PAGE_FOLDER
 from fewscan.spreadsheet import write_csv
 from fewscan.training.run import MODEL_FILE, Run
 from fewscan.training.unlabeled_first import first_folder
+from fewscan.wording import ON_PAGE
 
 ADA = {"reviewer": "Ada"}
 
@@ -53,7 +54,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         if self.cancelled:
             raise FewscanError("cancelled")
         said = io.StringIO()
-        with redirect_stdout(said):
+        with redirect_stdout(said), pytest.MonkeyPatch.context() as environment:
+            if words[0] not in PASSED_ON:
+                environment.setenv(ON_PAGE, "1")
             app(list(map(str, words)), standalone_mode=False)
         return said.getvalue()
 
@@ -229,6 +232,8 @@ def test_labels_are_checked_in_the_background(client: TestClient, run: Path, in_
     assert found["checked"] is not None
     assert found["words"][0].startswith(f"{found['total']} label")
     assert all(one["label"] != one["predicted"] for one in found["scans"])
+    # Nobody corrects a table here.
+    assert not any("table" in line for line in found["words"])
 
 
 @pytest.mark.slow

@@ -35,11 +35,11 @@ def map_scans(
     Raises FewscanError where the encoder cannot be had, or `out` exists.
     """
     from fewscan.mapping.scan_map import map_of
-    from fewscan.reporting.map_page import write_map
+    from fewscan.reporting.map_page import table_beside, write_map
 
     require_ready(place, ("dataset", "run"), data)
     page = None if out is None else Path(out)
-    written = () if page is None else (page, page.with_suffix(".csv"))
+    written = () if page is None else (page, table_beside(page))
     if page is not None:
         if page.suffix.lower() != ".html":
             raise FewscanError(f"--out is a page whose name ends in .html, not {page}: the table lies beside it")
@@ -54,5 +54,5 @@ def map_scans(
     found = map_of(opened, encoder=asked, split=split, data=None if data is None else Path(data), seed=seed)
     if page is not None:
         write_map(found, page, names=names)
-        found.save(page.with_suffix(".csv"))
+        found.save(table_beside(page))
     return found

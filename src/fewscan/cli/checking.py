@@ -87,11 +87,9 @@ def _left(result: "Checked") -> list[str]:
     surer = "check labels that the run is surer of, with a higher --least-score"
     if result.more is None:
         return [f"too many are wrong to show {goal}: {surer}"]
-    # By chance that can turn yet; mostly it does not, and each wrong one asks for more answers.
-    doubtful = result.wrong > result.at_most * result.checked
     return [
         f"{counted(result.more, 'more answer')}, all right, would show {goal}",
-        *([f"so far more than that are wrong, so more answers will hardly show it: {surer}"] if doubtful else []),
+        *([f"so far more than that are wrong, so more answers will hardly show it: {surer}"] if result.too_many else []),
         f"to fill in: {counted(result.asked, 'row')} of {result.answers}, from the top",
     ]
 

@@ -10,7 +10,7 @@ from fewscan.cli.app import AsJson, MovedData, Names, Overwrite, RunFolder, fini
 from fewscan.cli.following import after_run_in
 from fewscan.cli.label_words import SHOWN
 from fewscan.cli.labels import verbs
-from fewscan.wording import counted
+from fewscan.wording import advised, counted
 
 if TYPE_CHECKING:
     from fewscan.evaluation.label_suspects import LabelSuspects
@@ -52,7 +52,8 @@ def suspects(
     places = [f"table: {out}; pictures: {page_beside(out)}"]
     if len(found.table):
         words = ["labels", "set", Run.open(run).dataset_now(data).folder, out, "--dry-run"]
-        places.append("first correct the table's column 'label' where it is wrong, and leave the other lines as they are")
+        by_table = "first correct the table's column 'label' where it is wrong, and leave the other lines as they are"
+        places += [step for step in (advised(by_table, ""),) if step]
     finish(as_json, told, [*_lines(found, names=names), *places], *words)
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import hypergeom
 
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
 from fewscan.labeling.answers import Answers, write_answers
 from fewscan.labeling.table import read_table, write_table
 from fewscan.labeling.worth_checking import Choice, choice_of, chosen_score, rows_from, worth_scores
-from fewscan.labeling.wrong_share import checks_needed, most_wrong
+from fewscan.labeling.wrong_share import CONFIDENCE, checks_needed, most_wrong
 from fewscan.partial import growing
 from fewscan.seeds import stream
 
@@ -53,6 +54,15 @@ class Checked(Settings):
     more: int | None  # checks that would show it, were they all right; None where more are wrong already
     asked: int  # rows of the answers that wait for a label
     classes: dict[str, ClassCheck]
+
+    @property
+    def too_many(self) -> bool:
+        """Whether so many are wrong that more answers will hardly show it: more than chance brings where `at_most` are wrong.
+
+        Were just so many wrong as may be, at least this many among those checked would come in less than 5 of 100 draws.
+        """
+        allowed = allowed_of(self.at_most, self.labels)
+        return self.wrong > 0 and float(hypergeom.sf(self.wrong - 1, self.labels, allowed, self.checked)) < 1 - CONFIDENCE
 
     @property
     def most_wrong_share(self) -> float:
@@ -163,7 +173,7 @@ class LabelCheck:
 
     @property
     def _allowed(self) -> int:
-        return int(self.at_most * len(self.drawn) + 1e-9)
+        return allowed_of(self.at_most, len(self.drawn))
 
     def result(self, asked: int) -> Checked:
         """Return what the answers say; asked: how many more rows wait for one."""
@@ -214,6 +224,11 @@ class LabelCheck:
             table.iloc[row, decision] = "accept" if known else "review"
             table.iloc[row, reason] = "a reader's label" if known else f"a reader: {answer}"
         write_table(table, out)
+
+
+def allowed_of(at_most: float, labels: int) -> int:
+    """Return how many of so many labels may be wrong."""
+    return int(at_most * labels + 1e-9)
 
 
 def read_labels(path: Path) -> pd.DataFrame:

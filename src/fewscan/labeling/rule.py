@@ -143,13 +143,15 @@ class Grounds:
         runs = self.candidates if asked.candidates is None else asked.candidates
         unsupported, how = self._unsupported()
         if self.held_out is None or unsupported:
-            reason = f"nothing is accepted, and no class is ruled out: {unsupported}{f'; {how}' if how else ''}"
+            why = f"nothing is accepted, and no class is ruled out: {unsupported}"
             all_possible = np.zeros(len(self.classes), dtype=np.float32)
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
-            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps)
+            reason = f"{why}; {how}" if how else why
+            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps, why)
         threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed())
-        helps = None
+        helps, refusal = None, None
         if threshold is None:
+            refusal = accepting
             helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
             accepting += f". What helps: {helps.words(self.called)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
@@ -165,7 +167,7 @@ class Grounds:
                 + (", as many as such labels of this dataset have judged until now" if asked.candidates is None else "")
                 + advised(": if it was not chosen so, say --candidates 1", "")
             )
-        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps)
+        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps, refusal)
 
     def _unsupported(self) -> tuple[str | None, str | None]:
         """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""
@@ -204,6 +206,9 @@ class DecisionRule:
     candidates: int  # among how many runs this one is taken to have been chosen
     reasons: tuple[str, ...]  # of the threshold first
     helps: Remedies | None = None  # where there is no threshold, and more or other held-out images would give one
+    # Why there is no threshold, as tables say it. They are passed on: what helps, a command or a button, is not for whoever
+    # reads them.
+    refusal: str | None = None
 
     def decide(self, pixels: npt.NDArray[np.uint8], rows: Rows | None = None) -> Decided:
         """Decide on scans (N, C, S, S) uint8; `rows` (N,) are theirs in the run's dataset, -1 for none."""
@@ -224,7 +229,7 @@ class DecisionRule:
         if decision == "out_of_distribution":
             return "it is out of distribution: unlike what the run learned from, so its label cannot be relied on"
         if self.threshold is None:
-            return f"{self.reasons[0]}; so a person should look"
+            return f"{self.refusal}, so a person should look"
         if decision == "accept":
             return f"its score {score:.6f} reaches the threshold {self.threshold:.6f}"
         return f"its score {score:.6f} is below the threshold {self.threshold:.6f}, so a person should look"

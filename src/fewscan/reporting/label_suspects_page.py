@@ -51,12 +51,13 @@ def write_label_suspects(suspects: LabelSuspects, dataset: Snapshot, table: Path
             Suspect(
                 place,
                 scan_picture(image, SMALL_SCAN_PX),
-                line["path"] if names else f"row {line['row']}",
+                dataset.file_names[line["row"]] if names else f"row {line['row']}",
                 *(line[name] for name in ("label", "label_probability", "predicted", "predicted_probability")),
             )
             for place, (line, image) in enumerate(zip(lines.to_dict("records"), images, strict=True), start=1)
         ],
         table=table.name,
-        command=shlex.join(["fewscan", "labels", "set", str(dataset.folder), str(table)]),
+        # Where the dataset and the table lie may name the user: the page is passed on.
+        command=shlex.join(["fewscan", "labels", "set", "DATASET", table.name]),
     )
     write_text(page_beside(table), page)

@@ -34,6 +34,11 @@ _GRAY = "#7f7f7f"
 _MARKS = ("dot", "ring", "cross")
 
 
+def table_beside(page: Path) -> Path:
+    """Return where the table of positions about a page lies."""
+    return page.with_suffix(".csv")
+
+
 def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
     """Write the page to `out` and return it; what is there is replaced.
 
@@ -54,6 +59,7 @@ def write_map(found: ScanMap, out: Path, *, names: bool = False) -> Path:
         "map.html",
         found=found,
         shown=len(shown),
+        table=table_beside(out).name,
         dataset_name=found.dataset.folder.resolve().name,
         pictures=pictures(found.dataset, rows),
         content=content,

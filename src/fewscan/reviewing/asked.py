@@ -183,9 +183,10 @@ class Pair(BaseModel):
 
 
 class Agreement(BaseModel):
-    """How readers agree, and the scans on which they differ now."""
+    """How readers agree, and the scans on which they differ now. least_scans: kappa of fewer says nothing, and is None."""
 
     pairs: list[Pair]
+    least_scans: int
     disputed: list[int]
 
 

@@ -38,7 +38,8 @@ class Check(BaseModel):
     labels: those that are checked, of `least_score` and more, among `of_scans`; `expected_wrong`: what share of them the run
     expects to be wrong. others: what could be checked instead, before anything is asked. wrong: of those `checked`, with
     another answer, which `unsure` and `not a scan` are, too. most_wrong: at most so many of all are, with 95 % confidence.
-    more: right answers that would show `at_most`; None where too many are wrong. total: scans without an answer. classes: those
+    more: right answers that would show `at_most`; None where too many are wrong.
+    too_many: whether so many are wrong that they will hardly show it. total: scans without an answer. classes: those
     that the run knows. written: whether the table as it stands after the check is there to take.
     """
 
@@ -57,6 +58,7 @@ class Check(BaseModel):
     most_wrong_share: float
     shown: bool
     more: int | None
+    too_many: bool
     written: bool
 
 
@@ -117,7 +119,7 @@ def told(desk: Desk, checks: Checks, name: str, check: LabelCheck, start: int = 
     result, of = check.result(asked=0), checks.scans
     same = (
         "labels", "least_score", "expected_wrong", "at_most", "checked", "wrong", "most_wrong", "most_wrong_share",
-        "shown", "more",
+        "shown", "more", "too_many",
     )  # fmt: skip
     return Check(
         scans=[ToCheck(row=row, name=of.names[row], slices=of.slices(row)) for row in checks.waiting(check, start, count)],

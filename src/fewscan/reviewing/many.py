@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from fewscan.reviewing.asked import REFUSALS, Agreement, Called, Count, Grid, Name, Pair
 from fewscan.reviewing.desk import Desk, NoSuchThingError
-from fewscan.reviewing.readers import agreement
+from fewscan.reviewing.readers import LEAST_SCANS, agreement
 from fewscan.reviewing.scans import Scans
 from fewscan.reviewing.tutor import Tutor
 
@@ -54,7 +54,11 @@ def router(desk: Desk, scans: Scans, tutor: Tutor) -> APIRouter:
             )
             for pair in agreement(desk.dataset.labels)
         ]
-        return Agreement(pairs=pairs, disputed=np.flatnonzero(desk.board().disputed & desk.usable).tolist())
+        return Agreement(
+            pairs=pairs,
+            least_scans=LEAST_SCANS,
+            disputed=np.flatnonzero(desk.board().disputed & desk.usable).tolist(),
+        )
 
     return routes
 

@@ -38,7 +38,7 @@ FileName = Literal[
     "onnx", "onnx_card", "weights", "weights_description", "weights_typicality", "weights_card",
 ]  # fmt: skip
 # Shares of wrong labels that may be allowed.
-ERRORS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2)
+ERRORS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 PAGE_FOLDER = "page"
 _EXPORTS = {"onnx": "export-onnx", "weights": "export-safetensors"}
 

@@ -17,6 +17,7 @@ from fewscan.training.beginning import BeganWith
 from fewscan.training.plugins import Plugin, plugins_of
 from fewscan.training.settings import RunSettings
 from fewscan.version import __version__
+from fewscan.wording import counted
 
 # It stands among a package's whole description, which takes long to read.
 _version = cache(version)
@@ -72,5 +73,5 @@ class RunRecord(Settings):
             | {name: _version(name) for name in (*PACKAGES, *encoder_type(settings.encoder.name).packages)},
             plugins=plugins_of(settings),
             began_with=began_with,
-            machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+            machine=f"{platform.system()} {platform.machine()}, {counted(torch.get_num_threads(), 'thread')}",
         )

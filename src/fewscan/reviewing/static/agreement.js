@@ -3,8 +3,8 @@
 import { ask, askWho, element, made, percent, reviewer, showStanding } from "./asking.js";
 import { counted } from "./cells.js";
 
-function kappa(pair) {
-  if (pair.kappa === null) return "too few scans, or one answer only";
+function kappa(pair, least) {
+  if (pair.kappa === null) return pair.both < least ? `not said of fewer than ${least} scans` : "not said: both gave one answer only";
   const ends = pair.low === null ? "" : ` [${pair.low.toFixed(2)}, ${pair.high.toFixed(2)}]`;
   return pair.kappa.toFixed(2) + ends;
 }
@@ -16,7 +16,7 @@ async function show() {
   const found = await ask("/api/agreement");
   element("pairs").replaceChildren(...found.pairs.map((pair) => made("tr", {},
     made("th", { scope: "row" }, `${pair.one} and ${pair.other}`), made("td", {}, String(pair.both)),
-    made("td", {}, `${pair.same} (${percent(pair.same / pair.both)})`), made("td", {}, kappa(pair)))));
+    made("td", {}, `${pair.same} (${percent(pair.same / pair.both)})`), made("td", {}, kappa(pair, found.least_scans)))));
   element("figures").hidden = found.pairs.length === 0;
   element("alone").hidden = found.pairs.length > 0;
   element("settled").textContent = found.disputed.length === 0 ? "Nobody differs." :

@@ -2,9 +2,12 @@
 
 export const element = (id) => document.getElementById(id);
 
+// A reason is said as a sentence; what begins with a name keeps it.
+const sentence = (reason) => reason.replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
+
 export class Refused extends Error {
   constructor(status, reason) {
-    super(reason);
+    super(sentence(String(reason)));
     this.status = status;
   }
 }

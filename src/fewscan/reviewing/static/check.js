@@ -41,7 +41,7 @@ function words(check) {
   const found = `Checked ${check.checked.toLocaleString("en")}, ${check.wrong.toLocaleString("en")} wrong. At most ${share(check.most_wrong_share)} ${these} are wrong (95\u00a0% confidence).`;
   if (check.shown) return `${found} You may stop here.`;
   if (check.more === null) return `${found} Too many are wrong to show at most ${share(check.at_most)}: ${REMEDY}.`;
-  const doubtful = check.wrong > check.at_most * check.checked ? ` So far more than that are wrong, so more answers will hardly show it: ${REMEDY}.` : "";
+  const doubtful = check.too_many ? ` So far more than that are wrong, so more answers will hardly show it: ${REMEDY}.` : "";
   return `${found} ${check.more.toLocaleString("en")} more right ${check.more === 1 ? "answer" : "answers"} would show at most ${share(check.at_most)}.${doubtful}`;
 }
 
