@@ -147,6 +147,8 @@ def test_labels_are_checked_by_keys_until_it_is_shown(
         answer(page, right[waits(page)], checked)
         if page.is_visible("#write"):
             break
+        assert page.inner_text("#by-class") == ""
+    assert all(f"{name} " in page.inner_text("#by-class") for name in CLASSES)
     page.click("#write")
     with page.expect_download() as taken:
         page.click("#download")

@@ -84,6 +84,7 @@ def test_scans_are_asked_for_blind_and_in_the_order_of_the_draw(
     now, command = found(client), fewscan.check(labels, at_most=0.2)
     assert (now["checked"], now["wrong"]) == (command.checked, command.wrong) == (4, 2)
     assert (now["most_wrong"], now["more"], now["total"]) == (command.most_wrong, command.more, 35)
+    assert now["by_class"] == {name: one.model_dump() for name, one in command.classes.items()}
     # They are labels of the dataset, with the reader's name, and what was labeled before is asked as well.
     board = review.desk.board()
     assert [board.own(one["row"], "Ada").words for one in said] == [label for _, label in given(answers)]

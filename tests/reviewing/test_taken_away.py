@@ -217,6 +217,13 @@ def test_labels_in_doubt_are_confirmed_or_corrected_once(client: TestClient, run
     left = client.get("/api/runs/first/suspects").json()
     assert (left["total"], left["answered"]) == (0, 2)
     assert review.desk.board().labels[1] == "glioma"
+    # What somebody has looked at is not asked again where a later check contradicts it, too, but is with another label.
+    time.sleep(0.01)
+    write_csv(table.assign(label=["glioma", "meningioma"]), run / PAGE_FOLDER / "labels_to_check.csv")
+    again = client.get("/api/runs/first/suspects").json()
+    assert ([one["row"] for one in again["scans"]], again["answered"]) == ([1], 1)
+    write_csv(table.assign(label="glioma"), run / PAGE_FOLDER / "labels_to_check.csv")
+    assert client.get("/api/runs/first/suspects").json()["answered"] == 2
     client.post("/api/undo", json=ADA)
     assert [one["row"] for one in client.get("/api/runs/first/suspects").json()["scans"]] == [1]
     assert client.post("/api/runs/first/suspects/settle", json={"rows": [2]} | said).status_code == 409

@@ -16,19 +16,24 @@ from fewscan.labels.standing import Entries, Numbers, live
 
 # Readings of the review page, as the notes of its entries name them, in which it shows scans by what a network says of them.
 CHECK_READING, GRID_READING = "check", "grid"
+# The one in which a person confirms or corrects labels that a network contradicts.
+SUSPECT_READING = "suspect"
 
 
 def chosen_by_network(origin: str, note: str = "") -> bool:
     """Return whether entries of this origin, and with this note, are of scans that a network was sure of."""
-    if origin == CHECK or origin.startswith(PREDICTIONS):
-        return True
+    return origin == CHECK or origin.startswith(PREDICTIONS) or asked_as(note, CHECK_READING, GRID_READING)
+
+
+def asked_as(note: str, *readings: str) -> bool:
+    """Return whether entries with this note were given in one of these readings of the review page."""
     if '"reading"' not in note:
         return False
     try:
         told = json.loads(note)
     except ValueError:
         return False
-    return isinstance(told, dict) and told.get("reading") in (CHECK_READING, GRID_READING)
+    return isinstance(told, dict) and told.get("reading") in readings
 
 
 def only_teaching(entries: Entries, by_network: Sequence[bool], count: int) -> npt.NDArray[np.bool_]:

@@ -27,6 +27,7 @@ from fewscan.training.run import Run
 
 NO_LABEL, TEST_SET, HIDDEN = "no label", "test set: not shown", "hidden by the split"
 NO_PART = "in no part"
+AS_LEARNED = "as labeled, and learned from"
 DECISIONS = {"accept": "accepted", "review": "for review", "out_of_distribution": "out of distribution"}
 
 
@@ -127,10 +128,13 @@ def _said_by(run: Run, dataset: Dataset, embedded: Embeddings, rows: Int64s, lab
     classes = np.array(run.record.classes, dtype=object)
     called = classes[predicted.logits.argmax(axis=1)]
     known = ~np.isin(labels, (NO_LABEL, TEST_SET, HIDDEN))
-    right = np.where(known, np.where(called == labels, "as labeled", "otherwise"), "label not known")
+    right = np.where(known, np.where(called == labels, "as labeled", "otherwise"), "label not known").astype(object)
+    # That it calls them so says little; where it does not, what it learned is to be looked at all the more.
+    learned = np.isin(rows, seen.rows("labeled"))
+    right[learned & (right == "as labeled")] = AS_LEARNED
     return [
         Coloring("predicted class", called.tolist()),
-        Coloring("predicted as labeled", right.tolist(), ("label not known",)),
+        Coloring("predicted as labeled", right.tolist(), ("label not known", AS_LEARNED)),
         Coloring("decision", _decided(run, seen, dataset, predicted, rows)),
     ]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from fewscan.labeling.check import LabelCheck
+from fewscan.labeling.check import ClassCheck, LabelCheck
 from fewscan.labeling.worth_checking import Choice
 from fewscan.labels.teaching import CHECK_READING
 from fewscan.reviewing.asked import REFUSALS, Count, Question, Row, Saved
@@ -39,7 +39,8 @@ class Check(BaseModel):
     expects to be wrong. others: what could be checked instead, before anything is asked. wrong: of those `checked`, with
     another answer, which `unsure` and `not a scan` are, too. most_wrong: at most so many of all are, with 95 % confidence.
     more: right answers that would show `at_most`; None where too many are wrong.
-    too_many: whether so many are wrong that they will hardly show it. total: scans without an answer. classes: those
+    too_many: whether so many are wrong that they will hardly show it. by_class: of
+    the labels of each class, how many there are, were checked and were wrong. total: scans without an answer. classes: those
     that the run knows. written: whether the table as it stands after the check is there to take.
     """
 
@@ -59,6 +60,7 @@ class Check(BaseModel):
     shown: bool
     more: int | None
     too_many: bool
+    by_class: dict[str, ClassCheck]
     written: bool
 
 
@@ -127,6 +129,7 @@ def told(desk: Desk, checks: Checks, name: str, check: LabelCheck, start: int = 
         classes=list(check.classes),
         of_scans=result.scans,
         others=[] if check.answers.cells.rows else list(result.others),
+        by_class=result.classes,
         written="checked" in checks.runs.require(desk.dataset, name).files,
         **{field: getattr(result, field) for field in same},
     )

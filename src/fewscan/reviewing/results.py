@@ -4,11 +4,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
+from fewscan.labels.teaching import SUSPECT_READING, asked_as
 from fewscan.reviewing.asked import REFUSALS, Accuracy, Count, Nothing, Question, Saved
 from fewscan.reviewing.desk import CannotNowError, Decided, Desk, NoSuchThingError
 from fewscan.reviewing.labeling import opinion_then, saved
@@ -90,7 +90,7 @@ class Doubt(BaseModel):
 
 
 class Doubts(BaseModel):
-    """Labels in doubt of which nobody has said anything since they were checked, the worst first; `checked`: when (UTC).
+    """Labels in doubt of which nobody has said anything since, or confirmed them in an earlier check; `checked`: when (UTC).
 
     words: what `fewscan labels suspects` said of all of them, whether they say anything among it.
     """
@@ -163,7 +163,7 @@ def _doubt_routes(routes: APIRouter, desk: Desk, scans: Scans, tutor: Tutor, run
             known = {int(line["row"]) for line in read_suspects(runs.require(desk.dataset, name)) or ()}
             if not known.issuperset(asked.rows):
                 raise CannotNowError("these labels are not among those in doubt")
-            note = {"reading": "suspect", "run": name} | opinion_then(desk, tutor, asked.rows)
+            note = {"reading": SUSPECT_READING, "run": name} | opinion_then(desk, tutor, asked.rows)
             return desk.decide(asked.rows, asked.said, asked.reviewer, note, settles=True)
 
         return saved(desk.once(asked.answer_id, enter))
@@ -191,14 +191,20 @@ def making_told(making: Making) -> MakingTold:
 
 
 def doubts(desk: Desk, scans: Scans, run: FinishedRun, start: int, count: int) -> Doubts:
-    """Return what is in doubt still: whatever was entered since the table was written answers it."""
+    """Return what is in doubt still, the worst first.
+
+    What was entered since the table was written answers it, and who looked at that very label in an earlier check.
+    """
     lines = read_suspects(run)
     if lines is None:
         return Doubts(scans=[], total=0, answered=0, checked=None, words=[])
     written = datetime.fromtimestamp(path_of(run.folder, "suspects").stat().st_mtime, UTC).isoformat(timespec="milliseconds")
     entries = desk.dataset.labels.entries([int(line["row"]) for line in lines])
-    since = entries[(entries["at"] > written) & ~entries["undone"] & entries["undoes"].isna()]
-    left = [line for line in lines if not np.isin(line["row"], since["row"])]
+    holding = entries[~entries["undone"] & entries["undoes"].isna()]
+    since = set(holding.loc[holding["at"] > written, "row"])
+    looked_at = holding[holding["note"].fillna("").map(lambda note: asked_as(note, SUSPECT_READING)).astype(bool)]
+    confirmed = set(zip(looked_at["row"], looked_at["label"], strict=True))
+    left = [line for line in lines if line["row"] not in since and (line["row"], line["label"]) not in confirmed]
     shown = [
         Doubt(
             row=int(line["row"]),

@@ -45,9 +45,17 @@ function words(check) {
   return `${found} ${check.more.toLocaleString("en")} more right ${check.more === 1 ? "answer" : "answers"} would show at most ${share(check.at_most)}.${doubtful}`;
 }
 
+// Few of all labels can be wrong, and many of one class: said with the verdict, since before it would tell what the run said.
+function byClass(check) {
+  if (!check.shown && !check.too_many && check.more !== null) return "";
+  const told = Object.entries(check.by_class).filter(([, one]) => one.checked > 0).map(([name, one]) => `${name} ${one.wrong} of ${one.checked}`);
+  return `Wrong among those checked, by what the run called them: ${told.join(", ")}.`;
+}
+
 function showCheck(check) {
   element("shown").textContent = words(check);
   element("which").textContent = `Checked are the ${number(check.labels, "label")} with a score of ${Number(check.least_score.toPrecision(3))} or more, of ${number(check.of_scans, "scan")} that the run ${run} labeled. It expects ${share(check.expected_wrong)} of them to be wrong.`;
+  element("by-class").textContent = byClass(check);
   const choices = [check, ...check.others].sort((one, other) => one.labels - other.labels);
   element("choice").hidden = check.others.length === 0;
   element("labels").replaceChildren(...choices.map((one) => made("option", { value: String(one.least_score), selected: one === check }, `${number(one.labels, "label")}, ${share(one.expected_wrong)} expected to be wrong`)));
@@ -90,7 +98,7 @@ async function load(isLast) {
   } catch (refused) {
     if (!isLast()) return undefined;
     showNothing("No label can be checked");
-    for (const id of ["shown", "which"]) element(id).textContent = "";
+    for (const id of ["shown", "which", "by-class"]) element(id).textContent = "";
     for (const id of ["write", "download"]) element(id).hidden = true;
     element("classes").replaceChildren();
     element("anew").hidden = refused.status !== 409; // answers about other labels
