@@ -290,5 +290,13 @@ def test_which_classes_are_possible_is_promised_for_all_scans_or_for_each_class_
 
 def test_without_a_held_out_image_as_many_labels_help_as_the_error_asks_for() -> None:
     nothing = held_out(0, 2)
-    assert Remedies.of(nothing, 0.05, 1, 0).labels == images_needed(0.05)
+    assert Remedies.of(nothing, 0.05, 1, 0).labels == images_to_keep(0.05)
     assert Remedies.of(nothing, 0.05, 1, 500).labels is None
+
+
+def test_where_images_are_too_few_as_many_more_are_asked_for_as_a_split_asks_for() -> None:
+    # Of those that come, some will be out of distribution, as some of those that are there are.
+    for odd in (0, 2):
+        assert Remedies.of(held_out(60 - odd, 2), 0.05, 1, 0, odd).labels == images_to_keep(0.05) - 60
+    assert Remedies.of(held_out(66, 2), 0.05, 1, 0, 5).labels is None
+    assert Remedies.of(held_out(58, 2), 0.05, 1, 60, 2).folds is None

@@ -288,7 +288,7 @@ def test_of_each_group_one_held_out_image_counts(run: Run, dataset: Snapshot) ->
     coarse = replace(dataset, manifest=dataset.manifest.assign(group=merged))
     grouped = Grounds.of(run, coarse).rule(Asked(0.1))
     assert grouped.threshold is None
-    assert "at least 33 independent held-out images" in grouped.reasons[0]
+    assert "at least 33 held-out images" in grouped.reasons[0]
     # Possible classes are still promised, and what that assumes is said with them.
     assert grouped.inclusion.any()
     assert grouped.reasons[1].endswith(alone.reasons[0].partition("Assumed: ")[2])
@@ -381,7 +381,7 @@ def test_a_run_that_was_chosen_among_others_must_show_more(run: Run, dataset: Sn
         assert grounds.rule(Asked(0.1, candidates=1)).threshold == alone.threshold
         strict = grounds.rule(Asked(0.1, candidates=100_000))
         assert strict.threshold is None
-        assert "100000 runs needs at least" in strict.reasons[0]
+        assert "100000 runs takes at least" in strict.reasons[0]
 
 
 @pytest.mark.slow
@@ -401,7 +401,7 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
     summary = label_unlabeled(run, dataset, tmp_path / "labels.csv", Asked(0.01))
     assert summary.accepted == 0
     assert summary.threshold is None
-    assert "needs at least 339 independent held-out images" in summary.reasons[0]
+    assert "at least 339 held-out images" in summary.reasons[0]
     helps = summary.helps
     assert helps is not None
     # All labels together are too few as well, so that more are needed after a calibration by folds.

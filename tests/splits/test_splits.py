@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.in_memory import split_in_memory
+from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -138,6 +139,11 @@ def test_a_split_by_which_nothing_will_be_accepted_says_what_helps(images: int, 
     assert helps in warning
     lacking = images_to_keep() - independent(drawn, "labeled", "validation")
     assert lacking <= 0 or f" {lacking} " in warning
+    assert f" {images_needed(TARGET_ERROR)} " in warning
+    # Whoever keeps the best of several runs has chosen it by held-out labels.
+    for run in ("one", "another"):
+        note_candidate(drawn, run)
+    assert acceptance_warnings(drawn, "runs/my scans") == acceptance_warnings(drawn, "runs/my scans", runs=3) != [warning]
     (leaks,) = acceptance_warnings(split(dataset, protocol="random", test=0, validation=0.2), "run")
     assert "random" in leaks
 

@@ -154,7 +154,6 @@ def _begun_without_labels(
 
 def _notes(dataset: Snapshot, out: Path) -> list[str]:
     """Return what classes and labels give to say before a training into the folder `out`."""
-    from fewscan.datasets.candidates import candidates
     from fewscan.datasets.trainings import news
     from fewscan.splits.acceptance import acceptance_warnings
     from fewscan.splits.class_gaps import gap_warnings
@@ -162,7 +161,7 @@ def _notes(dataset: Snapshot, out: Path) -> list[str]:
     fresh = news(opened_dataset(dataset), dataset) if dataset.classes else None
     warnings = gap_warnings(dataset)
     if dataset.classes:
-        warnings += acceptance_warnings(dataset, out, len(candidates(dataset.folder)) + 1)
+        warnings += acceptance_warnings(dataset, out)
     return [*(f"warning: {warning}" for warning in warnings), *([fresh] if fresh else [])]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from fewscan.cli.names import PROTOCOLS, known
-from fewscan.splits.support import ENOUGH_VALIDATION
+from fewscan.splits.support import ENOUGH_VALIDATION, TARGET_ERROR
 
 SplitName = Annotated[str, typer.Option("--name", help="A dataset can have many splits; 'train' takes the newest unless told.")]
 LabelBudget = Annotated[
@@ -36,7 +36,8 @@ ValidationShare = Annotated[
     typer.Option(
         "--validation",
         help="Share of the labels kept for choosing and for thresholds; 0 for a fixed schedule. [default: 0.2, up to 0.3 where "
-        f"that makes {ENOUGH_VALIDATION} independent images, which 'fewscan label' needs; 0 without a test set]",
+        f"that makes {ENOUGH_VALIDATION} independent images, so that 'fewscan label' can keep to an error of {TARGET_ERROR:g} "
+        "without further trainings; 0 without a test set]",
     ),
 ]
 SharesKnown = Annotated[

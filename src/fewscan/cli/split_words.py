@@ -77,8 +77,10 @@ def _trainings_to_come(done: "Snapshot") -> list[str]:
     from fewscan.splits.acceptance import independent
     from fewscan.splits.support import ENOUGH_VALIDATION
 
-    few = independent(done, "validation") < ENOUGH_VALIDATION
+    few, labels = independent(done, "validation") < ENOUGH_VALIDATION, independent(done, "labeled", "validation")
     if not done.require_split().test:
         together = ", those that 'fewscan calibrate' takes, too" if few else ""
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
-    return ["  a larger --validation spares the trainings that 'fewscan calibrate' takes"] if few else []
+    if not few or labels <= ENOUGH_VALIDATION:
+        return []
+    return [f"  a --validation of {ENOUGH_VALIDATION} independent images spares the trainings that 'fewscan calibrate' takes"]

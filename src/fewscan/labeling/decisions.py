@@ -56,12 +56,11 @@ def images_that_would_do(
     None where MOST_TIMES as many would not do. scores, correct: as `acceptance_threshold` takes them, one image at least.
     """
     ranked = _Ranked.of(scores, correct)
-    times = 1.0
-    while times <= MOST_TIMES:
-        more = ranked.times(times)
-        if more.accepted(target_error, candidates):
-            return more.total
-        times *= 1.05
+    images = max(ranked.total, images_needed(target_error, candidates=candidates))
+    while images <= MOST_TIMES * ranked.total:
+        if ranked.grown_to(images).accepted(target_error, candidates):
+            return images
+        images = math.ceil(1.05 * images)
     return None
 
 
@@ -81,11 +80,11 @@ class _Ranked(NamedTuple):
         errors: npt.NDArray[np.int64] = np.cumsum(~correct[order], dtype=np.int64)[images - 1]
         return cls(ranked, images, errors, len(scores))
 
-    def times(self, factor: float) -> "_Ranked":
-        """Return so many times the images, with mistakes in proportion; the scores stay those of the fewer."""
-        images = np.floor(self.images * factor).astype(np.int64)
-        errors = np.ceil(self.errors * factor).astype(np.int64)
-        return _Ranked(self.scores, images, np.minimum(errors, images), math.floor(self.total * factor))
+    def grown_to(self, total: int) -> "_Ranked":
+        """Return so many images, with mistakes in proportion; the scores stay those of the fewer."""
+        images = self.images * total // self.total
+        errors = -(-self.errors * total // self.total)
+        return _Ranked(self.scores, images, np.minimum(errors, images), total)
 
     def accepted(self, target_error: float, candidates: int) -> int:
         """Return how many images lie above the lowest score that may be accepted; 0 for none."""

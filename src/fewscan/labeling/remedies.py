@@ -6,7 +6,7 @@ from fewscan.config import Settings
 from fewscan.evaluation.calibrate import FOLDS
 from fewscan.evaluation.held_out import HeldOut
 from fewscan.labeling.decisions import images_that_would_do, least_accepting_target
-from fewscan.splits.support import images_needed
+from fewscan.splits.support import images_needed, kept_for
 from fewscan.wording import HOST, advised, command_line
 
 
@@ -18,20 +18,22 @@ class Remedies(Settings):
     target_error: float | None = None  # the least that the held-out images support as they are
 
     @classmethod
-    def of(cls, images: HeldOut, target_error: float, candidates: int, in_turn: int) -> "Remedies":
+    def of(cls, images: HeldOut, target_error: float, candidates: int, in_turn: int, odd: int = 0) -> "Remedies":
         """Find what helps where `images`, one a group, support no acceptance at `target_error` for one of `candidates` runs.
 
-        in_turn: how many independent images folds would hold out, 0 where they cannot be held out so, or are already.
+        in_turn: how many independent images folds would hold out, 0 where they cannot be held out so, or are already. odd: how
+        many are held out besides that are out of distribution. Of what is labeled in addition some will be, too.
         """
         scores, correct = images.probabilities.max(axis=1), images.probabilities.argmax(axis=1) == images.labels
         if len(scores):
             would_do = images_that_would_do(scores, correct, target_error, candidates=candidates)
         else:
             would_do = images_needed(target_error, candidates=candidates)
-        held_out = max(in_turn, len(scores))
+        held_out = max(in_turn, len(scores) + odd)
+        keep = None if would_do is None else kept_for(would_do)
         return cls(
-            folds=FOLDS if in_turn > len(scores) else None,
-            labels=None if would_do is None or would_do <= held_out else would_do - held_out,
+            folds=FOLDS if in_turn > len(scores) + odd else None,
+            labels=None if keep is None or keep <= held_out else keep - held_out,
             target_error=least_accepting_target(scores, correct, candidates=candidates),
         )
 

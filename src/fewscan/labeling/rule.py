@@ -29,7 +29,7 @@ from fewscan.labeling.decisions import (
 from fewscan.labeling.population import Population, held_out_like
 from fewscan.labeling.remedies import Remedies
 from fewscan.splits.acceptance import independent
-from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, images_needed
+from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, among, images_needed, takes
 from fewscan.training.batches import Rows
 from fewscan.training.leakage import doubt
 from fewscan.training.moved import called_with
@@ -92,6 +92,7 @@ class Grounds:
     seen: bool = False  # whether the held-out images were learned from without their labels, by the encoder say
     asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
     only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
+    odd: int = 0  # independent images that are held out besides, and out of distribution
 
     @classmethod
     def of(cls, run: Run, dataset: Snapshot, called: Called | None = None, *, population: Population = "new") -> Self:
@@ -105,11 +106,13 @@ class Grounds:
         predictor = Predictor.of(run)
         gate = Gate.of(dataset)
         held_out = held_out_like(run, dataset, population)
-        seen, asked_for = False, 0
+        seen, asked_for, odd_groups = False, 0, 0
         if held_out is not None:
             # New scans out of distribution are not accepted, so such images do not speak for those that are.
             odd = gate.out_of_distribution(Chosen(dataset.pixels, held_out.rows), held_out.rows)
+            groups = len(np.unique(held_out.groups))
             held_out = held_out.take(~odd).one_a_group()
+            odd_groups = groups - len(held_out.rows)
             seen = bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
             asked_for = asked_by_review(dataset, held_out.rows)
         calibration = Calibration.load(run)
@@ -133,6 +136,7 @@ class Grounds:
             seen,
             asked_for,
             teaching_labels(dataset) if source == "cross-fitting" else 0,
+            odd_groups,
         )
 
     def rule(self, asked: Asked) -> "DecisionRule":
@@ -148,11 +152,11 @@ class Grounds:
             helps = Remedies(folds=2 * FOLDS) if self.surer else None
             reason = f"{why}; {how}" if how else why
             return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps, why)
-        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed())
+        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed(), self.odd)
         helps, refusal = None, None
         if threshold is None:
             refusal = accepting
-            helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn)
+            helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
             accepting += f". What helps: {helps.words(self.called)}"
         inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
         if threshold is None and inclusion.any():
@@ -246,22 +250,22 @@ def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
     return f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}"
 
 
-def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str) -> tuple[float | None, str]:
-    """Return from which score on labels are accepted, and in words what that promises and assumes."""
-    needed = images_needed(target_error, candidates=candidates)
-    among = f" while you choose among {candidates} runs" if candidates > 1 else ""
-    if len(images.rows) < needed:
-        return None, (
-            f"nothing is accepted: an error of {target_error:g}{among} needs at least {needed} independent held-out images "
-            f"to be supported, and there are {len(images.rows)}"
-        )
+def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str, odd: int) -> tuple[float | None, str]:
+    """Return from which score on labels are accepted, and in words what that promises and assumes.
+
+    odd: how many images are held out besides, and out of distribution.
+    """
+    if len(images.rows) < images_needed(target_error, candidates=candidates):
+        besides = f", and {odd} out of distribution" if odd else ""
+        needs = takes(target_error, candidates=candidates)
+        return None, f"nothing is accepted: {needs}; there are {len(images.rows)}{besides}"
     probabilities = images.probabilities
     correct = probabilities.argmax(axis=1) == images.labels
     threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)
     if threshold is None:
         return None, (
             f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
-            f"of {target_error:g}{among}"
+            f"of {target_error:g}{among(candidates)}"
         )
     return threshold, (
         f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "

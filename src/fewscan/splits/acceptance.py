@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fewscan.datasets.candidates import candidates
 from fewscan.datasets.descriptions import Split
 from fewscan.datasets.protocols import may_leak
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.splits.class_gaps import classes_of_one_group, quoted
-from fewscan.splits.support import ENOUGH_VALIDATION, TARGET_ERROR, images_to_keep, least_target
+from fewscan.splits.support import ENOUGH_VALIDATION, OUT_OF_DISTRIBUTION, TARGET_ERROR, images_to_keep, least_target, takes
 from fewscan.wording import command_line
 
 
@@ -20,11 +21,13 @@ def independent(dataset: Snapshot, *parts: Split) -> int:
     return len(np.unique(dataset.groups[dataset.measuring(*parts)]))
 
 
-def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> list[str]:
+def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = None) -> list[str]:
     """Return in plain words why `label` will accept nothing by the split of `dataset` as it stands, and what helps; or nothing.
 
-    run: the folder of the next run. runs: among how many it may be chosen by held-out labels.
+    run: the folder of the next run. runs: among how many it may be chosen by held-out labels; None: as many as are on record,
+    and this one.
     """
+    runs = len(candidates(dataset.folder)) + 1 if runs is None else runs
     protocol = dataset.require_split().protocol
     if may_leak(protocol):
         return [
@@ -35,10 +38,9 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> li
     kept = images_to_keep(candidates=runs)
     if held_out >= kept:
         return []
-    among = f" while you choose among {runs} runs" if runs > 1 else ""
-    takes = (
-        f"to accept anything at --target-error {TARGET_ERROR:g}{among}, 'fewscan label' takes at least about {kept} held-out "
-        "images, each of another patient or set of copies; so many where the network makes no error on them, else more"
+    needs = (
+        f"'fewscan label' would accept nothing at its usual --target-error: {takes(TARGET_ERROR, candidates=runs)}; since "
+        f"about one in {1 / OUT_OF_DISTRIBUTION:.0f} is out of distribution, keep {kept}"
     )
     # By so many a run is calibrated at its end, which is then to be replaced.
     again = ["--folds", "5", "--overwrite"] if held_out >= ENOUGH_VALIDATION else []
@@ -46,15 +48,14 @@ def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int = 1) -> li
     lone = classes_of_one_group(dataset)
     if labels >= kept and not lone:
         there = f"the validation set holds {held_out:,}" if held_out else "there is no validation set"
-        return [f"{takes}; {there}: after training, {in_turn}"]
+        return [f"{needs}; {there}: after training, {in_turn}"]
     if labels >= kept:
         return [
-            f"{takes}; the validation set holds {held_out:,}, and labels cannot be held out in turn, since those of "
+            f"{needs}; the validation set holds {held_out:,}, and labels cannot be held out in turn, since those of "
             f"{quoted(lone)} are of one patient or set of copies alone: label others, or leave the class out"
         ]
     reachable = least_target(labels, candidates=runs)
     larger = "" if reachable is None else f", or ask for --target-error {reachable:g}"
     return [
-        f"{takes}; all labels together come to {labels:,} of these, also where {in_turn}: label {kept - labels:,} more at "
-        f"least{larger}"
+        f"{needs}; all labels together come to {labels:,}, also where {in_turn}: label {kept - labels:,} more at least{larger}"
     ]

@@ -29,11 +29,29 @@ def images_needed(target_error: float, *, candidates: int = 1) -> int:
 
 def images_to_keep(target_error: float = TARGET_ERROR, *, candidates: int = 1) -> int:
     """Return how many independent images to keep, so that `images_needed` are left when some are out of distribution."""
-    needed = images_needed(target_error, candidates=candidates)
-    kept = needed
-    while _at_most(kept - needed, kept) < _SURELY:
+    return kept_for(images_needed(target_error, candidates=candidates))
+
+
+def kept_for(images: int) -> int:
+    """Return how many independent images to keep, so that so many are left when some are out of distribution."""
+    kept = math.floor(images / (1 - OUT_OF_DISTRIBUTION))  # enough in every other draw
+    while _at_most(kept - images, kept) < _SURELY:
         kept += 1
     return kept
+
+
+def among(candidates: int) -> str:
+    """Return what a sentence on an error adds where the run may have been chosen among several."""
+    return f" while you choose among {candidates} runs" if candidates > 1 else ""
+
+
+def takes(target_error: float, *, candidates: int = 1) -> str:
+    """Return in words how many held-out images it takes to support `target_error`, and which ones count."""
+    needed = images_needed(target_error, candidates=candidates)
+    return (
+        f"an error of {target_error:g}{among(candidates)} takes at least {needed} held-out images, each of another patient or "
+        "set of copies and none of them out of distribution, and more where the network is wrong on some"
+    )
 
 
 def least_target(images: int, *, candidates: int = 1) -> float | None:
@@ -43,8 +61,11 @@ def least_target(images: int, *, candidates: int = 1) -> float | None:
 
 def _at_most(odd: int, images: int) -> float:
     """Return how probable it is that of so many images no more than `odd` are called out of distribution."""
-    share = OUT_OF_DISTRIBUTION
-    return sum(math.comb(images, count) * share**count * (1 - share) ** (images - count) for count in range(odd + 1))
+    odds = math.log(OUT_OF_DISTRIBUTION) - math.log1p(-OUT_OF_DISTRIBUTION)
+    none = math.lgamma(images + 1) + images * math.log1p(-OUT_OF_DISTRIBUTION)
+    return sum(
+        math.exp(none - math.lgamma(count + 1) - math.lgamma(images - count + 1) + count * odds) for count in range(odd + 1)
+    )
 
 
 # With a validation set of so many independent images, each of another patient or set of copies, a run is calibrated on it and
