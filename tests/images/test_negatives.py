@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from fewscan.datasets.importing import summary
 from fewscan.errors import FewscanError
 from fewscan.images.crop import Box, foreground_box, shown
 from fewscan.images.grid import small_grid
-from fewscan.images.negatives import is_negative
+from fewscan.images.negatives import is_negative, lies_on_dark
 from fewscan.images.options import Crop, ImageSpec
 from fewscan.images.readers import read_images
 from tests.images.test_crop import HEAD, LARGE, SIDE, SMALL, blob, chest, head
@@ -35,6 +35,25 @@ def framed(image: np.ndarray, width: int = 6) -> np.ndarray:
     whole = image.copy()
     whole[:width], whole[-width:], whole[:, :width], whole[:, -width:] = 255, 255, 255, 255
     return whole
+
+
+def scenes(count: int) -> Iterator[np.ndarray]:
+    """Yield pictures of all sizes: an even middle, and around it four sides, each of its own gray and width, with noise."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        height, width = random.integers(40, 300, 2)
+        image = np.full((height, width, 3)[: 2 + number % 2], random.integers(256), np.float64)
+        for side in random.permutation(4):
+            rows = np.rot90(image, side)
+            rows[: random.integers(1, 1 + len(rows) // 2)] = random.integers(256)
+        yield np.clip(image + random.normal(0, random.choice([0, 5, 40]), image.shape), 0, 255).astype(np.uint8)
+
+
+def test_what_surely_lies_on_dark_is_no_negative() -> None:
+    sure = [(lies_on_dark(image), is_negative(small_grid(image))) for image in scenes(2000)]
+    assert (True, True) not in sure
+    assert {(True, False), (False, True), (False, False)} == set(sure)
+    assert lies_on_dark(head())
 
 
 @pytest.mark.parametrize("box", [SMALL, HEAD, LARGE])

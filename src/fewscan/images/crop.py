@@ -10,7 +10,7 @@ import numpy as np
 
 from fewscan.images.formats.image import Pixels
 from fewscan.images.grid import GRID_PX, WHITE_EDGE, Grid, edge_share, small_grid, unframed
-from fewscan.images.negatives import NOTE, is_negative
+from fewscan.images.negatives import NOTE, is_negative, lies_on_dark
 from fewscan.images.options import ImageSpec
 
 LEVELS = 16
@@ -67,7 +67,7 @@ class Shown(NamedTuple):
 
 def shown(pixels: Pixels, spec: ImageSpec) -> Shown:
     """Return what is shown of (H, W) or (H, W, 3) uint8 pixels before they are made small."""
-    if spec.crop == "none" and spec.negatives == "keep":
+    if spec.crop == "none" and (spec.negatives == "keep" or lies_on_dark(pixels)):
         return Shown(pixels, None, negative=False)
     gray = small_grid(pixels)
     negative = spec.negatives == "undo" and is_negative(gray)
