@@ -166,6 +166,7 @@ def test_columns_go_by_their_common_names_and_that_is_said(root):
         ("file,image,label", "--path-column"),
         ("path,class,diagnosis", "--label-column"),
         ("path,label,subject,pid", "--patient-column"),
+        ("path,label,PatientenID,MRN", "--patient-column"),
         ("path,label,subset,partition", "--split-column"),
         ("path,malignant,x", "--label-column"),
         ("x,label,y", "--path-column"),
@@ -205,6 +206,17 @@ def test_german_names_of_columns_are_known_and_english_ones_go_before_them(root)
     assert [(scan.label, scan.patient) for scan in scans] == [("x", f"p{number}") for number in range(4)]
     text = "Datei;Befund;diagnosis\n" + "".join(f"{name}.png;x;y\n" for name in NAMES)
     assert [label for label in labels_of(root, labels=table(root, text)).values() if label] == ["y"] * 4
+
+
+@pytest.mark.parametrize(
+    "column", ["PatientenID", "Patienten-Nr.", "Patientennummer", "MRN", "Proband", "Paciente ID", "subject no"]
+)
+def test_a_column_that_is_surely_one_of_patients_is_read_in_whatever_language(root, column):
+    text = f"Datei;Befund;{column}\n" + "".join(f"{name}.png;x;p{number}\n" for number, name in enumerate(NAMES))
+    scans = [scan for scan in listed(root, labels=table(root, text)) if scan.label]
+    assert [scan.patient for scan in scans] == [f"p{number}" for number in range(4)]
+    text = f"Datei;Befund;Patient;{column}\n" + "".join(f"{name}.png;x;q;p\n" for name in NAMES)
+    assert {scan.patient for scan in listed(root, labels=table(root, text)) if scan.label} == {"q"}
 
 
 def test_one_hot_columns_are_classes_and_those_that_are_not_so_are_asked_for(root):

@@ -1,5 +1,6 @@
 """Folders as public sets and hospitals have them: what a radiologist would call class, patient, mask and split of each."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,6 +242,36 @@ def test_levels_and_patterns_that_cannot_be_are_refused(root, what):
     assert "regular expression" in refusal(root, **{f"{what}_from": "(x"})
     assert "exactly one" in refusal(root, **{f"{what}_from": "x"})
     assert "one of them" in refusal(root, **{f"{what}_from": "(x)", f"{what}_level": 1})
+
+
+@pytest.mark.parametrize(
+    "option", [{"patient_from": r"Pat(\d+)_"}, {"patient_level": 2}, {"class_from": "^([^/]+)/"}, {"class_level": 1}]
+)
+def test_an_option_speaks_of_the_sources_that_it_fits_and_others_go_as_without_it(tmp_path, option):
+    make(tmp_path / "a", "glioma/Pat1/Pat1_1.png", "none/Pat2/Pat2_1.png")
+    make(tmp_path / "b", "1.png", "2.png")
+    alone, both = listed(tmp_path / "a", **option), listed(tmp_path / "b", tmp_path / "a", **option)
+    assert [(scan.label, scan.patient) for scan in both] == [(None, None)] * 2 + [(scan.label, scan.patient) for scan in alone]
+    told = option.keys() <= {"class_from", "class_level"}
+    assert ("names no patient of 2 of 2 images" in warnings(tmp_path / "b", tmp_path / "a", **option)) is not told
+    refused = refusal(tmp_path / "b", **option)
+    assert "source 'b'" in refused
+
+
+def test_classes_of_a_source_that_a_pattern_fits_nowhere_are_its_folders(tmp_path):
+    make(tmp_path / "a", "normal_1.png", "tumor_1.png")
+    make(tmp_path / "b", "glioma/1.png", "normal/1.png")
+    scans = listed(tmp_path / "a", tmp_path / "b", class_from="^(normal|tumor)_")
+    assert [scan.label for scan in scans] == ["normal", "tumor", "glioma", "normal"]
+
+
+def test_what_the_plan_of_several_sources_advises_of_patients_is_taken(tmp_path):
+    make(tmp_path / "a", *(f"{name}/Pat{patient:03d}_{k}.png" for name in ("x", "y") for patient in range(9) for k in range(3)))
+    make(tmp_path / "b", *(f"{name}/{k}.png" for name in ("x", "y") for k in range(5)))
+    sources = (tmp_path / "a", tmp_path / "b")
+    (advised,) = re.findall("--patient-from '(.*?)'", warnings(*sources))
+    scans = listed(*sources, patient_from=advised)
+    assert all((scan.patient is not None) == (scan.source == "a") for scan in scans)
 
 
 def test_numbers_that_recur_under_classes_are_refused_until_the_level_is_named(root):

@@ -255,8 +255,10 @@ def test_columns_that_are_called_like_labels_and_are_not_read_are_named(root, co
 @pytest.mark.parametrize(
     ("columns", "unread"),
     [
-        ("file,label,PatientenID", "PatientenID"),
-        ("file,label,MRN", "MRN"),
+        ("file,label,Fall-Nr", "Fall-Nr"),
+        ("file,label,Case ID", "Case ID"),
+        ("file,label,Inpatient", "Inpatient"),
+        ("file,label,PatientenID", None),
         ("file,label,patient,MRN", None),
         ("file,label,Patient Age", None),
         ("file,label,patient0017", None),

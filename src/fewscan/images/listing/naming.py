@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from fewscan.errors import FewscanError
@@ -13,10 +13,11 @@ from fewscan.images.options import ImportOptions
 from fewscan.images.part_names import given_split
 from fewscan.images.patients import patient_key
 from fewscan.images.sources import ScanFile, Source
-from fewscan.wording import folder_below
+from fewscan.wording import folder_below, listed
 
 # Which folder a name stands in, if it is one, and the name.
 _Named = tuple[int | None, str] | None
+_NAMES_SHOWN = 4
 
 
 def name_images(scans: Sequence[ScanFile], sources: Sequence[Source], asked: ImportOptions) -> list[ScanFile]:
@@ -24,15 +25,19 @@ def name_images(scans: Sequence[ScanFile], sources: Sequence[Source], asked: Imp
 
     Classes are those that the options name, else those of `levels.levels_of`; what the file itself says goes before them.
     Patients are those that the options name, else the header's, else those of `levels_of`. The part of a split is that of the
-    outermost folder that is called after one, else the source's.
+    outermost folder that is called after one, else the source's. Sources may be laid out differently: one of whose files an
+    option names nothing goes as without that option.
 
-    Raises FewscanError where an option fits no file, for folders whose meaning cannot be told (`levels_of`), and for more than
-    MAX_CLASSES classes.
+    Raises FewscanError where an option fits no file of any source, for folders whose meaning cannot be told (`levels_of`), and
+    for more than MAX_CLASSES classes.
     """
     own: dict[str, list[ScanFile]] = {source.name: [] for source in sources}
     for scan in scans:
         own[scan.source].append(scan)
-    named = {source.name: iter(_named_in(source, own[source.name], asked)) for source in sources}
+    fitting = {source.name: _that_fits(source, own[source.name], asked) for source in sources}
+    _check_fits([source for source in sources if source.labeled], own, fitting, asked, "class")
+    _check_fits(sources, own, fitting, asked, "patient")
+    named = {source.name: iter(_named_in(source, own[source.name], fitting[source.name])) for source in sources}
     return [next(named[scan.source]) for scan in scans]
 
 
@@ -41,10 +46,7 @@ def _named_in(source: Source, scans: Sequence[ScanFile], asked: ImportOptions) -
     # What tables say of labels is read later, and would be refused for nothing.
     guessed = source.labeled and asked.class_level is None and asked.class_from is None and not asked.labels
     levels = levels_of(places, source.name, classes=guessed)
-    class_of = _way_to_classes(source, asked, levels)
-    _check_fits(scans, class_of if source.labeled else None, "class", asked.class_level, asked.class_from)
-    patient_of = _way_to_patients(asked)
-    _check_fits(scans, patient_of, "patient", asked.patient_level, asked.patient_from)
+    class_of, patient_of = _way_to_classes(source, asked, levels), _way_to_patients(asked)
     named = [_with_split(_with_patient(_with_class(scan, class_of), patient_of, levels, asked), source) for scan in scans]
     _check_count(named, source, asked)
     return named
@@ -84,19 +86,37 @@ def _at(scan: ScanFile, level: int | None) -> _Named:
     return None if level is None or level > len(scan.folders) else (level, scan.folders[level - 1])
 
 
-def _check_fits(
-    scans: Sequence[ScanFile], way: Callable[[ScanFile], _Named] | None, what: str, level: int | None, pattern: str | None
-) -> None:
-    """Raise FewscanError where a way that was asked for names the class or patient of no image of a source."""
+def _that_fits(source: Source, scans: Sequence[ScanFile], asked: ImportOptions) -> ImportOptions:
+    """Return the options without those that say where class or patient stand, but name none of any image of the source."""
+    ways = {"class": _way_to_classes(source, asked, {}) if source.labeled else None, "patient": _way_to_patients(asked)}
     usable = [scan for scan in scans if scan.set_aside is None]
-    if way is None or (not level and pattern is None) or not usable or any(way(scan) is not None for scan in usable):
-        return
-    source, example = usable[0].source, usable[0].file
-    if pattern is not None:
-        raise FewscanError(f"--{what}-from '{pattern}' fits no file of the source '{source}', such as {example}")
-    places = described_levels({scan.folders for scan in usable})
-    there = f"its files lie in {places}" if places else "its files lie in no folder below it"
-    raise FewscanError(f"--{what}-level {level}: the source '{source}' has no folder so deep; {there}")
+    unfit = [what for what, way in ways.items() if way is None or all(way(scan) is None for scan in usable)]
+    # 0 is an answer, too: no folder names a patient.
+    left_out = {f"{what}_{how}": None for what in unfit for how in ("level", "from") if getattr(asked, f"{what}_{how}")}
+    return asked.model_copy(update=left_out)
+
+
+def _check_fits(
+    sources: Sequence[Source],
+    own: Mapping[str, Sequence[ScanFile]],
+    fitting: Mapping[str, ImportOptions],
+    asked: ImportOptions,
+    what: str,
+) -> None:
+    """Raise FewscanError where a way that was asked for names the class or patient of no image of any of the sources."""
+    names = [source.name for source in sources]
+    usable = [scan for name in names for scan in own[name] if scan.set_aside is None]
+    for how in ("level", "from"):
+        wanted = getattr(asked, f"{what}_{how}")
+        if not wanted or not usable or any(getattr(fitting[name], f"{what}_{how}") for name in names):
+            continue
+        quoted = listed([f"'{name}'" for name in names], _NAMES_SHOWN)
+        which = f"the source {quoted}" if len(names) == 1 else f"the sources {quoted}"
+        if how == "from":
+            raise FewscanError(f"--{what}-from '{wanted}' fits no file of {which}, such as {usable[0].file}")
+        places = described_levels({scan.folders for scan in usable})
+        there = f"files lie in {places}" if places else "files lie in no folder below it"
+        raise FewscanError(f"--{what}-level {wanted}: no folder so deep in {which}; {there}")
 
 
 def _with_class(scan: ScanFile, class_of: Callable[[ScanFile], _Named]) -> ScanFile:

@@ -61,11 +61,14 @@ _BESIDE_LABELS = ("labelstate", "labelprobability")
 # A column is called like one of labels where it is as like as that to one of the common names, or holds one that is so long.
 _AS_LIKE = 0.8
 _SO_LONG = 5
-# A column is called like one of patients by such a word, and what numbers and codes are called behind it: PatientenID, MRN.
-_LIKE_PATIENTS = re.compile(
-    r".*(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)?"
-    r"|mrn|(medical)?recordnumber|case(id|no|number)|fall(id|nr|nummer)"
+# A column is one of patients by such a word, and what numbers and codes are called behind it: PatientenID, MRN. With anything
+# before, `inpatient` too, and where it numbers cases, of which a patient may have several, it is only called like one.
+_PATIENTS = (
+    r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)?"
+    r"|mrn|(medical)?recordnumber"
 )
+_OF_PATIENTS = re.compile(_PATIENTS)
+_LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
 _AND_NONE = "' and none '"
 _FILE_NAME = re.compile(r".+\.[A-Za-z]\w{1,4}(\.gz)?")
 _ZERO_OR_ONE = re.compile(r"[01]([.,]0*)?")
@@ -144,6 +147,8 @@ def _position(table: Path, cells: Cells, what: str, asked: str | None) -> int | 
         fits = [position for position, name in enumerate(columns) if name == what]
         for common in (_COMMON_NAMES[what], _GERMAN_NAMES.get(what, ())):
             fits = fits or [position for position, name in enumerate(columns) if plain(name) in common]
+        if what == "patient":
+            fits = fits or [position for position, name in enumerate(columns) if _of_patients(name, _OF_PATIENTS)]
     if len(fits) > 1:
         names = ", ".join(f"'{columns[position]}'" for position in fits)
         way = f"name one with {_OPTIONS[what]}" if len({columns[position] for position in fits}) > 1 else "rename one"
@@ -162,8 +167,11 @@ def _unread_labels(columns: Sequence[str], taken: Set[int]) -> list[str]:
 
 def _unread_patients(columns: Sequence[str], taken: Set[int]) -> list[str]:
     """Return names of columns that are called like patients and are not taken, in quotes."""
-    like = [name for at, name in enumerate(columns) if at not in taken and _LIKE_PATIENTS.fullmatch(plain(name))]
-    return [f"'{name}'" for name in like if not _may_be_data(name)]
+    return [f"'{name}'" for at, name in enumerate(columns) if at not in taken and _of_patients(name, _LIKE_PATIENTS)]
+
+
+def _of_patients(name: str, pattern: re.Pattern[str]) -> bool:
+    return pattern.fullmatch(plain(name)) is not None and not _may_be_data(name)
 
 
 def _like_labels(name: str) -> bool:
