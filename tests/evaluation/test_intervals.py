@@ -139,6 +139,7 @@ def test_a_perfect_rare_class_leaves_doubt_in_what_rests_on_it() -> None:
 
 def test_a_difference_may_be_negative_and_keeps_a_width() -> None:
     assert Interval(value=0.0312, low=-0.01, high=0.05).points == "3.1 points [-1.0, 5.0]"
+    assert Interval(value=-0.0004, low=-0.0003, high=0.05).points == "0.0 points [0.0, 5.0]"  # and not -0.0
     found = bootstrap(mean_of(np.zeros(300)), np.arange(300), differences=("mean",), resamples=50)["mean"]
     assert ends(found) == pytest.approx((-3.69 / 300, 3.69 / 300), abs=1e-4)
     values = np.random.default_rng(0).choice([-1.0, 0, 1], 300, p=[0.1, 0.8, 0.1])

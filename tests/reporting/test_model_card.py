@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,28 @@ def test_what_was_not_measured_is_said_with_the_command_that_does(write_card: Ca
     assert "`fewscan calibrate RUN`" in card
     assert "RUN stands for the folder of the run first try" in card
     assert "sensitivity" not in card
+
+
+@pytest.mark.slow
+def test_sentences_and_headings_stand_apart_where_a_temperature_does_harm(
+    write_card: Callable[..., str], run: Run, dataset: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Evaluation, "temperature_hurt", True)
+    error = Interval(value=0.123, low=0.1, high=0.2)
+    Calibration(
+        temperature=1.2345,
+        source="cross-fitting",
+        images=16,
+        groups=15,
+        calibration_error_before=error,
+        calibration_error_after=error,
+        dataset_fingerprint=run.record.dataset_fingerprint,
+    ).save(run)
+    evaluate(run, dataset)
+    card = write_card(temperature=1.2345)
+    assert "the temperature made it larger" in card
+    assert not re.search(r"[a-z]\.[A-Z]", card)
+    assert not re.search(r"[^\n]\n#", card)
 
 
 @pytest.mark.slow

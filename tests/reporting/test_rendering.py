@@ -19,6 +19,8 @@ TEMPLATE = """<style>.half { width: calc(50 % 3); }</style><script>const left = 
 <p title="95 % of them">{{ share | percent }}, {{ sentence }}; 95
   % interval and 100 % of these</p><script>const right = 8 % 3;</script>"""
 
+NARROW = """{% extends "base.html" %}{% block body %}<p title="--same-head">{{ sentence }}</p>{% endblock %}"""
+
 Edges = Callable[[int, str, int], tuple[bool, bool]]
 VISIBLE = 25  # of 255 grays
 WIDE = """{% extends "base.html" %}{% block body %}
@@ -35,6 +37,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name in ("page.html", "card.md"):
         (folder / "templates" / name).write_text(TEMPLATE)
     (folder / "templates" / "wide.html").write_text(WIDE)
+    (folder / "templates" / "narrow.html").write_text(NARROW)
     monkeypatch.syspath_prepend(str(tmp_path))
     return folder.name
 
@@ -48,6 +51,22 @@ def test_a_number_and_its_percent_sign_stay_on_one_line(package: str) -> None:
         "5\u00a0%",
         "0\u00a0%",
     ]
+
+
+def test_no_line_ends_in_an_option_of_a_command(package: str, launched: "playwright.Browser", tmp_path: Path) -> None:
+    """At whatever width the page is read: hyphens are where lines end by themselves."""
+    words = "give --target-error 0.17, the least that these images support, or --same-head"
+    (tmp_path / "narrow.html").write_text(render("narrow.html", package=package, sentence=words), encoding="utf-8")
+    with launched.new_context() as context:
+        page = context.new_page()
+        page.goto((tmp_path / "narrow.html").as_uri())
+        for width in range(200, 600, 8):
+            page.set_viewport_size({"width": width, "height": 300})
+            assert page.evaluate(
+                "() => [...document.querySelectorAll('.unbroken')].map((one) => one.getClientRects().length)"
+            ) == [1, 1]
+        assert page.inner_text("p") == words
+        assert page.get_attribute("p", "title") == "--same-head"
 
 
 def test_scripts_and_styles_stay_as_they_are_written(package: str) -> None:

@@ -56,10 +56,11 @@ class Interval(Settings):
         """Return the score and its interval, times `factor`, in words."""
         if self.value is None:
             return "not defined"
-        value = f"{factor * self.value:.{decimals}f}{unit}"
+        # z: what rounds to nought has no sign.
+        value = f"{factor * self.value:z.{decimals}f}{unit}"
         if self.low is None or self.high is None:
             return f"{value} [{TOO_FEW_GROUPS}]"
-        return f"{value} [{factor * self.low:.{decimals}f}, {factor * self.high:.{decimals}f}]"
+        return f"{value} [{factor * self.low:z.{decimals}f}, {factor * self.high:z.{decimals}f}]"
 
 
 def bootstrap(

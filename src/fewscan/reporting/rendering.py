@@ -14,8 +14,12 @@ from fewscan.atomic import write_text, writing
 from fewscan.evaluation.intervals import Interval
 
 OWN_PACKAGE = "fewscan.reporting"
-# A number with its percent sign; scripts and styles, which are matched whole before one within them, stay as they are.
-_PERCENT = re.compile(r"<(script|style)\b.*?</\1>|(?<=\d)[ \n]+%(?!\w)", re.DOTALL)
+# What no line is to end in: a number with its percent sign; in text, not within a tag, an option of a command. Scripts, styles
+# and titles, which are matched whole before one within them, stay as they are.
+_UNBROKEN = re.compile(
+    r"<(script|style|title)\b.*?</\1>|(?P<percent>(?<=\d)[ \n]+%(?!\w))|(?P<option>(?<![\w-])--[a-z][a-z-]*(?=[^<>]*<))",
+    re.DOTALL,
+)
 
 
 class Script(NamedTuple):
@@ -34,12 +38,18 @@ def script(name: str) -> Script:
 def render(template: str, *, package: str = OWN_PACKAGE, **content: Any) -> str:
     """Return the page that `template`, a file in `templates/` of a package or of this one, makes of `content`.
 
-    In HTML everything is escaped, and no line ends between a number and its percent sign; in Markdown what passes the filter
-    `markdown` is escaped. A name that the template asks for and `content` lacks is an error.
+    In HTML everything is escaped, and no line ends between a number and its percent sign, nor in an option; in Markdown what
+    passes the filter `markdown` is escaped. A name that the template asks for and `content` lacks is an error.
     """
     is_html = template.endswith(".html")
     page = _environment(package, escaped=is_html).get_template(template).render(**content)
-    return _PERCENT.sub(lambda found: found[0] if found[1] else "\u00a0%", page) if is_html else page
+    return _UNBROKEN.sub(_unbroken, page) if is_html else page
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    if found["percent"]:
+        return "\u00a0%"
+    return f'<span class="unbroken">{found["option"]}</span>' if found["option"] else found[0]
 
 
 def write_page(page: str, out: Path) -> Path:
