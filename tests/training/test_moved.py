@@ -121,6 +121,17 @@ def test_a_run_finds_its_dataset_without_reading_the_whole_label_log(project: Pa
     assert run.open_dataset().folder == project / "data" / "scans"
 
 
+def test_a_dataset_that_lost_its_labels_is_refused_and_one_to_which_they_were_given_anew_is_the_run_s(project: Path) -> None:
+    scans, run = project / "data" / "scans", Run.open(project / "runs" / "first")
+    before, labels = run.open_dataset(), Dataset.open(scans).labels.entries()
+    anew = labeled_anew(scans, project / "anew", None)
+    (scans / LABELS_FILE).unlink()
+    with pytest.raises(FewscanError, match=r"labels\.db is missing.*import.*--data"):
+        run.open_dataset()
+    Dataset.open(anew).labels.enter(labels["row"], labels["label"].where(labels["label"].notna(), None), origin="folder")
+    assert run.open_dataset(anew).manifest.equals(before.manifest)
+
+
 def test_a_run_on_the_same_images_with_other_labels_teaches_an_encoder_and_is_known_to_have_seen_them(project: Path) -> None:
     scans, run = project / "data" / "scans", Run.open(project / "runs" / "first")
     other = Dataset.open(labeled_anew(scans, project / "other", None))

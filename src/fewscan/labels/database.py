@@ -186,7 +186,10 @@ def _one_line(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise FewscanError(f"there are no labels at {path}: the file is missing; put it back") from None
+        raise FewscanError(
+            f"{path} is missing, and with it every label: put back a copy. Where there is none, import the scans again into "
+            "another folder and enter the labels as before; runs take that folder by --data"
+        ) from None
     except PermissionError:
         raise FewscanError(f"no permission to read {path}") from None
     except OSError as error:
