@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from fewscan.reporting import map_page
 from fewscan.reporting.map_page import _colored, _palette
 from fewscan.training.run import Run
 from tests.made import remade
+
+if TYPE_CHECKING:
+    import playwright.sync_api as playwright
 
 ENCODER = "resnet_small"
 
@@ -72,6 +76,31 @@ def test_the_page_needs_nothing_else_and_runs_no_script_but_its_own(
     assert f"script-src 'sha256-{digest}'" in text
     names = {value["name"] for value in content_of(tmp_path / "page.html")["colorings"][0]["values"]}
     assert names == {"</script><script>alert(1)</script>", "b"}
+
+
+FILLED = """window.filled = [];
+const real = CanvasRenderingContext2D.prototype.fillRect;
+CanvasRenderingContext2D.prototype.fillRect = function (...box) { window.filled.push(box); return real.apply(this, box); };"""
+
+
+@pytest.mark.slow
+def test_no_picture_is_cut_off_at_an_edge_of_the_whole_map_however_wide_it_is(
+    make_dataset: Callable[..., Snapshot], launched: "playwright.Browser", tmp_path: Path
+) -> None:
+    package.map_scans(make_dataset(12).folder, encoder=ENCODER, out=tmp_path / "page.html")
+    with launched.new_context() as context:
+        page = context.new_page()
+        page.add_init_script(FILLED)
+        page.goto((tmp_path / "page.html").as_uri())
+        page.click("#pictures")
+        for width in range(400, 880, 10):
+            page.evaluate("() => { window.filled = []; }")
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("() => window.filled.length > 0")
+            side = page.evaluate("() => document.getElementById('map').clientWidth")
+            boxes = page.evaluate("() => window.filled")
+            assert min(min(left, top) for left, top, _, _ in boxes) >= 0
+            assert max(max(left + wide, top + high) for left, top, wide, high in boxes) <= side
 
 
 @pytest.mark.slow

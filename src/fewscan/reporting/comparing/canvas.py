@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from fewscan.atomic import replaced_file, writing
 from fewscan.comparison.results import Results
-from fewscan.reporting.comparing.sentences import NOT_RUN
+from fewscan.reporting.comparing.sentences import NOT_RUN, epochs_said
 from fewscan.reporting.figures import INK
 
 DPI = 150
@@ -51,9 +51,9 @@ def write_figure(draw: Callable[[], Figure], path: Path) -> Path:
     return path
 
 
-def say_not_run(axes: Axes) -> None:
-    """Write `not run` into a plot without curves."""
-    axes.text(0.5, 0.5, NOT_RUN, transform=axes.transAxes, ha="center", va="center", fontsize=11, color=INK["light"])
+def say_instead(axes: Axes, why: str = NOT_RUN) -> None:
+    """Write why there are none into a plot without curves, whose axes say nothing then."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=11, color=INK["light"])
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
     axes.grid(visible=False)
 
@@ -62,10 +62,9 @@ def footer(results: Results) -> list[str]:
     """Return what the curves were made with."""
     plan = results.comparison.plan
     runs = [run for run in results.trials.values() if run is not None]
-    epochs = sorted({run.run.settings.epochs for run in runs})
     return [
         f"recipe {plan.recipe_as_changed}",
-        f"{' to '.join(str(number) for number in dict.fromkeys((epochs[0], epochs[-1])))} epochs" if epochs else "",
+        epochs_said([run.run.settings for run in runs]),
         f"{results.image_size_px} px",
         f"seed{'s' if len(plan.seeds) > 1 else ''} {', '.join(str(seed) for seed in plan.seeds)}",
         f"{len(runs)} of {len(plan.trials)} runs finished" if len(runs) < len(plan.trials) else "",

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fewscan.comparison.results import EvaluatedRun, Row
 from fewscan.learning.registry import METHODS
+from fewscan.reporting.comparing.canvas import say_instead
 from fewscan.reporting.figures import INK, Look, draw_curve, epoch_series, numbered_look
 
 ANY_METHOD = Look(INK["light"], "solid", "o")
@@ -90,6 +91,9 @@ def draw_losses(axes: Axes, rows: Sequence[Row], looks: Looks) -> None:
         elif row.runs:
             draw_series(axes, _relative_losses(row.runs), looks[row.method], row.method, number, len(looks))
     axes.set_ylim(bottom=0)
+    ran = [row for row in rows if row.runs]
+    if ran and all(len(_common_epochs(row.runs)) == 1 for row in ran):
+        say_instead(axes, "no curves: each method was solved at once, or had one epoch")
 
 
 def _common_epochs(runs: Sequence[EvaluatedRun]) -> list[int]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from fewscan.comparison.budgets import LabelEfficiency, Point
-from fewscan.reporting.comparing.canvas import new_figure, say_not_run, write_figure
+from fewscan.reporting.comparing.canvas import new_figure, say_instead, write_figure
 from fewscan.reporting.comparing.curves import method_looks
 from fewscan.reporting.comparing.sentences import all_seeds, title
 from fewscan.reporting.figures import INK, Look, prepare_axes
@@ -58,7 +58,7 @@ def draw_efficiency(efficiency: LabelEfficiency) -> Figure:
                     shift = APART * (number - (len(methods) - 1) / 2)
                     drawn[method] = _draw_method(axes, of_method, score, looks[method], shift)
             if not axes.lines:
-                say_not_run(axes)
+                say_instead(axes)
     for axes in grid[:, 0]:
         axes.set_ylabel("percent")
     for axes in grid[-1]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from fewscan.comparison.results import Results, Row
-from fewscan.reporting.comparing.canvas import footer, new_figure, say_not_run, write_figure
+from fewscan.reporting.comparing.canvas import footer, new_figure, say_instead, write_figure
 from fewscan.reporting.comparing.curves import Looks, draw_accuracies, draw_losses, hollow_marker, method_looks
 from fewscan.reporting.figures import INK, legend_below, prepare_epoch_axes
 
@@ -68,7 +68,7 @@ def _figure(results: Results, together: Together, draw: Draw) -> tuple[Figure, S
         rows = [results.row(protocol, method) for method in together.methods]
         draw(axes, rows, together.looks)
         if not any(row.runs for row in rows):
-            say_not_run(axes)
+            say_instead(axes)
         for row in rows:
             if not row.runs:
                 axes.plot([], [], linestyle="none", label=f"{row.method}: not run")

@@ -9,6 +9,7 @@ from fewscan.comparison.results import Pair, Results, Row
 from fewscan.comparison.ways import Way
 from fewscan.datasets.descriptions import Protocol
 from fewscan.datasets.protocols import keeps_groups
+from fewscan.training.settings import RunSettings
 from fewscan.wording import counted, listed
 
 NOT_RUN = "not run"
@@ -189,9 +190,8 @@ def copies_worth(results: Results, method: str, crossing: Protocol, kept: Protoc
 def caption(results: Results) -> str:
     """Return in a sentence or two how the runs were made."""
     plan = results.comparison.plan
-    epochs = [settings.epochs for settings in results.settings.values()]
     parts = [
-        f"Recipe {plan.recipe_as_changed}: {_range(epochs)} epochs",
+        *filter(None, [epochs_said(list(results.settings.values()))]),
         f"{results.image_size_px} px",
         counted(plan.split.labeled, "label"),
         counted(plan.split.test, "test image"),
@@ -199,7 +199,13 @@ def caption(results: Results) -> str:
     ]
     missing = sum(run is None for run in results.trials.values())
     said = f" {missing} of {len(plan.trials)} planned runs were {NOT_RUN}." if missing else ""
-    return f"{', '.join(parts)}.{said}"
+    return f"Recipe {plan.recipe_as_changed}: {', '.join(parts)}.{said}"
+
+
+def epochs_said(settings: Sequence[RunSettings]) -> str:
+    """Return how many epochs the methods had that were not solved at once, `1 to 25 epochs`; nothing where all were."""
+    epochs = [one.epochs for one in settings if not one.solved]
+    return f"{_range(epochs)} {'epoch' if max(epochs) == 1 else 'epochs'}" if epochs else ""
 
 
 def on_ways(methods: Sequence[str], recipe: str) -> list[str]:

@@ -35,7 +35,8 @@ function draw() {
   context.scale(scale, scale);
   drawn = [];
   const cells = new Map();
-  const size = content.side * 0.75 + 4;
+  // Whole cells in a row, so that no picture is cut off at an edge.
+  const size = side / Math.max(1, Math.floor(side / (content.side * 0.75 + 4)));
   content.xy.forEach((_, index) => {
     const [x, y] = place(index);
     if (!seen(index) || x < -size || y < -size || x > side + size || y > side + size) return;

@@ -7,7 +7,8 @@ function strip(title, related) {
   if (related.length === 0) return [];
   const items = related.map((one) => made("li", {}, made("figure", {},
     laid(made("img", { src: `/api/scans/${one.row}/thumbnail.png`, alt: `scan ${one.row}`, loading: "lazy", title: one.name }), one.lying),
-    made("figcaption", {}, made("b", {}, one.said ?? "no answer"), [` scan ${one.row}`, ...one.lying.words].join(", ")))));
+    made("figcaption", {}, made("b", {}, one.said ?? "no answer"), " ",
+      made("span", { class: "unbroken" }, `scan ${one.row}`), ...one.lying.words.map((words) => `, ${words}`)))));
   return [made("h2", {}, title), made("ul", { class: "strip" }, ...items)];
 }
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from fewscan.comparison.results import Results, Row
 from fewscan.learning.registry import METHODS
-from fewscan.reporting.comparing.canvas import new_figure, say_not_run
+from fewscan.reporting.comparing.canvas import new_figure, say_instead
 from fewscan.reporting.comparing.curves import draw_series, draw_test_accuracy, over_seeds, percentages
 from fewscan.reporting.figures import INK, Look, loss_names, numbered_look, prepare_epoch_axes
 
@@ -38,7 +38,7 @@ def methods_apart(results: Results, methods: tuple[str, str], footer: list[str])
                 prepare_epoch_axes(axes, "light")
                 draw(axes, row)
                 if not row.runs:
-                    say_not_run(axes)
+                    say_instead(axes)
             _legend_outside(part)
     return figure
 
