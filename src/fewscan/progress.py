@@ -61,6 +61,8 @@ def progress_bar(*, passing: bool = False) -> Progress:
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
         Numbers(),
         console=console,
+        # Ten times, as by default, takes a hundredth of a processor, and every other thread waits meanwhile.
+        refresh_per_second=2,
         transient=passing,
         disable=passing and not console.is_terminal,
     )

@@ -64,7 +64,7 @@ def decoded(values: Values, to_shown: Callable[[Values], Shown] = to_8_bit) -> D
     """Return `values` with their 8-bit pixels, or why these cannot be: no pixels, or NaN or infinite ones among them."""
     if values.size == 0:
         return UnreadableImage("truncated or damaged: it has no pixels")
-    if not np.isfinite(values).all():
+    if values.dtype.kind not in "biu" and not np.isfinite(values).all():  # whole numbers are finite
         return UnreadableImage("not finite: it holds NaN or infinite values")
     return Decoded(values, *to_shown(values))
 
