@@ -3,7 +3,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -15,7 +15,9 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
+from fewscan.api import check
 from fewscan.cli.following import after_label
+from fewscan.cli.runs import _promised_lines
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
@@ -430,14 +432,51 @@ def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(t
     out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
     out.touch()
 
-    def words(**helps: float) -> list[str]:
-        summary = LabelSummary.parse(said | {"helps": Remedies.parse(helps)})
+    def words(scans: Path | None = scans, **helps: float) -> list[str]:
+        summary = LabelSummary.parse(said | {"scans": int(scans is None), "helps": Remedies.parse(helps)})
         return list(map(str, after_label(summary, run, scans, out, None, ["--candidates", "2"])))
 
     assert words(folds=5, target_error=0.2) == ["calibrate", "runs/mri", "--folds", "5", "--overwrite"]
     again = ["--out", str(tmp_path / "labels-2.csv"), "--target-error", "0.2", "--candidates", "2"]
     assert words(labels=40, target_error=0.2) == ["label", "runs/mri", "new scans", *again]
     assert words(labels=40) == words() == ["labels", "set", "--help"]
+    assert words(None, labels=40)[:3] == ["suggest", "runs/mri", "--out"]
+
+
+@pytest.mark.parametrize("right", [0.4, 0.7, 0.9])
+def test_an_error_is_only_offered_that_labels_can_be_used_with(right: float) -> None:
+    random, groups = np.random.default_rng(0), np.arange(300)
+    logits = np.where(random.random(300) < right, 1.0, -1.0) * (1 + random.random(300))
+    held_out = HeldOut(groups, groups, np.zeros(300, np.int64), np.column_stack([logits, -logits]).astype(np.float32))
+    helps = Remedies.of(held_out, 0.05, 1, 0)
+    assert (helps.target_error is not None) == (right == 0.9)
+    assert ("--target-error" in helps.words(("runs/mri",))) == (right == 0.9)
+
+
+@pytest.mark.parametrize("surest", [0.99, 0.9])
+def test_a_check_by_a_reader_is_advised_where_the_command_does_it(
+    surest: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, sure = tmp_path / "labels.csv", np.linspace(surest, 0.5, 50)
+    columns = {"path": [f"{row}.png" for row in range(50)], "label": "a", "probability_a": sure, "probability_b": 1 - sure}
+    columns |= {"score": sure, "typicality": 0.0, "possible": "a", "decision": "review", "reason": "", "seen": None}
+    tables.write_table(pd.DataFrame(columns).astype({"seen": "str"}), out)
+    said = dict.fromkeys(("accepted", "out_of_distribution", "unreadable", "promised", "wrong_at_most"), 0)
+    said |= {
+        "scans": 50,
+        "review": 50,
+        "reasons": (),
+        "threshold": None,
+        "candidates": 1,
+        "target_error": 0.05,
+        "coverage": 0.9,
+    }
+    said |= {"coverage_per_class": False, "out": str(out)}
+    said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because")}
+    advised = any("check" in line for line in _promised_lines(LabelSummary.parse(said)))
+    assert advised == (surest == 0.99)
+    with nullcontext() if advised else pytest.raises(FewscanError, match="least-score"):
+        check(out)
 
 
 def test_nothing_is_overwritten_and_a_senseless_target_is_refused(run: Run, dataset: Snapshot, tmp_path: Path) -> None:

@@ -104,6 +104,18 @@ def test_a_class_that_is_called_as_a_state_is_never_mixed_up_with_it(name: str, 
     assert found.states == (state, "label")
 
 
+def test_a_word_that_is_renamed_to_a_state_means_that_state_and_makes_no_class(tmp_path: Path) -> None:
+    text = "path,label\nc/9.png,nicht sicher\nb/1.png,unsure\na/2.png,glioma\n"
+    found = read(tmp_path, text, rename={"nicht sicher": "Unsure"})
+    assert said(found) == {1: "glioma", 2: "unsure", 6: "unsure"}
+    assert set(found.labels) == {"glioma", None}
+    # Where a class goes by that word, it is the class that is named.
+    text = "path,label\nc/9.png,nicht sicher\n"
+    assert read(tmp_path, text, (*CLASSES, "unsure"), {"nicht sicher": "unsure"}).labels == ("unsure",)
+    with pytest.raises(FewscanError, match="sicherlich"):
+        read(tmp_path, text, rename={"sicherlich": "unsure"})
+
+
 def test_the_word_none_is_a_class_only_where_the_table_says_so(tmp_path: Path) -> None:
     assert said(read(tmp_path, "path,label\nc/9.png,none\n")) == {}
     assert read(tmp_path, "path,label,label_state\nc/9.png,none,label\n").labels == ("none",)

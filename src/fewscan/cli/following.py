@@ -170,6 +170,8 @@ def after_label(
     if helps.target_error is not None:
         place: Words = [] if scans is None else [scans]
         return ["label", run, *place, "--out", free_path(out), "--target-error", f"{helps.target_error:g}", *again, *moved]
+    if scans is None and summary.scans:
+        return ["suggest", run, "--out", free_path(Path("suggested.csv")), *moved]
     return ["labels", "set", "--help"]
 
 

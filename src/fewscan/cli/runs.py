@@ -242,8 +242,10 @@ def _promised_lines(result: "LabelSummary") -> list[str]:
 
 
 def _by_a_reader(result: "LabelSummary") -> list[str]:
-    """Return what lets labels be accepted where held-out images do not."""
-    if result.threshold is not None or not result.review:
+    """Return what lets labels be accepted where held-out images do not, if the run is sure enough of any."""
+    from fewscan.labeling.worth_checking import any_worth_checking
+
+    if result.threshold is not None or not any_worth_checking(result.table()):
         return []
     how = advised(f": '{command_line('check', result.out)}'", ", by Check these labels")
     return [f"  a reader can show how many of these labels are wrong at most{how}"]

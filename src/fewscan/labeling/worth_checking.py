@@ -6,6 +6,7 @@ import pandas as pd
 
 from fewscan.config import Settings
 from fewscan.errors import FewscanError
+from fewscan.splits.support import TARGET_ERROR
 
 # What share of the error that is to be shown the run expects, by the probabilities in the table, of labels that are worth a
 # check: where none is named the second. By the first it is shown sooner, by the last of more labels (docs/decisions.md).
@@ -53,6 +54,15 @@ def chosen_score(table: pd.DataFrame, at_most: float) -> float:
             "it is surest of: say with --least-score which labels are to be checked, or label more scans and train again"
         )
     return least
+
+
+def any_worth_checking(table: pd.DataFrame) -> bool:
+    """Return whether a check of a table to which nothing else is said finds labels that are worth it."""
+    try:
+        chosen_score(table, TARGET_ERROR)
+    except NothingToCheckError:
+        return False
+    return True
 
 
 def rows_from(table: pd.DataFrame, least_score: float) -> npt.NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """A table -> what it says of the rows of a dataset, and the table that says of them what the log does.
 
 Beside a label, a scan can be `unsure`, `not a scan`, or have none. These words are understood in the column `label_state`, and
-the first two also in the column of labels, unless a class goes by one of them: then the table has to say which it means.
+the first two also in the column of labels, and as what another word there is renamed to, unless a class goes by one of them:
+then the table has to say which it means, and a word is renamed to that class.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -80,7 +81,7 @@ def read_statements(
 
     Raises FewscanError where the table cannot be read, contradicts itself, or names no image at all.
     """
-    rows = _stated_rows(table, options, classes)
+    rows, rename = _stated_rows(table, options, classes, rename)
     near = within_reach(rows, sources, images)
     scans = _scans(images.iloc[near], sources)
     places = Places(scans, sources)
@@ -176,21 +177,33 @@ def _scans(images: pd.DataFrame, sources: Sequence[Source]) -> list[ScanFile]:
     return scans
 
 
-def _stated_rows(table: Path, options: TableOptions, classes: Collection[str]) -> list[Row]:
-    """Return the rows of a table, a state among their labels behind `_MARK`; of patients and parts they say nothing."""
+def _stated_rows(
+    table: Path, options: TableOptions, classes: Collection[str], rename: Mapping[str, str]
+) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows of a table, a state among their labels behind `_MARK`, and what of `rename` is about classes.
+
+    Of patients and parts these rows say nothing.
+    """
+    meant = {old: _state_meant(new) for old, new in rename.items()}
+    words = {old: said for old, said in meant.items() if said is not None and not _is_class(said, classes)}
     cells = read_cells(table, options.encoding, options.separator)
     rows = rows_of(table, cells, options, labels_alone=True)
     columns = find_columns(table, cells, options, labels_alone=True)
     if not columns.has_labels:
         raise FewscanError(f"{table} has no column 'label': name it with --label-column")
     at = position_of(cells.columns, STATE_COLUMN)
-    stated = []
+    stated: list[Row] = []
+    used: set[str] = set()
     for row, (_, texts) in zip(rows, cells.rows, strict=True):
         state, written = cell(texts, at), cell(texts, columns.label)
         if _MARK in (written or ""):
             raise FewscanError(f"{row.where}: a label cannot hold the character NUL: write its name in letters")
-        stated.append(_in_words(row, classes) if state is None else _in_state(row, state.casefold(), written))
-    return stated
+        if state is None and row.label is not None and row.label in words:
+            used.add(row.label)
+            stated.append(replace(row, label=_MARK + words[row.label]))
+        else:
+            stated.append(_in_words(row, classes) if state is None else _in_state(row, state.casefold(), written))
+    return stated, {old: new for old, new in rename.items() if old not in used}
 
 
 def _in_state(row: Row, state: str, written: str | None) -> Row:
@@ -211,15 +224,23 @@ def _in_words(row: Row, classes: Collection[str]) -> Row:
     """Return a row with the state that its column of labels names, if it does."""
     if row.label is None:
         return row
-    state = _STATE_WORDS.get(spelling_key(row.label))
+    state = _state_meant(row.label)
     if state is None:
         return row
-    if any(spelling_key(name) == spelling_key(state) for name in classes):
+    if _is_class(state, classes):
         raise FewscanError(
             f"{row.where}: '{row.label}' is a class of the dataset, and the word for a scan that is {state}: add a column "
             f"'{STATE_COLUMN}' that says there 'label' or '{state}'"
         )
     return replace(row, label=_MARK + state)
+
+
+def _state_meant(word: str) -> State | None:
+    return _STATE_WORDS.get(spelling_key(word))
+
+
+def _is_class(state: State, classes: Collection[str]) -> bool:
+    return any(spelling_key(name) == spelling_key(state) for name in classes)
 
 
 def _says(row: Row | None) -> bool:
@@ -232,4 +253,4 @@ def _state_of(label: str) -> State:
 
 
 def _reads_otherwise(label: str) -> bool:
-    return label.casefold() in {word.casefold() for word in NO_LABEL} or spelling_key(label) in _STATE_WORDS
+    return label.casefold() in {word.casefold() for word in NO_LABEL} or _state_meant(label) is not None

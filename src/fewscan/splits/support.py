@@ -4,8 +4,9 @@ import math
 
 # Among accepted labels, where the user asks for no other.
 TARGET_ERROR = 0.05
-# Those that a user is offered where the one asked for cannot be had.
-TARGETS: tuple[float, ...] = tuple(percent / 100 for percent in range(1, 51))
+# Those that a user is offered where the one asked for cannot be had. Labels of which more are wrong than one in five are hardly
+# worth accepting: then more labels help.
+TARGETS: tuple[float, ...] = tuple(percent / 100 for percent in range(1, 21))
 # Of draws of held-out images, the share in which the long-run error of what is accepted keeps to the target.
 CONFIDENCE = 0.9
 # Shares of the images, the highest scores first, at which tests of the error begin. Several, because at few images one mistake
