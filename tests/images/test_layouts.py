@@ -8,7 +8,7 @@ import pytest
 
 import fewscan as package
 from fewscan.errors import FewscanError
-from fewscan.images.listing import list_scans, warnings_of
+from fewscan.images.listing import classes_apart, list_scans, warnings_of
 from fewscan.images.listing.levels import levels_of
 from fewscan.images.options import ImportOptions
 from fewscan.images.patient_keys import PatientKeys
@@ -263,6 +263,27 @@ def test_classes_of_a_source_that_a_pattern_fits_nowhere_are_its_folders(tmp_pat
     make(tmp_path / "b", "glioma/1.png", "normal/1.png")
     scans = listed(tmp_path / "a", tmp_path / "b", class_from="^(normal|tumor)_")
     assert [scan.label for scan in scans] == ["normal", "tumor", "glioma", "normal"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "known", "warned"),
+    [
+        ({"a": "xy", "b": "zw"}, (), ["a", "b"]),
+        ({"a": "xy", "b": "yz", "c": "w"}, (), ["c"]),
+        ({"a": "xy", "b": "yz"}, (), []),
+        ({"a": "xy"}, (), []),
+        ({"a": "xy", "b": ""}, (), []),
+        ({"a": "xy"}, ("x", "z"), []),
+        ({"a": "xy"}, ("z",), ["a"]),
+    ],
+)
+def test_a_source_that_has_no_class_in_common_with_another_is_warned_of(tmp_path, classes, known, warned):
+    for source, names in classes.items():
+        make(tmp_path / source, "own.png", *(f"class {name}/{k}.png" for name in names for k in range(3)))
+    lines = classes_apart(listed(*(tmp_path / source for source in classes)), [f"class {name}" for name in known])
+    assert len(lines) == (len(warned) > 0)
+    assert all((f"{source}: class" in line) == (source in warned) for line in lines for source in classes)
+    assert all("--rename" in line for line in lines)
 
 
 def test_what_the_plan_of_several_sources_advises_of_patients_is_taken(tmp_path):

@@ -55,6 +55,24 @@ def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> li
     ]
 
 
+def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
+    """Return a line where all classes of a source are in no other and not `known` of a dataset: the source tells them then."""
+    of_source: dict[str, set[str]] = defaultdict(set)
+    for scan in scans:
+        if scan.label is not None and scan.set_aside is None:
+            of_source[scan.source].add(scan.label)
+    where = Counter(name for names in of_source.values() for name in names)
+    known_or_shared = {*known, *(name for name, count in where.items() if count > 1)}
+    apart = {source: sorted(names) for source, names in of_source.items() if names.isdisjoint(known_or_shared)}
+    if not apart or (len(of_source) == 1 and not known):
+        return []
+    held = "; ".join(f"{source}: {listed(names, _NAMES_SHOWN)}" for source, names in list(apart.items())[:_NAMES_SHOWN])
+    return [
+        f"{listed(list(apart), _NAMES_SHOWN)} {'has' if len(apart) == 1 else 'have'} no class in common with another source "
+        f"({held}), so that classes can be told by the source: if some are the same by other names, give --rename OLD=NEW"
+    ]
+
+
 def _of_classes(scans: Sequence[ScanFile], source: Source, asked: ImportOptions) -> Iterator[str]:
     by_folder = [scan for scan in scans if scan.label_level is not None and scan.label_from == "folder"]
     if asked.class_level is None and asked.class_from is None:
