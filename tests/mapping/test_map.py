@@ -104,6 +104,19 @@ def test_no_picture_is_cut_off_at_an_edge_of_the_whole_map_however_wide_it_is(
 
 
 @pytest.mark.slow
+def test_on_paper_the_map_has_its_legend_and_nothing_to_press(
+    make_dataset: Callable[..., Snapshot], launched: "playwright.Browser", tmp_path: Path
+) -> None:
+    package.map_scans(make_dataset(12).folder, encoder=ENCODER, out=tmp_path / "page.html")
+    with launched.new_context() as context:
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        shown = {name: page.is_visible(name) for name in ("#map", "#legend", "#pictures", "#scan")}
+        page.emulate_media(media="print")
+        assert {name: page.is_visible(name) for name in shown} == shown | {"#pictures": False, "#scan": False}
+
+
+@pytest.mark.slow
 def test_labels_of_the_test_set_and_those_that_the_split_hides_are_not_shown(split_dataset: Snapshot, tmp_path: Path) -> None:
     found = package.map_scans(split_dataset.folder, out=tmp_path / "map.html", encoder=ENCODER)
     looks = [(value["color"], value["mark"]) for value in content_of(tmp_path / "map.html")["colorings"][0]["values"]]

@@ -21,6 +21,22 @@ TEMPLATE = """<style>.half { width: calc(50 % 3); }</style><script>const left = 
 
 NARROW = """{% extends "base.html" %}{% block body %}<p title="--same-head">{{ sentence }}</p>{% endblock %}"""
 
+PRINTED = """{% extends "base.html" %}{% block body %}<table>
+<tr>{% for head in heads %}<th scope="col" class="number">{{ head }}</th>{% endfor %}</tr>
+{% for name in names %}<tr><th scope="row">{{ name }}</th>
+{% for _ in heads[1:] %}<td class="number">63.3 % [49.9, 75.4]</td>{% endfor %}</tr>{% endfor %}</table>{% endblock %}"""
+# Of each word in a table whether it stands on several lines.
+WORDS = """() => [...document.querySelectorAll("th, td")].flatMap((cell) => {
+  const text = cell.firstChild;
+  return [...text.textContent.matchAll(/[^ ]+/g)].map((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return [word[0], new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1];
+  });
+})"""
+A4_PX = 718  # between margins
+
 Edges = Callable[[int, str, int], tuple[bool, bool]]
 VISIBLE = 25  # of 255 grays
 WIDE = """{% extends "base.html" %}{% block body %}
@@ -38,6 +54,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (folder / "templates" / name).write_text(TEMPLATE)
     (folder / "templates" / "wide.html").write_text(WIDE)
     (folder / "templates" / "narrow.html").write_text(NARROW)
+    (folder / "templates" / "printed.html").write_text(PRINTED)
     monkeypatch.syspath_prepend(str(tmp_path))
     return folder.name
 
@@ -67,6 +84,30 @@ def test_no_line_ends_in_an_option_of_a_command(package: str, launched: "playwri
             ) == [1, 1]
         assert page.inner_text("p") == words
         assert page.get_attribute("p", "title") == "--same-head"
+
+
+def test_on_paper_wide_tables_fit_and_break_no_word_but_a_name_that_is_too_long(
+    package: str, launched: "playwright.Browser", tmp_path: Path
+) -> None:
+    heads = [
+        "corruption",
+        "accuracy",
+        "balanced accuracy",
+        "calibration error",
+        "probability",
+        "out of distribution",
+        "accepted",
+        "wrong",
+    ]
+    long = "Glioblastoma_multiforme_IDH_wildtype_MGMT_methylated_recurrent_WHO_grade_4"
+    page_text = render("printed.html", package=package, heads=heads, names=["equalization", "simclr+propagation", long])
+    (tmp_path / "printed.html").write_text(page_text, encoding="utf-8")
+    with launched.new_context(viewport={"width": A4_PX, "height": 1000}) as context:
+        page = context.new_page()
+        page.goto((tmp_path / "printed.html").as_uri())
+        page.emulate_media(media="print")
+        assert page.evaluate("() => document.querySelector('table').getBoundingClientRect().right") <= A4_PX
+        assert {word for word, is_broken in page.evaluate(WORDS) if is_broken} == {long}
 
 
 def test_scripts_and_styles_stay_as_they_are_written(package: str) -> None:
