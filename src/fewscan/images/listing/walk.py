@@ -75,20 +75,22 @@ def _walk(root: Path, follow_links: bool) -> Iterator[tuple[str, str | None]]:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             raise FewscanError(f"cannot read the folder {folder}: {error.strerror}; mend that, or leave it out") from None
+        below = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
         for entry in entries:
-            path = Path(entry.path)
             if _passed_over(entry.name):
                 continue
-            leads = _leads(path, real_root) if entry.is_symlink() and not follow_links else None
+            # A path is made where one is needed: for each of many files it would take as long as all else here.
+            relative = f"{below}{entry.name}"
+            leads = _leads(Path(entry.path), real_root) if entry.is_symlink() and not follow_links else None
             if leads is not None:
-                yield path.relative_to(root).as_posix(), leads
+                yield relative, leads
             elif entry.is_dir(follow_symlinks=False):
                 # What grows inside the folder is no scan.
-                folders += [] if is_partial(path) else [path]
-            elif entry.is_symlink() and os.path.isdir(path):  # noqa: PTH112 - is_dir() fails on links without rights
-                linked.append(path)
+                folders += [] if is_partial(Path(entry.path)) else [Path(entry.path)]
+            elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - is_dir() fails on links without rights
+                linked.append(Path(entry.path))
             else:
-                yield path.relative_to(root).as_posix(), None
+                yield relative, None
 
 
 def _passed_over(name: str) -> bool:
