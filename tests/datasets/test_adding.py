@@ -1,9 +1,13 @@
 """Scans that are added: what comes, what is passed over, whose they are, and that they come whole or not at all."""
 
 import random
+import re
+import shlex
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,7 @@ import PIL.Image
 import pytest
 
 import fewscan
+from fewscan import api
 from fewscan.datasets.dataset import Dataset
 from fewscan.errors import FewscanError
 from fewscan.images.patient_keys import KEYS_FILE
@@ -267,6 +272,23 @@ def test_a_dataset_without_patients_keeps_no_key(dataset: Dataset) -> None:
 
 
 # Whole or not at all.
+
+
+@pytest.mark.slow
+def test_where_a_split_is_lost_nothing_is_added_and_the_command_that_draws_it_again_works(
+    pile: Path, tmp_path: Path, fewscan: Callable[..., CompletedProcess[str]]
+) -> None:
+    dataset, name = api.import_scans(write_pile(tmp_path / "many", each=20), tmp_path / "data", size_px=SIZE_PX), "two"
+    api.audit(dataset.folder)
+    fewscan("split", dataset.folder, "--name", name, "--labeled", "8", "--test", "4")
+    (file,) = (dataset.folder / "splits").iterdir()
+    file.unlink()
+    with pytest.raises(FewscanError, match=name) as refused:
+        api.add_scans(dataset.folder, pile)
+    assert Dataset.open(dataset.folder).images.rows == dataset.images.rows
+    (command,) = re.findall("'fewscan (.*)'", str(refused.value))
+    assert fewscan(*shlex.split(command)).returncode == 0
+    assert api.add_scans(Dataset.open(dataset.folder), pile).images == 6
 
 
 @pytest.mark.slow

@@ -99,6 +99,17 @@ def test_a_short_run_is_not_judged(name: str, epochs: int) -> None:
     assert names(history_of(epochs, SICK[name]), settings_of(epochs=epochs)) == []
 
 
+@pytest.mark.parametrize("name", [name for name in SICK if name != "loss_not_falling"])
+def test_a_network_that_has_not_settled_by_its_steps_is_judged_at_the_end_only(name: str) -> None:
+    def history(steps: int, sick: int) -> list[dict[str, Any]]:
+        return history_of(40, lambda epoch: {"step": steps * epoch} | (SICK[name] if epoch <= sick else {}))
+
+    settings = settings_of(epochs=40)
+    assert names(history(1, 30), settings) == []
+    assert [symptom.epoch for symptom in reported(history(1, 40), settings)] == [40]
+    assert [symptom.epoch for symptom in reported(history(100, 40), settings)] == [12]
+
+
 @pytest.mark.parametrize("name", SICK)
 def test_a_long_run_is_given_a_quarter_of_its_epochs_and_a_beginning(name: str) -> None:
     assert [symptom.epoch for symptom in reported(history_of(100, SICK[name]), settings_of(epochs=100))] == [

@@ -25,7 +25,10 @@ def add_scans(
     options: those of `fewscan.images.options.SourceOptions`; see `fewscan.datasets.adding.list_new`. set_aside_suspect: whether
     new images that are probably no scans are entered as such in the label log. Stopped or killed, it adds nothing or all.
     """
-    dataset.images.require_here()  # before a million files are listed
+    # Before a million files are listed, and before anything is added.
+    dataset.images.require_here()
+    for name in dataset.splits:
+        dataset.split(name)
     listed = list_new(dataset, sources, options, workers)
     for line in (*(listed.plan(workers).short_lines if listed.new else ()), *listed.lines):
         say(line)

@@ -24,7 +24,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
 from fewscan.images.stored import StoredImages
 from fewscan.labels.log import LABELS_FILE
-from fewscan.wording import command_line
+from fewscan.wording import HOST, advised, command_line
 
 DATASET_FILE = MARKS["dataset"]
 SPLITS_FOLDER = "splits"
@@ -126,7 +126,9 @@ class Dataset:
         """Return a split as it was drawn; raises FewscanError where there is none of that name, or it is damaged."""
         require_split(self.folder, name, self.splits)
         (sha256,) = (split.sha256 for split in self.description.splits if split.name == name)
-        return StoredSplit.read(self._split_file(name), sha256)
+        again = command_line("split", self.folder, "--name", name, "--overwrite")
+        otherwise = advised(f"draw the split again: '{again}'", f"{HOST} can draw the split again")
+        return StoredSplit.read(self._split_file(name), sha256, otherwise)
 
     def snapshot(self, split: str | None = None) -> Snapshot:
         """Return the dataset as it is now, under the split of that name, or under the one that was drawn last, if any."""

@@ -131,15 +131,18 @@ class StoredSplit(NamedTuple):
         return buffer.getvalue(), hashlib.sha256(buffer.getvalue()).hexdigest()
 
     @classmethod
-    def read(cls, path: Path, sha256s: Sequence[str]) -> Self:
-        """Read a split, which has one of these SHA-256s; raises FewscanError where it is missing, damaged or another."""
-        content = known_content(path, sha256s, "draw the split again")
+    def read(cls, path: Path, sha256s: Sequence[str], otherwise: str) -> Self:
+        """Read a split, which has one of these SHA-256s; `otherwise` is what helps where it is missing, damaged or another.
+
+        Raises FewscanError then.
+        """
+        content = known_content(path, sha256s, otherwise)
         try:
             table = parquet_table(content)
             description = SplitDescription.parse(json.loads(table.schema.metadata[_META]), where=path.name)
             return cls(description, np.array(table["role"].to_pylist(), dtype=object))
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-            raise FewscanError(f"{path} is damaged: draw the split again") from None
+            raise FewscanError(f"{path} is damaged: {otherwise}") from None
 
 
 def split_fingerprint(parts: Texts) -> str:
