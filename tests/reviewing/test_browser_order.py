@@ -23,15 +23,15 @@ def shown(page: "playwright.Page") -> int:
 
 def shows(page: "playwright.Page", row: int) -> None:
     page.wait_for_function(
-        "row => document.getElementById('waiting').hidden && document.getElementById('canvas').ariaLabel.startsWith(row)",
-        arg=f"Scan {row},",
+        "row => document.getElementById('waiting').hidden && document.getElementById('canvas').ariaLabel.split(',')[0] === row",
+        arg=f"Scan {row}",
     )
 
 
 def next_after(page: "playwright.Page", row: int) -> int:
     page.wait_for_function(
-        "row => document.getElementById('waiting').hidden && !document.getElementById('canvas').ariaLabel.startsWith(row)",
-        arg=f"Scan {row},",
+        "row => document.getElementById('waiting').hidden && document.getElementById('canvas').ariaLabel.split(',')[0] !== row",
+        arg=f"Scan {row}",
     )
     return shown(page)
 

@@ -13,7 +13,8 @@ function strip(title, related) {
 }
 
 export function showScan(scan) {
-  const facts = [["File", scan.name], ["Size", `${scan.width_px} x ${scan.height_px} px`], ["Scan", String(scan.row)]];
+  // Who reads blind is not led by a file either: folders are often called as classes are.
+  const facts = [...(scan.blind ? [] : [["File", scan.name]]), ["Size", `${scan.width_px} x ${scan.height_px} px`], ["Scan", String(scan.row)]];
   element("about").replaceChildren(...facts.flatMap(([name, said]) => [made("dt", {}, name), made("dd", {}, said)]));
   const said = [];
   if (scan.own !== null) said.push(`You said: ${scan.own}.`);

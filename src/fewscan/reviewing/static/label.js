@@ -128,7 +128,7 @@ async function open(at, why = "") {
   element("heat").setAttribute("aria-pressed", "false");
   element("waiting").hidden = true;
   element("why").textContent = why ? `Why this one: ${why}.` : "";
-  element("canvas").setAttribute("aria-label", `Scan ${row}, ${scan.name}`);
+  element("canvas").setAttribute("aria-label", scan.blind ? `Scan ${row}` : `Scan ${row}, ${scan.name}`);
   showScan(scan);
   slices.open(scan.slices, row);
   showClasses();
