@@ -136,7 +136,8 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise FewscanError(f"no space left to write {place}: free some, or choose another place") from None
         reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
-        raise FewscanError(f"cannot write {place}: {reason}; choose another place") from None
+        # A file of a dataset or a run has no other place.
+        raise FewscanError(f"cannot write {place}: {reason}; choose another place, or make this one writable") from None
 
 
 def refuse_existing(path: Path, instead: str = "remove it first") -> None:

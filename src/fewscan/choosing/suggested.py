@@ -57,7 +57,7 @@ class Suggested:
     def lines(self) -> list[str]:
         """Return what was chosen and what never is, in a few lines for people."""
         kinds = pd.Series([one.kind for one in self.suggestions]).value_counts()
-        lines = [f"{counted(len(self.suggestions), 'scan')} to label next, of {self.open:,} without a label"]
+        lines = [f"{counted(len(self.suggestions), 'scan')} to label next, of {self.open:,} whose label is open"]
         lines += [
             f"  {kind}: {counted(int(kinds[kind]), 'scan')}"
             for kind in ("disputed", "random", "typical", "uncertain")

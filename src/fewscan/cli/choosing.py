@@ -43,7 +43,7 @@ One in five is drawn at random instead (--random-share), and marked so. Chosen s
 labels of randomly drawn ones can say how good a model is.
 
 Scans of the test set or the validation set are never suggested, nor what belongs to them, nor what was set aside. Of copies,
-and of the scans of a patient, one at most is.
+and of the scans of a patient, one at most is; a copy of a labeled scan is none whose label is open.
 
 The table has a column 'label': fill it in, with 'unsure' or 'not a scan' where that is so, and give it to 'fewscan labels set'.
 
