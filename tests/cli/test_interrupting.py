@@ -208,6 +208,26 @@ def test_an_interrupt_while_the_program_is_loaded_is_one_line(tmp_path: Path) ->
     assert said == "interrupted; run it again: fewscan train 'my data'\n"
 
 
+@pytest.mark.parametrize(("number", "code", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")])
+def test_a_library_that_is_stopped_while_a_verb_loads_it_is_one_line(
+    number: str, code: int, word: str, split_dataset: Snapshot, tmp_path: Path
+) -> None:
+    # NumPy, for one, makes another error of what stops it.
+    first = f"""
+import os, signal
+from fewscan import api
+def split(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.{number})
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed")
+api.split = split
+"""
+    ended, said = Program(["split", str(split_dataset.folder)], tmp_path, first).ended()
+    assert ended == code
+    assert said.splitlines() == [f"{word}; run it again: fewscan split {split_dataset.folder}"]
+
+
 def at_work_below(folder: Path) -> set[int]:
     """The processes that have a file below a folder open, as Linux lists them: whatever has forked them."""
     found = set()

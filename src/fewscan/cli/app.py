@@ -42,6 +42,7 @@ device.""",
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 TERMINATED = 143  # and of one that SIGTERM has
 REFUSED = 2
+_stopped: set[int] = set()  # by which signals the command was told to end
 LONGEST_REFUSAL = 1500  # characters: what was refused is quoted, and may be a file's whole content
 
 
@@ -144,6 +145,9 @@ def main() -> NoReturn:
     Ctrl-C ends it with the command that goes on, and exit code 130; SIGTERM likewise, with 143.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    _stopped.clear()
     forget_said()
     try:
         with enough("close other programs, or do this on a machine that has more"):
@@ -165,6 +169,11 @@ def main() -> NoReturn:
         code = _refuse(in_words(error))
     except OSError as error:
         code = _refuse(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except Exception:
+        if not _stopped:
+            raise
+        # A library that was stopped while it was being loaded says something else of it.
+        code = _interrupted(sys.argv[1:])
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -187,6 +196,12 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """Answer SIGTERM as Ctrl-C, so that whatever is under way is cleaned up."""
     # The one who sent it may send it again, while that is done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _stop(number, frame)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Note that somebody stops the command, and stop it."""
+    _stopped.add(number)
     raise KeyboardInterrupt
 
 
