@@ -106,6 +106,7 @@ def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Snap
             copy_set=copies,
             width_px=size_px,
             height_px=size_px,
+            color=False,
         )
         # A parent of its own, since tests put things beside a dataset.
         return write_dataset(tmp_path_factory.mktemp("made") / "dataset", pixels, manifest).folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fewscan.labeling.rule import RUN
+from fewscan.labeling.grounds import RUN
 from fewscan.wording import command_line
 
 

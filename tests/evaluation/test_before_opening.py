@@ -13,8 +13,8 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.before_opening import before_opening
 from fewscan.evaluation.calibration import CALIBRATION_FILE
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.labeling.population import beside_pile
-from fewscan.labeling.rule import Asked, Grounds
 from fewscan.training.run import METRICS_FILE, OPENINGS_FILE, Run
 
 OPENING = pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import multivariate_normal
@@ -16,6 +17,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fitted
 from fewscan.splits.split import split
 from fewscan.splits.support import OUT_OF_DISTRIBUTION
+from tests.made import write_dataset
 
 WHOLE = ImageSpec(size_px=48)
 CROPPED = ImageSpec(size_px=48, crop="foreground", negatives="undo")
@@ -89,6 +91,45 @@ def test_an_image_is_not_typical_because_it_was_learned_from(make_dataset: Calla
     # Rows that it was not made from are as any image is.
     test = dataset.rows("test")
     np.testing.assert_array_equal(gate.of_images(pixels[test], test), gate.of_images(pixels[test]))
+
+
+def made_of(dataset: Snapshot, in_color: np.ndarray, folder: Path) -> Gate:
+    """A gate of the same images, of which those in `in_color` showed color before they became gray, or nobody knows."""
+    manifest = dataset.manifest.assign(color=pd.array(in_color, dtype="boolean"))
+    return Gate.of(write_dataset(folder, np.array(dataset.pixels), manifest))
+
+
+def test_what_shows_color_is_unlike_gray_scans_and_still_as_few_of_these_are_called_so(
+    practice_dataset: Snapshot, tmp_path: Path
+) -> None:
+    pixels, rows = practice_dataset.pixels, practice_dataset.rows("labeled", "unlabeled", "validation")
+    gate = made_of(practice_dataset, np.zeros(len(pixels), bool), tmp_path / "gray")
+    some = rows[:20]
+    typical = gate.of_images(pixels[some])
+    assert gate.out_of_distribution(pixels[some], in_color=np.ones(20, bool)).all()
+    np.testing.assert_array_equal(gate.of_images(pixels[some], in_color=np.zeros(20, bool)), typical)
+    assert gate.notes(True)
+    assert not gate.notes(False)
+    # A few of those that it learned from show color: no more of them all are called so than without.
+    few = np.zeros(len(pixels), bool)
+    few[rows[: int(0.01 * len(rows))]] = True
+    assert few.any()
+    with_few = made_of(practice_dataset, few, tmp_path / "few")
+    assert with_few.gray
+    assert (with_few.held_out[np.isin(with_few.rows, np.flatnonzero(few))] < with_few.limit).all()
+    assert (with_few.held_out < with_few.limit).mean() <= OUT_OF_DISTRIBUTION
+
+
+@pytest.mark.parametrize("shown", [0.03, None])
+def test_color_counts_for_nothing_where_scans_show_it_or_nobody_has_looked(
+    practice_dataset: Snapshot, tmp_path: Path, shown: float | None
+) -> None:
+    images = len(practice_dataset.pixels)
+    in_color = np.full(images, None, object) if shown is None else np.arange(images) % round(1 / shown) == 0
+    gate = made_of(practice_dataset, in_color, tmp_path / "dataset")
+    some = practice_dataset.pixels[:20]
+    np.testing.assert_array_equal(gate.of_images(some, in_color=np.ones(20, bool)), gate.of_images(some))
+    assert not gate.notes(True)
 
 
 def test_the_test_set_has_no_share_in_it(gate: Gate, practice_dataset: Snapshot) -> None:

@@ -12,7 +12,7 @@ from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence import NEIGHBORS, Evidence, explain_scan
 from fewscan.images.listing import list_place
 from fewscan.images.negatives import NOTE
-from fewscan.labeling.rule import Asked, Grounds
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from tests.images.formats.dicom_objects import CT, saved

@@ -268,13 +268,16 @@ def test_the_file_says_what_it_is_and_not_whose_machine_it_was_made_on(exported:
         "dataset_fingerprint": record.dataset_fingerprint,
         "fewscan_version": fewscan.__version__,
         "image_size_px": "24",
+        "only_gray": str(exported.gate.gray),
         "resize": spec.resize,
         "temperature": str(exported.predictor.temperature),
         "typicality_limit": str(exported.gate.limit),
         "use": "research use only: not a medical device",
         "window": WINDOW,
     }
-    assert f"center {spec.window.center:g}, width {spec.window.width:g}" in (exported.folder / "model_card.md").read_text()
+    card = (exported.folder / "model_card.md").read_text()
+    assert f"center {spec.window.center:g}, width {spec.window.width:g}" in card
+    assert exported.gate.gray == ("shows color" in card) == (spec.channels == 1)
     content = (exported.folder / "model.onnx").read_bytes()
     for secret in (b".py", b"site-packages", str(Path.home()).encode() + b"/", b"Jane", str(exported.run.folder).encode()):
         assert secret not in content

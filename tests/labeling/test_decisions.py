@@ -16,8 +16,8 @@ from fewscan.labeling.decisions import (
     supports,
     wrong_at_most,
 )
+from fewscan.labeling.grounds import Asked, _inclusion
 from fewscan.labeling.remedies import Remedies
-from fewscan.labeling.rule import Asked, _inclusion
 from fewscan.splits.support import OUT_OF_DISTRIBUTION, TARGETS, images_needed, images_to_keep, least_target
 
 

@@ -24,10 +24,12 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
 from fewscan.evaluation.calibration import CALIBRATION_FILE, Calibration
 from fewscan.evaluation.held_out import HELD_OUT_FILE, HeldOut
+from fewscan.evaluation.predicting import predict_images
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.shift import shift
 from fewscan.evaluation.surety import Surety
-from fewscan.evaluation.typicality import Gate
+from fewscan.evaluation.typicality import IN_COLOR, Gate
+from fewscan.explaining.evidence import explain_scan
 from fewscan.images.listing import list_place, list_scans
 from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.options import ImportOptions
@@ -35,9 +37,9 @@ from fewscan.images.readers import Image, read_images
 from fewscan.images.sources import parse_sources
 from fewscan.labeling import label, labeler
 from fewscan.labeling import table as tables
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.labeling.label import LabelSummary, label_scans, label_unlabeled
 from fewscan.labeling.remedies import Remedies
-from fewscan.labeling.rule import Asked, Grounds
 from fewscan.labeling.table import LabelPlan, LabelTable, read_table
 from fewscan.partial import growing
 from fewscan.splits.split import drawn, split
@@ -162,6 +164,29 @@ def test_noise_is_out_of_distribution_and_never_accepted(run: Run, dataset: Snap
         PIL.Image.fromarray(stripes if number % 2 else stripes.T.copy()).save(folder / f"{number}.png")
     summary = label_scans(run, dataset, folder, tmp_path / "labels.csv", Asked(0.2))
     assert (summary.out_of_distribution, summary.accepted) == (10, 0)
+
+
+@pytest.mark.slow
+def test_what_shows_color_is_never_accepted_by_a_run_on_gray_scans(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for row in dataset.rows("validation")[:10]:
+        gray = np.array(dataset.pixels[row, 0])
+        PIL.Image.fromarray(gray).save(folder / f"{row}-gray.png")
+        # What the pixels become is gray, and as typical as the scan itself.
+        PIL.Image.fromarray(np.stack([gray, gray // 2, gray // 3], axis=2)).save(folder / f"{row}-tinted.png")
+    label_scans(run, dataset, folder, tmp_path / "labels.csv", Asked(0.2))
+    decided = pd.read_csv(tmp_path / "labels.csv").set_index("path")
+    tinted = decided[decided.index.str.contains("tinted")]
+    assert (tinted["decision"] == "out_of_distribution").all()
+    assert tinted["reason"].str.contains(IN_COLOR, regex=False).all()
+    assert not decided["reason"][~decided.index.isin(tinted.index)].str.contains(IN_COLOR, regex=False).any()
+    scan = folder / tinted.index[0]
+    (said,) = predict_images(run, dataset, [scan]).notes
+    assert IN_COLOR in said
+    explained = explain_scan(run, dataset, scan)
+    assert explained.out_of_distribution
+    assert IN_COLOR in explained.notes
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from fewscan.datasets.snapshot import Snapshot
+from fewscan.labeling.grounds import Asked
 from fewscan.labeling.label import label_scans
-from fewscan.labeling.rule import Asked
 from fewscan.splits.split import split
 from fewscan.training.fit import fit
 from fewscan.training.run import Run

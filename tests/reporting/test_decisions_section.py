@@ -16,7 +16,7 @@ from fewscan.evaluation.evaluate import EVALUATION_FILE, PREDICTIONS_FILE, Evalu
 from fewscan.evaluation.held_out import HELD_OUT_FILE
 from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.predictor import Predictor
-from fewscan.labeling.rule import Asked, Grounds
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import TARGET_ERRORS, describe_decisions
 from fewscan.reporting.page import write_report

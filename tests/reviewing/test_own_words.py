@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 
 from fewscan.datasets.dataset import Dataset
 from fewscan.evaluation.calibrate import calibrate
+from fewscan.labeling.grounds import RUN, Asked, Grounds
 from fewscan.labeling.population import beside_pile
 from fewscan.labeling.remedies import Remedies
-from fewscan.labeling.rule import RUN, Asked, Grounds
 from fewscan.reviewing.taking import ERRORS
 from fewscan.splits.support import TARGETS
 from fewscan.training.run import Run

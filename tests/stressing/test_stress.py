@@ -27,7 +27,8 @@ from fewscan.evaluation.shift import Shift
 from fewscan.exporting.export import export_model
 from fewscan.images.options import ImageSpec
 from fewscan.images.readers import fitted
-from fewscan.labeling.rule import DecisionRule, Grounds
+from fewscan.labeling.grounds import Grounds
+from fewscan.labeling.rule import DecisionRule
 from fewscan.learning.scan_views import ScanViewSettings
 from fewscan.reporting.model_card import write_model_card
 from fewscan.reporting.page import write_report

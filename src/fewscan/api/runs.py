@@ -94,8 +94,8 @@ def label(
     require_ready(run, ("run",), data)
     refuse_finished(Path(out), "label")
     # Only now, since it takes seconds.
+    from fewscan.labeling.grounds import Asked
     from fewscan.labeling.label import label_scans, label_unlabeled
-    from fewscan.labeling.rule import Asked
 
     asked = Asked(target_error, coverage, coverage_per_class, candidates)
     opened = opened_classifier(run, data)

@@ -127,6 +127,12 @@ class Snapshot:
         """Numbers of the rows that were not set aside, ascending."""
         return np.flatnonzero(self.manifest["set_aside"].isna().to_numpy())
 
+    @cached_property
+    def shows_color(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether every image showed color before it was stored; where nobody has looked, it did not."""
+        shows: npt.NDArray[np.bool_] = self.manifest["color"].fillna(False).to_numpy(bool)
+        return shows
+
     @property
     def file_names(self) -> list[str]:
         """`source/path` of every row, N of them; they may hold names of patients."""

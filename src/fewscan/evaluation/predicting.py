@@ -16,6 +16,7 @@ from fewscan.errors import FewscanError
 from fewscan.evaluation.predictor import Predictor
 from fewscan.evaluation.typicality import Gate
 from fewscan.images.crop import shown
+from fewscan.images.formats.channels import has_color
 from fewscan.images.notes import how_often, in_one_field
 from fewscan.images.one_scan import read_scans
 from fewscan.images.options import ImageSpec
@@ -70,9 +71,10 @@ class Predicted:
 
 
 class _Read(NamedTuple):
-    """An image as the run wants it, (C, S, S) uint8, and the notes on it."""
+    """An image as the run wants it, (C, S, S) uint8, whether it showed color before, and the notes on it."""
 
     pixels: npt.NDArray[np.uint8]
+    in_color: bool
     notes: tuple[str, ...]
 
 
@@ -90,10 +92,10 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
     predicted = Predictor.of(run).predict(pixels)
     gate = Gate.of(dataset)
     probabilities = pd.DataFrame(predicted.probabilities, columns=list(run.record.classes), index=names)
-    typicality = np.asarray(gate.of_images(pixels), np.float64)
-    return Predicted(
-        probabilities, predicted.features, typicality, typicality < gate.limit, tuple(image.notes for image in read)
-    )
+    in_color = np.array([image.in_color for image in read])
+    typicality = np.asarray(gate.of_images(pixels, in_color=in_color), np.float64)
+    notes = tuple((*image.notes, *gate.notes(image.in_color)) for image in read)
+    return Predicted(probabilities, predicted.features, typicality, typicality < gate.limit, notes)
 
 
 def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]:
@@ -118,7 +120,7 @@ def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]
 
 def _fitted(array: npt.NDArray[np.uint8], spec: ImageSpec) -> _Read:
     scan = shown(array, spec)
-    return _Read(fit(scan.pixels, spec.size_px, spec.resize), scan.notes)
+    return _Read(fit(scan.pixels, spec.size_px, spec.resize), has_color(array), scan.notes)
 
 
 def _read_files(paths: Sequence[Path], spec: ImageSpec) -> Iterator[_Read]:
@@ -126,4 +128,4 @@ def _read_files(paths: Sequence[Path], spec: ImageSpec) -> Iterator[_Read]:
         for path, image in zip(paths, images, strict=True):
             if isinstance(image, UnreadableImage):
                 raise FewscanError(f"{path}: {image.reason}")
-            yield _Read(image.pixels, image.notes)
+            yield _Read(image.pixels, image.color, image.notes)

@@ -32,10 +32,13 @@ IMAGES_AN_AXIS = 10
 FAMILY_SLACK = 2.0
 # Of the statistics' variance, which is 1: what never varied among the images learned from may vary by so much.
 LEAST_VARIANCE = 1e-6
+# What is to be known of an image that shows color where `Gate.gray` holds.
+IN_COLOR = "in color, where what the run learned from is gray"
 _BLOCK_IMAGES = 256
 
 Images = StoredImages | Chosen  # (N, C, S, S) uint8
 Values = npt.NDArray[np.float64]  # (N,)
+Flags = npt.NDArray[np.bool_]  # (N,)
 Statistics = npt.NDArray[np.float32]  # (N, D)
 
 
@@ -149,6 +152,7 @@ class Gate(NamedTuple):
     rows: Rows  # (M,) of the dataset, increasing: what it was made from
     held_out: Values  # (M,) how typical these are of all others without their groups
     labeled: Values  # (G,) the same of one labeled image of every group that has any, validation images among them
+    gray: bool = False  # whether those are gray, but for fewer than OUT_OF_DISTRIBUTION: then what shows color is unlike them
 
     @property
     def limit(self) -> float:
@@ -183,25 +187,50 @@ class Gate(NamedTuple):
         reaches[1:] *= FAMILY_SLACK
         # In the precision that every verb and the exported file compare in.
         worst = ((held_out - medians) / reaches).min(axis=1).astype(np.float32).astype(np.float64)
+        in_color = dataset.shows_color[rows]
+        gray = _are_gray(dataset, rows)
         for buffer, value in ((typicality.medians, medians), (typicality.reaches, reaches)):
             buffer.copy_(torch.from_numpy(value))
-        typicality.limit.fill_(_limit(worst, groups))
+        # Color counts as the least typical of all, so that with it no more than OUT_OF_DISTRIBUTION lie below the limit.
+        limit = _limit(np.where(gray & in_color, -np.inf, worst), groups)
+        typicality.limit.fill_(limit)
+        worst = _with_color(worst, gray & in_color, limit)
         labeled = np.isin(rows, dataset.rows("labeled", "validation"))
         _, first = np.unique(groups[labeled], return_index=True)
-        return cls(typicality, rows, worst, worst[labeled][first])
+        return cls(typicality, rows, worst, worst[labeled][first], gray)
 
-    def of_images(self, pixels: Images, rows: Rows | None = None) -> Values:
-        """Return (N,) how typical images (N, C, S, S) are, held out where used: `rows` (N,) of the dataset, -1 for none."""
+    def of_images(self, pixels: Images, rows: Rows | None = None, in_color: Flags | None = None) -> Values:
+        """Return (N,) how typical images (N, C, S, S) are, held out where used: `rows` (N,) of the dataset, -1 for none.
+
+        in_color: (N,) which of them showed color before they became `pixels`; None where that is not known, or none did.
+        """
         found = self.typicality.of(pixels)
         if rows is not None:
             places = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
             found = np.where(self.rows[places] == rows, self.held_out[places], found)
-        return found
+        return found if in_color is None else _with_color(found, self.gray & in_color, self.limit)
 
-    def out_of_distribution(self, pixels: Images, rows: Rows | None = None) -> npt.NDArray[np.bool_]:
+    def out_of_distribution(self, pixels: Images, rows: Rows | None = None, in_color: Flags | None = None) -> Flags:
         """Return (N,) which images are out of distribution; as `of_images`."""
-        odd: npt.NDArray[np.bool_] = self.of_images(pixels, rows) < self.limit
+        odd: Flags = self.of_images(pixels, rows, in_color) < self.limit
         return odd
+
+    def notes(self, in_color: bool) -> tuple[str, ...]:
+        """Return what is to be known of an image beside how typical it is; in_color: whether it showed color."""
+        return (IN_COLOR,) if self.gray and in_color else ()
+
+
+def _are_gray(dataset: Snapshot, rows: Rows) -> bool:
+    """Whether all images in `rows` were looked at for color, and so few show it that their groups lie below a limit."""
+    groups, group, sizes = np.unique(dataset.groups[rows], return_inverse=True, return_counts=True)
+    in_color = (dataset.shows_color[rows] / sizes[group]).sum()
+    looked_at = bool(dataset.manifest["color"].iloc[rows].notna().all())
+    return looked_at and in_color < OUT_OF_DISTRIBUTION * (len(groups) + 1)
+
+
+def _with_color(typicality: Values, odd: Flags, limit: float) -> Values:
+    """Return (N,) typicality where color makes images `odd` (N,): these lie twice as far out as the limit, or farther."""
+    return np.where(odd, np.minimum(typicality, 2 * limit), typicality)
 
 
 def _limit(held_out: Values, groups: Rows) -> float:

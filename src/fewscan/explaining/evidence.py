@@ -98,7 +98,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
     gate = Gate.of(dataset)
     if any((image == pixels).all() for image in one_by_one(dataset.pixels, dataset.rows("test"))):
         say(run.note_test_opening("explain", dataset).sentence)
-    (typicality,) = gate.of_images(pixels[np.newaxis])
+    (typicality,) = gate.of_images(pixels[np.newaxis], in_color=np.array([read.color]))
     predicted = predictor.predict(pixels[np.newaxis])
     probabilities = predicted.probabilities[0]
     label = int(probabilities.argmax()) if class_name is None else run.record.classes.index(class_name)
@@ -111,7 +111,7 @@ def explain_scan(run: Run, dataset: Snapshot, image: Path, class_name: str | Non
         neighbors=_nearest_labeled(predictor, dataset, predicted.features),
         typicality=float(typicality),
         typicality_limit=gate.limit,
-        notes=read.notes,
+        notes=(*read.notes, *gate.notes(read.color)),
     )
 
 

@@ -29,13 +29,14 @@ class ModelDescription(Settings):
     temperature: float = pydantic.Field(gt=0)  # logits are divided by it
     # Below it an image is out of distribution; None where all images that the run learned from are of one group.
     typicality_limit: float | None
+    only_gray: bool = False  # whether an image that shows color is out of distribution, too; its pixels do not tell
     encoder: AnyEncoderSettings
     heads: HeadSettings
     dataset_fingerprint: str
     began_with: Origin | None = None  # the weights that training began with; None for random ones
 
     @classmethod
-    def of(cls, run: Run, temperature: float, typicality_limit: float) -> Self:
+    def of(cls, run: Run, temperature: float, typicality_limit: float, *, only_gray: bool = False) -> Self:
         """Return the description of a run's model."""
         record = run.record
         return cls(
@@ -44,6 +45,7 @@ class ModelDescription(Settings):
             spec=record.spec,
             temperature=temperature,
             typicality_limit=typicality_limit if math.isfinite(typicality_limit) else None,
+            only_gray=only_gray,
             encoder=run.settings.encoder.untrained,
             heads=run.settings.heads,
             dataset_fingerprint=record.dataset_fingerprint,
@@ -52,7 +54,7 @@ class ModelDescription(Settings):
 
     def metadata(self) -> dict[str, str]:
         """Return what goes into an ONNX file, whose metadata are texts: classes as a JSON list, the rest as it is written."""
-        plain = {"fewscan_version", "use", "temperature", "dataset_fingerprint"}
+        plain = {"fewscan_version", "use", "temperature", "only_gray", "dataset_fingerprint"}
         limit = -math.inf if self.typicality_limit is None else self.typicality_limit
         spec = {"channels": self.spec.channels, "image_size_px": self.spec.size_px, "resize": self.spec.resize}
         said = self.spec.model_dump()

@@ -50,8 +50,9 @@ def export_model(run: Run, dataset: Snapshot, folder: Path, out: Path, file_form
     say("1 of 3: what is out of distribution is fitted")
     found = Predictor.of(run)
     predictor = Predictor(found.network, torch.device("cpu"), found.temperature)
-    typicality = Gate.of(dataset).typicality
-    description = ModelDescription.of(run, predictor.temperature, float(typicality.limit))
+    gate = Gate.of(dataset)
+    typicality = gate.typicality
+    description = ModelDescription.of(run, predictor.temperature, gate.limit, only_gray=gate.gray)
     say(f"2 of 3: {file_format} is written{', which takes minutes with a large network' if file_format == 'onnx' else ''}")
     if file_format == "onnx":
         write_onnx(predictor, typicality, description, folder / ONNX_FILE)

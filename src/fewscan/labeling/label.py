@@ -21,10 +21,11 @@ from fewscan.images.listing import list_place
 from fewscan.images.notes import BETWEEN_NOTES
 from fewscan.images.sources import stamp
 from fewscan.labeling.decisions import BATCHES, wrong_at_most
+from fewscan.labeling.grounds import Asked
 from fewscan.labeling.labeler import Labeler, Pile
 from fewscan.labeling.population import Population, beside_pile, speaks_for_pile
 from fewscan.labeling.remedies import Remedies
-from fewscan.labeling.rule import Asked, Decision, DecisionRule
+from fewscan.labeling.rule import Decision, DecisionRule
 from fewscan.labeling.table import PART_ROWS, LabelPlan, LabelTable, read_table, require_table_name
 from fewscan.learning.registry import method_type
 from fewscan.partial import growing, refuse_finished

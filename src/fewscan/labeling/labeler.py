@@ -15,8 +15,9 @@ from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.notes import in_one_field
 from fewscan.images.readers import Image, UnreadableImage, read_images
 from fewscan.images.sources import ScanFile
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.labeling.population import Population
-from fewscan.labeling.rule import Asked, DecisionRule, Grounds
+from fewscan.labeling.rule import DecisionRule
 from fewscan.labeling.seen import Seen
 from fewscan.labeling.side_by_side import at_once, side_by_side
 from fewscan.training.batches import Rows
@@ -34,12 +35,14 @@ TableRow = dict[str, Any]
 class _Scan(NamedTuple):
     """A scan as the run's dataset would hold it, (C, S, S), how the run has seen it already, and its row in the dataset.
 
-    Where it is new, None, and -1. notes: what a user should know of how its pixels came about.
+    Where it is new, None, and -1. in_color: whether it showed color before it became `pixels`. notes: what a user should know
+    of how these came about.
     """
 
     pixels: npt.NDArray[np.uint8]
     seen: str | None
     row: int
+    in_color: bool
     notes: tuple[str, ...] = ()
 
 
@@ -78,12 +81,12 @@ class Labeler:
 
     def rows(self, rows: Rows, seen: Seen) -> Generator[list[TableRow], None, None]:
         """Yield the rows of the table for rows of the dataset, which the run may have learned from; in blocks as `files`."""
-        names, marks = self.dataset.file_names, seen.rows(rows)
+        names, marks, in_color = self.dataset.file_names, seen.rows(rows), self.dataset.shows_color
 
         def labeled(start: int) -> list[TableRow]:
             some = rows[start : start + BLOCK_SCANS]
             scans = [
-                (names[row], _Scan(image, mark, int(row)))
+                (names[row], _Scan(image, mark, int(row), bool(in_color[row])))
                 for row, image, mark in zip(some, self.dataset.pixels[some], marks[start : start + BLOCK_SCANS], strict=True)
             ]
             return list(self._labeled(scans))
@@ -105,7 +108,8 @@ class Labeler:
         classes = self.run.record.classes
         names = np.array(classes)
         pixels, rows = np.stack([scan.pixels for scan in scans]), np.array([scan.row for scan in scans])
-        for probabilities, score, possible, typicality, decision, reason in zip(*self.rule.decide(pixels, rows), strict=True):
+        decided = self.rule.decide(pixels, rows, np.array([scan.in_color for scan in scans]))
+        for probabilities, score, possible, typicality, decision, reason in zip(*decided, strict=True):
             row: TableRow = {f"probability_{name}": value for name, value in zip(classes, probabilities, strict=True)}
             row |= {"label": classes[int(probabilities.argmax())], "score": score}
             row |= {"typicality": typicality, "decision": decision, "reason": reason}
@@ -119,7 +123,8 @@ def _scan(
     """Return what a file holds as a scan; `marks` has one for each that could be read."""
     if isinstance(image, UnreadableImage):
         return image
-    return _Scan(image.pixels, next(marks), row_of.get(image.pixels_sha256, -1), (*file.notes, *image.notes))
+    row = row_of.get(image.pixels_sha256, -1)
+    return _Scan(image.pixels, next(marks), row, image.color, (*file.notes, *image.notes))
 
 
 @dataclass(frozen=True)

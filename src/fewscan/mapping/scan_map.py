@@ -16,7 +16,7 @@ from fewscan.evaluation.predictor import Prediction, Predictor
 from fewscan.evaluation.today import ADDED_SINCE
 from fewscan.folders import kind_of
 from fewscan.images.stored import Chosen
-from fewscan.labeling.rule import Asked, Grounds
+from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.mapping.coordinates import Coordinates, Int64s
 from fewscan.mapping.kept import kept_coordinates
 from fewscan.models.encoder import EncoderSettings
@@ -91,7 +91,7 @@ def map_of(
     colorings = [Coloring("label", labels.tolist(), (NO_LABEL, TEST_SET, HIDDEN))]
     if run is not None and run.record.classes:
         features = embedded if encoder is None else embed_dataset(dataset, own)
-        colorings += _said_by(run, dataset, features, rows, labels)
+        colorings += _said_by(run, snapshot, features, rows, labels)
     colorings.append(Coloring("source", snapshot.manifest["source"].iloc[rows].tolist()))
     if run is not None and split is None:
         colorings.append(_parts("part of the run's split", run.open_dataset(dataset.folder), rows))
@@ -121,7 +121,7 @@ def labels_shown(dataset: Dataset, run: Run | None = None, split: str | None = N
     return np.asarray(shown)
 
 
-def _said_by(run: Run, dataset: Dataset, embedded: Embeddings, rows: Int64s, labels: np.ndarray) -> list[Coloring]:
+def _said_by(run: Run, dataset: Snapshot, embedded: Embeddings, rows: Int64s, labels: np.ndarray) -> list[Coloring]:
     """Return what a run that knows classes says of the rows: the class, whether that is the label, and what it decides."""
     seen = run.open_dataset(dataset.folder)
     predicted = Predictor.of(run).of_features(embedded.features[rows])
@@ -139,10 +139,11 @@ def _said_by(run: Run, dataset: Dataset, embedded: Embeddings, rows: Int64s, lab
     ]
 
 
-def _decided(run: Run, seen: Snapshot, dataset: Dataset, predicted: Prediction, rows: Int64s) -> list[str]:
+def _decided(run: Run, seen: Snapshot, dataset: Snapshot, predicted: Prediction, rows: Int64s) -> list[str]:
     rule = Grounds.of(run, seen).rule(Asked())
     pixels = Chosen(dataset.pixels, rows)
-    decided = rule.decide_predicted(predicted, pixels, np.where(rows < len(seen.manifest), rows, -1))
+    of_run = np.where(rows < len(seen.manifest), rows, -1)
+    decided = rule.decide_predicted(predicted, pixels, of_run, dataset.shows_color[rows])
     return [DECISIONS[one] for one in decided.decisions]
 
 

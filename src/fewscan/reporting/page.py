@@ -20,7 +20,7 @@ from fewscan.explaining.attribution import heat_map
 from fewscan.explaining.evidence_check import EvidenceCheck
 from fewscan.images.png import scan_picture
 from fewscan.images.stored import Chosen
-from fewscan.labeling.rule import RUN, Grounds
+from fewscan.labeling.grounds import RUN, Grounds
 from fewscan.progress import say, track
 from fewscan.reporting.checklist import checklist
 from fewscan.reporting.decisions_section import describe_decisions
@@ -113,8 +113,9 @@ def _of_the_test_set(run: Run, dataset: Snapshot, evaluation: Evaluation, called
         )
     grounds = Grounds.of(run, dataset, called=RUN)
     say(run.note_test_opening("report", dataset).sentence)
-    tested = Chosen(dataset.pixels, predictions["row"].to_numpy())
-    checked = predictions.assign(out_of_distribution=grounds.gate.out_of_distribution(tested))
+    tested = predictions["row"].to_numpy()
+    odd = grounds.gate.out_of_distribution(Chosen(dataset.pixels, tested), in_color=dataset.shows_color[tested])
+    checked = predictions.assign(out_of_distribution=odd)
 
     def explained(row: int, predicted: str, out_of_distribution: bool) -> list[str]:
         pixels = np.array(dataset.pixels[row])

@@ -141,7 +141,7 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
         width_px=image.width_px,
         height_px=image.height_px,
         labels=opinion.labels,
-        out_of_distribution=bool(gate().out_of_distribution(scan)[0]),
+        out_of_distribution=bool(gate().out_of_distribution(scan, in_color=np.array([image.color]))[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
         notes=list(image.notes),
     )

@@ -18,7 +18,8 @@ from fewscan.evaluation.today import SinceTraining, Today
 from fewscan.images.formats.image import Pixels
 from fewscan.images.parallel import in_order
 from fewscan.images.readers import fitted
-from fewscan.labeling.rule import RUN, Asked, DecisionRule, Grounds
+from fewscan.labeling.grounds import RUN, Asked, Grounds
+from fewscan.labeling.rule import DecisionRule
 from fewscan.progress import track
 from fewscan.seeds import stream
 from fewscan.splits.support import TARGET_ERROR
@@ -215,8 +216,10 @@ def _said(
     numbered = ((int(row), pixels) for row, pixels in zip(rows, scans, strict=True))
     made = in_order(copies, track(numbered, "stress", total=len(rows)), block=_BLOCK_SCANS)
     blocks = []
+    in_color = iter(dataset.shows_color[rows].tolist())  # a corruption leaves colors what they are
     while some := list(islice(made, _BLOCK_SCANS)):
-        decided = rule.decide(np.concatenate(some))
+        copied = np.repeat(list(islice(in_color, len(some))), len(some[0]))
+        decided = rule.decide(np.concatenate(some), in_color=copied)
         decisions = np.array(decided.decisions)
         odd, accepted = decisions == "out_of_distribution", decisions == "accept"
         by_scan = decided.probabilities, odd, accepted, decided.typicality

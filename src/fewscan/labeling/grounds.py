@@ -1,0 +1,234 @@
+"""What the decisions of a run rest on: its held-out images, and the rule that they support for what a user asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from fewscan.datasets.asked_labels import asked_by_review, asked_sentence, teaching_labels, teaching_sentence
+from fewscan.datasets.candidates import candidates
+from fewscan.datasets.snapshot import Snapshot
+from fewscan.errors import FewscanError
+from fewscan.evaluation.calibrate import FOLDS, cannot_cross_fit
+from fewscan.evaluation.calibration import Calibration, PileCalibration
+from fewscan.evaluation.held_out import HeldOut
+from fewscan.evaluation.predictor import Predictor
+from fewscan.evaluation.typicality import Gate
+from fewscan.images.stored import Chosen
+from fewscan.labeling.decisions import Scores, acceptance_threshold, inclusion_thresholds
+from fewscan.labeling.population import Population, held_out_like
+from fewscan.labeling.remedies import Remedies
+from fewscan.labeling.rule import DecisionRule
+from fewscan.splits.acceptance import independent
+from fewscan.splits.support import CONFIDENCE, TARGET_ERROR, among, images_needed, takes
+from fewscan.training.leakage import doubt
+from fewscan.training.moved import called_with
+from fewscan.training.run import Run
+from fewscan.wording import HOST, advised, command_line
+from fewscan.wording import RUN as RUN_ELSEWHERE
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of the decisions."""
+
+    target_error: float = TARGET_ERROR  # in the long run, among accepted labels
+    coverage: float = 0.9  # how often the right class is to be among the possible ones
+    coverage_per_class: bool = False  # within each class, not over all scans
+    candidates: int | None = None  # among how many runs this one was chosen by validation; None: as many as are on record
+
+    def __post_init__(self) -> None:
+        """Raise FewscanError for a share outside (0, 1), and for less than one run."""
+        for name, share in (("--target-error", self.target_error), ("--coverage", self.coverage)):
+            if not 0 < share < 1:
+                raise FewscanError(f"{name} is a share in (0, 1), for example 0.05, not {share:g}")
+        if self.candidates is not None and self.candidates < 1:
+            raise FewscanError(f"--candidates counts this run too, so it is at least 1, not {self.candidates}")
+
+
+Called = tuple[str | Path, ...]
+# What commands call the run in what is kept in it or passed on: that has no paths.
+RUN: Called = (RUN_ELSEWHERE,)
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What the decisions of a run on scans of a population rest on."""
+
+    called: Called  # what commands in its sentences call the run
+    predictor: Predictor
+    gate: Gate
+    classes: tuple[str, ...]
+    held_out: HeldOut | None  # one image of a group, none of it out of distribution; None where not calibrated
+    doubt: str | None  # why the held-out images support nothing
+    source: str | None  # of the held-out images; None where the run is not calibrated
+    candidates: int  # runs that may have been chosen by labels that they had not learned from, this one among them
+    surer: bool = False  # whether the network is surer than those of its cross-fitting
+    in_turn: int = 0  # how many independent images would be held out by folds; 0 where they are already, or cannot be
+    population: Population = "new"
+    seen: bool = False  # whether the held-out images were learned from without their labels, by the encoder say
+    asked_for: int = 0  # how many of the held-out labels were given on the review page, which chooses what it asks for
+    only_teaching: int = 0  # labels that are held out of none, since a network chose their scans
+    odd: int = 0  # independent images that are held out besides, and out of distribution
+
+    @classmethod
+    def of(cls, run: Run, dataset: Snapshot, called: Called | None = None, *, population: Population = "new") -> Self:
+        """Describe what the run learned from, and read its held-out images; the test set has no share in either.
+
+        called: what commands call the run, None for its folder, and its dataset's where that was moved: a page that is passed
+        on has no paths. population: which scans are to be decided on; for a `pile`, `speaks_for_pile` says whether anything was
+        held out that is like it.
+        Raises FewscanError where the run is unfinished or damaged.
+        """
+        predictor = Predictor.of(run)
+        gate = Gate.of(dataset)
+        held_out = held_out_like(run, dataset, population)
+        seen, asked_for, odd_groups = False, 0, 0
+        if held_out is not None:
+            # New scans out of distribution are not accepted, so such images do not speak for those that are.
+            shown = Chosen(dataset.pixels, held_out.rows)
+            odd = gate.out_of_distribution(shown, held_out.rows, dataset.shows_color[held_out.rows])
+            groups = len(np.unique(held_out.groups))
+            held_out = held_out.take(~odd).one_a_group()
+            odd_groups = groups - len(held_out.rows)
+            seen = bool(dataset.manifest["seen_before"].to_numpy(bool)[held_out.rows].any())
+            asked_for = asked_by_review(dataset, held_out.rows)
+        calibration = Calibration.load(run)
+        of_pile = calibration.pile if calibration is not None and population == "pile" else None
+        source = "cross-fitting" if of_pile is not None else None if calibration is None else calibration.source
+        foldable = source == "validation" and cannot_cross_fit(run, dataset) is None
+        called = called or called_with(run.folder, Path(run.record.dataset), dataset.folder)
+        leaking, surer = doubt(run, dataset), _surer(of_pile or calibration)
+        return cls(
+            called,
+            predictor,
+            gate,
+            run.record.classes,
+            held_out,
+            leaking or surer,
+            source,
+            len(candidates(dataset.folder) | {run.identity}),
+            leaking is None and surer is not None,
+            independent(dataset, "labeled", "validation") if foldable else 0,
+            population,
+            seen,
+            asked_for,
+            teaching_labels(dataset) if source == "cross-fitting" else 0,
+            odd_groups,
+        )
+
+    def rule(self, asked: Asked) -> "DecisionRule":
+        """Return the rule that the held-out images support.
+
+        Scores are taken before the temperature, which was fitted on the same images.
+        """
+        runs = self.candidates if asked.candidates is None else asked.candidates
+        unsupported, how = self._unsupported()
+        if self.held_out is None or unsupported:
+            why = f"nothing is accepted, and no class is ruled out: {unsupported}"
+            all_possible = np.zeros(len(self.classes), dtype=np.float32)
+            helps = Remedies(folds=2 * FOLDS) if self.surer else None
+            reason = f"{why}; {how}" if how else why
+            return DecisionRule(self.predictor, self.gate, None, all_possible, runs, (reason,), helps, why)
+        threshold, accepting = _threshold(self.held_out, asked.target_error, runs, self._assumed(), self.odd)
+        helps, refusal = None, None
+        if threshold is None:
+            refusal = accepting
+            helps = Remedies.of(self.held_out, asked.target_error, runs, self.in_turn, self.odd)
+            accepting += f". What helps: {helps.words(self.called)}"
+        inclusion, including = _inclusion(self.held_out, self.classes, asked, runs)
+        if threshold is None and inclusion.any():
+            # What accepted labels would have said.
+            including += f". Assumed: {self._assumed()}"
+        reasons = [accepting, including]
+        if self.only_teaching:
+            reasons.append(teaching_sentence(self.only_teaching))
+        if runs > 1:
+            reasons.append(
+                f"the run is taken as the best of {runs} runs by held-out labels"
+                + (", as many as such labels of this dataset have judged until now" if asked.candidates is None else "")
+                + advised(": if it was not chosen so, say --candidates 1", "")
+            )
+        return DecisionRule(self.predictor, self.gate, threshold, inclusion, runs, tuple(reasons), helps, refusal)
+
+    def _unsupported(self) -> tuple[str | None, str | None]:
+        """Return why nothing can be accepted, and what helps; None where held-out images say, and where nothing does."""
+        if self.held_out is None and self.doubt is None:
+            by_command = f"run '{command_line('calibrate', *self.called)}'"
+            on_page = f"let {HOST} calibrate it, or train a classifier on pretrained features, which comes calibrated, on Model"
+            return "the run is not calibrated", advised(by_command, on_page)
+        if not self.surer:
+            return self.doubt, None
+        by_command = f"try '{command_line('calibrate', *self.called)}' with more --folds"
+        on_page = f"let {HOST} calibrate it by more folds"
+        return self.doubt, f"{advised(by_command, on_page)}, whose networks learn from nearly as many labels"
+
+    def _assumed(self) -> str:
+        if self.population == "pile":
+            assumed = "that the unlabeled scans are like these, as where what was labeled was drawn from them at random"
+        else:
+            assumed = "that new scans are drawn like these"
+        if self.source == "cross-fitting":
+            assumed += ", and scored as the networks of the cross-fitting scored these"
+        if self.seen and self.population == "new":
+            assumed += ", and that the encoder, which has learned from these without their labels, knows new ones as well"
+        if self.asked_for:
+            assumed += f". {asked_sentence(self.asked_for)}"
+        return assumed
+
+
+def _surer(held_out: Calibration | PileCalibration | None) -> str | None:
+    """Return in words why a network is not what its cross-fitting speaks of, or None where nothing shows it."""
+    if held_out is None or held_out.surety is None or not held_out.surety.surer:
+        return None
+    return f"the network is surer than those whose held-out images it would be judged by: {held_out.surety.words}"
+
+
+def _threshold(images: HeldOut, target_error: float, candidates: int, assumed: str, odd: int) -> tuple[float | None, str]:
+    """Return from which score on labels are accepted, and in words what that promises and assumes.
+
+    odd: how many images are held out besides, and out of distribution.
+    """
+    if len(images.rows) < images_needed(target_error, candidates=candidates):
+        besides = f", and {odd} out of distribution" if odd else ""
+        needs = takes(target_error, candidates=candidates)
+        return None, f"nothing is accepted: {needs}; there are {len(images.rows)}{besides}"
+    probabilities = images.probabilities
+    correct = probabilities.argmax(axis=1) == images.labels
+    threshold = acceptance_threshold(probabilities.max(axis=1), correct, target_error, candidates=candidates)
+    if threshold is None:
+        return None, (
+            f"nothing is accepted: there are too many mistakes among the most confident held-out images to support an error "
+            f"of {target_error:g}{among(candidates)}"
+        )
+    return threshold, (
+        f"labels are accepted from a score of {threshold:.4f} on, by {len(images.rows)} independent held-out images. A score "
+        f"chosen so keeps the long-run error of accepted labels within {target_error:g}, each patient or set of copies counted "
+        f"once, in {100 * CONFIDENCE:g} of 100 draws of such images, also those where nothing is accepted. Assumed: {assumed}"
+    )
+
+
+def _inclusion(images: HeldOut, classes: Sequence[str], asked: Asked, candidates: int) -> tuple[Scores, str]:
+    """Return from which probability on each class is possible, and in words what that promises."""
+    own = images.probabilities[np.arange(len(images.rows)), images.labels]
+    inclusion = inclusion_thresholds(own, images.labels, len(classes), asked.coverage, per_class=asked.coverage_per_class)
+    never = [name for name, threshold in zip(classes, inclusion, strict=True) if threshold == 0]
+    if len(never) == len(classes):
+        return inclusion, f"no class is ruled out: {len(own)} held-out images are too few for a coverage of {asked.coverage:g}"
+    share = f"{100 * asked.coverage:g} %"
+    if asked.coverage_per_class:
+        words = (
+            f"within each class, the right one is among the possible ones of {share} of scans that are not out of distribution"
+        )
+    else:
+        words = f"the right class is among the possible ones of {share} of scans that are not out of distribution"
+    words += ", on average over draws of held-out images and scans"
+    if not asked.coverage_per_class:
+        words += f"; within a rare class it may be far fewer{advised(' (--coverage-per-class)', '')}"
+    if candidates > 1:
+        words += "; for a run that was chosen among several by these images it is somewhat fewer"
+    if never:
+        words += f"; too few held-out images to ever rule out {', '.join(never)}"
+    return inclusion, words
