@@ -63,6 +63,21 @@ def test_a_class_that_is_probably_a_slip_is_told_with_a_command_that_takes_it_ba
 
 
 @pytest.mark.slow
+def test_a_class_that_may_say_that_nobody_knows_is_told_with_what_takes_it_out(fewscan: Command, place: Path) -> None:
+    (place / "more.csv").write_text("path,label\n0000.png,k.A.\n0001.png,NA\n0002.png,?\n0003.png,pituitary\n0004.png,unsure\n")
+    words = ("labels", "set", "data", "more.csv")
+    for done in (fewscan(*words, "--dry-run", cwd=place), fewscan(*words, cwd=place)):
+        (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning:")]
+        (option,) = [each for each in warning.replace(",", "").split() if each.startswith("--no-label=")]
+    (undo,) = [part for part in warning.split("'") if part.startswith("fewscan ")]
+    assert fewscan(*undo.split()[1:], cwd=place).returncode == 0
+    before = Dataset.open(place / "data").labels.current(8)["label"].tolist()
+    assert told(fewscan(*words, option, "--json", cwd=place))["unknown"] == []
+    after = Dataset.open(place / "data").labels.current(8)["label"].fillna("").tolist()
+    assert after == [*before[:3], "pituitary", "", *before[5:]]
+
+
+@pytest.mark.slow
 def test_every_verb_in_json(fewscan: Command, place: Path) -> None:
     done = told(fewscan("labels", "set", "data", "table.csv", "--who", "Ada", "--json", cwd=place))
     assert {name: done[name] for name in ("batch", "changed", "unchanged", "missing", "disputed")} == {

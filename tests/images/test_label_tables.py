@@ -236,7 +236,13 @@ def test_words_for_no_label_are_no_class_and_are_counted(root):
     scans = listed(root, labels=table(root, text))
     assert [scan.label for scan in scans if scan.path.suffix == ".png"] == ["a", None, None, None]
     assert "'none' in labels.csv is taken for no label" in notes_of(scans)
-    assert set(labels_of(root, labels=table(root, text), no_label=["NA", "?"]).values()) >= {"a", "none"}
+    assert set(labels_of(root, labels=table(root, text), rename={"none": "healthy"}).values()) == {"a", "healthy", None}
+
+
+def test_further_words_for_no_label_leave_the_usual_ones_what_they_are(root):
+    text = "path,label\n" + "".join(f"{path},{word}\n" for path, word in zip(PLAIN, ["a", "NA", "k.A.", "-"], strict=True))
+    assert set(labels_of(root, labels=table(root, text)).values()) == {"a", "k.A.", "-", None}
+    assert set(labels_of(root, labels=table(root, text), no_label=["K.A.", "-"]).values()) == {"a", None}
 
 
 def test_an_empty_cell_is_told_from_a_word_for_no_label(root):

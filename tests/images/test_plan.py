@@ -1,13 +1,19 @@
 """What an import says that it understood, before it reads a pixel."""
 
+import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
 import PIL.Image
+import pytest
 
 import fewscan as package
+from fewscan.images.listing import classes_unknown
+from fewscan.images.options import ImportOptions
+from fewscan.images.sources import ScanFile
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -91,6 +97,44 @@ def test_classes_that_one_letter_tells_apart_are_asked_about(tmp_path: Path) -> 
     (warning,) = [text for text in package.plan_import(scans).warnings if "--rename" in text]
     assert "'glioma'" in warning
     assert "'gliomma'" in warning
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["unsure", "unbekannt", "Unknown", "-", "k.A.", "n.a.", "??", "not_known", "non spécifié", "no sabe", "onbekend", "--"],
+)
+def test_a_class_that_may_say_that_nobody_knows_is_told_with_the_option_that_takes_it_out(tmp_path: Path, word: str) -> None:
+    (told,) = classes_unknown([ScanFile("scans", "1.png", tmp_path, label=word)] * 3, ImportOptions())
+    assert f"{word} (3)" in told
+    (option,) = [each for each in shlex.split(told) if each.startswith("--no-label=")]
+    assert option.partition("=")[2] == word
+
+
+def test_a_folder_that_the_advice_takes_out_is_no_class(tmp_path: Path, fewscan: Command) -> None:
+    scans = folders(tmp_path / "scans", glioma=4, Unbekannt=3, normal=4)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\nscans/glioma/0.png,--\nscans/glioma/1.png,NA\nscans/normal/2.png,glioma\n")
+    words = ("import", "scans", "--plan", "--labels", "labels.csv", "--labels-and-folders")
+    done = fewscan(*words, cwd=tmp_path)
+    (warning,) = [line for line in done.stdout.splitlines() if "nobody" in line]
+    assert "Unbekannt (3)" in warning
+    assert "glioma" not in warning
+    advice = [each for each in shlex.split(warning) if each.startswith("--no-label=")]
+    again = fewscan(*words, *advice, "--json", cwd=tmp_path)
+    (source,) = json.loads(again.stdout)["sources"]
+    assert set(source["classes"]) == {"glioma", "normal"}
+    assert package.plan_import(scans, no_label="unbekannt").sources[0].unlabeled == 3
+
+
+@pytest.mark.parametrize("name", ["+", "none", "no_tumor", "unknown primary", "kappa", "normal", "0", "missing tooth", "other"])
+def test_a_class_that_says_something_is_not_asked_about(tmp_path: Path, name: str) -> None:
+    assert classes_unknown([ScanFile("scans", "1.png", tmp_path, label=name)], ImportOptions()) == []
+
+
+def test_a_class_that_was_asked_for_or_is_there_is_not_asked_about(tmp_path: Path) -> None:
+    scan = ScanFile("scans", "1.png", tmp_path, label="unknown")
+    assert classes_unknown([scan], ImportOptions(), ["unknown"]) == []
+    assert classes_unknown([scan], ImportOptions.parse({"rename": {"x": "unknown"}})) == []
 
 
 def test_the_folder_of_one_class_names_the_folder_of_all(tmp_path: Path) -> None:

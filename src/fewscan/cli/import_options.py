@@ -10,7 +10,6 @@ import typer
 
 from fewscan.cli.places import sources_there, tables_there
 from fewscan.errors import FewscanError
-from fewscan.images.options import NO_LABEL
 
 Sources = Annotated[
     list[str] | None,
@@ -58,7 +57,7 @@ Several = Annotated[
 ]
 NoLabel = Annotated[
     list[str] | None,
-    typer.Option(help="A word that stands for no label in tables. May be repeated. [default: NA, N/A, nan, None, null, ?]"),
+    typer.Option(help="A word that stands for no label, besides NA, N/A, nan, None, null and ? in tables. May be repeated."),
 ]
 Encoding = Annotated[
     str | None, typer.Option(help="The table's encoding, such as cp1252. [default: UTF-8, or UTF-16 where it shows]")
@@ -235,7 +234,7 @@ def import_options(given: Mapping[str, Any]) -> dict[str, Any]:
     options["labels"] = options["labels"] or []
     options["unlabeled"] = options["unlabeled"] or []
     options["rename"] = renames(options["rename"])
-    options["no_label"] = options["no_label"] or list(NO_LABEL)
+    options["no_label"] = options["no_label"] or []
     if "size" in options:
         options["size_px"] = options.pop("size")
         options["channels"] = 3 if options.pop("color") else 1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewscan.images.not_known import no_label_words
 from fewscan.wording import command_line, counted, listed
 
 if TYPE_CHECKING:
@@ -42,18 +43,34 @@ def set_lines(done: "LabelsSet", dataset: Path, who: str | None, *, reading: boo
     if done.batch:
         lines.append(f"entered as batch {done.batch}{'' if who is None else f', by {who}'}")
     lines += [f"disputed, and left out of training until settled: {counted(done.disputed, 'scan')}"] if done.disputed else []
-    return [*lines, *_slip_lines(done, dataset)]
+    return [*lines, *_slip_lines(done, dataset), *_unknown_lines(done, dataset)]
 
 
 def _slip_lines(done: "LabelsSet", dataset: Path) -> list[str]:
     """Return what new classes may be slips, and what helps then."""
-    helps = "correct the table before you enter it"
-    if done.batch is not None:
-        helps = f"'{command_line('labels', 'undo', dataset, '--batch', str(done.batch))}' takes all of this back"
+    helps = f"{_undoing(done, dataset)} takes all of this back"
+    if done.batch is None:
+        helps = "correct the table before you enter it"
     return [
         f"warning: '{new}', a new class, and '{other}' differ in one letter: if that is a slip, {helps}"
         for new, other in done.slips
     ]
+
+
+def _unknown_lines(done: "LabelsSet", dataset: Path) -> list[str]:
+    """Return what new classes may say that nobody knows, and what helps then."""
+    if not done.unknown:
+        return []
+    names = listed([f"'{name}'" for name in done.unknown])
+    first = "" if done.batch is None else f"take all of this back with {_undoing(done, dataset)}, and "
+    return [
+        f"warning: by their names, new classes may say that nobody knows ({names}): if so, {first}give "
+        f"{no_label_words(done.unknown)}, which leaves them out, or --rename OLD=unsure"
+    ]
+
+
+def _undoing(done: "LabelsSet", dataset: Path) -> str:
+    return f"'{command_line('labels', 'undo', dataset, '--batch', str(done.batch))}'"
 
 
 def _as_before(who: str | None, *, reading: bool) -> str:

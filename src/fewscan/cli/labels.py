@@ -13,7 +13,6 @@ from fewscan.cli.app import REFUSED, AsJson, DatasetFolder, Overwrite, app, fini
 from fewscan.cli.following import after_labels
 from fewscan.cli.label_words import SHOWN, set_lines
 from fewscan.cli.parsing import Verbs
-from fewscan.images.options import NO_LABEL
 from fewscan.wording import command_line, counted
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def set_(
         path_column=path_column,
         label_column=label_column,
         several=several,
-        no_label=no_label or list(NO_LABEL),
+        no_label=no_label or [],
         encoding=encoding,
         separator=separator,
         trust_predictions=trust_predictions,

@@ -16,7 +16,7 @@ from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.images.blocks import Blocks, has_blocks, refuse_others
 from fewscan.images.colors import color_warnings, count_colors
-from fewscan.images.listing import classes_apart, few_of_a_class, list_scans, slips_in_classes, warnings_of
+from fewscan.images.listing import classes_apart, classes_unknown, few_of_a_class, list_scans, slips_in_classes, warnings_of
 from fewscan.images.looking import look_at
 from fewscan.images.options import ImageSpec, ImportOptions
 from fewscan.images.patient_keys import PatientKeys
@@ -129,7 +129,8 @@ def plan_for(
     in_color = color_warnings(count_colors(scans, sources, workers), asked.channels)
     look = look_at(scans, asked, workers)
     odd = [*warnings_of(scans, sources, asked), *few_of_a_class(scans, known_classes)]
-    odd += [*slips_in_classes(scans, known_classes), *classes_apart(scans, known_classes)]
+    odd += [*slips_in_classes(scans, known_classes), *classes_unknown(scans, asked, known_classes)]
+    odd += classes_apart(scans, known_classes)
     plan = plan_of(scans, sources, [*odd, *look.warnings, *in_color])
     plan = plan.model_copy(update={"opened": (look.sentence,) if look.opened else ()})
     chosen: dict[str, str] = {}

@@ -11,6 +11,7 @@ import pandas as pd
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.errors import FewscanError
 from fewscan.images.classes import fit_classes, misspelled
+from fewscan.images.not_known import may_say_unknown
 from fewscan.images.options import TableOptions
 from fewscan.images.sources import Source
 from fewscan.images.store import ImageStore
@@ -37,6 +38,7 @@ class LabelsSet:
     batch: int | None
     new_classes: tuple[str, ...]
     slips: tuple[tuple[str, str], ...]  # new classes, each with another that it differs from in one letter
+    unknown: tuple[str, ...]  # new classes whose names may say that nobody knows, and were not asked for by renaming
     names: pd.Series
     disputed: int | None
 
@@ -59,6 +61,7 @@ class LabelsSet:
             "disputed": self.disputed,
             "new_classes": list(self.new_classes),
             "slips": [list(pair) for pair in self.slips],
+            "unknown": list(self.unknown),
             "missing": len(said.missing),
             "missing_examples": list(said.missing[:_EXAMPLES]),
             "repeated_rows": said.repeated.rows,
@@ -139,7 +142,8 @@ class DatasetLabels(LabelLog):
             if batch and who is not None and not settle:
                 disputed = int(self.disputed(len(images)).sum())
         slips = tuple(misspelled(new, classes))
-        return LabelsSet(said, changes, batch, tuple(new), slips, _names(images, changes.rows), disputed)
+        unknown = tuple(may_say_unknown(name for name in new if name not in (rename or {}).values()))
+        return LabelsSet(said, changes, batch, tuple(new), slips, unknown, _names(images, changes.rows), disputed)
 
     def find(self, scan: str | int) -> Numbers:
         """Return the rows that a row's number or a path means; raises FewscanError where there is none, or it fits several."""

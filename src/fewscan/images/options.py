@@ -22,7 +22,7 @@ def _several(paths: Any) -> Any:
 
 Several = Literal["none", "first", "whole"]
 Separator = Literal["comma", "semicolon", "tab"]
-# Besides an empty cell.
+# In tables, besides an empty cell.
 NO_LABEL = ("NA", "N/A", "#N/A", "<NA>", "nan", "None", "null", "?")
 
 
@@ -30,7 +30,8 @@ class TableOptions(Settings):
     """How tables with labels, patients and splits are read, and what they do to what folders say.
 
     A column that is None goes by one of its common names (`tables.columns`). several: what becomes of a cell with more than one
-    finding, `a|b`: no label, the first, or a class of that whole name. no_label: words that stand for no label, in any case.
+    finding, `a|b`: no label, the first, or a class of that whole name. no_label: words that stand for no label, in any case,
+    also as names of folders; in tables NO_LABEL does, too.
     encoding, separator: None for the one that the file shows. labels_only: labels of folders and files do not count (True), do
     count beside those of tables (False), or only where both name the same classes (None). trust_predictions: labels that a
     network predicted and accepted count as labels.
@@ -41,7 +42,7 @@ class TableOptions(Settings):
     patient_column: str | None = None
     split_column: str | None = None
     several: Several = "none"
-    no_label: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = NO_LABEL
+    no_label: Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)] = ()
     encoding: str | None = None
     separator: Separator | None = None
     labels_only: bool | None = None

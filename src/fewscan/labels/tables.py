@@ -187,7 +187,7 @@ def _stated_rows(
     meant = {old: _state_meant(new) for old, new in rename.items()}
     words = {old: said for old, said in meant.items() if said is not None and not _is_class(said, classes)}
     cells = read_cells(table, options.encoding, options.separator)
-    rows = rows_of(table, cells, options, labels_alone=True)
+    rows = rows_of(table, cells, options, rename, labels_alone=True)
     columns = find_columns(table, cells, options, labels_alone=True)
     if not columns.has_labels:
         raise FewscanError(f"{table} has no column 'label': name it with --label-column")

@@ -9,6 +9,7 @@ from fewscan.images.classes import misspelled
 from fewscan.images.listing.folder_names import are_numbered, are_patients, are_series
 from fewscan.images.listing.levels import described_levels, naming_levels
 from fewscan.images.listing.stems import patient_pattern
+from fewscan.images.not_known import may_say_unknown, no_label_words
 from fewscan.images.options import ImportOptions
 from fewscan.images.part_names import given_split
 from fewscan.images.patients import patient_key
@@ -53,6 +54,15 @@ def slips_in_classes(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> li
         f"the classes '{name}' and '{other}' differ in one letter: if one is a slip, give --rename OLD=NEW"
         for name, other in misspelled(names, known)
     ]
+
+
+def classes_unknown(scans: Sequence[ScanFile], asked: ImportOptions, known: Sequence[str] = ()) -> list[str]:
+    """Return a line where names of classes, but those that are `known` of a dataset or asked for, may say `not known`."""
+    counts = Counter(scan.label for scan in scans if scan.label is not None and scan.set_aside is None)
+    unknown = {name: counts[name] for name in may_say_unknown(sorted({*counts} - {*known, *asked.rename.values()}))}
+    if not unknown:
+        return []
+    return [f"{each_counted(unknown)}: by the name, nobody knows the class of these: if so, give {no_label_words(unknown)}"]
 
 
 def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:

@@ -1,6 +1,7 @@
 """Sources -> one list of their images with what is known of each, step by step."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fewscan.images.classes import settle_classes
@@ -23,7 +24,8 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     passed over; every other file is listed, image or not; links as `walk.find_files` says.
 
     Folders and file names give class, patient and the part of a split that the data came with (`naming.name_images`); a
-    label that the file itself holds goes before these. What a CSV in `labels` says goes before both (`tables.overlay`).
+    label that the file itself holds goes before these. What a CSV in `labels` says goes before both (`tables.overlay`). A word
+    that the options call no label is none, whoever says it.
     `classes.settle_classes` says how classes are named. The patient comes from a CSV, else from names, if the options say so,
     else from the file's header; the images of one file without either are one patient's.
 
@@ -36,9 +38,20 @@ def list_scans(sources: Sequence[Source], options: ImportOptions | None = None, 
     if not asked.keep_masks:
         scans = set_masks_aside(scans)
     scans = look_into(scans, sources, asked, asked.patient_tag, workers)
-    scans = name_images(scans, sources, asked)
+    scans = _without_words(name_images(scans, sources, asked), asked)
     scans = label_from_tables(scans, sources, asked.labels, asked, asked.rename)
     return settle_classes(scans, asked.rename)
+
+
+def _without_words(scans: Sequence[ScanFile], asked: ImportOptions) -> list[ScanFile]:
+    """Return the images without labels that are words for no label; those in tables are read so already."""
+    words = {word.casefold() for word in asked.no_label}
+    return [scan if scan.label is None or scan.label.casefold() not in words else _without_label(scan) for scan in scans]
+
+
+def _without_label(scan: ScanFile) -> ScanFile:
+    note = f"'{scan.label}' is taken for no label"
+    return replace(scan, label=None, label_from=None, label_level=None, notes=(*scan.notes, note))
 
 
 def list_file(path: Path, reading: Reading) -> list[ScanFile]:

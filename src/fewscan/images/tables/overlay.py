@@ -43,7 +43,7 @@ def label_from_tables(
     said: dict[str, Said] = {}
     missing: list[Row] = []
     for table in tables:
-        rows = read_rows(table, options)
+        rows = read_rows(table, options, rename)
         found = places.find(rows)
         require_found(rows, found, places, sources)
         add_rows(said, rows, found, places, naming, options.several)
@@ -61,7 +61,7 @@ def label_from_tables(
 
 def _refuse_without_tables(options: TableOptions) -> None:
     for name, field in TableOptions.model_fields.items():
-        if getattr(options, name) != field.default:
+        if name != "no_label" and getattr(options, name) != field.default:  # names of folders are such words, too
             raise FewscanError(f"--{name.replace('_', '-')} is about tables: name one with --labels")
 
 

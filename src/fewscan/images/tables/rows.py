@@ -1,13 +1,13 @@
 """A row of a table -> what it says: which image, which label, which patient, which part of a split."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fewscan.errors import FewscanError
 from fewscan.images.classes import BETWEEN_FINDINGS
 from fewscan.images.formats.image import GivenSplit
-from fewscan.images.options import Several, TableOptions
+from fewscan.images.options import NO_LABEL, Several, TableOptions
 from fewscan.images.part_names import SPLIT_WORDS
 from fewscan.images.sources import PREDICTIONS
 from fewscan.images.tables.columns import Columns, find_columns, is_one
@@ -67,15 +67,19 @@ _CHOSEN: dict[Several, str] = {
 }
 
 
-def read_rows(table: Path, options: TableOptions) -> list[Row]:
+def read_rows(table: Path, options: TableOptions, renamed: Collection[str]) -> list[Row]:
     """Read all rows of a CSV; see `reading.read_cells` and `columns.find_columns`.
+
+    renamed: labels that are to be renamed, which are labels whatever word they are.
 
     Raises FewscanError as these do, for rows that cannot be, and for a table of predictions that is not to be trusted.
     """
-    return rows_of(table, read_cells(table, options.encoding, options.separator), options)
+    return rows_of(table, read_cells(table, options.encoding, options.separator), options, renamed)
 
 
-def rows_of(table: Path, cells: Cells, options: TableOptions, *, labels_alone: bool = False) -> list[Row]:
+def rows_of(
+    table: Path, cells: Cells, options: TableOptions, renamed: Collection[str], *, labels_alone: bool = False
+) -> list[Row]:
     """Return all rows of a CSV whose cells are read, of `labels_alone` without patients and parts of a split.
 
     Raises FewscanError as `read_rows` does.
@@ -84,19 +88,23 @@ def rows_of(table: Path, cells: Cells, options: TableOptions, *, labels_alone: b
     columns = find_columns(table, cells, options, labels_alone=labels_alone)
     if not cells.rows:
         raise FewscanError(f"{table} holds no rows: it needs one for each labeled image")
-    reader = _RowReader(table, cells, columns, options, predicted)
+    reader = _RowReader(table, cells, columns, options, renamed, predicted)
     return [reader.row(line, row) for line, row in cells.rows]
 
 
 class _RowReader:
     """Reads the rows of one table."""
 
-    def __init__(self, table: Path, cells: Cells, columns: Columns, options: TableOptions, predicted: bool) -> None:
+    def __init__(
+        self, table: Path, cells: Cells, columns: Columns, options: TableOptions, renamed: Collection[str], predicted: bool
+    ) -> None:
         self.table = table
         self.names = cells.columns
         self.columns = columns
         self.options = options
-        self.no_label = {text.casefold() for text in options.no_label}
+        self.given = {text.casefold() for text in options.no_label}
+        self.nothing = {text.casefold() for text in NO_LABEL} | self.given
+        self.renamed = renamed
         self.decision = decision_column(cells.columns) if predicted else None
         self.predicted = predicted
         self.origin = position_of(cells.columns, ORIGIN_COLUMN)
@@ -116,7 +124,7 @@ class _RowReader:
             findings, said = self._chosen(findings)
             notes = (*notes, said)
         patient = cell(row, self.columns.patient)
-        if patient is not None and patient.casefold() in self.no_label | _NO_PATIENT:
+        if patient is not None and patient.casefold() in self.nothing | _NO_PATIENT:
             notes = (*notes, f"'{patient}' in {self.table.name} is taken for no patient")
             patient = None
         return Row(
@@ -144,10 +152,11 @@ class _RowReader:
             findings = [label for position, label in columns.one_hot if is_one(row, position)]
             return findings, (() if findings else (f"no column of {name} holds a 1: no label from it",))
         text = cell(row, columns.label)
-        if text is None or text.casefold() in self.no_label:
-            if text is None:
-                return [], (f"its cell in {name} is empty: no label from it",)
-            return [], (f"'{text}' in {name} is taken for no label (--no-label says which words are)",)
+        if text is None:
+            return [], (f"its cell in {name} is empty: no label from it",)
+        if text.casefold() in self.nothing and text not in self.renamed:
+            how = "" if text.casefold() in self.given else f" (--rename '{text}=NAME' makes it a class)"
+            return [], (f"'{text}' in {name} is taken for no label{how}",)
         if self.decision is not None and (decision := cell(row, self.decision)) != ACCEPTED:
             return [], (f"the decision on it in {name} is '{decision or ''}', not '{ACCEPTED}': no label from there",)
         if self.options.several == "whole":
@@ -161,7 +170,7 @@ class _RowReader:
 
     def _split(self, where: str, row: Sequence[str]) -> GivenSplit | None:
         text = cell(row, self.columns.split)
-        if text is None or text.casefold() in self.no_label:
+        if text is None or text.casefold() in self.nothing:
             return None
         if text.casefold() not in SPLIT_WORDS:
             name = "" if self.columns.split is None else self.names[self.columns.split]
