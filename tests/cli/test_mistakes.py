@@ -1,5 +1,6 @@
 """Natural mistakes: each is answered in one line that says how the verb is written, or which word belongs where."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -56,6 +57,30 @@ def test_the_one_line_says_what_to_write(command: str, named: list[str], fewscan
 def verbs(group: Any, *before: str) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():
         yield from verbs(command, *before, name) if hasattr(command, "commands") else [(*before, name)]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("label set mri 'my table.csv' --dry-run", "labels set mri 'my table.csv' --dry-run"),
+        ("label suspects runs/x", "labels suspects runs/x"),
+        ("set mri table.csv", "labels set mri table.csv"),
+        ("labels dissolve mri 1 2", "pairs dissolve mri 1 2"),
+    ],
+)
+def test_a_verb_without_its_group_is_answered_with_the_command_that_was_meant(
+    words: str, meant: str, fewscan: Command, tmp_path: Path
+) -> None:
+    done = fewscan(*shlex.split(words), cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"'fewscan {meant}'" in done.stderr
+
+
+def test_a_folder_that_is_called_as_a_verb_of_a_group_is_that_folder(fewscan: Command, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for words in (("label", "set"), ("train", "set"), ("train", "undo")):
+        said = fewscan(*words, cwd=tmp_path).stderr
+        assert f"{words[1]} is not a" in said, said
 
 
 @pytest.mark.parametrize("verb", list(verbs(typer.main.get_command(app))), ids=" ".join)

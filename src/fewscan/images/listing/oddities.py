@@ -62,7 +62,7 @@ def classes_unknown(scans: Sequence[ScanFile], asked: ImportOptions, known: Sequ
     unknown = {name: counts[name] for name in may_say_unknown(sorted({*counts} - {*known, *asked.rename.values()}))}
     if not unknown:
         return []
-    return [f"{each_counted(unknown)}: by the name, nobody knows the class of these: if so, give {no_label_words(unknown)}"]
+    return [f"{each_counted(unknown)}: such a name may say that nobody knows the class: if so, give {no_label_words(unknown)}"]
 
 
 def classes_apart(scans: Sequence[ScanFile], known: Sequence[str] = ()) -> list[str]:
