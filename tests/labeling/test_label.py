@@ -19,6 +19,7 @@ from fewscan.api import check
 from fewscan.cli.following import after_label
 from fewscan.cli.runs import _promised_lines
 from fewscan.datasets.candidates import CANDIDATES_FILE, candidates, note_candidate
+from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
 from fewscan.evaluation.calibrate import calibrate
@@ -449,23 +450,33 @@ def test_without_enough_held_out_images_nothing_is_accepted_and_it_says_so(run: 
     assert (rule.helps.folds, rule.helps.target_error) == (None, reachable)
 
 
-def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(
+    run: Run, dataset: Snapshot, tmp_path: Path
+) -> None:
     counts = ("scans", "accepted", "review", "out_of_distribution", "unreadable", "promised", "wrong_at_most")
     said = dict.fromkeys(counts, 0) | {"reasons": (), "threshold": None}
     said |= {name: {} for name in ("seen", "notes", "classes", "unreadable_because")}
     said |= {"candidates": 1, "target_error": 0.05, "coverage": 0.9, "coverage_per_class": False, "out": "labels.csv"}
-    out, run, scans = tmp_path / "labels.csv", Path("runs/mri"), Path("new scans")
+    out, scans, data = tmp_path / "labels.csv", Path("new scans"), shutil.copytree(dataset.folder, tmp_path / "data")
     out.touch()
 
     def words(scans: Path | None = scans, **helps: float) -> list[str]:
         summary = LabelSummary.parse(said | {"scans": int(scans is None), "helps": Remedies.parse(helps)})
-        return list(map(str, after_label(summary, run, scans, out, None, ["--candidates", "2"])))
+        *given, last, place = map(str, after_label(summary, run.folder, scans, out, data, ["--candidates", "2"]))
+        if last != "--data":
+            return [*given, last, place]
+        assert place == str(data)
+        return given
 
-    assert words(folds=5, target_error=0.2) == ["calibrate", "runs/mri", "--folds", "5", "--overwrite"]
+    called = str(run.folder)
+    assert words(folds=5, target_error=0.2) == ["calibrate", called, "--folds", "5", "--overwrite"]
     again = ["--out", str(tmp_path / "labels-2.csv"), "--target-error", "0.2", "--candidates", "2"]
-    assert words(labels=40, target_error=0.2) == ["label", "runs/mri", "new scans", *again]
-    assert words(labels=40) == words() == ["labels", "set", "--help"]
-    assert words(None, labels=40)[:3] == ["suggest", "runs/mri", "--out"]
+    assert words(labels=40, target_error=0.2) == ["label", called, "new scans", *again]
+    # All its scans have labels, be they hidden from the run: none can be suggested.
+    assert words(labels=40) == words() == words(None, labels=40) == ["labels", "set", "--help"]
+    Dataset.open(data).labels.set(dataset.rows("labeled")[:5].tolist(), state="none")
+    assert words(labels=40)[:3] == words()[:3] == words(None, labels=40)[:3] == ["suggest", called, "--out"]
 
 
 @pytest.mark.parametrize("right", [0.4, 0.7, 0.9])

@@ -81,6 +81,13 @@ def pool_of(place: Dataset | Run, *, encoder: str | None = None, split: str | No
     return Pool(snapshot, parts, scans, features, deviation, probabilities, model)
 
 
+def any_open(run: Run, data: Path | None = None) -> bool:
+    """Whether there is a scan to suggest in a run's dataset as it is today; no features are looked at."""
+    dataset = run.dataset_now(data)
+    whole = dataset.unsplit()
+    return bool(_without_judges_of(run, run.open_dataset(dataset.folder), parts_of(dataset), whole.groups).open.any())
+
+
 def parts_of(dataset: Dataset, split: str | None = None) -> Parts:
     """Return which scans take part in choosing under a split, by default the newest; without a split all that can be used.
 

@@ -161,6 +161,9 @@ def after_label(
 
     again: the other options that the labels were asked for with.
     """
+    from fewscan.choosing.pool import any_open
+    from fewscan.training.run import Run
+
     helps = summary.helps
     if helps is None or summary.none_readable:
         return after_run_in(run, data, rest_labeled=scans is None)
@@ -170,7 +173,7 @@ def after_label(
     if helps.target_error is not None:
         place: Words = [] if scans is None else [scans]
         return ["label", run, *place, "--out", free_path(out), "--target-error", f"{helps.target_error:g}", *again, *moved]
-    if scans is None and summary.scans:
+    if any_open(Run.open(run, data), data):  # by labels of these it learns more, wherever the scans lie that it is for
         return ["suggest", run, "--out", free_path(Path("suggested.csv")), *moved]
     return ["labels", "set", "--help"]
 
