@@ -284,6 +284,22 @@ def test_every_program_that_a_document_names_exists_and_holds_what_it_is_named_f
     assert named > 10
 
 
+def test_what_is_said_of_temperatures_follows_from_each_draw() -> None:
+    found = pd.read_csv(DOCS / "results" / "temperatures.csv")
+    of = ["encoder", "method", "labels", "held_out"]
+    means = found.groupby(of)[[f"error_percent_{fit}" for fit in ("none", "every label", "called class")]].mean().round(1)
+    text = (DOCS / "decisions.md").read_text(encoding="utf-8")
+    named = {"imagenet": "", "cropped": ", cropped scans", "whole": ", whole scans"}
+    lines = re.findall(r"^\| `(\w+)`(.*?) \| (\d+) \| 75; 300 \| (.*) \|$", text, flags=re.MULTILINE)
+    assert len(lines) == 8
+    for method, scans, labels, shown in lines:
+        (encoder,) = (name for name, words in named.items() if words == scans)
+        few, many = (means.loc[encoder, method, int(labels), held_out] for held_out in (75, 300))
+        none, before, now = zip(few, many, strict=True)
+        assert none[0] == none[1]
+        assert shown == f"{none[0]} | {before[0]}; {before[1]} | {now[0]}; {now[1]}"
+
+
 def test_what_is_said_of_planted_wrong_labels_is_committed() -> None:
     text = (DOCS / "labels.md").read_text(encoding="utf-8")
     rows = committed(DOCS / "results" / "label_suspects.csv")

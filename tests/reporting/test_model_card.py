@@ -88,7 +88,8 @@ def test_sentences_and_headings_stand_apart_where_a_temperature_does_harm(
     evaluate(run, dataset)
     card = write_card(temperature=1.2345)
     assert "the temperature made it larger" in card
-    assert not re.search(r"[a-z]\.[A-Z]", card)
+    prose = re.sub(r"```.*?```|`[^`]*`", "", card, flags=re.DOTALL)
+    assert not re.search(r"[a-z]\.[A-Z]", prose)
     assert not re.search(r"[^\n]\n#", card)
 
 

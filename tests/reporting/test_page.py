@@ -394,7 +394,7 @@ def test_a_warning_of_training_stands_before_the_score_as_long_as_it_holds(
     for epoch in range(1, last + 1):
         live = 0.9 if epoch == last and not lasting else 0.0
         symptoms = [{"name": "constant_features", "text": text}] if epoch == last - 1 else []
-        run.log({"epoch": epoch, **EPOCH, "live_features": live, "symptoms": symptoms})
+        run.log({"epoch": epoch, **EPOCH, "step": 100 * epoch, "live_features": live, "symptoms": symptoms})
     run.save_network(run.new_network())
     score_run(run, split_dataset, opinions(split_dataset))
     page = Page(write_report(run, split_dataset))

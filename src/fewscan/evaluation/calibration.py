@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from fewscan.config import Settings
 from fewscan.evaluation.intervals import Interval
@@ -18,6 +18,7 @@ CALIBRATION_FILE = "calibration.json"
 
 # Wide enough for any network that learned something: at the upper end the surest network says little more than chance.
 TEMPERATURES = (0.05, 20.0)
+_GRID = 41  # temperatures that are looked at first, each a sixth higher than the last
 
 Logits = npt.NDArray[np.float32]  # (N, K)
 Labels = npt.NDArray[np.int64]  # (N,)
@@ -58,22 +59,31 @@ class Calibration(Settings):
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """Return the temperature within TEMPERATURES under which softmax(logits / temperature) has the least cross-entropy.
+    """Return the temperature within TEMPERATURES under which it is likeliest which of N images are called rightly.
 
-    Of N images each is taken to have its label with a share (N + 1) / (N + 2) alone: as if one more had been called wrongly, or
-    else N right ones would make the network sure without bound.
-    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2; Platt 1999, "Probabilistic outputs for
-    support vector machines", section 2.2, for the shares.
+    Asked is the probability of the class that is called, softmax(logits / temperature), and not that of an image's label, which
+    a few labels that the network finds all but impossible would decide alone, wrong ones say. Of N images each is taken to be
+    called rightly or wrongly with a share (N + 1) / (N + 2) alone: as if one more had been called otherwise, or else N right
+    ones would make the network sure without bound.
+    Source: for the temperature Guo et al. 2017, "On calibration of modern neural networks", section 4.2; for the question Gupta
+    and Ramdas 2022, "Top-label calibration and multiclass-to-binary reductions"; for the shares Platt 1999, "Probabilistic
+    outputs for support vector machines", section 2.2.
     """
     exact = logits.astype(np.float64)
-    images, classes = logits.shape
-    own = labels[:, None] == np.arange(classes)
-    shares = np.where(own, (images + 1) / (images + 2), 1 / (images + 2) / (classes - 1))
+    called = exact.argmax(axis=1)
+    others = np.arange(logits.shape[1]) != called[:, None]
+    right = np.where(called == labels, len(labels) + 1, 1) / (len(labels) + 2)
 
-    def cross_entropy(log_temperature: float) -> float:
-        return float(-(shares * log_softmax(exact / np.exp(log_temperature), axis=1)).sum(axis=1).mean())
+    def unlikelihood(log_temperature: float) -> float:
+        log_shares = log_softmax(exact / np.exp(log_temperature), axis=1)
+        log_right, log_wrong = log_shares.max(axis=1), logsumexp(log_shares, axis=1, b=others)
+        return float(-(right * log_right + (1 - right) * log_wrong).mean())
 
-    return float(np.exp(minimize_scalar(cross_entropy, bounds=tuple(np.log(TEMPERATURES)), method="bounded").x))
+    # Of several classes it may have more than one minimum.
+    grid = np.log(np.geomspace(*TEMPERATURES, _GRID))
+    best = int(np.argmin([unlikelihood(place) for place in grid]))
+    bounds = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
+    return float(np.exp(minimize_scalar(unlikelihood, bounds=bounds, method="bounded").x))
 
 
 def before_temperature(probabilities: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
