@@ -94,6 +94,23 @@ def test_bad_files_keep_a_black_row_with_the_reason_and_are_counted(scans, tmp_p
     assert counted.examples[2].reason == "no such file: named in labels.csv, line 3"
 
 
+def test_a_dataset_says_of_itself_how_many_images_can_be_used(scans, tmp_path):
+    dataset = import_scans([str(scans)], tmp_path / "dataset", size_px=16)
+    assert len(dataset.snapshot().manifest) == 15
+    for shown in (dataset, dataset.snapshot()):
+        assert ": 13 images" in repr(shown)
+    dataset.labels.set([0], state="not a scan")
+    assert ": 12 images" in repr(dataset)
+
+
+@pytest.mark.parametrize("setting", ["crop", "negatives"])
+def test_what_refuses_an_unknown_choice_names_the_one_by_a_look_at_the_scans(setting, scans, tmp_path):
+    with pytest.raises(FewscanError, match="foregound") as refused:
+        import_scans([str(scans)], tmp_path / "dataset", **{setting: "foregound"})
+    assert setting in str(refused.value)
+    assert "auto" in str(refused.value)
+
+
 def test_every_bad_file_of_the_list_is_set_aside_and_the_import_goes_on(tmp_path):
     root = tmp_path / "scans"
     draw(root / "good.png")

@@ -24,7 +24,7 @@ from fewscan.images.options import ImageSpec
 from fewscan.images.store import IMAGES_FOLDER, ImageStore, Shard
 from fewscan.images.stored import StoredImages
 from fewscan.labels.log import LABELS_FILE
-from fewscan.wording import HOST, advised, command_line
+from fewscan.wording import HOST, advised, command_line, counted
 
 DATASET_FILE = MARKS["dataset"]
 SPLITS_FOLDER = "splits"
@@ -140,10 +140,11 @@ class Dataset:
         return self.snapshot(split).manifest
 
     def __repr__(self) -> str:
-        """Return where it lies, and how many images and which splits it has."""
+        """Return where it lies, how many images it has that can be used, and which splits."""
         splits = f", splits {', '.join(self.splits)}" if self.splits else ""
         away = f", pixels at {self.images.elsewhere.url}" if self.images.away and self.images.elsewhere else ""
-        return f"<Dataset {self.folder}: {self.images.rows:,} images of {self.description.spec.size_px} px{splits}{away}>"
+        images = counted(len(self.unsplit().usable), "image")
+        return f"<Dataset {self.folder}: {images} of {self.description.spec.size_px} px{splits}{away}>"
 
     def _repr_html_(self) -> str:
         return as_html(self.snapshot(), self.splits)

@@ -34,7 +34,7 @@ from fewscan.images.store import ImageStore
 from fewscan.images.stored import StoredImages
 from fewscan.images.table import IMAGE_DTYPES
 from fewscan.parquet import parquet_table, typed
-from fewscan.wording import command_line
+from fewscan.wording import command_line, counted
 
 Int64s = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -140,9 +140,9 @@ class Snapshot:
         return names
 
     def __repr__(self) -> str:
-        """Return where the dataset lies, and how many images each part has."""
+        """Return where the dataset lies, how many images can be used, and how many each part has."""
         parts = ", ".join(f"{len(self.rows(part)):,} {part}" for part in SPLITS) if self.description.split else "not split"
-        return f"<Snapshot of {self.folder}: {len(self.manifest):,} images, {len(self.classes)} classes; {parts}>"
+        return f"<Snapshot of {self.folder}: {counted(len(self.usable), 'image')}, {len(self.classes)} classes; {parts}>"
 
     def rows(self, *splits: Split) -> Rows:
         """Return the numbers of the rows in the given parts, ascending."""

@@ -1,12 +1,14 @@
 """What a user may say of an import, as one object: where labels and patients come from, and how images are stored."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 
 from fewscan.config import Settings
+from fewscan.errors import FewscanError
 from fewscan.images.formats.reading import Reading
 
 Resize = Literal["stretch", "pad"]
@@ -155,6 +157,11 @@ class SourceOptions(TableOptions, Layout):
     follow_links: bool = False
 
 
+def _require_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise FewscanError(f"setting '{name}': give one of {', '.join(choices)} (got {value!r})")
+
+
 class ImportOptions(SourceOptions, ImageSpec):
     """Everything that `import` can be told besides its sources: what SourceOptions and ImageSpec hold.
 
@@ -170,6 +177,8 @@ class ImportOptions(SourceOptions, ImageSpec):
         if not isinstance(given, dict):
             return given
         auto = [name for name in LEFT_OUT if given.get(name, "auto") == "auto"]
+        for name in LEFT_OUT.keys() & given.keys():
+            _require_choice(name, given[name], (*get_args(cls.model_fields[name].annotation), "auto"))
         return given | {name: LEFT_OUT[name] for name in auto} | {f"{name}_by_look": True for name in auto}
 
     @property
