@@ -1,7 +1,7 @@
 // Images that take no part, and why; what was set aside by a person or the audit comes back by one click.
 
 import { ask, element, made, once, reviewer, send, sendInTurn, sendUntilSaved, told } from "./asking.js";
-import { page } from "./quality.js";
+import { page } from "./quality_parts.js";
 
 const AT_ONCE = 60;
 let shown = 0;

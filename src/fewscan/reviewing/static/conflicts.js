@@ -4,7 +4,7 @@ import { ask, element, made, reviewer, sendUntilSaved, told } from "./asking.js"
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
-import { page } from "./quality.js";
+import { page } from "./quality_parts.js";
 
 const LARGE = 8; // so many of a set come from their files, the others as small copies
 const list = new OneByOne("sets", (part) => ask("/api/conflicts", part), element("conflict"));

@@ -4,7 +4,7 @@ import { Refused, ask, element, givesKeys, made, percent, reviewer, sendUntilSav
 import { Background } from "./background.js";
 import { OneByOne } from "./one_by_one.js";
 import { Viewer, fetched } from "./viewer.js";
-import { page } from "./quality.js";
+import { page } from "./quality_parts.js";
 
 const viewer = new Viewer(element("doubted"), () => {});
 const making = new Background("/api/making", follow);

@@ -4,7 +4,7 @@ import { ask, element, givesKeys, made, reviewer, send, sendInTurn, told } from 
 import { OneByOne } from "./one_by_one.js";
 import { laid, undone, wordsOf } from "./beside.js";
 import { Viewer, fetched } from "./viewer.js";
-import { page } from "./quality.js";
+import { page } from "./quality_parts.js";
 
 const viewers = ["first", "second"].map((id) => new Viewer(element(id), () => {}));
 let of = null; // a row whose set of copies is looked at
