@@ -132,6 +132,21 @@ def test_color_counts_for_nothing_where_scans_show_it_or_nobody_has_looked(
     assert not gate.notes(True)
 
 
+@pytest.mark.parametrize(("others", "groups"), [(48, [17]), (97, [6, 4]), (97, [3, 9])])
+def test_where_color_alone_reaches_the_limit_it_counts_for_nothing(
+    make_dataset: Callable[..., Snapshot], tmp_path: Path, others: int, groups: list[int]
+) -> None:
+    """Just so many groups show color, of as many images each as let a sum of their shares round either way."""
+    numbers = np.append(np.repeat(np.arange(len(groups)), groups), len(groups) + np.arange(others))
+    noise = np.random.default_rng(0).integers(0, 256, (len(numbers), 1, 16, 16), dtype=np.uint8)
+    manifest = make_dataset(pixels=noise, groups=numbers.tolist()).manifest
+    in_color = pd.array(np.arange(len(numbers)) < sum(groups), dtype="boolean")
+    gate = Gate.of(write_dataset(tmp_path / "dataset", noise, manifest.assign(color=in_color, split="labeled")))
+    assert len(gate.rows) == len(numbers)
+    assert np.isfinite(gate.limit)
+    assert not gate.gray
+
+
 def test_the_test_set_has_no_share_in_it(gate: Gate, practice_dataset: Snapshot) -> None:
     assert not np.isin(gate.rows, practice_dataset.rows("test")).any()
 

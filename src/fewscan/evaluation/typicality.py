@@ -187,14 +187,11 @@ class Gate(NamedTuple):
         reaches[1:] *= FAMILY_SLACK
         # In the precision that every verb and the exported file compare in.
         worst = ((held_out - medians) / reaches).min(axis=1).astype(np.float32).astype(np.float64)
-        in_color = dataset.shows_color[rows]
-        gray = _are_gray(dataset, rows)
+        limit, gray = _limit_by_color(worst, dataset, rows)
         for buffer, value in ((typicality.medians, medians), (typicality.reaches, reaches)):
             buffer.copy_(torch.from_numpy(value))
-        # Color counts as the least typical of all, so that with it no more than OUT_OF_DISTRIBUTION lie below the limit.
-        limit = _limit(np.where(gray & in_color, -np.inf, worst), groups)
         typicality.limit.fill_(limit)
-        worst = _with_color(worst, gray & in_color, limit)
+        worst = _with_color(worst, gray & dataset.shows_color[rows], limit)
         labeled = np.isin(rows, dataset.rows("labeled", "validation"))
         _, first = np.unique(groups[labeled], return_index=True)
         return cls(typicality, rows, worst, worst[labeled][first], gray)
@@ -220,12 +217,17 @@ class Gate(NamedTuple):
         return (IN_COLOR,) if self.gray and in_color else ()
 
 
-def _are_gray(dataset: Snapshot, rows: Rows) -> bool:
-    """Whether all images in `rows` were looked at for color, and so few show it that their groups lie below a limit."""
-    groups, group, sizes = np.unique(dataset.groups[rows], return_inverse=True, return_counts=True)
-    in_color = (dataset.shows_color[rows] / sizes[group]).sum()
-    looked_at = bool(dataset.manifest["color"].iloc[rows].notna().all())
-    return looked_at and in_color < OUT_OF_DISTRIBUTION * (len(groups) + 1)
+def _limit_by_color(held_out: Values, dataset: Snapshot, rows: Rows) -> tuple[float, bool]:
+    """Return the limit of `_limit`, and whether what shows color lies below it: the images in `rows` are gray then.
+
+    Color counts as the least typical of all, so that with it no more than OUT_OF_DISTRIBUTION lie below the limit. It counts for
+    nothing where that would be reached by color alone, and where nobody has looked for it.
+    """
+    groups = dataset.groups[rows]
+    limit = _limit(np.where(dataset.shows_color[rows], -np.inf, held_out), groups)
+    if math.isfinite(limit) and dataset.manifest["color"].iloc[rows].notna().all():
+        return limit, True
+    return _limit(held_out, groups), False
 
 
 def _with_color(typicality: Values, odd: Flags, limit: float) -> Values:
