@@ -75,7 +75,8 @@ def test_what_was_changed_of_an_image_is_noted_and_shown_whole(
 def test_images_of_any_size_are_fitted_and_what_is_none_is_one_line(run: TrainedRun, tmp_path: Path) -> None:
     sizes = [np.full((20, 33), 7, np.uint8), np.full((64, 8), 9, np.uint8)]
     assert len(run.predict(sizes).table) == 2
-    for wrong in (np.zeros((4, 4)), [np.zeros((2, 3, 4, 5), np.uint8)], [np.zeros((9, 9, 3), np.uint8)], []):
+    color = np.zeros((9, 9, 3), np.uint8)
+    for wrong in (np.zeros((4, 4)), [np.zeros((2, 3, 4, 5), np.uint8)], [color], color, []):
         with pytest.raises(FewscanError) as refused:
             run.predict(wrong)
         assert "\n" not in str(refused.value)

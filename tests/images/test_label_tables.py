@@ -209,7 +209,7 @@ def test_german_names_of_columns_are_known_and_english_ones_go_before_them(root)
 
 
 @pytest.mark.parametrize(
-    "column", ["PatientenID", "Patienten-Nr.", "Patientennummer", "MRN", "Proband", "Paciente ID", "subject no"]
+    "column", ["PatientenID", "Patienten-Nr.", "Patientennummer", "Pat.-Nr.", "MRN", "Proband", "Paciente ID", "subject no"]
 )
 def test_a_column_that_is_surely_one_of_patients_is_read_in_whatever_language(root, column):
     text = f"Datei;Befund;{column}\n" + "".join(f"{name}.png;x;p{number}\n" for number, name in enumerate(NAMES))

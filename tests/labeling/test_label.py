@@ -462,7 +462,7 @@ def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(
     out.touch()
 
     def words(scans: Path | None = scans, **helps: float) -> list[str]:
-        summary = LabelSummary.parse(said | {"scans": int(scans is None), "helps": Remedies.parse(helps)})
+        summary = LabelSummary.parse(said | {"scans": 1, "review": 1, "helps": Remedies.parse(helps)})
         *given, last, place = map(str, after_label(summary, run.folder, scans, out, data, ["--candidates", "2"]))
         if last != "--data":
             return [*given, last, place]
@@ -477,6 +477,22 @@ def test_the_next_command_after_labels_of_which_none_is_accepted_is_what_helps(
     assert words(labels=40) == words() == words(None, labels=40) == ["labels", "set", "--help"]
     Dataset.open(data).labels.set(dataset.rows("labeled")[:5].tolist(), state="none")
     assert words(labels=40)[:3] == words()[:3] == words(None, labels=40)[:3] == ["suggest", called, "--out"]
+
+
+@pytest.mark.slow
+def test_what_no_error_would_accept_is_not_to_be_labeled_again_at_another(run: Run, dataset: Snapshot, tmp_path: Path) -> None:
+    folder, out = tmp_path / "scans", tmp_path / "labels.csv"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    PIL.Image.fromarray(noise).save(folder / "noise.png")
+    summary = label_scans(run, dataset, folder, out, Asked(0.01))
+    assert (summary.out_of_distribution, summary.threshold) == (1, None)
+    summary = summary.model_copy(update={"helps": Remedies(target_error=0.2)})
+    assert "--target-error" not in after_label(summary, run.folder, folder, out, None, [])
+    # Nor is anything promised of a batch of no scans.
+    supported = label_scans(run, dataset, folder, tmp_path / "again.csv", Asked(0.2))
+    assert supported.threshold is not None
+    assert not any("batch of" in reason for reason in supported.reasons)
 
 
 @pytest.mark.parametrize("right", [0.4, 0.7, 0.9])

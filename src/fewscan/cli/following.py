@@ -165,7 +165,7 @@ def after_label(
     from fewscan.training.run import Run
 
     helps = summary.helps
-    if helps is None or summary.none_readable:
+    if helps is None or not summary.review:  # what is out of distribution is accepted at no error
         return after_run_in(run, data, rest_labeled=scans is None)
     moved: Words = [] if data is None else ["--data", data]
     if helps.folds is not None:

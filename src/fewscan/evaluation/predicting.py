@@ -100,6 +100,9 @@ def predict_images(run: Run, dataset: Snapshot, images: Images) -> Predicted:
 
 def _read(run: Run, images: Images) -> tuple[list[str] | list[int], list[_Read]]:
     spec = run.record.spec
+    if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] == 3:
+        # Not so many images that are three pixels wide.
+        raise FewscanError(f"one image in color, {images.shape}: several are wanted, or a list of one")
     listed = [images] if isinstance(images, str | Path) else list(images)
     if not listed or isinstance(listed[0], str | Path):
         files = [Path(image) for image in listed if isinstance(image, str | Path)]

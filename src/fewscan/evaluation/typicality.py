@@ -220,8 +220,8 @@ class Gate(NamedTuple):
 def _limit_by_color(held_out: Values, dataset: Snapshot, rows: Rows) -> tuple[float, bool]:
     """Return the limit of `_limit`, and whether what shows color lies below it: the images in `rows` are gray then.
 
-    Color counts as the least typical of all, so that with it no more than OUT_OF_DISTRIBUTION lie below the limit. It counts for
-    nothing where that would be reached by color alone, and where nobody has looked for it.
+    Color counts as the least typical of all, so that with it no more than OUT_OF_DISTRIBUTION lie below the limit. It counts
+    for nothing where that would be reached by color alone, and where nobody has looked for it.
     """
     groups = dataset.groups[rows]
     limit = _limit(np.where(dataset.shows_color[rows], -np.inf, held_out), groups)

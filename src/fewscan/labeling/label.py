@@ -233,8 +233,8 @@ def _learned_from(run: Run, dataset: Snapshot) -> Iterator[str]:
 
 
 def _of_this_batch(rule: DecisionRule, asked: Asked, accepted: int) -> Iterator[str]:
-    """Yield what is to be known of the scans that were labeled, where any may be accepted."""
-    if rule.threshold is not None:
+    """Yield what is to be known of the scans that were labeled, where any were accepted."""
+    if rule.threshold is not None and accepted:
         wrong = wrong_at_most(accepted, asked.target_error)
         yield (
             f"of a batch of {counted(accepted, 'accepted scan')}, all of different patients, up to {wrong:,} are wrong in "

@@ -61,11 +61,11 @@ _BESIDE_LABELS = ("labelstate", "labelprobability")
 # A column is called like one of labels where it is as like as that to one of the common names, or holds one that is so long.
 _AS_LIKE = 0.8
 _SO_LONG = 5
-# A column is one of patients by such a word, and what numbers and codes are called behind it: PatientenID, MRN. With anything
-# before, `inpatient` too, and where it numbers cases, of which a patient may have several, it is only called like one.
+# A column is one of patients by such a word, and what numbers and codes are called behind it: PatientenID, Pat.-Nr., MRN. With
+# anything before, `inpatient` too, and where it numbers cases, of which a patient may have several, it is only called like one.
+_CODE = r"(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)"
 _PATIENTS = (
-    r"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?(u?id|nr|no|num(ber|mer|ero)?|code|key|hash|name)?"
-    r"|mrn|(medical)?recordnumber"
+    rf"(patient|subject|participant|proband|paciente|paziente)(s|in|en|innen)?{_CODE}?|pat{_CODE}|mrn|(medical)?recordnumber"
 )
 _OF_PATIENTS = re.compile(_PATIENTS)
 _LIKE_PATIENTS = re.compile(rf".*({_PATIENTS})|case(id|no|number)|fall(id|nr|nummer)")
