@@ -67,7 +67,7 @@ _CHOSEN: dict[Several, str] = {
 }
 
 
-def read_rows(table: Path, options: TableOptions, renamed: Collection[str]) -> list[Row]:
+def read_rows(table: Path, options: TableOptions, renamed: Collection[str] = ()) -> list[Row]:
     """Read all rows of a CSV; see `reading.read_cells` and `columns.find_columns`.
 
     renamed: labels that are to be renamed, which are labels whatever word they are.
@@ -78,7 +78,7 @@ def read_rows(table: Path, options: TableOptions, renamed: Collection[str]) -> l
 
 
 def rows_of(
-    table: Path, cells: Cells, options: TableOptions, renamed: Collection[str], *, labels_alone: bool = False
+    table: Path, cells: Cells, options: TableOptions, renamed: Collection[str] = (), *, labels_alone: bool = False
 ) -> list[Row]:
     """Return all rows of a CSV whose cells are read, of `labels_alone` without patients and parts of a split.
 
