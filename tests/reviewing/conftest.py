@@ -44,7 +44,7 @@ def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     groups = [*range(36), 36, 36, 38, 38]
     copies = [*range(38), 38, 38]
     aside = [None if row != UNREADABLE else "truncated" for row in range(IMAGES)]
-    manifest = empty_manifest(IMAGES, group=groups, copy_set=copies, width_px=16, height_px=16, set_aside=aside)
+    manifest = empty_manifest(IMAGES, group=groups, copy_set=copies, width_px=16, height_px=16, color=False, set_aside=aside)
     return write_dataset(tmp_path_factory.mktemp("pile") / "dataset", pixels, manifest).folder
 
 

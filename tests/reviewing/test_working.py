@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 
 import fewscan
 from fewscan.datasets.dataset import DATASET_FILE, Dataset
+from fewscan.evaluation.typicality import IN_COLOR
 from fewscan.images.formats.reading import Reading
 from fewscan.images.listing import list_file
 from fewscan.reviewing import commands
@@ -72,9 +73,13 @@ def test_an_uploaded_scan_is_called_as_the_same_scan_of_the_dataset(client: Test
         assert shares == pytest.approx(opinion.of(row), abs=1e-3)
         assert said["labels"] == 12
         assert not said["out_of_distribution"]
-    # What is no scan has a class, too, and is said to be none.
+    # What is no scan has a class, too, and is said to be none, as is what shows color.
     board = np.kron(np.indices((4, 4)).sum(axis=0) % 2, np.ones((4, 4))).astype(np.uint8) * 255
     assert upload(client, png(board))[1]["out_of_distribution"]
+    gray = review.desk.dataset.pixels[20, 0]
+    said = upload(client, png(np.stack([gray, gray // 2, gray // 3], axis=2)))[1]
+    assert said["out_of_distribution"]
+    assert said["notes"] == [IN_COLOR]
 
 
 @pytest.mark.slow

@@ -137,11 +137,12 @@ def predict(desk: Desk, tutor: Tutor, gate: Callable[[], Gate], content: bytes, 
         features = features_of(seen.encoder.encoder, pixels.to(device))[:, 0].cpu().numpy()
     shares = opinion.solution.probabilities(features)[0]
     order = np.argsort(-shares, kind="stable")
+    known = gate()
     return Predicted(
         width_px=image.width_px,
         height_px=image.height_px,
         labels=opinion.labels,
-        out_of_distribution=bool(gate().out_of_distribution(scan, in_color=np.array([image.color]))[0]),
+        out_of_distribution=bool(known.out_of_distribution(scan, in_color=np.array([image.color]))[0]),
         shares=[Share(label=opinion.classes[at], probability=round(float(shares[at]), 4)) for at in order],
-        notes=list(image.notes),
+        notes=[*image.notes, *known.notes(image.color)],
     )
