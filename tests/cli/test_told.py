@@ -15,6 +15,7 @@ from fewscan import api, demo
 from fewscan.cli import adding, app, comparing, demonstration, embedding, following, label_suspects, mapping, showing
 from fewscan.cli.split_words import parts_of_split
 from fewscan.datasets.added import AddedToSplit, AddSummary
+from fewscan.datasets.candidates import note_candidate
 from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.learnable import without_labels
 from fewscan.datasets.snapshot import Snapshot
@@ -25,7 +26,9 @@ from fewscan.evaluation.intervals import Interval
 from fewscan.evaluation.label_suspects import LabelSuspects
 from fewscan.explaining.evidence import Evidence
 from fewscan.models.encoders import ENCODERS
+from fewscan.splits.acceptance import acceptance_warnings
 from fewscan.splits.split import split
+from fewscan.splits.support import images_to_keep
 from fewscan.training.run import MODEL_FILE, Run
 from tests.comparison.made_up import made_up
 from tests.made import remade
@@ -117,6 +120,19 @@ def test_a_split_says_what_it_chose_of_the_sizes_that_were_left_to_it(make_datas
     manifest.loc[drawn.rows("labeled")[:3], "split"] = None
     assert any(line.endswith("measured by: 3") for line in parts_of_split(dataclasses.replace(drawn, manifest=manifest)))
     assert not any("measured by: " in line for line in asked)
+
+
+@pytest.mark.slow
+def test_the_validation_set_that_a_split_speaks_of_is_large_enough_for_as_many_runs_as_there_are(
+    make_dataset: MakeDataset,
+) -> None:
+    drawn = split(make_dataset(200), labeled=160, test=40)
+    for runs in (1, 2, 3):
+        (warning,) = acceptance_warnings(drawn, "run")
+        kept = str(images_to_keep(candidates=runs))
+        assert kept in warning
+        assert any("--validation" in line and kept in line for line in parts_of_split(drawn))
+        note_candidate(drawn, f"run {runs}")
 
 
 @pytest.mark.slow

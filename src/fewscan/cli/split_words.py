@@ -74,13 +74,14 @@ def _why(result: "SplitDescription", *, labeled: bool, test: bool) -> list[str]:
 
 def _trainings_to_come(done: "Snapshot") -> list[str]:
     """Return which further trainings a split asks for."""
-    from fewscan.splits.acceptance import independent
-    from fewscan.splits.support import ENOUGH_VALIDATION
+    from fewscan.splits.acceptance import independent, runs_to_choose_from
+    from fewscan.splits.support import images_to_keep
 
-    few, labels = independent(done, "validation") < ENOUGH_VALIDATION, independent(done, "labeled", "validation")
+    needed = images_to_keep(candidates=runs_to_choose_from(done))
+    few, labels = independent(done, "validation") < needed, independent(done, "labeled", "validation")
     if not done.require_split().test:
         together = ", those that 'fewscan calibrate' takes, too" if few else ""
         return [f"  without a test set 'fewscan evaluate' gives a cross-validated score, by five more trainings{together}"]
-    if not few or labels <= ENOUGH_VALIDATION:
+    if not few or labels <= needed:
         return []
-    return [f"  a --validation of {ENOUGH_VALIDATION} independent images spares the trainings that 'fewscan calibrate' takes"]
+    return [f"  a --validation of {needed} independent images spares the trainings that 'fewscan calibrate' takes"]

@@ -21,13 +21,18 @@ def independent(dataset: Snapshot, *parts: Split) -> int:
     return len(np.unique(dataset.groups[dataset.measuring(*parts)]))
 
 
+def runs_to_choose_from(dataset: Snapshot) -> int:
+    """Return among how many runs the next one may be chosen by held-out labels: as many as are on record, and this one."""
+    return len(candidates(dataset.folder)) + 1
+
+
 def acceptance_warnings(dataset: Snapshot, run: str | Path, runs: int | None = None) -> list[str]:
     """Return in plain words why `label` will accept nothing by the split of `dataset` as it stands, and what helps; or nothing.
 
     run: the folder of the next run. runs: among how many it may be chosen by held-out labels; None: as many as are on record,
     and this one.
     """
-    runs = len(candidates(dataset.folder)) + 1 if runs is None else runs
+    runs = runs_to_choose_from(dataset) if runs is None else runs
     protocol = dataset.require_split().protocol
     if may_leak(protocol):
         return [
