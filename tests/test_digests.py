@@ -57,7 +57,7 @@ def test_a_table_without_a_column_that_is_asked_for_is_not_read(tmp_path: Path) 
 
 READ: dict[str, Callable[[Path], object]] = {
     PAIRS_FILE: lambda path: read_pairs(path.parent, [HASH]),
-    "split.parquet": lambda path: StoredSplit.read(path, [HASH]),
+    "split.parquet": lambda path: StoredSplit.read(path, [HASH], "draw it again"),
     "0000.parquet": lambda path: read_table(path, HASH),
     "snapshot.parquet": lambda path: Snapshot.read(path, path.parent, None, "begin again"),  # type: ignore[arg-type]
     "patients.parquet": lambda path: PatientKeys.load(path.parent, needed=True),
