@@ -104,12 +104,18 @@ def say_once(message: str) -> None:
         say(message)
 
 
-def announce(message: str) -> None:
-    """Say, once as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others."""
-    if _said_together is None:
-        say_once(message)
-    elif _is_first(message, _said_together):
-        sys.stderr.write(f"{printable(message)}\n")
+def announce(message: str, of: str = "") -> None:
+    """Say, once as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others.
+
+    of: what it is about, where the same words are to be said once of each.
+    """
+    known = f"{message}\0{of}"
+    if _said_together is not None:
+        if _is_first(known, _said_together):
+            sys.stderr.write(f"{printable(message)}\n")
+    elif known not in _said:
+        _said.add(known)
+        say(message)
 
 
 def said_together(context: BaseContext) -> SaidTogether:

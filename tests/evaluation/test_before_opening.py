@@ -11,10 +11,11 @@ from fewscan.datasets.dataset import Dataset
 from fewscan.datasets.openings import openings
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.before_opening import before_opening
+from fewscan.evaluation.before_opening import before_opening, open_test_set
 from fewscan.evaluation.calibration import CALIBRATION_FILE
 from fewscan.labeling.grounds import Asked, Grounds
 from fewscan.labeling.population import beside_pile
+from fewscan.splits.split import split
 from fewscan.training.run import METRICS_FILE, OPENINGS_FILE, Run
 
 OPENING = pytest.mark.parametrize(
@@ -56,6 +57,19 @@ def test_what_is_advised_of_a_run_says_where_its_dataset_was_moved_to(
             words = shlex.split(command)
             assert ("--data" in words) == moved
             assert str(seen.folder) in words or not moved
+
+
+@pytest.mark.slow
+def test_the_first_opening_of_each_test_set_of_a_dataset_is_announced(
+    split_dataset: Snapshot, untrained_run: Callable[[Snapshot], Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One process opens several, in a notebook say; the words are the same, and it is another set that is looked at."""
+    other = split(split_dataset, labeled=12, test=8, seed=1)
+    assert other.require_split().test_set != split_dataset.require_split().test_set
+    run = untrained_run(split_dataset)
+    for dataset in (split_dataset, other, split_dataset):
+        open_test_set(run, dataset, "explain")
+    assert capsys.readouterr().err.count("for the first time") == 2
 
 
 @pytest.fixture

@@ -18,13 +18,13 @@ _CALIBRATED = {"evaluate": "scores the calibrated probabilities", "stress": "dec
 def open_test_set(run: Run, dataset: Snapshot, verb: str) -> Openings:
     """Note that `verb` opens the test set of `dataset`, the run's, say what that means, and return how often it has been.
 
-    It is to be called when nothing is left that could refuse the verb. What it means is said once, however many runs one
-    command opens it for. Raises FewscanError where the opening cannot be noted; nothing is said then.
+    It is to be called when nothing is left that could refuse the verb. What it means is said once of each test set, however
+    many runs one command opens it for. Raises FewscanError where the opening cannot be noted; nothing is said then.
     """
     lines = before_opening(run, dataset, verb)
     noted = run.note_test_opening(verb, dataset)
     for line in lines:
-        announce(line)
+        announce(line, of=dataset.require_split().test_set)
     return noted
 
 
