@@ -126,15 +126,15 @@ def _split(dataset: Dataset, parts: pd.Series) -> Dataset:
     return dataset.with_split(StoredSplit.of(described, column, moment_of(whole)))
 
 
-def calibrated(run: Run, temperature: float) -> None:
-    """Calibrate a run by this temperature, as if nothing had been measured of it."""
+def calibrated(run: Run, temperature: float, **changes: object) -> None:
+    """Calibrate a run by this temperature, as if nothing had been measured of it but what `changes` of the content say."""
     none = Interval(value=None, low=None, high=None)
-    Calibration(
-        temperature=temperature,
-        source="validation",
-        images=4,
-        groups=4,
-        calibration_error_before=none,
-        calibration_error_after=none,
-        dataset_fingerprint=run.record.dataset_fingerprint,
-    ).save(run)
+    content: dict[str, object] = {
+        "source": "validation",
+        "images": 4,
+        "groups": 4,
+        "calibration_error_before": none,
+        "calibration_error_after": none,
+        "dataset_fingerprint": run.record.dataset_fingerprint,
+    }
+    Calibration.parse({"temperature": temperature} | content | changes).save(run)

@@ -35,7 +35,7 @@ MESSAGES_TOGETHER = 64
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # a file may be called `:dog:`
 
-_said: set[str] = set()  # by `say_once`
+_said: set[tuple[str, str]] = set()  # by `say_once`, and of what
 _said_together: SaidTogether | None = None  # by `announce` in all processes that work on one command
 
 
@@ -97,25 +97,22 @@ def kept_if_stopped(kept: Callable[[], str | None]) -> Iterator[None]:
         raise
 
 
-def say_once(message: str) -> None:
-    """Say what need not be said again, as what words mean: once in a command, or where there is none in a process."""
-    if message not in _said:
-        _said.add(message)
+def say_once(message: str, of: str = "") -> None:
+    """Say what need not be said again, as what words mean: once in a command, or where there is none in a process.
+
+    of: what it is about, where the same words are to be said once of each.
+    """
+    if (message, of) not in _said:
+        _said.add((message, of))
         say(message)
 
 
 def announce(message: str, of: str = "") -> None:
-    """Say, once as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others.
-
-    of: what it is about, where the same words are to be said once of each.
-    """
-    known = f"{message}\0{of}"
-    if _said_together is not None:
-        if _is_first(known, _said_together):
-            sys.stderr.write(f"{printable(message)}\n")
-    elif known not in _said:
-        _said.add(known)
-        say(message)
+    """Say, as `say_once` does, what nobody is to miss: also from one of several processes that are quiet beside others."""
+    if _said_together is None:
+        say_once(message, of)
+    elif _is_first(f"{message}\0{of}", _said_together):
+        sys.stderr.write(f"{printable(message)}\n")
 
 
 def said_together(context: BaseContext) -> SaidTogether:

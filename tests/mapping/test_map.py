@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,15 +84,22 @@ const real = CanvasRenderingContext2D.prototype.fillRect;
 CanvasRenderingContext2D.prototype.fillRect = function (...box) { window.filled.push(box); return real.apply(this, box); };"""
 
 
+@contextmanager
+def opened_map(dataset: Snapshot, browser: "playwright.Browser", out: Path, script: str = "") -> Iterator["playwright.Page"]:
+    """Write the map of a dataset and open its page; script: what runs before the page's own."""
+    package.map_scans(dataset.folder, encoder=ENCODER, out=out)
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.add_init_script(script)
+        page.goto(out.as_uri())
+        yield page
+
+
 @pytest.mark.slow
 def test_no_picture_is_cut_off_at_an_edge_of_the_whole_map_however_wide_it_is(
     make_dataset: Callable[..., Snapshot], launched: "playwright.Browser", tmp_path: Path
 ) -> None:
-    package.map_scans(make_dataset(12).folder, encoder=ENCODER, out=tmp_path / "page.html")
-    with launched.new_context() as context:
-        page = context.new_page()
-        page.add_init_script(FILLED)
-        page.goto((tmp_path / "page.html").as_uri())
+    with opened_map(make_dataset(12), launched, tmp_path / "page.html", FILLED) as page:
         page.click("#pictures")
         for width in range(400, 880, 10):
             page.evaluate("() => { window.filled = []; }")
@@ -107,10 +115,7 @@ def test_no_picture_is_cut_off_at_an_edge_of_the_whole_map_however_wide_it_is(
 def test_on_paper_the_map_has_its_legend_and_nothing_to_press(
     make_dataset: Callable[..., Snapshot], launched: "playwright.Browser", tmp_path: Path
 ) -> None:
-    package.map_scans(make_dataset(12).folder, encoder=ENCODER, out=tmp_path / "page.html")
-    with launched.new_context() as context:
-        page = context.new_page()
-        page.goto((tmp_path / "page.html").as_uri())
+    with opened_map(make_dataset(12), launched, tmp_path / "page.html") as page:
         shown = {name: page.is_visible(name) for name in ("#map", "#legend", "#pictures", "#scan")}
         page.emulate_media(media="print")
         assert {name: page.is_visible(name) for name in shown} == shown | {"#pictures": False, "#scan": False}

@@ -7,7 +7,6 @@ import torch
 
 from fewscan.datasets.descriptions import SourceDescription
 from fewscan.datasets.snapshot import Snapshot
-from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.evaluate import Evaluation, evaluate
 from fewscan.evaluation.intervals import Interval
 from fewscan.exporting.description import ModelDescription
@@ -18,7 +17,7 @@ from fewscan.reporting.rendering import markdown
 from fewscan.splits.split import split
 from fewscan.training.run import Run
 from fewscan.training.settings import RunSettings
-from tests.made import remade
+from tests.made import calibrated, remade
 
 
 @pytest.fixture
@@ -76,15 +75,7 @@ def test_sentences_and_headings_stand_apart_where_a_temperature_does_harm(
 ) -> None:
     monkeypatch.setattr(Evaluation, "temperature_hurt", True)
     error = Interval(value=0.123, low=0.1, high=0.2)
-    Calibration(
-        temperature=1.2345,
-        source="cross-fitting",
-        images=16,
-        groups=15,
-        calibration_error_before=error,
-        calibration_error_after=error,
-        dataset_fingerprint=run.record.dataset_fingerprint,
-    ).save(run)
+    calibrated(run, 1.2345, source="cross-fitting", calibration_error_before=error, calibration_error_after=error)
     evaluate(run, dataset)
     card = write_card(temperature=1.2345)
     assert "the temperature made it larger" in card
@@ -96,15 +87,15 @@ def test_sentences_and_headings_stand_apart_where_a_temperature_does_harm(
 @pytest.mark.slow
 def test_scores_and_calibration_are_the_runs(write_card: Callable[..., str], run: Run, dataset: Snapshot) -> None:
     evaluation: Evaluation = evaluate(run, dataset)
-    Calibration(
-        temperature=1.2345,
+    calibrated(
+        run,
+        1.2345,
         source="cross-fitting",
         images=16,
         groups=15,
         calibration_error_before=Interval(value=0.123, low=0.1, high=0.2),
         calibration_error_after=Interval(value=0.045, low=0.01, high=0.09),
-        dataset_fingerprint=run.record.dataset_fingerprint,
-    ).save(run)
+    )
     card = write_card(temperature=1.2345)
     assert f"| accuracy | {evaluation.accuracy.percent} |" in card
     assert f"| macro AUROC | {evaluation.auroc.percent} |" in card

@@ -19,7 +19,6 @@ from fewscan.datasets.openings import openings
 from fewscan.datasets.originals import originals
 from fewscan.datasets.snapshot import Snapshot
 from fewscan.errors import FewscanError
-from fewscan.evaluation.calibration import Calibration
 from fewscan.evaluation.intervals import Interval, bootstrap
 from fewscan.evaluation.metrics import scores
 from fewscan.evaluation.predictor import Predictor
@@ -42,6 +41,7 @@ from fewscan.stressing.scoring import Said, condition_scores
 from fewscan.stressing.stress import STRESS_FILE, STRESS_TABLE_FILE, Condition, StressTest
 from fewscan.training.run import Run
 from fewscan.verifying.verify import verify
+from tests.made import calibrated
 from tests.stressing.conftest import STRESSED_BY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -217,19 +217,9 @@ def test_page_and_card_say_that_decisions_were_those_before_another_calibration(
 
     stored = stress_test_of(run)
     assert stored.temperature == 1
-    none = Interval(value=None, low=None, high=None)
-    calibration = Calibration(
-        temperature=1.0,
-        source="validation",
-        images=6,
-        groups=6,
-        calibration_error_before=none,
-        calibration_error_after=none,
-        dataset_fingerprint=dataset.description.fingerprint,
-    )
-    calibration.save(run)
+    calibrated(run, 1.0)
     assert told() == [False, False]
-    calibration.model_copy(update={"temperature": 2.0}).save(run)
+    calibrated(run, 2.0)
     assert told() == [True, True]
 
 
