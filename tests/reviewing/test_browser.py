@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fewscan.reviewing.serving import Served
-from tests.reviewing.conftest import IMAGES, held_back, opened
+from tests.reviewing.conftest import IMAGES, begins, held_back, opened
 
 if TYPE_CHECKING:
     import playwright.sync_api as playwright
@@ -37,6 +37,7 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     current = log.current(IMAGES)
     assert (current["state"] != "none").sum() == len(keys)
     assert current["label"].value_counts().to_dict() == {"glioma": 18, "meningioma": 17}
+    begins(page, "standing", f"{len(keys)} of")  # it follows the answers; on its way it says each number
     page.keyboard.press("u")
     page.wait_for_function("() => document.getElementById('saved').textContent.startsWith('Taken back')")
     page.keyboard.press("u")
