@@ -14,12 +14,21 @@ OPEN = "() => document.getElementById('waiting').hidden"
 SHOWN = (
     "row => document.getElementById('waiting').hidden && document.getElementById('canvas').getAttribute('aria-label') !== row"
 )
+AGAIN = SHOWN.replace("!==", "===")
 
 
-def answer(page: "playwright.Page", key: str) -> None:
+def answer(page: "playwright.Page", key: str) -> str | None:
+    """Answer the scan that is shown, and return what it is called."""
     before = page.get_attribute("#canvas", "aria-label")
     page.keyboard.press(key)
     page.wait_for_function(SHOWN, arg=before)
+    return before
+
+
+def take_back(page: "playwright.Page", scan: str | None) -> None:
+    """Take back the last answer, which was that of a scan, and wait until that scan can be answered."""
+    page.keyboard.press("u")
+    page.wait_for_function(AGAIN, arg=scan)
 
 
 @pytest.mark.slow
@@ -31,16 +40,15 @@ def test_a_pile_is_labeled_by_keyboard_and_found_again(browser: "playwright.Brow
     )
     assert page.evaluate(painted + ".data.some((value, at) => at % 4 < 3 && value > 0) }")
     keys = [*"12" * 15, "n", "?", *"12" * 2, "1"]
-    for key in keys:
-        answer(page, key)
+    scans = [answer(page, key) for key in keys]
     log = page_server.review.desk.dataset.labels
     current = log.current(IMAGES)
     assert (current["state"] != "none").sum() == len(keys)
     assert current["label"].value_counts().to_dict() == {"glioma": 18, "meningioma": 17}
     begins(page, "standing", f"{len(keys)} of")  # it follows the answers; on its way it says each number
-    page.keyboard.press("u")
-    page.wait_for_function("() => document.getElementById('saved').textContent.startsWith('Taken back')")
-    page.keyboard.press("u")
+    take_back(page, scans[-1])
+    begins(page, "saved", "Taken back")
+    take_back(page, scans[-2])
     page.wait_for_function("() => document.getElementById('standing').textContent.startsWith('35 of')")
     assert (log.current(IMAGES)["state"] != "none").sum() == len(keys) - 2
     page.focus("#classes button:nth-child(2)")
