@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -27,6 +28,27 @@ def test_nan_is_not_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_list_each_entry_is_a_line_and_all_is_read_back_as_it_was(tmp_path: Path) -> None:
+    pairs = [[row, row + 1, "near", 0.25, None] for row in range(50)]
+    content = {"pairs": pairs, "counts": {"a": {"b": [1, 2]}, "none": {}}, "scans": [{"row": 1, "label": "ä\n"}], "empty": []}
+    write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == content
+    lines = [line.strip(" ,") for line in text.splitlines()]
+    assert [json.dumps(pair) for pair in pairs] == [line for line in lines if line.startswith("[") and len(line) > 1]
+
+
+def test_json_is_written_without_its_whole_text_in_memory(tmp_path: Path) -> None:
+    pairs = [[row, row + 1] for row in range(200_000)]
+    tracemalloc.start()
+    try:
+        write_json(tmp_path / "a.json", {"pairs": pairs})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (tmp_path / "a.json").stat().st_size / 10
 
 
 def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fewscan.errors import FewscanError
 
 # How `_temporary` calls what is being made.
 _MAKING = re.compile(r"^\.(.+)\.[0-9a-f]{6}-(\d+)-[0-9a-f]{8}\.tmp$")
+_encoded = json.JSONEncoder(allow_nan=False).encode
 
 
 @contextmanager
@@ -47,14 +48,37 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def as_json(content: Any) -> str:
-    """Return `content` as indented JSON; NaN is refused, since JSON has none."""
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
-
-
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, atomically."""
-    write_text(path, as_json(content))
+    """Write `content` as JSON, atomically: objects indented, and of a list of lists or objects each on a line of its own.
+
+    So a list of a million is read by eye, and compared, line by line, and takes neither the time nor the space that indenting
+    all of it does. NaN is refused with ValueError, since JSON has none.
+    """
+    with replaced_file(path) as temporary:
+        write_json_to(temporary, content)
+
+
+def write_json_to(path: Path, content: Any) -> None:
+    """Write as `write_json` does, but to `path` itself: for who has a temporary one already."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_json_parts(content))
+        file.write("\n")
+
+
+def _json_parts(content: Any, indent: str = "\n") -> Iterator[str]:
+    """Yield the parts of the text; the whole would take as much memory as the file is long."""
+    inner = f"{indent}  "
+    if isinstance(content, dict) and content:
+        for number, (key, value) in enumerate(content.items()):
+            yield f"{',' if number else '{'}{inner}{_encoded(str(key))}: "
+            yield from _json_parts(value, inner)
+        yield f"{indent}}}"
+    elif isinstance(content, list | tuple) and any(isinstance(entry, dict | list | tuple) for entry in content):
+        for number, entry in enumerate(content):
+            yield f"{',' if number else '['}{inner}{_encoded(entry)}"
+        yield f"{indent}]"
+    else:
+        yield _encoded(content)
 
 
 @contextmanager

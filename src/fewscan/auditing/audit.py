@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fewscan.atomic import as_json, replaced_file, writing
+from fewscan.atomic import replaced_file, write_json_to, writing
 from fewscan.auditing.copies import DEFAULT_SIMILARITY
 from fewscan.auditing.copies.index import least_exact
 from fewscan.auditing.finding import NOTHING_BEFORE, Before, find_pairs
@@ -119,7 +119,7 @@ def written(audited: Audited, suspects: Sequence[Suspect]) -> AuditResult:
     result = result_of(after, table, description, suspects, dataset.decided(table))
     # Both or neither: what a full disk refuses of one leaves the other as it was.
     with writing(dataset.folder), replaced_file(dataset.folder / AUDIT_FILE) as page:
-        page.write_text(as_json(for_programs(after.file_names, result)), encoding="utf-8")
+        write_json_to(page, for_programs(after.file_names, result))
         dataset.with_pairs(table, description.model_copy(update=result.counted))
     tidy(dataset.folder, description)
     return result

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -283,7 +284,7 @@ def for_programs(names: Sequence[str], result: AuditResult) -> dict[str, Any]:
         ],
         "suspects": [[suspect.row, names[suspect.row], suspect.kind] for suspect in result.suspects],
         "pair_columns": list(PAIR_DTYPES),
-        "pairs": [[getattr(pair, name) for name in PAIR_DTYPES] for pair in result.pairs],
+        "pairs": list(map(attrgetter(*PAIR_DTYPES), result.pairs)),
         "same_head": result.same_head,
         "dissolved": [asdict(one) for one in result.dissolved],
     }
